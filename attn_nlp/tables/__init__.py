@@ -25,6 +25,7 @@ __all__ = [
     "build",
     "cost",
     "csv",
+    "html",
     "markdown",
     "quantity",
     "render",
@@ -48,3 +49,10 @@ def csv(grids: Grid | Sequence[Grid], safe_spreadsheet: bool = False) -> str:
     """Tables as CSV, in full precision."""
     grids = [grids] if isinstance(grids, Grid) else grids
     return render(grids, "csv", safe_spreadsheet=safe_spreadsheet)
+
+
+def html(grid: Grid, name: str = "table") -> str:
+    """A table as a fragment of HTML whose ids begin with `name`."""
+    from attn_nlp.tables.formats.html import fragment
+
+    return fragment(grid, name)

@@ -6,7 +6,7 @@ wrote it. A format only escapes, rounds and aligns, so that all of them say the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from attn_nlp.stats import Comparison, Summary
@@ -117,6 +117,24 @@ class Grid:
             label if path in ("dataset", INNERMOST) else f"{path} {label}"
             for path, label in zip(self.paths, column.labels, strict=True)
         )
+
+    def groups(self, level: int, block: Sequence[int] | None = None) -> list[tuple[int, int]]:
+        """Runs of columns that share the header down to a level, as places of first and last.
+
+        Args:
+          level: of the header, 0 for the outermost.
+          block: the numbers of the columns that are shown; all of them where None.
+        """
+        shown = [
+            self.columns[at].values for at in (range(len(self.columns)) if block is None else block)
+        ]
+        runs: list[tuple[int, int]] = []
+        for place, values in enumerate(shown):
+            if place and values[: level + 1] == shown[place - 1][: level + 1]:
+                runs[-1] = (runs[-1][0], place)
+            else:
+                runs.append((place, place))
+        return runs
 
     @property
     def baseline(self) -> GridRow | None:

@@ -201,32 +201,17 @@ def _widened(grid: Grid, block: Sequence[int], columns: list[_Column]) -> list[_
     """Columns at least as wide as their heads; the last of a group makes room for the group's."""
     widths = [column.width for column in columns]
     for level in reversed(range(len(grid.paths))):
-        for first, last in _groups(grid, block, level):
+        for first, last in grid.groups(level, block):
             label = cell_len(clean(grid.columns[block[first]].labels[level]))
             own = sum(widths[first : last + 1]) + len(GAP) * (last - first)
             widths[last] += max(0, label - own)
     return [_Column(column.cells, width) for column, width in zip(columns, widths, strict=True)]
 
 
-def _groups(grid: Grid, block: Sequence[int], level: int) -> list[tuple[int, int]]:
-    """Runs of columns that share the header down to a level, as places of first and last."""
-    runs: list[tuple[int, int]] = []
-    for place, at in enumerate(block):
-        same = place and (
-            grid.columns[at].values[: level + 1]
-            == grid.columns[block[place - 1]].values[: level + 1]
-        )
-        if same:
-            runs[-1] = (runs[-1][0], place)
-        else:
-            runs.append((place, place))
-    return runs
-
-
 def _heads(grid: Grid, block: Sequence[int], columns: list[_Column], level: int) -> list[Piece]:
     """One level of the header; a label above several columns gets a line as wide as they are."""
     pieces: list[Piece] = []
-    for first, last in _groups(grid, block, level):
+    for first, last in grid.groups(level, block):
         label = clean(grid.columns[block[first]].labels[level])
         width = sum(column.width for column in columns[first : last + 1])
         width += len(GAP) * (last - first)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from attn_nlp.stats import Verdict
+from attn_nlp.stats import Comparison, Verdict
 from attn_nlp.tables.grid import MEASURED, Entry, Quantity
 from attn_nlp.tables.legend import MARKS, STATE_MARKS, seeds_text
 
@@ -52,10 +52,15 @@ def spread(half_width: float | None, quantity: Quantity) -> str:
 
 def tail(entry: Entry) -> str:
     """What follows a mean: "(7 of 10) [a]", as far as it applies."""
-    count = entry.summary.n if entry.summary else 0
-    partial = entry.summary is not None and count < entry.expected
-    words = [f"({count} of {entry.expected})"] if partial else []
-    return " ".join([*words, *([f"[{entry.footnote}]"] if entry.footnote else [])])
+    words = [count_text(entry), f"[{entry.footnote}]" if entry.footnote else ""]
+    return " ".join(filter(None, words))
+
+
+def count_text(entry: Entry) -> str:
+    """The replicates behind a mean, "(7 of 10)", where some are missing; "" elsewhere."""
+    if entry.summary is None or entry.summary.n >= entry.expected:
+        return ""
+    return f"({entry.summary.n} of {entry.expected})"
 
 
 def state_word(entry: Entry) -> str:
@@ -68,10 +73,12 @@ def state_word(entry: Entry) -> str:
 def mark(entry: Entry) -> str:
     """The verdict's mark, with the seeds that a decision would need: "▼", "? 34"."""
     compared = entry.comparison
-    if compared is None:
-        return ""
-    needed = "" if compared.seeds_needed is None else f" {seeds_text(compared.seeds_needed)}"
-    return MARKS[compared.verdict] + needed
+    return "" if compared is None else MARKS[compared.verdict] + seeds_after(compared)
+
+
+def seeds_after(compared: Comparison) -> str:
+    """What follows the mark of an undecided comparison: " 34"; "" for any other."""
+    return "" if compared.seeds_needed is None else f" {seeds_text(compared.seeds_needed)}"
 
 
 def parameters(entries: Iterable[Entry]) -> str:

@@ -19,32 +19,15 @@ from attn_nlp.mistakes import Mistake
 from attn_nlp.tables import FORMATS, build, cost, csv, markdown, render, suffix, terminal
 from attn_nlp.tables.text import number
 
-from .example import by_heads, example, facts
+from .example import by_heads, example
+from .hostile import HOSTILE, hostile
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tables"
-HOSTILE = (
-    "a|b `code` **bold** <script>alert(1)</script> &amp; [link](http://x) [red]r[/] "
-    "\x1b[31mESC\x07 \u202eturned\u202c \x9b2J two\nlines \\| $x$ ~~s~~ 你好"
-)
 FORMULA = "=HYPERLINK(1)"
 
 
 def grids():
     return {"scales": build(*example()), "heads": build(*by_heads()), "cost": cost(*example())}
-
-
-def hostile():
-    """The example with every text that a user can write replaced by something nasty."""
-    plain, experiment, records = example()
-    rows = [plain["rows"][0] | {"label": HOSTILE, "cite": HOSTILE}, *plain["rows"][1:]]
-    records = {
-        spec: each
-        | {"reason": HOSTILE}
-        | {"data": facts("sst2") | {"label": HOSTILE + spec.split("/")[0], "note": HOSTILE}}
-        for spec, each in records.items()
-    }
-    changed = plain | {"title": HOSTILE, "note": "- " + HOSTILE, "rows": rows}
-    return build(changed, experiment, records)
 
 
 @pytest.mark.parametrize("format", FORMATS)
