@@ -79,7 +79,7 @@ def run(
     check_data(resolved)
     store.save_experiment(resolved)
     driver = _Driver(resolved, store, retry_failed)
-    with Interrupt() as interrupt:
+    with Interrupt() as interrupt, store.heart():
         try:
             with interrupt.raising():
                 jobs = driver.jobs()

@@ -20,6 +20,7 @@ LONGEST = 400
 
 # A module imports from packages of a lower number, and from its own.
 STAGES = {
+    "faults": 0,
     "mistakes": 0,
     "slots": 0,
     "revisions": 0,

@@ -12,6 +12,7 @@ from attn_nlp import __version__
 from attn_nlp.cli.experiments import plan, run, status
 from attn_nlp.cli.figures import figure
 from attn_nlp.cli.listings import datasets, parts
+from attn_nlp.cli.stores import doctor, export, merge, seal
 from attn_nlp.cli.tables import table
 from attn_nlp.mistakes import Mistake
 
@@ -31,7 +32,11 @@ def commands() -> None:
     """
 
 
-for _command in (plan, run, status, table, parts, datasets, figure):
+for _command in (
+    *(plan, run, status, table, figure),
+    *(parts, datasets),
+    *(doctor, export, merge, seal),
+):
     commands.add_command(_command)
 
 

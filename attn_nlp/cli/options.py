@@ -46,6 +46,14 @@ def store_option(command: Callable) -> Callable:
     )(command)
 
 
+def existing(store: Path) -> None:
+    """Refuse a store that is not there, for commands that would make nothing of an empty one."""
+    from attn_nlp.mistakes import Mistake
+
+    if not store.exists():
+        raise Mistake(f"there is no store {store}; name one by --store or $ATTN_NLP_STORE.")
+
+
 def output_options(command: Callable) -> Callable:
     """How tables are written; the command gets `format` and `out`."""
 

@@ -1,70 +1,25 @@
-"""The SQLite file under a store: its schema, how it is opened, and what can be wrong with it.
+"""The SQLite file under a store: how it is opened, and what can be wrong with it.
 
 Every fault of the file becomes a `StoreError` of one sentence. Looking at a store changes nothing,
-also on a read-only medium, and never makes a file where there is none.
+also on a read-only medium, and never makes a file where there is none. A store of an older version
+is brought up to date when it is opened for writing, after a copy of it has been laid beside it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-APPLICATION = 0x6174746E  # "attn"
-VERSION = 1
+from attn_nlp.faults import pass_by, point
+from attn_nlp.store.processes import runs_here
+from attn_nlp.store.schema import APPLICATION, VERSION, create, upgrade
+
 MAPPED_BYTES = 1 << 30
-
-# A table needs the small columns of many cells, and of a dataset's facts there are few. So large
-# columns stand in a table of their own, and JSON that many cells share is kept once.
-COLUMNS = {
-    "spec": "TEXT PRIMARY KEY",
-    "key": "TEXT NOT NULL",
-    "status": "TEXT NOT NULL",
-    "reason": "TEXT",
-    "program": "TEXT",
-    "parameters": "INTEGER",
-    "best_step": "INTEGER",
-    "wall_seconds": "REAL",
-    "compile_seconds": "REAL",
-    "peak_bytes": "INTEGER",
-    "fingerprint": "TEXT",
-    "tokenizer_hash": "TEXT",
-    "finished_at": "TEXT NOT NULL",
-    "validation": "JSON",
-    "test": "JSON",
-    "data": "SHARED",
-    "provenance": "SHARED",
-    "settings": "JSON",
-    "confusion": "JSON",
-    "history": "JSON",
-    "predictions": "JSON",
-    "detail": "TEXT",
-}
-LARGE = ("settings", "confusion", "history", "predictions", "detail")
-SMALL = tuple(name for name in COLUMNS if name not in LARGE)
-
-
-def _columns(names: Iterable[str]) -> str:
-    kinds = COLUMNS | {name: "INTEGER" for name, kind in COLUMNS.items() if kind == "SHARED"}
-    return ", ".join(f"{name} {kinds[name]}" for name in names)
-
-
-_SCHEMA = (
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    f"CREATE TABLE cells ({_columns(SMALL)}) WITHOUT ROWID",
-    f"CREATE TABLE details ({_columns(('spec', *LARGE))})",
-    "CREATE TABLE shared (id INTEGER PRIMARY KEY, value JSON NOT NULL UNIQUE)",
-    "CREATE INDEX cells_by_program ON cells (program)",
-    "CREATE TABLE claims (spec TEXT PRIMARY KEY, owner TEXT NOT NULL, pid INTEGER NOT NULL, "
-    "started TEXT NOT NULL, boot TEXT NOT NULL)",
-    "CREATE TABLE experiments (name TEXT PRIMARY KEY, resolved JSON NOT NULL, "
-    "saved_at TEXT NOT NULL)",
-    f"INSERT INTO meta VALUES ('version', '{VERSION}')",  # noqa: S608
-    f"PRAGMA application_id = {APPLICATION}",
-)
 
 
 class StoreError(Exception):
@@ -77,14 +32,18 @@ def connect_to_write(path: Path, wait: float) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make the folder of store {path}: {error.strerror}.") from error
-    with one_sentence(path):
+    with one_sentence(path), point("store.open"):
         db = sqlite3.connect(path, timeout=wait, isolation_level=None)
         try:
-            if not _is_ours(db, path):
+            version = _version(db, path)
+            if version is None:
                 _create(db, path, wait)
+            elif version < VERSION:
+                _upgrade(db, path, version)
             db.execute("PRAGMA synchronous = FULL")
-            with transaction(db, path):  # says at once that a file or its folder is read-only
-                db.execute(f"PRAGMA application_id = {APPLICATION}")
+            # Says at once that a file or its folder is read-only, and changes no byte.
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("ROLLBACK")
         except BaseException:
             db.close()
             raise
@@ -99,28 +58,33 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     with one_sentence(path):
         db = sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)
         try:
-            ours = _is_ours(db, path)
+            version = _version(db, path)
         except sqlite3.OperationalError as error:
             db.close()
             if _kind(error) not in ("CANTOPEN", "READONLY"):
                 raise
             db = _connect_unchanging(path, address)
-            ours = _is_ours(db, path)
-    db.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
-    if not ours:  # another process is about to make it
-        db.close()
-        return _nothing()
-    return db
+            version = _version(db, path)
+    if version == VERSION:
+        db.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
+        return db
+    with closing(db):
+        if version is None:  # another process is about to make it
+            return _nothing()
+        with one_sentence(path):
+            return _upgraded_in_memory(db)
 
 
 @contextmanager
 def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
     """All that is written inside, or nothing."""
     with one_sentence(path):
-        db.execute("BEGIN IMMEDIATE")
+        with point("store.begin"):
+            db.execute("BEGIN IMMEDIATE")
         try:
             yield
-            db.execute("COMMIT")
+            with point("store.commit"):
+                db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
@@ -140,7 +104,7 @@ _SENTENCES = {
 
 @contextmanager
 def one_sentence(path: Path) -> Iterator[None]:
-    """Say what SQLite found wrong in the user's words."""
+    """Say what SQLite, or the system under it, found wrong in the user's words."""
     try:
         yield
     except sqlite3.Error as error:
@@ -149,6 +113,8 @@ def one_sentence(path: Path) -> Iterator[None]:
         raise StoreError(f"store {path} {sentence}.") from error
     except json.JSONDecodeError as error:
         raise StoreError(f"store {path} {_SENTENCES['CORRUPT']}.") from error
+    except OSError as error:
+        raise StoreError(f"store {path} cannot be written: {error.strerror}.") from error
 
 
 def _kind(error: sqlite3.Error) -> str:
@@ -156,22 +122,22 @@ def _kind(error: sqlite3.Error) -> str:
     return getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").split("_")[0]
 
 
-def _is_ours(db: sqlite3.Connection, path: Path) -> bool:
-    """Whether it is a store of a version that is understood; False where it is empty."""
+def _version(db: sqlite3.Connection, path: Path) -> int | None:
+    """The version of a store that is understood; None where the file is empty."""
     application = db.execute("PRAGMA application_id").fetchone()[0]
     if application == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
-        return False
+        return None
     if application != APPLICATION:
         raise StoreError(f"{path} is the database of another program; choose another --store.")
     row = db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
-    if row is None or not str(row[0]).isdecimal():
+    if row is None or not str(row[0]).isdecimal() or int(row[0]) < 1:
         raise StoreError(f"store {path} {_SENTENCES['CORRUPT']}.")
     if int(row[0]) > VERSION:
         raise StoreError(
             f"store {path} has schema version {row[0]}, newer than {VERSION}, which this package "
             "understands; update attn-nlp or choose another --store."
         )
-    return True
+    return int(row[0])
 
 
 def _create(db: sqlite3.Connection, path: Path, wait: float) -> None:
@@ -185,15 +151,56 @@ def _create(db: sqlite3.Connection, path: Path, wait: float) -> None:
                 raise
             time.sleep(0.02)
     with transaction(db, path):
-        if not _is_ours(db, path):  # another process may have been quicker
-            for statement in _SCHEMA:
-                db.execute(statement)
+        if _version(db, path) is None:  # another process may have been quicker
+            create(db)
+
+
+def _upgrade(db: sqlite3.Connection, path: Path, version: int) -> None:
+    """Bring an older store up to date in one transaction, its copy laid beside it first."""
+    copy = path.with_name(f"{path.name}.version{version}")
+    if not copy.exists():
+        copy_to(db, copy)
+    with transaction(db, path):
+        found = _version(db, path)
+        if found == VERSION:  # another process was quicker
+            return
+        claims = db.execute("SELECT pid, started FROM claims").fetchall()
+        if any(runs_here(*process) for process in claims):
+            raise StoreError(
+                f"store {path} is in use by a run of an older attn-nlp; try again when it has "
+                "ended."
+            )
+        upgrade(db)
+
+
+def copy_to(db: sqlite3.Connection, target: Path) -> None:
+    """A copy of a database as one file that opens anywhere, whole or not at all."""
+    unfinished = target.with_name(f".writing-{os.getpid()}-{target.name}")
+    try:
+        with closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
+            with point("copy.write"):
+                db.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        with open(unfinished, "rb") as file, point("copy.fsync"):
+            os.fsync(file.fileno())
+        with point("copy.rename"):
+            os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    pass_by("copy.done", "after")
+
+
+def _upgraded_in_memory(db: sqlite3.Connection) -> sqlite3.Connection:
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    db.backup(copy)
+    upgrade(copy)
+    copy.execute("PRAGMA query_only = ON")
+    return copy
 
 
 def _nothing() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
-    for statement in _SCHEMA:
-        db.execute(statement)
+    create(db)
     return db
 
 

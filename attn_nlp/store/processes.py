@@ -1,26 +1,36 @@
 """Whether the process that claimed a cell still lives.
 
-A process is its id, the time it began and the boot of the machine; no clock is read, so that
-neither a jump of the clock nor a reused id confuses it. Two containers that share a file but not
-their process ids cannot see each other.
+On one machine a process is its id and the time it began, so that neither a jump of the clock nor a
+reused id confuses it. A process elsewhere, on another machine, in another container or before the
+last start of this one, cannot be asked. It is told by its heartbeat: a number that it raises every
+few seconds, watched over a time that this process measures itself. No wall clock is compared with
+another.
 """
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable, Hashable
 from pathlib import Path
+
+BEAT_SECONDS = 5.0
+GRACE_SECONDS = 60.0  # a heart that has not beaten for so long has stopped
 
 
 def this_process() -> tuple[int, str, str]:
-    """Id, start and boot of the process that asks."""
+    """Id, start and place of the process that asks."""
     pid = os.getpid()
-    return pid, _started(pid), _boot()
+    return pid, _started(pid), _place()
 
 
-def alive(pid: int, started: str, boot: str) -> bool:
-    """Whether that very process runs on this machine now."""
-    if boot != _boot():
-        return False
+def alive(pid: int, started: str, place: str) -> bool:
+    """Whether that very process runs at the same place as this one, now."""
+    return place == _place() and runs_here(pid, started)
+
+
+def runs_here(pid: int, started: str) -> bool:
+    """Whether a process of that id and start runs among those that this one can see."""
     try:
         os.kill(pid, 0)  # signal 0 is delivered to nobody
     except ProcessLookupError:
@@ -30,9 +40,36 @@ def alive(pid: int, started: str, boot: str) -> bool:
     return started == _started(pid)
 
 
-def _boot() -> str:
+def elsewhere(place: str) -> bool:
+    """Whether a process at that place cannot be asked from here."""
+    return place != _place()
+
+
+class Watch:
+    """Heartbeats seen over time; `clock` gives seconds that no one can set back."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[Hashable, tuple[int, float]] = {}
+
+    def beats(self, owner: Hashable, beat: int) -> bool:
+        """Whether the owner's heart has beaten within the grace, as far as this process saw.
+
+        An owner that is seen for the first time is given the whole grace.
+        """
+        now = self._clock()
+        last, since = self._seen.get(owner, (None, now))
+        if beat != last:
+            self._seen[owner] = (beat, now)
+            return True
+        return now - since < GRACE_SECONDS
+
+
+def _place() -> str:
+    """The machine since it was started, and the world of process ids within it."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
 

@@ -4,8 +4,8 @@ In: plain records of JSON values. Out: the same records, by spec. Nothing here k
 means, nothing imports JAX, and nothing is ever unpickled.
 
 Several processes may work on one store: a cell is claimed before it is trained, and a claim whose
-process no longer lives is taken over. Where a living owner cannot be seen (see `processes`), a
-cell may be trained twice; the first result stays, and a different second one is an error.
+process no longer lives is taken over (see `claims`). Should a result be delivered twice all the
+same, the first one stays, and a different second one is an error.
 
 Every write begins with BEGIN IMMEDIATE: a transaction that reads first and writes later is
 refused at once when another wrote in between, without waiting.
@@ -23,24 +23,25 @@ from pathlib import Path
 
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import canonical_json
+from attn_nlp.faults import point
 from attn_nlp.mistakes import unknown
+from attn_nlp.store.claims import Claims, Heart
 from attn_nlp.store.file import (
-    COLUMNS,
-    LARGE,
-    SMALL,
     StoreError,
     connect_to_read,
     connect_to_write,
     one_sentence,
     transaction,
 )
-from attn_nlp.store.processes import alive, this_process
+from attn_nlp.store.schema import COLUMNS, JSON, LARGE, SHARED, SMALL, TABLES, create
 
 DEFAULT_PATH = Path("runs/attn_nlp.sqlite")
 FINAL = ("done", "diverged", "skipped")
 
-_JSON = frozenset(name for name, kind in COLUMNS.items() if kind == "JSON")
-_SHARED = frozenset(name for name, kind in COLUMNS.items() if kind == "SHARED")
+# Accuracies of one cell from two environments that lie further apart than this are an alarm: the
+# machines do not compute the same thing. Rounding alone moves a few sentences.
+TOLERANCE = 0.05
+
 _RESULT = ("status", "parameters", "best_step", "validation", "test", "confusion", "predictions")
 
 
@@ -51,6 +52,7 @@ class Store:
         self.path = path
         self._db = connection
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
+        self._claims = Claims(connection, self._owner)
 
     @classmethod
     def open(cls, path: str | Path, *, wait: float = 30.0) -> Store:
@@ -75,6 +77,12 @@ class Store:
         """
         path = Path(path)
         return cls(path, connect_to_read(path))
+
+    @classmethod
+    def beside(cls, path: Path, db: sqlite3.Connection) -> Store:
+        """A store in an empty database of the caller's, which is to become the file at a path."""
+        create(db)
+        return cls(path, db)
 
     def close(self) -> None:
         """Let go of the file; the last one to do so leaves a single file behind."""
@@ -116,9 +124,9 @@ class Store:
                 rows = self._db.execute(query, [json.dumps(sorted(specs))]).fetchall()
             by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
             for place, name in enumerate(columns):
-                if name in _JSON:
+                if name in JSON:
                     by_column[place] = _parsed(by_column[place])
-                elif name in _SHARED:
+                elif name in SHARED:
                     by_column[place] = self._shared(by_column[place])
         rows = zip(*by_column, strict=True)
         return {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
@@ -128,15 +136,15 @@ class Store:
 
         Returns:
           Whether the record was written. A final result that is there already stays; a failed one
-          is replaced.
+          is replaced. Nothing is written where another process has taken the claim over meanwhile.
 
         Raises:
-          StoreError: the stored row was computed from other data, or by the same program on the
-            same machine with another result.
+          StoreError: the stored row was computed from other data, or in the same environment with
+            another result, or in another one with an accuracy further off than `TOLERANCE`.
         """
-        given = {**dict.fromkeys(COLUMNS), **record, "spec": spec, "finished_at": _now()}
+        given = {**dict.fromkeys(COLUMNS), "finished_at": _now(), **record, "spec": spec}
         values = {
-            name: canonical_json(value) if name in _JSON | _SHARED and value is not None else value
+            name: canonical_json(value) if name in JSON | SHARED and value is not None else value
             for name, value in given.items()
         }
         with transaction(self._db, self.path):
@@ -144,13 +152,15 @@ class Store:
             if before is not None:
                 _check_same(before, given)
             keep = before is not None and before["status"] in FINAL
-            if not keep:
-                for name in _SHARED:
+            write = not keep and self._claims.holds(spec)
+            if write:
+                for name in SHARED:
                     values[name] = self._share(values[name])
-                self._put("cells", [values[name] for name in SMALL])
-                self._put("details", [values[name] for name in ("spec", *LARGE)])
-            self._db.execute("DELETE FROM claims WHERE spec = ? AND owner = ?", [spec, self._owner])
-        return not keep
+                for table, names in TABLES.items():
+                    with point("store.write"):
+                        self._put(table, {name: values[name] for name in names})
+            self._claims.give_up(spec)
+        return write
 
     def delete(self, spec: str) -> None:
         """Forget a cell, so that it is trained again."""
@@ -171,9 +181,11 @@ class Store:
             ).fetchall()
         return {program: (max(seconds, 0.0), peak) for program, seconds, peak in rows}
 
-    def _put(self, table: str, values: Sequence[object]) -> None:
+    def _put(self, table: str, values: Mapping[str, object]) -> None:
+        # Columns by name: an upgraded store has them in another order.
         places = ", ".join("?" * len(values))
-        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({places})", values)  # noqa: S608
+        query = f"INSERT OR REPLACE INTO {table} ({', '.join(values)}) VALUES ({places})"  # noqa: S608
+        self._db.execute(query, list(values.values()))
 
     def _share(self, text: str | None) -> int | None:
         """The place of a JSON text that many cells have in common."""
@@ -208,25 +220,21 @@ class Store:
             done = row.fetchone()
             if done is not None and (done[0] in FINAL or done[1] != replaces):
                 return False
-            held = self._db.execute("SELECT * FROM claims WHERE spec = ?", [spec]).fetchone()
-            if held is not None and held[1] != self._owner and alive(*held[2:]):
-                return False
-            self._db.execute(
-                "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?)",
-                [spec, self._owner, *this_process()],
-            )
-            return True
+            return self._claims.take(spec)
+
+    def heart(self) -> Heart:
+        """What keeps this store's claims alive in the eyes of other machines, while entered."""
+        return Heart(self.path, self._owner)
 
     def release(self) -> None:
         """Give up every claim of this store object."""
         with transaction(self._db, self.path):
-            self._db.execute("DELETE FROM claims WHERE owner = ?", [self._owner])
+            self._claims.give_up()
 
     def running(self) -> set[str]:
         """The cells that a living process has claimed."""
         with one_sentence(self.path):
-            rows = self._db.execute("SELECT spec, pid, started, boot FROM claims").fetchall()
-        return {spec for spec, *process in rows if alive(*process)}
+            return self._claims.living()
 
     # Experiments
 
@@ -276,15 +284,28 @@ def _check_same(before: Mapping, given: Mapping) -> None:
                 f"cell {before['spec'][:12]} was computed from data of {name} {before[name]} and "
                 f"now of {given[name]}; the data has changed: choose another --store."
             )
-    if before["status"] not in FINAL or before["provenance"] != given["provenance"]:
+    if before["status"] not in FINAL or given["status"] not in FINAL:
+        return
+    cell = f"cell {before['spec'][:12]} was computed twice"
+    if before["provenance"] != given["provenance"]:
+        apart = abs(_accuracy(before) - _accuracy(given))
+        if apart > TOLERANCE:
+            raise StoreError(
+                f"{cell}, in two environments, with accuracies {apart:.3f} apart, more than "
+                f"{TOLERANCE:g}; the first result was kept."
+            )
         return
     result = json.loads(canonical_json({name: given[name] for name in _RESULT}))
     differ = [name for name in _RESULT if before[name] != result[name]]
     if differ:
         raise StoreError(
-            f"cell {before['spec'][:12]} was computed twice in one environment with different "
-            f"{', '.join(differ)}; the first result was kept."
+            f"{cell} in one environment with different {', '.join(differ)}; the first result was "
+            "kept."
         )
+
+
+def _accuracy(record: Mapping) -> float:
+    return (record["test"] or {}).get("accuracy") or 0.0
 
 
 def _now() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from attn_nlp.store import LARGE, Store, StoreError
+from attn_nlp.store.schema import VERSION
 from tests.store.records import SPEC, record
 
 
@@ -44,7 +45,7 @@ def test_a_newer_store_is_refused(path):
     with sqlite3.connect(path) as db:
         db.execute("UPDATE meta SET value = '99'")
     db.close()
-    assert all("version 99, newer than 1" in each for each in both(path))
+    assert all(f"version 99, newer than {VERSION}" in each for each in both(path))
 
 
 def test_a_truncated_store_is_called_damaged(path):
@@ -114,7 +115,7 @@ def test_a_read_only_medium_can_be_read(path, monkeypatch):
 
     with Store.open(path) as store:
         store.finish(SPEC, record())
-    real, opened = file._is_ours, []
+    real, opened = file._version, []
 
     def refuse_once(db, path):
         opened.append(db)
@@ -122,7 +123,7 @@ def test_a_read_only_medium_can_be_read(path, monkeypatch):
             raise _error("SQLITE_CANTOPEN")
         return real(db, path)
 
-    monkeypatch.setattr(file, "_is_ours", refuse_once)
+    monkeypatch.setattr(file, "_version", refuse_once)
     with Store.read(path) as store:
         assert list(store.records()) == [SPEC]
     assert len(opened) == 2

@@ -1,0 +1,134 @@
+"""doctor, export, merge, seal: looking after stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from attn_nlp.cli import options, show
+
+FOUND = 3
+
+
+@click.command()
+@options.store_option
+@click.option("--repair", "mend", is_flag=True, help="Do what is safe about it.")
+@options.as_json
+def doctor(store_path, mend, as_json) -> int:
+    """Look for damage in a store, for claims nobody can redeem and for mixed environments.
+
+    Ends with 0 where results are sound, 3 where some are damaged, 4 where the store cannot be used.
+
+    \b
+    Examples:
+      attn-nlp doctor
+      attn-nlp doctor --store runs/attn_nlp.sqlite --repair
+      attn-nlp doctor --json
+    """
+    from attn_nlp.store.health import examine, repair
+
+    options.existing(store_path)
+    done = repair(store_path) if mend else []
+    found = examine(store_path)
+    if as_json:
+        click.echo(show.as_text({"findings": [vars(each) for each in found], "repaired": done}))
+    else:
+        for each in done:
+            click.echo(f"repaired: {each}")
+        for each in found:
+            cells = ", ".join(spec[:12] for spec in each.specs[:5])
+            more = ", ..." if len(each.specs) > 5 else ""
+            click.echo(
+                f"{'damage' if each.grave else 'note'}: {each.says}"
+                + (f" Cells: {cells}{more}." if cells else "")
+                + (f" --repair will {each.repair}." if each.repair else "")
+            )
+        if not found:
+            click.echo(f"store {store_path} is sound")
+    return FOUND if any(each.grave for each in found) else 0
+
+
+@click.command()
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@options.changes
+@options.store_option
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="STORE",
+    help="The new store.",
+)
+def export(file, overrides, store_path, out) -> None:
+    """Copy results to a new store: those of an experiment FILE, or all.
+
+    The new store is one file that opens on a read-only medium too.
+
+    \b
+    Examples:
+      attn-nlp export --out paper.sqlite
+      attn-nlp export experiments/scaling.py --out scaling.sqlite
+    """
+    from attn_nlp.experiment.load import Overrides
+    from attn_nlp.mistakes import Mistake
+    from attn_nlp.store import Store
+    from attn_nlp.store.exchange import export as copy
+
+    options.existing(store_path)
+    if file is None and overrides != Overrides():
+        raise Mistake("options that change an experiment need its FILE; give it first.")
+    if out.exists():
+        raise Mistake(f"{out} exists already; choose another name, or merge into it.")
+    wanted = None if file is None else [options.resolve(file, overrides)]
+    with Store.read(store_path) as store:
+        cells = copy(store, out, wanted)
+    click.echo(f"{cells} cells written to {out}")
+
+
+@click.command()
+@click.argument(
+    "stores", metavar="STORE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@options.store_option
+def merge(stores, store_path) -> None:
+    """Take the results of other stores into the one of --store.
+
+    A cell that both have must have the same result in both; a contradiction ends with status 4
+    and names the cell. So a table may be filled on several machines, each with a store of its own.
+
+    \b
+    Examples:
+      attn-nlp merge laptop.sqlite cluster.sqlite --store all.sqlite
+    """
+    from attn_nlp.store import Store
+    from attn_nlp.store.exchange import merge as take
+
+    for each in stores:
+        options.existing(each)
+    with Store.open(store_path) as target:
+        for each in stores:
+            with Store.read(each) as source:
+                found = take(source, target)
+            counts = {
+                "added": found.added,
+                "known already": found.known,
+                "left out, since a run trains them now": found.kept_back,
+            }
+            click.echo(f"{each}: {show.counted(counts)}")
+
+
+@click.command()
+@options.store_option
+def seal(store_path) -> None:
+    """Fold a store into a single file that also opens on a read-only medium.
+
+    \b
+    Examples:
+      attn-nlp seal --store runs/attn_nlp.sqlite
+    """
+    from attn_nlp.store.exchange import seal as fold
+
+    options.existing(store_path)
+    fold(store_path)
+    click.echo(f"store {store_path} is sealed")

@@ -1,0 +1,94 @@
+"""What stands in a store: its tables, their columns and their version.
+
+A table needs the small columns of many cells, and of a dataset's facts there are few. So large
+columns stand in a table of their own, and JSON that many cells share is kept once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+APPLICATION = 0x6174746E  # "attn"
+VERSION = 2
+
+COLUMNS = {
+    "spec": "TEXT PRIMARY KEY",
+    "key": "TEXT NOT NULL",
+    "status": "TEXT NOT NULL",
+    "reason": "TEXT",
+    "program": "TEXT",
+    "parameters": "INTEGER",
+    "best_step": "INTEGER",
+    "wall_seconds": "REAL",
+    "compile_seconds": "REAL",
+    "peak_bytes": "INTEGER",
+    "fingerprint": "TEXT",
+    "tokenizer_hash": "TEXT",
+    "finished_at": "TEXT NOT NULL",
+    "validation": "JSON",
+    "test": "JSON",
+    "data": "SHARED",
+    "provenance": "SHARED",
+    "settings": "JSON",
+    "confusion": "JSON",
+    "history": "JSON",
+    "predictions": "JSON",
+    "detail": "TEXT",
+}
+LARGE = ("settings", "confusion", "history", "predictions", "detail")
+SMALL = tuple(name for name in COLUMNS if name not in LARGE)
+# The table of each column; both tables have the spec.
+TABLES = {"cells": SMALL, "details": ("spec", *LARGE)}
+
+JSON = frozenset(name for name, kind in COLUMNS.items() if kind == "JSON")
+SHARED = frozenset(name for name, kind in COLUMNS.items() if kind == "SHARED")
+
+
+def kind(name: str) -> str:
+    """The type of a column as SQLite is told; shared JSON is kept by its place."""
+    return "INTEGER" if name in SHARED else COLUMNS[name]
+
+
+def _columns(names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {kind(name)}" for name in names)
+
+
+CLAIMS = (
+    "CREATE TABLE claims (spec TEXT PRIMARY KEY, owner TEXT NOT NULL, token INTEGER NOT NULL, "
+    "pid INTEGER NOT NULL, started TEXT NOT NULL, boot TEXT NOT NULL, beat INTEGER NOT NULL)"
+)
+_STATEMENTS = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    f"CREATE TABLE cells ({_columns(TABLES['cells'])}) WITHOUT ROWID",
+    f"CREATE TABLE details ({_columns(TABLES['details'])})",
+    "CREATE TABLE shared (id INTEGER PRIMARY KEY, value JSON NOT NULL UNIQUE)",
+    "CREATE INDEX cells_by_program ON cells (program)",
+    CLAIMS,
+    "CREATE TABLE experiments (name TEXT PRIMARY KEY, resolved JSON NOT NULL, "
+    "saved_at TEXT NOT NULL)",
+    f"INSERT INTO meta VALUES ('version', '{VERSION}')",  # noqa: S608
+    f"PRAGMA application_id = {APPLICATION}",
+)
+
+
+def create(db: sqlite3.Connection) -> None:
+    """Make the tables of an empty database; the caller holds the transaction."""
+    for statement in _STATEMENTS:
+        db.execute(statement)
+
+
+def upgrade(db: sqlite3.Connection) -> None:
+    """Bring the tables of an older version up to date; the caller holds the transaction.
+
+    A version only ever adds columns, which are NULL in older rows, and claims outlive no run. So
+    whatever the older version was, the missing columns are added and the claims begin anew.
+    """
+    for table, names in TABLES.items():
+        there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        for name in names:
+            if name not in there:
+                db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind(name)}")
+    db.execute("DROP TABLE claims")
+    db.execute(CLAIMS)
+    db.execute("UPDATE meta SET value = ? WHERE name = 'version'", [str(VERSION)])

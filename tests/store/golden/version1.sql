@@ -1,0 +1,18 @@
+PRAGMA application_id = 1635021934;
+BEGIN TRANSACTION;
+CREATE TABLE cells (spec TEXT PRIMARY KEY, key TEXT NOT NULL, status TEXT NOT NULL, reason TEXT, program TEXT, parameters INTEGER, best_step INTEGER, wall_seconds REAL, compile_seconds REAL, peak_bytes INTEGER, fingerprint TEXT, tokenizer_hash TEXT, finished_at TEXT NOT NULL, validation JSON, test JSON, data INTEGER, provenance INTEGER) WITHOUT ROWID;
+INSERT INTO "cells" VALUES('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk','done',NULL,'p',7,30,5.0,1.0,1000,'rows','tokens','2026-11-24T13:34:10.690937+00:00','{"accuracy":0.30000000000000004,"loss":1.0,"macro_f1":0.5}','{"accuracy":0.5,"loss":1.0,"macro_f1":0.5}',1,2);
+INSERT INTO "cells" VALUES('bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb','kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk','diverged','the loss was not finite at step 3','p',7,30,5.0,1.0,1000,'rows','tokens','2026-11-24T13:34:10.698816+00:00',NULL,NULL,1,2);
+CREATE TABLE claims (spec TEXT PRIMARY KEY, owner TEXT NOT NULL, pid INTEGER NOT NULL, started TEXT NOT NULL, boot TEXT NOT NULL);
+INSERT INTO "claims" VALUES('cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc','11095-0',11095,'93410','00000000-0000-4000-8000-000000000000');
+CREATE TABLE details (spec TEXT PRIMARY KEY, settings JSON, confusion JSON, history JSON, predictions JSON, detail TEXT);
+INSERT INTO "details" VALUES('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','{"seed":0,"steps":10}','[[1,0],[0,1]]','[{"step":1}]','[0,1]',NULL);
+INSERT INTO "details" VALUES('bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb','{"seed":0,"steps":10}','[[1,0],[0,1]]','[{"step":1}]','[0,1]',NULL);
+CREATE TABLE experiments (name TEXT PRIMARY KEY, resolved JSON NOT NULL, saved_at TEXT NOT NULL);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+INSERT INTO "meta" VALUES('version','1');
+CREATE TABLE shared (id INTEGER PRIMARY KEY, value JSON NOT NULL UNIQUE);
+INSERT INTO "shared" VALUES(1,'{"label":"\u8bc4\u8bba"}');
+INSERT INTO "shared" VALUES(2,'{"jax":"1"}');
+CREATE INDEX cells_by_program ON cells (program);
+COMMIT;

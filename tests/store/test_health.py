@@ -1,0 +1,107 @@
+"""What is wrong inside a store is found and named; only what is safe is repaired."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from attn_nlp.experiment.identity import key_of
+from attn_nlp.store import Store, StoreError
+from attn_nlp.store.health import examine, repair
+from tests.store.records import SPEC, record
+
+
+def whole(spec=SPEC, **changes):
+    return record(key=key_of(spec, "rows", "tokens"), **changes)
+
+
+@pytest.fixture
+def filled(path):
+    with Store.open(path) as store:
+        store.finish(SPEC, whole())
+        store.finish("b" * 64, whole("b" * 64))
+    return path
+
+
+def change(path, *statements):
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def test_a_healthy_store_has_no_findings(filled, tmp_path):
+    assert examine(filled) == []
+    assert repair(filled) == []
+    assert examine(tmp_path / "none.sqlite") == []
+
+
+def test_a_claim_of_a_process_that_ended_is_given_up(filled):
+    with Store.open(filled) as store:
+        store.claim("c" * 64)
+        assert examine(filled) == []
+        change(filled, "UPDATE claims SET started = 'earlier'")
+        (found,) = examine(filled)
+        assert (found.grave, found.specs) == (False, ("c" * 64,))
+        assert repair(filled) == [f"gave up the claim on cell {'c' * 12}"]
+        assert examine(filled) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE cells SET test = '{' WHERE spec LIKE 'a%'", "1 cells have a damaged test"),
+        ("UPDATE details SET history = '[1' ", "2 cells have a damaged history"),
+        ("UPDATE cells SET key = 'k' WHERE spec LIKE 'a%'", "1 cells have a key that is not"),
+        ("UPDATE details SET predictions = '[0]'", "2 cells have predictions that do not match"),
+        ("DELETE FROM details WHERE spec LIKE 'a%'", "1 cells have lost their details"),
+    ],
+)
+def test_damage_is_grave_and_is_not_repaired(filled, statement, says):
+    change(filled, statement)
+    (found,) = examine(filled)
+    assert found.grave
+    assert found.says.startswith(says)
+    assert found.repair == ""
+    assert repair(filled) == []
+    assert examine(filled) == [found]
+
+
+def test_details_without_a_cell_are_removed(filled):
+    change(filled, "DELETE FROM cells WHERE spec LIKE 'a%'")
+    (found,) = examine(filled)
+    assert (found.grave, found.repair) == (False, "remove them")
+    assert len(repair(filled)) == 1
+    assert examine(filled) == []
+
+
+def test_a_mixture_of_environments_is_worth_knowing(filled):
+    with Store.open(filled) as store:
+        store.finish("c" * 64, whole("c" * 64, provenance={"jax": "2"}))
+    (found,) = examine(filled)
+    assert not found.grave
+    assert found.says == "cells come from 2 environments, which differ in jax."
+
+
+def test_a_damaged_page_is_found(path):
+    with Store.open(path) as store:
+        for place in range(300):
+            store.finish(f"{place:064}", whole(f"{place:064}"))
+    content = bytearray(path.read_bytes())
+    content[20_000:24_000] = b"\xff" * 4_000
+    path.write_bytes(bytes(content))
+    with pytest.raises(StoreError, match="damaged"):
+        examine(path)
+
+
+def test_an_index_that_lies_is_found(filled):
+    change(
+        filled,
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET sql = replace(sql, '(program)', '(key)') "
+        "WHERE name = 'cells_by_program'",
+    )
+    (found,) = examine(filled)
+    assert found.grave
+    assert "SQLite finds the file damaged" in found.says
