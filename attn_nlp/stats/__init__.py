@@ -6,6 +6,15 @@ corrected together. The rules by which a difference is called better, worse or e
 """
 
 from attn_nlp.stats.binomial import binomial_error
+from attn_nlp.stats.datasets import (
+    AcrossDatasets,
+    AgainstBaseline,
+    Friedman,
+    across_datasets,
+    against_baseline,
+    critical_difference,
+    signed_rank,
+)
 from attn_nlp.stats.equivalence import default_margin, tost
 from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import Summary, summarise
@@ -29,13 +38,19 @@ __all__ = [
     "ALPHA",
     "BEYOND",
     "MOST_SEEDS",
+    "AcrossDatasets",
+    "AgainstBaseline",
     "Comparison",
+    "Friedman",
     "SignFlip",
     "Summary",
     "Verdict",
+    "across_datasets",
+    "against_baseline",
     "binomial_error",
     "carries",
     "compare",
+    "critical_difference",
     "default_margin",
     "holm",
     "least_attainable",
@@ -44,6 +59,7 @@ __all__ = [
     "seeds_for_decision",
     "seeds_for_star",
     "sign_flip",
+    "signed_rank",
     "star_attainable",
     "summarise",
     "tost",

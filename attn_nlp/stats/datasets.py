@@ -1,0 +1,313 @@
+"""Several datasets, several variants: is one of them better on datasets like these?
+
+In: one score for every variant on every dataset, averaged over seeds beforehand. Out: ranks, the
+Friedman test over all variants, Wilcoxon's signed-rank test of each against the baseline, and
+Nemenyi's critical difference with the groups that a critical-difference diagram draws. The dataset
+is the replicate here, so that what holds is said of datasets like these, however few seeds ran.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from attn_nlp.stats.holm import holm
+from attn_nlp.stats.intervals import DUST
+from attn_nlp.stats.plan import ALPHA
+
+
+@dataclass(frozen=True)
+class Friedman:
+    """Whether any variant ranks apart from the others.
+
+        chi2 = ((k - 1) sum_j (R_j - N (k + 1) / 2)^2) / (sum_ij r_ij^2 - N k (k + 1)^2 / 4)
+        F    = (N - 1) chi2 / (N (k - 1) - chi2)
+
+    with r_ij the rank of variant j on dataset i and R_j its sum. Without ties the first line is
+    12 / (N k (k + 1)) sum_j R_j^2 - 3 N (k + 1).
+
+    Attributes:
+      chi2: Friedman's statistic, corrected for ties; 0 where no variant ever ranks apart.
+      p: of chi2, from the chi-squared distribution with k - 1 degrees of freedom; rough for fewer
+        than about ten datasets.
+      f: Iman and Davenport's less conservative statistic; infinite where all datasets agree.
+      f_p: of f, from the F distribution with k - 1 and (k - 1)(N - 1) degrees of freedom; where
+        all datasets agree, the chance that they do so at random, (1 / k!)^(N - 1) without ties.
+
+    References:
+      Friedman, "The Use of Ranks to Avoid the Assumption of Normality Implicit in the Analysis of
+      Variance", 1937. Iman & Davenport, "Approximations of the Critical Region of the Friedman
+      Statistic", 1980.
+    """
+
+    chi2: float
+    p: float
+    f: float
+    f_p: float
+
+
+@dataclass(frozen=True)
+class AcrossDatasets:
+    """k variants on N datasets.
+
+    Attributes:
+      variants: k names, in the order given.
+      datasets: N names, in the order given.
+      ranks: (N, k): 1 for the best; scores that agree share the mean of their ranks.
+      mean_ranks: k, the mean over datasets.
+      friedman: None for fewer than two datasets or two variants.
+      critical_difference: the least difference of two mean ranks that Nemenyi's test calls real;
+        None where `friedman` is.
+      groups: for a critical-difference diagram: every largest set of two or more variants whose
+        mean ranks lie within the critical difference, each as places in `variants` from the best
+        mean rank to the worst; such a set is joined by one bar. Empty where there is no critical
+        difference.
+      alpha: level of the critical difference.
+
+    References:
+      Demsar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7, 2006.
+      Nemenyi, "Distribution-free Multiple Comparisons", 1963.
+    """
+
+    variants: tuple[str, ...]
+    datasets: tuple[str, ...]
+    ranks: tuple[tuple[float, ...], ...]
+    mean_ranks: tuple[float, ...]
+    friedman: Friedman | None
+    critical_difference: float | None
+    groups: tuple[tuple[int, ...], ...]
+    alpha: float
+
+    @property
+    def order(self) -> list[int]:
+        """Places of the variants from the best mean rank to the worst, ties as given."""
+        return sorted(range(len(self.variants)), key=lambda place: self.mean_ranks[place])
+
+
+@dataclass(frozen=True)
+class AgainstBaseline:
+    """One variant against the baseline, paired over datasets.
+
+    Attributes:
+      variant: its name.
+      differences: variant - baseline, one for every dataset, in the order of the datasets.
+      wins, ties, losses: of the variant, in datasets.
+      p: two-sided exact Wilcoxon signed-rank p; 1 where all differences are zero.
+      p_holm: the same, adjusted over all variants compared.
+      least_p: the least p that so many non-zero differences could have given.
+    """
+
+    variant: str
+    differences: tuple[float, ...]
+    wins: int
+    ties: int
+    losses: int
+    p: float
+    p_holm: float
+    least_p: float
+
+
+def across_datasets(
+    scores: Mapping[str, Sequence[float]],
+    datasets: Sequence[str],
+    *,
+    higher_is_better: bool = True,
+    alpha: float = ALPHA,
+) -> AcrossDatasets:
+    """Rank variants on every dataset and say which mean ranks are apart.
+
+    Args:
+      scores: for each variant one finite number a dataset, in the order of `datasets`.
+      datasets: their names.
+      higher_is_better: False for a loss.
+      alpha: level of the critical difference.
+
+    Raises:
+      ValueError: no variant, no dataset, or not one finite number for each of them.
+
+    Example:
+      >>> found = across_datasets({"a": [0.9, 0.8], "b": [0.7, 0.8]}, ["x", "y"])
+      >>> found.mean_ranks
+      (1.25, 1.75)
+    """
+    table = _table(scores, datasets)
+    turned = [[-x for x in row] for row in table] if higher_is_better else table
+    ranks = tuple(tuple(_ranks(row)) for row in turned)
+    n, k = len(datasets), len(scores)
+    means = tuple(math.fsum(row[j] for row in ranks) / n for j in range(k))
+    enough = n > 1 and k > 1
+    reach = critical_difference(k, n, alpha) if enough else None
+    return AcrossDatasets(
+        variants=tuple(scores),
+        datasets=tuple(datasets),
+        ranks=ranks,
+        mean_ranks=means,
+        friedman=_friedman(ranks) if enough else None,
+        critical_difference=reach,
+        groups=() if reach is None else _groups(means, reach),
+        alpha=alpha,
+    )
+
+
+def against_baseline(
+    scores: Mapping[str, Sequence[float]],
+    datasets: Sequence[str],
+    baseline: str,
+    *,
+    higher_is_better: bool = True,
+) -> list[AgainstBaseline]:
+    """Compare every other variant with the baseline by Wilcoxon's test, Holm over all of them.
+
+    Args:
+      scores: for each variant one finite number a dataset, in the order of `datasets`.
+      datasets: their names.
+      baseline: a key of `scores`.
+      higher_is_better: False for a loss; decides what is a win and leaves p alone.
+
+    Raises:
+      ValueError: as `across_datasets`, or a baseline that is none of the variants.
+    """
+    _table(scores, datasets)
+    if baseline not in scores:
+        raise ValueError(f"baseline {baseline!r} has no scores; known: {', '.join(scores)}.")
+    differences = {
+        name: tuple(x - y for x, y in zip(each, scores[baseline], strict=True))
+        for name, each in scores.items()
+        if name != baseline
+    }
+    tests = {name: signed_rank(each) for name, each in differences.items()}
+    adjusted = holm([p for p, _ in tests.values()])
+    found = []
+    for (name, each), p_holm in zip(differences.items(), adjusted, strict=True):
+        up, down = sum(d > DUST for d in each), sum(d < -DUST for d in each)
+        wins, losses = (up, down) if higher_is_better else (down, up)
+        p, least = tests[name]
+        ties = len(each) - up - down
+        found.append(AgainstBaseline(name, each, wins, ties, losses, p, p_holm, least))
+    return found
+
+
+def signed_rank(differences: Sequence[float]) -> tuple[float, float]:
+    """Wilcoxon's signed-rank test: two-sided p, and the least p that was possible.
+
+        W+ = sum of rank(|d_i|) over d_i > 0
+        p  = the share of sign patterns with W+ as far from its mean, n (n + 1) / 4, as observed
+
+    Zero differences are left out, as Wilcoxon did; those of equal size share their mean rank, and
+    the share is counted over the ranks as they are, by adding one rank after another to the
+    distribution of the sum, which is exact for any number of datasets.
+
+    Returns:
+      (p, least); (1, 1) where no difference is left.
+
+    References:
+      Wilcoxon, "Individual Comparisons by Ranking Methods", Biometrics Bulletin 1(6), 1945.
+
+    Example:
+      >>> signed_rank([1.0, 2.0, 3.0, 4.0, 5.0])
+      (0.0625, 0.0625)
+    """
+    import numpy as np
+
+    kept = [d for d in differences if abs(d) > DUST]
+    n = len(kept)
+    if n == 0:
+        return 1.0, 1.0
+    # Twice the rank is a whole number also where ranks are shared.
+    doubled = [round(2 * rank) for rank in _ranks([abs(d) for d in kept])]
+    chance = np.zeros(sum(doubled) + 1)  # of each sum, over all sign patterns
+    chance[0] = 1.0
+    for rank in doubled:
+        chance[rank:] = chance[rank:] + chance[: len(chance) - rank]
+        chance /= 2
+    observed = sum(rank for rank, d in zip(doubled, kept, strict=True) if d > 0)
+    off = abs(2 * np.arange(len(chance)) - sum(doubled))
+    p = float(chance[off >= abs(2 * observed - sum(doubled))].sum())
+    return min(1.0, p), 2 * 0.5**n
+
+
+def critical_difference(variants: int, datasets: int, alpha: float = ALPHA) -> float:
+    """The difference of two mean ranks that Nemenyi's test calls real.
+
+        CD = q / sqrt(2) * sqrt(k (k + 1) / (6 N))
+
+    with q the upper quantile of the studentised range of k groups and infinite degrees of freedom.
+
+    Example:
+      >>> round(critical_difference(4, 14), 2)
+      1.25
+    """
+    q = _range_quantile(variants, alpha)
+    return q / math.sqrt(2) * math.sqrt(variants * (variants + 1) / (6 * datasets))
+
+
+@functools.lru_cache(maxsize=256)  # an integral, worked out anew for each k
+def _range_quantile(groups: int, alpha: float) -> float:
+    from scipy.stats import studentized_range
+
+    return float(studentized_range.ppf(1 - alpha, groups, math.inf))
+
+
+def _friedman(ranks: Sequence[Sequence[float]]) -> Friedman:
+    from scipy.special import chdtrc, fdtrc
+
+    n, k = len(ranks), len(ranks[0])
+    sums = [math.fsum(row[j] for row in ranks) for j in range(k)]
+    between = (k - 1) * math.fsum((each - n * (k + 1) / 2) ** 2 for each in sums)
+    within = math.fsum(r**2 for row in ranks for r in row) - n * k * (k + 1) ** 2 / 4
+    if within <= DUST:  # all variants tie on all datasets
+        return Friedman(0.0, 1.0, 0.0, 1.0)
+    chi2 = between / within
+    p = float(chdtrc(k - 1, chi2))
+    left = n * (k - 1) - chi2
+    if left <= 1e-9 * n * k:  # every dataset ranks the variants alike
+        tied = math.prod(math.factorial(ranks[0].count(each)) for each in set(ranks[0]))
+        return Friedman(chi2, p, math.inf, (tied / math.factorial(k)) ** (n - 1))
+    f = (n - 1) * chi2 / left
+    return Friedman(chi2, p, f, float(fdtrc(k - 1, (k - 1) * (n - 1), f)))
+
+
+def _groups(means: Sequence[float], reach: float) -> tuple[tuple[int, ...], ...]:
+    """The largest runs of variants, by mean rank, whose ends are not apart."""
+    order = sorted(range(len(means)), key=lambda place: means[place])
+    found, covered = [], 0
+    for first in range(len(order)):
+        last = first
+        while last + 1 < len(order) and means[order[last + 1]] - means[order[first]] <= reach:
+            last += 1
+        if last > first and last + 1 > covered:
+            found.append(tuple(order[first : last + 1]))
+            covered = last + 1
+    return tuple(found)
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """1 for the smallest; values that agree up to rounding share the mean of their ranks."""
+    order = sorted(range(len(values)), key=lambda place: values[place])
+    ranks = [0.0] * len(values)
+    first = 0
+    while first < len(order):
+        last = first
+        while last + 1 < len(order) and values[order[last + 1]] - values[order[first]] <= DUST:
+            last += 1
+        for place in order[first : last + 1]:
+            ranks[place] = (first + last) / 2 + 1
+        first = last + 1
+    return ranks
+
+
+def _table(scores: Mapping[str, Sequence[float]], datasets: Sequence[str]) -> list[list[float]]:
+    """(N, k), after the checks."""
+    if not scores or not len(datasets):
+        raise ValueError("no scores; give at least one variant and one dataset.")
+    for name, each in scores.items():
+        if len(each) != len(datasets):
+            raise ValueError(
+                f"variant {name!r} has {len(each)} scores for {len(datasets)} datasets; leave out "
+                "a dataset that not all variants have."
+            )
+        if not all(map(math.isfinite, each)):
+            raise ValueError(f"variant {name!r} has a score that is not finite; leave it out.")
+    return [[float(each[i]) for each in scores.values()] for i in range(len(datasets))]
