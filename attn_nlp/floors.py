@@ -41,12 +41,12 @@ def majority(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     """
     began = time.perf_counter()
     report({"step": 0, "steps": 1})
-    counts = np.bincount(_labels(prepared, "train"), minlength=len(prepared.class_names))
+    counts = np.bincount(prepared.labels_of("train"), minlength=len(prepared.class_names))
     counts = np.maximum(counts, 0.5)
     log_frequencies = np.log(counts / counts.sum())
 
     def class_logits(split: str) -> np.ndarray:
-        return np.tile(log_frequencies, (len(_labels(prepared, split)), 1))
+        return np.tile(log_frequencies, (len(prepared.labels_of(split)), 1))
 
     return _result(prepared, class_logits, len(counts), began)
 
@@ -98,8 +98,8 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
         for place, strength in enumerate(STRENGTHS):
             report({"step": place, "steps": len(STRENGTHS)})
             fitted = LogisticRegression(C=strength, max_iter=1000)
-            fitted.fit(train, _labels(prepared, "train"))
-            accuracy = float(fitted.score(validation, _labels(prepared, "validation")))
+            fitted.fit(train, prepared.labels_of("train"))
+            accuracy = float(fitted.score(validation, prepared.labels_of("validation")))
             if accuracy > best:
                 best, kept = accuracy, fitted
         assert kept is not None
@@ -108,7 +108,7 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
         def class_logits(split: str) -> np.ndarray:
             known = split == "validation"
             texts = validation if known else features.transform(prepared.texts(split))
-            shape = len(_labels(prepared, split)), len(prepared.class_names)
+            shape = len(prepared.labels_of(split)), len(prepared.class_names)
             found = np.full(shape, np.log(1e-12))  # of a class that training never shows
             found[:, kept.classes_] = kept.predict_log_proba(texts)
             return found
@@ -116,36 +116,27 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
         return _result(prepared, class_logits, parameters, began)
 
 
-def _labels(prepared: Prepared, split: str) -> np.ndarray:
-    start, stop = prepared.splits[split]
-    return prepared.labels[start:stop]
-
-
 def _result(
     prepared: Prepared, class_logits: Callable[[str], np.ndarray], parameters: int, began: float
 ) -> dict:
-    from attn_nlp.train.metrics import confusion, log_loss, scores
+    from attn_nlp.train.metrics import confusion, judge
 
+    validation, test = (
+        judge(prepared.labels_of(split), class_logits(split), prepared.positive)
+        for split in ("validation", "test")
+    )
     classes = len(prepared.class_names)
-
-    def look(split: str) -> tuple[dict[str, float], np.ndarray]:
-        labels, logits = _labels(prepared, split), class_logits(split)
-        predictions = logits.argmax(axis=1)
-        loss = log_loss(logits, labels)
-        return {**scores(labels, predictions, classes), "loss": loss}, predictions
-
-    validation, _ = look("validation")
-    test, predictions = look("test")
     return {
         "status": "done",
         "reason": None,
         "parameters": parameters,
         "best_step": 0,
-        "validation": validation,
-        "test": test,
+        "validation": validation.scores,
+        "test": test.scores,
         "history": [],
-        "confusion": confusion(_labels(prepared, "test"), predictions, classes),
-        "predictions": predictions.tolist(),
+        "confusion": confusion(prepared.labels_of("test"), test.predictions, classes),
+        "predictions": test.predictions.tolist(),
+        "confidences": test.confidences.tolist(),
         "wall_seconds": time.perf_counter() - began,
         "compile_seconds": 0.0,
         "peak_bytes": parameters * _BYTES_OF_A_NUMBER,

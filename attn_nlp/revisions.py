@@ -10,6 +10,6 @@ REVISIONS = {
     "tokens": 1,
     "encoder": 2,
     "training": 2,
-    "metrics": 1,
+    "metrics": 2,
     "floors": 1,
 }

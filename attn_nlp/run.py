@@ -179,6 +179,7 @@ class _Driver:
             "data": data.facts,
             "fingerprint": data.fingerprint,
             "tokenizer_hash": tokenizer_hash,
+            "gold": data.labels_of("test").tolist() if result["status"] == "done" else None,
         }
         self._store.finish(job.spec, record)
 

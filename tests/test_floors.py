@@ -39,6 +39,12 @@ class Data:
     def labels(self):
         return np.array([label for rows in self.rows.values() for _, label in rows], np.int32)
 
+    positive = None
+
+    def labels_of(self, split):
+        start, stop = self.splits[split]
+        return self.labels[start:stop]
+
     def texts(self, split):
         self.read.append(split)
         return [text for text, _ in self.rows[split]]

@@ -29,7 +29,7 @@ from attn_nlp.encoder import Encoder
 from attn_nlp.revisions import REVISIONS
 from attn_nlp.streams import Stream
 from attn_nlp.train.loop import train
-from attn_nlp.train.metrics import confusion, log_loss, scores
+from attn_nlp.train.metrics import confusion, judge, log_loss, scores
 from tests.attention.running import SEED, inputs, parts, ready, sizes
 from tests.train.tiny import CELL, ignored, prepared
 
@@ -64,9 +64,12 @@ def digest_of(name: str) -> list[float]:
         labels, predictions = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 1, 3])
         class_logits = np.random.default_rng(1).normal(size=(5, 4))
         found = scores(labels, predictions, 4)
+        judged = judge(labels, class_logits, positive=1)
         return digest(
             [
                 list(found.values()),
+                list(judged.scores.values()),
+                judged.confidences,
                 log_loss(class_logits, labels),
                 confusion(labels, predictions, 4),
             ]

@@ -8,6 +8,7 @@ Importing this package, naming and checking datasets load no library but NumPy.
 """
 
 from attn_nlp.data.batches import bucket_edges, evaluation_plan, training_plan
+from attn_nlp.data.kept import kept_texts
 from attn_nlp.data.preparation import prepare
 from attn_nlp.data.prepared import DataSettings, Prepared, open_prepared
 from attn_nlp.data.source import Published, Source
@@ -26,6 +27,7 @@ __all__ = [
     "check_dataset",
     "check_tokens",
     "evaluation_plan",
+    "kept_texts",
     "open_prepared",
     "prepare",
     "sources",

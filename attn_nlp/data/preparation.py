@@ -112,6 +112,7 @@ def provenance_of(
     return {
         "label": source.label or source.name,
         "language": source.language or None,
+        "positive": source.positive or None,
         "licence": source.licence,
         "cite": source.cite,
         "note": source.note,
@@ -165,7 +166,11 @@ def build(
         "vocabulary": tokenizer.get_vocab_size(),
         "edges": list(bucket_edges(encoded.lengths[: len(train)], longest)),
         "splits": ranges,
-        "facts": {"splits": counts, **repeat_counts(splits)},
+        "facts": {
+            "class_names": list(class_names),
+            "splits": counts,
+            **repeat_counts(splits),
+        },
     }
     return arrays, kept, tokenizer
 

@@ -73,6 +73,17 @@ class Prepared:
     deciding: np.ndarray | None
     facts: dict[str, Any]
 
+    @property
+    def positive(self) -> int | None:
+        """The class whose F1 is the dataset's customary metric, or None where it has none."""
+        name = self.facts.get("positive")
+        return self.class_names.index(name) if name in self.class_names else None
+
+    def labels_of(self, split: str) -> np.ndarray:
+        """The labels of a split, in the order of its rows."""
+        start, stop = self.splits[split]
+        return self.labels[start:stop]
+
     def texts(self, split: str) -> list[str]:
         """The texts of a split, in the order of its rows, read when asked for."""
         columns = read_columns(self.path / "texts.parquet")

@@ -174,6 +174,7 @@ REAL_SETS = (
         "en",
         hub_id="cardiffnlp/tweet_eval:irony",
         labels=("non_irony", "irony"),
+        positive="irony",
         licence="none of its own; terms of SemEval-2018 task 3A and of Twitter",
         cite=TWEETS,
         note="The official metric is F1 of irony; test is balanced otherwise than train. Contains "
@@ -235,6 +236,7 @@ REAL_SETS = (
         hub_id="ucirvine/sms_spam",
         hub_text="sms",
         labels=("ham", "spam"),
+        positive="spam",
         validation_rule=CARVED,
         test_rule=HELD_OUT_FOLD,
         dedup=True,

@@ -44,6 +44,7 @@ class Source:
       hub_text, hub_label: column names on the Hub (a local copy has `text` and `label`).
       labels: class names in the order of the ids; empty where the data files name them.
       test_split: the public split that plays test.
+      positive: the class whose F1 is the customary metric; "" where there is none.
       validation_rule, test_rule: how the two splits are made, as a sentence for a footnote.
       dedup: drop rows whose normalised text was seen before, ahead of any split.
       licence, cite, note: for the table and the reader.
@@ -63,6 +64,7 @@ class Source:
     hub_label: str = "label"
     labels: tuple[str, ...] = ()
     test_split: str = "test"
+    positive: str = ""
     validation_rule: str = OFFICIAL
     test_rule: str = OFFICIAL
     dedup: bool = False

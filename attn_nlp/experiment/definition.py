@@ -19,11 +19,8 @@ from attn_nlp.experiment.identity import floor_cell, spec_of
 from attn_nlp.mistakes import Mistake, unknown
 from attn_nlp.registry import parts
 
-VALUES = tuple(
-    f"{split}.{metric}"
-    for split in ("test", "validation")
-    for metric in ("accuracy", "macro_f1", "loss")
-)
+METRICS = ("accuracy", "macro_f1", "matthews", "f1", "loss", "ece")
+VALUES = tuple(f"{split}.{metric}" for split in ("test", "validation") for metric in METRICS)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,10 @@ FINAL = ("done", "diverged", "skipped")
 # machines do not compute the same thing. Rounding alone moves a few sentences.
 TOLERANCE = 0.05
 
-_RESULT = ("status", "parameters", "best_step", "validation", "test", "confusion", "predictions")
+_RESULT = (
+    *("status", "parameters", "best_step", "validation", "test"),
+    *("confusion", "predictions", "confidences"),
+)
 
 
 class Store:

@@ -35,8 +35,10 @@ COLUMNS = {
     "history": "JSON",
     "predictions": "JSON",
     "detail": "TEXT",
+    "confidences": "JSON",
+    "gold": "SHARED",  # the labels of the test split
 }
-LARGE = ("settings", "confusion", "history", "predictions", "detail")
+LARGE = ("settings", "confusion", "history", "predictions", "detail", "confidences", "gold")
 SMALL = tuple(name for name in COLUMNS if name not in LARGE)
 # The table of each column; both tables have the spec.
 TABLES = {"cells": SMALL, "details": ("spec", *LARGE)}

@@ -12,12 +12,21 @@ from attn_nlp.tables.grid import Quantity
 _METRICS = {
     "accuracy": {"unit": "%", "points": "points", "scale": 100.0},
     "macro_f1": {"unit": "%", "points": "points", "scale": 100.0},
+    "matthews": {"decimals": 3},
+    "f1": {"unit": "%", "points": "points", "scale": 100.0},
     "loss": {"unit": "nats", "points": "nats", "decimals": 3, "higher_is_better": False},
+    "ece": {"decimals": 3, "higher_is_better": False},
+}
+_LABELS = {
+    "macro_f1": "macro F1",
+    "matthews": "Matthews correlation",
+    "f1": "F1 of the positive class",
+    "ece": "calibration error (ECE, 15 bins)",
 }
 
 QUANTITIES: dict[str, Quantity] = {
     f"{split}.{metric}": Quantity(
-        f"{split}.{metric}", f"{split} {metric.replace('_f1', ' F1').replace('_', ' ')}", **style
+        f"{split}.{metric}", f"{split} {_LABELS.get(metric, metric)}", **style
     )
     for split in ("test", "validation")
     for metric, style in _METRICS.items()

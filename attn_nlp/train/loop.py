@@ -17,7 +17,7 @@ import numpy as np
 
 from attn_nlp.data import Prepared, evaluation_plan, training_plan
 from attn_nlp.experiment import Cell
-from attn_nlp.train.metrics import confusion, log_loss, scores
+from attn_nlp.train.metrics import Judged, confusion, judge
 from attn_nlp.train.program import EVALUATION_BATCH, EVALUATION_BATCHES, Program, program_of
 
 CHUNK_SECONDS = 0.5
@@ -34,14 +34,15 @@ def train(cell: Cell, prepared: Prepared, report: Callable[[dict], None]) -> dic
 
     Returns:
       status "done", or "diverged" with the reason where a loss was not finite; parameters,
-      best_step, validation and test (accuracy, macro_f1, loss), history, confusion and predictions
-      on the test split, wall_seconds, compile_seconds, peak_bytes.
+      best_step, validation and test (the scores of `metrics.judge`), history, confusion,
+      predictions and confidences on the test split, wall_seconds, compile_seconds, peak_bytes.
     """
     started = time.perf_counter()
     report({"step": 0, "steps": cell.steps})
     program, fresh = program_of(cell, prepared)
     lane = _Lane(program, cell, prepared)
     best: dict | None = None
+    best_step = 0
     kept = None  # the parameters that were best on validation
     history, reason = [], None
     while lane.step < cell.steps:
@@ -51,19 +52,19 @@ def train(cell: Cell, prepared: Prepared, report: Callable[[dict], None]) -> dic
             reason = f"the loss was not finite at step {bad + 1}"
             break
         found = lane.look("validation")
-        if not (isfinite(loss) and isfinite(found["loss"])):
+        if not (isfinite(loss) and isfinite(found.scores["loss"])):
             reason = f"the validation loss was not finite after step {lane.step}"
             break
         history.append(
             {
                 "step": lane.step,
                 "train_loss": loss,
-                "validation_accuracy": found["accuracy"],
-                "validation_loss": found["loss"],
+                "validation_accuracy": found.scores["accuracy"],
+                "validation_loss": found.scores["loss"],
             }
         )
-        if best is None or found["accuracy"] > best["accuracy"]:
-            best = {k: found[k] for k in ("accuracy", "macro_f1", "loss")} | {"step": lane.step}
+        if best is None or found.scores["accuracy"] > best["accuracy"]:
+            best, best_step = found.scores, lane.step
             kept = jax.tree.map(jnp.copy, lane.state["params"])
     result = {
         "status": "done",
@@ -76,14 +77,14 @@ def train(cell: Cell, prepared: Prepared, report: Callable[[dict], None]) -> dic
     if reason is not None:
         result |= {"status": "diverged", "reason": reason}
     else:
-        assert best is not None
         test = lane.look("test", kept)
         result |= {
-            "best_step": best.pop("step"),
+            "best_step": best_step,
             "validation": best,
-            "test": {k: test[k] for k in ("accuracy", "macro_f1", "loss")},
-            "confusion": confusion(test["labels"], test["predictions"], program.classes),
-            "predictions": test["predictions"].tolist(),
+            "test": test.scores,
+            "confusion": confusion(prepared.labels_of("test"), test.predictions, program.classes),
+            "predictions": test.predictions.tolist(),
+            "confidences": test.confidences.tolist(),
         }
     return result | {"wall_seconds": time.perf_counter() - started}
 
@@ -132,8 +133,8 @@ class _Lane:
             report({"step": self.step, "steps": self.steps})
         return float(total) / (until - first), None
 
-    def look(self, split: str, params=None) -> dict:
-        """Scores, labels and predictions of a split under the parameters, by default today's."""
+    def look(self, split: str, params=None) -> Judged:
+        """A split as the parameters answer it, by default today's."""
         params = self.state["params"] if params is None else params
         start, stop = self.prepared.splits[split]
         class_logits = np.zeros((stop - start, self.program.classes), np.float32)
@@ -143,14 +144,7 @@ class _Lane:
             )
             used = rows >= 0
             class_logits[rows[used] - start] = np.asarray(found)[used]
-        labels = self.prepared.labels[start:stop]
-        predictions = class_logits.argmax(axis=1)
-        return {
-            **scores(labels, predictions, self.program.classes),
-            "loss": log_loss(class_logits, labels),
-            "labels": labels,
-            "predictions": predictions,
-        }
+        return judge(self.prepared.labels_of(split), class_logits, self.prepared.positive)
 
     def _calls(self, split: str) -> list[tuple[np.ndarray, np.ndarray, np.int32]]:
         """The evaluation program's arguments for a split, worked out at the first look."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_nlp.data import DataSettings, open_prepared, prepare
+from attn_nlp.data import SOURCES, DataSettings, kept_texts, open_prepared, prepare
 from attn_nlp.mistakes import Mistake
 
 
@@ -52,6 +52,33 @@ def test_arrays_and_facts_of_a_small_file(csv, tmp_path):
         np.testing.assert_array_equal(lengths, prepared.lengths[start:stop])
     first = prepared.ids[0]
     assert prepared.pieces(first) == ["good", "film", "number"]
+
+
+def test_texts_are_found_by_the_fingerprint_of_their_rows(csv, tmp_path):
+    kept = tmp_path / "kept"
+    prepared = prepare(DataSettings(str(csv), length=3), kept)
+    prepare(DataSettings(str(csv), length=3, split_seed=1), kept)
+    assert kept_texts(prepared.fingerprint, kept) == prepared.texts("test")
+    assert kept_texts(prepared.fingerprint, kept, "train") == prepared.texts("train")
+    assert kept_texts("0" * 64, kept) is None
+    assert kept_texts(prepared.fingerprint, tmp_path / "nowhere") is None
+    again = prepare(DataSettings(str(csv), length=4), kept)  # the same rows, other tokens
+    assert again.fingerprint == prepared.fingerprint
+    for first in (prepared, again):
+        (first.path / "texts.parquet").write_bytes(b"")
+        found = kept_texts(prepared.fingerprint, kept)
+        assert found == (None if first is again else again.texts("test"))
+
+
+def test_facts_name_the_classes_and_the_one_of_interest(csv, tmp_path):
+    prepared = prepare(DataSettings(str(csv)), tmp_path / "kept")
+    assert prepared.facts["class_names"] == ["neg", "pos"]
+    assert prepared.facts["positive"] is prepared.positive is None
+    marked = replace(prepared, facts=prepared.facts | {"positive": "pos"})
+    assert marked.positive == 1
+    assert SOURCES["sms_spam"].positive == "spam"
+    named = [each for each in SOURCES.values() if each.positive]
+    assert all(each.positive in each.labels for each in named)
 
 
 def test_the_vocabulary_knows_train_alone(tmp_path):

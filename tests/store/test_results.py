@@ -34,6 +34,19 @@ def test_large_columns_come_only_when_named(path):
         assert store.records(None, ["predictions"]) == {SPEC: {"spec": SPEC, "predictions": [0, 1]}}
 
 
+def test_the_labels_of_a_dataset_are_kept_once(path):
+    with Store.open(path) as store:
+        for seed in range(3):
+            store.finish(f"{seed:064}", record(gold=[0, 1] * 50, confidences=[0.5 + seed / 10]))
+        found = store.records(None, ["gold", "confidences"]).values()
+    assert [each["gold"] for each in found] == [[0, 1] * 50] * 3
+    assert [each["confidences"] for each in found] == [[0.5], [0.6], [0.7]]
+    with sqlite3.connect(path) as db:
+        kept = db.execute("SELECT count(*) FROM shared WHERE value LIKE '[0,1,0,1,%'").fetchone()
+    db.close()
+    assert kept == (1,)
+
+
 def test_records_of_many_cells_are_each_their_own(path):
     with Store.open(path) as store:
         for seed in range(20):

@@ -5,9 +5,10 @@ import math
 
 import pytest
 
+from attn_nlp.experiment.definition import VALUES
 from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import Verdict
-from attn_nlp.tables import build
+from attn_nlp.tables import QUANTITIES, build
 from attn_nlp.tables.grid import DIVERGED, FAILED, FLOOR, MEASURED, PENDING, SKIPPED
 
 from .example import BASELINE, ROWS, cell, example, record, resolved, table
@@ -217,3 +218,24 @@ def test_facts_may_be_missing():
     assert entry(grid, "unscaled").comparison.margin is None
     bare = {spec: each | {"data": {"label": "SST"}} for spec, each in records.items()}
     assert build(plain, experiment, bare).columns[0].labels == ("sst2",)  # a shared label
+
+
+def test_every_value_that_an_experiment_may_name_has_a_way_to_be_printed():
+    assert set(VALUES) == set(QUANTITIES)
+    lower = {name for name in QUANTITIES if not QUANTITIES[name].higher_is_better}
+    assert lower == {
+        f"{split}.{metric}" for split in ("test", "validation") for metric in ("loss", "ece")
+    }
+
+
+@pytest.mark.parametrize("metric", ["matthews", "ece", "f1"])
+def test_other_metrics_are_tabled_like_accuracy(metric):
+    plain, experiment, records = example(value=f"test.{metric}")
+    plan = {
+        spec: each | {"test": {**each["test"], metric: each["test"]["accuracy"]}}
+        for spec, each in records.items()
+    }
+    found = entry(build(plain, experiment, plan), "unscaled")
+    worse, better = Verdict.WORSE, Verdict.BETTER
+    assert found.comparison.verdict is (better if metric == "ece" else worse)
+    assert found.comparison.margin == (0.01 if metric == "f1" else None)

@@ -13,6 +13,7 @@ from attn_nlp.attention.bound import Call
 from attn_nlp.mistakes import Mistake
 from attn_nlp.train import loop
 from attn_nlp.train.loop import train
+from attn_nlp.train.metrics import calibration_error
 from attn_nlp.train.program import program_of
 from tests.train.tiny import CELL, TRAIN, VALIDATION, ignored, measured, prepared
 
@@ -29,11 +30,13 @@ def test_a_result_is_plain_and_complete():
     assert result["status"] == "done"
     assert result["reason"] is None
     assert [look["step"] for look in result["history"]] == [20, 40, 60]
-    assert set(result["test"]) == set(result["validation"]) == {"accuracy", "macro_f1", "loss"}
-    assert len(result["predictions"]) == 2100
+    metrics = {"accuracy", "macro_f1", "matthews", "loss", "ece"}
+    assert set(result["test"]) == set(result["validation"]) == metrics
+    assert len(result["predictions"]) == len(result["confidences"]) == 2100
     assert np.sum(result["confusion"]) == 2100
     right = np.array(result["predictions"]) == DATA.labels[TRAIN + VALIDATION :]
     assert result["test"]["accuracy"] == right.mean() == np.trace(result["confusion"]) / 2100
+    assert result["test"]["ece"] == calibration_error(np.array(result["confidences"]), right)
     assert result["parameters"] == 8 * 11 + 4 * 64 + 2 * 8 * 32 + 32 + 8 + 3 * 16 + 2 * 8 + 2
     assert result["peak_bytes"] > 4 * 3 * result["parameters"]
 
@@ -111,7 +114,7 @@ def test_the_best_validation_step_is_tested_and_the_test_split_read_once(monkeyp
     def watched(lane, split, params=None):
         found = look(lane, split, params)
         used = lane.state["params"] if params is None else params
-        looked.append((split, lane.step, jax.tree.map(np.asarray, used), found["accuracy"]))
+        looked.append((split, lane.step, jax.tree.map(np.asarray, used), found.scores["accuracy"]))
         return found
 
     monkeypatch.setattr(loop._Lane, "look", watched)
@@ -152,9 +155,9 @@ def test_evaluation_looks_at_every_row_once_whatever_the_batches():
     logits = np.asarray(wanted, np.float64)
     # Buckets pad less than all six places: sums in groups of another size, and ties may turn.
     near = np.abs(logits[:, 0] - logits[:, 1]) < 1e-5
-    assert ((found["predictions"] == logits.argmax(axis=1)) | near).all()
+    assert ((found.predictions == logits.argmax(axis=1)) | near).all()
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(2100), DATA.labels[rows]]
-    np.testing.assert_allclose(found["loss"], losses.mean(), rtol=1e-5)
+    np.testing.assert_allclose(found.scores["loss"], losses.mean(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("seed", [2**31, 2**32 - 1])
