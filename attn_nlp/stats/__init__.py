@@ -15,6 +15,7 @@ from attn_nlp.stats.datasets import (
     critical_difference,
     signed_rank,
 )
+from attn_nlp.stats.effects import Effect, effect_size
 from attn_nlp.stats.equivalence import default_margin, tost
 from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import Summary, summarise
@@ -27,8 +28,10 @@ from attn_nlp.stats.plan import (
 from attn_nlp.stats.power import (
     BEYOND,
     MOST_SEEDS,
+    detectable_effect,
     power_of_difference,
     power_of_equivalence,
+    power_of_star,
     seeds_for_decision,
 )
 from attn_nlp.stats.signflip import SignFlip, sign_flip
@@ -41,6 +44,7 @@ __all__ = [
     "AcrossDatasets",
     "AgainstBaseline",
     "Comparison",
+    "Effect",
     "Friedman",
     "SignFlip",
     "Summary",
@@ -52,10 +56,13 @@ __all__ = [
     "compare",
     "critical_difference",
     "default_margin",
+    "detectable_effect",
+    "effect_size",
     "holm",
     "least_attainable",
     "power_of_difference",
     "power_of_equivalence",
+    "power_of_star",
     "seeds_for_decision",
     "seeds_for_star",
     "sign_flip",

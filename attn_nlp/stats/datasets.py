@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import DUST
 from attn_nlp.stats.plan import ALPHA
+from attn_nlp.stats.ranks import ranks
 
 
 @dataclass(frozen=True)
@@ -134,17 +135,17 @@ def across_datasets(
     """
     table = _table(scores, datasets)
     turned = [[-x for x in row] for row in table] if higher_is_better else table
-    ranks = tuple(tuple(_ranks(row)) for row in turned)
+    ranked = tuple(tuple(ranks(row)) for row in turned)
     n, k = len(datasets), len(scores)
-    means = tuple(math.fsum(row[j] for row in ranks) / n for j in range(k))
+    means = tuple(math.fsum(row[j] for row in ranked) / n for j in range(k))
     enough = n > 1 and k > 1
     reach = critical_difference(k, n, alpha) if enough else None
     return AcrossDatasets(
         variants=tuple(scores),
         datasets=tuple(datasets),
-        ranks=ranks,
+        ranks=ranked,
         mean_ranks=means,
-        friedman=_friedman(ranks) if enough else None,
+        friedman=_friedman(ranked) if enough else None,
         critical_difference=reach,
         groups=() if reach is None else _groups(means, reach),
         alpha=alpha,
@@ -216,7 +217,7 @@ def signed_rank(differences: Sequence[float]) -> tuple[float, float]:
     if n == 0:
         return 1.0, 1.0
     # Twice the rank is a whole number also where ranks are shared.
-    doubled = [round(2 * rank) for rank in _ranks([abs(d) for d in kept])]
+    doubled = [round(2 * rank) for rank in ranks([abs(d) for d in kept])]
     chance = np.zeros(sum(doubled) + 1)  # of each sum, over all sign patterns
     chance[0] = 1.0
     for rank in doubled:
@@ -250,20 +251,20 @@ def _range_quantile(groups: int, alpha: float) -> float:
     return float(studentized_range.ppf(1 - alpha, groups, math.inf))
 
 
-def _friedman(ranks: Sequence[Sequence[float]]) -> Friedman:
+def _friedman(ranked: Sequence[Sequence[float]]) -> Friedman:
     from scipy.special import chdtrc, fdtrc
 
-    n, k = len(ranks), len(ranks[0])
-    sums = [math.fsum(row[j] for row in ranks) for j in range(k)]
+    n, k = len(ranked), len(ranked[0])
+    sums = [math.fsum(row[j] for row in ranked) for j in range(k)]
     between = (k - 1) * math.fsum((each - n * (k + 1) / 2) ** 2 for each in sums)
-    within = math.fsum(r**2 for row in ranks for r in row) - n * k * (k + 1) ** 2 / 4
+    within = math.fsum(r**2 for row in ranked for r in row) - n * k * (k + 1) ** 2 / 4
     if within <= DUST:  # all variants tie on all datasets
         return Friedman(0.0, 1.0, 0.0, 1.0)
     chi2 = between / within
     p = float(chdtrc(k - 1, chi2))
     left = n * (k - 1) - chi2
     if left <= 1e-9 * n * k:  # every dataset ranks the variants alike
-        tied = math.prod(math.factorial(ranks[0].count(each)) for each in set(ranks[0]))
+        tied = math.prod(math.factorial(ranked[0].count(each)) for each in set(ranked[0]))
         return Friedman(chi2, p, math.inf, (tied / math.factorial(k)) ** (n - 1))
     f = (n - 1) * chi2 / left
     return Friedman(chi2, p, f, float(fdtrc(k - 1, (k - 1) * (n - 1), f)))
@@ -281,21 +282,6 @@ def _groups(means: Sequence[float], reach: float) -> tuple[tuple[int, ...], ...]
             found.append(tuple(order[first : last + 1]))
             covered = last + 1
     return tuple(found)
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """1 for the smallest; values that agree up to rounding share the mean of their ranks."""
-    order = sorted(range(len(values)), key=lambda place: values[place])
-    ranks = [0.0] * len(values)
-    first = 0
-    while first < len(order):
-        last = first
-        while last + 1 < len(order) and values[order[last + 1]] - values[order[first]] <= DUST:
-            last += 1
-        for place in order[first : last + 1]:
-            ranks[place] = (first + last) / 2 + 1
-        first = last + 1
-    return ranks
 
 
 def _table(scores: Mapping[str, Sequence[float]], datasets: Sequence[str]) -> list[list[float]]:

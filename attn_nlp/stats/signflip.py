@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from attn_nlp.stats.intervals import DUST, check
 from attn_nlp.stats.plan import least_attainable
 
-ENUMERATE_UP_TO = 20  # non-zero differences; half of 2^20 sums take some milliseconds
+ENUMERATE_UP_TO = 20  # non-zero differences
 RESAMPLES = 99_999
 RNG_SEED = 20_190_804
 # Sums that agree up to this share of the largest one are equal: scores are multiples of 1/N, and
@@ -74,10 +74,12 @@ def sign_flip(differences: Sequence[float], rng_seed: int = RNG_SEED) -> SignFli
         return SignFlip(p=1.0, least=1.0, nonzero=0, exact=True)
     observed = abs(math.fsum(signed)) - _TIE * float(np.abs(signed).sum())
     if n <= ENUMERATE_UP_TO:
-        sums = signed[:1]  # the first sign stays: a pattern and its mirror image are equally far
-        for d in signed[1:]:
-            sums = np.concatenate([sums + d, sums - d])
-        p = float((np.abs(sums) >= observed).mean())
+        # Every sum is one of the first half plus one of the second, so that a thousand sorted sums
+        # a half count a million patterns.
+        first, second = _sums(signed[: n // 2]), np.sort(_sums(signed[n // 2 :]))
+        below = np.searchsorted(second, -observed - first, side="right").sum()
+        # As many lie as far above zero, since every pattern has its mirror image.
+        p = min(1.0, 2 * int(below) / 2**n)
         return SignFlip(p, least_attainable(n), n, exact=True)
     rng = np.random.default_rng(rng_seed)
     beyond, left = 0, RESAMPLES
@@ -88,3 +90,13 @@ def sign_flip(differences: Sequence[float], rng_seed: int = RNG_SEED) -> SignFli
         left -= draws
     least = max(least_attainable(n), 1 / (RESAMPLES + 1))
     return SignFlip((beyond + 1) / (RESAMPLES + 1), least, n, exact=False)
+
+
+def _sums(values):
+    """The sums of the values under every pattern of signs."""
+    import numpy as np
+
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate([sums + value, sums - value])
+    return sums

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from attn_nlp.stats.effects import effect_size
 from attn_nlp.stats.equivalence import tost
 from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import Summary, summarise
@@ -46,13 +47,12 @@ class Comparison:
       p_equivalence: of two one-sided tests; None without a margin.
       p_equivalence_holm: the same, adjusted within the family.
       effect: d_z = mean / sd of the differences; None where the spread is zero or unknown.
+      effect_low, effect_high: its 95 % interval; None where it is.
+      rank_biserial: matched-pairs rank-biserial correlation; None where no pair differs.
       family: comparisons declared together, this one included.
       verdict: see the module's docstring.
       seeds_needed: for an undecided comparison; `BEYOND` for more than `MOST_SEEDS`; None where
         it is decided, or where one pair shows no spread.
-
-    References:
-      Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988, for d_z.
     """
 
     difference: Summary
@@ -65,6 +65,9 @@ class Comparison:
     p_equivalence: float | None
     p_equivalence_holm: float | None
     effect: float | None
+    effect_low: float | None
+    effect_high: float | None
+    rank_biserial: float | None
     family: int
     verdict: Verdict
     seeds_needed: int | None
@@ -106,6 +109,7 @@ def compare(
             compared.append(None)
             continue
         summary, narrow = summarise(differences), summarise(differences, 0.90)
+        size = effect_size(differences)
         p_holm, p_tost = adjusted[place], tosts_adjusted[place]
         up = summary.mean > 0 if higher_is_better else summary.mean < 0
         verdict = _verdict(p_holm < alpha, p_equivalence is not None and p_tost < alpha, up)
@@ -127,7 +131,10 @@ def compare(
                 margin=margin,
                 p_equivalence=p_equivalence,
                 p_equivalence_holm=None if p_equivalence is None else p_tost,
-                effect=summary.mean / summary.sd if summary.sd else None,
+                effect=size.d_z,
+                effect_low=size.low,
+                effect_high=size.high,
+                rank_biserial=size.rank_biserial,
                 family=len(family),
                 verdict=verdict,
                 seeds_needed=needed,
