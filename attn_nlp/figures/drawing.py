@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from attn_nlp.figures.fonts import properties
+
 LEADING = 1.32  # line height over font size
 PAD_X, PAD_Y = 6.0, 4.5
 
@@ -157,20 +159,11 @@ def width_of(text: Text) -> float:
     return _measured(text.content, text.bold, text.mono) * text.size
 
 
-def font_file(bold: bool, mono: bool) -> str:
-    """The font that comes with matplotlib, so that every machine draws the same."""
-    import matplotlib
-
-    name = "DejaVuSans" + "Mono" * mono + ("-Bold" if bold else "")
-    return f"{matplotlib.get_data_path()}/fonts/ttf/{name}.ttf"
-
-
 @cache
 def _measured(content: str, bold: bool, mono: bool) -> float:
-    from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(fname=font_file(bold, mono), size=1.0)
+    font = properties(content, 1.0, bold=bold, mono=mono)
     return text_to_path.get_text_width_height_descent(content, font, ismath=False)[0]
 
 

@@ -2,11 +2,14 @@
 
 Looks differ in border and corners as well as in colour, so that they can be told apart in print.
 Colours are tints of Okabe and Ito's set, which colour-blind readers can tell apart. Letters are
-drawn as outlines of the font that comes with matplotlib, so that no machine replaces them.
+drawn as outlines, of the font that comes with matplotlib where it has them (`fonts.py`).
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +21,9 @@ from attn_nlp.figures.drawing import (
     Arrow,
     Box,
     Drawing,
-    font_file,
     grid_height,
 )
+from attn_nlp.figures.fonts import properties
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +38,7 @@ _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "attn_nlp",
     "svg.fonttype": "path",
     "text.hinting": "none",
+    "text.parse_math": False,
 }
 
 
@@ -60,11 +64,15 @@ LOOKS = {
 }
 
 
-def settings():
+@contextmanager
+def settings() -> Iterator[None]:
     """matplotlib's settings while a figure is drawn or measured."""
     import matplotlib
 
-    return matplotlib.rc_context(_SETTINGS)
+    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
+        # A letter that no font has is drawn as a box; `fonts.undrawable` names it.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        yield
 
 
 def figure(drawing: Drawing) -> Figure:
@@ -128,8 +136,6 @@ def _draw_box(axes: Axes, box: Box) -> None:
 
 
 def _draw_lines(axes: Axes, box: Box) -> None:
-    from matplotlib.font_manager import FontProperties
-
     inner = sum(line.height for line in box.lines) + grid_height(box.grid)
     y = box.y + (box.height - inner) / 2
     for line in box.lines:
@@ -141,7 +147,7 @@ def _draw_lines(axes: Axes, box: Box) -> None:
             x,
             base,
             line.content,
-            fontproperties=FontProperties(fname=font_file(line.bold, line.mono), size=line.size),
+            fontproperties=properties(line.content, line.size, bold=line.bold, mono=line.mono),
             color=GREY if line.grey else INK,
             ha="center" if box.centred else "left",
             va="baseline",

@@ -1,0 +1,78 @@
+"""Which font draws a text: the one that comes with matplotlib, or one of the machine's.
+
+DejaVu draws every text that it has the letters of, so that every machine draws the same. It has
+no Chinese. Such a text also asks the installed font that has most of its missing letters, whose
+shapes differ from machine to machine. Where none has them, matplotlib draws a box for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.font_manager import FontProperties
+
+LAST_RESORT = "Last Resort"  # has a box for every letter, and so draws none
+
+
+def font_file(bold: bool = False, mono: bool = False) -> str:
+    """The font that comes with matplotlib."""
+    import matplotlib
+
+    name = "DejaVuSans" + "Mono" * mono + ("-Bold" if bold else "")
+    return f"{matplotlib.get_data_path()}/fonts/ttf/{name}.ttf"
+
+
+def properties(
+    content: str, size: float, *, bold: bool = False, mono: bool = False
+) -> FontProperties:
+    """The font of one text.
+
+    Args:
+      content: what is drawn.
+      size: in points.
+      bold: a heavier weight.
+      mono: letters of one width.
+    """
+    from matplotlib.font_manager import FontProperties
+
+    lacking = _lacking(content, font_file(bold, mono))
+    if not lacking:
+        return FontProperties(fname=font_file(bold, mono), size=size)
+    other = _installed(lacking)
+    families = ["DejaVu Sans Mono" if mono else "DejaVu Sans", *([other] if other else [])]
+    return FontProperties(family=families, weight="bold" if bold else "normal", size=size)
+
+
+def undrawable(contents: Iterable[str]) -> str:
+    """The letters that no font of this machine has, each once, sorted."""
+    letters = _lacking("".join(contents), font_file())
+    return "".join(sorted(each for each in letters if _installed(frozenset(each)) is None))
+
+
+@cache
+def _letters(file: str) -> frozenset[str]:
+    from matplotlib.font_manager import get_font
+
+    return frozenset(map(chr, get_font(file).get_charmap()))
+
+
+def _lacking(content: str, file: str) -> frozenset[str]:
+    return frozenset(content) - _letters(file) - {"\n"}
+
+
+@cache
+def _installed(letters: frozenset[str]) -> str | None:
+    """The family that has most of the letters, of equals one without serifs; None where none."""
+    from matplotlib.font_manager import fontManager
+
+    files = {
+        font.name: font.fname
+        for font in sorted(fontManager.ttflist, key=lambda font: (font.name, font.fname))
+        if font.style == "normal" and not font.name.startswith(LAST_RESORT)
+    }
+    found = {name: len(letters & _letters(file)) for name, file in files.items()}
+    best = max(found, key=lambda name: (found[name], "serif" not in name.lower()), default=None)
+    return best if best is not None and found[best] else None

@@ -1,0 +1,156 @@
+"""The kinds of figures, and all of them that an experiment's stored results can be drawn as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attn_nlp.figures.results.chart import draw
+from attn_nlp.figures.results.forest import forest
+from attn_nlp.figures.results.missing import Missing
+from attn_nlp.figures.results.pareto import pareto
+from attn_nlp.figures.results.series import axes_of, check_axis, curves, sweep, swept
+from attn_nlp.mistakes import unknown
+from attn_nlp.tables import build, cost
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from attn_nlp.experiment import Resolved
+
+# What figures read of a record.
+COLUMNS = (
+    *("status", "reason", "validation", "test", "data", "provenance", "history"),
+    *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
+)
+Records = Mapping[str, dict]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure.
+
+    Attributes:
+      name: of its files, unlike those of the experiment's other figures; also fit for an id.
+      kind: one of `KINDS`.
+      title: of the table that it shows.
+      figure: what was drawn; its label says what it shows.
+    """
+
+    name: str
+    kind: str
+    title: str
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A figure that cannot be drawn, and why, in a clause without a full stop."""
+
+    name: str
+    kind: str
+    title: str
+    reason: str
+
+
+# The name of one figure of a kind, its title, and how it is drawn.
+Made = tuple[str, str, Callable[[], "Figure"]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind shows, and its figures of an experiment."""
+
+    shows: str
+    figures: Callable[[Resolved, Records, str | None], Iterator[Made]]
+
+
+def figures_of(
+    resolved: Resolved,
+    records: Records,
+    kinds: Sequence[str] | None = None,
+    axis: str | None = None,
+) -> Iterator[Drawn | Absent]:
+    """Every figure of an experiment, or why it cannot be drawn, one after another.
+
+    Args:
+      resolved: a resolved experiment.
+      records: stored records with `COLUMNS`, by spec.
+      kinds: some of `KINDS`; all of them by default.
+      axis: the setting to sweep over; by default every numeric one that varies.
+
+    Raises:
+      Mistake: an unknown kind, or an axis that the experiment does not have.
+    """
+    for kind in kinds or KINDS:
+        if kind not in KINDS:
+            raise unknown("kind of figure", kind, KINDS)
+    if axis is not None:
+        check_axis(resolved, axis)
+    for kind in kinds or KINDS:
+        made = list(KINDS[kind].figures(resolved, records, axis))
+        names = [name for name, _, _ in made]
+        for place, (name, title, figure) in enumerate(made):
+            if names.count(name) > 1:
+                name = f"{name}-{names[: place + 1].count(name)}"
+            try:
+                yield Drawn(name, kind, title, figure())
+            except Missing as error:
+                yield Absent(name, kind, title, str(error))
+
+
+def _forests(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:
+    for table in resolved.tables:
+        yield "forest", table["title"], lambda t=table: forest(build(t, resolved, records))
+
+
+def _curves(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:
+    for table in resolved.tables:
+        yield "curves", table["title"], lambda t=table: draw(curves(t, resolved, records))
+
+
+def _sweeps(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:
+    seen = set()
+    for table in resolved.tables:
+        for path in axes_of(resolved, table):
+            same = swept(table, path)
+            text = json.dumps(same, sort_keys=True)
+            if axis not in (None, path) or text in seen:
+                continue
+            seen.add(text)
+            yield (
+                f"sweep-{path.replace('.', '-')}",
+                same["title"],
+                lambda t=table, p=path: draw(sweep(t, p, resolved, records)),
+            )
+    if not seen:
+        yield "sweep", resolved.name, _none_to_sweep
+
+
+def _none_to_sweep() -> Figure:
+    raise Missing("no numeric setting of the experiment takes two values")
+
+
+def _paretos(of: str, name: str) -> Callable[[Resolved, Records, str | None], Iterator[Made]]:
+    def figures(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:
+        for table in resolved.tables:
+            yield (
+                name,
+                table["title"],
+                lambda t=table: draw(
+                    pareto(build(t, resolved, records), cost(t, resolved, records), of)
+                ),
+            )
+
+    return figures
+
+
+KINDS: dict[str, Kind] = {
+    "forest": Kind("paired differences from the baseline, intervals and margin", _forests),
+    "curves": Kind("validation scores by step", _curves),
+    "sweep": Kind("the value by a numeric setting, such as the learning rate", _sweeps),
+    "pareto": Kind("the value against operations", _paretos("forward_flops", "pareto")),
+    "seconds": Kind("the value against seconds of a run", _paretos("wall_seconds", "seconds")),
+}

@@ -1,0 +1,64 @@
+"""Score against cost: which rows are worth what they cost."""
+
+from __future__ import annotations
+
+from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
+from attn_nlp.figures.results.missing import Missing
+from attn_nlp.tables.grid import FLOOR, Grid
+
+AXES = {
+    "forward_flops": "millions of operations, one forward pass over one sentence",
+    "wall_seconds": "seconds of one run, compiling included",
+}
+
+
+def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
+    """The score of every row against what it costs, one panel for every column.
+
+    Args:
+      grid: a table of scores; see `attn_nlp.tables.build`.
+      cost: of the same table; see `attn_nlp.tables.cost`.
+      of: "forward_flops" or "wall_seconds".
+
+    Returns:
+      A chart of one point a row. The front is that of the means: a point on it need not differ
+      from one off it by more than their intervals.
+
+    Raises:
+      Missing: no row has both numbers.
+    """
+    quantity = grid.columns[0].quantity
+    measured = next(c.quantity for c in cost.columns if c.quantity.name == of)
+    at = {c.values[:-1]: place for place, c in enumerate(cost.columns) if c.quantity.name == of}
+    panels = []
+    for place, column in enumerate(grid.columns):
+        lines, floors = [], []
+        for row, priced in zip(grid.rows, cost.rows, strict=True):
+            score = row.entries[place].summary
+            price = priced.entries[at[column.values]].summary
+            if score is not None and row.kind == FLOOR:
+                floors.append((row.label, score.mean * quantity.scale))
+            elif score is not None and price is not None:
+                low, high = (
+                    None if e is None else e * quantity.scale for e in (score.low, score.high)
+                )
+                x, y = price.mean * measured.scale, score.mean * quantity.scale
+                lines.append(Line(row.label, (Point(x, y, low, high),)))
+        panels.append(Panel(column.values, grid.name_of(column), tuple(lines), tuple(floors)))
+    if not any(panel.lines for panel in panels):
+        raise Missing(f"no finished run has both {quantity.label} and {measured.label}")
+    return Chart(
+        title=grid.title,
+        subtitle=f"{grid.subtitle}, against cost",
+        axis=AXES[of],
+        labels=tuple(row.label for row in grid.rows if row.kind != FLOOR),
+        panels=tuple(panels),
+        baseline=grid.baseline.label if grid.baseline else "",
+        named=False,
+        front=True,
+        upwards=quantity.higher_is_better,
+        notes=(
+            "Filled and joined: the front, rows that no other row beats in cost and mean score at "
+            "once. Bar: interval of the mean; within it the front may be another.",
+        ),
+    )

@@ -1,0 +1,240 @@
+"""From stored records to charts: learning curves, and sweeps over a numeric setting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from attn_nlp.experiment import Resolved
+from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
+from attn_nlp.figures.results.missing import Missing
+from attn_nlp.mistakes import Mistake, nearest
+from attn_nlp.stats import Summary, summarise
+from attn_nlp.tables.build import column_labels, floor_rows
+from attn_nlp.tables.facts import Facts, facts_of
+from attn_nlp.tables.grid import Column, Grid, GridRow, Quantity
+from attn_nlp.tables.layout import Experiment, Place, lay_out
+from attn_nlp.tables.outcomes import outcomes
+from attn_nlp.tables.quantities import quantity
+from attn_nlp.tables.text import clean
+
+
+def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
+    """Validation scores by step: the mean over replicates with its t interval.
+
+    Only runs that ended well are averaged, as in the table, and only at steps that all of them
+    have, so that no curve changes its runs on the way.
+
+    Args:
+      table, resolved: as for `attn_nlp.tables.build`.
+      records: stored records with the column "history".
+
+    Raises:
+      Missing: no run of the table kept its history.
+    """
+    layout = lay_out(table, resolved)
+    facts = facts_of(layout, records)
+    shown, key = _validation(table["value"])
+    panels, counts = [], set()
+    for column in layout.columns:
+        lines = []
+        for number, row in enumerate(table["rows"]):
+            points = []
+            for step, values in _by_step(layout.place(number, column), records, key).items():
+                counts.add(len(values))
+                points.append(_point(step, summarise(values), shown))
+            lines.append(Line(row["label"], tuple(points)))
+        title = _title(table["columns"], column, facts, shown)
+        panels.append(Panel(column, title, tuple(lines)))
+    if not counts:
+        raise Missing("no finished run of the table kept its validation scores by step")
+    return Chart(
+        title=table["title"],
+        subtitle=f"{shown.label} during training{_unit(shown)}",
+        axis="step",
+        labels=tuple(row["label"] for row in table["rows"]),
+        panels=tuple(panels),
+        baseline=_baseline(table),
+        band=True,
+        notes=(_interval(counts, "Band"), "Validation chose the step that was tested."),
+    )
+
+
+def axes_of(resolved: Experiment, table: Mapping) -> tuple[str, ...]:
+    """The numeric settings over which a table's rows can be swept, in the order of the fields.
+
+    A setting that is averaged over, such as the seed, is none.
+    """
+    return tuple(
+        path
+        for path, values in _numbers([cell["settings"] for cell in resolved.cells]).items()
+        if len(values) > 1 and path not in table["over"]
+    )
+
+
+def check_axis(resolved: Resolved, path: str) -> None:
+    """Refuse a setting that no table of an experiment can be swept over.
+
+    Raises:
+      Mistake: naming the settings that can.
+    """
+    known = list(dict.fromkeys(p for table in resolved.tables for p in axes_of(resolved, table)))
+    if path not in known:
+        close = nearest(path, known)
+        raise Mistake(
+            f"this experiment has no numeric axis {path!r} with two values or more; it has "
+            f"{', '.join(known) or 'none'}." + (f" Did you mean {close!r}?" if close else "")
+        )
+
+
+def swept(table: Mapping, path: str) -> dict:
+    """The table with a setting as its first column, wherever it stood: column, row or condition.
+
+    Rows that then stand for the same cells become one. Tables that differ in the value of the
+    setting only, as `each=` makes them, become equal.
+    """
+    rows: dict[str, dict] = {}
+    for row in table["rows"]:
+        where = {name: value for name, value in row["where"].items() if name != path}
+        known = rows.setdefault(
+            json.dumps(where, sort_keys=True), {**row, "where": where, "labels": []}
+        )
+        known["labels"].append(row["label"])
+        known["baseline"] = known["baseline"] or row["baseline"]
+    merged = [
+        {**row, "label": row["label"] if len(row["labels"]) == 1 else _condition(row["where"])}
+        for row in rows.values()
+    ]
+    for row in merged:
+        del row["labels"]
+    title = table["title"]
+    if path in table["where"]:
+        title = title.removesuffix(f", {path} {table['where'][path]}")
+    return {
+        **table,
+        "title": title,
+        "rows": merged,
+        "columns": [path, *(name for name in table["columns"] if name != path)],
+        "where": {name: value for name, value in table["where"].items() if name != path},
+    }
+
+
+def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
+    """The table's value by a numeric setting: the mean over replicates with its t interval.
+
+    Args:
+      table, resolved, records: as for `attn_nlp.tables.build`.
+      path: the setting, such as "learning_rate" or "head_dim".
+
+    Raises:
+      Missing: fewer than two values of the setting have a finished run.
+      Mistake: cells of one row differ in more than the table says.
+    """
+    table = swept(table, path)
+    layout = lay_out(table, resolved)
+    facts = facts_of(layout, records)
+    shown = quantity(table["value"])
+    floors = floor_rows(layout, resolved, records, shown.name)
+    names = table["columns"][1:]
+    panels, counts, places = [], set(), set()
+    for column in dict.fromkeys(column[1:] for column in layout.columns):
+        lines = []
+        for number, row in enumerate(table["rows"]):
+            points = []
+            for value in sorted(
+                {c[0] for c in layout.columns if c[1:] == column and _number(c[0])}
+            ):
+                found = outcomes(layout.place(number, (value, *column)), records, shown.name)
+                if found.values:
+                    points.append(_point(value, summarise(list(found.values.values())), shown))
+                    counts.add(len(found.values))
+                    places.add(value)
+            lines.append(Line(row["label"], tuple(points)))
+        here = [place for place, each in enumerate(layout.columns) if each[1:] == column]
+        title = _title(names, column, facts, shown)
+        panels.append(Panel(column, title, tuple(lines), _floors(floors, here, shown)))
+    if len(places) < 2:
+        raise Missing(f"fewer than two values of {path} have a finished run")
+    return Chart(
+        title=table["title"],
+        subtitle=f"{shown.label} by {path}{_unit(shown)}",
+        axis=path,
+        labels=tuple(row["label"] for row in table["rows"]),
+        panels=tuple(panels),
+        baseline=_baseline(table),
+        notes=(_interval(counts, "Bar"),),
+    )
+
+
+def _validation(value: str) -> tuple[Quantity, str]:
+    """The quantity by step that is nearest to the table's value, and its name in a history."""
+    metric = "loss" if value.endswith(".loss") else "accuracy"
+    return quantity(f"validation.{metric}"), f"validation_{metric}"
+
+
+def _by_step(place: Place, records: Mapping[str, dict], key: str) -> dict[int, list[float]]:
+    """The scores of all finished replicates at every step that all of them have."""
+    histories = []
+    for cell in place.cells.values():
+        record = records.get(cell["spec"])
+        if record is not None and record["status"] == "done" and record.get("history"):
+            histories.append({e["step"]: e[key] for e in record["history"] if _number(e.get(key))})
+    if not histories:
+        return {}
+    steps = sorted(set.intersection(*map(set, histories)))
+    return {step: [history[step] for history in histories] for step in steps}
+
+
+def _numbers(settings: Iterable[Mapping]) -> dict[str, set]:
+    found: dict[str, set] = {}
+    for each in settings:
+        for path, value in each.items():
+            if _number(value):
+                found.setdefault(path, set()).add(value)
+    return found
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _point(x: float, found: Summary, shown: Quantity) -> Point:
+    low, high = (None if end is None else end * shown.scale for end in (found.low, found.high))
+    return Point(x, found.mean * shown.scale, low, high)
+
+
+def _floors(
+    rows: Sequence[GridRow], places: Sequence[int], shown: Quantity
+) -> tuple[tuple[str, float], ...]:
+    """The floors of a panel: those that are one number whatever the setting is."""
+    found = []
+    for row in rows:
+        means = {entry.summary.mean if (entry := row.entries[p]).summary else None for p in places}
+        if len(means) == 1 and (mean := means.pop()) is not None:
+            found.append((row.label, mean * shown.scale))
+    return tuple(found)
+
+
+def _title(paths: Sequence[str], column: tuple, facts: Facts, shown: Quantity) -> str:
+    labels = column_labels(list(paths), column, facts)
+    return Grid("", "", tuple(paths), (), ()).name_of(Column(column, labels, shown))
+
+
+def _baseline(table: Mapping) -> str:
+    return next((row["label"] for row in table["rows"] if row["baseline"]), "")
+
+
+def _condition(where: Mapping[str, object]) -> str:
+    return clean(", ".join(f"{path} {value}" for path, value in where.items()))
+
+
+def _unit(shown: Quantity) -> str:
+    return f", {shown.unit}" if shown.unit else ""
+
+
+def _interval(counts: set[int], what: str) -> str:
+    most = max(counts)
+    if most == 1:
+        return "One run for each point, so that no interval can be given."
+    runs = f"{most}" if counts == {most} else f"{min(counts)} to {most}"
+    return f"{what}: 95 % t interval of the mean over {runs} runs, for each point by itself."
