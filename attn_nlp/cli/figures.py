@@ -1,4 +1,4 @@
-"""figure: pictures of mechanisms, drawn from the registry."""
+"""figure: pictures of mechanisms, from the registry, and of results, from the store."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ _out = click.option(
     metavar="FOLDER",
     help="Where the files go; made where it is missing.",
 )
-_format = click.option("--format", metavar="NAME", help="svg or png; both by default.")
+_format = click.option("--format", metavar="NAME[,NAME]", help="svg or png; both by default.")
 
 
 @click.group()
 def figure() -> None:
-    """Draw mechanisms: their data flow, formula, arrays and settings.
+    """Draw results, and mechanisms: their data flow, formula, arrays and settings.
 
     \b
     Examples:
+      attn-nlp figure results experiments/scaling.py --all
       attn-nlp figure plate
       attn-nlp figure mechanism query_mix
       attn-nlp figure mechanism --all
@@ -73,13 +74,106 @@ def plate(folder, format) -> None:
     _save(figures.plate(), folder, formats)
 
 
+@figure.command()
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@options.name_option
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="What to draw; see above.")
+@click.option("--all", "everything", is_flag=True, help="Draw every kind that there is data for.")
+@click.option("--axis", metavar="PATH", help="Sweep over this setting only.")
+@options.changes
+@options.store_option
+@_out
+@_format
+def results(file, name, kinds, everything, axis, overrides, store_path, folder, format) -> None:
+    """Draw what is stored of an experiment. Trains nothing, loads no data.
+
+    \b
+    Kinds:
+      forest   paired differences from the baseline, with intervals and the margin
+      curves   validation scores by step
+      sweep    the value by a numeric setting, such as learning_rate or head_dim
+      pareto   the value against the operations of a forward pass
+      seconds  the value against the seconds of a run
+
+    \b
+    Examples:
+      attn-nlp figure results experiments/scaling.py --all
+      attn-nlp figure results experiments/scaling.py --kind forest --format svg
+      attn-nlp figure results experiments/scaling.py --kind sweep --axis learning_rate
+      attn-nlp figure results --name scaling --kind curves --out pictures
+    """
+    from attn_nlp.figures import results as drawing
+    from attn_nlp.mistakes import Mistake
+    from attn_nlp.plan import wanted
+    from attn_nlp.store import Store
+
+    if everything == bool(kinds):
+        raise Mistake("give either a --kind of figure or --all.")
+    options.check_source(file, name, overrides)
+    formats = _formats(format)
+    with Store.read(store_path) as store:
+        resolved = options.resolve_or_find(file, name, overrides, store)
+        records = store.records(wanted(resolved), drawing.COLUMNS)
+    if not records:
+        raise Mistake(
+            f"nothing of {resolved.name!r} is stored in {store_path}; run it first, or choose "
+            "another --store."
+        )
+    drawn: set[str] = set()
+    absent = []
+    for made in drawing.figures_of(resolved, records, kinds or None, axis):
+        if isinstance(made, drawing.Drawn):
+            _write(made.figure, folder, f"{resolved.name}-{made.name}", formats)
+            drawn.add(made.kind)
+        else:
+            absent.append(made)
+    for made in absent:
+        if not everything and made.kind not in drawn:
+            raise Mistake(_without(made))
+        click.echo(f"attn-nlp: {_without(made)}", err=True)
+    if not drawn:
+        raise Mistake(f"no figure of {resolved.name!r} can be drawn from what is stored yet.")
+
+
+def _without(made) -> str:
+    """Why a figure is missing, in one line."""
+    from attn_nlp.tables.text import clean
+
+    return clean(f"no {made.name} of {made.title!r}: {made.reason}.")
+
+
+def _write(figure, folder: Path, stem: str, formats: tuple[str, ...]) -> None:
+    """The files of a figure, each whole; and what of it no font could draw."""
+    from attn_nlp.cli.tables import replace
+    from attn_nlp.figures.results import boxed, file_bytes
+    from attn_nlp.mistakes import Mistake
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Mistake(f"cannot write to {folder}: {error.strerror}.") from error
+    for format in formats:
+        path = folder / f"{stem}.{format}"
+        replace(path, file_bytes(figure, format))
+        click.echo(path)
+    letters = boxed(figure)
+    if letters:
+        click.echo(
+            f"attn-nlp: no font on this machine has {letters[:20]!r}; {stem} shows boxes. Install "
+            "one that has, such as Noto Sans CJK.",
+            err=True,
+        )
+
+
 def _formats(format: str | None) -> tuple[str, ...]:
     from attn_nlp.figures import FORMATS
     from attn_nlp.mistakes import unknown
 
-    if format is not None and format not in FORMATS:
-        raise unknown("figure format", format, FORMATS)
-    return FORMATS if format is None else (format,)
+    given = FORMATS if format is None else tuple(dict.fromkeys(format.split(",")))
+    for each in given:
+        if each not in FORMATS:
+            raise unknown("figure format", each, FORMATS)
+    return given
 
 
 def _save(drawing, folder: Path, formats: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
     from attn_nlp.experiment.load import Overrides
+    from attn_nlp.store import Store
 
 
 def changes(command: Callable) -> Callable:
@@ -52,6 +53,11 @@ def existing(store: Path) -> None:
 
     if not store.exists():
         raise Mistake(f"there is no store {store}; name one by --store or $ATTN_NLP_STORE.")
+
+
+name_option = click.option(
+    "--name", metavar="NAME", help="An experiment that the store knows, without its file."
+)
 
 
 def output_options(command: Callable) -> Callable:
@@ -101,3 +107,24 @@ def resolve(file: Path, overrides: Overrides) -> Resolved:
     from attn_nlp.experiment.load import resolve_file
 
     return resolve_file(file, overrides)
+
+
+def check_source(file: Path | None, name: str | None, overrides: Overrides) -> None:
+    """Refuse both or neither of FILE and --name, and changes to what has no file."""
+    from attn_nlp.experiment.load import Overrides
+    from attn_nlp.mistakes import Mistake
+
+    if (file is None) == (name is None):
+        raise Mistake("give either an experiment FILE or --name NAME of a stored experiment.")
+    if name is not None and overrides != Overrides():
+        raise Mistake("options that change an experiment need its FILE; leave out --name.")
+
+
+def resolve_or_find(
+    file: Path | None, name: str | None, overrides: Overrides, store: Store
+) -> Resolved:
+    """The experiment of a file, or the one that a store knows by name."""
+    if file is not None:
+        return resolve(file, overrides)
+    assert name is not None
+    return store.experiment(name)

@@ -26,9 +26,7 @@ SHOWN = (
 
 @click.command()
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--name", metavar="NAME", help="An experiment that the store knows, without its file."
-)
+@options.name_option
 @options.changes
 @options.store_option
 @options.output_options
@@ -43,19 +41,14 @@ def table(file, name, overrides, store_path, format, out, cost) -> None:
       attn-nlp table experiments/scaling.py --out scaling.csv
       attn-nlp table experiments/scaling.py --cost
     """
-    from attn_nlp.experiment.load import Overrides
-    from attn_nlp.mistakes import Mistake
     from attn_nlp.store import Store
 
-    if (file is None) == (name is None):
-        raise Mistake("give either an experiment FILE or --name NAME of a stored experiment.")
-    if name is not None and overrides != Overrides():
-        raise Mistake("options that change an experiment need its FILE; leave out --name.")
+    options.check_source(file, name, overrides)
     check_output(format, out)
     if not store_path.exists():
         click.echo(f"attn-nlp: there is no store {store_path} yet.", err=True)
     with Store.read(store_path) as store:
-        resolved = options.resolve(file, overrides) if name is None else store.experiment(name)
+        resolved = options.resolve_or_find(file, name, overrides, store)
         write(resolved, store, format=format, out=out, cost=cost)
 
 
@@ -102,15 +95,15 @@ def write(
         replace(out, text)
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, never half of it."""
     from attn_nlp.mistakes import Mistake
 
     try:
         handle, unfinished = tempfile.mkstemp(dir=path.absolute().parent, prefix=".writing-")
         try:
-            with open(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with open(handle, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
             os.chmod(unfinished, 0o666 & ~_umask())
             os.replace(unfinished, path)
         except BaseException:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from attn_nlp.figures.fonts import properties
+from attn_nlp.figures.fonts import properties, quiet
 
 LEADING = 1.32  # line height over font size
 PAD_X, PAD_Y = 6.0, 4.5
@@ -164,7 +164,8 @@ def _measured(content: str, bold: bool, mono: bool) -> float:
     from matplotlib.textpath import text_to_path
 
     font = properties(content, 1.0, bold=bold, mono=mono)
-    return text_to_path.get_text_width_height_descent(content, font, ismath=False)[0]
+    with quiet():
+        return text_to_path.get_text_width_height_descent(content, font, ismath=False)[0]
 
 
 def _smaller(text: Text, width: float) -> Text:

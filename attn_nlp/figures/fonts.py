@@ -7,7 +7,9 @@ shapes differ from machine to machine. Where none has them, matplotlib draws a b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -43,13 +45,21 @@ def properties(
         return FontProperties(fname=font_file(bold, mono), size=size)
     other = _installed(lacking)
     families = ["DejaVu Sans Mono" if mono else "DejaVu Sans", *([other] if other else [])]
-    return FontProperties(family=families, weight="bold" if bold else "normal", size=size)
+    return FontProperties(family=families, size=size)  # few such fonts have a bold one
 
 
 def undrawable(contents: Iterable[str]) -> str:
     """The letters that no font of this machine has, each once, sorted."""
     letters = _lacking("".join(contents), font_file())
     return "".join(sorted(each for each in letters if _installed(frozenset(each)) is None))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without matplotlib's warning of a letter that it draws as a box; see `undrawable`."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        yield
 
 
 @cache

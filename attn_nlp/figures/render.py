@@ -7,7 +7,6 @@ drawn as outlines, of the font that comes with matplotlib where it has them (`fo
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from attn_nlp.figures.drawing import (
     Drawing,
     grid_height,
 )
-from attn_nlp.figures.fonts import properties
+from attn_nlp.figures.fonts import properties, quiet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,9 +68,7 @@ def settings() -> Iterator[None]:
     """matplotlib's settings while a figure is drawn or measured."""
     import matplotlib
 
-    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
-        # A letter that no font has is drawn as a box; `fonts.undrawable` names it.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+    with matplotlib.rc_context(_SETTINGS), quiet():
         yield
 
 

@@ -15,7 +15,7 @@ stand in the unit of the table. No figure needs JAX, matplotlib's global state o
 """
 
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point, draw, pareto_front
-from attn_nlp.figures.results.files import file_bytes, svg_of
+from attn_nlp.figures.results.files import boxed, file_bytes, svg_of
 from attn_nlp.figures.results.forest import forest
 from attn_nlp.figures.results.kinds import COLUMNS, KINDS, Absent, Drawn, figures_of
 from attn_nlp.figures.results.missing import Missing
@@ -33,6 +33,7 @@ __all__ = [
     "Panel",
     "Point",
     "axes_of",
+    "boxed",
     "check_axis",
     "curves",
     "draw",

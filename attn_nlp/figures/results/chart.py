@@ -113,7 +113,7 @@ def draw(chart: Chart) -> Figure:
 
     Returns:
       The figure; x on a logarithmic axis where all are above zero and the largest is four times
-      the least or more. Panels of one row share both limits.
+      the least or more. Panels of one row share the limits of y, and, but for fronts, of x.
 
     Raises:
       Missing: no panel has a point.
@@ -155,7 +155,8 @@ def draw(chart: Chart) -> Figure:
         for row in order:
             together = [panels[place] for place in row]
             for place, panel in zip(row, together, strict=True):
-                _limits(axes[place], together, logarithmic=logarithmic)
+                alike = [panel] if chart.front else together
+                _limits(axes[place], alike, together, logarithmic=logarithmic)
                 _axes(axes[place], panel, first=place == row[0], named=chart.named)
                 apart = 0.0 if chart.band or chart.front else APART
                 _draw(axes[place], panel, looks, others, shown, band=chart.band, apart=apart)
@@ -216,12 +217,15 @@ def _left(heights: Sequence[float]) -> float:
     return width_of(Text(f"−{max(abs(low), abs(high)):.0f}{digits}", SMALL)) + 6
 
 
-def _limits(axes: Axes, panels: Sequence[Panel], *, logarithmic: bool) -> None:
-    places = [point.x for panel in panels for line in panel.lines for point in line.points]
+def _limits(
+    axes: Axes, across: Sequence[Panel], upwards: Sequence[Panel], *, logarithmic: bool
+) -> None:
+    """Limits that hold the points of panels: across those of some, upwards those of others."""
+    places = [point.x for panel in across for line in panel.lines for point in line.points]
     if logarithmic:
         axes.set_xscale("log")
     axes.set_xlim(padded_ratio(places) if logarithmic else padded(places))
-    axes.set_ylim(padded(_heights(panels)))
+    axes.set_ylim(padded(_heights(upwards)))
 
 
 def _axes(axes: Axes, panel: Panel, *, first: bool, named: bool) -> None:
@@ -230,7 +234,7 @@ def _axes(axes: Axes, panel: Panel, *, first: bool, named: bool) -> None:
         ticks(axes, "x", places)
     else:
         even(axes, "x", 4)
-    even(axes, "y", 5)
+    even(axes, "y", 6)
     if not first:
         axes.tick_params(labelleft=False)
     axes.grid(axis="y", color=GRID, linewidth=0.5)
@@ -264,7 +268,7 @@ def _draw(
             if point.low is not None and point.high is not None
         ]
         at, lows, highs = ([each[part] for each in known] for part in range(3))
-        if band:
+        if band and len(at) > 1:
             axes.fill_between(at, lows, highs, color=look.colour, alpha=0.18, lw=0, zorder=1.5)
         else:
             axes.vlines(at, lows, highs, color=look.colour, linewidth=0.9, transform=moved)

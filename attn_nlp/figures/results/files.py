@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from typing import TYPE_CHECKING
 
+from attn_nlp.figures.fonts import undrawable
 from attn_nlp.figures.render import settings
 from attn_nlp.figures.results.sheet import DPI
 
@@ -78,6 +79,13 @@ def file_bytes(figure: Figure, format: str) -> bytes:
             buffer, format=format, dpi=DPI, metadata={"Software": None, "Title": figure.get_label()}
         )
     return buffer.getvalue()
+
+
+def boxed(figure: Figure) -> str:
+    """The letters of a figure that no font of this machine has, each once; drawn as boxes."""
+    from matplotlib.text import Text
+
+    return undrawable(text.get_text() for text in figure.findobj(Text))
 
 
 def _renamed(name: str, value: str, prefix: str) -> str:

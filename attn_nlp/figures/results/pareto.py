@@ -59,6 +59,7 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
         upwards=quantity.higher_is_better,
         notes=(
             "Filled and joined: the front, rows that no other row beats in cost and mean score at "
-            "once. Bar: interval of the mean; within it the front may be another.",
+            "once. Bar: interval of the mean; within it the front may be another. Every panel has "
+            "a horizontal scale of its own.",
         ),
     )

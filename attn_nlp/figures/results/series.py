@@ -30,7 +30,7 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
       records: stored records with the column "history".
 
     Raises:
-      Missing: no run of the table kept its history.
+      Missing: no run of the table kept its history, or none at two steps or more.
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
@@ -48,6 +48,8 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
         panels.append(Panel(column, title, tuple(lines)))
     if not counts:
         raise Missing("no finished run of the table kept its validation scores by step")
+    if max(len(line.points) for panel in panels for line in panel.lines) < 2:
+        raise Missing("runs were validated at one step only, which makes no curve")
     return Chart(
         title=table["title"],
         subtitle=f"{shown.label} during training{_unit(shown)}",
