@@ -4,19 +4,21 @@
 
 The text is parsed, never executed, and written back in one canonical form, since it takes part in
 the identity of a cell. Several parts of one slot are joined by " + ", in the order in which they
-act.
+act. Where that order decides nothing it is the alphabet's, and a part that does nothing is left
+out, so that one computation has one text.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 from attn_nlp.letters import evaluate
 from attn_nlp.mistakes import Mistake, unknown
 from attn_nlp.registry import SLOTS, Named, Numeric, Part, Static, find
+from attn_nlp.slots import COUNTS, GATHERED
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,11 @@ def choose(slot: str, text: str) -> Choice:
 
 
 def choose_all(slot: str, text: str) -> tuple[Choice, ...]:
-    """The choices of a text that may join several parts by " + ".
+    """The choices of a text that may join several parts by " + ", in canonical order.
 
     Example:
-      >>> [choice.text for choice in choose_all("scale", "constant( 0.25 )")]
-      ['constant(c=0.25)']
+      >>> [choice.text for choice in choose_all("scale", "softcap + constant( 0.25 )")]
+      ['constant(c=0.25)', 'softcap']
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
@@ -111,7 +113,34 @@ def choose_all(slot: str, text: str) -> tuple[Choice, ...]:
     choices = tuple(_choice(slot, term, text) for term in _terms(node))
     if len(choices) > 1 and not SLOTS[slot].several:
         raise _one(slot, text, choices)
-    return choices
+    return _in_order([each for each in choices if not _idle(each.part)] or choices[:1])
+
+
+def _idle(part: Part) -> bool:
+    """Whether a part beside others leaves everything as they make it, as the mixer "heads" does."""
+    return not part.hooks and not any(fact in part.facts for fact in COUNTS)
+
+
+def _in_order(choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """The first by text of all orders that compute the same.
+
+    By text and not by place in the catalogue, which moves when a part is added: an identity must
+    not.
+    """
+    waiting, ordered = list(choices), []
+    while waiting:
+        free = [
+            place
+            for place, each in enumerate(waiting)
+            if not any(_in_turn(other.part, each.part) for other in waiting[:place])
+        ]
+        ordered.append(waiting.pop(min(free, key=lambda place: waiting[place].text)))
+    return tuple(ordered)
+
+
+def _in_turn(one: Part, other: Part) -> bool:
+    """Whether it matters which of two parts of a slot acts first."""
+    return any(hook in other.hooks and hook not in GATHERED for hook in one.hooks)
 
 
 def canonical(slot: str, text: str) -> str:

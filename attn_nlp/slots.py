@@ -33,6 +33,11 @@ HOOKS: dict[str, tuple[str, ...]] = {
     "deviation": ("fan_in", "fan_out"),
     "fit": ("cell", "prepared", "report"),
 }
+# Hooks whose results are summed, multiplied or met, so that the order of parts changes nothing. The
+# others hand what they made to the next part.
+GATHERED = ("score", "relate", "factor", "visible", "spend")
+# Facts by which a part shapes the projections without running anything.
+COUNTS = ("maps", "features", "key_heads")
 # The slots of attention over pairs, in the order in which they act within a hook.
 PAIRWISE = ("score", "scale", "position", "mask", "normaliser", "mixer")
 ON_REQUEST = ("here", "dims", "seed", "layer", "draw")

@@ -45,8 +45,9 @@ MECHANISMS = [
         cite="Luong et al., 2015",
     ),
     Row("Scaled bilinear form, query mix", mechanism("pairwise", "bilinear", "query_mix")),
-    Row("SE attention as block", mechanism("se_token", "uniform", "heads")),
-    Row("SE attention as block and pooling", mechanism("se_token", "uniform", "heads", "se_token")),
+    # SE attention compares nothing: the score stands at its default and is not run.
+    Row("SE attention as block", mechanism("se_token", "dot", "heads")),
+    Row("SE attention as block and pooling", mechanism("se_token", "dot", "heads", "se_token")),
     Row("Uniform", mechanism("pairwise", "uniform", "heads"), cite="control"),
 ]
 

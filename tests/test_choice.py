@@ -21,7 +21,26 @@ from tests.attention.running import cases
         ("kind", "se_token(activation=tanh)", "se_token(activation='tanh')"),
         ("mixer", "query_mix('fixed(0.3)')", "query_mix(weighting='fixed(share=0.3)')"),
         ("mixer", 'query_mix("fixed(0.3)")', "query_mix(weighting='fixed(share=0.3)')"),
-        ("mixer", "heads+query_mix", "heads + query_mix"),
+        ("mixer", "output_gate+query_mix", "output_gate + query_mix"),
+        ("mixer", "query_mix + output_gate", "query_mix + output_gate"),  # each changes the other's
+        (
+            "mixer",
+            "query_mix + talking_heads + output_gate",
+            "query_mix + output_gate + talking_heads",
+        ),
+        ("mixer", "heads+query_mix", "query_mix"),  # heads leave everything as it is
+        ("mixer", "heads + heads", "heads"),
+        ("mixer", "query_mix + multi_query", "multi_query + query_mix"),
+        ("scale", "softcap + constant(2)", "constant(c=2.0) + softcap"),
+        ("scale", "constant(2) + softcap", "constant(c=2.0) + softcap"),
+        ("scale", "softcap(2) + softcap(1)", "softcap(c=2.0) + softcap(c=1.0)"),
+        (
+            "scale",
+            "rsqrt_dim + constant(3) + constant(2)",
+            "constant(c=2.0) + constant(c=3.0) + rsqrt_dim",
+        ),
+        ("mask", "window(2) + padding + causal", "causal + window(reach=2)"),
+        ("score", "dot + additive", "additive + dot"),
     ],
 )
 def test_canonical_text(slot, text, wanted):
@@ -108,4 +127,4 @@ def test_programs_differ_in_all_but_numbers(catalogue):
 def test_several_parts_keep_their_order(catalogue):
     register("mixer", "gate", settings={"c": Numeric(0.5)})(lambda out, c: out)
     texts = [choice.text for choice in choose_all("mixer", "gate(1) + heads + gate")]
-    assert texts == ["gate(c=1.0)", "heads", "gate"]
+    assert texts == ["gate(c=1.0)", "gate"]

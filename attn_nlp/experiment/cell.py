@@ -108,7 +108,8 @@ class Cell:
                 f"{self.heads}, such as {below} or {below + self.heads}, or give "
                 "head_dim."
             )
-        check_products(chosen, self.letters(), self.attention.tie_qk)
+        defaults = {path: info["default"] for path, info in PATHS.items() if "slot" in info}
+        check_products(chosen, self.letters(), defaults, self.attention.tie_qk)
 
     def letters(self) -> dict[str, int]:
         """The sizes that are known before any data: T, H, Q, K, M, D, U, E, F, N."""

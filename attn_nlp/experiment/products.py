@@ -6,8 +6,8 @@
     alone=True             not to be joined with another part of its slot by " + "
 
 A cell that breaks one is refused where it is written, so that nothing in a forward pass asks what
-else was chosen. Neither does a part that nothing would run go unnoticed: a position that acts
-inside pairwise attention is refused for a kind that has none.
+else was chosen. Neither does a part that nothing would run go unnoticed: what acts inside pairwise
+attention, such as a score, is refused for a kind that does without, unless it is the default.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from attn_nlp.choice import Choice
 from attn_nlp.letters import evaluate
 from attn_nlp.mistakes import Mistake
-from attn_nlp.registry import parts
+from attn_nlp.registry import Part, parts
+from attn_nlp.slots import PAIRWISE
 
 NAMES = {
     "U": "value_dim",
@@ -31,13 +32,17 @@ NAMES = {
 
 
 def check_products(
-    chosen: Mapping[str, Choice], letters: Mapping[str, int], tie_qk: bool = False
+    chosen: Mapping[str, Choice],
+    letters: Mapping[str, int],
+    defaults: Mapping[str, str],
+    tie_qk: bool = False,
 ) -> None:
     """Refuse parts that cannot stand together.
 
     Args:
       chosen: the parts by path.
       letters: the sizes that follow from them.
+      defaults: what stands at a path where nothing is chosen.
       tie_qk: whether queries and keys share their weights.
 
     Raises:
@@ -46,7 +51,7 @@ def check_products(
     for path, choice in chosen.items():
         _check_sizes(path, choice, chosen, letters)
     _check_neighbours(chosen)
-    _check_inert(chosen)
+    _check_inert(chosen, defaults)
     if tie_qk and letters["K"] != letters["H"]:
         raise Mistake(
             "tie_qk makes keys of the queries' weights, so it needs as many heads of keys as of "
@@ -141,11 +146,27 @@ def _check_neighbours(chosen: Mapping[str, Choice]) -> None:
         seen[exclusive] = path
 
 
-def _check_inert(chosen: Mapping[str, Choice]) -> None:
-    kind, position = chosen["attention.kind"], chosen["position"]
-    if kind.part.hooks and position.part.hooks and "embed" not in position.part.hooks:
-        acting = [p.name for p in parts("position") if not p.hooks or "embed" in p.hooks]
+def _check_inert(chosen: Mapping[str, Choice], defaults: Mapping[str, str]) -> None:
+    """Refuse what the chosen kind would leave aside."""
+    kind = chosen["attention.kind"]
+    for field, default in defaults.items():
+        parts_of = [each for path, each in chosen.items() if f"{path}.".startswith(f"{field}.")]
+        text = " + ".join(each.text for each in parts_of)
+        if text == default or all(_acts(each.part, kind.part) for each in parts_of):
+            continue
+        slot = parts_of[0].part.slot
+        acting = [part.name for part in parts(slot) if _acts(part, kind.part)]
+        advice = f"choose one of {', '.join(acting)}" if acting else f"leave it at {default!r}"
         raise Mistake(
-            f"position {position.text!r} acts inside pairwise attention, which attention.kind "
-            f"{kind.text!r} does without; choose one of {', '.join(acting)}."
+            f"{field} {text!r} acts inside {defaults['attention.kind']} attention, which "
+            f"attention.kind {kind.text!r} does without; {advice}."
         )
+
+
+def _acts(part: Part, kind: Part) -> bool:
+    """Whether a block of that kind, or the encoder around it, runs the part."""
+    if not kind.hooks or "embed" in part.hooks:
+        return True
+    if part.slot == "init":  # first weights of the queries and keys that `attend` is given
+        return "attend" in kind.hooks
+    return part.slot not in PAIRWISE or (part.slot == "position" and not part.hooks)

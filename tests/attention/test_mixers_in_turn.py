@@ -12,6 +12,7 @@ from flax import nnx
 
 from attn_nlp import registry
 from attn_nlp.attention.bound import Call
+from attn_nlp.choice import canonical
 from attn_nlp.experiment import Cell
 from attn_nlp.mistakes import Mistake
 from tests import reference
@@ -46,7 +47,7 @@ def test_pairs_that_make_no_sense_are_refused(pair):
         return Cell(width=16, heads=4).replace({"attention.mixer": " + ".join(pair)})
 
     if frozenset(pair) not in REFUSED:
-        assert cell().attention.mixer == " + ".join(pair)
+        assert cell().attention.mixer == canonical("mixer", " + ".join(pair))
         return
     with pytest.raises(Mistake) as refusal:
         cell()

@@ -15,7 +15,9 @@ from attn_nlp import registry
 from attn_nlp.attention.bound import Call
 from attn_nlp.encoder import Encoder
 from attn_nlp.experiment import Cell
+from attn_nlp.experiment.cell import PATHS
 from attn_nlp.mistakes import Mistake
+from attn_nlp.slots import PAIRWISE
 from tests.attention.running import rng_of
 from tests.train.tiny import CELL, LENGTH, VOCABULARY, prepared
 
@@ -39,7 +41,12 @@ def drawn(number: int) -> dict[str, str]:
     settings = {path: one(slot) for path, slot in SLOTS.items()}
     if number % 4:
         settings["attention.kind"] = "pairwise"
-    if number % 3 == 0:
+    kind = registry.find("kind", settings["attention.kind"])
+    if kind.hooks:  # the slots that it leaves aside stand at their defaults
+        aside = PAIRWISE if "attend" in kind.hooks else (*PAIRWISE, "init")
+        for path in [path for path, slot in SLOTS.items() if slot in aside and slot != "position"]:
+            settings[path] = PATHS[path]["default"]
+    elif number % 3 == 0:
         settings["attention.mask"] += f" + {one('mask')}"
         settings["attention.mixer"] += f" + {one('mixer')}"
     return settings
@@ -138,6 +145,31 @@ REFUSED = [
         {"attention.kind": "fnet", "position": "rope"},
         r"position 'rope' acts inside pairwise attention.*choose one of none, sinusoidal, learned",
     ),
+    (
+        {"attention.kind": "linear", "attention.score": "uniform"},
+        r"attention\.score 'uniform' acts inside pairwise attention, which attention\.kind "
+        r"'linear' does without; leave it at 'dot'\.",
+    ),
+    (
+        {"attention.kind": "fnet", "attention.normaliser": "sparsemax"},
+        r"attention\.normaliser 'sparsemax' acts inside pairwise .*; leave it at 'softmax'\.",
+    ),
+    (
+        {"attention.kind": "se_token", "attention.mixer": "query_mix"},
+        r"attention\.mixer 'query_mix' acts inside pairwise .*; leave it at 'heads'\.",
+    ),
+    (
+        {"attention.kind": "linear", "attention.mask": "window(5)"},
+        r"attention\.mask 'window\(reach=5\)' acts inside pairwise .*; leave it at 'padding'\.",
+    ),
+    (
+        {"attention.kind": "linear", "attention.scale": "softcap + constant(2)"},
+        r"scale 'constant\(c=2\.0\) \+ softcap' acts inside pairwise .*; leave it at 'rsqrt_dim'\.",
+    ),
+    (
+        {"attention.kind": "fnet", "attention.init": "xavier"},
+        r"attention\.init 'xavier' acts inside pairwise .*; leave it at 'unit_variance'\.",
+    ),
 ]
 
 
@@ -147,3 +179,12 @@ def test_what_cannot_stand_together_is_refused_where_it_is_written(settings, mes
     with pytest.raises(Mistake) as caught:
         base.replace(settings)
     assert re.search(message, str(caught.value)), caught.value
+
+
+def test_a_kind_takes_every_setting_that_it_or_the_encoder_runs():
+    """`attend` is given queries and keys, whose first weights an initialiser draws."""
+    found = Cell().replace({"attention.kind": "linear", "attention.init": "xavier"})
+    assert found.attention.init == "xavier"
+    for part in registry.parts("position"):
+        if "embed" in part.hooks or not part.hooks:
+            Cell(position=part.name).replace({"attention.kind": "fnet"})

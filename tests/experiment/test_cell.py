@@ -86,7 +86,9 @@ def test_a_query_mix_needs_values_as_wide_as_queries():
     )
     refused(message, attention__mixer="query_mix", head_dim=8, value_dim=5)
     refused(
-        "attention.mixer.1 'query_mix' needs", attention__mixer="heads + query_mix", value_dim=5
+        "attention.mixer.1 'query_mix' needs",
+        attention__mixer="output_gate + query_mix",
+        value_dim=5,
     )
     assert Cell(attention=Attention(mixer="query_mix"), head_dim=8, value_dim=8)
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from attn_nlp import registry
-from attn_nlp.experiment.cell import unflatten
+from attn_nlp.experiment.cell import PATHS, unflatten
 from attn_nlp.experiment.load import load_file, resolve_file
+from attn_nlp.slots import PAIRWISE
 from attn_nlp.train.loop import train
 from tests.train.tiny import ignored, prepared
 
@@ -147,10 +148,12 @@ def test_parts_in_every_slot_are_listed_and_train(file):
         assert part.code_hash, slot
     data = prepared(edges=(6,))
     cell = unflatten(resolved.cells[1]["settings"])
+    inside = [path for path, info in PATHS.items() if info.get("slot") in (*PAIRWISE, "init")]
+    no_pairs = {path: PATHS[path]["default"] for path in inside}
     for settings in (
         {},
-        {"attention.kind": "se_token('mine', features='mine')", "model": "mine"},
-        {"attention.kind": "mine"},
+        no_pairs | {"attention.kind": "se_token('mine', features='mine')", "model": "mine"},
+        no_pairs | {"attention.kind": "mine"},
         {"model": "reader"},
     ):
         changed = cell.replace(settings)

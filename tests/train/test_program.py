@@ -11,6 +11,7 @@ import pytest
 from attn_nlp import registry
 from attn_nlp.attention.bound import Call
 from attn_nlp.encoder import Encoder
+from attn_nlp.experiment.cell import PATHS
 from attn_nlp.registry import Numeric
 from attn_nlp.train import program as programs
 from attn_nlp.train.program import Program, program_of
@@ -58,6 +59,10 @@ def test_rates_of_dropout_share_a_program_apart_from_zero(compiled):
     assert len(compiled) == 3
 
 
+# What a kind without pairs would leave aside, at its default.
+NO_PAIRS = {path: PATHS[path]["default"] for path in ("attention.scale", "attention.mixer")}
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -74,8 +79,8 @@ def test_rates_of_dropout_share_a_program_apart_from_zero(compiled):
         {"attention.score": "additive"},
         {"attention.scale": "learned"},
         {"attention.normaliser": "sparsemax"},
-        {"attention.kind": "se_token"},
-        {"attention.kind": "se_token('tanh')"},
+        {**NO_PAIRS, "attention.kind": "se_token"},
+        {**NO_PAIRS, "attention.kind": "se_token('tanh')"},
         {"attention.mixer": "heads"},
         {"attention.mixer": "query_mix"},
         {"attention.init": "xavier"},
