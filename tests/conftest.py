@@ -9,7 +9,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 os.environ.setdefault("NPROC", "1")
 
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -53,6 +55,23 @@ def catalogue() -> Iterator[dict]:
     yield registry._parts
     registry._parts.clear()
     registry._parts.update(before)
+
+
+def required_program(name: str, needs: Sequence[str] = ()) -> None:
+    """Skip where a program is not installed, or lacks a file of TeX that it needs.
+
+    With the program named in $ATTN_NLP_REQUIRE, absence is a failure.
+    """
+    reason = None if shutil.which(name) else f"{name} is not installed"
+    if reason is None and needs:
+        found = subprocess.run(["kpsewhich", *needs], capture_output=True, text=True).stdout
+        lacking = [each for each in needs if each not in found]
+        reason = f"{name} lacks {', '.join(lacking)}" if lacking else None
+    if reason is None:
+        return
+    if name in os.environ.get("ATTN_NLP_REQUIRE", ""):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def required(package: str):

@@ -1,0 +1,99 @@
+"""JSON for programs: everything that a table says, numbers in full precision.
+
+Accuracies and differences are fractions, as stored; `quantity` says how they are printed. What is
+missing is null, with its state and its reason beside it. `schema()` describes the whole, and the
+document names the version of the schema; "<" is written as an escape, so that the text can stand
+inside a page of HTML.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.resources
+import json
+import math
+from collections.abc import Sequence
+
+from attn_nlp.stats import Comparison
+from attn_nlp.tables.formats import Options
+from attn_nlp.tables.grid import Column, Entry, Grid, GridRow
+from attn_nlp.tables.legend import MARKS, seeds_text
+
+SUFFIX = ".json"
+VERSION = "attn-nlp/tables/1"
+
+
+def render(grids: Sequence[Grid], options: Options) -> str:
+    """All tables as one document."""
+    document = {"schema": VERSION, "tables": [_table(grid) for grid in grids]}
+    text = json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c") + "\n"
+
+
+def schema() -> dict:
+    """The JSON Schema (draft 2020-12) of a document."""
+    text = importlib.resources.files("attn_nlp.tables").joinpath("schema.json").read_text("utf-8")
+    return json.loads(text)
+
+
+def _table(grid: Grid) -> dict:
+    return {
+        "title": grid.title,
+        "subtitle": grid.subtitle,
+        "levels": grid.paths,
+        "columns": [_column(column) for column in grid.columns],
+        "rows": [_row(row) for row in grid.rows],
+        "legend": [{"mark": mark, "meaning": meaning} for mark, meaning in grid.legend],
+        "footnotes": [{"letter": letter, "text": text} for letter, text in grid.footnotes],
+        "notes": grid.notes,
+    }
+
+
+def _column(column: Column) -> dict:
+    return {
+        "values": column.values,
+        "labels": column.labels,
+        "quantity": dataclasses.asdict(column.quantity),
+    }
+
+
+def _row(row: GridRow) -> dict:
+    entries = [_entry(entry) for entry in row.entries]
+    return {"label": row.label, "cite": row.cite, "kind": row.kind, "entries": entries}
+
+
+def _entry(entry: Entry) -> dict:
+    return {
+        "state": entry.state,
+        "n": entry.summary.n if entry.summary else 0,
+        "expected": entry.expected,
+        "missing": dict(entry.missing),
+        "reason": entry.reason or None,
+        "footnote": entry.footnote or None,
+        "parameters": entry.parameters,
+        "summary": None if entry.summary is None else dataclasses.asdict(entry.summary),
+        "comparison": None if entry.comparison is None else _comparison(entry.comparison),
+    }
+
+
+def _comparison(compared: Comparison) -> dict:
+    needed = compared.seeds_needed
+    return {
+        **dataclasses.asdict(compared),
+        "verdict": str(compared.verdict),
+        "mark": MARKS[compared.verdict],
+        "seeds_needed": None if needed is None else seeds_text(needed),
+    }
+
+
+def _plain(value: object) -> object:
+    """JSON has no number for infinity and no text for half a character."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return value
