@@ -21,13 +21,13 @@ from attn_nlp.tables.legend import MARKS, seeds_text
 
 SUFFIX = ".json"
 VERSION = "attn-nlp/tables/1"
+_LINE = 100
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
     """All tables as one document."""
     document = {"schema": VERSION, "tables": [_table(grid) for grid in grids]}
-    text = json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False)
-    return text.replace("<", "\\u003c") + "\n"
+    return _written(_plain(document)).replace("<", "\\u003c") + "\n"
 
 
 def schema() -> dict:
@@ -84,6 +84,21 @@ def _comparison(compared: Comparison) -> dict:
         "mark": MARKS[compared.verdict],
         "seeds_needed": None if needed is None else seeds_text(needed),
     }
+
+
+def _written(value: object, indent: str = "") -> str:
+    """JSON in lines that a person can read and compare: what is short stands in one."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if len(indent) + len(text) <= _LINE or not isinstance(value, dict | list):
+        return text
+    inner = indent + " "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key)}: {_written(each, inner)}" for key, each in value.items()]
+        begin, end = "{", "}"
+    else:
+        parts = [_written(each, inner) for each in value]
+        begin, end = "[", "]"
+    return f"{begin}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{end}"
 
 
 def _plain(value: object) -> object:
