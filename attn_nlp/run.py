@@ -8,6 +8,7 @@ ended. Several runs may share a store; each cell is claimed by one of them.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -131,6 +132,7 @@ class _Driver:
                     program=f"{self._programs.of(settings)[0]} {prepared}",
                     round=rounds.setdefault(settings["seed"], len(rounds)),
                     label=label(settings),
+                    keep=str(self._keep(spec)),
                 )
             )
         return jobs
@@ -182,6 +184,14 @@ class _Driver:
             "gold": data.labels_of("test").tolist() if result["status"] == "done" else None,
         }
         self._store.finish(job.spec, record)
+        shutil.rmtree(self._keep(job.spec), ignore_errors=True)
+        with contextlib.suppress(OSError):  # other cells may have theirs there
+            self._keep(job.spec).parent.rmdir()
+
+    def _keep(self, spec: str) -> Path:
+        """The folder for checkpoints of a cell, beside the store."""
+        path = self._store.path.absolute()
+        return path.with_name(f"{path.name}.checkpoints") / spec
 
     def _failed_at(self, spec: str) -> str | None:
         return self._before.get(spec, {}).get("finished_at")

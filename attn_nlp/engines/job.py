@@ -23,6 +23,7 @@ class Job:
       program: names the compiled program; equal for cells that share one.
       round: place of the cell's seed among the seeds, from 0.
       label: what progress shows.
+      keep: the folder for checkpoints of the cell; "" for none.
     """
 
     spec: str
@@ -31,3 +32,4 @@ class Job:
     program: str
     round: int = 0
     label: str = ""
+    keep: str = ""

@@ -45,7 +45,7 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
             raise Mistake(
                 "the experiment file or this package changed while the run went on; run it again."
             )
-        result = plain(_fit(cell, _prepared(job.prepared), report))
+        result = plain(_fit(job, cell, _prepared(job.prepared), report))
         _check(result, cell)
         json.dumps(result)  # or it could be neither sent nor stored
     except Stopped:
@@ -53,7 +53,10 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
     except Mistake as error:
         result = failure(str(error))
     except BaseException as error:  # also SystemExit: a model must not end its worker
-        result = failure(_one_line(error), "".join(traceback.format_exception(error)))
+        reason = _one_line(error)
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
+            reason = f"out of memory with {_shape(job.settings)}; {reason}"
+        result = failure(reason, "".join(traceback.format_exception(error)))
     result.setdefault("wall_seconds", time.perf_counter() - began)
     return result | {"provenance": provenance()}
 
@@ -76,12 +79,22 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _fit(cell: Cell, prepared: Any, report: Report) -> object:
+def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:
     choice = cell.choices()["model"]
     if "fit" not in choice.part.hooks:
+        from attn_nlp.train.checkpoint import Checkpoints
         from attn_nlp.train.loop import train
 
-        return train(cell, prepared, report)
+        if not job.keep:
+            return train(cell, prepared, report)
+        # Bits are the same only under all of this; another state must not be taken for ours.
+        identity = {
+            "spec": job.spec,
+            "fingerprint": prepared.fingerprint,
+            "tokenizer_hash": prepared.tokenizer_hash,
+            "provenance": provenance(),
+        }
+        return train(cell, prepared, report, Checkpoints(Path(job.keep), identity))
     fit = choice.part.hooks["fit"]
     given = {
         "cell": cell,
@@ -117,6 +130,12 @@ def _prepared(path: str) -> object:
     from attn_nlp.data import open_prepared
 
     return open_prepared(Path(path))
+
+
+def _shape(settings: Mapping[str, object]) -> str:
+    """What of a cell decides its memory."""
+    names = ("batch_size", "length", "layers", "width", "heads", "head_dim", "attention.chunk")
+    return ", ".join(f"{name}={settings[name]}" for name in names)
 
 
 def _one_line(error: BaseException) -> str:

@@ -2,11 +2,13 @@
 
 The host only hands out chunks of steps, of about half a second each, looks at the validation split
 at the steps that the cell names, and keeps the parameters that were best there. The test split is
-read once, with those parameters, when training has ended.
+read once, with those parameters, when training has ended. Training that takes longer than a minute
+leaves checkpoints and goes on from the last one; where it was cut changes no bit of the result.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from math import isfinite
@@ -17,13 +19,19 @@ import numpy as np
 
 from attn_nlp.data import Prepared, evaluation_plan, training_plan
 from attn_nlp.experiment import Cell
+from attn_nlp.train.checkpoint import Checkpoints
 from attn_nlp.train.metrics import Judged, confusion, judge
 from attn_nlp.train.program import EVALUATION_BATCH, EVALUATION_BATCHES, Program, program_of
 
 CHUNK_SECONDS = 0.5
 
 
-def train(cell: Cell, prepared: Prepared, report: Callable[[dict], None]) -> dict:
+def train(
+    cell: Cell,
+    prepared: Prepared,
+    report: Callable[[dict], None],
+    checkpoints: Checkpoints | None = None,
+) -> dict:
     """Train the cell's encoder and test it.
 
     Args:
@@ -31,6 +39,7 @@ def train(cell: Cell, prepared: Prepared, report: Callable[[dict], None]) -> dic
       prepared: its dataset, tokenised.
       report: called with {"step", "steps"} at least about once a second; what it raises ends the
         training.
+      checkpoints: where to keep the state now and then, and to look for one to go on from.
 
     Returns:
       status "done", or "diverged" with the reason where a loss was not finite; parameters,
@@ -41,13 +50,11 @@ def train(cell: Cell, prepared: Prepared, report: Callable[[dict], None]) -> dic
     report({"step": 0, "steps": cell.steps})
     program, fresh = program_of(cell, prepared)
     lane = _Lane(program, cell, prepared)
-    best: dict | None = None
-    best_step = 0
-    kept = None  # the parameters that were best on validation
-    history, reason = [], None
-    while lane.step < cell.steps:
-        until = min(lane.step + cell.evaluate_every, cell.steps)
-        loss, bad = lane.advance(until, report)
+    if checkpoints is not None:
+        lane.resume(checkpoints)
+    reason = None
+    while lane.first < cell.steps:
+        loss, bad = lane.advance(cell.evaluate_every, report, checkpoints)
         if bad is not None:
             reason = f"the loss was not finite at step {bad + 1}"
             break
@@ -55,32 +62,22 @@ def train(cell: Cell, prepared: Prepared, report: Callable[[dict], None]) -> dic
         if not (isfinite(loss) and isfinite(found.scores["loss"])):
             reason = f"the validation loss was not finite after step {lane.step}"
             break
-        history.append(
-            {
-                "step": lane.step,
-                "train_loss": loss,
-                "validation_accuracy": found.scores["accuracy"],
-                "validation_loss": found.scores["loss"],
-            }
-        )
-        if best is None or found.scores["accuracy"] > best["accuracy"]:
-            best, best_step = found.scores, lane.step
-            kept = jax.tree.map(jnp.copy, lane.state["params"])
+        lane.note(loss, found)
     result = {
         "status": "done",
         "reason": None,
         "parameters": program.parameters,
-        "history": history,
+        "history": lane.history,
         "compile_seconds": program.compile_seconds if fresh else 0.0,
         "peak_bytes": program.peak_bytes,
     }
     if reason is not None:
         result |= {"status": "diverged", "reason": reason}
     else:
-        test = lane.look("test", kept)
+        test = lane.look("test", lane.kept)
         result |= {
-            "best_step": best_step,
-            "validation": best,
+            "best_step": lane.best_step,
+            "validation": lane.best,
             "test": test.scores,
             "confusion": confusion(prepared.labels_of("test"), test.predictions, program.classes),
             "predictions": test.predictions.tolist(),
@@ -105,16 +102,26 @@ class _Lane:
         self.buckets = jnp.asarray(buckets, jnp.int32)
         self.state = program.start(cell.seed)
         self.step, self.steps = 0, cell.steps
+        self.first, self.total = 0, jnp.float32(0.0)  # since the last look at validation
+        self.history: list[dict] = []
+        self.best: dict | None = None
+        self.best_step = 0
+        self.kept = None  # the parameters that were best on validation
         self.calls: dict[str, list] = {}
         self.step_seconds = CHUNK_SECONDS / 10  # until the first chunk has been timed
 
-    def advance(self, until: int, report: Callable[[dict], None]) -> tuple[float, int | None]:
-        """Train up to a step; the mean loss on the way, and the first step whose loss was none."""
-        first, total = self.step, jnp.float32(0.0)
+    def advance(
+        self,
+        every: int,
+        report: Callable[[dict], None],
+        checkpoints: Checkpoints | None,
+    ) -> tuple[float, int | None]:
+        """Train up to the next look; the mean loss since the last, and the first step without."""
+        until = min(self.first + every, self.steps)  # it may have been cut before a look
         while self.step < until:
             count = min(until - self.step, max(1, int(CHUNK_SECONDS / self.step_seconds)))
             began = time.perf_counter()
-            self.state, total, bad = self.program.train(
+            self.state, self.total, bad = self.program.train(
                 self.state,
                 self.numeric,
                 self.seed,
@@ -124,14 +131,69 @@ class _Lane:
                 self.buckets,
                 jnp.int32(self.step),
                 jnp.int32(count),
-                total,
+                self.total,
             )
             if int(bad) < self.steps:
                 return float("nan"), int(bad)
             self.step_seconds = max((time.perf_counter() - began) / count, 1e-6)
             self.step += count
-            report({"step": self.step, "steps": self.steps})
-        return float(total) / (until - first), None
+            if checkpoints is not None and checkpoints.due():
+                self.save(checkpoints)
+            try:
+                report({"step": self.step, "steps": self.steps})
+            except Exception:
+                raise
+            except BaseException:  # the run is asked to stop: nothing trained so far is lost
+                if checkpoints is not None and checkpoints.worth():
+                    self.save(checkpoints)
+                raise
+        loss = float(self.total) / (until - self.first)
+        self.first, self.total = self.step, jnp.float32(0.0)
+        return loss, None
+
+    def note(self, loss: float, found: Judged) -> None:
+        """Enter what a look at validation found, and keep the parameters if they are the best."""
+        self.history.append(
+            {
+                "step": self.step,
+                "train_loss": loss,
+                "validation_accuracy": found.scores["accuracy"],
+                "validation_loss": found.scores["loss"],
+            }
+        )
+        if self.best is None or found.scores["accuracy"] > self.best["accuracy"]:
+            self.best, self.best_step = found.scores, self.step
+            self.kept = jax.tree.map(jnp.copy, self.state["params"])
+
+    def save(self, checkpoints: Checkpoints) -> None:
+        """Keep everything from which the loop can go on."""
+        arrays = {"state": self.state, "total": self.total}
+        if self.best is not None:
+            arrays["kept"] = self.kept
+        facts = {"step": self.step, "first": self.first, "history": self.history}
+        facts |= {"best": self.best, "best_step": self.best_step}
+        try:
+            checkpoints.save(self.step, arrays, facts)
+        except OSError as error:  # training goes on without: a full disk may be freed meanwhile
+            print(f"no checkpoint at step {self.step}: {error}", file=sys.stderr)
+
+    def resume(self, checkpoints: Checkpoints) -> None:
+        """Go on from the newest checkpoint that is whole, if there is one."""
+
+        def like(facts: dict) -> dict:
+            shapes = {"state": self.state, "total": self.total}
+            if facts["best"] is not None:
+                shapes["kept"] = self.state["params"]
+            return jax.eval_shape(lambda: shapes)
+
+        found = checkpoints.load(like, lambda text: print(text, file=sys.stderr))
+        if found is not None:
+            arrays, facts = found
+            self.state, self.total = arrays["state"], arrays["total"]
+            self.kept = arrays.get("kept")
+            self.step, self.first = facts["step"], facts["first"]
+            self.history = facts["history"]
+            self.best, self.best_step = facts["best"], facts["best_step"]
 
     def look(self, split: str, params=None) -> Judged:
         """A split as the parameters answer it, by default today's."""

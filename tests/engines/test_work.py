@@ -99,7 +99,6 @@ def test_a_result_that_is_none_is_a_failure(outcome, result, reason):
         (ValueError("first\nsecond"), "ValueError: first"),
         (Mistake("say it better."), "say it better."),
         (SystemExit(), "SystemExit"),
-        (MemoryError(), "MemoryError"),
     ],
 )
 def test_an_error_is_the_outcome_of_its_cell(outcome, error, reason):
@@ -110,6 +109,19 @@ def test_an_error_is_the_outcome_of_its_cell(outcome, error, reason):
     assert (found["status"], found["reason"]) == ("failed", reason)
     if not isinstance(error, Mistake):
         assert "Traceback" in found["detail"]
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")]
+)
+def test_out_of_memory_names_the_shape(outcome, error):
+    def fit(cell):
+        raise error
+
+    found = outcome(fit)
+    assert found["status"] == "failed"
+    assert found["reason"].startswith("out of memory with batch_size=32, length=")
+    assert found["reason"].endswith(str(error) or "MemoryError")
 
 
 def test_stopping_passes_through_a_models_handlers(outcome):
