@@ -2,7 +2,7 @@
 # Both need only Python 3.11 or newer, make and a package index. What they print on standard output
 # does not depend on whether anything was left to do.
 .POSIX:
-.PHONY: demo test check format oracles proofs bench catalogue regenerate clean
+.PHONY: demo test check format oracles browser proofs bench catalogue regenerate clean
 
 PYTHON = python3
 VENV = .venv
@@ -27,6 +27,11 @@ format: $(VENV)/installed-dev
 # The packages that tests ask for a second opinion; without them those tests skip.
 oracles: $(VENV)/installed-dev
 	@$(PIP) -e '.[dev,oracles]' 1>&2
+
+# The driver with which tests open a report in Chromium, where that is on the PATH; without either
+# those tests skip.
+browser: $(VENV)/installed-dev
+	@$(PIP) -e '.[dev,browser]' 1>&2
 
 # What the last `make test` proved of every part, counted; an error where one lacks a proof.
 proofs: $(VENV)/installed-dev

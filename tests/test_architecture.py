@@ -73,13 +73,25 @@ LIBRARIES = {
     "datasets": {"data"},
     "huggingface_hub": {"data"},
     "tokenizers": {"data"},
-    "matplotlib": {"figures", "report"},
+    "matplotlib": {"figures"},
+    "jinja2": {"report"},
+    "markupsafe": {"report"},
     "click": {"cli"},
     "rich": {"cli", "tables", "engines"},
 }
 STANDARD = sys.stdlib_module_names
 # What printing tables and plans may not load.
-HEAVY = ("jax", "flax", "optax", "datasets", "tokenizers", "matplotlib", "sklearn", "scipy.stats")
+HEAVY = (
+    "jax",
+    "flax",
+    "optax",
+    "datasets",
+    "tokenizers",
+    "matplotlib",
+    "sklearn",
+    "scipy.stats",
+    "jinja2",
+)
 
 
 def package(file: Path) -> str:
@@ -199,12 +211,28 @@ experiment.resolve("name", "Why?")
         "import attn_nlp.run, attn_nlp.engines",
         "import attn_nlp.cli.main",
         "import attn_nlp.figures, attn_nlp.catalogue; attn_nlp.catalogue.markdown()",
+        "import attn_nlp.report",
     ],
-    ids=["listing parts", "resolving", "tables", "running", "command line", "catalogue"],
+    ids=["listing parts", "resolving", "tables", "running", "command line", "catalogue", "report"],
 )
 def test_starting_is_light(code):
     loaded = modules_after(code)
     assert not loaded & set(HEAVY)
+
+
+def test_a_report_is_written_without_jax(tmp_path):
+    arguments = ["report", "--name", "example", "--store", str(tmp_path / "store.sqlite")]
+    arguments += ["--out", str(tmp_path / "report.html")]
+    loaded = modules_after(
+        "from attn_nlp.store import Store\n"
+        "from tests.tables.example import example\n"
+        f"with Store.open({arguments[4]!r}) as store:\n"
+        "    store.save_experiment(example()[1])\n"
+        "from attn_nlp.cli import main\n"
+        f"assert main({arguments!r}) == 0"
+    )
+    assert (tmp_path / "report.html").stat().st_size > 20_000
+    assert not loaded & {"jax", "flax", "optax", "datasets"}
 
 
 def test_no_path_of_a_machine_and_no_address_stands_in_the_code():

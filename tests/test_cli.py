@@ -14,7 +14,7 @@ from attn_nlp.catalogue import markdown as catalogue_page
 from attn_nlp.store import Store
 from tests.engines.fakes import CELLS, FLOORS, command, environment, write_experiment
 
-COMMANDS = ("plan", "run", "status", "table", "parts", "datasets", "figure")
+COMMANDS = ("plan", "run", "status", "table", "report", "parts", "datasets", "figure")
 HEAVY = ("jax", "datasets", "matplotlib", "sklearn", "tokenizers", "pyarrow", "scipy")
 
 

@@ -12,6 +12,7 @@ from attn_nlp import __version__
 from attn_nlp.cli.experiments import plan, run, status
 from attn_nlp.cli.figures import figure
 from attn_nlp.cli.listings import datasets, parts
+from attn_nlp.cli.report import report
 from attn_nlp.cli.stores import doctor, export, merge, seal
 from attn_nlp.cli.tables import table
 from attn_nlp.mistakes import Mistake
@@ -29,11 +30,12 @@ def commands() -> None:
       attn-nlp plan experiments/scaling.py      what a run would cost
       attn-nlp run experiments/scaling.py       train what is missing, print the tables
       attn-nlp table experiments/scaling.py     the tables, from stored results alone
+      attn-nlp report experiments/scaling.py    all about it, in one file for a browser
     """
 
 
 for _command in (
-    *(plan, run, status, table, figure),
+    *(plan, run, status, table, report, figure),
     *(parts, datasets),
     *(doctor, export, merge, seal),
 ):

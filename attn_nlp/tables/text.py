@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from attn_nlp.stats import Comparison, Verdict
 from attn_nlp.tables.grid import MEASURED, Entry, Quantity
@@ -27,9 +27,24 @@ def clean(text: str) -> str:
       >>> clean("two\\nlines, \\x1b[31mred")
       'two lines, [31mred'
     """
-    text = _BREAKS.sub(" ", text).encode("utf-8", "replace").decode()
+    return without_controls(_BREAKS.sub(" ", text))
+
+
+def without_controls(text: str, kept: Container[str] = ()) -> str:
+    """The text without characters that a screen would obey rather than show.
+
+    Those are control characters, except the kept ones, and those that turn the order of text
+    round. A lone surrogate, which has no UTF-8 form, becomes a question mark.
+
+    Example:
+      >>> without_controls("a\\x00b\\u202ec\\n", kept="\\n")
+      'abc\\n'
+    """
+    text = text.encode("utf-8", "replace").decode()
     return "".join(
-        letter for letter in text if unicodedata.category(letter) != "Cc" and letter not in _BIDI
+        letter
+        for letter in text
+        if letter in kept or (unicodedata.category(letter) != "Cc" and letter not in _BIDI)
     )
 
 

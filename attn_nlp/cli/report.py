@@ -1,0 +1,89 @@
+"""report: everything about an experiment in one HTML file."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from attn_nlp.cli import options
+
+if TYPE_CHECKING:
+    from attn_nlp.experiment.load import Overrides
+
+_DEFAULT = Path("report.html")
+
+
+@click.command()
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@options.name_option
+@options.changes
+@options.store_option
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=_DEFAULT,
+    show_default=True,
+    metavar="FILE",
+    help="Where the report goes.",
+)
+def report(file, name, overrides, store_path, out) -> None:
+    """Write a report: question, tables, figures, mechanisms, hard sentences, data, provenance.
+
+    One HTML file for a browser, light or dark, on paper too. It works offline and asks the network
+    for nothing. Trains nothing. Test sentences stand in it where the prepared data are on this
+    machine.
+
+    \b
+    Examples:
+      attn-nlp report experiments/scaling.py
+      attn-nlp report experiments/attention_type.py --dataset trec6 --seeds 3 --out trec6.html
+      attn-nlp report --name scaling --store runs/attn_nlp.sqlite
+    """
+    from attn_nlp import report as reports
+    from attn_nlp.cli.tables import check_output, replace
+    from attn_nlp.engines.environment import cache_folder
+    from attn_nlp.plan import wanted
+    from attn_nlp.store import Store
+
+    options.check_source(file, name, overrides)
+    check_output(None, out)
+    if not store_path.exists():
+        click.echo(f"attn-nlp: there is no store {store_path} yet.", err=True)
+    with Store.read(store_path) as store:
+        resolved = options.resolve_or_find(file, name, overrides, store)
+        records = store.records(wanted(resolved), reports.COLUMNS)
+    shown = file or Path(f"{name}.py")
+    made = reports.report(
+        resolved,
+        records,
+        prepared=cache_folder() / "data",
+        commands=_commands(shown, overrides),
+        remark="" if file else _FROM_STORE.format(file=shown),
+    )
+    text = reports.page(made)
+    replace(out, text)
+    click.echo(f"{out} ({len(text.encode()) / 1e6:.1f} MB)")
+
+
+_FROM_STORE = (
+    "This report was written from the store alone, which keeps what was run and not the file that "
+    "said so. Run {file} with the options that it was run with then; they show in the settings "
+    "above."
+)
+
+
+def _commands(file: Path, overrides: Overrides) -> list[str]:
+    """What to type for the same results; a path of this machine is told by its last part."""
+    shown = Path(file.name) if file.is_absolute() else file
+    words = [str(shown)]
+    for dataset in overrides.datasets:
+        words += ["--dataset", dataset]
+    for option, value in (("--seeds", overrides.seeds), ("--steps", overrides.steps)):
+        words += [] if value is None else [option, str(value)]
+    for option, texts in (("--only", overrides.only), ("--set", overrides.settings)):
+        for text in texts:
+            words += [option, text]
+    return [shlex.join(["attn-nlp", command, *words]) for command in ("plan", "run", "report")]

@@ -1,0 +1,206 @@
+"""From a resolved experiment and stored records to everything that a report says.
+
+Nothing is trained and nothing is looked up elsewhere; the same store gives the same report to the
+byte, so that no clock is read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from attn_nlp.experiment import Resolved
+from attn_nlp.plan import labels, wanted
+from attn_nlp.report.caveats import Dataset, datasets
+from attn_nlp.report.environments import Environments, environments
+from attn_nlp.report.schematics import Makeup, Mechanism, makeup, mechanisms
+from attn_nlp.report.statement import Statement, statement
+from attn_nlp.report.svg import Pictures
+from attn_nlp.report.wrong import Run, Wrong, wrong
+from attn_nlp.store import SMALL
+from attn_nlp.tables import Grid, build, cost
+from attn_nlp.tables.facts import Facts, facts_of
+from attn_nlp.tables.layout import lay_out
+
+COLUMNS = (
+    *SMALL,
+    "confusion",
+    "history",
+    "predictions",
+    "confidences",
+    "gold",
+)  # of the store, that a report reads
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the cells are, in their own words.
+
+    Attributes:
+      varied: (path, its values in the order of the cells).
+      shared: (path, the one value of all cells).
+    """
+
+    varied: tuple[tuple[str, tuple[str, ...]], ...]
+    shared: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report as plain data; `page` writes it.
+
+    Attributes:
+      name: of the experiment.
+      statement: its docstring in parts.
+      counts: cells by status, floors included, "not run yet" last; only what occurs.
+      tables: results.
+      costs: the same rows and columns with what they cost.
+      makeup, mechanisms: what the rows are made of.
+      pictures: outlines of letters that the schematics share.
+      wrong: the hardest sentences by dataset.
+      datasets: sizes and caveats.
+      environments: where the cells ran.
+      settings: what varied and what did not.
+      bad: (status, cell, reason) of cells that failed or diverged.
+      skipped: (reason, cells) of combinations that were left out.
+      commands: what to type for the same results.
+      remark: a sentence beside the commands; "" for none.
+    """
+
+    name: str
+    statement: Statement
+    counts: Mapping[str, int]
+    tables: tuple[Grid, ...]
+    costs: tuple[Grid, ...]
+    makeup: Makeup
+    mechanisms: tuple[Mechanism, ...]
+    pictures: Pictures
+    wrong: tuple[Wrong, ...]
+    datasets: tuple[Dataset, ...]
+    environments: Environments
+    settings: Settings
+    bad: tuple[tuple[str, str, str], ...]
+    skipped: tuple[tuple[str, int], ...]
+    commands: tuple[str, ...]
+    remark: str
+
+
+def report(
+    resolved: Resolved,
+    records: Mapping[str, dict],
+    *,
+    prepared: Path,
+    commands: Sequence[str] = (),
+    remark: str = "",
+) -> Report:
+    """Everything that a report says.
+
+    Args:
+      resolved: the experiment.
+      records: stored records by spec, with `COLUMNS`.
+      prepared: the folder of prepared data on this machine, which need not exist.
+      commands: what to type for the same results.
+      remark: a sentence beside the commands.
+    """
+    cells = wanted(resolved)
+    here = {spec: records[spec] for spec in cells if spec in records}
+    rows = _rows(resolved)
+    facts, fingerprints = _data(resolved, here)
+    pictures = Pictures()
+    return Report(
+        name=resolved.name,
+        statement=statement(resolved.question),
+        counts=_counts(len(cells), here),
+        tables=tuple(build(table, resolved, here) for table in resolved.tables),
+        costs=tuple(cost(table, resolved, here) for table in _once_each(resolved.tables)),
+        makeup=makeup(rows),
+        mechanisms=tuple(mechanisms(rows, pictures)),
+        pictures=pictures,
+        wrong=tuple(wrong(_runs(resolved, here), rows, prepared)),
+        datasets=tuple(datasets(facts, fingerprints)),
+        environments=environments(each for each in here.values() if each["status"] == "done"),
+        settings=_settings(resolved),
+        bad=_bad(resolved, cells, here),
+        skipped=tuple(Counter(str(each["reason"]) for each in resolved.skipped).items()),
+        commands=tuple(commands),
+        remark=remark,
+    )
+
+
+def _rows(resolved: Resolved) -> list[Mapping]:
+    """The rows of all tables, each once."""
+    found: dict[tuple, Mapping] = {}
+    for table in resolved.tables:
+        for row in table["rows"]:
+            found.setdefault((row["label"], *map(str, row["where"].items())), row)
+    return list(found.values())
+
+
+def _once_each(tables: Sequence[Mapping]) -> list[Mapping]:
+    """Tables that cost the same once: those that differ in the number they show stand as one."""
+    found: dict[str, Mapping] = {}
+    for table in tables:
+        found.setdefault(str([table[key] for key in ("rows", "columns", "where", "over")]), table)
+    return list(found.values())
+
+
+def _data(resolved: Resolved, records: Mapping[str, dict]) -> tuple[Facts, dict[str, str]]:
+    facts: dict[str, Mapping] = {}
+    for table in resolved.tables:
+        facts.update(facts_of(lay_out(table, resolved), records))
+    fingerprints = {
+        str(cell["settings"]["dataset"]): str(records[cell["spec"]].get("fingerprint") or "")
+        for cell in resolved.cells
+        if cell["spec"] in records
+    }
+    return facts, fingerprints
+
+
+def _counts(planned: int, records: Mapping[str, dict]) -> dict[str, int]:
+    counts = Counter(str(record["status"]) for record in records.values())
+    left = planned - len(records)
+    known = {name: counts.pop(name, 0) for name in ("done", "diverged", "failed")}
+    found = {**known, **counts, "not run yet": left}
+    return {name: count for name, count in found.items() if count}
+
+
+def _runs(resolved: Resolved, records: Mapping[str, dict]) -> list[Run]:
+    """Finished cells with their predictions; floors are not among them."""
+    return [
+        Run(
+            cell["settings"],
+            str(record.get("fingerprint") or ""),
+            record.get("data") or {},
+            record["predictions"],
+            record.get("gold") or (),
+            record.get("confidences") or (),
+        )
+        for cell in resolved.cells
+        if (record := records.get(cell["spec"]))
+        and record["status"] == "done"
+        and record.get("predictions")
+    ]
+
+
+def _settings(resolved: Resolved) -> Settings:
+    values: dict[str, dict[str, None]] = {}
+    for cell in resolved.cells:
+        for path, value in cell["settings"].items():
+            values.setdefault(path, {}).setdefault("–" if value is None else str(value))
+    return Settings(
+        varied=tuple((path, tuple(each)) for path, each in values.items() if len(each) > 1),
+        shared=tuple((path, next(iter(each))) for path, each in values.items() if len(each) == 1),
+    )
+
+
+def _bad(
+    resolved: Resolved, cells: Mapping[str, dict], records: Mapping[str, dict]
+) -> tuple[tuple[str, str, str], ...]:
+    label = labels(resolved)
+    return tuple(
+        (record["status"], label(cells[spec]), str(record.get("reason") or ""))
+        for spec, record in records.items()
+        if record["status"] in ("failed", "diverged")
+    )

@@ -1,0 +1,146 @@
+"""A report as one HTML file that works offline and runs nothing but its own script.
+
+The policy in the file lets a browser load nothing at all and run the one script and the one style
+that stand in it, named by their SHA-256. Every text goes through one filter (`shown`) and is then
+escaped by the template engine; ids and classes come from numbers, never from names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from importlib import resources
+
+from attn_nlp.report.build import Report
+from attn_nlp.stats import Verdict
+from attn_nlp.tables import Grid, render
+from attn_nlp.tables.formats.html import fragment
+from attn_nlp.tables.legend import MARKS
+from attn_nlp.tables.page import STYLE
+from attn_nlp.tables.text import without_controls
+
+COPIES = ("latex", "markdown", "csv")
+_COPY_LABELS = {"latex": "LaTeX", "markdown": "Markdown", "csv": "CSV"}
+
+
+def page(report: Report) -> str:
+    """The report as a whole HTML document.
+
+    Returns:
+      The same text for the same report.
+    """
+    import jinja2
+
+    folder = resources.files("attn_nlp.report") / "template"
+    style = STYLE + (folder / "page.css").read_text("utf-8")
+    script = (folder / "page.js").read_text("utf-8")
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=shown,
+    )
+    environment.filters["svg"] = _safe  # drawn by this package, see `svg.py`
+    template = environment.from_string((folder / "page.html").read_text("utf-8"))
+    return template.render(
+        report=report,
+        report_sections=contents(report),
+        policy=policy(style, script),
+        style=_safe(style),
+        script=_safe(script),
+        table_of=lambda grid, name: _safe(fragment(grid, name)),
+        copies=copies,
+        verdicts=verdicts,
+        moment=moment,
+        hours=hours,
+    )
+
+
+def contents(report: Report) -> list[tuple[str, str]]:
+    """(anchor, words) of the sections that the report has."""
+    sections = (
+        ("statement", "Question and answer", True),
+        ("results", "Results", True),
+        ("mechanisms", "Mechanisms", True),
+        ("wrong", "Sentences most often wrong", bool(report.wrong)),
+        ("data", "Data", bool(report.datasets)),
+        ("cost", "Cost", True),
+        ("provenance", "Provenance", True),
+        ("reproduce", "Reproduce it", True),
+    )
+    return [(anchor, words) for anchor, words, there in sections if there]
+
+
+def policy(style: str, script: str) -> str:
+    """What a browser may do with the file: apply this style, run this script, nothing else."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def shown(value: object) -> object:
+    """A text without characters that a browser would obey; markup and what is no text stays."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return without_controls(value, kept="\n\t")
+
+
+def copies(grid: Grid) -> list[tuple[str, str]]:
+    """(format, the table in it) for the buttons beside a table."""
+    return [(_COPY_LABELS[format], render([grid], format)) for format in COPIES]
+
+
+def verdicts(grid: Grid) -> list[tuple[str, str, int]]:
+    """(verdict, mark, comparisons) of a table, in the order of the legend; only what occurs."""
+    counts = Counter(_found(grid.rows))
+    return [(str(each), MARKS[each], counts[each]) for each in Verdict if counts[each]]
+
+
+def moment(iso: str) -> str:
+    """A time as people write it.
+
+    Example:
+      >>> moment("2026-11-24T13:26:15.970198+00:00")
+      '24 November 2026, 13:26 UTC'
+    """
+    from datetime import UTC, datetime
+
+    try:
+        when = datetime.fromisoformat(iso).astimezone(UTC)
+    except ValueError:
+        return iso
+    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+
+
+def hours(seconds: float) -> str:
+    """A duration in words.
+
+    Example:
+      >>> hours(42.0), hours(125.0), hours(7_300.0)
+      ('42 s', '2 min', '2.0 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def _safe(text: str) -> object:
+    """What this package has written itself, and escaped where it holds a user's text."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704
+
+
+def _found(rows: Sequence) -> Iterable[Verdict]:
+    for row in rows:
+        for entry in row.entries:
+            if entry.comparison is not None:
+                yield entry.comparison.verdict
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,140 @@
+"""The mechanisms that the rows of an experiment's tables use, each with its formula and picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from attn_nlp import figures
+from attn_nlp.choice import choose_all
+from attn_nlp.experiment.cell import PATHS
+from attn_nlp.mistakes import Mistake
+from attn_nlp.registry import SLOTS, Part
+from attn_nlp.report.svg import Pictures
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """A part of the catalogue as a report shows it.
+
+    Attributes:
+      slot, label, cite: from the registry.
+      what: what its slot does.
+      summary, formula: from its docstring.
+      rows: labels of the rows that use it.
+      picture: its schematic as SVG; "" where the part is not at hand.
+    """
+
+    slot: str
+    label: str
+    cite: str
+    what: str
+    summary: str
+    formula: str
+    rows: tuple[str, ...]
+    picture: str
+
+
+@dataclass(frozen=True)
+class Makeup:
+    """Which settings make a row: the table that stands before the schematics.
+
+    Attributes:
+      paths: the settings in which rows are picked, without what all paths share.
+      rows: (label, source, a text for each path).
+    """
+
+    paths: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+def makeup(rows: Sequence[Mapping]) -> Makeup:
+    """The settings of each row, in the words of the catalogue where it has them.
+
+    Args:
+      rows: {"label", "where", "cite"} of the tables.
+    """
+    paths = list(dict.fromkeys(path for row in rows for path in row["where"]))
+    return Makeup(
+        paths=tuple(path.removeprefix("attention.").replace("_", " ") for path in paths),
+        rows=tuple(
+            (
+                str(row["label"]),
+                str(row["cite"]),
+                tuple(_named(path, row["where"].get(path)) for path in paths),
+            )
+            for row in rows
+        ),
+    )
+
+
+def mechanisms(rows: Sequence[Mapping], pictures: Pictures) -> list[Mechanism]:
+    """Every part that a row names, in the order of the slots; parts named by parts too.
+
+    A part of an experiment file that is not loaded has a name and no picture.
+    """
+    users: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], Part | None] = {}
+    for row in rows:
+        for path, value in row["where"].items():
+            slot = PATHS[path].get("slot") if path in PATHS else None
+            if slot is None or value is None:
+                continue
+            for part in _parts(slot, str(value)):
+                place = (slot, str(value)) if part is None else part.place
+                found.setdefault(place, part)
+                users.setdefault(place, []).append(str(row["label"]))
+    order = list(SLOTS)
+    places = sorted(found, key=lambda place: order.index(place[0]))
+    return [
+        _mechanism(place, found[place], tuple(dict.fromkeys(users[place])), pictures)
+        for place in places
+    ]
+
+
+def _parts(slot: str, text: str) -> list[Part | None]:
+    try:
+        return [part for choice in choose_all(slot, text) for part in choice.family()]
+    except Mistake:
+        return [None]
+
+
+def _mechanism(
+    place: tuple[str, str], part: Part | None, rows: tuple[str, ...], pictures: Pictures
+) -> Mechanism:
+    slot, name = place
+    if part is None:
+        summary = "A part of the experiment's own file, which was not read for this report."
+        return Mechanism(slot, name, "", SLOTS[slot].what, summary, "", rows, "")
+    drawn = _svg_of(figures.mechanism(part))
+    return Mechanism(
+        slot=slot,
+        label=part.label,
+        cite=part.cite,
+        what=SLOTS[slot].what,
+        summary=part.summary,
+        formula=part.formula,
+        rows=rows,
+        picture=pictures.inline(drawn, f"Data flow of {part.label}: {part.summary}"),
+    )
+
+
+def _named(path: str, value: object) -> str:
+    slot = PATHS[path].get("slot") if path in PATHS else None
+    if value is None:
+        return ""
+    if slot is None:
+        return str(value)
+    try:
+        chosen = choose_all(slot, str(value))
+    except Mistake:
+        return str(value)
+    return " + ".join(each.part.label + each.text.removeprefix(each.part.name) for each in chosen)
+
+
+def _svg_of(drawing):
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        return figures.save(drawing, Path(folder), ("svg",))[0].read_text("utf-8")

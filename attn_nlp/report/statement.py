@@ -1,0 +1,96 @@
+"""What an experiment file says about itself: from its docstring to a title and named sections.
+
+    Does attention need its 1/sqrt(D)?
+
+    Question.   The dot product of two D-vectors ...
+                goes on here, indented.
+    Prediction. No scaling loses most ...
+
+A section begins at the left margin with one capitalised word and a full stop, and what belongs to
+it is indented. A docstring of another form is told as it is: its first paragraph is the title, the
+rest one section without a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+_HEAD = re.compile(r"([A-Z][a-z]+)\.(?:\s+|$)(.*)")
+_KNOWN = ("Question", "Prediction", "Protocol", "Cost", "Outcome")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A named part of a docstring; name "" for text that stands under no name."""
+
+    name: str
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A docstring in parts.
+
+    Attributes:
+      title: the first paragraph, in one line; "" where the docstring is empty.
+      sections: in the order of the docstring.
+    """
+
+    title: str
+    sections: tuple[Section, ...]
+
+    def section(self, name: str) -> Section | None:
+        """The section of that name, or None."""
+        return next((each for each in self.sections if each.name == name), None)
+
+
+def statement(docstring: str) -> Statement:
+    """The parts of an experiment's docstring.
+
+    Example:
+      >>> found = statement("Why?\\n\\nPrediction. It rises,\\n            slowly.")
+      >>> found.title, found.sections
+      ('Why?', (Section(name='Prediction', paragraphs=('It rises, slowly.',)),))
+    """
+    title, lines = _title(docstring.splitlines())
+    sections: list[tuple[str, list[str]]] = []
+    for line, following in pairwise([*lines, ""]):
+        head = _HEAD.fullmatch(line)
+        if head and (head[1] in _KNOWN or following.startswith("  ")):
+            sections.append((head[1], [head[2]]))
+        elif sections and not (line.strip() and not line.startswith(" ") and sections[-1][0]):
+            sections[-1][1].append(line)
+        elif line.strip():  # back at the margin: no longer part of the section above
+            sections.append(("", [line]))
+    return Statement(
+        title,
+        tuple(
+            Section(name, paragraphs)
+            for name, text in sections
+            if (paragraphs := _paragraphs(text)) or name
+        ),
+    )
+
+
+def _title(lines: Sequence[str]) -> tuple[str, list[str]]:
+    """The first paragraph in one line, and the lines after it."""
+    said = list(lines)
+    while said and not said[0].strip():
+        said.pop(0)
+    head = _HEAD.fullmatch(said[0]) if said else None
+    if head and head[1] in _KNOWN:
+        return "", said
+    first: list[str] = []
+    while said and said[0].strip():
+        first.append(said.pop(0).strip())
+    return " ".join(first), said
+
+
+def _paragraphs(lines: Sequence[str]) -> tuple[str, ...]:
+    """Lines put together at empty ones."""
+    text = "\n".join(line.strip() for line in lines)
+    found = (" ".join(each.split()) for each in re.split(r"\n\s*\n", text))
+    return tuple(each for each in found if each)

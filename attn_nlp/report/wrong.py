@@ -1,0 +1,200 @@
+"""The test sentences that most runs got wrong, and by which row of the tables.
+
+The store keeps the class that every run gave to every test sentence, how sure it was, and the class
+that was right. What a sentence says stands in the prepared data alone; where they are not on this
+machine, a sentence is told by its row in the test split.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attn_nlp.data import kept_texts
+from attn_nlp.tables.layout import matches, plural
+
+SHOWN = 10
+_LONGEST = 600  # characters of a text that are shown
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sentence of a test split.
+
+    Attributes:
+      number: of its row in the split, from 1.
+      text: what it says; None where the prepared data are not at hand.
+      label: its class.
+      taken_for: (class, runs) that runs gave instead, the most frequent first.
+      wrong, runs: in how many of how many runs it was wrong.
+      confidence: mean probability that those runs gave to their answer; None where not stored.
+      by_row: the same by row of the tables; runs 0 where a row did not run on this dataset.
+    """
+
+    number: int
+    text: str | None
+    label: str
+    taken_for: tuple[tuple[str, int], ...]
+    wrong: int
+    runs: int
+    confidence: float | None
+    by_row: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """The hardest sentences of one dataset.
+
+    Attributes:
+      dataset: its label.
+      language: of its texts, for a screen reader; "" where unknown.
+      rows: labels of the rows that ran on it.
+      examples: the most often wrong first.
+      notes: sentences: how many were never or always wrong, or why nothing is shown.
+    """
+
+    dataset: str
+    language: str
+    rows: tuple[str, ...]
+    examples: tuple[Example, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished cell.
+
+    Attributes:
+      settings: by path.
+      fingerprint, facts: of its data.
+      predictions: the class that it gave to each test sentence.
+      gold: the class that is right; () in a store that was written before it was kept.
+      confidences: the probability of each prediction; () likewise.
+    """
+
+    settings: Mapping[str, object]
+    fingerprint: str
+    facts: Mapping
+    predictions: Sequence[int]
+    gold: Sequence[int] = ()
+    confidences: Sequence[float | None] = ()
+
+
+def wrong(runs: Sequence[Run], rows: Sequence[Mapping], folder: Path) -> list[Wrong]:
+    """The hardest sentences of every dataset that the runs were tested on.
+
+    Args:
+      runs: finished cells; floors are not among them.
+      rows: {"label", "where"} of the tables.
+      folder: where prepared data are kept on this machine.
+    """
+    by_data: dict[str, list[Run]] = {}
+    for run in runs:
+        by_data.setdefault(run.fingerprint, []).append(run)
+    return [_of_one(same, rows, fingerprint, folder) for fingerprint, same in by_data.items()]
+
+
+def _of_one(runs: Sequence[Run], rows: Sequence[Mapping], fingerprint: str, folder: Path) -> Wrong:
+    facts = runs[0].facts
+    dataset = str(facts.get("label") or runs[0].settings["dataset"])
+    language = str(facts.get("language") or "")
+    here = [row for row in rows if any(matches(run.settings, row["where"]) for run in runs)]
+    labels = tuple(str(row["label"]) for row in here)
+    same = [run for run in runs if run.gold and len(run.gold) == len(run.predictions)]
+    if not same:
+        return Wrong(dataset, language, labels, (), (_NO_GOLD,))
+    gold = np.array(same[0].gold, dtype=np.int64)  # the rows are the same: so is what is right
+    given = np.array([run.predictions for run in same], dtype=np.int64)
+    failed = given != gold
+    sure = _sure(same, len(gold))
+    order = _hardest(given, failed)[:SHOWN]
+    texts = kept_texts(fingerprint, folder)
+    by_row = [
+        np.array([matches(run.settings, row["where"]) for run in same], dtype=bool) for row in here
+    ]
+    names = [str(name) for name in facts.get("class_names") or ()]
+
+    def name_of(number: int) -> str:
+        return names[number] if number < len(names) else f"class {number}"
+
+    examples = tuple(
+        Example(
+            number=int(place) + 1,
+            text=None if texts is None else shortened(texts[place]),
+            label=name_of(int(gold[place])),
+            taken_for=tuple(
+                (name_of(number), count)
+                for number, count in Counter(given[failed[:, place], place].tolist()).most_common()
+            ),
+            wrong=int(failed[:, place].sum()),
+            runs=len(same),
+            confidence=_mean(sure[failed[:, place], place]),
+            by_row=tuple((int(failed[of, place].sum()), int(of.sum())) for of in by_row),
+        )
+        for place in order
+        if failed[:, place].any()
+    )
+    return Wrong(dataset, language, labels, examples, tuple(_notes(failed, texts, dataset)))
+
+
+def _hardest(given: np.ndarray, failed: np.ndarray) -> np.ndarray:
+    """Places by how many runs failed; then by how many of these agree, then as in the split."""
+    classes = range(int(given.max(initial=0)) + 1)
+    agree = np.max([((given == each) & failed).sum(axis=0) for each in classes], axis=0)
+    return np.lexsort((np.arange(failed.shape[1]), -agree, -failed.sum(axis=0)))
+
+
+def shortened(text: str) -> str:
+    """A text as it is shown: a long one is cut with an ellipsis.
+
+    Example:
+      >>> len(shortened("a" * 1000))
+      600
+    """
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+
+
+def _sure(runs: Sequence[Run], sentences: int) -> np.ndarray:
+    """(runs, sentences) confidences; NaN where a run kept none."""
+    unknown = [math.nan] * sentences
+    return np.array(
+        [
+            [math.nan if each is None else each for each in run.confidences or unknown]
+            for run in runs
+        ],
+        dtype=np.float64,
+    )
+
+
+def _mean(values: np.ndarray) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _notes(failed: np.ndarray, texts: Sequence[str] | None, dataset: str) -> Iterator[str]:
+    runs, sentences = failed.shape
+    counts = failed.sum(axis=0)
+    never, always = int((counts == 0).sum()), int((counts == runs).sum())
+    yield (
+        f"Of {plural(sentences, 'test sentence')}, {never:,} were right in every one of "
+        f"{plural(runs, 'run')} and {always:,} wrong in every one."
+    )
+    if always:
+        yield "What every run gets wrong is often a label that can be argued with."
+    if texts is None:
+        yield (
+            f"The prepared data of {dataset} are not on this machine, and a store keeps no text; "
+            "the numbers of rows in the test split stand in its place. A report written where the "
+            "experiment was run shows the sentences."
+        )
+
+
+_NO_GOLD = (
+    "The store was written by a version that did not keep which class is right for each test "
+    "sentence, so that the wrong answers cannot be told."
+)
