@@ -89,11 +89,13 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
 
     \b
     Kinds:
-      forest   paired differences from the baseline, with intervals and the margin
-      curves   validation scores by step
-      sweep    the value by a numeric setting, such as learning_rate or head_dim
-      pareto   the value against the operations of a forward pass
-      seconds  the value against the seconds of a run
+      forest       paired differences from the baseline, with intervals and the margin
+      curves       validation scores by step
+      sweep        the value by a numeric setting, such as learning_rate or head_dim
+      pareto       the value against the operations of a forward pass
+      seconds      the value against the seconds of a run
+      ranks        mean ranks over datasets, with their critical difference
+      reliability  the share of right answers by confidence
 
     \b
     Examples:
@@ -110,10 +112,11 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     if everything == bool(kinds):
         raise Mistake("give either a --kind of figure or --all.")
     options.check_source(file, name, overrides)
+    drawing.check_kinds(kinds)
     formats = _formats(format)
     with Store.read(store_path) as store:
         resolved = options.resolve_or_find(file, name, overrides, store)
-        records = store.records(wanted(resolved), drawing.COLUMNS)
+        records = store.records(wanted(resolved), drawing.columns(kinds or tuple(drawing.KINDS)))
     if not records:
         raise Mistake(
             f"nothing of {resolved.name!r} is stored in {store_path}; run it first, or choose "

@@ -5,6 +5,7 @@ corrected together. The rules by which a difference is called better, worse or e
 `verdict.py` and nowhere else.
 """
 
+from attn_nlp.stats.best_of import expected_best
 from attn_nlp.stats.binomial import binomial_error
 from attn_nlp.stats.datasets import (
     AcrossDatasets,
@@ -58,6 +59,7 @@ __all__ = [
     "default_margin",
     "detectable_effect",
     "effect_size",
+    "expected_best",
     "holm",
     "least_attainable",
     "power_of_difference",

@@ -2,24 +2,36 @@
 
 What a report or a command calls:
 
-    records = store.records(wanted(resolved), COLUMNS)
-    for made in figures_of(resolved, records):        # every kind; or kinds=, axis=
+    records = store.records(wanted(resolved), columns(kinds))
+    for made in figures_of(resolved, records, kinds):     # some of KINDS; all by default
         if isinstance(made, Drawn):
-            svg_of(made.figure, prefix=made.name)     # "<svg ...>" for an HTML page
+            svg_of(made.figure, prefix=made.name)         # "<svg ...>" for an HTML page
         else:
-            made.title, made.reason                   # why there is no such figure
+            made.title, made.reason                       # why there is no such figure
 
-The kinds one by one take plain data: `forest(grid)`, and `draw(chart)` of a chart made by
-`curves`, `sweep` or `pareto`. Each raises `Missing` rather than drawing an empty plot. Numbers
-stand in the unit of the table. No figure needs JAX, matplotlib's global state or its fonts' cache.
+The kinds one by one take plain data: `forest(grid)`; `draw(chart)` of a chart made by `curves`,
+`sweep`, `pareto` or `best_of`; `critical_difference(title, subtitle, ranked(grid))`;
+`reliability(title, subtitle, {row: runs})`. Each raises `Missing` rather than drawing an empty
+plot. Numbers stand in the unit of the table. No figure needs JAX or matplotlib's global state.
 """
 
+from attn_nlp.figures.results.best_of import best_of
+from attn_nlp.figures.results.calibration import Run, calibrations, reliability
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point, draw, pareto_front
 from attn_nlp.figures.results.files import boxed, file_bytes, svg_of
 from attn_nlp.figures.results.forest import forest
-from attn_nlp.figures.results.kinds import COLUMNS, KINDS, Absent, Drawn, figures_of
+from attn_nlp.figures.results.kinds import (
+    COLUMNS,
+    KINDS,
+    Absent,
+    Drawn,
+    check_kinds,
+    columns,
+    figures_of,
+)
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.pareto import pareto
+from attn_nlp.figures.results.ranks import Ranked, critical_difference, ranked
 from attn_nlp.figures.results.series import axes_of, check_axis, curves, sweep
 
 __all__ = [
@@ -32,9 +44,16 @@ __all__ = [
     "Missing",
     "Panel",
     "Point",
+    "Ranked",
+    "Run",
     "axes_of",
+    "best_of",
     "boxed",
+    "calibrations",
     "check_axis",
+    "check_kinds",
+    "columns",
+    "critical_difference",
     "curves",
     "draw",
     "figures_of",
@@ -42,6 +61,8 @@ __all__ = [
     "forest",
     "pareto",
     "pareto_front",
+    "ranked",
+    "reliability",
     "svg_of",
     "sweep",
 ]

@@ -7,22 +7,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from attn_nlp.figures.results.calibration import calibrations, reliability
 from attn_nlp.figures.results.chart import draw
 from attn_nlp.figures.results.forest import forest
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.pareto import pareto
+from attn_nlp.figures.results.ranks import critical_difference, ranked
 from attn_nlp.figures.results.series import axes_of, check_axis, curves, sweep, swept
 from attn_nlp.mistakes import unknown
-from attn_nlp.tables import build, cost
+from attn_nlp.tables import Grid, build, cost
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from attn_nlp.experiment import Resolved
 
-# What figures read of a record.
-COLUMNS = (
-    *("status", "reason", "validation", "test", "data", "provenance", "history"),
+# What every figure reads of a record, and what some do.
+_SMALL = (
+    *("status", "reason", "validation", "test", "data", "provenance"),
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
 )
 Records = Mapping[str, dict]
@@ -61,10 +63,22 @@ Made = tuple[str, str, Callable[[], "Figure"]]
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind shows, and its figures of an experiment."""
+    """What a kind shows, its figures of an experiment, and the large columns that it reads."""
 
     shows: str
     figures: Callable[[Resolved, Records, str | None], Iterator[Made]]
+    reads: tuple[str, ...] = ()
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Refuse an unknown kind.
+
+    Raises:
+      Mistake: naming the nearest.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise unknown("kind of figure", kind, KINDS)
 
 
 def figures_of(
@@ -84,9 +98,7 @@ def figures_of(
     Raises:
       Mistake: an unknown kind, or an axis that the experiment does not have.
     """
-    for kind in kinds or KINDS:
-        if kind not in KINDS:
-            raise unknown("kind of figure", kind, KINDS)
+    check_kinds(kinds or ())
     if axis is not None:
         check_axis(resolved, axis)
     for kind in kinds or KINDS:
@@ -147,10 +159,43 @@ def _paretos(of: str, name: str) -> Callable[[Resolved, Records, str | None], It
     return figures
 
 
+def _ranks(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:
+    for table in resolved.tables:
+        yield "ranks", table["title"], lambda t=table: _rank(build(t, resolved, records))
+
+
+def _rank(grid: Grid) -> Figure:
+    return critical_difference(grid.title, grid.columns[0].quantity.label, ranked(grid))
+
+
+def _reliability(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:
+    for table in resolved.tables:
+        for column, rows in calibrations(table, resolved, records):
+            yield (
+                "reliability",
+                table["title"],
+                lambda t=table["title"], c=column, r=rows: reliability(t, c, r),
+            )
+
+
 KINDS: dict[str, Kind] = {
     "forest": Kind("paired differences from the baseline, intervals and margin", _forests),
-    "curves": Kind("validation scores by step", _curves),
+    "curves": Kind("validation scores by step", _curves, ("history",)),
     "sweep": Kind("the value by a numeric setting, such as the learning rate", _sweeps),
     "pareto": Kind("the value against operations", _paretos("forward_flops", "pareto")),
     "seconds": Kind("the value against seconds of a run", _paretos("wall_seconds", "seconds")),
+    "ranks": Kind("mean ranks over datasets and their critical difference", _ranks),
+    "reliability": Kind(
+        "the share of right answers by confidence",
+        _reliability,
+        ("confidences", "predictions", "gold"),
+    ),
 }
+
+
+def columns(kinds: Sequence[str] = tuple(KINDS)) -> tuple[str, ...]:
+    """The columns of a record that figures of some kinds read."""
+    return (*_SMALL, *dict.fromkeys(name for kind in kinds for name in KINDS[kind].reads))
+
+
+COLUMNS = columns()
