@@ -95,15 +95,22 @@ def check_data(resolved: Resolved) -> None:
 
 def labels(resolved: Resolved) -> Callable[[Mapping], str]:
     """What to call a cell: its model and the settings in which the experiment's cells differ."""
+    return labels_among(each["settings"] for each in resolved.cells)
+
+
+def labels_among(cells: Iterable[Mapping]) -> Callable[[Mapping], str]:
+    """The same for cells of any origin, by their settings."""
     seen: dict[str, set] = {}
-    for each in resolved.cells:
-        for path, value in each["settings"].items():
+    for settings in cells:
+        for path, value in settings.items():
             seen.setdefault(path, set()).add(value)
     varied = [path for path, values in seen.items() if len(values) > 1 and path != "model"]
 
     def label(settings: Mapping) -> str:
-        named = [f"{path.rpartition('.')[2]}={settings[path]}" for path in varied]
-        return " ".join([str(settings["model"]), *named])
+        named = [
+            f"{path.rpartition('.')[2]}={settings[path]}" for path in varied if path in settings
+        ]
+        return " ".join([str(settings.get("model", "cell")), *named])
 
     return label
 

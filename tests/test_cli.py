@@ -12,6 +12,8 @@ import pytest
 from attn_nlp import cli, registry
 from attn_nlp.catalogue import markdown as catalogue_page
 from attn_nlp.store import Store
+from attn_nlp.tables import FORMATS
+from attn_nlp.tables import suffix as suffix_of
 from tests.engines.fakes import CELLS, FLOORS, command, environment, write_experiment
 
 COMMANDS = ("plan", "run", "status", "table", "report", "parts", "datasets", "figure")
@@ -238,16 +240,25 @@ def test_a_table_without_a_store_says_so(attn_nlp, tmp_path):
 
 
 def test_a_table_is_written_whole_in_the_format_of_its_name(attn_nlp, tmp_path):
-    for suffix, format in ((".md", "markdown"), (".csv", "csv"), (".txt", "terminal")):
+    for format in FORMATS:
+        suffix = suffix_of(format)
         path = tmp_path / f"table{suffix}"
         path.write_text("old")
         assert attn_nlp("table", "fake.py", "--out", str(path)) == (0, "", "")
         assert path.read_text() == attn_nlp("table", "fake.py", "--format", format)[1]
-    assert sorted(each.name for each in tmp_path.iterdir()) == [
-        "table.csv",
-        "table.md",
-        "table.txt",
+    assert sorted(each.suffix for each in tmp_path.iterdir()) == [
+        *(".csv", ".html", ".json", ".md", ".tex", ".txt")
     ]
+
+
+def test_a_spreadsheet_can_be_kept_from_running_a_label(attn_nlp, finished):
+    """The other rows are those of the plain file."""
+    text = (finished / "fake.py").read_text().replace('Row("two"', 'Row("=1+1"')
+    (finished / "formula.py").write_text(text)
+    _, plain, _ = attn_nlp("table", "formula.py", "--format", "csv")
+    _, safe, _ = attn_nlp("table", "formula.py", "--format", "csv", "--safe-spreadsheet")
+    assert ",=1+1," in plain
+    assert safe == plain.replace(",=1+1,", ",'=1+1,")
 
 
 def test_run_writes_to_a_file(attn_nlp, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from attn_nlp import __version__
+from attn_nlp.cli.compare import diff
 from attn_nlp.cli.experiments import plan, run, status
 from attn_nlp.cli.figures import figure
 from attn_nlp.cli.listings import datasets, parts
@@ -37,7 +38,7 @@ def commands() -> None:
 for _command in (
     *(plan, run, status, table, report, figure),
     *(parts, datasets),
-    *(doctor, export, merge, seal),
+    *(doctor, export, merge, seal, diff),
 ):
     commands.add_command(_command)
 

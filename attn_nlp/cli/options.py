@@ -63,7 +63,9 @@ name_option = click.option(
 def output_options(command: Callable) -> Callable:
     """How tables are written; the command gets `format` and `out`."""
 
-    @click.option("--format", metavar="NAME", help="terminal (default), markdown, csv, ...")
+    @click.option(
+        "--format", metavar="NAME", help="terminal (default), markdown, latex, html, csv or json."
+    )
     @click.option(
         "--out",
         type=click.Path(dir_okay=False, path_type=Path),

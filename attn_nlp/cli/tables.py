@@ -31,14 +31,20 @@ SHOWN = (
 @options.store_option
 @options.output_options
 @click.option("--cost", is_flag=True, help="Seconds, memory and parameters instead of scores.")
-def table(file, name, overrides, store_path, format, out, cost) -> None:
+@click.option(
+    "--safe-spreadsheet",
+    is_flag=True,
+    help="In CSV, a quote before text that a spreadsheet would run as a formula.",
+)
+def table(file, name, overrides, store_path, format, out, cost, safe_spreadsheet) -> None:
     """Print the tables of an experiment from what is stored. Trains nothing, loads no data.
 
     \b
     Examples:
       attn-nlp table experiments/scaling.py
       attn-nlp table --name scaling --format markdown
-      attn-nlp table experiments/scaling.py --out scaling.csv
+      attn-nlp table experiments/scaling.py --out scaling.tex
+      attn-nlp table experiments/scaling.py --out scaling.csv --safe-spreadsheet
       attn-nlp table experiments/scaling.py --cost
     """
     from attn_nlp.store import Store
@@ -49,7 +55,14 @@ def table(file, name, overrides, store_path, format, out, cost) -> None:
         click.echo(f"attn-nlp: there is no store {store_path} yet.", err=True)
     with Store.read(store_path) as store:
         resolved = options.resolve_or_find(file, name, overrides, store)
-        write(resolved, store, format=format, out=out, cost=cost)
+        write(
+            resolved,
+            store,
+            format=format,
+            out=out,
+            cost=cost,
+            safe_spreadsheet=safe_spreadsheet,
+        )
 
 
 def check_output(format: str | None, out: Path | None) -> None:
@@ -70,6 +83,7 @@ def write(
     format: str | None,
     out: Path | None,
     cost: bool = False,
+    safe_spreadsheet: bool = False,
 ) -> None:
     """Write the tables to standard output, or whole to a file."""
     from attn_nlp.plan import wanted
@@ -86,6 +100,7 @@ def write(
         format or _format_of(out),
         width=shutil.get_terminal_size().columns if terminal else None,
         colour=terminal and "NO_COLOR" not in os.environ,
+        safe_spreadsheet=safe_spreadsheet,
     )
     if not text.endswith("\n"):
         text += "\n"

@@ -42,7 +42,8 @@ FINAL = ("done", "diverged", "skipped")
 # machines do not compute the same thing. Rounding alone moves a few sentences.
 TOLERANCE = 0.05
 
-_RESULT = (
+# The columns that a cell decides; the others describe the run.
+RESULT = (
     *("status", "parameters", "best_step", "validation", "test"),
     *("confusion", "predictions", "confidences"),
 )
@@ -298,8 +299,8 @@ def _check_same(before: Mapping, given: Mapping) -> None:
                 f"{TOLERANCE:g}; the first result was kept."
             )
         return
-    result = json.loads(canonical_json({name: given[name] for name in _RESULT}))
-    differ = [name for name in _RESULT if before[name] != result[name]]
+    result = json.loads(canonical_json({name: given[name] for name in RESULT}))
+    differ = [name for name in RESULT if before[name] != result[name]]
     if differ:
         raise StoreError(
             f"{cell} in one environment with different {', '.join(differ)}; the first result was "

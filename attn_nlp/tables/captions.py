@@ -277,10 +277,5 @@ def _environments(layout: Layout, records: Mapping[str, dict]) -> list[str]:
 
 
 def _flat(provenance: Mapping) -> Sequence[tuple[str, str]]:
-    flat = [
-        (key, str(provenance[key]))
-        for key in ("device", "threads")
-        if provenance.get(key) is not None
-    ]
-    versions = provenance.get("versions") or {}
-    return [*flat, *((name, str(version)) for name, version in versions.items())]
+    """All that a record says of where it was computed, in texts that can be compared."""
+    return [(name, str(value)) for name, value in provenance.items() if value not in (None, "")]

@@ -111,7 +111,7 @@ def record(accuracy: float, dataset: str = "sst2", **changes) -> dict:
         "compile_seconds": 0.5,
         "peak_bytes": 200 * 2**20,
         "data": facts(dataset),
-        "provenance": {"device": "cpu", "threads": 1, "versions": {"jax": "0.10.2"}},
+        "provenance": {"device": "cpu", "threads": 1, "jax": "0.10.2"},
     }
     return plain | changes
 

@@ -184,8 +184,9 @@ def test_five_seeds_are_told_that_no_star_can_be_earned():
 def test_mixed_environments_are_reported():
     plain, experiment, records = example()
     assert not any("Mixed" in note for note in build(plain, experiment, records).notes)
-    versions = {"versions": {"jax": "0.10.3"}}
-    records["sst2/none/1/0"]["provenance"] = records["sst2/none/1/0"]["provenance"] | versions
+    records["sst2/none/1/0"]["provenance"] = records["sst2/none/1/0"]["provenance"] | {
+        "jax": "0.10.3"
+    }
     (note,) = [n for n in build(plain, experiment, records).notes if n.startswith("Mixed")]
     assert note.startswith("Mixed environments: 42 cells with jax 0.10.2; 1 cell with jax 0.10.3.")
 

@@ -1,0 +1,120 @@
+"""diff: two stores beside each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from attn_nlp.cli import options, show
+
+if TYPE_CHECKING:
+    from attn_nlp.store.compare import Compared, Pair
+
+DIFFER = 3
+_SHOWN = 20
+_store = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("first", metavar="A", type=_store)
+@click.argument("second", metavar="B", type=_store)
+@options.as_json
+def diff(first, second, as_json) -> int:
+    """Compare two stores cell by cell: results exactly, and the environments they come from.
+
+    Ends with 0 where both hold the same cells with the same results, with 3 where they differ;
+    another environment alone is said and is no difference. Neither store is changed.
+
+    \b
+    Examples:
+      attn-nlp diff runs/attn_nlp.sqlite other.sqlite
+      attn-nlp diff laptop.sqlite server.sqlite --json
+    """
+    from attn_nlp.mistakes import Mistake
+    from attn_nlp.store import Store
+    from attn_nlp.store.compare import compare
+
+    for path in (first, second):
+        if not path.exists():
+            raise Mistake(f"there is no store {path}; diff takes two files that are there.")
+    with Store.read(first) as one, Store.read(second) as other:
+        found = compare(one, other)
+    click.echo(show.as_text(_as_json(found)) if as_json else _as_text(found, first, second))
+    return 0 if found.same else DIFFER
+
+
+def _as_text(found: Compared, first: Path, second: Path) -> str:
+    from attn_nlp.plan import labels_among
+
+    settings = [each.settings for each in found.pairs]
+    settings += [*found.only_first.values(), *found.only_second.values()]
+    label = labels_among(settings)
+    counts = [
+        [f"A  {first}", f"{len(found.pairs) + len(found.only_first)} cells"],
+        [f"B  {second}", f"{len(found.pairs) + len(found.only_second)} cells"],
+        ["only in A", len(found.only_first)],
+        ["only in B", len(found.only_second)],
+        ["in both, equal", len(found.equal)],
+        ["in both, different", len(found.different)],
+        ["in different environments", sum(bool(each.environment) for each in found.pairs)],
+    ]
+    parts = [show.columns(counts)]
+    for name, cells in (("A", found.only_first), ("B", found.only_second)):
+        if cells:
+            lines = [f"  {label(each)}" for each in list(cells.values())[:_SHOWN]]
+            parts.append("\n".join([f"only in {name}:", *lines, *_more(len(cells))]))
+    if found.different:
+        heads = ["different", "what", "largest difference", "sentences", "environment"]
+        rows = [_row(each, label) for each in found.different[:_SHOWN]]
+        parts.append("\n".join([show.columns([heads, *rows]), *_more(len(found.different))]))
+    environments = _environments(found.pairs)
+    if environments:
+        parts.append("\n".join(["environments, A against B:", *environments]))
+    return "\n\n".join(parts)
+
+
+def _row(pair: Pair, label: Callable[[Mapping], str]) -> list[object]:
+    what = ", ".join(pair.differ)
+    if "status" in pair.differ:
+        what = what.replace("status", "status ({} against {})".format(*pair.status), 1)
+    largest = ""
+    if pair.metric is not None:
+        amount = "in one only" if pair.largest is None else f"{pair.largest:.3g}"
+        largest = f"{pair.metric} {amount}"
+    moved = "" if pair.predictions is None else pair.predictions
+    return [label(pair.settings), what, largest, moved, "other" if pair.environment else "same"]
+
+
+def _more(count: int) -> list[str]:
+    return [f"  ... and {count - _SHOWN} more; --json lists all"] if count > _SHOWN else []
+
+
+def _environments(pairs: Sequence[Pair]) -> list[str]:
+    """Each pair of values that environments differ in, with the cells that it concerns."""
+    counts = Counter(
+        f"{name} {one} against {other}"
+        for each in pairs
+        for name, (one, other) in each.environment.items()
+    )
+    from attn_nlp.tables.layout import plural
+
+    return [f"  {what}: {plural(count, 'cell')}" for what, count in counts.most_common()]
+
+
+def _as_json(found: Compared) -> dict:
+    return {
+        "same": found.same,
+        "only_in_a": [{"spec": s, "settings": v} for s, v in found.only_first.items()],
+        "only_in_b": [{"spec": s, "settings": v} for s, v in found.only_second.items()],
+        "equal": len(found.equal),
+        "different": [vars(each) for each in found.different],
+        "equal_in_different_environments": [
+            {"spec": each.spec, "environment": each.environment}
+            for each in found.equal
+            if each.environment
+        ],
+    }
