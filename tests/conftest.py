@@ -5,8 +5,15 @@ from __future__ import annotations
 import os
 
 # Read by JAX when it starts. One thread, as in a worker, since the number of threads decides bits.
+# Nearly all time of these tests goes into compiling small programs that run a few times, so the
+# machine code is made in the quickest way: by XLA's older emitters, in one piece, not optimised.
+# tests/train/test_flags.py holds it against the code that users get; flags from outside win.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0 "
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+)
 os.environ.setdefault("NPROC", "1")
 
 import shutil
