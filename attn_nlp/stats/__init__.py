@@ -18,6 +18,7 @@ from attn_nlp.stats.datasets import (
 )
 from attn_nlp.stats.effects import Effect, effect_size
 from attn_nlp.stats.equivalence import default_margin, tost
+from attn_nlp.stats.folds import Folds, over_folds
 from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import Summary, summarise
 from attn_nlp.stats.plan import (
@@ -35,6 +36,7 @@ from attn_nlp.stats.power import (
     power_of_star,
     seeds_for_decision,
 )
+from attn_nlp.stats.sentences import McNemar, TwoWay, mcnemar, two_way
 from attn_nlp.stats.signflip import SignFlip, sign_flip
 from attn_nlp.stats.verdict import ALPHA, Comparison, Verdict, compare
 
@@ -46,9 +48,12 @@ __all__ = [
     "AgainstBaseline",
     "Comparison",
     "Effect",
+    "Folds",
     "Friedman",
+    "McNemar",
     "SignFlip",
     "Summary",
+    "TwoWay",
     "Verdict",
     "across_datasets",
     "against_baseline",
@@ -62,6 +67,8 @@ __all__ = [
     "expected_best",
     "holm",
     "least_attainable",
+    "mcnemar",
+    "over_folds",
     "power_of_difference",
     "power_of_equivalence",
     "power_of_star",
@@ -72,4 +79,5 @@ __all__ = [
     "star_attainable",
     "summarise",
     "tost",
+    "two_way",
 ]
