@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from attn_nlp.stats import Comparison, compare, default_margin, summarise
 from attn_nlp.tables.captions import caption
+from attn_nlp.tables.diverged import counted_sentence, with_diverged
 from attn_nlp.tables.facts import Facts, facts_of, label_of, sentences
 from attn_nlp.tables.grid import (
     ABSENT,
@@ -22,6 +23,7 @@ from attn_nlp.tables.grid import (
     ROW,
     SKIPPED,
     Column,
+    Counted,
     Entry,
     Grid,
     GridRow,
@@ -52,6 +54,8 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
     facts = facts_of(layout, records)
     found = {where: outcomes(place, records, shown.name) for where, place in layout.places.items()}
     compared = _compared(table, layout, found, facts, shown)
+    filled = with_diverged(layout, found, resolved, records, shown)
+    recompared = _compared(table, layout, filled, facts, shown) if filled else {}
     rows = [
         GridRow(
             row["label"],
@@ -63,13 +67,15 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
                     found.get((number, column)),
                     compared.get((number, column)),
                     records,
+                    shown,
+                    _counted(filled.get((number, column)), recompared.get((number, column))),
                 )
                 for column in layout.columns
             ),
         )
         for number, row in enumerate(table["rows"])
     ]
-    rows += floor_rows(layout, resolved, records, shown.name)
+    rows += floor_rows(layout, resolved, records, shown)
     rows, footnotes = _with_footnotes(rows)
     grid = Grid(
         title=table["title"],
@@ -141,27 +147,42 @@ def _entry(
     found: Outcomes | None,
     comparison: Comparison | None,
     records: Mapping[str, dict],
+    shown: Quantity,
+    counted: Counted | None = None,
 ) -> Entry:
     expected = len(place.cells)
     if not expected:
         reason = "; ".join(dict.fromkeys(place.skipped))
         return Entry(SKIPPED if place.skipped else ABSENT, reason=reason)
     assert found is not None
+    summary = summarise(list(found.values.values())) if found.values else None
     says = [found.sentence(expected)] if set(found.missing) - {PENDING} else []
     if comparison is not None and comparison.difference.n < len(found.values):
         says.append(
             f"its difference is over the {comparison.difference.n} shared with the baseline"
         )
+    if counted == Counted(summary, comparison):
+        counted = None  # neither the row nor its baseline diverged, or no floor has run
+    if counted is not None:
+        says.append(counted_sentence(counted, len(found.diverged), shown))
     says += [f"left out: {reason}" for reason in dict.fromkeys(place.skipped)]
     return Entry(
         state=MEASURED if found.values else found.state,
         expected=expected,
-        summary=summarise(list(found.values.values())) if found.values else None,
+        summary=summary,
         comparison=comparison,
         missing=found.missing,
         reason="; ".join(says),
         parameters=_parameters(place, records),
+        counted=counted,
     )
+
+
+def _counted(filled: Outcomes | None, comparison: Comparison | None) -> Counted | None:
+    """The entry with diverged runs counted; None where none has got a number by it."""
+    if filled is None or not filled.values:
+        return None
+    return Counted(summarise(list(filled.values.values())), comparison)
 
 
 def _parameters(place: Place, records: Mapping[str, dict]) -> tuple[int, int] | None:
@@ -174,7 +195,7 @@ def _parameters(place: Place, records: Mapping[str, dict]) -> tuple[int, int] | 
 
 
 def floor_rows(
-    layout: Layout, resolved: Experiment, records: Mapping[str, dict], value: str
+    layout: Layout, resolved: Experiment, records: Mapping[str, dict], shown: Quantity
 ) -> list[GridRow]:
     """The honest floors: one deterministic run on the data of a column, compared with nothing."""
     names = list(dict.fromkeys(str(floor["settings"]["model"]) for floor in resolved.floors))
@@ -190,7 +211,9 @@ def floor_rows(
                 and data == {(floor["settings"]["dataset"], floor["settings"]["split_seed"])}
             ]
             place = Place(cells={(): found[0]} if found else {})
-            entries.append(_entry(place, outcomes(place, records, value), None, records))
+            entries.append(
+                _entry(place, outcomes(place, records, shown.name), None, records, shown)
+            )
         if any(entry.expected for entry in entries):
             rows.append(GridRow(*_floor_label(name), FLOOR, tuple(entries)))
     return rows

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from attn_nlp.stats import binomial_error
-from attn_nlp.stats.signflip import RESAMPLES, RNG_SEED
+from attn_nlp.tables.claims import claims
+from attn_nlp.tables.diverged import unfinished
 from attn_nlp.tables.facts import Facts, data_notes, label_of, sentences
-from attn_nlp.tables.grid import FLOOR, MEASURED, PENDING, Column, Entry, Grid
-from attn_nlp.tables.layout import Layout, plural, replicates
-from attn_nlp.tables.stars import p_text, stars_of
+from attn_nlp.tables.grid import FLOOR, Grid
+from attn_nlp.tables.layout import Layout, plural
 
 _PROTOCOL = {
     "learning_rate": lambda value: f"learning rate {value:g}",
@@ -26,126 +26,17 @@ def caption(
     """The sentences under a table, in the order in which a reader needs them."""
     notes = [
         *([str(table["note"])] if table["note"] else []),
-        _uncertainty(grid, table),
-        *_comparison(grid, table, layout),
-        *_margins(grid, table),
-        *_identical(grid),
+        *claims(grid, table, layout),
         *_floors(grid),
         _protocol(table, layout),
         *_selection(table),
         *_split_errors(grid, table, layout, facts),
         *_carve(table, facts),
         *data_notes(facts),
-        *_unfinished(grid, table),
+        *unfinished(grid),
         *_environments(layout, records),
     ]
     return tuple(notes)
-
-
-def _compared(grid: Grid) -> list[tuple[str, Column, Entry]]:
-    return [
-        (row.label, column, entry)
-        for row in grid.rows
-        for column, entry in zip(grid.columns, row.entries, strict=True)
-        if entry.comparison
-    ]
-
-
-def _uncertainty(grid: Grid, table: Mapping) -> str:
-    entries = [entry for row in grid.rows if row.kind != FLOOR for entry in row.entries]
-    most = max((entry.expected for entry in entries), default=0)
-    if most <= 1:
-        return "One run for each number, so that no interval can be given."
-    counts = {entry.summary.n for entry in entries if entry.summary}
-    fewer = "" if counts <= {most} else ", fewer where a number says so"
-    return (
-        f"± is half of a 95% t interval over {replicates(table['over'], most)}{fewer}; it holds "
-        "for each number by itself, not for all at once."
-    )
-
-
-def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
-    baseline = grid.baseline
-    families = stars_of(table, layout)
-    if baseline is None or not families[0].comparisons:
-        return []
-    most = max(families, key=lambda each: each.comparisons)
-    within = "the table" if table["family"] == "table" else "a column"
-    sizes = sorted({each.comparisons for each in families})
-    count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    says = (
-        f"The signed number is the difference from {baseline.label!r} in the same column, paired "
-        f"over {_replicate(table['over'])}, in "
-        f"{grid.columns[0].quantity.points or 'the same unit'}. Test: two-sided sign-flip "
-        f"permutation of the paired differences, exact{_drawn(grid)}; Holm's correction over the "
-        f"{count} comparison{'' if sizes == [1] else 's'} of {within}. The least p that "
-        f"{replicates(table['over'], most.seeds)} can give is {p_text(most.least_p)}, after Holm "
-        f"{p_text(most.least_p_holm)}"
-    )
-    if most.attainable:
-        return [says + "."]
-    return [
-        f"{says}: nothing in such a family can be called better or worse here; at least "
-        f"{replicates(table['over'], most.seeds_needed)} would be needed."
-    ]
-
-
-def _replicate(over: Sequence[str]) -> str:
-    return "seeds" if list(over) == ["seed"] else " × ".join(over) or "single runs"
-
-
-def _drawn(grid: Grid) -> str:
-    if all(entry.comparison.exact for _, _, entry in _compared(grid) if entry.comparison):
-        return ""
-    return f" up to 20 pairs and from {RESAMPLES:,} random patterns (seed {RNG_SEED}) above"
-
-
-def _margins(grid: Grid, table: Mapping) -> list[str]:
-    """How large a difference counts as none, by column where columns differ."""
-    quantity = grid.columns[0].quantity
-    by_margin: dict[float, list[str]] = {}
-    for _, column, entry in _compared(grid):
-        if entry.comparison and entry.comparison.margin is not None:
-            names = by_margin.setdefault(entry.comparison.margin, [])
-            at = grid.paths.index("dataset") if "dataset" in grid.paths else None
-            name = grid.name_of(column) if at is None else column.labels[at]
-            if name not in names:
-                names.append(name)
-    if not by_margin:
-        if not _compared(grid):
-            return []
-        return [f"No margin of equivalence is declared for {quantity.label}; none is claimed."]
-    amounts = [
-        f"{margin * quantity.scale:g} {quantity.points}"
-        + (f" ({', '.join(names)})" if len(by_margin) > 1 else "")
-        for margin, names in by_margin.items()
-    ]
-    source = (
-        "declared with the table"
-        if table["margin"] is not None
-        else "the default for a split of that size"
-    )
-    return [
-        f"Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "
-        f"inside ±{' and ±'.join(amounts)}, {source}. Seeds for a decision: the fewest with 80% "
-        "power at Holm's strictest level, taking the observed mean and spread of the differences "
-        "for the true ones; a rough guide."
-    ]
-
-
-def _identical(grid: Grid) -> list[str]:
-    """Variants whose every pair is equal: most likely the same function."""
-    same = [
-        f"{label!r}" + (f" ({grid.name_of(column)})" if column.labels else "")
-        for label, column, entry in _compared(grid)
-        if entry.comparison
-        and entry.comparison.difference.n > 1
-        and entry.comparison.difference.sd == 0
-        and entry.comparison.least_p == 1.0
-    ]
-    if not same:
-        return []
-    return [f"Scores identical to the baseline's in every pair: {', '.join(same)}."]
 
 
 def _floors(grid: Grid) -> list[str]:
@@ -232,24 +123,6 @@ def _carve(table: Mapping, facts: Facts) -> list[str]:
         f"Validation: {named}; made once and held fixed, so that the intervals do not cover "
         "another carve."
     ]
-
-
-def _unfinished(grid: Grid, table: Mapping) -> list[str]:
-    """How many cells have no number, over the whole table."""
-    entries = [entry for row in grid.rows if row.kind != FLOOR for entry in row.entries]
-    planned = sum(entry.expected for entry in entries)
-    states: dict[str, int] = {}
-    for entry in entries:
-        for state, count in entry.missing.items():
-            states[state] = states.get(state, 0) + count
-    if not states:
-        return []
-    done = planned - sum(states.values())
-    counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    says = f"{done:,} of {plural(planned, 'cell')} have a number; {counts}."
-    if set(states) - {PENDING} and any(entry.state == MEASURED for entry in entries):
-        says += " Means and differences leave these out, which flatters a variant that diverges."
-    return [says]
 
 
 def _environments(layout: Layout, records: Mapping[str, dict]) -> list[str]:

@@ -69,7 +69,7 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
         )
         for number, row in enumerate(table["rows"])
     ]
-    by_quantity = [floor_rows(layout, resolved, records, quantity.name) for quantity in COSTS]
+    by_quantity = [floor_rows(layout, resolved, records, quantity) for quantity in COSTS]
     for same in zip(*by_quantity, strict=True):
         entries = [
             each for column in zip(*(row.entries for row in same), strict=True) for each in column

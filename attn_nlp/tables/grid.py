@@ -52,6 +52,19 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """An entry as it would be if diverged runs had a score; see `tables/diverged.py`.
+
+    Attributes:
+      summary: over all runs that then have a number.
+      comparison: with the baseline, whose diverged runs are counted in the same way.
+    """
+
+    summary: Summary | None
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True)
 class Entry:
     """What one row has in one column.
 
@@ -65,6 +78,7 @@ class Entry:
       reason: why they are missing, as a sentence; "" where nothing has to be said.
       footnote: the letter under which the reason stands below the table; "" for none.
       parameters: fewest and most of the replicates; None where unknown.
+      counted: the same with diverged runs counted; None where that changes nothing.
     """
 
     state: str
@@ -75,6 +89,7 @@ class Entry:
     reason: str = ""
     footnote: str = ""
     parameters: tuple[int, int] | None = None
+    counted: Counted | None = None
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,13 @@ class Outcomes:
       values: the number of each replicate that has one.
       missing: how many have none, by state, in the order of `_ORDER`.
       reasons: (state, reason) of each of those that gave one.
+      diverged: the replicates whose training diverged.
     """
 
     values: Mapping[tuple, float]
     missing: Mapping[str, int]
     reasons: Sequence[tuple[str, str]]
+    diverged: Sequence[tuple] = ()
 
     @property
     def state(self) -> str:
@@ -68,6 +70,7 @@ def outcomes(place: Place, records: Mapping[str, dict], value: str) -> Outcomes:
     values: dict[tuple, float] = {}
     missing: Counter = Counter()
     reasons: list[tuple[str, str]] = []
+    diverged: list[tuple] = []
     for replicate, cell in place.cells.items():
         record = records.get(cell["spec"])
         number = None if record is None else number_at(record, value)
@@ -76,9 +79,11 @@ def outcomes(place: Place, records: Mapping[str, dict], value: str) -> Outcomes:
             continue
         state = _state(record)
         missing[state] += 1
+        if state == DIVERGED:
+            diverged.append(replicate)
         reasons.append((state, str((record or {}).get("reason") or "")))
     ordered = {state: missing[state] for state in _ORDER if missing[state]}
-    return Outcomes(values, ordered, reasons)
+    return Outcomes(values, ordered, reasons, diverged)
 
 
 def number_at(record: Mapping, value: str) -> float | None:

@@ -66,10 +66,76 @@ def test_missing_seeds_are_counted_and_pairs_are_shared():
     assert found.comparison.difference.n == 5
     assert found.comparison.p == found.comparison.least_p == 2 / 32
     assert found.footnote == "a"
-    text = "5 of 7: 1 diverged (loss is NaN at step 40), 1 failed (out of memory)"
-    assert grid.footnotes[0] == ("a", text)
+    text = "5 of 7: 1 diverged (loss is NaN at step 40), 1 failed (out of memory); with "
+    assert grid.footnotes[0][1].startswith(text)
+    assert grid.footnotes[0][0] == "a"
     assert "16 of 21 cells" not in " ".join(grid.notes)
     assert any(note.startswith("43 of 49 cells have a number") for note in grid.notes)
+
+
+def test_a_diverged_run_counted_as_the_weakest_floor_by_hand():
+    """trec6, unscaled: .68 .68 .70 .72 .74, and .501 for seed 3: 4.021 / 6 = .67017. Differences:
+    -.12 over five, and .501 - .73 = -.229: -.349 / 6 = -.05817. Six of one sign: p = 2/64.
+    """
+    grid = build(*example())
+    counted = entry(grid, "unscaled", 1).counted
+    assert (counted.summary.n, counted.comparison.difference.n) == (6, 6)
+    assert counted.summary.mean == pytest.approx(4.021 / 6)
+    assert counted.comparison.difference.mean == pytest.approx(-0.349 / 6)
+    assert (counted.comparison.p, counted.comparison.p_holm) == (2 / 64, 4 / 64)
+    says = "with 1 diverged counted as the weakest floor: mean 67.0, difference −5.8, undecided"
+    assert grid.footnotes[0][1].endswith(says)
+    assert any("footnotes also count a diverged run" in note for note in grid.notes)
+    assert all(entry(grid, label).counted is None for label in ("unscaled", "1/D", "half"))
+
+
+def test_a_diverged_run_never_counts_for_more_than_the_rows_worst():
+    """The floor, .501, is above what the row's other runs score."""
+    plain, experiment, records = example()
+    for seed in range(7):
+        records[f"sst2/inv_dim/1/{seed}"] |= {"test": {"accuracy": 0.3 + seed / 100}}
+    records["sst2/inv_dim/1/6"] |= {"status": "diverged"}
+    counted = entry(build(plain, experiment, records), "1/D").counted
+    assert counted.summary.mean == pytest.approx((0.30 + sum(0.3 + k / 100 for k in range(6))) / 7)
+
+
+def test_a_diverged_baseline_is_counted_for_the_rows_that_it_is_compared_with():
+    plain, experiment, records = example()
+    records["sst2/rsqrt_dim/1/6"] |= {"status": "diverged", "reason": "loss is NaN"}
+    found = entry(build(plain, experiment, records), "half")
+    assert (found.comparison.difference.n, found.counted.comparison.difference.n) == (6, 7)
+    assert found.counted.comparison.difference.mean == pytest.approx((0.76 - 0.501) / 7)
+    assert "with the baseline's diverged counted as the weakest floor: difference +3.7" in (
+        found.reason
+    )
+
+
+def test_without_floors_nothing_stands_in_for_a_diverged_run():
+    plain, experiment, records = example()
+    bare = {spec: each for spec, each in records.items() if "majority" not in spec}
+    bare = {spec: each for spec, each in bare.items() if "tfidf" not in spec}
+    grid = build(plain, experiment, bare)
+    assert entry(grid, "unscaled", 1).counted is None
+    assert any("once the floors have run" in note for note in grid.notes)
+
+
+def test_the_caption_states_power():
+    """sst2: spreads .00535 and .01, root mean square .00802; trec6: .00548 and .01155, .00904.
+    Seven pairs and three comparisons: a star needs all seven of one sign, which has probability .8
+    for an effect of 1.86 (Phi(1.86)^7 = .80), to the .02 of the drawn samples; 1.86 * .00802 is
+    1.49 points. In a family of two the same pattern is needed: 2 * 4 / 128 is above .05.
+    """
+    (note,) = [each for each in build(*example()).notes if each.startswith("Power")]
+    assert "1.48 in a family of 3 with 7 pairs and a deviation of 0.80 (SST-2)" in note
+    assert "1.67 in a family of 2 with 7 pairs and a deviation of 0.90 (TREC-6)" in note
+
+
+def test_power_is_not_stated_where_nothing_can_be_found():
+    plain, experiment, records = example()
+    few = {spec: each for spec, each in records.items() if not spec.startswith("sst2/")}
+    notes = [each for each in build(plain, experiment, few).notes if each.startswith("Power")]
+    assert "SST-2" not in notes[0]
+    assert not any(each.startswith("Power") for each in build(plain, experiment, {}).notes)
 
 
 def test_cells_not_run_yet_need_no_footnote():
@@ -92,7 +158,7 @@ def test_a_row_without_any_number_says_why(status):
     grid = build(plain, experiment, records)
     found = entry(grid, "1/D")
     assert (found.state, found.summary, found.comparison) == (status, None, None)
-    assert found.reason == f"0 of 7: 7 {status} (because)"
+    assert found.reason.split("; with")[0] == f"0 of 7: 7 {status} (because)"
     # It still counts in the family: three comparisons, Holm 6/128.
     assert entry(grid, "unscaled").comparison.p_holm == 6 / 128
 

@@ -11,7 +11,7 @@ import io
 from collections.abc import Sequence
 
 from attn_nlp.tables.formats import Options
-from attn_nlp.tables.grid import FLOOR, Column, Entry, Grid, GridRow
+from attn_nlp.tables.grid import DIVERGED, FLOOR, Column, Entry, Grid, GridRow
 from attn_nlp.tables.legend import seeds_text
 
 SUFFIX = ".csv"
@@ -42,6 +42,11 @@ _AFTER = (
     "family",
     "verdict",
     "seeds_needed",
+    "diverged",
+    "mean_with_diverged",
+    "difference_with_diverged",
+    "p_holm_with_diverged",
+    "verdict_with_diverged",
     "status",
     "reason",
     "parameters",
@@ -67,12 +72,20 @@ def _line(grid: Grid, row: GridRow, column: Column, entry: Entry, paths: list[st
     values = dict(zip(grid.paths, column.values, strict=True))
     found = {"value": column.quantity.name, "expected": entry.expected, "status": entry.state}
     found |= {"n": 0, "reason": entry.reason, "parameters": _range(entry.parameters)}
-    found |= {"cite": row.cite}
+    found |= {"cite": row.cite, "diverged": entry.missing.get(DIVERGED)}
     if entry.summary:
         each = entry.summary
         found |= {"n": each.n, "mean": each.mean, "sd": each.sd, "low": each.low, "high": each.high}
     if grid.baseline and row.kind != FLOOR and column.quantity.compared:
         found["baseline"] = grid.baseline.label
+    if entry.counted and entry.counted.summary:
+        found["mean_with_diverged"] = entry.counted.summary.mean
+    if entry.counted and (compared := entry.counted.comparison):
+        found |= {
+            "difference_with_diverged": compared.difference.mean,
+            "p_holm_with_diverged": compared.p_holm,
+            "verdict_with_diverged": str(compared.verdict),
+        }
     if entry.comparison:
         compared, difference = entry.comparison, entry.comparison.difference
         found |= {

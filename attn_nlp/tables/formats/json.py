@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from attn_nlp.stats import Comparison
 from attn_nlp.tables.formats import Options
-from attn_nlp.tables.grid import Column, Entry, Grid, GridRow
+from attn_nlp.tables.grid import Column, Counted, Entry, Grid, GridRow
 from attn_nlp.tables.legend import MARKS, seeds_text
 
 SUFFIX = ".json"
@@ -73,6 +73,14 @@ def _entry(entry: Entry) -> dict:
         "parameters": entry.parameters,
         "summary": None if entry.summary is None else dataclasses.asdict(entry.summary),
         "comparison": None if entry.comparison is None else _comparison(entry.comparison),
+        "with_diverged": None if entry.counted is None else _counted(entry.counted),
+    }
+
+
+def _counted(counted: Counted) -> dict:
+    return {
+        "summary": None if counted.summary is None else dataclasses.asdict(counted.summary),
+        "comparison": None if counted.comparison is None else _comparison(counted.comparison),
     }
 
 

@@ -1,0 +1,211 @@
+"""Two uncertainties kept apart: other seeds, and other test sentences.
+
+In: for every seed and test sentence, whether a variant and the baseline were right. More seeds do
+not make the test split larger: an interval over seeds says what retraining would change, on these
+sentences. The measures here let both change, or, for two fixed models, the sentences alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attn_nlp.stats.intervals import t_quantile
+
+if TYPE_CHECKING:
+    import numpy as np
+
+RESAMPLES = 2_000
+RNG_SEED = 20_190_804
+_PIECE = 250  # resamples worked out at once
+
+
+@dataclass(frozen=True)
+class TwoWay:
+    """The mean of a paired difference over n seeds and N sentences, with both drawn anew.
+
+    Attributes:
+      seeds, sentences: n and N.
+      mean: of all n N differences.
+      error_seeds: standard error where only seeds are drawn anew; None for one seed.
+      error_sentences: where only sentences are; None for one sentence.
+      error: where both are; None for one seed or one sentence.
+      low, high: the 95 % interval, mean -/+ t(min(n, N) - 1) error; None where `error` is.
+      bootstrap_low, bootstrap_high: the 2.5 % and 97.5 % quantiles of `resamples` resampled means.
+      resamples: how many.
+      rng_seed: of the resamples.
+    """
+
+    seeds: int
+    sentences: int
+    mean: float
+    error_seeds: float | None
+    error_sentences: float | None
+    error: float | None
+    low: float | None
+    high: float | None
+    bootstrap_low: float
+    bootstrap_high: float
+    resamples: int
+    rng_seed: int
+
+
+def two_way(
+    variant: np.ndarray,
+    baseline: np.ndarray,
+    *,
+    resamples: int = RESAMPLES,
+    rng_seed: int = RNG_SEED,
+) -> TwoWay:
+    """How far a paired difference in accuracy would move with other seeds and other sentences.
+
+        d[i, j] = variant[i, j] - baseline[i, j],   e = d - mean(d),   M = n N
+        error_seeds^2     = n / (n - 1) sum_i (sum_j e[i, j])^2 / M^2
+        error_sentences^2 = N / (N - 1) sum_j (sum_i e[i, j])^2 / M^2
+        error^2 = error_seeds^2 + error_sentences^2 - M / (M - 1) sum_ij e[i, j]^2 / M^2
+
+    The last term was counted twice. Where it leaves less than one of the others alone, as chance
+    may have it, the larger of these stands. The bootstrap draws n seeds and N sentences with
+    replacement, each seed and each sentence for both models at once.
+
+    Args:
+      variant: (n, N) whether seed i was right on sentence j.
+      baseline: (n, N) the same for the baseline, the same seeds and sentences in the same order.
+      resamples: of the bootstrap, at least 1.
+      rng_seed: of the bootstrap.
+
+    Returns:
+      A `TwoWay`; where all differences agree, every interval has no width.
+
+    Raises:
+      ValueError: shapes that differ or are not (n, N), or nothing in them.
+
+    References:
+      Cameron, Gelbach & Miller, "Robust Inference with Multiway Clustering", 2011, for the errors.
+      Owen, "The Pigeonhole Bootstrap", 2007, for drawing rows and columns: its variance is never
+      too small on average.
+    """
+    import numpy as np
+
+    right, base = np.asarray(variant), np.asarray(baseline)
+    if right.shape != base.shape or right.ndim != 2 or not right.size:
+        raise ValueError(
+            f"variant of shape {right.shape} and baseline of shape {base.shape}; both must be "
+            "(seeds, sentences), the same ones, and not empty."
+        )
+    d = right.astype(np.float64) - base.astype(np.float64)
+    n, size = d.shape
+    mean = float(d.sum()) / d.size
+    e = d - mean
+    by_seed = _variance(e.sum(axis=1), d.size)
+    by_sentence = _variance(e.sum(axis=0), d.size)
+    both = low = high = None
+    if by_seed is not None and by_sentence is not None:
+        twice = _variance(e.ravel(), d.size) or 0.0
+        both = math.sqrt(max(by_seed + by_sentence - twice, by_seed, by_sentence))
+        reach = t_quantile(min(n, size) - 1, 0.975) * both
+        low, high = mean - reach, mean + reach
+    means = resampled_means(d, resamples, rng_seed)
+    quantiles = np.quantile(means, (0.025, 0.975))
+    return TwoWay(
+        seeds=n,
+        sentences=size,
+        mean=mean,
+        error_seeds=None if by_seed is None else math.sqrt(by_seed),
+        error_sentences=None if by_sentence is None else math.sqrt(by_sentence),
+        error=both,
+        low=low,
+        high=high,
+        bootstrap_low=float(quantiles[0]),
+        bootstrap_high=float(quantiles[1]),
+        resamples=resamples,
+        rng_seed=rng_seed,
+    )
+
+
+def resampled_means(d: np.ndarray, resamples: int, rng_seed: int) -> np.ndarray:
+    """(resamples,) means of a table whose rows and columns are both drawn with replacement.
+
+    How often each row and column is drawn weighs the table on both sides. Of whole numbers all
+    sums are exact, so that the means are the same on every machine.
+    """
+    import numpy as np
+
+    n, size = d.shape
+    rows, columns = _drawn(n, resamples, rng_seed, 0), _drawn(size, resamples, rng_seed, 1)
+    totals = np.concatenate(
+        [
+            ((columns[start : start + _PIECE] @ d.T) * rows[start : start + _PIECE]).sum(axis=1)
+            for start in range(0, resamples, _PIECE)
+        ]
+    )
+    return totals / d.size
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Two fixed models on the same sentences.
+
+    Attributes:
+      only_variant, only_baseline: sentences that one of them alone got right.
+      p: two-sided exact; 1 where no sentence tells them apart.
+
+    References:
+      McNemar, "Note on the Sampling Error of the Difference Between Correlated Proportions or
+      Percentages", Psychometrika 12(2), 1947; the binomial form is exact.
+    """
+
+    only_variant: int
+    only_baseline: int
+    p: float
+
+
+def mcnemar(variant: np.ndarray, baseline: np.ndarray) -> McNemar:
+    """Whether two trained models differ on sentences like these, whatever other seeds would do.
+
+        p = min(1, 2 P(X <= min(b, c))),   X binomial with b + c trials and chance 1/2
+
+    with b and c the sentences that only the variant, and only the baseline, got right.
+
+    Args:
+      variant: (N,) whether the variant was right.
+      baseline: (N,) the same for the baseline.
+
+    Raises:
+      ValueError: shapes that differ or are not (N,), or nothing in them.
+
+    Example:
+      >>> mcnemar([1, 1, 1, 1, 0], [0, 0, 0, 0, 0]).p
+      0.125
+    """
+    import numpy as np
+    from scipy.special import bdtr
+
+    right, base = np.asarray(variant, bool), np.asarray(baseline, bool)
+    if right.shape != base.shape or right.ndim != 1 or not right.size:
+        raise ValueError(
+            f"variant of shape {right.shape} and baseline of shape {base.shape}; both must be "
+            "(sentences,), the same ones, and not empty."
+        )
+    b, c = int((right & ~base).sum()), int((base & ~right).sum())
+    p = min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5))) if b + c else 1.0
+    return McNemar(b, c, p)
+
+
+def _variance(sums: np.ndarray, total: int) -> float | None:
+    """Of a mean over `total` numbers that come in independent clusters with these sums."""
+    clusters = len(sums)
+    if clusters == 1:
+        return None
+    return clusters / (clusters - 1) * float((sums**2).sum()) / total**2
+
+
+@functools.lru_cache(maxsize=8)
+def _drawn(size: int, resamples: int, rng_seed: int, stream: int) -> np.ndarray:
+    """(resamples, size): how often each of `size` is drawn when `size` are drawn."""
+    import numpy as np
+
+    rng = np.random.default_rng((rng_seed, stream))
+    return rng.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.float32)

@@ -1,0 +1,176 @@
+"""What the statistics of a table claim, in the words of its caption."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from attn_nlp.stats import detectable_effect
+from attn_nlp.stats.signflip import RESAMPLES, RNG_SEED
+from attn_nlp.tables.grid import FLOOR, Column, Entry, Grid
+from attn_nlp.tables.layout import Layout, replicates
+from attn_nlp.tables.stars import p_text, stars_of
+
+_NAMED = 6  # families whose power is told one by one
+
+
+def claims(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
+    """Intervals, test, power, margin: what each mark rests on."""
+    return [
+        _uncertainty(grid, table),
+        *_comparison(grid, table, layout),
+        *_power(grid, table, layout),
+        *_margins(grid, table),
+        *_identical(grid),
+    ]
+
+
+def _compared(grid: Grid) -> list[tuple[str, Column, Entry]]:
+    return [
+        (row.label, column, entry)
+        for row in grid.rows
+        for column, entry in zip(grid.columns, row.entries, strict=True)
+        if entry.comparison
+    ]
+
+
+def _uncertainty(grid: Grid, table: Mapping) -> str:
+    entries = [entry for row in grid.rows if row.kind != FLOOR for entry in row.entries]
+    most = max((entry.expected for entry in entries), default=0)
+    if most <= 1:
+        return "One run for each number, so that no interval can be given."
+    counts = {entry.summary.n for entry in entries if entry.summary}
+    fewer = "" if counts <= {most} else ", fewer where a number says so"
+    return (
+        f"± is half of a 95% t interval over {replicates(table['over'], most)}{fewer}; it holds "
+        "for each number by itself, not for all at once."
+    )
+
+
+def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
+    baseline = grid.baseline
+    families = stars_of(table, layout)
+    if baseline is None or not families[0].comparisons:
+        return []
+    most = max(families, key=lambda each: each.comparisons)
+    within = "the table" if table["family"] == "table" else "a column"
+    sizes = sorted({each.comparisons for each in families})
+    count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    says = (
+        f"The signed number is the difference from {baseline.label!r} in the same column, paired "
+        f"over {_replicate(table['over'])}, in "
+        f"{grid.columns[0].quantity.points or 'the same unit'}. Test: two-sided sign-flip "
+        f"permutation of the paired differences, exact{_drawn(grid)}; Holm's correction over the "
+        f"{count} comparison{'' if sizes == [1] else 's'} of {within}. The least p that "
+        f"{replicates(table['over'], most.seeds)} can give is {p_text(most.least_p)}, after Holm "
+        f"{p_text(most.least_p_holm)}"
+    )
+    if most.attainable:
+        return [says + "."]
+    return [
+        f"{says}: nothing in such a family can be called better or worse here; at least "
+        f"{replicates(table['over'], most.seeds_needed)} would be needed."
+    ]
+
+
+def _replicate(over: Sequence[str]) -> str:
+    return "seeds" if list(over) == ["seed"] else " × ".join(over) or "single runs"
+
+
+def _drawn(grid: Grid) -> str:
+    if all(entry.comparison.exact for _, _, entry in _compared(grid) if entry.comparison):
+        return ""
+    return f" up to 20 pairs and from {RESAMPLES:,} random patterns (seed {RNG_SEED}) above"
+
+
+def _power(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
+    """What the planned replicates detect, given the spread that the table itself shows."""
+    if grid.baseline is None:
+        return []
+    quantity = grid.columns[0].quantity
+    told = []
+    for family, stars in zip(layout.families(table), stars_of(table, layout), strict=False):
+        spread = _spread(
+            grid.rows[row].entries[layout.columns.index(column)] for row, column in family
+        )
+        effect = detectable_effect(stars.seeds, stars.comparisons)
+        if spread is None or effect is None:
+            continue
+        column = grid.columns[layout.columns.index(family[0][1])]
+        place = "" if table["family"] == "table" else grid.name_of(column)
+        told.append((stars, place, spread * quantity.scale, effect * spread * quantity.scale))
+    if not told:
+        return []
+    decimals, unit = quantity.decimals + 1, quantity.points or "the same unit"
+    each = [
+        f"{detected:.{decimals}f} in a family of {stars.comparisons} with {stars.seeds} pairs and "
+        f"a deviation of {spread:.{decimals}f}" + (f" ({place})" if place else "")
+        for stars, place, spread, detected in told
+    ]
+    if len(each) > _NAMED:
+        amounts = sorted(detected for _, _, _, detected in told)
+        each = [f"from {amounts[0]:.{decimals}f} to {amounts[-1]:.{decimals}f}, by column"]
+    return [
+        f"Power: a true difference is found better or worse with probability .8 from this size on, "
+        f"in {unit}: {'; '.join(each)}. The deviation is the root mean square of those of the "
+        "table's own paired differences, taken for normal, and no other difference of the family "
+        "need be real. Effect sizes (d_z with a 95% interval, rank-biserial) stand in CSV and JSON."
+    ]
+
+
+def _spread(entries: Iterable[Entry]) -> float | None:
+    """Root mean square of the deviations of paired differences; None where nothing spreads."""
+    squares = [
+        entry.comparison.difference.sd**2
+        for entry in entries
+        if entry.comparison and entry.comparison.difference.sd
+    ]
+    return math.sqrt(math.fsum(squares) / len(squares)) if squares else None
+
+
+def _margins(grid: Grid, table: Mapping) -> list[str]:
+    """How large a difference counts as none, by column where columns differ."""
+    quantity = grid.columns[0].quantity
+    by_margin: dict[float, list[str]] = {}
+    for _, column, entry in _compared(grid):
+        if entry.comparison and entry.comparison.margin is not None:
+            names = by_margin.setdefault(entry.comparison.margin, [])
+            at = grid.paths.index("dataset") if "dataset" in grid.paths else None
+            name = grid.name_of(column) if at is None else column.labels[at]
+            if name not in names:
+                names.append(name)
+    if not by_margin:
+        if not _compared(grid):
+            return []
+        return [f"No margin of equivalence is declared for {quantity.label}; none is claimed."]
+    amounts = [
+        f"{margin * quantity.scale:g} {quantity.points}"
+        + (f" ({', '.join(names)})" if len(by_margin) > 1 else "")
+        for margin, names in by_margin.items()
+    ]
+    source = (
+        "declared with the table"
+        if table["margin"] is not None
+        else "the default for a split of that size"
+    )
+    return [
+        f"Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "
+        f"inside ±{' and ±'.join(amounts)}, {source}. Seeds for a decision: the fewest with 80% "
+        "power at Holm's strictest level, taking the observed mean and spread of the differences "
+        "for the true ones; a rough guide."
+    ]
+
+
+def _identical(grid: Grid) -> list[str]:
+    """Variants whose every pair is equal: most likely the same function."""
+    same = [
+        f"{label!r}" + (f" ({grid.name_of(column)})" if column.labels else "")
+        for label, column, entry in _compared(grid)
+        if entry.comparison
+        and entry.comparison.difference.n > 1
+        and entry.comparison.difference.sd == 0
+        and entry.comparison.least_p == 1.0
+    ]
+    if not same:
+        return []
+    return [f"Scores identical to the baseline's in every pair: {', '.join(same)}."]

@@ -1,0 +1,104 @@
+"""Diverged runs: a stated rule, and what the table would say under the other one.
+
+A diverged run has no score. Leaving it out flatters whatever diverges, counting it as nothing would
+punish every variant alike; so the table leaves it out and counts it, and a footnote says what mean
+and difference would be if it counted as the weakest floor of its dataset, or as the worst run of
+its own row where that is worse still. Runs that failed for reasons of the machine are only counted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from attn_nlp.tables.grid import DIVERGED, FLOOR, MEASURED, PENDING, Counted, Entry, Grid, Quantity
+from attn_nlp.tables.layout import Experiment, Layout, plural
+from attn_nlp.tables.outcomes import Outcomes, number_at
+from attn_nlp.tables.text import number
+
+Places = Mapping[tuple[int, tuple], Outcomes]
+
+
+def with_diverged(
+    layout: Layout,
+    found: Places,
+    resolved: Experiment,
+    records: Mapping[str, dict],
+    shown: Quantity,
+) -> Places:
+    """The outcomes with a number for every diverged run; empty where none diverged.
+
+    A place whose floors have not run keeps its diverged runs without a number.
+    """
+    if not any(outcome.diverged for outcome in found.values()):
+        return {}
+    worst = min if shown.higher_is_better else max
+    floors = _floors(resolved, records, shown.name)
+    filled = {}
+    for where, outcome in found.items():
+        values = dict(outcome.values)
+        for replicate in outcome.diverged:
+            settings = layout.place(*where).cells[replicate]["settings"]
+            known = floors.get((settings["dataset"], settings["split_seed"]), [])
+            if known:
+                values[replicate] = worst([*known, *outcome.values.values()])
+        filled[where] = dataclasses.replace(outcome, values=values)
+    return filled
+
+
+def _floors(
+    resolved: Experiment, records: Mapping[str, dict], value: str
+) -> dict[tuple, list[float]]:
+    """The numbers of all floors by dataset and split."""
+    found: dict[tuple, list[float]] = {}
+    for floor in resolved.floors:
+        settings, record = floor["settings"], records.get(floor["spec"])
+        score = None if record is None else number_at(record, value)
+        if score is not None:
+            found.setdefault((settings["dataset"], settings["split_seed"]), []).append(score)
+    return found
+
+
+def counted_sentence(counted: Counted, own: int, quantity: Quantity) -> str:
+    """What a footnote adds: "its 1 diverged counted as the weakest floor: mean 68.2, ..."."""
+    compared = counted.comparison
+    says = [f"mean {number(counted.summary.mean, quantity)}"] if own and counted.summary else []
+    if compared is not None:
+        difference = number(compared.difference.mean, quantity, signed=True)
+        says.append(f"difference {difference}, {compared.verdict}")
+    whose = f"{own} diverged" if own else "the baseline's diverged"
+    return f"with {whose} counted as the weakest floor: {', '.join(says)}"
+
+
+def unfinished(grid: Grid) -> list[str]:
+    """How many cells have no number, over the whole table, and what is made of diverged ones."""
+    entries = [entry for row in grid.rows if row.kind != FLOOR for entry in row.entries]
+    planned = sum(entry.expected for entry in entries)
+    states: dict[str, int] = {}
+    for entry in entries:
+        for state, count in entry.missing.items():
+            states[state] = states.get(state, 0) + count
+    if not states:
+        return []
+    done = planned - sum(states.values())
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    says = f"{done:,} of {plural(planned, 'cell')} have a number; {counts}."
+    measured = any(entry.state == MEASURED for entry in entries)
+    if set(states) - {PENDING} and measured:
+        says += " Means and differences leave these out and say how many are left."
+    if DIVERGED in states:
+        says += _rule(entries)
+    return [says]
+
+
+def _rule(entries: list[Entry]) -> str:
+    if not any(entry.counted for entry in entries):
+        return (
+            " That flatters a variant that diverges; what it would score as the weakest floor can "
+            "be said once the floors have run."
+        )
+    return (
+        " As that flatters a variant that diverges, footnotes also count a diverged run as the "
+        "weakest floor of its dataset, or as the worst run of its own row where that is worse, in "
+        "the same family of comparisons."
+    )
