@@ -160,10 +160,10 @@ def _write(figure, folder: Path, stem: str, formats: tuple[str, ...]) -> None:
         replace(path, file_bytes(figure, format))
         click.echo(path)
     letters = boxed(figure)
-    if letters:
+    if letters and "png" in formats:
         click.echo(
-            f"attn-nlp: no font on this machine has {letters[:20]!r}; {stem} shows boxes. Install "
-            "one that has, such as Noto Sans CJK.",
+            f"attn-nlp: no font on this machine has {letters[:20]!r}; {stem}.png shows boxes for "
+            "them. Install one that has, such as Noto Sans CJK.",
             err=True,
         )
 

@@ -7,7 +7,7 @@ whether a text leaves its box, two boxes touch, or an arrow runs through one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -207,7 +207,19 @@ def _filled(text: Text, width: float, pieces: Sequence[str], indent: str) -> lis
             lines.append(line)
             line = indent + piece
         while not fits(line):
-            cut = next(n for n in range(len(line) - 1, len(indent), -1) if fits(line[:n]))
+            cut = _longest(line, len(indent) + 1, fits)
             lines.append(line[:cut])
             line = indent + line[cut:]
     return [each.rstrip() for each in (*lines, line)]
+
+
+def _longest(line: str, least: int, fits: Callable[[str], bool]) -> int:
+    """The length of the longest beginning that fits, by halving; `least` where none does."""
+    most = len(line) - 1
+    while least < most:
+        middle = (least + most + 1) // 2
+        if fits(line[:middle]):
+            least = middle
+        else:
+            most = middle - 1
+    return least

@@ -2,7 +2,8 @@
 
 DejaVu draws every text that it has the letters of, so that every machine draws the same. It has
 no Chinese. Such a text also asks the installed font that has most of its missing letters, whose
-shapes differ from machine to machine. Where none has them, matplotlib draws a box for each.
+shapes differ from machine to machine. Where none has them, matplotlib draws a box for each, and
+an SVG of results keeps the text as text.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def forest(grid: Grid) -> Figure:
     for line in order:
         rects = sheet.row(
             [grid.name_of(grid.columns[column]) for column in line],
-            left=max(width_of(line) for lines in labels for line in lines) + 8,
+            left=max((width_of(line) for lines in labels for line in lines), default=0.0) + 8,
             right=max(map(width_of, marks)) + 4,
             height=sum(steps),
             slots=max(map(len, order)),

@@ -14,7 +14,7 @@ from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.pareto import pareto
 from attn_nlp.figures.results.ranks import critical_difference, ranked
 from attn_nlp.figures.results.series import axes_of, check_axis, curves, sweep, swept
-from attn_nlp.mistakes import unknown
+from attn_nlp.mistakes import Mistake, unknown
 from attn_nlp.tables import Grid, build, cost
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def figures_of(
                 name = f"{name}-{names[: place + 1].count(name)}"
             try:
                 yield Drawn(name, kind, title, figure())
-            except Missing as error:
-                yield Absent(name, kind, title, str(error))
+            except (Missing, Mistake) as error:  # such as two cells for one place of a sweep
+                yield Absent(name, kind, title, str(error).removesuffix("."))
 
 
 def _forests(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:

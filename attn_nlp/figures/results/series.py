@@ -48,7 +48,7 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
         panels.append(Panel(column, title, tuple(lines)))
     if not counts:
         raise Missing("no finished run of the table kept its validation scores by step")
-    if max(len(line.points) for panel in panels for line in panel.lines) < 2:
+    if all(len(line.points) < 2 for panel in panels for line in panel.lines):
         raise Missing("runs were validated at one step only, which makes no curve")
     return Chart(
         title=table["title"],
@@ -65,12 +65,13 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
 def axes_of(resolved: Experiment, table: Mapping) -> tuple[str, ...]:
     """The numeric settings over which a table's rows can be swept, in the order of the fields.
 
-    A setting that is averaged over, such as the seed, is none.
+    A setting that is averaged over, such as the seed, is none, nor is one that trials chose.
     """
+    chosen = (table.get("tuning") or {}).get("space", {})
     return tuple(
         path
         for path, values in _numbers([cell["settings"] for cell in resolved.cells]).items()
-        if len(values) > 1 and path not in table["over"]
+        if len(values) > 1 and path not in table["over"] and path not in chosen
     )
 
 
@@ -129,7 +130,7 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
       path: the setting, such as "learning_rate" or "head_dim".
 
     Raises:
-      Missing: fewer than two values of the setting have a finished run.
+      Missing: no row has finished runs at two values of the setting in one column.
       Mistake: cells of one row differ in more than the table says.
     """
     table = swept(table, path)
@@ -138,7 +139,7 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
     shown = quantity(table["value"])
     floors = floor_rows(layout, resolved, records, shown.name)
     names = table["columns"][1:]
-    panels, counts, places = [], set(), set()
+    panels, counts = [], set()
     for column in dict.fromkeys(column[1:] for column in layout.columns):
         lines = []
         for number, row in enumerate(table["rows"]):
@@ -150,13 +151,12 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
                 if found.values:
                     points.append(_point(value, summarise(list(found.values.values())), shown))
                     counts.add(len(found.values))
-                    places.add(value)
             lines.append(Line(row["label"], tuple(points)))
         here = [place for place, each in enumerate(layout.columns) if each[1:] == column]
         title = _title(names, column, facts, shown)
         panels.append(Panel(column, title, tuple(lines), _floors(floors, here, shown)))
-    if len(places) < 2:
-        raise Missing(f"fewer than two values of {path} have a finished run")
+    if all(len(line.points) < 2 for panel in panels for line in panel.lines):
+        raise Missing(f"no row has finished runs at two values of {path}")
     return Chart(
         title=table["title"],
         subtitle=f"{shown.label} by {path}{_unit(shown)}",

@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from attn_nlp.figures.drawing import PAD_X, Text, width_of, wrap
-from attn_nlp.figures.fonts import properties
+from attn_nlp.figures.fonts import properties, undrawable
 from attn_nlp.figures.render import GREY, INK, settings
 from attn_nlp.tables.text import MINUS, clean
 
@@ -159,7 +160,8 @@ class Sheet:
         """Which look is which row, as many beside one another as fit."""
         x, high = MARGIN, 0.0
         for label, look in labels:
-            lines = lines_of(label, self.width - 2 * MARGIN - KEY - 6, NORMAL)
+            room = self.width - 2 * MARGIN - KEY - 6
+            lines = lines_of(label, room, NORMAL) or [Text("", NORMAL)]
             needed = KEY + 6 + max(map(width_of, lines))
             if x > MARGIN and x + needed > self.width - MARGIN:
                 self.bottom, x, high = self.bottom + high, MARGIN, 0.0
@@ -237,7 +239,7 @@ def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **mor
 
     y is in points downwards. Capitals are .73 of the size high: the baseline is half of that below.
     """
-    axes.text(
+    made = _letters()(
         x,
         y + 0.36 * text.size,
         text.content,
@@ -246,8 +248,26 @@ def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **mor
         ha=align,
         va="baseline",
         parse_math=False,
-        **more,
+        **{"transform": axes.transData, **more},
     )
+    axes.add_artist(made)
+
+
+@cache
+def _letters() -> type:
+    """Text that an SVG has as outlines, or, where no font here has its letters, as letters.
+
+    Those are left to the fonts of whoever looks at it; a PNG has boxes for them.
+    """
+    from matplotlib import rc_context
+    from matplotlib.text import Text as Artist
+
+    class Letters(Artist):
+        def draw(self, renderer):
+            with rc_context({"svg.fonttype": "none" if undrawable([self.get_text()]) else "path"}):
+                super().draw(renderer)
+
+    return Letters
 
 
 def axes_width(axes: Axes) -> float:

@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 from attn_nlp.figures import fonts
-from attn_nlp.figures.results import Chart, Line, Panel, Point, draw, file_bytes, forest, svg_of
+from attn_nlp.figures.results import (
+    Chart,
+    Line,
+    Panel,
+    Point,
+    boxed,
+    draw,
+    file_bytes,
+    forest,
+    svg_of,
+)
 from attn_nlp.tables import build
 from tests.tables.example import example
 from tests.tables.hostile import hostile
@@ -168,6 +178,10 @@ def test_letters_that_no_font_has_are_named_and_boxed():
     gone = "\U000e0123"  # of no script
     assert fonts.undrawable(["plain", f"x{gone}"]) == gone
     assert fonts.undrawable(["plain\n"]) == ""
-    figure = draw(chart(f"x{gone}"))
+    figure = draw(chart(f"x{gone}", "plain"))
+    assert boxed(figure) == gone
+    root = ElementTree.fromstring(svg_of(figure, "x"))
+    kept = [element.text for element in root.iter() if element.tag.endswith("}text")]
+    assert kept == [f"T x{gone}", f"x{gone}", f"x{gone}", f"x{gone}"]
     assert (pixels(figure) < 255).any()
     assert np.isfinite(pixels(figure)).all()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attn_nlp.figures.results import Missing, axes_of, check_axis, curves, draw, sweep
+from attn_nlp.figures.results import Missing, axes_of, check_axis, curves, draw, forest, sweep
 from attn_nlp.figures.results.series import swept
 from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import summarise
+from attn_nlp.tables import build
 from tests.tables.example import by_heads, cell, example, record, resolved, table
+from tests.tables.hostile import HOSTILE
 
 from .measuring import faults, line, panels, words
 
@@ -169,8 +171,33 @@ def test_an_axis_must_vary_and_be_a_number():
 def test_one_value_makes_no_sweep():
     plain, experiment, records = by_heads()
     one = {spec: each for spec, each in records.items() if "/4/" in spec}
-    with pytest.raises(Missing, match="fewer than two values of heads"):
+    with pytest.raises(Missing, match="no row has finished runs at two values of heads"):
         sweep(plain, "heads", experiment, one)
+
+
+def test_what_moves_together_with_a_column_makes_no_sweep():
+    """Layers follow heads: in the column of one head count there is one depth."""
+    plain, experiment, records = by_heads()
+    for each in experiment.cells:
+        each["settings"]["layers"] = each["settings"]["heads"]
+    assert set(axes_of(experiment, plain)) == {"heads", "layers"}
+    with pytest.raises(Missing, match="two values of layers"):
+        sweep(plain, "layers", experiment, records)
+
+
+def test_what_trials_chose_is_no_axis():
+    plain, experiment, _ = by_heads()
+    tuned = plain | {"tuning": {"space": {"heads": {}}}}
+    assert axes_of(experiment, tuned) == ()
+
+
+@pytest.mark.parametrize("label", [HOSTILE, "", "x" * 300, "$" * 3 + "\\frac{_^"])
+def test_any_label_is_drawn_well(label):
+    plain, experiment, records = with_history()
+    rows = [plain["rows"][0] | {"label": label}, *plain["rows"][1:]]
+    changed = plain | {"title": label, "rows": rows}
+    assert faults(draw(curves(changed, experiment, records))) == []
+    assert faults(forest(build(changed, experiment, records))) == []
 
 
 def test_what_each_makes_is_one_sweep():
