@@ -11,7 +11,7 @@ import numpy as np
 from attn_nlp.figures.render import GREY, INK, settings
 from attn_nlp.figures.results.arrange import MOST
 from attn_nlp.figures.results.missing import Missing
-from attn_nlp.figures.results.sheet import GRID, Sheet, number, ticks
+from attn_nlp.figures.results.sheet import GRID, Sheet, ticks
 from attn_nlp.tables.build import column_labels
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import Column, Grid
@@ -115,7 +115,7 @@ def reliability(title: str, subtitle: str, rows: Mapping[str, Sequence[Run]]) ->
 
 def _error(runs: Sequence[Run]) -> str:
     found = [100 * calibration_error(run.sure, run.right) for run in runs]
-    return number(round(float(np.mean(found)), 1))
+    return f"{np.mean(found):.1f}"
 
 
 def _draw(axes: Axes, runs: Sequence[Run]) -> None:
@@ -150,6 +150,7 @@ def _draw(axes: Axes, runs: Sequence[Run]) -> None:
             color=INK,
             marker="o",
             markersize=2.2,
+            clip_on=False,
             zorder=3,
         )
 

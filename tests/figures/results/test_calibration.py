@@ -40,7 +40,7 @@ def test_runs_are_pooled_and_their_errors_averaged():
     """One run is too sure and one not sure enough: the pool would have no error at all."""
     runs = [run([0.5] * 4, [1, 1, 1, 1]), run([0.5] * 4, [0, 0, 0, 0])]
     figure = reliability("T", "", {"row": runs})
-    assert "ECE 50 %" in words(figure)
+    assert "ECE 50.0 %" in words(figure)
     assert bars(panels(figure)[0])[0][2] == 50
     assert "2 runs on 4 sentences" in words(figure)
 
