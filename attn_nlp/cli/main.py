@@ -16,6 +16,7 @@ from attn_nlp.cli.listings import datasets, parts
 from attn_nlp.cli.report import report
 from attn_nlp.cli.stores import doctor, export, merge, seal
 from attn_nlp.cli.tables import table
+from attn_nlp.cli.watch import watch
 from attn_nlp.mistakes import Mistake
 
 MISTAKE, STORE, INTERRUPTED = 2, 4, 130
@@ -36,7 +37,7 @@ def commands() -> None:
 
 
 for _command in (
-    *(plan, run, status, table, report, figure),
+    *(plan, run, status, watch, table, report, figure),
     *(parts, datasets),
     *(doctor, export, merge, seal, diff),
 ):

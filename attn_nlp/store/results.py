@@ -18,6 +18,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,7 +90,14 @@ class Store:
         return cls(path, db)
 
     def close(self) -> None:
-        """Let go of the file; the last one to do so leaves a single file behind."""
+        """Let go of the file; the last one to do so leaves a single file behind.
+
+        The log is emptied before that: a reader that has the file open now could not do it later,
+        and a copy of the file alone would lack the rows of the log.
+        """
+        with suppress(sqlite3.Error):  # a store for reading, or someone else at work
+            self._db.execute("PRAGMA busy_timeout = 1000")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 
     def __enter__(self) -> Store:

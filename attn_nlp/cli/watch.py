@@ -1,0 +1,175 @@
+"""watch: how far a run is, read from its store while it goes on.
+
+The run is another process, on this machine or not. Watching opens the store for reading, a moment
+for every look, and never keeps it open in between: it takes no lock that a run could wait for.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from attn_nlp.cli import options, show
+
+if TYPE_CHECKING:
+    from attn_nlp.experiment import Resolved
+    from attn_nlp.store import Store
+    from attn_nlp.tables import Grid
+
+_BAR = 40
+_RUNNING = 8
+_MEANS = "Means so far, by the cells that have finished; verdicts come with the finished table."
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look has found: a text for the terminal, and how many cells are still to do."""
+
+    text: str
+    left: int
+
+
+@click.command()
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@options.name_option
+@options.changes
+@options.store_option
+@click.option("--once", is_flag=True, help="Print one look and end, as where output is piped.")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.1),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Look again after so many seconds.",
+)
+def watch(file, name, overrides, store_path, once, every) -> None:
+    """Watch a run from its store: progress, time left, running means, the cells at work.
+
+    Changes nothing and stops no run; ends when no cell is left to do, or by Ctrl-C.
+
+    \b
+    Examples:
+      attn-nlp watch experiments/scaling.py
+      attn-nlp watch --name scaling --every 10
+      attn-nlp watch experiments/scaling.py --once | head
+    """
+    from attn_nlp.store import Store
+
+    options.check_source(file, name, overrides)
+    with Store.read(store_path) as store:
+        resolved = options.resolve_or_find(file, name, overrides, store)
+    if once or not sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(look(resolved, store_path, width=width).text, nl=False)
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    colour = "NO_COLOR" not in os.environ
+    with Live(console=Console(), auto_refresh=False, vertical_overflow="crop") as view:
+        while True:
+            width = shutil.get_terminal_size().columns
+            found = look(resolved, store_path, width=width, colour=colour)
+            view.update(Text.from_ansi(found.text), refresh=True)
+            if not found.left:
+                return
+            time.sleep(every)
+
+
+def look(
+    resolved: Resolved, store_path: Path, *, width: int | None = None, colour: bool = False
+) -> Look:
+    """One look at the store; where there is none yet, everything is to do.
+
+    Args:
+      resolved: the experiment.
+      store_path: the store, opened for reading and closed again.
+      width: of the terminal; None for 100.
+      colour: whether the terminal gets colours.
+    """
+    from attn_nlp.store import Store
+    from attn_nlp.tables.formats import render
+
+    with Store.read(store_path) as store:
+        lines, left = _progress(resolved, store)
+        grids = _so_far(resolved, store)
+    tables = render(grids, "terminal", width=width, colour=colour)
+    return Look("\n".join([*lines, "", _MEANS, "", tables]), left)
+
+
+def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
+    """Counts, a bar, the time left, and what runs; with the cells that are to do."""
+    from attn_nlp.plan import labels, to_do, wanted
+
+    cells, label = wanted(resolved), labels(resolved)
+    records = store.records(cells, ["status"])
+    counts = Counter(record["status"] for record in records.values())
+    running = [spec for spec in cells if spec in store.running() - records.keys()]
+    left = len(to_do(cells, records, retry_failed=False))
+    said = {
+        **{status: counts[status] for status in ("done", "failed", "diverged", "skipped")},
+        "running": len(running),
+        "to do": left - len(running),
+    }
+    share = (len(cells) - left) / max(1, len(cells))
+    full = round(_BAR * share)
+    lines = [
+        f"{resolved.name}: {show.counted(said)}, {len(cells)} cells in all",
+        f"{'█' * full}{'░' * (_BAR - full)} {share:.0%}",
+    ]
+    if not left:
+        return [*lines, "nothing is left to do"], 0
+    if not running:
+        return [
+            *lines,
+            "nothing is running: the same 'attn-nlp run' goes on where it stopped",
+        ], left
+    lines.append(f"{_time_left(resolved, store, len(running))}, {len(running)} at work")
+    lines += [f"  {label(cells[spec])}" for spec in running[:_RUNNING]]
+    if len(running) > _RUNNING:
+        lines.append(f"  and {len(running) - _RUNNING} more")
+    return lines, left
+
+
+def _time_left(resolved: Resolved, store: Store, workers: int) -> str:
+    from attn_nlp.engines.progress import duration
+    from attn_nlp.mistakes import Mistake
+    from attn_nlp.plan import plan
+
+    try:
+        seconds = plan(resolved, store, workers=workers).seconds
+    except Mistake:  # a part of a file that is not read: its cells cannot be counted
+        return "time left unknown"
+    return f"about {duration(seconds)} left, an estimate"
+
+
+def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
+    """The tables without baselines: nothing is tested while results come in.
+
+    Who looks often enough, and stops when a star shows, finds a star.
+    """
+    from attn_nlp.plan import wanted
+    from attn_nlp.tables.build import build
+    from attn_nlp.tables.legend import STATE_MARKS
+
+    columns = ["status", "reason", "validation", "test", "data"]
+    records = store.records(wanted(resolved), columns)
+    grids = []
+    for table in resolved.tables:
+        rows = [{**row, "baseline": False} for row in table["rows"]]
+        grid = build({**table, "rows": rows}, resolved, records)
+        marks = tuple(each for each in grid.legend if each[0] in STATE_MARKS.values())
+        bare = tuple(replace(row, cite="") for row in grid.rows)
+        grids.append(replace(grid, rows=bare, legend=marks, notes=()))
+    return grids
