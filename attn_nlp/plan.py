@@ -47,6 +47,8 @@ class Plan:
       measured: how many of the cells to do have a measured pace.
       memory_bytes: predicted for all workers together.
       skipped: cells left out, by reason.
+      trials: how many of all cells are trials of a tuned experiment.
+      open: how many of the cells to do have values that the trials have yet to choose.
     """
 
     name: str
@@ -58,11 +60,16 @@ class Plan:
     measured: int
     memory_bytes: int
     skipped: Mapping[str, int]
+    trials: int = 0
+    open: int = 0
 
 
 def wanted(resolved: Resolved) -> dict[str, dict]:
-    """Settings of every cell by spec, in the order of running: the cheap floors first."""
-    return {each["spec"]: each["settings"] for each in (*resolved.floors, *resolved.cells)}
+    """Settings of every cell by spec, in the order of running: the cheap floors first.
+
+    Of a tuned experiment the trials are among them, and the cells that `settle` has given values.
+    """
+    return {each["spec"]: each["settings"] for each in resolved.runnable}
 
 
 def to_do(specs: Iterable[str], records: Mapping[str, Mapping], retry_failed: bool) -> list[str]:
@@ -75,7 +82,7 @@ def data_settings(settings: Mapping) -> DataSettings:
     """What of a cell's settings decides its data."""
     from attn_nlp.data import DataSettings
 
-    names = ("dataset", "split_seed", "tokens", "vocabulary", "length")
+    names = ("dataset", "split_seed", "fold", "tokens", "vocabulary", "length")
     return DataSettings(**{name: settings[name] for name in names})
 
 
@@ -95,7 +102,8 @@ def check_data(resolved: Resolved) -> None:
 
 def labels(resolved: Resolved) -> Callable[[Mapping], str]:
     """What to call a cell: its model and the settings in which the experiment's cells differ."""
-    return labels_among(each["settings"] for each in resolved.cells)
+    trials = resolved.tuning["cells"] if resolved.tuning else ()
+    return labels_among(each["settings"] for each in (*resolved.cells, *trials))
 
 
 def labels_among(cells: Iterable[Mapping]) -> Callable[[Mapping], str]:
@@ -133,12 +141,19 @@ class Programs:
 
 
 def plan(resolved: Resolved, store: Store, *, workers: int, retry_failed: bool = False) -> Plan:
-    """Count and predict what is left."""
+    """Count and predict what is left.
+
+    Of a cell whose values the trials have yet to choose, those of the first trial are assumed.
+    """
+    resolved = store.settled(resolved)
     cells = wanted(resolved)
     records = store.records(cells, ["status"])
     left = to_do(cells, records, retry_failed)
     programs = Programs()
-    named = [(cells[spec], *programs.of(cells[spec])) for spec in left]
+    first = resolved.tuning["draws"][0] if resolved.tuning else {}
+    ahead = [cells[spec] for spec in left]
+    ahead += [{**each["settings"], **first} for each in resolved.open]
+    named = [(settings, *programs.of(settings)) for settings in ahead]
     pace = store.pace({paced for _, _, paced, _ in named})
     seconds, measured, memory, compiled = 0.0, 0, 0, set()
     for settings, program, paced, cell in named:
@@ -151,20 +166,22 @@ def plan(resolved: Resolved, store: Store, *, workers: int, retry_failed: bool =
         seconds += _seconds(cell) if known is None else settings["steps"] * known
         memory = max(memory, _bytes(cell) if peak is None else peak)
     seconds += COMPILE_SECONDS * len(compiled)
-    workers = max(1, min(workers, len(left)))
+    workers = max(1, min(workers, len(ahead)))
     counts = Counter(record["status"] for record in records.values())
     if retry_failed:
         del counts["failed"]
     return Plan(
         name=resolved.name,
-        counts={"to do": len(left), **counts},
+        counts={"to do": len(ahead), **counts},
         floors=len({each["spec"] for each in resolved.floors}),
         programs=len(compiled),
         workers=workers,
         seconds=seconds / workers,
         measured=measured,
-        memory_bytes=(PROCESS_BYTES + memory) * workers if left else 0,
+        memory_bytes=(PROCESS_BYTES + memory) * workers if ahead else 0,
         skipped=Counter(each["reason"] for each in resolved.skipped),
+        trials=len(resolved.tuning["cells"]) if resolved.tuning else 0,
+        open=len(resolved.open),
     )
 
 

@@ -11,7 +11,7 @@ import contextlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,32 +78,64 @@ def run(
       StoreError: the store cannot be written.
     """
     check_data(resolved)
-    store.save_experiment(resolved)
-    driver = _Driver(resolved, store, retry_failed)
+    tried: set[str] = set()  # by this run, in an earlier phase
     with Interrupt() as interrupt, store.heart():
         try:
-            with interrupt.raising():
-                jobs = driver.jobs()
-            count = min(workers or usable(), max(1, len(jobs)))
-            engine = (
-                HereEngine()
-                if in_process
-                else LocalEngine(count, None if file is None else str(file), len(store.running()))
-            )
-            with Progress(len(driver.cells), len(driver.cells) - len(jobs)) as progress:
-                driver.work(jobs, engine, interrupt, progress)
+            for phase in _phases(resolved, store, retry_failed):
+                store.save_experiment(phase)
+                driver = _Driver(phase, store, retry_failed, tried)
+                with interrupt.raising():
+                    jobs = driver.jobs()
+                count = min(workers or usable(), max(1, len(jobs)))
+                engine = (
+                    HereEngine()
+                    if in_process
+                    else LocalEngine(
+                        count, None if file is None else str(file), len(store.running())
+                    )
+                )
+                with Progress(len(driver.cells), len(driver.cells) - len(jobs)) as progress:
+                    driver.work(jobs, engine, interrupt, progress)
+                interrupt.check()
+                tried |= driver.cells.keys()
         except Stopped:
             pass
         finally:
             with contextlib.suppress(StoreError):
                 store.release()
-        summary = Summary(driver.counts(), interrupt.number)
+        summary = Summary(_counts(store.settled(resolved), store), interrupt.number)
         assert summary.signal or not summary.counts.get("to do"), "an engine lost cells"
         return summary
 
 
+def _phases(resolved: Resolved, store: Store, retry_failed: bool) -> Iterator[Resolved]:
+    """What is run: everything at once, or the trials and then what they have chosen.
+
+    The second phase is read from the store when the first has ended. A failed trial that is to be
+    tried again has chosen nothing yet.
+    """
+    if resolved.tuning is not None:
+        trials = {cell["spec"] for cell in resolved.tuning["cells"]}
+        statuses = [each["status"] for each in store.records(trials, ["status"]).values()]
+        again = retry_failed and "failed" in statuses
+        if again or store.settled(resolved).open:
+            yield resolved
+    yield store.settled(resolved)
+
+
+def _counts(resolved: Resolved, store: Store) -> dict[str, int]:
+    """Cells by status as they stand in the store now."""
+    cells = wanted(resolved)
+    records = store.records(cells, ["status"])
+    counts = Counter(record["status"] for record in records.values())
+    left = len(cells) + len(resolved.open) - len(records)
+    return {**counts, "to do": left} if left else dict(counts)
+
+
 class _Driver:
-    def __init__(self, resolved: Resolved, store: Store, retry_failed: bool) -> None:
+    def __init__(
+        self, resolved: Resolved, store: Store, retry_failed: bool, tried: Collection[str]
+    ) -> None:
         self.cells = wanted(resolved)
         self._resolved = resolved
         self._store = store
@@ -111,7 +143,8 @@ class _Driver:
         self._before = store.records(
             self.cells, ["status", "finished_at", "fingerprint", "tokenizer_hash"]
         )
-        self._left = to_do(self.cells, self._before, retry_failed)
+        left = to_do(self.cells, self._before, retry_failed)
+        self._left = [spec for spec in left if spec not in tried]
         self._data: dict[str, Prepared] = {}
         self._refused: list[Job] = []
 
@@ -157,13 +190,6 @@ class _Driver:
             if interrupt.number:
                 return
 
-    def counts(self) -> dict[str, int]:
-        """Cells by status as they stand in the store now."""
-        records = self._store.records(self.cells, ["status"])
-        counts = Counter(record["status"] for record in records.values())
-        left = len(self.cells) - len(records)
-        return {**counts, "to do": left} if left else dict(counts)
-
     def _take(self, job: Job) -> bool:
         taken = self._store.claim(job.spec, replaces=self._failed_at(job.spec))
         if not taken:
@@ -181,7 +207,7 @@ class _Driver:
             "data": data.facts,
             "fingerprint": data.fingerprint,
             "tokenizer_hash": tokenizer_hash,
-            "gold": data.labels_of("test").tolist() if result["status"] == "done" else None,
+            "gold": data.labels_of("test").tolist() if result.get("test") else None,
         }
         self._store.finish(job.spec, record)
         shutil.rmtree(self._keep(job.spec), ignore_errors=True)
@@ -221,10 +247,11 @@ class _Driver:
         beside: dict[tuple, DataSettings] = {}
         for each in self._resolved.cells:
             settings = data_settings(each["settings"])
-            beside.setdefault((settings.dataset, settings.split_seed), settings)
+            beside.setdefault((settings.dataset, settings.split_seed, settings.fold), settings)
         for spec, settings in self.cells.items():
             own = data_settings(settings)
-            yield spec, beside[own.dataset, own.split_seed] if self._is_floor(spec) else own
+            same = own.dataset, own.split_seed, own.fold
+            yield spec, beside[same] if self._is_floor(spec) else own
 
     def _is_floor(self, spec: str) -> bool:
         return is_floor(self._programs.of(self.cells[spec])[2])

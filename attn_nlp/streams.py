@@ -33,6 +33,10 @@ class Stream:
         """The stream of that name below this one."""
         return Stream(self.seed, f"{self.path}/{name}")
 
+    def uniform(self) -> float:
+        """One number in [0, 1), the first 53 bits of SHA-256 of the seed and the path."""
+        return (int.from_bytes(_digest(f"{self.seed}/{self.path}")[:8], "big") >> 11) / 2**53
+
     def normal(self, shape: tuple[int, ...], deviation: float, fill: float = 0.0) -> np.ndarray:
         """fill + deviation * N(0, 1) as float32, of the shape given.
 

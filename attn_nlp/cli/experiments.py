@@ -63,6 +63,11 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     to_do = found.counts["to do"]
     floors = f", {found.floors} of them floors" if found.floors else ""
     click.echo(f"{found.name}: {show.counted(found.counts)}{floors}")
+    if found.trials:
+        click.echo(
+            f"tuned: {found.trials} trials on validation; of the cells to do, {found.open} take "
+            "the values that the trials choose"
+        )
     if to_do:
         click.echo(f"programs to compile: {found.programs}")
         click.echo(
@@ -121,7 +126,7 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
             click.echo("  " + shlex.join(["attn-nlp", *given]), err=True)
             return summary.status
         write(resolved, store, format=format, out=out)
-        _say_bad(resolved, store, summary, file)
+        _say_bad(store.settled(resolved), store, summary, file)
     return summary.status
 
 
@@ -152,7 +157,7 @@ def status(file, overrides, store_path, as_json) -> None:
             found = [store.experiment(name) for name, _ in store.names()]
         else:
             found = [options.resolve(file, overrides)]
-        entries = [_status_of(resolved, store) for resolved in found]
+        entries = [_status_of(store.settled(resolved), store) for resolved in found]
     if as_json:
         click.echo(show.as_text(entries))
     elif not entries:
@@ -175,10 +180,10 @@ def _status_of(resolved: Resolved, store: Store) -> dict:
     running = len(store.running() & cells.keys() - records.keys())
     return {
         "experiment": resolved.name,
-        "cells": len(cells),
+        "cells": len(cells) + len(resolved.open),
         **{name: counts[name] for name in ("done", "failed", "diverged")},
         "running": running,
-        "to do": len(cells) - len(records) - running,
+        "to do": len(cells) + len(resolved.open) - len(records) - running,
         "reasons": [
             {"status": each["status"], "cell": label(cells[spec]), "reason": each["reason"]}
             for spec in cells

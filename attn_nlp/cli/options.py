@@ -25,11 +25,15 @@ def changes(command: Callable) -> Callable:
     @click.option(
         "--set", "settings", multiple=True, metavar="PATH=VALUE[,VALUE]", help="Change a setting."
     )
+    @click.option(
+        "--budget", type=click.IntRange(min=1), metavar="N", help="Tune every row with N trials."
+    )
     @functools.wraps(command)
-    def changed(datasets, seeds, steps, only, settings, **rest):
+    def changed(datasets, seeds, steps, only, settings, budget, **rest):
         from attn_nlp.experiment.load import Overrides
 
-        return command(overrides=Overrides(datasets, seeds, steps, only, settings), **rest)
+        overrides = Overrides(datasets, seeds, steps, only, settings, budget)
+        return command(overrides=overrides, **rest)
 
     return changed
 
@@ -125,8 +129,11 @@ def check_source(file: Path | None, name: str | None, overrides: Overrides) -> N
 def resolve_or_find(
     file: Path | None, name: str | None, overrides: Overrides, store: Store
 ) -> Resolved:
-    """The experiment of a file, or the one that a store knows by name."""
+    """The experiment of a file, or the one that a store knows by name.
+
+    A tuned one comes with what the trials stored so far have chosen.
+    """
     if file is not None:
-        return resolve(file, overrides)
+        return store.settled(resolve(file, overrides))
     assert name is not None
     return store.experiment(name)

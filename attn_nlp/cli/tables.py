@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from attn_nlp.cli import options
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
     from attn_nlp.store import Store
+    from attn_nlp.tables import Grid
 
 DEFAULT_FORMAT = "terminal"
 SHOWN = (
@@ -36,7 +39,8 @@ SHOWN = (
     is_flag=True,
     help="In CSV, a quote before text that a spreadsheet would run as a formula.",
 )
-def table(file, name, overrides, store_path, format, out, cost, safe_spreadsheet) -> None:
+@click.option("--tuning", is_flag=True, help="What the trials chose, instead of scores.")
+def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **views) -> None:
     """Print the tables of an experiment from what is stored. Trains nothing, loads no data.
 
     \b
@@ -46,11 +50,13 @@ def table(file, name, overrides, store_path, format, out, cost, safe_spreadsheet
       attn-nlp table experiments/scaling.py --out scaling.tex
       attn-nlp table experiments/scaling.py --out scaling.csv --safe-spreadsheet
       attn-nlp table experiments/scaling.py --cost
+      attn-nlp table experiments/scaling.py --budget 16 --tuning
     """
     from attn_nlp.store import Store
 
     options.check_source(file, name, overrides)
     check_output(format, out)
+    view = _view_of(views)
     if not store_path.exists():
         click.echo(f"attn-nlp: there is no store {store_path} yet.", err=True)
     with Store.read(store_path) as store:
@@ -60,7 +66,7 @@ def table(file, name, overrides, store_path, format, out, cost, safe_spreadsheet
             store,
             format=format,
             out=out,
-            cost=cost,
+            view=view,
             safe_spreadsheet=safe_spreadsheet,
         )
 
@@ -76,24 +82,49 @@ def check_output(format: str | None, out: Path | None) -> None:
         raise Mistake(f"--out {out}: there is no folder {out.parent}; make it first.")
 
 
+@dataclass(frozen=True)
+class View:
+    """A way to look at a table: what makes its grids, and the columns that it reads too."""
+
+    make: Callable[..., Sequence[Grid]]
+    columns: tuple[str, ...] = ()
+
+
+def _view_of(asked: Mapping[str, object]) -> View:
+    """The one view that the options name; scores where they name none."""
+    from attn_nlp.mistakes import Mistake
+    from attn_nlp.tables.build import build
+    from attn_nlp.tables.cost import cost
+    from attn_nlp.tables.tuning import tuning
+
+    views = {
+        "cost": View(lambda *given: [cost(*given)]),
+        "tuning": View(lambda *given: [tuning(*given)]),
+    }
+    named = [name for name, value in asked.items() if value not in (None, False)]
+    if len(named) > 1:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in named)
+        raise Mistake(f"{options} are different tables; ask for one of them.")
+    return views[named[0]] if named else View(lambda *given: [build(*given)])
+
+
 def write(
     resolved: Resolved,
     store: Store,
     *,
     format: str | None,
     out: Path | None,
-    cost: bool = False,
+    view: View | None = None,
     safe_spreadsheet: bool = False,
 ) -> None:
     """Write the tables to standard output, or whole to a file."""
     from attn_nlp.plan import wanted
-    from attn_nlp.tables.build import build
-    from attn_nlp.tables.cost import cost as build_cost
     from attn_nlp.tables.formats import render
 
-    records = store.records(wanted(resolved), SHOWN)
-    make = build_cost if cost else build
-    grids = [make(each, resolved, records) for each in resolved.tables]
+    view = view or _view_of({})
+    resolved = store.settled(resolved)
+    records = store.records(wanted(resolved), (*SHOWN, *view.columns))
+    grids = [grid for each in resolved.tables for grid in view.make(each, resolved, records)]
     terminal = out is None and sys.stdout.isatty()
     text = render(
         grids,

@@ -37,7 +37,8 @@ FEWEST_IDS = 3  # padding, unknown and one token
 def check_settings(settings: DataSettings) -> None:
     """Refuse settings that no dataset can be prepared with."""
     tokens.check_tokens(settings.tokens)
-    for name, least in (("split_seed", 0), ("vocabulary", FEWEST_IDS), ("length", 1)):
+    least_of = {"split_seed": 0, "fold": 0, "vocabulary": FEWEST_IDS, "length": 1}
+    for name, least in least_of.items():
         value = getattr(settings, name)
         if value < least:
             raise Mistake(f"{name} {value} is too small; choose {least} or more.")
@@ -74,7 +75,12 @@ def prepare_in(settings: DataSettings, folder: Path) -> Prepared:
     raw = load(settings.dataset, folder)
     source = SOURCES.get(settings.dataset) or Source(shown_name(settings.dataset), "", "")
     given, class_names = check(raw)
-    splits, rules, dropped = three_splits(given, settings.split_seed, source.dedup)
+    if settings.fold and "test" in given:
+        raise Mistake(
+            f"dataset {source.name!r} has a test split of its own, so that fold {settings.fold} "
+            "does not apply; leave fold at 0."
+        )
+    splits, rules, dropped = three_splits(given, settings.split_seed, source.dedup, settings.fold)
     if source.embedded:
         rules = {"validation": source.validation_rule, "test": source.test_rule}
     identity = fingerprint(splits, class_names)

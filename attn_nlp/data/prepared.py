@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class DataSettings:
       tokens: a name in `TOKENISERS`.
       vocabulary: most ids, padding and unknown included.
       length: most tokens of a text; the rest is cut off.
+      fold: which of ten folds is test, where the dataset has no test split of its own.
     """
 
     dataset: str
@@ -37,6 +38,7 @@ class DataSettings:
     tokens: str = "word"
     vocabulary: int = 8000
     length: int = 128
+    fold: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,19 @@ class Prepared:
     deciding: np.ndarray | None
     facts: dict[str, Any]
 
+    def sealed(self) -> Prepared:
+        """The same data without its test split: its rows are blank, and no split has its name."""
+        test = slice(*self.splits["test"])
+        blank = {"ids": 0, "lengths": 1, "labels": 0, "deciding": False}
+        arrays = {}
+        for name, nothing in blank.items():
+            array = getattr(self, name)
+            if array is not None:
+                arrays[name] = array.copy()
+                arrays[name][test] = nothing
+        arrays["ids"][test, 0] = 1  # one unknown token, as an empty text has
+        return replace(self, splits=_Sealed(self.splits), **arrays)
+
     @property
     def positive(self) -> int | None:
         """The class whose F1 is the dataset's customary metric, or None where it has none."""
@@ -105,6 +120,18 @@ class Prepared:
     def _tokenizer(self) -> Any:
         """The trained tokenizer, read when asked for."""
         return tokens.library().Tokenizer.from_file(str(self.path / "tokenizer.json"))
+
+
+class _Sealed(dict):
+    """Splits without test, which says so to whoever asks for it."""
+
+    def __init__(self, splits: Mapping[str, tuple[int, int]]) -> None:
+        super().__init__({name: rows for name, rows in splits.items() if name != "test"})
+
+    def __missing__(self, name: str):
+        if name == "test":
+            raise Mistake("a trial is judged on validation only; its test split is not to be read.")
+        raise KeyError(name)
 
 
 def damaged(path: Path) -> Mistake:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attn_nlp.data.rows import Raw
 
-HELD_OUT_FOLD = "no official test: held-out fold 0 of StratifiedKFold(10, shuffle, random_state=0)"
+HELD_OUT_FOLD = "no official test: a fold of StratifiedKFold(10, shuffle, random_state=0) held out"
 OFFICIAL = "official split"
 CARVED = "10% of train, stratified by class, drawn with split_seed"
 

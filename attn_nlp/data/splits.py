@@ -41,21 +41,22 @@ def drop_repeats(rows: Rows) -> Rows:
     return rows.take(sorted(first.values()))
 
 
-def held_out_fold(labels: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows kept and rows held out: fold 0 of a stratified ten-fold division with fixed seed.
+def held_out_fold(labels: Sequence[int], fold: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Rows kept and rows held out: one fold of a stratified ten-fold division with fixed seed.
 
     Args:
       labels: class number of every row.
+      fold: which; every row is held out in exactly one.
 
     Returns:
       (kept, held out), each ascending. Fewer folds where no class has ten rows, at least two.
 
     Raises:
-      Mistake: no class has two rows.
+      Mistake: no class has two rows, or there is no such fold.
 
     References:
       The sets without official test split (MR, Subj, MPQA) are published as means over ten
-      unpublished random folds; this is one published fold.
+      unpublished random folds; these folds are the same for whoever draws them.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -65,10 +66,12 @@ def held_out_fold(labels: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
             f"{len(labels)} rows with no two of one class cannot be split; "
             "add rows or give validation and test files."
         )
+    if fold >= folds:
+        raise Mistake(f"fold {fold} is too large for {folds} folds; choose 0 to {folds - 1}.")
     division = StratifiedKFold(folds, shuffle=True, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer rows than folds
-        kept, held = next(iter(division.split(np.zeros(len(labels)), labels)))
+        kept, held = list(division.split(np.zeros(len(labels)), labels))[fold]
     return np.sort(kept), np.sort(held)
 
 
@@ -109,7 +112,7 @@ def carve(labels: Sequence[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def three_splits(
-    given: Mapping[str, Rows], seed: int, dedup: bool = False
+    given: Mapping[str, Rows], seed: int, dedup: bool = False, fold: int = 0
 ) -> tuple[dict[str, Rows], dict[str, str], int]:
     """Train, validation and test, carving from train what is not given.
 
@@ -117,6 +120,7 @@ def three_splits(
       given: clean rows of train and perhaps of validation and test.
       seed: the cell's `split_seed`; changes nothing where validation is given.
       dedup: first drop train rows whose normalised text was seen before.
+      fold: which fold of train is test, where test is not given.
 
     Returns:
       The three splits, the rule by which validation and test were made, and the number of rows
@@ -130,9 +134,9 @@ def three_splits(
     rules = {"validation": OFFICIAL, "test": OFFICIAL}
     test = given.get("test")
     if test is None:
-        kept_rows, held_rows = held_out_fold(train.labels)
+        kept_rows, held_rows = held_out_fold(train.labels, fold)
         train, test = train.take(kept_rows.tolist()), train.take(held_rows.tolist())
-        rules["test"] = HELD_OUT_FOLD
+        rules["test"] = f"{HELD_OUT_FOLD}: fold {fold}"
     validation = given.get("validation")
     if validation is None:
         kept_rows, carved = carve(train.labels, seed)

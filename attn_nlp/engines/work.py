@@ -45,7 +45,7 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
             raise Mistake(
                 "the experiment file or this package changed while the run went on; run it again."
             )
-        result = plain(_fit(job, cell, _prepared(job.prepared), report))
+        result = plain(_fit(job, cell, _prepared(job.prepared, cell.trial), report))
         _check(result, cell)
         json.dumps(result)  # or it could be neither sent nor stored
     except Stopped:
@@ -118,7 +118,9 @@ def _check(result: object, cell: Cell) -> None:
         raise TypeError(f"model {cell.model!r} must return a dict with status 'done' or 'diverged'")
     if result["status"] == "diverged":
         return
-    for split in ("validation", "test"):
+    if cell.trial and result.get("test") is not None:
+        raise TypeError(f"model {cell.model!r} returned test numbers of a trial, which has none")
+    for split in ("validation",) if cell.trial else ("validation", "test"):
         scores = result.get(split)
         accuracy = scores.get("accuracy") if isinstance(scores, dict) else None
         if not isinstance(accuracy, float | int):
@@ -126,10 +128,11 @@ def _check(result: object, cell: Cell) -> None:
 
 
 @lru_cache(maxsize=4)
-def _prepared(path: str) -> object:
+def _prepared(path: str, sealed: bool) -> object:
     from attn_nlp.data import open_prepared
 
-    return open_prepared(Path(path))
+    prepared = open_prepared(Path(path))
+    return prepared.sealed() if sealed else prepared
 
 
 def _shape(settings: Mapping[str, object]) -> str:

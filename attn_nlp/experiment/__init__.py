@@ -3,6 +3,7 @@
 from attn_nlp.experiment.axes import Axis, Skip, skip, together, vary
 from attn_nlp.experiment.cell import Attention, Cell
 from attn_nlp.experiment.definition import Experiment, Resolved, Row, Table
+from attn_nlp.experiment.tuning import Span, Tuning, log_uniform, uniform
 
 __all__ = [
     "Attention",
@@ -12,8 +13,12 @@ __all__ = [
     "Resolved",
     "Row",
     "Skip",
+    "Span",
     "Table",
+    "Tuning",
+    "log_uniform",
     "skip",
     "together",
+    "uniform",
     "vary",
 ]

@@ -65,6 +65,7 @@ class Cell:
         default="docstrings", metadata={"help": "a name, a Hub id 'owner/name', or a local path"}
     )
     split_seed: int = _whole(0, "draws the validation split where none is official", low=0)
+    fold: int = _whole(0, "which of ten folds is test where no test is official", low=0, high=9)
     tokens: str = field(default="word", metadata={"help": "how a text becomes tokens"})
     vocabulary: int = _whole(8000, "tokens kept, at most; learned from train only", low=2)
     length: int = _whole(128, "tokens kept of a sentence, at most")
@@ -87,6 +88,9 @@ class Cell:
     clip: float = _number(1.0, "largest global norm of a gradient", low=1e-9)
     evaluate_every: int = _whole(100, "steps between looks at the validation split")
     seed: int = _whole(0, "initial weights, dropout and batch order", low=0, high=2**32 - 1)
+    trial: bool = field(
+        default=False, metadata={"help": "judged on validation only; the test split is not read"}
+    )
 
     def __post_init__(self) -> None:
         checked = {path: check_value(path, value) for path, value in flatten(self).items()}
@@ -175,7 +179,8 @@ class Cell:
         return unflatten(flat)
 
 
-_HOST = ("seed", "evaluate_every")  # an argument of the program, and what only the host reads
+# An argument of the program, and what only the host reads.
+_HOST = ("seed", "evaluate_every", "fold", "trial")
 _FIRST = "attention.init."
 
 

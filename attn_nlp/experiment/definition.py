@@ -16,6 +16,7 @@ from attn_nlp.choice import choose_all
 from attn_nlp.experiment.axes import Axis, Skip, normalised, product
 from attn_nlp.experiment.cell import PATHS, Cell, check_path, check_value, flatten, unflatten
 from attn_nlp.experiment.identity import floor_cell, spec_of
+from attn_nlp.experiment.tuning import Tuning, with_trials, without_axes
 from attn_nlp.mistakes import Mistake, unknown
 from attn_nlp.registry import parts
 
@@ -77,12 +78,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is run and which tables come of it. See `resolve` for the checks."""
+    """What is run and which tables come of it. See `resolve` for the checks.
+
+    With `tuning` every row is tuned with the same budget; otherwise all have the same settings.
+    """
 
     base: Cell
     axes: Sequence[Axis]
     tables: Sequence[Table]
     skips: Sequence[Skip] = ()
+    tuning: Tuning | None = None
 
     def resolve(self, name: str, question: str, *, partial: bool = False) -> Resolved:
         """The experiment as plain data.
@@ -98,6 +103,9 @@ class Experiment:
         """
         if not self.tables:
             raise Mistake(f"experiment {name!r} has no table; give at least one.")
+        if self.tuning is not None:
+            plain = dataclasses.replace(without_axes(self, self.tuning), tuning=None)
+            return with_trials(plain.resolve(name, question, partial=partial), self.tuning)
         axes = tuple(self.axes)
         cells, skipped = [], []
         for settings in product(self.base, axes):
@@ -135,12 +143,16 @@ class Resolved:
     Attributes:
       name: the file's stem.
       question: the file's docstring.
-      cells: {"spec", "settings": every field by path}, in the order in which they are run.
+      cells: {"spec", "settings": every field by path}, in the order in which they are run. Of a
+        tuned experiment the spec is None while the trials have not ended, and then "trial" and
+        "lost" are there: the chosen trial, and how many lost.
       floors: the same for the honest floor on every dataset that the cells use.
       skipped: {"settings", "reason"}.
       tables: {"title", "rows": [{"label", "where", "cite", "baseline"}], "columns": [path],
         "where", "over": [path], "value", "margin", "family", "note"}; one entry for each value
-        of `each`.
+        of `each`; of a tuned experiment with "tuning": {"budget", "space", "seeds"}.
+      tuning: of a tuned experiment {"budget", "space": {path: {"low", "high", "log"}}, "seeds",
+        "draws": [{path: value}], "cells": [{"spec", "settings", "trial": number}]}.
     """
 
     name: str
@@ -149,6 +161,19 @@ class Resolved:
     floors: tuple[dict, ...]
     skipped: tuple[dict, ...]
     tables: tuple[dict, ...]
+    tuning: dict | None = None
+
+    @property
+    def runnable(self) -> tuple[dict, ...]:
+        """Every cell that can be run: floors, trials, and the cells whose values are known."""
+        trials = self.tuning["cells"] if self.tuning else ()
+        known = [cell for cell in self.cells if cell["spec"] is not None]
+        return (*self.floors, *trials, *known)
+
+    @property
+    def open(self) -> tuple[dict, ...]:
+        """The cells whose values the trials have yet to choose."""
+        return tuple(cell for cell in self.cells if cell["spec"] is None)
 
     def as_json(self) -> dict:
         """Plain lists and dictionaries."""

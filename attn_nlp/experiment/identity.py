@@ -20,7 +20,7 @@ from attn_nlp.revisions import REVISIONS
 _STAGES = ("data", "tokens", "encoder", "training", "metrics")
 _FLOOR_STAGES = ("data", "floors", "metrics")
 # A floor reads the texts themselves and is not drawn from a seed.
-FLOOR_PATHS = ("model", "dataset", "split_seed")
+FLOOR_PATHS = ("model", "dataset", "split_seed", "fold")
 
 
 def canonical_json(value: object) -> str:
@@ -35,7 +35,7 @@ def is_floor(cell: Cell) -> bool:
 
 def floor_cell(model: str, cell: Cell) -> Cell:
     """The floor beside a cell: the same data, everything else at its default."""
-    return Cell(model=model, dataset=cell.dataset, split_seed=cell.split_seed)
+    return Cell(model=model, dataset=cell.dataset, split_seed=cell.split_seed, fold=cell.fold)
 
 
 def spec_of(cell: Cell) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from attn_nlp.experiment.axes import Axis, normalised, replace_axis, restrict
 from attn_nlp.experiment.cell import Cell, check_path, get, parse
 from attn_nlp.experiment.definition import Experiment, Resolved
+from attn_nlp.experiment.tuning import Tuning
 from attn_nlp.mistakes import Mistake, nearest
 
 
@@ -31,6 +32,7 @@ class Overrides:
       steps: updates of every cell.
       only: "path=value[,value...]": keep these points of an axis.
       settings: "path=value[,value...]": replace an axis or the base cell's setting.
+      budget: tune every row with that many trials.
     """
 
     datasets: Sequence[str] = ()
@@ -38,6 +40,7 @@ class Overrides:
     steps: int | None = None
     only: Sequence[str] = ()
     settings: Sequence[str] = ()
+    budget: int | None = None
 
 
 class _Fresh(SourceFileLoader):
@@ -110,8 +113,21 @@ def apply(experiment: Experiment, overrides: Overrides) -> Experiment:
     for text in overrides.only:
         path, values = _assignment("--only", text)
         axes = restrict(axes, path, values)
-    changed = dataclasses.replace(experiment, base=base, axes=axes)
+    tuning = experiment.tuning
+    if overrides.budget is not None:
+        tuning = dataclasses.replace(tuning or Tuning(), budget=overrides.budget)
+    if tuning is not None:
+        _leave_to_trials(overrides, tuning)
+    changed = dataclasses.replace(experiment, base=base, axes=axes, tuning=tuning)
     return dataclasses.replace(changed, tables=_with_cells(changed))
+
+
+def _leave_to_trials(overrides: Overrides, tuning: Tuning) -> None:
+    given = [_assignment("--set", text)[0] for text in overrides.settings]
+    given += [_assignment("--only", text)[0] for text in overrides.only]
+    for path in given:
+        if path in tuning.space:
+            raise Mistake(f"{path} is chosen by the trials of the tuning; do not give it.")
 
 
 def _set(

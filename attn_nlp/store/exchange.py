@@ -46,7 +46,8 @@ def export(source: Store, target: Path, experiments: Collection[Resolved] | None
         raise StoreError(f"{target} exists already; choose another name, or merge into it.")
     specs = None
     if experiments is not None:
-        specs = {e["spec"] for each in experiments for e in (*each.cells, *each.floors)}
+        experiments = [source.settled(each) for each in experiments]
+        specs = {cell["spec"] for each in experiments for cell in each.runnable}
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         memory = Store.beside(target, db)
         merge(source, memory, specs)

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import canonical_json
+from attn_nlp.experiment.tuning import settle
 from attn_nlp.faults import point
 from attn_nlp.mistakes import unknown
 from attn_nlp.store.claims import Claims, Heart
@@ -268,8 +269,13 @@ class Store:
             found = self._db.execute("SELECT resolved FROM experiments WHERE name = ?", [name])
             row = found.fetchone()
             if row is not None:
-                return Resolved.from_json(json.loads(row[0]))
+                return self.settled(Resolved.from_json(json.loads(row[0])))
         raise unknown(f"experiment in store {self.path}", name, [name for name, _ in self.names()])
+
+    def settled(self, resolved: Resolved) -> Resolved:
+        """A tuned experiment with the values that the trials stored here have chosen so far."""
+        specs = [cell["spec"] for cell in resolved.tuning["cells"]] if resolved.tuning else []
+        return settle(resolved, self.records(specs, ["status", "reason", "validation"]))
 
     def names(self) -> list[tuple[str, str]]:
         """Name and time of every kept experiment."""

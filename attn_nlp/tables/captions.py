@@ -10,14 +10,7 @@ from attn_nlp.tables.diverged import unfinished
 from attn_nlp.tables.facts import Facts, data_notes, label_of, sentences
 from attn_nlp.tables.grid import FLOOR, Grid
 from attn_nlp.tables.layout import Layout, plural
-
-_PROTOCOL = {
-    "learning_rate": lambda value: f"learning rate {value:g}",
-    "steps": lambda value: plural(value, "step"),
-    "batch_size": lambda value: f"batches of {plural(value, 'sentence')}",
-    "layers": lambda value: plural(value, "layer"),
-    "width": lambda value: f"width {value}",
-}
+from attn_nlp.tables.protocol import protocol
 
 
 def caption(
@@ -28,7 +21,7 @@ def caption(
         *([str(table["note"])] if table["note"] else []),
         *claims(grid, table, layout),
         *_floors(grid),
-        _protocol(table, layout),
+        *protocol(table, layout),
         *_selection(table),
         *_split_errors(grid, table, layout, facts),
         *_carve(table, facts),
@@ -45,24 +38,6 @@ def _floors(grid: Grid) -> list[str]:
     return [
         "The last rows are floors that need no network: one deterministic run each, not compared."
     ]
-
-
-def _protocol(table: Mapping, layout: Layout) -> str:
-    every = layout.settings()
-    same, differ = [], []
-    for path, words in _PROTOCOL.items():
-        values = list(dict.fromkeys(settings[path] for settings in every if path in settings))
-        if len(values) == 1:
-            same.append(words(values[0]))
-        elif values:
-            differ.append(path)
-    fixed = [f"{path} = {value}" for path, value in table["where"].items() if path not in _PROTOCOL]
-    says = f"Same settings for all rows ({', '.join(same)}); no row was tuned on its own"
-    if differ:
-        says += f"; varied in the table: {', '.join(differ)}"
-    if "learning_rate" not in differ:
-        says += "; the order of rows may depend on the learning rate"
-    return says + "." + (f" All cells have {', '.join(fixed)}." if fixed else "")
 
 
 def _selection(table: Mapping) -> list[str]:

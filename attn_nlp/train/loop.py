@@ -44,7 +44,8 @@ def train(
     Returns:
       status "done", or "diverged" with the reason where a loss was not finite; parameters,
       best_step, validation and test (the scores of `metrics.judge`), history, confusion,
-      predictions and confidences on the test split, wall_seconds, compile_seconds, peak_bytes.
+      predictions and confidences on the test split, wall_seconds, compile_seconds, peak_bytes. A
+      trial has nothing of the test split.
     """
     started = time.perf_counter()
     report({"step": 0, "steps": cell.steps})
@@ -74,10 +75,10 @@ def train(
     if reason is not None:
         result |= {"status": "diverged", "reason": reason}
     else:
+        result |= {"best_step": lane.best_step, "validation": lane.best}
+    if reason is None and not cell.trial:
         test = lane.look("test", lane.kept)
         result |= {
-            "best_step": lane.best_step,
-            "validation": lane.best,
             "test": test.scores,
             "confusion": confusion(prepared.labels_of("test"), test.predictions, program.classes),
             "predictions": test.predictions.tolist(),

@@ -81,6 +81,35 @@ def test_facts_name_the_classes_and_the_one_of_interest(csv, tmp_path):
     assert all(each.positive in each.labels for each in named)
 
 
+def test_a_fold_other_than_0_needs_data_without_a_test_split(csv, tmp_path):
+    kept = tmp_path / "kept"
+    one, other = (prepare(DataSettings(str(csv), fold=fold), kept) for fold in (0, 7))
+    assert one.fingerprint != other.fingerprint
+    assert not set(one.texts("test")) & set(other.texts("test")) - {"good film number 3"}
+    assert other.facts["test_rule"].endswith("fold 7")
+    said = "dataset 'planted_lookup' has a test split of its own, so that fold 7 does not apply"
+    with pytest.raises(Mistake, match=said):
+        prepare(DataSettings("planted_lookup", fold=7), kept)
+
+
+def test_sealed_data_has_no_test_split(csv, tmp_path):
+    prepared = prepare(DataSettings(str(csv)), tmp_path / "kept")
+    sealed = prepared.sealed()
+    start, stop = prepared.splits["test"]
+    assert set(sealed.splits) == {"train", "validation"}
+    for read in (sealed.texts, sealed.labels_of, sealed.splits.__getitem__):
+        with pytest.raises(Mistake, match="its test split is not to be read"):
+            read("test")
+    with pytest.raises(KeyError):
+        sealed.splits["tset"]
+    assert not sealed.labels[start:stop].any()
+    np.testing.assert_array_equal(sealed.ids[start:stop].sum(axis=1), 1)
+    assert sealed.ids.shape == prepared.ids.shape
+    np.testing.assert_array_equal(sealed.ids[:start], prepared.ids[:start])
+    assert prepared.labels[start:stop].any(), "the data itself stays as it was"
+    assert sealed.texts("validation") == prepared.texts("validation")
+
+
 def test_the_vocabulary_knows_train_alone(tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()

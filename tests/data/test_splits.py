@@ -68,11 +68,32 @@ def test_official_splits_are_left_alone():
         assert dropped == 0
 
 
+def test_ten_folds_hold_out_every_row_once():
+    """They are those of StratifiedKFold(10, shuffle, random_state=0), whatever is held out."""
+    given = {"train": rows([0, 1] * 100)}
+    folds = [three_splits(given, 0, fold=fold)[0] for fold in range(10)]
+    held = [text for splits in folds for text in splits["test"].texts]
+    assert sorted(held) == sorted(given["train"].texts)
+    assert len(set(held)) == len(held)
+    division = StratifiedKFold(10, shuffle=True, random_state=0)
+    theirs = list(division.split(np.zeros(200), given["train"].labels))
+    for splits, (_, test) in zip(folds, theirs, strict=True):
+        assert splits["test"] == given["train"].take(test.tolist())
+        parts = [set(part.texts) for part in splits.values()]
+        assert sum(map(len, parts)) == len(set().union(*parts)) == 200
+        assert len(splits["validation"]) == 18
+
+
+def test_a_fold_beyond_the_last_is_refused():
+    with pytest.raises(Mistake, match="fold 3 is too large for 3 folds; choose 0 to 2"):
+        three_splits({"train": rows([0, 1] * 3)}, 0, fold=3)
+
+
 def test_only_train_gives_three_parts_and_a_test_no_seed_moves():
     given = {"train": rows([0, 1] * 100)}
     one, rules, _ = three_splits(given, 0)
     other, _, _ = three_splits(given, 1)
-    assert rules == {"validation": CARVED, "test": HELD_OUT_FOLD}
+    assert rules == {"validation": CARVED, "test": f"{HELD_OUT_FOLD}: fold 0"}
     assert {split: len(part) for split, part in one.items()} == {
         "train": 162,
         "validation": 18,

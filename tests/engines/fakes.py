@@ -54,14 +54,20 @@ def fake(cell, prepared, report):
     for step in range(cell.steps):
         report({"step": step, "steps": cell.steps})
         time.sleep(float(os.environ.get("FAKE_SECONDS", "0")) / cell.steps)
-    start, stop = prepared.splits["test"]
-    scores = {"accuracy": (10 * cell.heads + cell.seed) / 100, "loss": 1.0, "macro_f1": 0.5}
-    return {
+    validation = {"accuracy": 50 * cell.learning_rate, "loss": 1.0, "macro_f1": 0.5}
+    known = {
         "status": "done",
         "reason": None,
         "parameters": cell.heads,
         "best_step": 1,
-        "validation": scores,
+        "validation": validation,
+    }
+    if cell.trial:
+        return known
+    start, stop = prepared.splits["test"]
+    scores = {"accuracy": (10 * cell.heads + cell.seed) / 100, "loss": 1.0, "macro_f1": 0.5}
+    return {
+        **known,
         "test": scores,
         "history": [],
         "confusion": [[stop - start, 0], [0, 0]],

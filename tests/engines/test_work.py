@@ -21,11 +21,13 @@ GOOD = {"status": "done", "validation": {"accuracy": 0.5}, "test": {"accuracy": 
 @pytest.fixture
 def outcome(catalogue, monkeypatch):
     """The outcome of a cell whose model is the function given."""
-    monkeypatch.setattr(work, "_prepared", lambda path: f"data in {path}")
+    monkeypatch.setattr(
+        work, "_prepared", lambda path, sealed: f"{'sealed ' * sealed}data in {path}"
+    )
 
-    def of(function, name="fake", report=lambda step: None, **facts):
+    def of(function, name="fake", report=lambda step: None, trial=False, **facts):
         model("fake", **facts)(function)
-        cell = Cell(model=name, dataset="planted_lookup", seed=3)
+        cell = Cell(model=name, dataset="planted_lookup", seed=3, trial=trial)
         return work.outcome(Job(spec_of(cell), flatten(cell), "there", "p"), report)
 
     return of
@@ -144,3 +146,21 @@ def test_a_part_that_changed_meanwhile_is_not_stored_under_the_old_name(outcome,
     found = work.outcome(Job("0" * 64, flatten(cell), "", "p"), lambda step: None)
     assert found["status"] == "failed"
     assert "changed while the run went on" in found["reason"]
+
+
+def test_a_trial_gets_sealed_data_and_needs_no_test_numbers(outcome):
+    got = []
+
+    def fit(prepared):
+        got.append(prepared)
+        return {"status": "done", "validation": {"accuracy": 0.5}}
+
+    assert outcome(fit, trial=True)["status"] == "done"
+    assert got == ["sealed data in there"]
+    assert "no finite test.accuracy" in outcome(fit)["reason"]
+
+
+def test_test_numbers_of_a_trial_are_refused(outcome):
+    found = outcome(lambda_of(GOOD), trial=True)
+    assert found["status"] == "failed"
+    assert "test numbers of a trial" in found["reason"]

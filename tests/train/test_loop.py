@@ -128,6 +128,27 @@ def test_the_best_validation_step_is_tested_and_the_test_split_read_once(monkeyp
     jax.tree.map(np.testing.assert_array_equal, looked[-1][2], best[2])
 
 
+def test_a_trial_never_reads_the_test_split(monkeypatch):
+    """Its record is the same whatever stands there, and says nothing of it."""
+    looked = []
+    look = loop._Lane.look
+    monkeypatch.setattr(
+        loop._Lane,
+        "look",
+        lambda lane, split, params=None: looked.append(split) or look(lane, split, params),
+    )
+    trial, usual = run(trial=True), run()
+    assert "test" not in looked[: len(looked) // 2]
+    assert not {"test", "confusion", "predictions", "confidences"} & set(trial)
+    kept = ("validation", "best_step", "history", "parameters")
+    assert {name: trial[name] for name in kept} == {name: usual[name] for name in kept}
+    assert measured(run(DATA.sealed(), trial=True)) == measured(trial)
+    assert program_of(CELL.replace({"trial": True}), DATA.sealed()) == (
+        program_of(CELL, DATA)[0],
+        False,
+    )
+
+
 def test_report_counts_the_steps_and_may_end_the_training(monkeypatch):
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 1e-9)
     seen = []

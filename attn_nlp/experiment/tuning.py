@@ -1,0 +1,299 @@
+"""The tuned protocol: the same trials for every row on validation, then the choice on fresh seeds.
+
+A *setting* to be tuned is a cell without its seed. Each gets the same `budget` of trials; trial t
+has the same values for all of them, drawn from one declared space. A trial is trained on the tuning
+seeds, never reads the test split, and is judged by its mean validation accuracy. The best one is
+then run on the seeds of the experiment, which no trial has seen.
+
+A resolved experiment lists the trials as cells. Its own cells have no spec until the trials have
+ended, since their values are not known before; `settle` fills them in from stored records alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import exp, isfinite, log
+from typing import TYPE_CHECKING
+
+from attn_nlp.experiment.cell import PATHS, check_path, check_value, unflatten
+from attn_nlp.experiment.identity import canonical_json, is_floor, spec_of
+from attn_nlp.mistakes import Mistake
+from attn_nlp.streams import Stream
+
+if TYPE_CHECKING:
+    from attn_nlp.experiment.definition import Experiment, Resolved, Table
+
+DIGITS = 3  # significant ones of a drawn value, so that it can be printed as it is
+RULE = "the best mean validation accuracy, the lowest number among equals"
+
+
+@dataclass(frozen=True)
+class Span:
+    """An interval from which the values of one setting are drawn."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def at(self, share: float) -> float:
+        """The value at a share of the way from low to high, to three significant digits.
+
+        Example:
+          >>> uniform(0.0, 0.5).at(0.25), log_uniform(1e-4, 1e-2).at(0.5)
+          (0.125, 0.001)
+        """
+        if self.log:
+            value = exp(log(self.low) + share * (log(self.high) - log(self.low)))
+        else:
+            value = self.low + share * (self.high - self.low)
+        return min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
+
+    @property
+    def text(self) -> str:
+        """What a caption prints."""
+        return f"{'log-uniform' if self.log else 'uniform'} from {self.low:g} to {self.high:g}"
+
+
+def uniform(low: float, high: float) -> Span:
+    """Values spread evenly."""
+    return Span(float(low), float(high))
+
+
+def log_uniform(low: float, high: float) -> Span:
+    """Values whose logarithms are spread evenly, for settings that matter by their ratio."""
+    return Span(float(low), float(high), log=True)
+
+
+SPACE: Mapping[str, Span] = {
+    "learning_rate": log_uniform(1e-4, 1e-2),
+    "weight_decay": log_uniform(1e-4, 1e-1),
+    "dropout": uniform(0.0, 0.5),
+}
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How every row is tuned.
+
+    Args:
+      budget: trials of each setting.
+      space: spans by path; numeric settings only, so that all trials of a setting share a program.
+      seeds: the seeds of the trials, none of them a seed of the experiment.
+    """
+
+    budget: int = 16
+    space: Mapping[str, Span] = field(default_factory=lambda: SPACE)
+    seeds: Sequence[int] = (1000, 1001)
+
+    def __post_init__(self) -> None:
+        numeric = [path for path, info in PATHS.items() if "numeric" in info]
+        if not isinstance(self.budget, int) or self.budget < 1:
+            raise Mistake(f"a tuning budget is {self.budget!r}; give a whole number from 1.")
+        if not self.space or not self.seeds:
+            raise Mistake("tuning needs a space and seeds; give at least one of each.")
+        for path, span in self.space.items():
+            if check_path(path, "path in a tuning space") not in numeric:
+                raise Mistake(
+                    f"{path!r} shapes the program and cannot be tuned in one; the space may have "
+                    f"{', '.join(numeric)}."
+                )
+            check_value(path, span.low)
+            check_value(path, span.high)
+            if not (isfinite(span.high) and span.low < span.high) or (span.log and span.low <= 0):
+                least = "above 0" if span.log else "finite"
+                raise Mistake(
+                    f"the span of {path!r} goes from {span.low:g} to {span.high:g}; give a low "
+                    f"end {least} and a higher high end."
+                )
+        for seed in self.seeds:
+            check_value("seed", seed)
+
+    def draws(self, name: str) -> list[dict[str, float]]:
+        """The values of every trial, by the experiment's name; a larger budget adds more."""
+        return [
+            {
+                path: span.at(Stream(0, f"{name}/tuning/{trial}/{path}").uniform())
+                for path, span in self.space.items()
+            }
+            for trial in range(self.budget)
+        ]
+
+
+def without_axes(experiment: Experiment, tuning: Tuning) -> Experiment:
+    """The experiment without the axes of what is tuned: the trials take their place.
+
+    Raises:
+      Mistake: such a path moves together with others, or is what a row or a table is about.
+    """
+    tuned = set(tuning.space)
+    axes = []
+    for axis in experiment.axes:
+        both = tuned & set(axis.paths)
+        if both and len(axis.paths) > 1:
+            raise Mistake(
+                f"{min(both)!r} is tuned and moves together with other settings; leave it out of "
+                "the space of tuning=Tuning(space=...)."
+            )
+        if not both:
+            axes.append(axis)
+    tables = tuple(_without_paths(table, tuned) for table in experiment.tables)
+    return dataclasses.replace(experiment, axes=tuple(axes), tables=tables)
+
+
+def _without_paths(table: Table, tuned: set[str]) -> Table:
+    columns = (table.columns,) if isinstance(table.columns, str) else tuple(table.columns)
+    rows = [table.rows] if isinstance(table.rows, str) else [p for r in table.rows for p in r.where]
+    about = tuned & {*rows, *table.where}
+    if about:
+        raise Mistake(
+            f"table {table.title!r} is about {min(about)!r}, which the trials choose; leave it "
+            "out of the space of tuning=Tuning(space=...)."
+        )
+    return dataclasses.replace(
+        table,
+        columns=tuple(path for path in columns if path not in tuned),
+        over=tuple(path for path in table.over if path not in tuned),
+        each=None if table.each in tuned else table.each,
+    )
+
+
+def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
+    """The resolved experiment with its trials as cells, and its own cells open.
+
+    Raises:
+      Mistake: a seed of the experiment is a tuning seed.
+    """
+    shared = {cell["settings"]["seed"] for cell in resolved.cells} & set(tuning.seeds)
+    if shared:
+        raise Mistake(
+            f"seed {min(shared)} is a seed of the experiment and of its trials; choose other "
+            "seeds for one of them, so that what was chosen on a seed is not tested on it."
+        )
+    draws = tuning.draws(resolved.name)
+    by_setting: dict[str, Mapping] = {}
+    cells = []
+    for cell in resolved.cells:
+        fixed = is_floor(unflatten(cell["settings"]))  # draws nothing, has nothing to tune
+        cells.append(cell if fixed else {"spec": None, "settings": cell["settings"]})
+        if not fixed:
+            by_setting.setdefault(setting_of(cell["settings"], tuning.space), cell["settings"])
+    trials = []
+    for seed in tuning.seeds:
+        for number, draw in enumerate(draws):
+            for settings in by_setting.values():
+                chosen = {**settings, **draw, "seed": seed, "trial": True}
+                spec = spec_of(unflatten(chosen))
+                trials.append({"spec": spec, "settings": chosen, "trial": number})
+    plain = {
+        "budget": tuning.budget,
+        "space": {path: dataclasses.asdict(span) for path, span in tuning.space.items()},
+        "seeds": list(tuning.seeds),
+        "draws": draws,
+        "cells": trials,
+    }
+    about = {name: plain[name] for name in ("budget", "space", "seeds")}
+    tables = tuple({**table, "tuning": about} for table in resolved.tables)
+    return dataclasses.replace(resolved, cells=tuple(cells), tables=tables, tuning=plain)
+
+
+def setting_of(settings: Mapping[str, object], space: Mapping[str, object]) -> str:
+    """What is tuned as one: a cell without its seed and without what the trials choose."""
+    apart = {"seed", "trial", *space}
+    return canonical_json({path: v for path, v in settings.items() if path not in apart})
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of one trial of one setting.
+
+    Attributes:
+      trial: its number.
+      values: the drawn values by path.
+      validation: mean validation accuracy over the tuning seeds; None where it lost, or while it
+        has not ended.
+      ended: whether it has a record for every tuning seed.
+      reason: why it lost; "" where it did not.
+    """
+
+    trial: int
+    values: Mapping[str, float]
+    validation: float | None
+    ended: bool
+    reason: str = ""
+
+
+def judged(tuning: Mapping, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
+    """The trials of every setting, by `setting_of`, in the order of their numbers.
+
+    A trial that diverged or failed on any of its seeds loses: it has no validation accuracy.
+
+    Args:
+      tuning: `Resolved.tuning`.
+      records: stored records by spec, with status, reason and validation.
+    """
+    runs: dict[str, dict[int, list[Mapping | None]]] = {}
+    for cell in tuning["cells"]:
+        of_setting = runs.setdefault(setting_of(cell["settings"], tuning["space"]), {})
+        of_setting.setdefault(cell["trial"], []).append(records.get(cell["spec"]))
+    return {
+        setting: [
+            _judge(number, tuning["draws"][number], by_number[number])
+            for number in sorted(by_number)
+        ]
+        for setting, by_number in runs.items()
+    }
+
+
+def _judge(number: int, values: Mapping[str, float], runs: Sequence[Mapping | None]) -> Judged:
+    there = [record for record in runs if record is not None]
+    lost = next((record for record in there if record["status"] != "done"), None)
+    ended = len(there) == len(runs)
+    if lost is not None:
+        return Judged(number, values, None, ended, f"{lost['status']}: {lost.get('reason') or ''}")
+    if not ended:
+        return Judged(number, values, None, False)
+    mean = sum(record["validation"]["accuracy"] for record in there) / len(there)
+    return Judged(number, values, mean, True)
+
+
+def best(trials: Sequence[Judged]) -> Judged | None:
+    """The trial of the best mean validation accuracy, the first of equals; None where all lost."""
+    judged = [each for each in trials if each.validation is not None]
+    return max(judged, key=lambda each: (each.validation, -each.trial), default=None)
+
+
+def settle(resolved: Resolved, records: Mapping[str, Mapping]) -> Resolved:
+    """The experiment with the values that its trials chose, where all trials of a cell have ended.
+
+    A cell whose trials all lost is skipped, with the reason. Nothing but validation numbers is
+    read, and a cell that is settled already stays.
+
+    Args:
+      resolved: as `with_trials` made it, or as it was settled before.
+      records: stored records of the trials.
+    """
+    if resolved.tuning is None or all(cell["spec"] for cell in resolved.cells):
+        return resolved
+    found = judged(resolved.tuning, records)
+    cells, skipped = [], list(resolved.skipped)
+    for cell in resolved.cells:
+        trials = found.get(setting_of(cell["settings"], resolved.tuning["space"]), [])
+        if cell["spec"] or not all(each.ended for each in trials):
+            cells.append(cell)
+            continue
+        chosen = best(trials)
+        if chosen is None:
+            reason = f"all {len(trials)} trials were lost; the first {trials[0].reason}"
+            skipped.append({"settings": cell["settings"], "reason": reason})
+            continue
+        settings = {**cell["settings"], **chosen.values}
+        try:
+            spec = spec_of(unflatten(settings))
+        except Mistake:  # a part of a file that is not read now; the run that trains it knows it
+            cells.append(cell)
+            continue
+        lost = sum(each.validation is None for each in trials)
+        cells.append({"spec": spec, "settings": settings, "trial": chosen.trial, "lost": lost})
+    return dataclasses.replace(resolved, cells=tuple(cells), skipped=tuple(skipped))

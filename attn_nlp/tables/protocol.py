@@ -1,0 +1,97 @@
+"""Which protocol a table follows: the same settings for all rows, or the same budget of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attn_nlp.experiment.tuning import RULE, Span
+from attn_nlp.tables.layout import Layout, plural
+
+_SETTINGS = {
+    "learning_rate": lambda value: f"learning rate {value:g}",
+    "steps": lambda value: plural(value, "step"),
+    "batch_size": lambda value: f"batches of {plural(value, 'sentence')}",
+    "layers": lambda value: plural(value, "layer"),
+    "width": lambda value: f"width {value}",
+}
+_MOST = 12  # places whose chosen values stand in the caption; of more they have their own table
+
+
+def protocol(table: Mapping, layout: Layout) -> list[str]:
+    """The sentences of a caption that say what was the same for all rows."""
+    tuning = table.get("tuning")
+    fixed = [f"{path} = {value}" for path, value in table["where"].items() if path not in _SETTINGS]
+    all_have = [f"All cells have {', '.join(fixed)}."] if fixed else []
+    if tuning is None:
+        return [" ".join([_same_settings(layout), *all_have])]
+    return [" ".join([_tuned(tuning, layout), *all_have]), *_chosen(table, tuning, layout)]
+
+
+def _same_settings(layout: Layout) -> str:
+    same, differ = _shared(layout, ())
+    says = f"Same settings for all rows ({', '.join(same)}); no row was tuned on its own"
+    if differ:
+        says += f"; varied in the table: {', '.join(differ)}"
+    if "learning_rate" not in differ:
+        says += "; the order of rows may depend on the learning rate"
+    return says + "."
+
+
+def _tuned(tuning: Mapping, layout: Layout) -> str:
+    space = ", ".join(f"{path} {Span(**span).text}" for path, span in tuning["space"].items())
+    seeds = ", ".join(map(str, tuning["seeds"]))
+    same, differ = _shared(layout, tuning["space"])
+    says = (
+        f"Tuned: every row and column had the same {plural(tuning['budget'], 'trial')}, drawn at "
+        f"random ({space}), each on {plural(len(tuning['seeds']), 'seed')} of its own ({seeds}). "
+        f"Chosen by {RULE}; a trial that diverged or failed on any seed lost. What was chosen was "
+        "then trained on the fresh seeds of this table; no trial read the test split."
+    )
+    if same:
+        says += f" Not tuned, and the same for all rows: {', '.join(same)}."
+    if differ:
+        says += f" Varied in the table: {', '.join(differ)}."
+    return says
+
+
+def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], list[str]]:
+    """Settings that all cells share, in words, and the paths of those that they do not."""
+    every = layout.settings()
+    same, differ = [], []
+    for path, words in _SETTINGS.items():
+        values = list(dict.fromkeys(each[path] for each in every if path in each))
+        if path in apart or not values:
+            continue
+        if len(values) == 1:
+            same.append(words(values[0]))
+        else:
+            differ.append(path)
+    return same, differ
+
+
+def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[str]:
+    """What the trials chose, by row and column; or where that can be read."""
+    by_choice: dict[str, list[str]] = {}
+    waiting = 0
+    for (number, column), place in layout.places.items():
+        waiting += any(cell["spec"] is None for cell in place.cells.values())
+        name = repr(table["rows"][number]["label"])
+        name += f" ({', '.join(map(str, column))})" if column else ""
+        chosen = [cell for cell in place.cells.values() if "trial" in cell]
+        for says in dict.fromkeys(_choice(cell, tuning) for cell in chosen):
+            by_choice.setdefault(says, []).append(name)
+    notes = []
+    if by_choice and sum(map(len, by_choice.values())) <= _MOST:
+        said = [f"{says} by {', '.join(names)}" for says, names in by_choice.items()]
+        notes.append(f"Chosen: {'; '.join(said)}.")
+    elif by_choice:
+        notes.append("The chosen values are a table of their own: attn-nlp table --tuning.")
+    if waiting:
+        notes.append(f"The trials of {plural(waiting, 'place')} have not all ended.")
+    return notes
+
+
+def _choice(cell: Mapping, tuning: Mapping) -> str:
+    values = ", ".join(f"{path} {cell['settings'][path]:g}" for path in tuning["space"])
+    lost = f"; {cell['lost']} of {tuning['budget']} trials lost" if cell["lost"] else ""
+    return f"trial {cell['trial']} ({values}{lost})"
