@@ -21,6 +21,8 @@ from flax import nnx
 
 from attn_nlp.attention.bound import Bound, Call, Here
 from attn_nlp.attention.compose import Attention
+from attn_nlp.attention.dense import dense
+from attn_nlp.attention.layer_norm import layer_norm
 from attn_nlp.experiment import Cell
 from attn_nlp.streams import Stream
 
@@ -36,21 +38,18 @@ class Dense(nnx.Module):
         self.shift = nnx.Param(jnp.zeros(fan_out))
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        flat = x.reshape(-1, x.shape[-1]) @ self.kernel[...] + self.shift[...]
-        return flat.reshape(*x.shape[:-1], -1)
+        return dense(x, self.kernel[...], self.shift[...])
 
 
 class Norm(nnx.Module):
-    """Layer normalisation of the last axis (Ba et al., 2016) with epsilon 1e-6."""
+    """Layer normalisation of the last axis, see `layer_norm`."""
 
     def __init__(self, width: int):
         self.gain = nnx.Param(jnp.ones(width))
         self.shift = nnx.Param(jnp.zeros(width))
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        centred = x - x.mean(axis=-1, keepdims=True)
-        variance = jnp.square(centred).mean(axis=-1, keepdims=True)
-        return centred * jax.lax.rsqrt(variance + 1e-6) * self.gain[...] + self.shift[...]
+        return layer_norm(x, self.gain[...], self.shift[...])
 
 
 class Block(nnx.Module):

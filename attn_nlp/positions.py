@@ -34,12 +34,19 @@ def sinusoidal(x, here):
     References:
       Vaswani et al., 2017, arXiv:1706.03762, section 3.5.
     """
+    import jax
     import jax.numpy as jnp
 
     width = x.shape[-1]
     pair = jnp.arange(width) // 2
-    angle = here.rows[:, None] / 10000.0 ** (2 * pair / width)
-    return x + jnp.where(jnp.arange(width) % 2 == 0, jnp.sin(angle), jnp.cos(angle))
+    slow = 10000.0 ** (2 * pair / width)
+
+    def waves(place):
+        angle = place / slow
+        return jnp.where(jnp.arange(width) % 2 == 0, jnp.sin(angle), jnp.cos(angle))
+
+    # One place after another: without the loop XLA works them out anew for each of B sentences.
+    return x + jax.lax.map(waves, here.rows)
 
 
 @position(

@@ -56,5 +56,41 @@ def fold(key, name: str):
     return jax.random.fold_in(key, int.from_bytes(_digest(name)[:4], "little"))
 
 
+def hashed(key, name: str, *places):
+    """Random uint32 numbers for places, each from the key, the name and its own place alone.
+
+        h = a;  h = mix(h ^ place), for each kind of place in turn;  number = mix(h + b)
+
+    where (a, b) are the words of the key, turned by those of SHA-256 of the name, and mix is
+    C. Wellons's "lowbias32": shifts and multiplications after which a change of any bit changes
+    every other one about half of the time. Good enough to say what is dropped, and cheap enough to
+    be worked out wherever it is asked for; not a generator for simulation.
+
+    Args:
+      key: a JAX key.
+      name: names the stream.
+      places: uint32 arrays that broadcast.
+
+    Returns:
+      uint32, of the shape that the places broadcast to.
+    """
+    import jax
+
+    digest = _digest(name)
+    words = jax.random.key_data(key)
+    first, second = np.frombuffer(digest[:8], "<u4")
+    found = words[-2] ^ first
+    for place in places:
+        found = _mixed(found ^ place)
+    return _mixed(found + (words[-1] ^ second))
+
+
+def _mixed(word):
+    """A permutation of the 32-bit words, by C. Wellons, "Prospecting for Hash Functions", 2018."""
+    word = (word ^ (word >> 16)) * np.uint32(0x7FEB352D)
+    word = (word ^ (word >> 15)) * np.uint32(0x846CA68B)
+    return word ^ (word >> 16)
+
+
 def _digest(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()

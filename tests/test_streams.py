@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.streams import Stream, fold
+from attn_nlp.streams import Stream, fold, hashed
 
 
 def test_a_path_decides_the_bits():
@@ -46,3 +48,49 @@ def test_mean_and_deviation():
 def test_fold_takes_any_name(name):
     key = jax.random.key(0)
     assert jnp.all(jax.random.key_data(fold(key, name)) == jax.random.key_data(fold(key, name)))
+
+
+def test_hashed_numbers_are_those_of_the_formula():
+    def mix(word):
+        word = (word ^ word >> 16) * 0x7FEB352D & 0xFFFFFFFF
+        word = (word ^ word >> 15) * 0x846CA68B & 0xFFFFFFFF
+        return word ^ word >> 16
+
+    key = jax.random.key(7)
+    digest = hashlib.sha256(b"name").digest()
+    words = [int(word) for word in jax.random.key_data(key)]
+    first = words[0] ^ int.from_bytes(digest[:4], "little")
+    second = words[1] ^ int.from_bytes(digest[4:8], "little")
+    rows, columns = jnp.arange(3, dtype=jnp.uint32)[:, None], jnp.arange(4, dtype=jnp.uint32)
+    found = hashed(key, "name", rows, columns)
+    assert found.dtype == jnp.uint32
+    for row, column in np.ndindex(3, 4):
+        wanted = mix((mix(mix(first ^ row) ^ column) + second) & 0xFFFFFFFF)
+        assert int(found[row, column]) == wanted
+
+
+def test_hashed_numbers_look_drawn():
+    """Every bit is even, and bits agree half of the time: over places, streams, keys and steps."""
+    places = jnp.arange(20_000, dtype=jnp.uint32)
+    key = jax.random.key(0)
+
+    def bits(key, name, places):
+        words = np.asarray(hashed(key, name, places))
+        return np.unpackbits(words.view(np.uint8)).reshape(-1, 32)
+
+    one = bits(key, "a", places)
+    even = 5 * 0.5 / len(places) ** 0.5  # five standard errors
+    assert np.abs(one.mean(axis=0) - 0.5).max() < even
+    others = {
+        "the next place": bits(key, "a", places + 1),
+        "64 places on": bits(key, "a", places + 64),
+        "another stream": bits(key, "b", places),
+        "another key": bits(jax.random.key(1), "a", places),
+        "the next step": bits(jax.random.fold_in(key, 1), "a", places),
+    }
+    for name, other in others.items():
+        assert np.abs((one == other).mean(axis=0) - 0.5).max() < even, name
+    counts = np.bincount(np.asarray(hashed(key, "a", places)) >> 24, minlength=256)
+    expected = len(places) / 256
+    # Chi-square of 255 degrees of freedom: mean 255, deviation 22.6; five of them.
+    assert abs(((counts - expected) ** 2 / expected).sum() - 255) < 5 * 22.6

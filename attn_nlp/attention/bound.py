@@ -18,7 +18,7 @@ from flax import nnx
 from attn_nlp.choice import Choice
 from attn_nlp.letters import evaluate, shape
 from attn_nlp.registry import Numeric
-from attn_nlp.streams import Stream, fold
+from attn_nlp.streams import Stream, fold, hashed
 
 
 @dataclass(frozen=True)
@@ -62,41 +62,32 @@ class Call:
     def drop(self, x, path: str, stream: str):
         """`x` with entries set to zero at the rate of that path, the others scaled up to match.
 
-        The rate is rounded to a 256th, since one random byte an entry decides; four bytes come of
-        one 32-bit draw, which makes dropout cheap.
+        One hashed number an entry decides: worked out where it is used, it costs a tenth of a draw
+        from JAX's generator, which is a pass over memory for each of its twenty rounds.
         """
-        import jax
         import jax.numpy as jnp
 
         if path not in self.dropping:
             return x
-        words = jax.random.bits(fold(self.key, stream), (-(-x.size // 4),), jnp.uint32)
-        bytes_ = jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: x.size]
-        return self._thinned(x, bytes_.reshape(x.shape), path)
+        places = jnp.arange(x.size, dtype=jnp.uint32).reshape(x.shape)
+        return self._thinned(x, hashed(self.key, stream, places), path)
 
     def drop_weights(self, weights, path: str, stream: str, here: Here):
-        """The same for weights (B, M, T, S), by bytes that follow from absolute positions.
+        """The same for weights (B, M, T, S), by numbers that follow from absolute positions.
 
-        So it is the same in whatever blocks the matrix is worked out. Blocks begin at multiples of
-        eight keys, since one draw gives the bytes of eight.
+        So it is the same in whatever blocks the matrix is worked out.
         """
-        import jax
-        import jax.numpy as jnp
-
         if path not in self.dropping:
             return weights
-        keys = weights.shape[3]
-        eights = here.columns[0] // 8 + jnp.arange(-(-keys // 8))
-        words = _words(fold(self.key, stream), weights.shape[:2], here.rows, eights)
-        bytes_ = jax.lax.bitcast_convert_type(words, jnp.uint8)  # (B, M, T, eights, 2, 4)
-        bytes_ = bytes_.reshape(*weights.shape[:3], -1)[..., :keys]
-        return self._thinned(weights, bytes_, path)
+        places = _places(weights.shape[:2], here.rows, here.columns)
+        return self._thinned(weights, hashed(self.key, stream, *places), path)
 
-    def _thinned(self, x, bytes_, path: str):
+    def _thinned(self, x, words, path: str):
         import jax.numpy as jnp
 
-        limit = jnp.round(self.numeric[path] * 256)
-        return jnp.where(bytes_ >= limit, x * (256 / (256 - limit)), 0.0)
+        rate = self.numeric[path]
+        limit = jnp.asarray(rate * 2.0**32, jnp.float32).astype(jnp.uint32)
+        return jnp.where(words >= limit, x * (1 / (1 - rate)), 0.0)
 
     def draw(self, stream: str, here: Here | None):
         """A function from a shape (B, M, T, S) to numbers in (0, 1), or None outside training.
@@ -123,13 +114,21 @@ def _words(key, sentences_and_maps, rows, columns):
     import jax.numpy as jnp
     from jax.extend.random import threefry_2x32
 
-    sentences, maps = sentences_and_maps
-    shape = (sentences, maps, len(rows), len(columns))
-    high = jnp.arange(sentences * maps, dtype=jnp.uint32).reshape(sentences, maps, 1, 1)
-    low = rows.astype(jnp.uint32)[:, None] << 16 | columns.astype(jnp.uint32)[None, :]
-    pairs = [jnp.broadcast_to(each, shape).reshape(-1) for each in (high, low)]
+    shape = (*sentences_and_maps, len(rows), len(columns))
+    places = _places(sentences_and_maps, rows, columns)
+    pairs = [jnp.broadcast_to(each, shape).reshape(-1) for each in places]
     words = threefry_2x32(jax.random.key_data(key), jnp.concatenate(pairs))
     return jnp.moveaxis(words.reshape(2, *shape), 0, -1)
+
+
+def _places(sentences_and_maps, rows, columns):
+    """Sentence and map (B, M, 1, 1), row and column (T, S), each pair as one uint32."""
+    import jax.numpy as jnp
+
+    sentences, maps = sentences_and_maps
+    high = jnp.arange(sentences * maps, dtype=jnp.uint32).reshape(sentences, maps, 1, 1)
+    low = rows.astype(jnp.uint32)[:, None] << 16 | columns.astype(jnp.uint32)[None, :]
+    return high, low
 
 
 class Bound(nnx.Module):

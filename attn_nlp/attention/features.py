@@ -134,5 +134,7 @@ def identity(x):
 
 
 def _dense(x, kernel, shift):
-    """x K + s on flattened positions, which is faster than on (B, T, E)."""
-    return (x.reshape(-1, x.shape[-1]) @ kernel + shift).reshape(*x.shape[:-1], -1)
+    """x K + s; imported late, so that listing parts does not start JAX."""
+    from attn_nlp.attention.dense import dense
+
+    return dense(x, kernel, shift)

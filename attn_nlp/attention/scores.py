@@ -141,8 +141,8 @@ def additive(q, k, direction):
     import jax.numpy as jnp
 
     @jax.checkpoint
-    def row(query):  # (B, Q, D)
-        return jnp.einsum("bhsd,hd->bhs", jnp.tanh(query[:, :, None, :] + k), direction)
+    def row(query):  # (B, Q, D); as a sum, since the product with a vector takes twice as long
+        return (jnp.tanh(query[:, :, None, :] + k) * direction[:, None, :]).sum(axis=-1)
 
     return jax.lax.map(row, q.transpose(2, 0, 1, 3)).transpose(1, 2, 0, 3)
 

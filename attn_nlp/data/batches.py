@@ -1,7 +1,7 @@
 """Which rows make up which batch, and how far each batch is padded.
 
 In: token counts. Out: plans, plain arrays of row numbers and buckets. A bucket is one padded
-length; each costs a compilation, so there are at most four, chosen from the dataset alone. The
+length; each costs a compilation, so there are at most six, chosen from the dataset alone. The
 plan is drawn by seed from the dataset alone too, by a fixed rule, so that a result never depends
 on the number of steps, the machine or what ran beside it. Where data are joined or padded
 differently the numbers change: raise the revision of the data.
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MOST_BUCKETS = 4
+MOST_BUCKETS = 6
 STEP = 4  # edges are multiples of this; the last one is exact
-BUCKET_PRICE = 0.03  # a bucket must save this share of the real tokens: 2 to 4 s of compilation
+BUCKET_PRICE = 0.015  # a bucket must save this share of the real tokens: 2 s of compilation
 WINDOW = 50  # batches sorted by length together
 ROWS_STREAM, ORDER_STREAM = 1, 2
 
@@ -25,7 +25,7 @@ def bucket_edges(train_lengths: np.ndarray, longest: int) -> tuple[int, ...]:
 
         cost(e_1 < ... < e_k) = sum_i min{e : e >= n_i} + (k - 1) * BUCKET_PRICE * sum_i n_i
 
-    minimised over e_k = longest, every other edge a multiple of 4, and k <= 4, by dynamic
+    minimised over e_k = longest, every other edge a multiple of 4, and k <= 6, by dynamic
     programming. The sum counts tokens as if each train row were padded to its own bucket; batches
     are sorted by length, so nearly all are.
 

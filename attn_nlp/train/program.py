@@ -28,6 +28,7 @@ from attn_nlp.encoder import Encoder
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.streams import fold
+from attn_nlp.train import adamw
 
 EVALUATION_BATCH = 128
 EVALUATION_BATCHES = 16  # a call of the evaluation program; more sentences take more calls
@@ -98,32 +99,22 @@ class Program:
         params = jax.tree.map(
             jnp.asarray, nnx.to_pure_dict(nnx.split(self._model(seed), nnx.Param)[1])
         )
-        return {"params": params, "optimiser": self._optimiser({}).init(params)}
+        return {"params": params, "optimiser": adamw.start(params)}
 
-    def _optimiser(self, numeric) -> optax.GradientTransformation:
-        """AdamW with clipping, linear warm-up and cosine decay to zero; decay on matrices only."""
+    def _rate(self, step, peak):
+        """The learning rate of a step, counted from 0: linear warm-up and cosine decay to zero."""
         steps = self.cell.steps
         rise = max(1, round(steps * self.cell.warmup))
         # Zero comes one step after the last; and there is a way down even after a warm-up of 1.0.
         schedule = optax.warmup_cosine_decay_schedule(0.0, 1.0, rise, max(steps, rise) + 1)
-        peak = numeric.get("learning_rate", 0.0)
-        return optax.chain(
-            optax.clip_by_global_norm(numeric.get("clip", 1.0)),
-            optax.scale_by_adam(b1=0.9, b2=0.999),
-            optax.add_decayed_weights(
-                numeric.get("weight_decay", 0.0),
-                mask=lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params),
-            ),
-            # One step ahead, so that the first update of the warm-up is not of length zero.
-            optax.scale_by_schedule(lambda step: -peak * schedule(step + 1)),
-        )
+        # One step ahead, so that the first update of the warm-up is not of length zero.
+        return peak * schedule(step + 1)
 
     def _train(self, state, numeric, seed, ids, labels, rows, buckets, first, count, total):
         """`count` steps from step `first`; also the summed loss and the first step without one.
 
         The sum goes on from `total`, so that it has the same bits however the steps are handed out.
         """
-        optimiser = self._optimiser(numeric)
         dropout = fold(jax.random.key(seed), "dropout")
 
         def loss_of(edge: int, params, chosen, key):
@@ -140,8 +131,14 @@ class Program:
             loss, grads = jax.lax.switch(
                 buckets[place], branches, state["params"], rows[place], key
             )
-            updates, averages = optimiser.update(grads, state["optimiser"], state["params"])
-            params = optax.apply_updates(state["params"], updates)
+            params, averages = adamw.update(
+                state["params"],
+                grads,
+                state["optimiser"],
+                rate=self._rate(place, numeric["learning_rate"]),
+                decay=numeric["weight_decay"],
+                clip=numeric["clip"],
+            )
             bad = jnp.where(jnp.isfinite(loss), bad, jnp.minimum(bad, place))
             return {"params": params, "optimiser": averages}, total + loss, bad
 
