@@ -24,6 +24,7 @@ DEFAULT_FORMAT = "terminal"
 SHOWN = (
     *("status", "reason", "validation", "test", "data", "provenance"),
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
+    *("predictions", "gold"),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2_000
 RNG_SEED = 20_190_804
-_PIECE = 250  # resamples worked out at once
 
 
 @dataclass(frozen=True)
@@ -135,13 +135,8 @@ def resampled_means(d: np.ndarray, resamples: int, rng_seed: int) -> np.ndarray:
 
     n, size = d.shape
     rows, columns = _drawn(n, resamples, rng_seed, 0), _drawn(size, resamples, rng_seed, 1)
-    totals = np.concatenate(
-        [
-            ((columns[start : start + _PIECE] @ d.T) * rows[start : start + _PIECE]).sum(axis=1)
-            for start in range(0, resamples, _PIECE)
-        ]
-    )
-    return totals / d.size
+    drawn = columns @ d.T.astype(np.float32)  # whole numbers far below 2^24
+    return (drawn.astype(np.float64) * rows).sum(axis=1) / d.size
 
 
 @dataclass(frozen=True)
@@ -192,6 +187,18 @@ def mcnemar(variant: np.ndarray, baseline: np.ndarray) -> McNemar:
     b, c = int((right & ~base).sum()), int((base & ~right).sum())
     p = min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5))) if b + c else 1.0
     return McNemar(b, c, p)
+
+
+def right(predictions: Sequence[Sequence[int]], gold: Sequence[int]) -> np.ndarray:
+    """(n, N) bool: whether each of n runs answered each of N sentences as labelled.
+
+    Example:
+      >>> right([[0, 1, 1], [0, 0, 0]], [0, 1, 0]).tolist()
+      [[True, True, False], [True, False, True]]
+    """
+    import numpy as np
+
+    return np.asarray(predictions) == np.asarray(gold)
 
 
 def _variance(sums: np.ndarray, total: int) -> float | None:

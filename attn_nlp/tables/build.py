@@ -32,6 +32,7 @@ from attn_nlp.tables.grid import (
 from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.outcomes import Outcomes, outcomes
+from attn_nlp.tables.over_sentences import with_sentences
 from attn_nlp.tables.quantities import quantity
 
 
@@ -75,6 +76,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
         )
         for number, row in enumerate(table["rows"])
     ]
+    rows = with_sentences(rows, layout, records, shown.name)
     rows += floor_rows(layout, resolved, records, shown)
     rows, footnotes = _with_footnotes(rows)
     grid = Grid(

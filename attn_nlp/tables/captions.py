@@ -10,6 +10,7 @@ from attn_nlp.tables.diverged import unfinished
 from attn_nlp.tables.facts import Facts, data_notes, label_of, sentences
 from attn_nlp.tables.grid import FLOOR, Grid
 from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.over_sentences import sentence_notes
 from attn_nlp.tables.protocol import protocol
 
 
@@ -24,6 +25,7 @@ def caption(
         *protocol(table, layout),
         *_selection(table),
         *_split_errors(grid, table, layout, facts),
+        *sentence_notes(grid),
         *_carve(table, facts),
         *data_notes(facts),
         *unfinished(grid),

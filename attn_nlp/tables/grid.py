@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from attn_nlp.stats import Comparison, Summary
+from attn_nlp.stats import Comparison, McNemar, Summary, TwoWay
 
 MEASURED, PENDING, ABSENT = "measured", "not run yet", "absent"
 FAILED, DIVERGED, SKIPPED, WITHOUT = "failed", "diverged", "skipped", "without the value"
@@ -79,6 +79,8 @@ class Entry:
       footnote: the letter under which the reason stands below the table; "" for none.
       parameters: fewest and most of the replicates; None where unknown.
       counted: the same with diverged runs counted; None where that changes nothing.
+      sentences: the comparison with test sentences drawn anew; None where predictions are not at
+        hand. See `tables/over_sentences.py`.
     """
 
     state: str
@@ -90,6 +92,7 @@ class Entry:
     footnote: str = ""
     parameters: tuple[int, int] | None = None
     counted: Counted | None = None
+    sentences: TwoWay | McNemar | None = None
 
 
 @dataclass(frozen=True)

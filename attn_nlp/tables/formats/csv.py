@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from attn_nlp.stats import TwoWay
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import DIVERGED, FLOOR, Column, Entry, Grid, GridRow
 from attn_nlp.tables.legend import seeds_text
@@ -42,6 +43,13 @@ _AFTER = (
     "family",
     "verdict",
     "seeds_needed",
+    "error_seeds",
+    "error_sentences",
+    "two_way_low",
+    "two_way_high",
+    "bootstrap_low",
+    "bootstrap_high",
+    "mcnemar_p",
     "diverged",
     "mean_with_diverged",
     "difference_with_diverged",
@@ -86,6 +94,13 @@ def _line(grid: Grid, row: GridRow, column: Column, entry: Entry, paths: list[st
             "p_holm_with_diverged": compared.p_holm,
             "verdict_with_diverged": str(compared.verdict),
         }
+    if isinstance(entry.sentences, TwoWay):
+        each = entry.sentences
+        found |= {"error_seeds": each.error_seeds, "error_sentences": each.error_sentences}
+        found |= {"two_way_low": each.low, "two_way_high": each.high}
+        found |= {"bootstrap_low": each.bootstrap_low, "bootstrap_high": each.bootstrap_high}
+    elif entry.sentences:
+        found["mcnemar_p"] = entry.sentences.p
     if entry.comparison:
         compared, difference = entry.comparison, entry.comparison.difference
         found |= {

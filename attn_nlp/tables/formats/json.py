@@ -73,6 +73,7 @@ def _entry(entry: Entry) -> dict:
         "parameters": entry.parameters,
         "summary": None if entry.summary is None else dataclasses.asdict(entry.summary),
         "comparison": None if entry.comparison is None else _comparison(entry.comparison),
+        "over_sentences": None if entry.sentences is None else dataclasses.asdict(entry.sentences),
         "with_diverged": None if entry.counted is None else _counted(entry.counted),
     }
 

@@ -1,0 +1,113 @@
+"""What other test sentences would do to a difference, from the stored predictions.
+
+The intervals of a table are over seeds, for the sentences at hand. Where a store holds predictions
+and labels, every comparison is also judged with the sentences drawn anew: over seeds and sentences
+where there are several runs, by McNemar's test where there is one. Records that were read without
+their predictions, or over several test splits, leave a table as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from attn_nlp.stats import McNemar, TwoWay, mcnemar, right, two_way
+from attn_nlp.stats.sentences import RESAMPLES, RNG_SEED
+from attn_nlp.tables.grid import FLOOR, Grid, GridRow
+from attn_nlp.tables.layout import Layout, Place
+from attn_nlp.tables.stars import p_text
+from attn_nlp.tables.text import STARRED
+
+VALUE = "test.accuracy"  # the only number that is a mean over sentences whose parts are stored
+COLUMNS = ("predictions", "gold")  # that a record needs beside those of any table
+_NAMED = 6
+
+
+def with_sentences(
+    rows: Sequence[GridRow], layout: Layout, records: Mapping[str, dict], value: str
+) -> list[GridRow]:
+    """The rows, with `Entry.sentences` wherever an entry is compared with the baseline."""
+    if value != VALUE or layout.baseline is None:
+        return list(rows)
+    judged = []
+    for number, row in enumerate(rows):
+        entries = list(row.entries)
+        for at, column in enumerate(layout.columns):
+            if entries[at].comparison is not None:
+                places = layout.place(number, column), layout.place(layout.baseline, column)
+                entries[at] = dataclasses.replace(entries[at], sentences=_judged(*places, records))
+        judged.append(dataclasses.replace(row, entries=tuple(entries)))
+    return judged
+
+
+def _judged(
+    variant: Place, baseline: Place, records: Mapping[str, dict]
+) -> TwoWay | McNemar | None:
+    """Both rows' runs of the replicates that they share, sentence by sentence."""
+    pairs = []
+    for replicate, cell in variant.cells.items():
+        other = baseline.cells.get(replicate)
+        pair = records.get(cell["spec"]), records.get(other["spec"] if other else "")
+        if all(each is not None and each["status"] == "done" for each in pair):
+            pairs.append(pair)
+    if not pairs:
+        return None
+    gold = pairs[0][0].get("gold")
+    known = all(each.get("predictions") and each.get("gold") == gold for p in pairs for each in p)
+    if not gold or not known:
+        return None
+    ours, theirs = (right([pair[i]["predictions"] for pair in pairs], gold) for i in (0, 1))
+    return mcnemar(ours[0], theirs[0]) if len(pairs) == 1 else two_way(ours, theirs)
+
+
+def sentence_notes(grid: Grid) -> list[str]:
+    """What a caption says of it."""
+    judged = [
+        (f"{row.label!r}" + (f" ({grid.name_of(column)})" if column.labels else ""), entry)
+        for row in grid.rows
+        if row.kind != FLOOR
+        for column, entry in zip(grid.columns, row.entries, strict=True)
+        if entry.sentences is not None
+    ]
+    both = [(name, e) for name, e in judged if isinstance(e.sentences, TwoWay)]
+    single = [(name, e.sentences) for name, e in judged if isinstance(e.sentences, McNemar)]
+    return [*(_two_way(both) if both else []), *(_mcnemar(single) if single else [])]
+
+
+def _two_way(judged: list) -> list[str]:
+    wider = [
+        (each.high - each.low) / (2 * half)
+        for _, entry in judged
+        if (each := entry.sentences).low is not None
+        and (half := entry.comparison.difference.half_width)
+    ]
+    says = (
+        "Another draw of test sentences is not in ±. With errors clustered by seed and by sentence "
+        "the 95% intervals of the differences are "
+    )
+    low, high = (min(wider), max(wider)) if wider else (1.0, 1.0)
+    says += f"{low:.1f} to {high:.1f} times as wide" if wider else "without width, as those above"
+    starred = [(name, e.sentences) for name, e in judged if e.comparison.verdict in STARRED]
+    lost = [name for name, each in starred if each.low is None or each.low <= 0 <= each.high]
+    if starred:
+        says += (
+            f"; {'none' if not lost else ', '.join(lost)} of the {len(starred)} found better or "
+            "worse then includes zero"
+        )
+    return [
+        f"{says}. They stand in CSV and JSON, beside those of a paired bootstrap over seeds and "
+        f"sentences ({RESAMPLES:,} resamples, seed {RNG_SEED})."
+    ]
+
+
+def _mcnemar(judged: list[tuple[str, McNemar]]) -> list[str]:
+    named = [
+        f"{name} {p_text(each.p)} ({each.only_variant} to {each.only_baseline} sentences)"
+        for name, each in judged[:_NAMED]
+    ]
+    if len(judged) > _NAMED:
+        named.append("the others in CSV and JSON")
+    return [
+        "One run of each row, compared sentence by sentence as two fixed models, whatever other "
+        f"seeds would do (exact McNemar p, not corrected): {'; '.join(named)}."
+    ]
