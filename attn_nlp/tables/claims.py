@@ -101,20 +101,25 @@ def _power(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
         told.append((stars, place, spread * quantity.scale, effect * spread * quantity.scale))
     if not told:
         return []
-    decimals, unit = quantity.decimals + 1, quantity.points or "the same unit"
+    decimals, unit = quantity.decimals + 1, quantity.points or "of the same unit"
     each = [
-        f"{detected:.{decimals}f} in a family of {stars.comparisons} with {stars.seeds} pairs and "
-        f"a deviation of {spread:.{decimals}f}" + (f" ({place})" if place else "")
+        f"{replicates(table['over'], stars.seeds)} detect {detected:.{decimals}f} {unit} in a "
+        f"family of {stars.comparisons}, the paired deviation being {spread:.{decimals}f}"
+        + (f" ({place})" if place else "")
         for stars, place, spread, detected in told
     ]
     if len(each) > _NAMED:
-        amounts = sorted(detected for _, _, _, detected in told)
-        each = [f"from {amounts[0]:.{decimals}f} to {amounts[-1]:.{decimals}f}, by column"]
+        least, *_, most = sorted(told, key=lambda family: family[-1])
+        each = [
+            f"from {least[-1]:.{decimals}f} {unit} ({least[1]}, paired deviation "
+            f"{least[2]:.{decimals}f}) to {most[-1]:.{decimals}f} ({most[1]}, "
+            f"{most[2]:.{decimals}f}) are detected"
+        ]
     return [
-        f"Power: a true difference is found better or worse with probability .8 from this size on, "
-        f"in {unit}: {'; '.join(each)}. The deviation is the root mean square of those of the "
-        "table's own paired differences, taken for normal, and no other difference of the family "
-        "need be real. Effect sizes (d_z with a 95% interval, rank-biserial) stand in CSV and JSON."
+        f"Power: with probability .8, {'; '.join(each)}. The deviation is the root mean square of "
+        "those of the table's own paired differences, taken for normal and for the true one; no "
+        "other difference of the family need be real. Effect sizes (d_z with a 95% interval, "
+        "rank-biserial) stand in CSV and JSON."
     ]
 
 

@@ -85,15 +85,18 @@ def _two_way(judged: list) -> list[str]:
         "Another draw of test sentences is not in ±. With errors clustered by seed and by sentence "
         "the 95% intervals of the differences are "
     )
-    low, high = (min(wider), max(wider)) if wider else (1.0, 1.0)
-    says += f"{low:.1f} to {high:.1f} times as wide" if wider else "without width, as those above"
+    amounts = sorted({f"{each:.1f}" for each in wider}, key=float)
+    if not amounts:
+        says += "without width, as those above"
+    else:
+        says += f"{amounts[0]} to {amounts[-1]}" if len(amounts) > 1 else amounts[0]
+        says += " times as wide"
     starred = [(name, e.sentences) for name, e in judged if e.comparison.verdict in STARRED]
     lost = [name for name, each in starred if each.low is None or each.low <= 0 <= each.high]
-    if starred:
-        says += (
-            f"; {'none' if not lost else ', '.join(lost)} of the {len(starred)} found better or "
-            "worse then includes zero"
-        )
+    if lost:
+        says += f"; of those found better or worse they then include zero for {', '.join(lost)}"
+    elif starred:
+        says += "; of those found better or worse none then includes zero"
     return [
         f"{says}. They stand in CSV and JSON, beside those of a paired bootstrap over seeds and "
         f"sentences ({RESAMPLES:,} resamples, seed {RNG_SEED})."

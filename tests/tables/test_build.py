@@ -126,8 +126,24 @@ def test_the_caption_states_power():
     1.49 points. In a family of two the same pattern is needed: 2 * 4 / 128 is above .05.
     """
     (note,) = [each for each in build(*example()).notes if each.startswith("Power")]
-    assert "1.48 in a family of 3 with 7 pairs and a deviation of 0.80 (SST-2)" in note
-    assert "1.67 in a family of 2 with 7 pairs and a deviation of 0.90 (TREC-6)" in note
+    assert note.startswith(
+        "Power: with probability .8, 7 seeds detect 1.48 points in a family of 3, the paired "
+        "deviation being 0.80 (SST-2); 7 seeds detect 1.67 points in a family of 2, the paired "
+        "deviation being 0.90 (TREC-6). The deviation"
+    )
+
+
+def test_power_of_many_columns_is_a_range():
+    cells, records = [], {}
+    for seed, scale, heads in itertools.product(range(7), ("none", "rsqrt_dim"), range(1, 9)):
+        planned = cell(**{"seed": seed, "attention.scale": scale, "heads": heads})
+        cells.append(planned)
+        records[planned["spec"]] = record(0.5 + (scale == "none") * heads * seed / 1000)
+    plain = table(columns=["heads"], rows=ROWS[:2])
+    (note,) = [n for n in build(plain, resolved(cells, [plain]), records).notes if "Power" in n]
+    # Differences 0, 1, ..., 6 thousandths times heads: sqrt(28 / 6) = 2.16 tenths of a point each.
+    assert "(heads 1, paired deviation 0.22) to" in note
+    assert "(heads 8, 1.73) are detected" in note
 
 
 def test_power_is_not_stated_where_nothing_can_be_found():

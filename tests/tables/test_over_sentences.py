@@ -57,7 +57,7 @@ def test_the_caption_says_how_much_wider_and_what_is_lost():
     """Over seeds -2.4 to within .5 points, a star; over sentences -14 to within 24 points."""
     grid = build(*with_predictions())
     (note,) = [each for each in grid.notes if each.startswith("Another draw")]
-    assert "'unscaled' (SST-2) of the 1 found better or worse then includes zero" in note
+    assert "better or worse they then include zero for 'unscaled' (SST-2). They stand" in note
     assert "paired bootstrap over seeds and sentences (2,000 resamples, seed 20190804)" in note
 
 
