@@ -137,7 +137,7 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
     shown = quantity(table["value"])
-    floors = floor_rows(layout, resolved, records, shown.name)
+    floors = floor_rows(layout, resolved, records, shown)
     names = table["columns"][1:]
     panels, counts = [], set()
     for column in dict.fromkeys(column[1:] for column in layout.columns):
