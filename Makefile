@@ -2,7 +2,7 @@
 # Both need only Python 3.11 or newer, make and a package index. What they print on standard output
 # does not depend on whether anything was left to do.
 .POSIX:
-.PHONY: demo test check format oracles browser proofs bench catalogue regenerate clean
+.PHONY: demo test check format oracles browser proofs mutants bench catalogue regenerate clean
 
 PYTHON = python3
 VENV = .venv
@@ -36,6 +36,10 @@ browser: $(VENV)/installed-dev
 # What the last `make test` proved of every part, counted; an error where one lacks a proof.
 proofs: $(VENV)/installed-dev
 	@$(RUN) -m tests.proofs
+
+# One-line slips in copies of the code, each of which must turn the test named with it red.
+mutants: $(VENV)/installed-dev
+	@$(RUN) -m tests.mutants
 
 bench: $(VENV)/installed-dev
 	@$(PIP) -e '.[dev,oracles]' 1>&2

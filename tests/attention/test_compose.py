@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from attn_nlp import registry
-from attn_nlp.attention.bound import Call
+from attn_nlp.attention.bound import Call, Here
 from attn_nlp.attention.compose import Attention
 from attn_nlp.experiment import Cell
 from attn_nlp.streams import Stream
@@ -161,6 +161,22 @@ def test_dropped_weights_are_the_share_asked_for_and_scaled_up():
     np.testing.assert_allclose(dropped[dropped > 0], 1 / 0.7, rtol=1e-6)
     np.testing.assert_array_equal(dropped, call.drop(x, "p", "stream"))
     assert (dropped != np.asarray(call.drop(x, "p", "another"))).any()
+
+
+def test_dropped_weights_spend_no_relative_values():
+    block = Block(position="shaw(2)")
+    block.module.project.value[...] = jnp.zeros_like(block.module.project.value[...])
+    numeric = {**block.cell.numeric(), "attention.dropout": 0.5}
+    call = Call(numeric, dropping=frozenset({"attention.dropout"}), key=jax.random.key(1))
+    places, tokens = jnp.arange(LENGTH), jnp.asarray(TOKENS)
+    out, weights = block.module.look(jnp.asarray(X, jnp.float32), tokens, call)
+    here = Here(places, places, tokens, tokens)
+    spent = np.asarray(call.drop_weights(weights, "attention.dropout", "weights/0", here))
+    assert ((spent == 0) & (np.asarray(weights) > 0)).any()
+    near = np.clip(np.asarray(here.distances), -2, 2) + 2
+    wanted = np.einsum("bhts,tsu->bhtu", spent, block.own("values")[near])
+    # Some dozen float32 roundings at values of about ten.
+    np.testing.assert_allclose(out, block.join(wanted), rtol=2e-5, atol=1e-5)
 
 
 def test_a_rate_of_nothing_drops_nothing():

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from attn_nlp.attention import bound
 from attn_nlp.attention.bound import Call, Here
 from tests.attention.running import ready
 from tests.attention.test_normalisers import WAY, rows
@@ -93,6 +94,15 @@ def test_no_uniform_number_makes_infinite_noise():
             assert np.isfinite(weights).all()
             assert np.isfinite(pull(jnp.asarray(WAY[:, :, :2, :3]))[0]).all()
             np.testing.assert_allclose(weights.sum(axis=-1), 1.0, rtol=1e-6)
+
+
+def test_uniform_numbers_are_above_nothing_and_below_one(monkeypatch):
+    here = Here(jnp.arange(2), jnp.arange(3), None, None)
+    for word, wanted in ((0, 2.0**-24), (2**32 - 1, 1 - 2.0**-24)):
+        words = jnp.full((1, 1, 2, 3, 2), word, jnp.uint32)
+        monkeypatch.setattr(bound, "_words", lambda *_, words=words: words)
+        drawn = Call({}, key=jax.random.key(0)).draw("noise", here)((1, 1, 2, 3))
+        np.testing.assert_array_equal(drawn, np.full((1, 1, 2, 3), wanted, np.float32))
 
 
 def test_an_oracle_torch_gives_the_same_for_the_same_noise():

@@ -23,6 +23,13 @@ def test_queries_have_unit_variance_at_every_head_dim(head_dim):
         assert 0.85 < q.var() < 1.15  # a thousand drawn weights: 3 standard errors
 
 
+def test_results_start_with_the_variance_of_the_heads():
+    """The map back to the stream is divided by its fan-in, heads * value_dim, not by the width."""
+    for value_dim in (16, 256):
+        kernel = np.asarray(start(value_dim=value_dim).project.output[...])
+        np.testing.assert_allclose(kernel.std(), value_dim**-0.5, rtol=0.1)
+
+
 def test_xavier_shrinks_with_head_dim():
     for head_dim in (16, 256):
         kernel = np.asarray(

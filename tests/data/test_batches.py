@@ -88,6 +88,15 @@ def test_the_seed_decides_the_plan():
     assert plans[0] == plans[1] != plans[2]
 
 
+def test_the_seed_draws_which_rows_share_a_batch():
+    lengths = np.ones(4 * WINDOW, dtype=np.int64)
+    batches = [
+        {frozenset(batch) for batch in training_plan(lengths, (1,), 4, WINDOW, seed)[0].tolist()}
+        for seed in (0, 1)
+    ]
+    assert not batches[0] & batches[1]  # 50 of 64 million sets of four
+
+
 def test_windows_sort_by_length():
     lengths = np.random.default_rng(0).integers(1, 50, size=5_000)
     edges = bucket_edges(lengths, 49)

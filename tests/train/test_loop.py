@@ -88,6 +88,24 @@ def test_every_numeric_setting_reaches_training():
         assert run(**{path: value})["history"] != usual, path
 
 
+def test_every_step_and_seed_drops_its_own():
+    """With weights that stay and one batch for all steps, only what is dropped moves the loss."""
+    program, _ = program_of(CELL, DATA)
+    lane = loop._Lane(program, CELL, DATA)
+    still = lane.numeric | {"learning_rate": jnp.float32(0.0)}
+    rows = jnp.broadcast_to(lane.rows[:1], lane.rows.shape)
+    buckets = jnp.full_like(lane.buckets, len(program.edges) - 1)
+
+    def loss(step, seed):
+        data = (lane.ids, lane.labels, rows, buckets, jnp.int32(step), jnp.int32(1))
+        start = program.start(CELL.seed)
+        return float(program.train(start, still, jnp.uint32(seed), *data, jnp.float32(0.0))[1])
+
+    losses = [loss(step, seed) for step in range(3) for seed in range(2)]
+    assert len(set(losses)) == len(losses)
+    assert loss(0, 0) == losses[0]
+
+
 @pytest.mark.parametrize("rate", [1e30, 1e38])
 def test_a_loss_that_is_not_finite_is_a_divergence_with_its_step(rate):
     result = run(learning_rate=rate, clip=1e9)

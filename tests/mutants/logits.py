@@ -1,0 +1,270 @@
+"""Slips on the way to the logits: scores, scales, masks, and positions inside attention."""
+
+from tests.mutants.slip import PARTS, Slip, agrees
+
+SCORES = "attn_nlp/attention/scores.py"
+BLIND = "attn_nlp/attention/blind_scores.py"
+SCALES = "attn_nlp/attention/scales.py"
+NORMS = "attn_nlp/attention/norm_scales.py"
+MASKS = "attn_nlp/attention/masks.py"
+PLACES = "attn_nlp/attention/places.py"
+OF_SCORES = "tests/attention/test_scores.py"
+OF_SCALES = "tests/attention/test_scales.py"
+OF_MASKS = "tests/attention/test_masks.py"
+OF_PLACES = "tests/attention/test_places.py"
+
+SLIPS = (
+    # scores
+    Slip(
+        "l2_adds_keys",
+        SCORES,
+        "k) - queries - keys",
+        "k) - queries + keys",
+        f"{OF_SCORES}::test_l2_sees_differences_only",
+        "A wrong sign: |q - k|^2 expanded with the square of the key added.",
+    ),
+    Slip(
+        "l2_without_the_two",
+        SCORES,
+        'return 2 * jnp.einsum("bhtd,bhsd->bhts", q, k)',
+        'return jnp.einsum("bhtd,bhsd->bhts", q, k)',
+        f"{OF_SCORES}::test_l2_is_flat_where_a_query_equals_its_key",
+        "The 2 of the binomial formula is forgotten.",
+    ),
+    Slip(
+        "bilinear_transposed",
+        SCORES,
+        '"bhtd,hde->bhte"',
+        '"bhtd,hed->bhte"',
+        agrees("score-bilinear"),
+        "The form is applied transposed, k W q in place of q W k.",
+    ),
+    Slip(
+        "low_rank_starts_small",
+        SCORES,
+        '"left": Learned("Q D rank", deviation="(D * rank)**-0.25")',
+        '"left": Learned("Q D rank", deviation="(D * rank)**-0.5")',
+        f"{OF_SCORES}::test_logits_start_with_the_variance_that_the_docstrings_state"
+        "[bilinear_low_rank-32]",
+        "One factor starts with the variance that belongs to the product of two.",
+    ),
+    Slip(
+        "additive_without_tanh",
+        SCORES,
+        "jnp.tanh(query[:, :, None, :] + k)",
+        "(query[:, :, None, :] + k)",
+        f"{OF_SCORES}::test_additive_is_bounded_by_its_direction",
+        "The nonlinearity is forgotten, so that the query adds the same to every key.",
+    ),
+    Slip(
+        "cosine_divides_by_the_square",
+        SCORES,
+        "x * jax.lax.rsqrt(jnp.maximum(square, 1e-12))",
+        "x / jnp.maximum(square, 1e-12)",
+        f"{OF_SCORES}::test_cosine_stays_within_one_and_ignores_lengths",
+        "A vector is divided by its squared length in place of its length.",
+    ),
+    Slip(
+        "feature_wise_without_c_outside",
+        SCORES,
+        "maps = c * jnp.tanh(",
+        "maps = jnp.tanh(",
+        agrees("score-feature_wise"),
+        "The bound c divides inside the tanh and is forgotten outside.",
+    ),
+    Slip(
+        "content_starts_unscaled",
+        BLIND,
+        'learned={"direction": Learned("Q D", deviation="D**-0.5")}',
+        'learned={"direction": Learned("Q D", deviation=1.0)}',
+        f"{OF_SCORES}::test_logits_start_with_the_variance_that_the_docstrings_state[content-1]",
+        "A learned vector starts with unit variance, so that logits grow with head_dim.",
+    ),
+    Slip(
+        "synthesizer_without_shift",
+        BLIND,
+        "jnp.maximum(q + shift[:, None, :], 0.0)",
+        "jnp.maximum(q, 0.0)",
+        agrees("score-synthesizer_dense"),
+        "The bias of a hidden layer is declared and not added.",
+    ),
+    Slip(
+        "random_pattern_of_every_layer",
+        BLIND,
+        "0x5EED), layer)",
+        "0x5EED), 0)",
+        agrees("score-hard_random"),
+        "Every layer draws the same fixed pattern.",
+    ),
+    # scales
+    Slip(
+        "inverse_for_root",
+        SCALES,
+        'defaults={"c": "D**-0.5"}',
+        'defaults={"c": "D**-1"}',
+        f"{OF_SCALES}::test_scaled_dot_product_attention_agrees_with_the_oracle[rsqrt_dim-0.5]",
+        "1/D for 1/sqrt(D).",
+    ),
+    Slip(
+        "root_for_inverse",
+        SCALES,
+        'defaults={"c": "D**-1"}',
+        'defaults={"c": "D**-0.5"}',
+        agrees("scale-inv_dim"),
+        "1/sqrt(D) for 1/D.",
+    ),
+    Slip(
+        "length_without_log",
+        SCALES,
+        'return _log(seen) * dims["D"] ** -0.5',
+        'return seen * dims["D"] ** -0.5',
+        f"{OF_SCALES}::test_the_log_of_the_length_multiplies_the_usual_scale",
+        "n for log n.",
+    ),
+    Slip(
+        "log_of_no_keys",
+        SCALES,
+        "return jnp.log(jnp.maximum(seen, 1.0))",
+        "return jnp.log(seen)",
+        f"{PARTS}::test_gradients_are_finite_where_keys_are_hidden[scale-log_length-usual]",
+        "log 0 where a query sees nothing.",
+    ),
+    Slip(
+        "cap_only_inside",
+        SCALES,
+        "return c * jnp.tanh(",
+        "return jnp.tanh(",
+        f"{OF_SCALES}::test_a_soft_cap_bounds_and_keeps_the_order",
+        "The cap divides before the tanh and does not multiply after it.",
+    ),
+    Slip(
+        "qk_norm_starts_at_the_sum",
+        NORMS,
+        "log2(length**2 - length + 2",
+        "log2(length**2 + length + 2",
+        f"{OF_SCALES}::test_qk_norm_starts_at_the_paper_s_strength[qk_norm-128-13.988684686772165]",
+        "A wrong sign in a first value, which training would hide.",
+    ),
+    Slip(
+        "layer_norm_over_positions",
+        NORMS,
+        "x - x.mean(axis=-1, keepdims=True)",
+        "x - x.mean(axis=-2, keepdims=True)",
+        f"{OF_SCALES}::test_layer_norm_ignores_shifts_and_rms_norm_does_not",
+        "The mean is taken over positions in place of features.",
+    ),
+    Slip(
+        "rms_of_the_sum",
+        NORMS,
+        "jnp.mean(x * x, axis=-1, keepdims=True)",
+        "jnp.sum(x * x, axis=-1, keepdims=True)",
+        f"{OF_SCALES}::test_rms_norm_starts_as_sqrt_d_times_the_cosine",
+        "The sum of squares for their mean, which makes the norm a unit vector.",
+    ),
+    # masks
+    Slip(
+        "causal_without_itself",
+        MASKS,
+        "return here.distances <= 0",
+        "return here.distances < 0",
+        f"{OF_MASKS}::test_a_causal_query_sees_itself_and_what_came_before",
+        "A token does not see itself, and the first one sees nothing.",
+    ),
+    Slip(
+        "causal_backwards",
+        MASKS,
+        "return here.distances <= 0",
+        "return here.distances >= 0",
+        f"{OF_MASKS}::test_what_is_shown_later_changes_no_earlier_output_under_a_causal_mask",
+        "A wrong sign: a token sees what comes after it.",
+    ),
+    Slip(
+        "window_off_by_one",
+        MASKS,
+        "return abs(here.distances) <= reach",
+        "return abs(here.distances) < reach",
+        f"{OF_MASKS}::test_a_window_shows_its_neighbours_on_both_sides[3]",
+        "The window is one token narrower on each side.",
+    ),
+    Slip(
+        "window_of_one_side",
+        MASKS,
+        "return abs(here.distances) <= reach",
+        "return here.distances <= reach",
+        f"{OF_MASKS}::test_a_mask_is_symmetric_where_claimed_and_only_there[window]",
+        "The absolute value is forgotten: all that came before is seen.",
+    ),
+    Slip(
+        "stride_shifted",
+        MASKS,
+        "(distance % stride == 0)",
+        "(distance % stride == 1)",
+        f"{OF_MASKS}::test_a_stride_shows_neighbours_and_every_stride_th[3]",
+        "The strided keys are counted from the next token.",
+    ),
+    Slip(
+        "globals_are_not_seen",
+        MASKS,
+        "(columns < globals) | (rows < globals)",
+        "(rows < globals)",
+        f"{OF_MASKS}::test_the_first_tokens_see_all_and_are_seen_by_all[1-2]",
+        "Global tokens see all and are seen by their neighbours only.",
+    ),
+    # positions inside attention
+    Slip(
+        "rotation_with_a_wrong_sign",
+        PLACES,
+        "even * cos - odd * sin",
+        "even * cos + odd * sin",
+        f"{OF_PLACES}::test_rotary_logits_see_distances_only_and_norms_stay",
+        "A matrix that is no rotation.",
+    ),
+    Slip(
+        "rotation_of_queries_only",
+        PLACES,
+        "return turn(q, here.rows), turn(k, here.columns)",
+        "return turn(q, here.rows), k",
+        agrees("position-rope"),
+        "Keys are not turned, so that logits see the place of the query and no distance.",
+    ),
+    Slip(
+        "relative_off_by_one",
+        PLACES,
+        "jnp.clip(here.distances, -reach, reach) + reach",
+        "jnp.clip(here.distances, -reach, reach - 1) + reach",
+        f"{OF_PLACES}::test_relative_positions_are_one_beyond_their_reach",
+        "The farthest distance ahead shares the vector of the one before.",
+    ),
+    Slip(
+        "alibi_rewards_distance",
+        PLACES,
+        "logits - (slopes",
+        "logits + (slopes",
+        f"{OF_PLACES}::test_slopes_halve_from_head_to_head",
+        "A wrong sign: the farther a key, the more it weighs.",
+    ),
+    Slip(
+        "alibi_slopes_from_zero",
+        PLACES,
+        "jnp.arange(1, heads + 1)",
+        "jnp.arange(heads)",
+        agrees("position-alibi"),
+        "Heads are counted from 0 in a formula that counts from 1.",
+    ),
+    Slip(
+        "buckets_of_zero_ahead",
+        PLACES,
+        "jnp.where(ahead > 0, buckets // 2, 0)",
+        "jnp.where(ahead >= 0, buckets // 2, 0)",
+        f"{OF_PLACES}::test_where_buckets_begin",
+        "The token itself falls into a bucket of those ahead.",
+    ),
+    Slip(
+        "buckets_begin_early",
+        PLACES,
+        "step if begun else step - 1",
+        "step",
+        f"{OF_PLACES}::test_where_buckets_begin",
+        "The logarithm is rounded to the nearest bucket in place of down.",
+    ),
+)

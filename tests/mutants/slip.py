@@ -1,0 +1,65 @@
+"""A slip: one line of the code written wrongly, and the test that must notice it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PARTS = "tests/attention/test_parts.py"
+
+
+class Unfit(ValueError):
+    """A slip that does not fit the code any more; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Slip:
+    """One line written wrongly.
+
+    Attributes:
+      name: what to call it on the command line.
+      file: the file with the line, from the root of the project.
+      old: the line, or as much of it as stands nowhere else in the file.
+      new: what is written in its place.
+      test: the one test that must fail, by its pytest node id.
+      imitates: the mistake that somebody could make, in one sentence.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+    imitates: str
+
+    def made_in(self, text: str) -> str:
+        """The text of the file with the slip in it.
+
+        Raises:
+          Unfit: the old line is not found exactly once.
+        """
+        found = text.count(self.old)
+        if found != 1:
+            raise Unfit(f"{self.name}: {self.old!r} stands {found} times in {self.file}, not once.")
+        return text.replace(self.old, self.new)
+
+    def make(self, root: Path) -> None:
+        """Write the slip into the copy of the project below `root`.
+
+        Raises:
+          Unfit: there is no such file, or the old line is not found exactly once.
+        """
+        path = root / self.file
+        if not path.is_file():
+            raise Unfit(f"{self.name}: there is no file {self.file}.")
+        path.write_text(self.made_in(path.read_text("utf-8")), "utf-8")
+
+
+def agrees(part: str) -> str:
+    """The test of a part against its float64 reference; the part is "score-dot", say."""
+    return f"{PARTS}::test_a_part_agrees_with_its_reference[{part}]"
+
+
+def hides(part: str) -> str:
+    """The test that nothing hidden comes through a part."""
+    return f"{PARTS}::test_what_is_hidden_changes_nothing[{part}]"
