@@ -81,6 +81,8 @@ def test_what_is_hidden_changes_nothing(slot, text):
     other["marks"][~tokens] = -1e4
     other["logits"][~np.broadcast_to(mask, other["logits"].shape)] = 1e4
     unseen = ~mask.any(axis=(1, 2))
+    if slot == "kind":  # told of tokens alone; every position is a query and a key
+        unseen[:, : tokens.shape[1]] = ~tokens
     for name in ("k", "v"):
         other[name][np.broadcast_to(unseen[:, None], other[name].shape[:3])] = 1e4
     part = ready(slot, text)

@@ -41,7 +41,7 @@ SLIPS = (
         EFFICIENT,
         "half = 0.5 * jnp.square(k)",
         "half = jnp.square(k)",
-        f"{OF_EFFICIENT}::test_the_error_of_performer_falls_with_the_root_of_its_features",
+        agrees("kind-performer"),
         "|k|^2 for |k|^2 / 2, a bias that no number of features removes.",
     ),
     Slip(
@@ -164,7 +164,7 @@ SLIPS = (
         POOLING,
         "jnp.where(mask[:, :, None], x, -jnp.inf)",
         "jnp.where(mask[:, :, None], x, 0.0)",
-        f"{OF_POOLING}::test_more_padding_changes_nothing[max]",
+        agrees("pooling-max"),
         "Padding takes part in the maximum as zero.",
     ),
     Slip(

@@ -20,7 +20,7 @@ SLIPS = (
         SCORES,
         "k) - queries - keys",
         "k) - queries + keys",
-        f"{OF_SCORES}::test_l2_sees_differences_only",
+        agrees("score-l2"),
         "A wrong sign: |q - k|^2 expanded with the square of the key added.",
     ),
     Slip(
@@ -53,7 +53,7 @@ SLIPS = (
         SCORES,
         "jnp.tanh(query[:, :, None, :] + k)",
         "(query[:, :, None, :] + k)",
-        f"{OF_SCORES}::test_additive_is_bounded_by_its_direction",
+        agrees("score-additive"),
         "The nonlinearity is forgotten, so that the query adds the same to every key.",
     ),
     Slip(
@@ -61,7 +61,7 @@ SLIPS = (
         SCORES,
         "x * jax.lax.rsqrt(jnp.maximum(square, 1e-12))",
         "x / jnp.maximum(square, 1e-12)",
-        f"{OF_SCORES}::test_cosine_stays_within_one_and_ignores_lengths",
+        agrees("score-cosine"),
         "A vector is divided by its squared length in place of its length.",
     ),
     Slip(
@@ -134,7 +134,7 @@ SLIPS = (
         SCALES,
         "return c * jnp.tanh(",
         "return jnp.tanh(",
-        f"{OF_SCALES}::test_a_soft_cap_bounds_and_keeps_the_order",
+        agrees("scale-softcap(c=0.37)"),
         "The cap divides before the tanh and does not multiply after it.",
     ),
     Slip(
@@ -150,7 +150,7 @@ SLIPS = (
         NORMS,
         "x - x.mean(axis=-1, keepdims=True)",
         "x - x.mean(axis=-2, keepdims=True)",
-        f"{OF_SCALES}::test_layer_norm_ignores_shifts_and_rms_norm_does_not",
+        agrees("scale-qk_layernorm"),
         "The mean is taken over positions in place of features.",
     ),
     Slip(
@@ -216,7 +216,7 @@ SLIPS = (
         PLACES,
         "even * cos - odd * sin",
         "even * cos + odd * sin",
-        f"{OF_PLACES}::test_rotary_logits_see_distances_only_and_norms_stay",
+        agrees("position-rope"),
         "A matrix that is no rotation.",
     ),
     Slip(
@@ -224,7 +224,7 @@ SLIPS = (
         PLACES,
         "return turn(q, here.rows), turn(k, here.columns)",
         "return turn(q, here.rows), k",
-        agrees("position-rope"),
+        agrees("position-rope(base=1.0)"),
         "Keys are not turned, so that logits see the place of the query and no distance.",
     ),
     Slip(

@@ -24,7 +24,8 @@ SLIPS = (
         SOFTMAX,
         "+ b[1] * jnp.exp(b[0] - top)",
         "+ b[1]",
-        f"{OF_NORMALISERS}::test_blocks_merge_in_any_order[softmax]",
+        f"{OF_NORMALISERS}"
+        "::test_blocks_of_keys_give_the_weights_of_the_whole_where_claimed[softmax-usual]",
         "Sums of two blocks are added without bringing both to one maximum.",
     ),
     Slip(
@@ -120,7 +121,7 @@ SLIPS = (
         SPARSE,
         "jnp.cumsum(level, axis=-1) <= room",
         "jnp.cumsum(level, axis=-1) < room",
-        f"{OF_SPARSE}::test_the_k_largest_are_kept_and_the_earliest_of_equal_ones",
+        agrees("normaliser-topk"),
         "Off by one: k - 1 keys are kept.",
     ),
     Slip(
@@ -136,7 +137,7 @@ SLIPS = (
         SPARSE,
         "(soft - jax.lax.stop_gradient(soft))",
         "0.0 * soft",
-        f"{OF_SPARSE}::test_a_hard_choice_is_one_hot_with_the_gradient_of_softmax",
+        f"{OF_SPARSE}::test_the_gradient_of_a_hard_choice_is_no_difference",
         "The straight-through gradient is lost, and nothing before attention learns.",
     ),
     # mixers and weightings
@@ -153,7 +154,7 @@ SLIPS = (
         MIXERS,
         "return jnp.where(here.queries[:, None, :, None], mixed, 0.0)",
         "return mixed",
-        f"{OF_MIXERS}::test_hidden_queries_show_nothing_of_the_input",
+        agrees("mixer-query_mix"),
         "The share of the query is left standing at padding.",
     ),
     Slip(
@@ -185,7 +186,7 @@ SLIPS = (
         MIXERS,
         "(gain * (1 - _differential_start(layer)))",
         "gain",
-        f"{OF_MIXERS}::test_the_norm_of_differential_attention_forgets_size_and_bears_zeros",
+        agrees("mixer-differential"),
         "The factor 1 - c after the norm is forgotten.",
     ),
     Slip(
