@@ -14,13 +14,13 @@ from pathlib import Path
 from attn_nlp.experiment import Resolved
 from attn_nlp.plan import labels, wanted
 from attn_nlp.report.caveats import Dataset, datasets
-from attn_nlp.report.environments import Environments, environments
 from attn_nlp.report.schematics import Makeup, Mechanism, makeup, mechanisms
 from attn_nlp.report.statement import Statement, statement
 from attn_nlp.report.svg import Pictures
 from attn_nlp.report.wrong import Run, Wrong, wrong
 from attn_nlp.store import SMALL
 from attn_nlp.tables import Grid, build, cost
+from attn_nlp.tables.environments import Environments, environments
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.layout import lay_out
 
@@ -120,7 +120,12 @@ def report(
         pictures=pictures,
         wrong=tuple(wrong(_runs(resolved, here), rows, prepared)),
         datasets=tuple(datasets(facts, fingerprints)),
-        environments=environments(each for each in here.values() if each["status"] == "done"),
+        # A floor is fitted without JAX, wherever the cells beside it ran.
+        environments=environments(
+            here[cell["spec"]]
+            for cell in resolved.cells
+            if here.get(cell["spec"], {}).get("status") == "done"
+        ),
         settings=_settings(resolved),
         bad=_bad(resolved, cells, here),
         skipped=tuple(Counter(str(each["reason"]) for each in resolved.skipped).items()),

@@ -19,12 +19,12 @@ _SIZES = (
     ("empty", "empty", lambda value: f"{value:,}"),
 )
 _PLACES = {
-    "test in train": "of the test sentences also stand in train",
-    "test in validation": "of the test sentences also stand in validation",
-    "validation in train": "of the validation sentences also stand in train",
-    "train": "repeated within train",
-    "validation": "repeated within validation",
-    "test": "repeated within test",
+    "test in train": ("test sentence", "also in train"),
+    "test in validation": ("test sentence", "also in validation"),
+    "validation in train": ("validation sentence", "also in train"),
+    "train": ("sentence", "repeated within train"),
+    "validation": ("sentence", "repeated within validation"),
+    "test": ("sentence", "repeated within test"),
 }
 
 
@@ -76,8 +76,8 @@ def _sizes(splits: Mapping) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def _caveats(known: Mapping) -> Sequence[str]:
     repeated = known.get("duplicates", {})
     said = [
-        f"{plural(count, 'text')} {_PLACES[place]}."
-        for place in _PLACES
+        f"{plural(count, what)} {where}."
+        for place, (what, where) in _PLACES.items()
         if (count := repeated.get(place))
     ]
     if known.get("conflicting_labels"):

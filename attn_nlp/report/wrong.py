@@ -18,7 +18,7 @@ import numpy as np
 from attn_nlp.data import kept_texts
 from attn_nlp.tables.layout import matches, plural
 
-SHOWN = 10
+SHOWN, DIVIDED = 10, 5
 _LONGEST = 600  # characters of a text that are shown
 
 
@@ -55,6 +55,7 @@ class Wrong:
       language: of its texts, for a screen reader; "" where unknown.
       rows: labels of the rows that ran on it.
       examples: the most often wrong first.
+      divided: those on which the rows differ most, the largest difference first.
       notes: sentences: how many were never or always wrong, or why nothing is shown.
     """
 
@@ -62,6 +63,7 @@ class Wrong:
     language: str
     rows: tuple[str, ...]
     examples: tuple[Example, ...]
+    divided: tuple[Example, ...]
     notes: tuple[str, ...]
 
 
@@ -107,12 +109,11 @@ def _of_one(runs: Sequence[Run], rows: Sequence[Mapping], fingerprint: str, fold
     labels = tuple(str(row["label"]) for row in here)
     same = [run for run in runs if run.gold and len(run.gold) == len(run.predictions)]
     if not same:
-        return Wrong(dataset, language, labels, (), (_NO_GOLD,))
+        return Wrong(dataset, language, labels, (), (), (_NO_GOLD,))
     gold = np.array(same[0].gold, dtype=np.int64)  # the rows are the same: so is what is right
     given = np.array([run.predictions for run in same], dtype=np.int64)
     failed = given != gold
     sure = _sure(same, len(gold))
-    order = _hardest(given, failed)[:SHOWN]
     texts = kept_texts(fingerprint, folder)
     by_row = [
         np.array([matches(run.settings, row["where"]) for run in same], dtype=bool) for row in here
@@ -122,31 +123,48 @@ def _of_one(runs: Sequence[Run], rows: Sequence[Mapping], fingerprint: str, fold
     def name_of(number: int) -> str:
         return names[number] if number < len(names) else f"class {number}"
 
-    examples = tuple(
-        Example(
-            number=int(place) + 1,
+    def example(place: int) -> Example:
+        bad = failed[:, place]
+        return Example(
+            number=place + 1,
             text=None if texts is None else shortened(texts[place]),
             label=name_of(int(gold[place])),
             taken_for=tuple(
                 (name_of(number), count)
-                for number, count in Counter(given[failed[:, place], place].tolist()).most_common()
+                for number, count in Counter(given[bad, place].tolist()).most_common()
             ),
-            wrong=int(failed[:, place].sum()),
+            wrong=int(bad.sum()),
             runs=len(same),
-            confidence=_mean(sure[failed[:, place], place]),
-            by_row=tuple((int(failed[of, place].sum()), int(of.sum())) for of in by_row),
+            confidence=_mean(sure[bad, place]),
+            by_row=tuple((int(bad[of].sum()), int(of.sum())) for of in by_row),
         )
-        for place in order
-        if failed[:, place].any()
+
+    return Wrong(
+        dataset,
+        language,
+        labels,
+        tuple(example(place) for place in _hardest(given, failed, sure)),
+        tuple(example(place) for place in _divided(failed, by_row)),
+        tuple(_notes(failed, texts, dataset)),
     )
-    return Wrong(dataset, language, labels, examples, tuple(_notes(failed, texts, dataset)))
 
 
-def _hardest(given: np.ndarray, failed: np.ndarray) -> np.ndarray:
-    """Places by how many runs failed; then by how many of these agree, then as in the split."""
+def _hardest(given: np.ndarray, failed: np.ndarray, sure: np.ndarray) -> list[int]:
+    """Places by how many runs failed; then by how many of these agree, and how sure they were."""
     classes = range(int(given.max(initial=0)) + 1)
     agree = np.max([((given == each) & failed).sum(axis=0) for each in classes], axis=0)
-    return np.lexsort((np.arange(failed.shape[1]), -agree, -failed.sum(axis=0)))
+    confidence = np.where(failed, np.nan_to_num(sure), 0.0).sum(axis=0)
+    order = np.lexsort((-confidence, -agree, -failed.sum(axis=0)))
+    return [int(place) for place in order if failed[:, place].any()][:SHOWN]
+
+
+def _divided(failed: np.ndarray, by_row: Sequence[np.ndarray]) -> list[int]:
+    """Places by the difference between the row that fails most of its runs there and the least."""
+    if len(by_row) < 2:
+        return []
+    shares = np.array([failed[of].mean(axis=0) for of in by_row])
+    apart = shares.max(axis=0) - shares.min(axis=0)
+    return [int(place) for place in np.argsort(-apart, kind="stable") if apart[place] > 0][:DIVIDED]
 
 
 def shortened(text: str) -> str:
@@ -184,8 +202,6 @@ def _notes(failed: np.ndarray, texts: Sequence[str] | None, dataset: str) -> Ite
         f"Of {plural(sentences, 'test sentence')}, {never:,} were right in every one of "
         f"{plural(runs, 'run')} and {always:,} wrong in every one."
     )
-    if always:
-        yield "What every run gets wrong is often a label that can be argued with."
     if texts is None:
         yield (
             f"The prepared data of {dataset} are not on this machine, and a store keeps no text; "

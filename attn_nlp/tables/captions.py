@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from attn_nlp.stats import binomial_error
 from attn_nlp.tables.claims import claims
 from attn_nlp.tables.diverged import unfinished
+from attn_nlp.tables.environments import environments
 from attn_nlp.tables.facts import Facts, data_notes, label_of, sentences
 from attn_nlp.tables.grid import FLOOR, Grid
 from attn_nlp.tables.layout import Layout, plural
@@ -104,28 +105,17 @@ def _carve(table: Mapping, facts: Facts) -> list[str]:
 
 def _environments(layout: Layout, records: Mapping[str, dict]) -> list[str]:
     """A warning where cells of one table ran on different devices or versions."""
-    seen: dict[tuple, int] = {}
-    for place in layout.places.values():
-        for cell in place.cells.values():
-            record = records.get(cell["spec"])
-            if record is None or record["status"] != "done":
-                continue
-            flat = tuple(sorted(_flat(record.get("provenance") or {})))
-            seen[flat] = seen.get(flat, 0) + 1
-    if len(seen) < 2:
-        return []
-    common = set.intersection(*map(set, seen))
-    groups = sorted(
-        (
-            -count,
-            ", ".join(f"{name} {value}" for name, value in flat if (name, value) not in common),
-        )
-        for flat, count in seen.items()
+    found = environments(
+        record
+        for place in layout.places.values()
+        for cell in place.cells.values()
+        if (record := records.get(cell["spec"])) and record["status"] == "done"
     )
-    named = "; ".join(f"{plural(-count, 'cell')} with {what or 'less'}" for count, what in groups)
+    if not found.mixed:
+        return []
+    named = "; ".join(
+        f"{plural(count, 'cell')} with "
+        + (", ".join(f"{name} {value}" for name, value in apart) or "less")
+        for count, apart in found.groups
+    )
     return [f"Mixed environments: {named}. Pairs across them differ by more than the variant."]
-
-
-def _flat(provenance: Mapping) -> Sequence[tuple[str, str]]:
-    """All that a record says of where it was computed, in texts that can be compared."""
-    return [(name, str(value)) for name, value in provenance.items() if value not in (None, "")]

@@ -89,6 +89,13 @@ def test_what_has_no_number_stays_last_both_ways(opened):
         assert labels(page)[-1] == "half"  # skipped on TREC-6
 
 
+def test_parameters_are_sorted_as_numbers(opened):
+    page = opened()
+    page.locator("#table-1 thead th", has_text="parameters").locator("button").click()
+    shown = page.locator("#table-1 .attn-rows .attn-parameters").all_inner_texts()
+    assert shown == ["41k–75k", "41k–75k", "41k–75k", "41k"]
+
+
 def test_everything_works_by_keyboard_and_is_said(opened):
     page = opened()
     page.keyboard.press("Tab")

@@ -10,8 +10,8 @@ def test_blemishes_are_told_worst_first_and_sizes_by_split():
     (found,) = datasets({"sst2": facts("sst2")}, {"sst2": "abc" * 20})
     assert found.label == "SST-2"
     assert found.caveats == (
-        "3 texts of the test sentences also stand in train.",
-        "5 texts repeated within train.",
+        "3 test sentences also in train.",
+        "5 sentences repeated within train.",
         "1 text with more than one label.",
         "12 texts cut off at the longest length that the cells read.",
     )

@@ -113,7 +113,7 @@ def test_the_report_says_what_the_example_says(html):
         "47 done, 1 diverged, 1 failed, 4 not run yet",
         "loss is NaN at step 40",
         "half is too few",
-        "3 texts of the test sentences also stand in train.",
+        "3 test sentences also in train.",
         "cpu",
         "0.10.2",
         "2 January 2026, 03:04 UTC",

@@ -48,7 +48,7 @@ def test_sentences_stand_by_how_many_runs_failed(texts):
     assert found.notes[0] == (
         "Of 4 test sentences, 2 were right in every one of 3 runs and 1 wrong in every one."
     )
-    assert len(found.notes) == 2
+    assert len(found.notes) == 1
 
 
 def test_of_equally_wrong_sentences_the_one_that_runs_agree_on_stands_first(texts):
@@ -75,3 +75,23 @@ def test_each_dataset_stands_apart(texts):
     assert (first.dataset, second.dataset) == ("Films", "songs")
     assert second.examples[0].label == "class 0"
     assert second.examples[0].confidence is None
+
+
+def test_rows_are_told_apart_by_the_sentences_that_divide_them_most(texts):
+    runs = [
+        run("a", [1, 1, 0, 0]),
+        run("a", [1, 1, 1, 0]),
+        run("b", [0, 1, 1, 0]),
+    ]
+    (found,) = wrong(runs, ROWS, Path("nowhere"))
+    # Shares wrong of a and b: first 1 and 0, second 0 and 0, third 1/2 and 1, fourth 1 and 1.
+    assert [each.number for each in found.divided] == [1, 3]
+    assert [each.by_row for each in found.divided] == [((2, 2), (0, 1)), ((1, 2), (1, 1))]
+    (alone,) = wrong(runs[:2], ROWS, Path("nowhere"))
+    assert alone.divided == ()
+
+
+def test_of_sentences_that_runs_agree_on_the_one_they_are_surest_of_stands_first(texts):
+    runs = [run("a", [1, 0, 0, 2], confidences=[0.6, 0.9, 0.5, 0.5])]
+    (found,) = wrong(runs, ROWS, Path("nowhere"))
+    assert [each.number for each in found.examples] == [2, 1]

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from attn_nlp.engines.provenance import provenance
 from attn_nlp.experiment.definition import VALUES
 from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import Verdict
@@ -271,6 +272,16 @@ def test_mixed_environments_are_reported():
     }
     (note,) = [n for n in build(plain, experiment, records).notes if n.startswith("Mixed")]
     assert note.startswith("Mixed environments: 42 cells with jax 0.10.2; 1 cell with jax 0.10.3.")
+
+
+def test_mixed_environments_are_reported_as_runs_describe_themselves():
+    plain, experiment, records = example()
+    for each in records.values():
+        each["provenance"] = provenance()
+    assert not any("Mixed" in note for note in build(plain, experiment, records).notes)
+    records["sst2/none/1/0"]["provenance"] = provenance() | {"numpy": "0"}
+    (note,) = [n for n in build(plain, experiment, records).notes if n.startswith("Mixed")]
+    assert "1 cell with numpy 0." in note
 
 
 def test_the_split_error_is_in_the_caption():

@@ -24,6 +24,7 @@ PAGE = {"html", "head", "meta", "title", "style", "body", "main", "h1"}
 # All that a fragment may hold; none of them can run a script or fetch anything.
 ATTRIBUTES = {
     *("class", "id", "role", "scope", "colspan", "rowspan", "tabindex", "href", "data-value"),
+    "data-sort",
     *("aria-label", "aria-describedby"),
 }
 

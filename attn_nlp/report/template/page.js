@@ -33,7 +33,8 @@
 
   function valueOf(row, place) {
     const cell = row.cells[place];
-    const stored = cell.dataset.value ?? cell.querySelector("[data-value]")?.dataset.value;
+    const stored = cell.dataset.sort ?? cell.dataset.value
+      ?? cell.querySelector("[data-value]")?.dataset.value;
     if (stored !== undefined) return Number(stored);
     if (cell.classList.contains("attn-missing")) return null;
     return cell.textContent.trim() || null;

@@ -3,7 +3,8 @@
 A fragment is a `figure` of class `attn-table` without script, style or reference to anything
 outside it. Its classes are stable: `attn-mean`, `attn-half`, `attn-count`, `attn-difference`,
 `attn-mark`, `attn-missing`, `attn-legend`, `attn-footnotes`, `attn-notes`, and one for each kind
-of row and each verdict. A cell carries its number in full precision as `data-value`. Floors stand
+of row and each verdict. A cell carries its number in full precision as `data-value`, or, where it
+holds a range, what it is sorted by as `data-sort`. Floors stand
 in a `tbody` of their own, so that sorting the first one leaves them below.
 """
 
@@ -128,9 +129,19 @@ def _row(grid: Grid, row: GridRow, name: str) -> str:
     for column, entry in zip(grid.columns, row.entries, strict=True):
         cells.append(_cell(entry, column.quantity, name))
     for head in _right_heads(grid):
-        text = parameters(row.entries) if head == "parameters" else escape(row.cite)
-        cells.append(f'<td class="attn-{head}">{text}</td>')
+        cells.append(_parameters(row) if head == "parameters" else _source(row))
     return f'<tr class="attn-{row.kind}">' + "".join(cells) + "</tr>"
+
+
+def _parameters(row: GridRow) -> str:
+    """The parameters of a row; the fewest of its columns to sort by."""
+    fewest = [entry.parameters[0] for entry in row.entries if entry.parameters]
+    value = f' data-sort="{min(fewest)}"' if fewest else ""
+    return f'<td class="attn-parameters"{value}>{parameters(row.entries)}</td>'
+
+
+def _source(row: GridRow) -> str:
+    return f'<td class="attn-source">{escape(row.cite)}</td>'
 
 
 def _cell(entry: Entry, quantity: Quantity, name: str) -> str:

@@ -1,6 +1,7 @@
 """Where the cells ran: what all of them share, and in what they differ.
 
-Two results agree bit for bit only within one environment, so a report that mixes them says so.
+Two results agree bit for bit only within one environment, so a table or a report that mixes them
+says so.
 """
 
 from __future__ import annotations
@@ -63,10 +64,10 @@ def environments(records: Iterable[Mapping]) -> Environments:
     )
 
 
-def _flat(provenance: Mapping, before: str = "") -> Iterable[tuple[str, str]]:
-    """Every value by its name; what says nothing is left out."""
+def _flat(provenance: Mapping) -> Iterable[tuple[str, str]]:
+    """Every value by its own name, also of a mapping inside; what says nothing is left out."""
     for name, value in provenance.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{name}.")
+            yield from _flat(value)
         elif value not in (None, ""):
-            yield f"{before}{name}", str(value)
+            yield name, str(value)

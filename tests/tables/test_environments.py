@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attn_nlp.report.environments import environments
+from attn_nlp.tables.environments import environments
 
 
 def record(jax: str, finished: str, seconds: float | None = 1.5, **more) -> dict:
@@ -23,13 +23,17 @@ def test_one_environment_has_nothing_that_sets_cells_apart():
 
 def test_mixed_environments_are_told_by_what_differs_the_largest_group_first():
     found = environments(
-        [record("0.10", "1"), record("0.9", "2", None, threads={"own": 2}), record("0.10", "3")]
+        [
+            record("0.10", "1"),
+            record("0.9", "2", None, versions={"threads": 2}),
+            record("0.10", "3"),
+        ]
     )
     assert found.mixed
     assert found.shared == (("device", "cpu"),)
     assert found.groups == (
         (2, (("jax", "0.10"),)),
-        (1, (("jax", "0.9"), ("threads.own", "2"))),
+        (1, (("jax", "0.9"), ("threads", "2"))),
     )
     assert found.seconds == 3.0
 
