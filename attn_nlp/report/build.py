@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment import Resolved
+from attn_nlp.figures import results
 from attn_nlp.plan import labels, wanted
 from attn_nlp.report.caveats import Dataset, datasets
+from attn_nlp.report.plots import Plots, plots
 from attn_nlp.report.schematics import Makeup, Mechanism, makeup, mechanisms
 from attn_nlp.report.statement import Statement, statement
 from attn_nlp.report.svg import Pictures
@@ -24,14 +26,8 @@ from attn_nlp.tables.environments import Environments, environments
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.layout import lay_out
 
-COLUMNS = (
-    *SMALL,
-    "confusion",
-    "history",
-    "predictions",
-    "confidences",
-    "gold",
-)  # of the store, that a report reads
+# What a report reads of the store.
+COLUMNS = tuple(dict.fromkeys([*SMALL, *results.COLUMNS, "confusion", "predictions"]))
 
 
 @dataclass(frozen=True)
@@ -57,8 +53,9 @@ class Report:
       counts: cells by status, floors included, "not run yet" last; only what occurs.
       tables: results.
       costs: the same rows and columns with what they cost.
+      plots: figures of the results.
       makeup, mechanisms: what the rows are made of.
-      pictures: outlines of letters that the schematics share.
+      pictures: outlines of letters that all pictures share.
       wrong: the hardest sentences by dataset.
       datasets: sizes and caveats.
       environments: where the cells ran.
@@ -74,6 +71,7 @@ class Report:
     counts: Mapping[str, int]
     tables: tuple[Grid, ...]
     costs: tuple[Grid, ...]
+    plots: Plots
     makeup: Makeup
     mechanisms: tuple[Mechanism, ...]
     pictures: Pictures
@@ -115,6 +113,7 @@ def report(
         counts=_counts(len(cells), here),
         tables=tuple(build(table, resolved, here) for table in resolved.tables),
         costs=tuple(cost(table, resolved, here) for table in _once_each(resolved.tables)),
+        plots=plots(resolved, here, pictures),
         makeup=makeup(rows),
         mechanisms=tuple(mechanisms(rows, pictures)),
         pictures=pictures,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from attn_nlp import figures
 from attn_nlp.choice import choose_all
 from attn_nlp.experiment.cell import PATHS
+from attn_nlp.figures.render import figure
+from attn_nlp.figures.results import svg_of
 from attn_nlp.mistakes import Mistake
 from attn_nlp.registry import SLOTS, Part
 from attn_nlp.report.svg import Pictures
@@ -106,7 +108,7 @@ def _mechanism(
     if part is None:
         summary = "A part of the experiment's own file, which was not read for this report."
         return Mechanism(slot, name, "", SLOTS[slot].what, summary, "", rows, "")
-    drawn = _svg_of(figures.mechanism(part))
+    drawn = svg_of(figure(figures.mechanism(part)))
     return Mechanism(
         slot=slot,
         label=part.label,
@@ -130,11 +132,3 @@ def _named(path: str, value: object) -> str:
     except Mistake:
         return str(value)
     return " + ".join(each.part.label + each.text.removeprefix(each.part.name) for each in chosen)
-
-
-def _svg_of(drawing):
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as folder:
-        return figures.save(drawing, Path(folder), ("svg",))[0].read_text("utf-8")

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 _LINK = "http://www.w3.org/1999/xlink"
+PIXELS = 1.5  # of a screen for a point of the drawing, so that its small print can be read
 _GLYPH = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*-[0-9a-f]+")  # DejaVuSans-Bold-4a
+_ALONG = re.compile(r"translate\(([-\d.]+) 0\)")  # where a letter stands in its line
 _DROPPED = ("metadata", "style", "title")
 # What matplotlib's style sheet says of every element.
 _EVERYWHERE = {"stroke-linejoin": "round", "stroke-linecap": "butt"}
@@ -23,7 +25,8 @@ class Pictures:
     """The pictures of one page.
 
     Attributes:
-      letters: outlines by id, to stand once in the page before the pictures.
+      letters: outlines by the name that matplotlib gives them; in the page they stand once, before
+        the pictures, under short ids.
     """
 
     letters: dict[str, str] = field(default_factory=dict)
@@ -37,14 +40,14 @@ class Pictures:
           says: what a screen reader reads in its place.
         """
         self._count += 1
-        own = f"picture-{self._count}-"
+        own = f"p{self._count}-"
         root = ElementTree.fromstring(svg.encode())  # noqa: S314
         width, height = root.get("viewBox", "0 0 1 1").split()[2:]
         self._take(root, own)
         root.attrib = {
             "viewBox": root.get("viewBox", ""),
-            "width": f"{float(width):.0f}",
-            "height": f"{float(height):.0f}",
+            "width": f"{PIXELS * float(width):.0f}",
+            "height": f"{PIXELS * float(height):.0f}",
             "role": "img",
             "aria-label": says,
             **_EVERYWHERE,
@@ -65,13 +68,31 @@ class Pictures:
             if _local(child) in _DROPPED:
                 node.remove(child)
             elif _local(child) == "path" and _GLYPH.fullmatch(name):
-                self.letters[name] = _written(child)
+                if name not in self.letters:
+                    child.set("id", f"l{len(self.letters)}")
+                    _plain(child, "")
+                    self.letters[name] = _written(child)
                 node.remove(child)
             else:
                 self._take(child, own)
                 if _local(child) in ("defs", "g") and not len(child) and not child.get("id"):
                     node.remove(child)
         _plain(node, own)
+        self._refer(node, own)
+
+    def _refer(self, node: ElementTree.Element, own: str) -> None:
+        """References to what is the picture's own, or to a letter, which moves along its line."""
+        name = node.attrib.pop(f"{{{_LINK}}}href", "")
+        if not name:
+            return
+        if name[1:] not in self.letters:
+            node.set("href", f"#{own}{name[1:]}")
+            return
+        node.set("href", f"#l{list(self.letters).index(name[1:])}")
+        along = _ALONG.fullmatch(node.get("transform", ""))
+        if along:
+            del node.attrib["transform"]
+            node.set("x", f"{float(along[1]):.1f}")
 
 
 def _plain(node: ElementTree.Element, own: str) -> None:
@@ -85,10 +106,6 @@ def _plain(node: ElementTree.Element, own: str) -> None:
             del node.attrib["id"]  # matplotlib numbers its groups; nothing refers to them
         else:
             node.set("id", own + name)
-    reference = node.attrib.pop(f"{{{_LINK}}}href", None) or node.attrib.pop("href", None)
-    if reference is not None:
-        shared = _GLYPH.fullmatch(reference[1:])
-        node.set("href", reference if shared else f"#{own}{reference[1:]}")
     for attribute, value in node.attrib.items():
         if "url(#" in value:
             node.set(attribute, value.replace("url(#", f"url(#{own}"))

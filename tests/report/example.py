@@ -59,7 +59,7 @@ def sample(nasty: str = "") -> Report:
             "fingerprint": settings["dataset"] * 8,
             "gold": GOLD,
             "predictions": [1 - g if w else g for g, w in zip(GOLD, wrong, strict=True)],
-            "confidences": [0.5, 0.75, None, 0.9],
+            "confidences": [0.5, 0.75, 0.6, 0.9],
         }
         if nasty:
             record["provenance"] = {"device": nasty, "threads": number % 2}

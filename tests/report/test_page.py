@@ -118,8 +118,18 @@ def test_the_report_says_what_the_example_says(html):
         "0.10.2",
         "2 January 2026, 03:04 UTC",
         "attn-nlp run scales.py",
+        "Paired differences from the baseline",
+        "Where the rows differ most",
     ):
         assert said in text, said
+
+
+def test_pictures_have_words_for_those_who_do_not_see_them(plain, html):
+    pictures = [attributes for tag, *attributes in outline(html).attributes if tag == "svg"]
+    said = [value for name, value in pictures if name == "aria-label"]
+    assert len(said) == [value for name, value in pictures if name == "role"].count("img")
+    assert len(said) == len(plain.mechanisms) - 1 + sum(len(p) for _, p in plain.plots.drawn)
+    assert all(len(each) > 20 for each in said)
 
 
 def test_hostile_texts_stand_whole(nasty_html):

@@ -21,7 +21,7 @@ L 1 1
 " style="fill: none; stroke: #1a1a1a"/>
   <use xlink:href="#mark" clip-path="url(#clip)"/>
   <g><defs><path id="DejaVuSans-Bold-4a" d="M 1 2
-"/></defs><use xlink:href="#DejaVuSans-Bold-4a" x="3"/></g>
+"/></defs><use xlink:href="#DejaVuSans-Bold-4a" transform="translate(3.25 0)"/></g>
  </g>
  <defs><clipPath id="clip"><rect width="1" height="1"/></clipPath></defs>
 </svg>"""
@@ -33,8 +33,8 @@ def test_styles_become_attributes_and_letters_stand_once():
     root = ElementTree.fromstring(first)
     assert root.attrib == {
         "viewBox": "0 0 9 5",
-        "width": "9",
-        "height": "5",
+        "width": "14",
+        "height": "8",
         "role": "img",
         "aria-label": 'says "so"',
         "stroke-linejoin": "round",
@@ -47,11 +47,14 @@ def test_styles_become_attributes_and_letters_stand_once():
     assert mark is not None
     assert (mark.get("fill"), mark.get("stroke")) == ("none", "#1a1a1a")
     assert pictures.sprite().count("<path") == 1
-    assert 'href="#DejaVuSans-Bold-4a"' in first
+    assert 'id="l0" d="M 1 2"' in pictures.sprite()
+    for each in (first, second):
+        assert '<use href="#l0" x="3.2" />' in each
+        assert "DejaVu" not in each
     ids = [re.findall(r'\bid="([^"]*)"', each) for each in (first, second)]
-    assert ids == [["picture-1-mark", "picture-1-clip"], ["picture-2-mark", "picture-2-clip"]]
-    assert 'href="#picture-1-mark"' in first
-    assert 'clip-path="url(#picture-2-clip)"' in second
+    assert ids == [["p1-mark", "p1-clip"], ["p2-mark", "p2-clip"]]
+    assert 'href="#p1-mark"' in first
+    assert 'clip-path="url(#p2-clip)"' in second
 
 
 def test_a_page_without_pictures_has_no_letters():
