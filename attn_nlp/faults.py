@@ -7,8 +7,10 @@ is written, a message to a worker. The plan is the environment variable ATTN_NLP
 
 the N-th time that this process comes to that side of that point. MODE is `kill` (the process ends
 by SIGKILL, as in a power cut that spares the disk), `full` (the system says that the disk is full)
-or `error` (it says that the disk is broken). With ATTN_NLP_FAULT_LOG a file gets one line for
-every point that is passed, so that a test can find all of them and try each.
+or `error` (it says that the disk is broken). Where ATTN_NLP_FAULT_ONCE names a file, the plan is
+followed by the first process that comes there, which makes the file, and by no other. With
+ATTN_NLP_FAULT_LOG a file gets one line for every point that is passed, so that a test can find all
+of them and try each.
 """
 
 from __future__ import annotations
@@ -49,8 +51,19 @@ def pass_by(name: str, side: str) -> None:
         handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         os.write(handle, line)
         os.close(handle)
-    if plan is not None and plan.rpartition(":")[0] == f"{name}:{side}:{count}":
+    if plan is not None and plan.rpartition(":")[0] == f"{name}:{side}:{count}" and _first():
         _fail(plan.rpartition(":")[2], f"{name}:{side}")
+
+
+def _first() -> bool:
+    once = os.environ.get("ATTN_NLP_FAULT_ONCE")
+    if once is None:
+        return True
+    try:
+        os.close(os.open(once, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
 
 
 def _fail(mode: str, where: str) -> None:

@@ -24,6 +24,7 @@ from attn_nlp.engines.local import LocalEngine
 from attn_nlp.engines.progress import Progress
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import is_floor, key_of
+from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
 from attn_nlp.plan import Programs, check_data, data_settings, labels, to_do, wanted
 from attn_nlp.store import Store, StoreError
@@ -191,7 +192,8 @@ class _Driver:
                 return
 
     def _take(self, job: Job) -> bool:
-        taken = self._store.claim(job.spec, replaces=self._failed_at(job.spec))
+        with point("run.claim"):
+            taken = self._store.claim(job.spec, replaces=self._failed_at(job.spec))
         if not taken:
             self._refused.append(job)
         return taken
@@ -209,7 +211,8 @@ class _Driver:
             "tokenizer_hash": tokenizer_hash,
             "gold": data.labels_of("test").tolist() if result.get("test") else None,
         }
-        self._store.finish(job.spec, record)
+        with point("run.finish"):
+            self._store.finish(job.spec, record)
         shutil.rmtree(self._keep(job.spec), ignore_errors=True)
         with contextlib.suppress(OSError):  # other cells may have theirs there
             self._keep(job.spec).parent.rmdir()

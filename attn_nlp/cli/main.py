@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from attn_nlp.cli.watch import watch
 from attn_nlp.mistakes import Mistake
 
 MISTAKE, STORE, INTERRUPTED = 2, 4, 130
+# What the system says of a disk, which is no fault of the code.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -64,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         if isinstance(error, StoreError):
             return _say(str(error), STORE)
+        if isinstance(error, OSError) and error.errno in _DISK:
+            where = f"{error.filename}: " if error.filename else ""
+            return _say(f"{where}{error.strerror}; what was stored before is intact.", STORE)
         raise
     return result if isinstance(result, int) else 0
 

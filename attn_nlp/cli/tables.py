@@ -144,18 +144,22 @@ def write(
 
 def replace(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, never half of it."""
+    from attn_nlp.faults import point
     from attn_nlp.mistakes import Mistake
 
     try:
         handle, unfinished = tempfile.mkstemp(dir=path.absolute().parent, prefix=".writing-")
         try:
-            with open(handle, "wb") as file:
+            with open(handle, "wb") as file, point("output.write"):
                 file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                with point("output.fsync"):
+                    os.fsync(file.fileno())
             os.chmod(unfinished, 0o666 & ~_umask())
-            os.replace(unfinished, path)
-        except BaseException:
-            os.unlink(unfinished)
-            raise
+            with point("output.rename"):
+                os.replace(unfinished, path)
+        finally:
+            Path(unfinished).unlink(missing_ok=True)
     except OSError as error:
         raise Mistake(f"cannot write {path}: {error.strerror}.") from error
 

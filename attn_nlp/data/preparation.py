@@ -29,6 +29,7 @@ from attn_nlp.data.rows import SPLITS, Raw, Rows, check, fingerprint
 from attn_nlp.data.source import Source
 from attn_nlp.data.sources import SOURCES, local_path
 from attn_nlp.data.splits import three_splits
+from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
 
 FEWEST_IDS = 3  # padding, unknown and one token
@@ -214,7 +215,8 @@ def write(
     splits: dict[str, Rows],
 ) -> None:
     """Put all files of a prepared dataset into a folder."""
-    np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
+    with point("data.write"):
+        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
     (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     texts = [text for split in SPLITS for text in splits[split].texts]
     write_columns(folder / "texts.parquet", {"text": texts})
@@ -224,8 +226,9 @@ def write(
 
 def put(unfinished: Path, target: Path) -> None:
     """Move a finished folder into place, unless another writer was first."""
-    try:
-        os.replace(unfinished, target)
-    except OSError:
-        if not target.is_dir():
-            raise
+    with point("data.rename"):
+        try:
+            os.replace(unfinished, target)
+        except OSError:
+            if not target.is_dir():
+                raise

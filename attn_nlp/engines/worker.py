@@ -39,6 +39,7 @@ def _serve(file: str | None, out: BinaryIO) -> None:
     from attn_nlp.engines.job import Job, Stopped
     from attn_nlp.engines.work import outcome
     from attn_nlp.experiment.load import load_file
+    from attn_nlp.faults import pass_by, point
 
     if file is not None:
         load_file(file)  # its parts register themselves
@@ -67,7 +68,10 @@ def _serve(file: str | None, out: BinaryIO) -> None:
         try:
             if stopping.is_set():
                 raise Stopped
-            _send(out, {"result": outcome(job, report), "spec": job.spec})
+            pass_by("worker.job", "before")
+            result = outcome(job, report)
+            with point("worker.result"):
+                _send(out, {"result": result, "spec": job.spec})
         except Stopped:
             _send(out, {"stopped": job.spec})
 
