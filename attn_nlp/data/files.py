@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attn_nlp.data.limits import check_sizes
 from attn_nlp.mistakes import Mistake
 
 
@@ -77,8 +78,9 @@ def read_splits(
       split -> its columns.
 
     Raises:
-      Mistake: the library cannot read the files; its reason is quoted.
+      Mistake: the files are too large, or the library cannot read them; its reason is quoted.
     """
+    check_sizes(kind, [file for given in files.values() for file in given])
     options: dict[str, Any] = {}
     with quiet_datasets() as datasets, tempfile.TemporaryDirectory(prefix="attn-nlp-") as cache:
         if columns is not None:

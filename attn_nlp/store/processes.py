@@ -75,8 +75,12 @@ def _place() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in clock ticks since boot; "" where the system does not say."""
+    """When a process began, in clock ticks since boot; "" where the system does not say.
+
+    "ended" for one that has ended and whose parent has not asked how: its id is still taken.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "ended" if fields[0] in "ZX" else fields[19]
     except (OSError, IndexError):
         return ""

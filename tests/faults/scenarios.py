@@ -98,8 +98,8 @@ def crowd(folder: Path, cells: int = 200, runs: int = 4, killed: int = 2, seed: 
     for victim, share in zip(victims, sorted(rng.uniform(0.1, 0.8) for _ in victims), strict=True):
         until(lambda share=share: stored(folder) >= share * total, 600)
         victim.send_signal(signal.SIGKILL)
-    begun_at_end = [driver.communicate(timeout=600) for driver in drivers]
-    for driver, (_, err) in zip(drivers, begun_at_end, strict=True):
+    finally_said = [driver.communicate(timeout=600) for driver in drivers]
+    for driver, (_, err) in zip(drivers, finally_said, strict=True):
         expected = -signal.SIGKILL if driver in victims else 0
         if driver.returncode != expected:
             verdict.wrong.append(f"a run ended with {driver.returncode}: {err}")

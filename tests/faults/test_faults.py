@@ -1,4 +1,4 @@
-"""A short form of `make faults`: a fault at some points, the whole of it being `-m tests.faults`."""
+"""A short form of `make faults`: faults at some of the points that `-m tests.faults` tries."""
 
 from __future__ import annotations
 

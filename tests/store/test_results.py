@@ -280,3 +280,15 @@ def test_ids_of_processes_tell_the_living_from_the_dead():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     assert not alive(ended.pid, started, boot)
+
+
+def test_a_process_that_nobody_has_buried_is_dead():
+    from attn_nlp.store.processes import _started, alive, this_process
+
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    began, (_, _, place) = _started(child.pid), this_process()
+    assert alive(child.pid, began, place)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and left as it is
+    assert not alive(child.pid, began, place)
+    child.communicate()
