@@ -40,6 +40,9 @@ proofs: $(VENV)/installed-dev
 # One-line slips in copies of the code, each of which must turn the test named with it red.
 mutants: $(VENV)/installed-dev
 	@$(RUN) -m tests.mutants
+# Every point at which a crash would hurt, tried one by one, and every other kind of fault.
+faults: $(VENV)/installed-dev
+	@$(RUN) -m tests.faults
 
 bench: $(VENV)/installed-dev
 	@$(PIP) -e '.[dev,oracles]' 1>&2

@@ -71,6 +71,7 @@ LIBRARIES = {
     "sklearn": {"data", "floors"},
     "threadpoolctl": {"floors"},
     "datasets": {"data"},
+    "pyarrow": {"data"},
     "huggingface_hub": {"data"},
     "tokenizers": {"data"},
     "matplotlib": {"figures"},
