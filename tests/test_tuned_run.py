@@ -148,3 +148,24 @@ def test_a_table_of_trials_needs_a_tuned_experiment(folder, attn_nlp):
     both = attn_nlp("table", "fake.py", "--tuning", "--cost")
     assert both.returncode == 2
     assert "are different tables; ask for one of them" in both.stderr
+
+
+def test_folds_run_and_are_tabled_from_any_file_without_a_test_split(folder, attn_nlp):
+    """With tuning every fold is tuned by itself: no sentence of its test split chose anything."""
+    folded = TUNED.replace(
+        'vary("heads", 1, 2, 4), ', 'vary("heads", 1, 2, 4), vary("fold", 0, 1), '
+    )
+    folded = folded.replace('"Heads",', '"Heads", over=("fold", "seed"), rows=', 1)
+    (folder / "fake.py").write_text(folded)
+    done = attn_nlp("run", "fake.py", "--in-process")
+    assert done.returncode == 0, done.stderr
+    assert "is its mean over 2 folds" in done.stdout
+    assert "over 3 seeds" in done.stdout
+    records = stored(folder, "fingerprint", "gold")
+    by_fold = {}
+    for record in records:
+        settings = record["settings"]
+        by_fold.setdefault(settings["fold"], set()).add(record["fingerprint"])
+    assert {fold: len(prints) for fold, prints in by_fold.items()} == {0: 1, 1: 1}
+    assert by_fold[0] != by_fold[1]
+    assert sum(record["settings"]["trial"] for record in records) == 2 * TRIALS

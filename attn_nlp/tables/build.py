@@ -29,7 +29,7 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
+from attn_nlp.tables.layout import Experiment, Layout, Place, data_of, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.outcomes import Outcomes, outcomes
 from attn_nlp.tables.over_sentences import with_sentences
@@ -152,7 +152,7 @@ def _entry(
     shown: Quantity,
     counted: Counted | None = None,
 ) -> Entry:
-    expected = len(place.cells)
+    expected = len(place.replicates())
     if not expected:
         reason = "; ".join(dict.fromkeys(place.skipped))
         return Entry(SKIPPED if place.skipped else ABSENT, reason=reason)
@@ -199,20 +199,23 @@ def _parameters(place: Place, records: Mapping[str, dict]) -> tuple[int, int] | 
 def floor_rows(
     layout: Layout, resolved: Experiment, records: Mapping[str, dict], shown: Quantity
 ) -> list[GridRow]:
-    """The honest floors: one deterministic run on the data of a column, compared with nothing."""
+    """The honest floors: one deterministic run on the data of a column, compared with nothing.
+
+    Over folds it is one run a fold, and their mean.
+    """
     names = list(dict.fromkeys(str(floor["settings"]["model"]) for floor in resolved.floors))
     rows = []
     for name in names:
         entries = []
         for column in layout.columns:
-            data = {(each["dataset"], each["split_seed"]) for each in layout.settings(column)}
-            found = [
-                floor
+            data = {data_of(each) for each in layout.settings(column)}
+            found = {
+                (data_of(floor["settings"])[-1],): floor
                 for floor in resolved.floors
-                if floor["settings"]["model"] == name
-                and data == {(floor["settings"]["dataset"], floor["settings"]["split_seed"])}
-            ]
-            place = Place(cells={(): found[0]} if found else {})
+                if floor["settings"]["model"] == name and data_of(floor["settings"]) in data
+            }
+            one = len(data) == 1 or (layout.folded and len({each[:-1] for each in data}) == 1)
+            place = Place(cells=found if one else {}, fold_at=0)
             entries.append(
                 _entry(place, outcomes(place, records, shown.name), None, records, shown)
             )

@@ -9,6 +9,7 @@ from attn_nlp.tables.claims import claims
 from attn_nlp.tables.diverged import unfinished
 from attn_nlp.tables.environments import environments
 from attn_nlp.tables.facts import Facts, data_notes, label_of, sentences
+from attn_nlp.tables.folds import fold_notes
 from attn_nlp.tables.grid import FLOOR, Grid
 from attn_nlp.tables.layout import Layout, plural
 from attn_nlp.tables.over_sentences import sentence_notes
@@ -28,6 +29,7 @@ def caption(
         *_split_errors(grid, table, layout, facts),
         *sentence_notes(grid),
         *_carve(table, facts),
+        *fold_notes(grid, table, layout, records),
         *data_notes(facts),
         *unfinished(grid),
         *_environments(layout, records),

@@ -74,7 +74,8 @@ def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
 
 
 def _replicate(over: Sequence[str]) -> str:
-    return "seeds" if list(over) == ["seed"] else " × ".join(over) or "single runs"
+    over = [path for path in over if path != "fold"]
+    return "seeds" if over == ["seed"] else " × ".join(over) or "single runs"
 
 
 def _drawn(grid: Grid) -> str:

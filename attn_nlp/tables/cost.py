@@ -178,7 +178,7 @@ def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
     numbers = list(found.values.values())
     return Entry(
         state=MEASURED if numbers else found.state,
-        expected=len(place.cells),
+        expected=len(place.replicates()),
         summary=summarise(numbers) if numbers else None,
         missing=found.missing,
     )

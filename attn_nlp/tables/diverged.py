@@ -9,10 +9,10 @@ its own row where that is worse still. Runs that failed for reasons of the machi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attn_nlp.tables.grid import DIVERGED, FLOOR, MEASURED, PENDING, Counted, Entry, Grid, Quantity
-from attn_nlp.tables.layout import Experiment, Layout, plural
+from attn_nlp.tables.layout import Experiment, Layout, data_of, plural
 from attn_nlp.tables.outcomes import Outcomes, number_at
 from attn_nlp.tables.text import number
 
@@ -38,24 +38,30 @@ def with_diverged(
     for where, outcome in found.items():
         values = dict(outcome.values)
         for replicate in outcome.diverged:
-            settings = layout.place(*where).cells[replicate]["settings"]
-            known = floors.get((settings["dataset"], settings["split_seed"]), [])
+            known = _known(floors, layout.place(*where).replicates()[replicate])
             if known:
                 values[replicate] = worst([*known, *outcome.values.values()])
         filled[where] = dataclasses.replace(outcome, values=values)
     return filled
 
 
+def _known(floors: Mapping[tuple, Mapping[str, float]], cells: Sequence[dict]) -> list[float]:
+    """The number of every floor on the data of some cells, its mean over folds."""
+    data = [floors.get(data_of(cell["settings"]), {}) for cell in cells]
+    models = set.intersection(*(set(each) for each in data))
+    return [sum(each[model] for each in data) / len(data) for model in sorted(models)]
+
+
 def _floors(
     resolved: Experiment, records: Mapping[str, dict], value: str
-) -> dict[tuple, list[float]]:
-    """The numbers of all floors by dataset and split."""
-    found: dict[tuple, list[float]] = {}
+) -> dict[tuple, dict[str, float]]:
+    """The numbers of all floors by their data and model."""
+    found: dict[tuple, dict[str, float]] = {}
     for floor in resolved.floors:
         settings, record = floor["settings"], records.get(floor["spec"])
         score = None if record is None else number_at(record, value)
         if score is not None:
-            found.setdefault((settings["dataset"], settings["split_seed"]), []).append(score)
+            found.setdefault(data_of(settings), {})[settings["model"]] = score
     return found
 
 

@@ -22,9 +22,20 @@ def facts_of(layout: Layout, records: Mapping[str, dict]) -> Facts:
             if record is None or name in found or not record.get("data"):
                 continue
             sizes = {"test": sum(map(sum, record.get("confusion") or []))}
+            if layout.folded:
+                sizes["over folds"] = _over_folds(layout, name, record["data"])
             found[name] = {**record["data"], "counted": sizes}
     names = dict.fromkeys(str(settings["dataset"]) for settings in layout.settings())
     return {name: found[name] for name in names if name in found}
+
+
+def _over_folds(layout: Layout, name: str, data: Mapping) -> int:
+    """Sentences tested over all folds: every one once, or less where some folds are left out."""
+    rows = {split: each.get("rows", 0) for split, each in data.get("splits", {}).items()}
+    folds = {each["fold"] for each in layout.settings() if str(each["dataset"]) == name}
+    test, every = rows.get("test", 0), sum(rows.values())
+    # Folds differ by a few rows: the whole is known better than ten times one of them.
+    return every if test * (len(folds) + 0.5) > every else test * len(folds)
 
 
 def label_of(facts: Facts, name: str) -> str:
@@ -37,6 +48,8 @@ def label_of(facts: Facts, name: str) -> str:
 def sentences(facts: Facts, name: str, split: str) -> int | None:
     """How many sentences a split has; None where nothing of the dataset has run."""
     known = facts.get(name, {})
+    if split == "test" and known.get("counted", {}).get("over folds"):
+        return known["counted"]["over folds"]
     rows = known.get("splits", {}).get(split, {}).get("rows")
     return rows or known.get("counted", {}).get(split) or None
 

@@ -27,10 +27,24 @@ class Experiment(Protocol):
 
 @dataclass
 class Place:
-    """One row in one column: planned cells by replicate, and reasons for those left out."""
+    """One row in one column: planned cells by their values at `over`, and why some are left out.
+
+    Folds are no replicates: they share their training rows. Where `over` has the fold, a replicate
+    is all folds of a seed, and its number is their mean.
+    """
 
     cells: dict[tuple, dict] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    fold_at: int | None = None
+
+    def replicates(self) -> dict[tuple, list[dict]]:
+        """The planned cells of every replicate: one, or one for every fold."""
+        found: dict[tuple, list[dict]] = {}
+        for key, cell in self.cells.items():
+            at = self.fold_at
+            replicate = key if at is None else (*key[:at], *key[at + 1 :])
+            found.setdefault(replicate, []).append(cell)
+        return found
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,11 @@ class Layout:
     columns: tuple[tuple, ...]
     places: Mapping[tuple[int, tuple], Place]
     baseline: int | None
+
+    @property
+    def folded(self) -> bool:
+        """Whether a replicate is all folds of a seed."""
+        return any(place.fold_at is not None for place in self.places.values())
 
     def place(self, row: int, column: tuple) -> Place:
         """The place of a row in a column; empty where the experiment has no such cell."""
@@ -64,8 +83,8 @@ class Layout:
         """The replicates that are planned for both a row and the baseline."""
         if self.baseline is None or row == self.baseline:
             return []
-        baseline = self.place(self.baseline, column).cells
-        return [each for each in self.place(row, column).cells if each in baseline]
+        baseline = self.place(self.baseline, column).replicates()
+        return [each for each in self.place(row, column).replicates() if each in baseline]
 
     def families(self, table: Mapping) -> list[list[tuple[int, tuple]]]:
         """The declared comparisons, (row, column) each, that share one correction."""
@@ -90,6 +109,7 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     paths, over, rows = table["columns"], table["over"], table["rows"]
     places: dict[tuple[int, tuple], Place] = {}
     found: dict[tuple, None] = {}
+    fold_at = over.index("fold") if "fold" in over else None
     for cell in chain(resolved.cells, resolved.skipped):
         settings = cell["settings"]
         if not matches(settings, table["where"]):
@@ -100,7 +120,7 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
             if not matches(settings, row["where"]):
                 continue
             found.setdefault(column)
-            place = places.setdefault((number, column), Place())
+            place = places.setdefault((number, column), Place(fold_at=fold_at))
             if "spec" not in cell:
                 place.skipped.append(cell["reason"])
             elif replicate in place.cells:
@@ -121,6 +141,11 @@ def matches(settings: Mapping[str, object], where: Mapping[str, object]) -> bool
     return all(settings[path] == value for path, value in where.items())
 
 
+def data_of(settings: Mapping) -> tuple:
+    """What of a cell's settings decides which rows its test split has."""
+    return settings["dataset"], settings["split_seed"], settings.get("fold", 0)
+
+
 def replicates(over: Sequence[str], count: int) -> str:
     """A number of replicates in words.
 
@@ -128,7 +153,8 @@ def replicates(over: Sequence[str], count: int) -> str:
       >>> replicates(["seed"], 10), replicates(["seed", "split_seed"], 1)
       ('10 seeds', '1 replicate (seed × split_seed)')
     """
-    if list(over) == ["seed"]:
+    over = [path for path in over if path != "fold"]
+    if over == ["seed"]:
         return plural(count, "seed")
     return plural(count, "replicate") + (f" ({' × '.join(over)})" if over else "")
 

@@ -63,7 +63,7 @@ def outcomes(place: Place, records: Mapping[str, dict], value: str) -> Outcomes:
     """Read the number of every replicate of a place.
 
     Args:
-      place: planned cells by replicate.
+      place: planned cells; a replicate of several folds has a number once all of them have.
       records: stored records by spec; a cell without one has not run.
       value: the address of the number, such as "test.accuracy".
     """
@@ -71,19 +71,30 @@ def outcomes(place: Place, records: Mapping[str, dict], value: str) -> Outcomes:
     missing: Counter = Counter()
     reasons: list[tuple[str, str]] = []
     diverged: list[tuple] = []
-    for replicate, cell in place.cells.items():
-        record = records.get(cell["spec"])
-        number = None if record is None else number_at(record, value)
-        if record is not None and record["status"] == "done" and number is not None:
-            values[replicate] = number
+    for replicate, cells in place.replicates().items():
+        numbers, lacking = [], []
+        for cell in cells:
+            record = records.get(cell["spec"])
+            number = None if record is None else number_at(record, value)
+            if record is not None and record["status"] == "done" and number is not None:
+                numbers.append(number)
+            else:
+                lacking.append((_state(record), _reason(cell, record, len(cells) > 1)))
+        if not lacking:
+            values[replicate] = math.fsum(numbers) / len(numbers)
             continue
-        state = _state(record)
+        state, reason = min(lacking, key=lambda each: _ORDER.index(each[0]))
         missing[state] += 1
         if state == DIVERGED:
             diverged.append(replicate)
-        reasons.append((state, str((record or {}).get("reason") or "")))
+        reasons.append((state, reason))
     ordered = {state: missing[state] for state in _ORDER if missing[state]}
     return Outcomes(values, ordered, reasons, diverged)
+
+
+def _reason(cell: Mapping, record: Mapping | None, folded: bool) -> str:
+    reason = str((record or {}).get("reason") or "")
+    return f"fold {cell['settings']['fold']}: {reason}" if folded and reason else reason
 
 
 def number_at(record: Mapping, value: str) -> float | None:

@@ -1,0 +1,92 @@
+"""What a caption says about folds: how they enter a number, and what they say by themselves.
+
+Folds share their training rows, so that they are no replicates. A table pairs seeds, each by its
+mean over folds; the spread over folds is stated apart, with its own correction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attn_nlp.stats.folds import Folds, over_folds
+from attn_nlp.tables.grid import Grid, Quantity
+from attn_nlp.tables.layout import Layout, Place, plural
+from attn_nlp.tables.outcomes import number_at
+from attn_nlp.tables.text import number
+
+
+def fold_notes(
+    grid: Grid, table: Mapping, layout: Layout, records: Mapping[str, dict]
+) -> list[str]:
+    """The sentences about folds; none for a table that is not averaged over them."""
+    if not layout.folded:
+        return []
+    folds = {settings["fold"] for settings in layout.settings()}
+    notes = [
+        f"Folds: the number of a seed is its mean over {plural(len(folds), 'fold')}, each tested "
+        "by a model of its own, and pairs are pairs of seeds. A seed that lacks a fold counts as "
+        "missing, with the reason. Sizes under the table are those of one fold."
+    ]
+    quantity = grid.columns[0].quantity
+    said = []
+    for column in layout.columns:
+        for row, known in enumerate(table["rows"]):
+            found = _difference(layout, row, column, records, quantity.name)
+            if found is not None:
+                place = f" ({', '.join(map(str, column))})" if column else ""
+                said.append(f"{known['label']!r}{place} {_text(found, quantity)}")
+    if said:
+        notes.append(
+            "Over folds, apart from ±: the same differences with a 95% interval over folds, seeds "
+            "averaged first, by the corrected resampled t of Nadeau & Bengio (2003), which allows "
+            f"for shared training rows: {'; '.join(said)}."
+        )
+    return notes
+
+
+def _text(found: Folds, quantity: Quantity) -> str:
+    assert found.low is not None
+    half = number(found.mean - found.low, quantity)
+    return f"{number(found.mean, quantity, signed=True)} ±{half} ({plural(found.folds, 'fold')})"
+
+
+def _difference(
+    layout: Layout, row: int, column: tuple, records: Mapping[str, dict], value: str
+) -> Folds | None:
+    """A row against the baseline over folds that both have; None where there are not two."""
+    if layout.baseline is None or row == layout.baseline:
+        return None
+    variant = _by_fold(layout.place(row, column), records, value)
+    baseline = _by_fold(layout.place(layout.baseline, column), records, value)
+    differences = []
+    for fold in sorted(variant.keys() & baseline.keys()):
+        seeds = variant[fold].keys() & baseline[fold].keys()
+        if seeds:
+            pairs = [variant[fold][each] - baseline[fold][each] for each in sorted(seeds)]
+            differences.append(pairs)
+    share = _test_share(layout.place(row, column), records)
+    return over_folds(differences, share) if len(differences) > 1 and share else None
+
+
+def _by_fold(
+    place: Place, records: Mapping[str, dict], value: str
+) -> dict[int, dict[tuple, float]]:
+    """The numbers of a place by fold, and by what varies beside."""
+    found: dict[int, dict[tuple, float]] = {}
+    at = place.fold_at
+    assert at is not None
+    for key, cell in place.cells.items():
+        record = records.get(cell["spec"])
+        score = None if record is None else number_at(record, value)
+        if record is not None and record["status"] == "done" and score is not None:
+            found.setdefault(key[at], {})[(*key[:at], *key[at + 1 :])] = score
+    return found
+
+
+def _test_share(place: Place, records: Mapping[str, dict]) -> float | None:
+    """Test rows over training rows of a fold; None where nothing of the place has run."""
+    for cell in place.cells.values():
+        splits = ((records.get(cell["spec"]) or {}).get("data") or {}).get("splits", {})
+        if splits.get("train", {}).get("rows") and splits.get("test", {}).get("rows"):
+            return splits["test"]["rows"] / splits["train"]["rows"]
+    return None

@@ -1,0 +1,114 @@
+"""Folds against pencil and paper: seeds are paired by their means, folds stated apart."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
+from attn_nlp.tables import build, stars
+from attn_nlp.tables.grid import FLOOR
+from attn_nlp.tables.layout import lay_out
+from tests.tables.example import record
+
+BASELINE = {(0, 0): 0.70, (0, 1): 0.72, (0, 2): 0.74, (1, 0): 0.71, (1, 1): 0.73, (1, 2): 0.75}
+ABOVE = {0: 0.01, 1: 0.02, 2: 0.03}  # by fold, the same for both seeds
+ROWS = [Row("one", {"heads": 1}, baseline=True), Row("two", {"heads": 2})]
+
+
+@pytest.fixture
+def made():
+    """Two rows, three folds of thirty rows, two seeds; and a record for everything."""
+    experiment = Experiment(
+        base=Cell(dataset="mr"),
+        axes=[vary("heads", 1, 2), vary("fold", 0, 1, 2), vary("seed", 0, 1)],
+        tables=[Table("Heads", ROWS, over=("fold", "seed"))],
+    ).resolve("folds", "Why?")
+    records = {}
+    for cell in experiment.cells:
+        settings = cell["settings"]
+        score = BASELINE[settings["seed"], settings["fold"]]
+        score += ABOVE[settings["fold"]] * (settings["heads"] == 2)
+        records[cell["spec"]] = found = record(round(score, 2), "mr")
+        for split, rows in (("train", 18), ("validation", 2), ("test", 10)):
+            found["data"]["splits"][split]["rows"] = rows
+    for floor in experiment.floors:
+        records[floor["spec"]] = record(0.5 + floor["settings"]["fold"] / 10, "mr")
+    return experiment, records
+
+
+def spec(experiment, **wanted):
+    return next(
+        cell["spec"]
+        for cell in experiment.cells
+        if all(cell["settings"][path] == value for path, value in wanted.items())
+    )
+
+
+def test_the_replicate_is_the_seed_and_its_number_the_mean_over_folds(made):
+    experiment = made[0]
+    grid = build(experiment.tables[0], *made)
+    one, two = (row.entries[0] for row in grid.rows[:2])
+    assert (one.expected, one.summary.n) == (2, 2)
+    assert one.summary.mean == pytest.approx(0.725)  # (.72 + .73) / 2
+    assert one.summary.sd == pytest.approx(0.01 / math.sqrt(2))
+    assert two.comparison.difference.n == 2
+    assert two.comparison.difference.mean == pytest.approx(0.02)
+    assert two.comparison.difference.sd == pytest.approx(0.0, abs=1e-12)
+    assert two.comparison.least_p == 0.5  # two seeds, not six folds
+    assert stars(experiment)[0].seeds == 2
+    assert "over 2 seeds" in " ".join(grid.notes)
+
+
+def test_the_spread_over_folds_stands_apart_with_its_correction(made):
+    """.01, .02, .03: s = .01; sqrt(1/3 + 10/18) s = .009428; times t(2) = 4.302653 is .0406."""
+    notes = " ".join(build(made[0].tables[0], *made).notes)
+    assert "Nadeau & Bengio (2003)" in notes
+    assert "'two' +2.0 ±4.1 (3 folds)" in notes
+    assert "its mean over 3 folds" in notes
+
+
+def test_every_sentence_is_tested_once(made):
+    """Three folds of thirty rows: the error of the test split is that of thirty sentences."""
+    text = " ".join(build(made[0].tables[0], *made).notes)
+    assert "30 sentences alone bring" in text
+
+
+def test_a_seed_that_lacks_a_fold_is_missing_with_the_reason(made):
+    experiment, records = made
+    failed = spec(experiment, heads=2, fold=2, seed=1)
+    records[failed] |= {"status": "failed", "reason": "out of memory"}
+    del records[spec(experiment, heads=2, fold=0, seed=1)]  # failing weighs more than waiting
+    grid = build(experiment.tables[0], experiment, records)
+    entry = grid.rows[1].entries[0]
+    assert (entry.summary.n, entry.expected, entry.missing) == (1, 2, {"failed": 1})
+    assert entry.reason.startswith("1 of 2: 1 failed (fold 2: out of memory)")
+    assert entry.comparison.difference.n == 1
+
+
+def test_a_floor_is_its_mean_over_folds(made):
+    grid = build(made[0].tables[0], *made)
+    floors = [row.entries[0] for row in grid.rows if row.kind == FLOOR]
+    assert len(floors) == 2
+    for each in floors:
+        assert each.summary.mean == pytest.approx(0.6)
+        assert (each.expected, each.summary.n, each.summary.half_width) == (1, 1, None)
+
+
+def test_a_diverged_seed_counts_as_the_mean_of_the_weakest_floor(made):
+    experiment, records = made
+    records[spec(experiment, heads=2, fold=1, seed=0)] |= {"status": "diverged", "test": None}
+    entry = build(experiment.tables[0], experiment, records).rows[1].entries[0]
+    assert entry.counted.summary.mean == pytest.approx((0.6 + 0.75) / 2)
+
+
+def test_without_folds_in_over_nothing_is_said_of_them(made):
+    experiment, records = made
+    table = {**experiment.tables[0], "columns": ["fold"], "over": ["seed"]}
+    grid = build(table, experiment, records)
+    assert not lay_out(table, experiment).folded
+    assert len(grid.columns) == 3
+    assert "Nadeau" not in " ".join(grid.notes)
+    floors = [row for row in grid.rows if row.kind == FLOOR]
+    assert [each.summary.mean for each in floors[0].entries] == pytest.approx([0.5, 0.6, 0.7])
