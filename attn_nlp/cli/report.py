@@ -53,7 +53,7 @@ def report(file, name, overrides, store_path, out) -> None:
     if not store_path.exists():
         click.echo(f"attn-nlp: there is no store {store_path} yet.", err=True)
     with Store.read(store_path) as store:
-        resolved = options.resolve_or_find(file, name, overrides, store)
+        resolved = store.settled(options.resolve_or_find(file, name, overrides, store))
         records = store.records(wanted(resolved), reports.COLUMNS)
     shown = file or Path(f"{name}.py")
     made = reports.report(
@@ -81,8 +81,9 @@ def _commands(file: Path, overrides: Overrides) -> list[str]:
     words = [str(shown)]
     for dataset in overrides.datasets:
         words += ["--dataset", dataset]
-    for option, value in (("--seeds", overrides.seeds), ("--steps", overrides.steps)):
-        words += [] if value is None else [option, str(value)]
+    for option in ("seeds", "steps", "budget"):
+        value = getattr(overrides, option)
+        words += [] if value is None else [f"--{option}", str(value)]
     for option, texts in (("--only", overrides.only), ("--set", overrides.settings)):
         for text in texts:
             words += [option, text]

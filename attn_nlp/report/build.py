@@ -25,6 +25,7 @@ from attn_nlp.tables import Grid, build, cost
 from attn_nlp.tables.environments import Environments, environments
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.layout import lay_out
+from attn_nlp.tables.tuning import tuning
 
 # What a report reads of the store.
 COLUMNS = tuple(dict.fromkeys([*SMALL, *results.COLUMNS, "confusion", "predictions"]))
@@ -52,6 +53,7 @@ class Report:
       statement: its docstring in parts.
       counts: cells by status, floors included, "not run yet" last; only what occurs.
       tables: results.
+      tunings: what the trials of a tuned experiment chose; none of another.
       costs: the same rows and columns with what they cost.
       plots: figures of the results.
       makeup, mechanisms: what the rows are made of.
@@ -70,6 +72,7 @@ class Report:
     statement: Statement
     counts: Mapping[str, int]
     tables: tuple[Grid, ...]
+    tunings: tuple[Grid, ...]
     costs: tuple[Grid, ...]
     plots: Plots
     makeup: Makeup
@@ -110,8 +113,12 @@ def report(
     return Report(
         name=resolved.name,
         statement=statement(resolved.question),
-        counts=_counts(len(cells), here),
+        counts=_counts(len(cells) + len(resolved.open), here),
         tables=tuple(build(table, resolved, here) for table in resolved.tables),
+        tunings=tuple(
+            tuning(table, resolved, here)
+            for table in (_once_each(resolved.tables) if resolved.tuning else ())
+        ),
         costs=tuple(cost(table, resolved, here) for table in _once_each(resolved.tables)),
         plots=plots(resolved, here, pictures),
         makeup=makeup(rows),

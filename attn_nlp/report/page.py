@@ -64,6 +64,7 @@ def contents(report: Report) -> list[tuple[str, str]]:
     sections = (
         ("statement", "Question and answer", True),
         ("results", "Results", True),
+        ("tuning", "Tuning", bool(report.tunings)),
         ("figures", "Figures", bool(report.plots.drawn or report.plots.absent)),
         ("mechanisms", "Mechanisms", True),
         ("wrong", "Sentences most often wrong", bool(report.wrong)),

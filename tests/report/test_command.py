@@ -19,6 +19,17 @@ def store(tmp_path, monkeypatch):
     return tmp_path
 
 
+def write_experiment(folder):
+    (folder / "mine.py").write_text(
+        '"""Why?"""\n'
+        "from attn_nlp.experiment import Cell, Experiment, Table, vary\n"
+        "experiment = Experiment(\n"
+        '    Cell(), [vary("attention.score", "dot", "l2"), vary("seed", 0, 1)],\n'
+        '    [Table("T", "attention.score")],\n'
+        ")\n"
+    )
+
+
 def call(*arguments):
     return cli.main(["report", *arguments, "--store", "results.sqlite"])
 
@@ -34,12 +45,7 @@ def test_a_report_is_written_from_the_store_alone(store, capsys):
 
 
 def test_a_report_of_a_file_says_how_to_get_it_again(store):
-    (store / "mine.py").write_text(
-        '"""Why?"""\n'
-        "from attn_nlp.experiment import Cell, Experiment, Table, vary\n"
-        'experiment = Experiment(Cell(), [vary("attention.score", "dot", "l2")],\n'
-        '                        [Table("T", "attention.score", over=())])\n'
-    )
+    write_experiment(store)
     given = ["mine.py", "--dataset", "docstrings", "--set", "width=32", "--steps", "20"]
     assert call(*given, "--only", "attention.score=dot") == 0
     text = (store / "report.html").read_text("utf-8")
@@ -47,6 +53,16 @@ def test_a_report_of_a_file_says_how_to_get_it_again(store):
     for command in ("plan", "run", "report"):
         assert f"attn-nlp {command} mine.py {options}\n" in text.replace("</pre>", "\n")
     assert str(store) not in text
+
+
+def test_a_tuned_experiment_says_what_its_trials_chose(store):
+    write_experiment(store)
+    assert call("mine.py", "--budget", "2") == 0
+    text = (store / "report.html").read_text("utf-8")
+    assert 'id="tuning-1"' in text
+    assert "attn-nlp run mine.py --budget 2\n" in text
+    assert call("mine.py") == 0
+    assert 'id="tuning-1"' not in (store / "report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
