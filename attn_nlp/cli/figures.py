@@ -94,6 +94,8 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
       sweep        the value by a numeric setting, such as learning_rate or head_dim
       pareto       the value against the operations of a forward pass
       seconds      the value against the seconds of a run
+      best-of      the best validation score that k trials are expected to find
+      trials       validation scores of trials by what was drawn for a setting
       ranks        mean ranks over datasets, with their critical difference
       reliability  the share of right answers by confidence
 

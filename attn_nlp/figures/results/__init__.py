@@ -10,9 +10,10 @@ What a report or a command calls:
             made.title, made.reason                       # why there is no such figure
 
 The kinds one by one take plain data: `forest(grid)`; `draw(chart)` of a chart made by `curves`,
-`sweep`, `pareto` or `best_of`; `critical_difference(title, subtitle, ranked(grid))`;
-`reliability(title, subtitle, {row: runs})`. Each raises `Missing` rather than drawing an empty
-plot. Numbers stand in the unit of the table. No figure needs JAX or matplotlib's global state.
+`sweep`, `pareto`, `best_of`, `found_by` or `by_setting`; `critical_difference(title, subtitle,
+ranked(grid))`; `reliability(title, subtitle, {row: runs})`. Each raises `Missing` rather than
+drawing an empty plot. Numbers stand in the unit of the table. No figure needs JAX or matplotlib's
+global state.
 """
 
 from attn_nlp.figures.results.best_of import best_of
@@ -33,6 +34,7 @@ from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.pareto import pareto
 from attn_nlp.figures.results.ranks import Ranked, critical_difference, ranked
 from attn_nlp.figures.results.series import axes_of, check_axis, curves, sweep
+from attn_nlp.figures.results.trials import by_setting, found_by
 
 __all__ = [
     "COLUMNS",
@@ -49,6 +51,7 @@ __all__ = [
     "axes_of",
     "best_of",
     "boxed",
+    "by_setting",
     "calibrations",
     "check_axis",
     "check_kinds",
@@ -59,6 +62,7 @@ __all__ = [
     "figures_of",
     "file_bytes",
     "forest",
+    "found_by",
     "pareto",
     "pareto_front",
     "ranked",

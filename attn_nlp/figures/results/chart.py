@@ -55,10 +55,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """The points of one row in one panel, by ascending x."""
+    """The points of one row in one panel, by ascending x; one of them may be ringed."""
 
     label: str
     points: tuple[Point, ...]
+    ringed: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Chart:
       baseline: the label of the row that is drawn stronger; "" for none.
       band: intervals as bands, for many points, or else as bars.
       named: the ticks stand at the points, where there are few, and not at round numbers.
+      joined: points of a row are joined by a line.
       front: one point a row; those that no other point beats in both are joined and filled.
       upwards: whether a higher y is better.
       notes: small print below.
@@ -103,6 +105,7 @@ class Chart:
     baseline: str = ""
     band: bool = False
     named: bool = True
+    joined: bool = True
     front: bool = False
     upwards: bool = True
     notes: tuple[str, ...] = field(default=())
@@ -123,7 +126,7 @@ def draw(chart: Chart) -> Figure:
         raise Missing("no finished run has the numbers")
     shown = [label for label in chart.labels if any(_line(panel, label) for panel in panels)]
     looks = {
-        label: style(place, strong=label == chart.baseline, joined=not chart.front)
+        label: style(place, strong=label == chart.baseline, joined=chart.joined and not chart.front)
         for place, label in enumerate(chart.labels)
     }
     every = [point for panel in panels for line in panel.lines for point in line.points]
@@ -158,7 +161,7 @@ def draw(chart: Chart) -> Figure:
                 alike = [panel] if chart.front else together
                 _limits(axes[place], alike, together, logarithmic=logarithmic)
                 _axes(axes[place], panel, first=place == row[0], named=chart.named)
-                apart = 0.0 if chart.band or chart.front else APART
+                apart = APART if chart.joined and not (chart.band or chart.front) else 0.0
                 _draw(axes[place], panel, looks, others, shown, band=chart.band, apart=apart)
                 if chart.front:
                     _draw_front(axes[place], panel, looks, upwards=chart.upwards)
@@ -283,6 +286,17 @@ def _draw(
             label=line.label,
             **plain(look),
         )
+        if line.ringed is not None:
+            axes.plot(
+                [line.ringed.x],
+                [line.ringed.y],
+                color=look.colour,
+                marker="o",
+                markersize=10.0,
+                markerfacecolor="none",
+                zorder=3,
+                label="ring",
+            )
 
 
 def _draw_front(axes: Axes, panel: Panel, looks: dict[str, Style], *, upwards: bool) -> None:

@@ -14,6 +14,7 @@ from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.pareto import pareto
 from attn_nlp.figures.results.ranks import critical_difference, ranked
 from attn_nlp.figures.results.series import axes_of, check_axis, curves, sweep, swept
+from attn_nlp.figures.results.trials import by_setting, found_by
 from attn_nlp.mistakes import Mistake, unknown
 from attn_nlp.tables import Grid, build, cost
 
@@ -178,12 +179,30 @@ def _reliability(resolved: Resolved, records: Records, axis: str | None) -> Iter
             )
 
 
+def _best_of(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:
+    for table in resolved.tables:
+        yield "best-of", table["title"], lambda t=table: draw(found_by(t, resolved, records))
+
+
+def _trials(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:
+    space = resolved.tuning["space"] if resolved.tuning else {"": {}}
+    for table in resolved.tables:
+        for path in space:
+            yield (
+                f"trials-{path.replace('.', '-')}".rstrip("-"),
+                table["title"],
+                lambda t=table, p=path: draw(by_setting(t, p, resolved, records)),
+            )
+
+
 KINDS: dict[str, Kind] = {
     "forest": Kind("paired differences from the baseline, intervals and margin", _forests),
     "curves": Kind("validation scores by step", _curves, ("history",)),
     "sweep": Kind("the value by a numeric setting, such as the learning rate", _sweeps),
     "pareto": Kind("the value against operations", _paretos("forward_flops", "pareto")),
     "seconds": Kind("the value against seconds of a run", _paretos("wall_seconds", "seconds")),
+    "best-of": Kind("the best validation score that k trials are expected to find", _best_of),
+    "trials": Kind("validation scores of trials by what was drawn for a setting", _trials),
     "ranks": Kind("mean ranks over datasets and their critical difference", _ranks),
     "reliability": Kind(
         "the share of right answers by confidence",
