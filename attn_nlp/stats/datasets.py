@@ -59,12 +59,6 @@ class AcrossDatasets:
       ranks: (N, k): 1 for the best; scores that agree share the mean of their ranks.
       mean_ranks: k, the mean over datasets.
       friedman: None for fewer than two datasets or two variants.
-      critical_difference: the least difference of two mean ranks that Nemenyi's test calls real;
-        None where `friedman` is.
-      groups: for a critical-difference diagram: every largest set of two or more variants whose
-        mean ranks lie within the critical difference, each as places in `variants` from the best
-        mean rank to the worst; such a set is joined by one bar. Empty where there is no critical
-        difference.
       alpha: level of the critical difference.
 
     References:
@@ -77,9 +71,27 @@ class AcrossDatasets:
     ranks: tuple[tuple[float, ...], ...]
     mean_ranks: tuple[float, ...]
     friedman: Friedman | None
-    critical_difference: float | None
-    groups: tuple[tuple[int, ...], ...]
     alpha: float
+
+    @functools.cached_property  # it loads scipy.stats, which a table does without
+    def critical_difference(self) -> float | None:
+        """The least difference of two mean ranks that Nemenyi's test calls real.
+
+        None for fewer than two datasets or two variants.
+        """
+        k, n = len(self.variants), len(self.datasets)
+        return critical_difference(k, n, self.alpha) if n > 1 and k > 1 else None
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """What a critical-difference diagram joins by a bar.
+
+        Every largest set of two or more variants whose mean ranks lie within the critical
+        difference, each as places in `variants` from the best mean rank to the worst; empty where
+        there is no critical difference.
+        """
+        reach = self.critical_difference
+        return () if reach is None else _groups(self.mean_ranks, reach)
 
     @property
     def order(self) -> list[int]:
@@ -138,16 +150,12 @@ def across_datasets(
     ranked = tuple(tuple(ranks(row)) for row in turned)
     n, k = len(datasets), len(scores)
     means = tuple(math.fsum(row[j] for row in ranked) / n for j in range(k))
-    enough = n > 1 and k > 1
-    reach = critical_difference(k, n, alpha) if enough else None
     return AcrossDatasets(
         variants=tuple(scores),
         datasets=tuple(datasets),
         ranks=ranked,
         mean_ranks=means,
-        friedman=_friedman(ranked) if enough else None,
-        critical_difference=reach,
-        groups=() if reach is None else _groups(means, reach),
+        friedman=_friedman(ranked) if n > 1 and k > 1 else None,
         alpha=alpha,
     )
 

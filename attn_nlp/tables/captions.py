@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attn_nlp.stats import binomial_error
+from attn_nlp.tables.across import across_notes
 from attn_nlp.tables.claims import claims
 from attn_nlp.tables.diverged import unfinished
 from attn_nlp.tables.environments import environments
@@ -28,6 +29,7 @@ def caption(
         *_selection(table),
         *_split_errors(grid, table, layout, facts),
         *sentence_notes(grid),
+        *across_notes(grid),
         *_carve(table, facts),
         *fold_notes(grid, table, layout, records),
         *data_notes(facts),
