@@ -2,7 +2,7 @@
 # Both need only Python 3.11 or newer, make and a package index. What they print on standard output
 # does not depend on whether anything was left to do.
 .POSIX:
-.PHONY: demo test check format oracles browser proofs mutants bench catalogue regenerate clean
+.PHONY: demo test check format oracles browser proofs mutants faults bench catalogue regenerate clean
 
 PYTHON = python3
 VENV = .venv
@@ -40,6 +40,7 @@ proofs: $(VENV)/installed-dev
 # One-line slips in copies of the code, each of which must turn the test named with it red.
 mutants: $(VENV)/installed-dev
 	@$(RUN) -m tests.mutants
+
 # Every point at which a crash would hurt, tried one by one, and every other kind of fault.
 faults: $(VENV)/installed-dev
 	@$(RUN) -m tests.faults

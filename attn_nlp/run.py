@@ -83,10 +83,10 @@ def run(
     with Interrupt() as interrupt, store.heart():
         try:
             for phase in _phases(resolved, store, retry_failed):
-                store.save_experiment(phase)
                 driver = _Driver(phase, store, retry_failed, tried)
                 with interrupt.raising():
                     jobs = driver.jobs()
+                store.save_experiment(phase)  # not before its data is known to be good
                 count = min(workers or usable(), max(1, len(jobs)))
                 engine = (
                     HereEngine()

@@ -46,14 +46,20 @@ def code_stamp() -> str:
 
 @contextmanager
 def quiet_datasets() -> Iterator[Any]:
-    """The `datasets` module, without its progress bars for as long as the block lasts."""
-    import datasets
+    """The `datasets` module, without its progress bars and its log for as long as the block lasts.
 
-    shown = not datasets.are_progress_bars_disabled()
+    What it logs it also raises, and that is said in a sentence of our own.
+    """
+    import datasets
+    from datasets.utils import logging
+
+    shown, level = not datasets.are_progress_bars_disabled(), logging.get_verbosity()
     datasets.disable_progress_bars()
+    logging.set_verbosity(logging.CRITICAL)
     try:
         yield datasets
     finally:
+        logging.set_verbosity(level)
         if shown:
             datasets.enable_progress_bars()
 
@@ -92,6 +98,8 @@ def read_splits(
             return {split: take_columns(loaded[split]) for split in names}
         except Exception as error:  # whatever the library raises, the file is at fault
             where = ", ".join(sorted({f.name for given in files.values() for f in given}))
+            if "corresponds to no data" in str(error):
+                raise Mistake(f"{where} has a header and no rows.") from error
             raise Mistake(f"cannot read {where}: {one_line(error)}.") from error
 
 

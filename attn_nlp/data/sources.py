@@ -39,8 +39,11 @@ def local_path(name: str) -> Path | None:
     """The existing file or folder a name stands for, or None."""
     if name in SOURCES or not name or "\0" in name:
         return None
-    path = Path(name).expanduser()
-    return path if path.exists() else None
+    try:
+        path = Path(name).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError):  # longer than any file name, or of a user who is not there
+        return None
 
 
 def check_dataset(name: str) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
@@ -57,7 +58,7 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
     """The experiment of a file, its name and its docstring.
 
     Raises:
-      Mistake: no such file, or the file defines no `experiment`.
+      Mistake: no such file, it cannot be run, or it defines no `experiment`.
     """
     path = Path(path)
     if not path.is_file():
@@ -78,6 +79,14 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise Mistake(f"{path}, line {error.lineno}: {error.msg}.") from error
+    except Mistake:
+        raise
+    except Exception as error:  # the file is the user's; `python FILE` shows the whole traceback
+        lines = [
+            e.lineno for e in traceback.extract_tb(error.__traceback__) if e.filename == str(path)
+        ]
+        where = f", line {lines[-1]}" if lines else ""
+        raise Mistake(f"{path}{where}: {type(error).__name__}: {error}.") from error
     found = getattr(module, "experiment", None)
     if not isinstance(found, Experiment):
         raise Mistake(f"{str(path)!r} defines no `experiment = Experiment(...)`.")
