@@ -78,7 +78,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
     ]
     rows = with_sentences(rows, layout, records, shown.name)
     rows += floor_rows(layout, resolved, records, shown)
-    rows, footnotes = _with_footnotes(rows)
+    rows, footnotes = with_footnotes(rows)
     grid = Grid(
         title=table["title"],
         subtitle=f"{shown.label}, {shown.unit}" if shown.unit else shown.label,
@@ -235,7 +235,7 @@ def _floor_label(name: str) -> tuple[str, str]:
     return part.label, part.cite
 
 
-def _with_footnotes(rows: list[GridRow]) -> tuple[list[GridRow], tuple[tuple[str, str], ...]]:
+def with_footnotes(rows: list[GridRow]) -> tuple[list[GridRow], tuple[tuple[str, str], ...]]:
     """Letters for the reasons, the same reason under the same letter."""
     letters: dict[str, str] = {}
     for row in rows:

@@ -15,11 +15,13 @@ from attn_nlp import costs
 from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import summarise
-from attn_nlp.tables.build import column_labels, floor_rows
+from attn_nlp.tables.build import column_labels, floor_rows, with_footnotes
 from attn_nlp.tables.facts import Facts, facts_of, label_of
 from attn_nlp.tables.grid import (
     ABSENT,
     BASELINE,
+    DIVERGED,
+    FAILED,
     INNERMOST,
     MEASURED,
     ROW,
@@ -75,6 +77,7 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
             each for column in zip(*(row.entries for row in same), strict=True) for each in column
         ]
         rows.append(GridRow(same[0].label, same[0].cite, same[0].kind, tuple(map(_bare, entries))))
+    rows, footnotes = with_footnotes(rows)
     grid = Grid(
         title=f"Cost of {table['title']!r}",
         subtitle="means over runs",
@@ -89,6 +92,7 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
             for quantity in COSTS
         ),
         rows=tuple(rows),
+        footnotes=footnotes,
         notes=(
             "Measured on the machine that ran the cells; a repeated run gives other seconds.",
             "Compiling is counted in the cell that compiled; cells that share a program share it.",
@@ -173,14 +177,17 @@ def _counting(facts: Facts, uncounted: list[str]) -> list[str]:
 
 def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
     if not place.cells:
-        return Entry(SKIPPED if place.skipped else ABSENT)
+        reason = "; ".join(dict.fromkeys(place.skipped))
+        return Entry(SKIPPED if place.skipped else ABSENT, reason=reason)
     found = outcomes(place, records, value)
     numbers = list(found.values.values())
+    bad = set(found.missing) & {FAILED, DIVERGED}
     return Entry(
         state=MEASURED if numbers else found.state,
         expected=len(place.replicates()),
         summary=summarise(numbers) if numbers else None,
         missing=found.missing,
+        reason=found.sentence(len(place.cells)) if bad else "",
     )
 
 

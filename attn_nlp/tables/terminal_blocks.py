@@ -10,7 +10,16 @@ from rich.cells import cell_len
 from attn_nlp.stats import Verdict
 from attn_nlp.tables.grid import BASELINE, FLOOR, Entry, Grid, GridRow, Quantity
 from attn_nlp.tables.lines import Line, Piece, pad, width_of, wrap
-from attn_nlp.tables.text import clean, mark, number, parameters, spread, state_word, tail
+from attn_nlp.tables.text import (
+    clean,
+    mark,
+    note_text,
+    number,
+    parameters,
+    spread,
+    state_word,
+    tail,
+)
 
 GAP = "   "
 LABEL_WIDTH = 34  # longer labels are wrapped, on a narrow terminal sooner
@@ -33,31 +42,41 @@ class _Shown:
     style: str = ""
 
 
-def block_width(
-    grid: Grid, block: Sequence[int], *, inline: bool, label_width: int = LABEL_WIDTH
-) -> int:
-    """The cells that a block would take."""
-    return max(
-        map(width_of, block_lines(grid, block, inline=inline, label_width=label_width)), default=0
-    )
+def block_width(grid: Grid, block: Sequence[int], **style) -> int:
+    """The cells that a block would take; `style` as for `block_lines`."""
+    return max(map(width_of, block_lines(grid, block, **style)), default=0)
 
 
 def block_lines(
-    grid: Grid, block: Sequence[int], *, inline: bool, label_width: int = LABEL_WIDTH
+    grid: Grid,
+    block: Sequence[int],
+    *,
+    inline: bool,
+    label_width: int = LABEL_WIDTH,
+    counted: bool = True,
 ) -> list[Line]:
-    """Header and rows of the columns numbered in `block`."""
-    levels = len(grid.paths)
+    """Header and rows of the columns numbered in `block`; of none, the parameters of all columns.
+
+    Args:
+      grid: the table.
+      block: places of columns.
+      inline: whether a difference stands beside its mean, and a source in a column.
+      label_width: cells at which labels of rows and columns are wrapped.
+      counted: whether the parameters stand at the right.
+    """
     columns = [_column(grid, number, inline=inline) for number in block]
-    columns = _widened(grid, block, columns)
-    counts = [parameters(row.entries[number] for number in block) for row in grid.rows]
+    columns = _widened(grid, block, columns, label_width)
+    numbers = (block or range(len(grid.columns))) if counted else []
+    counts = [parameters(row.entries[number] for number in numbers) for row in grid.rows]
     stubs = [_stub(row, label_width, inline=inline) for row in grid.rows]
-    paths = [clean(path) for path in grid.paths]
+    paths = [clean(path) for path in grid.paths] if block else []
     stub = max([*map(cell_len, paths), *(width_of(line) for each in stubs for line in each)])
     right = _right(grid, counts, inline=inline)
-    lines = [
-        [Piece(pad(paths[level], stub), "dim"), *_heads(grid, block, columns, level)]
-        for level in range(levels)
-    ] or [[Piece(" " * stub), *(Piece(GAP + " " * column.width) for column in columns)]]
+    lines: list[Line] = []
+    for level, path in enumerate(paths):
+        for at, heads in enumerate(_heads(grid, block, columns, level, label_width)):
+            lines.append([Piece(pad("" if at else path, stub), "dim"), *heads])
+    lines = lines or [[Piece(" " * stub), *(Piece(GAP + " " * each.width) for each in columns)]]
     lines[-1] = [*lines[-1], *(Piece(GAP + head, "dim") for head in right.heads)]
     if not any(piece.text.strip() for piece in lines[-1]):
         lines.pop()
@@ -158,7 +177,7 @@ def _mean(entry: Entry, quantity: Quantity) -> _Shown:
     if entry.summary is None:
         return _Shown(word=state_word(entry), style="dim")
     if not quantity.compared:
-        return _Shown((number(entry.summary.mean, quantity), "", ""))
+        return _Shown((number(entry.summary.mean, quantity), "", note_text(entry)))
     half = spread(entry.summary.half_width, quantity)
     return _Shown((number(entry.summary.mean, quantity), half, tail(entry)))
 
@@ -197,33 +216,53 @@ def _aligned(shown: Sequence[_Shown]) -> list[Line]:
     return [[*line, Piece(" " * (width - width_of(line)))] for line in lines]
 
 
-def _widened(grid: Grid, block: Sequence[int], columns: list[_Column]) -> list[_Column]:
+def _widened(
+    grid: Grid, block: Sequence[int], columns: list[_Column], label_width: int
+) -> list[_Column]:
     """Columns at least as wide as their heads; the last of a group makes room for the group's."""
     widths = [column.width for column in columns]
     for level in reversed(range(len(grid.paths))):
         for first, last in grid.groups(level, block):
-            label = cell_len(clean(grid.columns[block[first]].labels[level]))
-            own = sum(widths[first : last + 1]) + len(GAP) * (last - first)
-            widths[last] += max(0, label - own)
+            own = _across(widths[first : last + 1])
+            label = _head(grid, block[first], level, max(label_width, own))
+            widths[last] += max(0, *(cell_len(line) - own for line in label))
     return [_Column(column.cells, width) for column, width in zip(columns, widths, strict=True)]
 
 
-def _heads(grid: Grid, block: Sequence[int], columns: list[_Column], level: int) -> list[Piece]:
+def _across(widths: Sequence[int]) -> int:
+    """The cells of columns side by side."""
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _head(grid: Grid, number: int, level: int, width: int) -> list[str]:
+    """The label of a column at a level, in lines of a width."""
+    return wrap(clean(grid.columns[number].labels[level]), width) or [""]
+
+
+def _heads(
+    grid: Grid, block: Sequence[int], columns: list[_Column], level: int, label_width: int
+) -> list[Line]:
     """One level of the header; a label above several columns gets a line as wide as they are."""
-    pieces: list[Piece] = []
+    found = []
     for first, last in grid.groups(level, block):
-        label = clean(grid.columns[block[first]].labels[level])
-        width = sum(column.width for column in columns[first : last + 1])
-        width += len(GAP) * (last - first)
-        rule = ""
-        if last > first:
-            rule = " " + "─" * (width - cell_len(label) - 1)
-        pieces += [
-            Piece(GAP),
-            Piece(label, "bold"),
-            Piece(pad(rule, width - cell_len(label)), "dim"),
-        ]
-    return pieces
+        width = _across([column.width for column in columns[first : last + 1]])
+        found.append(
+            (first < last, width, _head(grid, block[first], level, max(label_width, width)))
+        )
+    lines: list[Line] = []
+    for at in range(max(len(label) for _, _, label in found)):
+        line: Line = []
+        for several, width, label in found:
+            text = label[at] if at < len(label) else ""
+            ruled = several and at == 0
+            rule = " " + "─" * (width - cell_len(text) - 1) if ruled else ""
+            line += [
+                Piece(GAP),
+                Piece(text, "bold"),
+                Piece(pad(rule, width - cell_len(text)), "dim"),
+            ]
+        lines.append(line)
+    return lines
 
 
 def _filled(lines: list[Line], at: int, width: int) -> Line:

@@ -67,8 +67,12 @@ def spread(half_width: float | None, quantity: Quantity) -> str:
 
 def tail(entry: Entry) -> str:
     """What follows a mean: "(7 of 10) [a]", as far as it applies."""
-    words = [count_text(entry), f"[{entry.footnote}]" if entry.footnote else ""]
-    return " ".join(filter(None, words))
+    return " ".join(filter(None, [count_text(entry), note_text(entry)]))
+
+
+def note_text(entry: Entry) -> str:
+    """The letter of the reason below the table, "[a]"; "" for none."""
+    return f"[{entry.footnote}]" if entry.footnote else ""
 
 
 def count_text(entry: Entry) -> str:

@@ -1,7 +1,8 @@
 """The formats: golden files, numbers read back, hostile text, narrow terminals.
 
 The golden files are written from `example.py`, whose numbers are checked by hand in
-`test_build.py`. They change only with ATTN_NLP_REGENERATE=1, and the diff is read.
+`test_build.py`; `tests/golden/tables/README.md` is the hand check. They change only with
+ATTN_NLP_REGENERATE=1, and the diff is read.
 """
 
 import csv as standard_csv
@@ -98,7 +99,7 @@ def test_tables_of_different_columns_share_a_csv():
     assert {row["heads"] for row in rows if row["title"] == "By heads"} == {"1", "4", "16"}
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 140])
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140, 200])
 @pytest.mark.parametrize("name", ["scales", "heads", "cost"])
 def test_a_terminal_table_keeps_to_the_width_and_loses_nothing(name, width):
     grid = grids()[name]
@@ -107,6 +108,18 @@ def test_a_terminal_table_keeps_to_the_width_and_loses_nothing(name, width):
     assert "…" not in text
     if name == "scales":
         assert len(printed(text.split("\n▼")[0])) == len(expected(read_csv(csv(grid))))
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_chinese_labels_keep_to_the_width_and_lose_nothing(width):
+    """Two terminal cells a letter, in rows, headers and reasons, and no space to break at."""
+    grid = hostile("不缩放的点积注意力，读作一个很长的标签，没有任何空格可以断开")
+    text = terminal(grid, width)
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert "…" not in text
+    assert "75k" in text  # parameters, on a narrow terminal in a block of their own
+    numbers = printed(terminal(build(*example()), 200).split("\n▼")[0])
+    assert sorted(printed(text.split("\n▼")[0])) == sorted(numbers)
 
 
 def test_a_wide_table_is_split_by_its_outermost_columns():

@@ -11,6 +11,7 @@ from attn_nlp.tables.text import (
     STARRED,
     clean,
     mark,
+    note_text,
     number,
     parameters,
     spread,
@@ -82,7 +83,8 @@ def _cell(row: GridRow, column: Column, entry: Entry) -> str:
         return escape(state_word(entry))
     quantity = column.quantity
     if not quantity.compared:
-        return number(entry.summary.mean, quantity)
+        words = [number(entry.summary.mean, quantity), escape(note_text(entry))]
+        return " ".join(filter(None, words))
     half = spread(entry.summary.half_width, quantity)
     words = [number(entry.summary.mean, quantity), half, escape(tail(entry))]
     text = " ".join(filter(None, words))

@@ -35,8 +35,16 @@ def _table(grid: Grid, width: int) -> list[Line]:
         blocks, inline = [list(everything)], True
     else:
         blocks, inline = _packed(grid, width), False
-    for block in blocks:
-        drawn = block_lines(grid, block, inline=inline, label_width=_label_width(width))
+    # On a very narrow terminal the parameters do not fit beside any number: a block of their own.
+    beside = all(_width(grid, block, width, inline=inline) <= width for block in blocks)
+    for block in blocks if beside else [*blocks, []]:
+        drawn = block_lines(
+            grid,
+            block,
+            inline=inline,
+            label_width=_label_width(width),
+            counted=beside or not block,
+        )
         lines += [clip_line(line, width) for line in drawn]
         lines.append([])
     legend = [f"{mark} {meaning}" for mark, meaning in grid.legend]
