@@ -152,6 +152,17 @@ def test_a_block_without_projections():
     assert (out[2] == 0).all()
 
 
+def test_a_kind_that_is_given_queries_keys_and_values():
+    """Linear attention: the projections around it, and no weights to look at."""
+    block = Block(attention__kind="linear")
+    q, k, v = block.split()
+    raised = [np.where(x > 0, x + 1, np.exp(np.minimum(x, 0))) for x in (q, k)]
+    kernel = reference.score_dot(*raised) * tokens_mask()
+    total = kernel.sum(axis=-1, keepdims=True)
+    agree(block, reference.spend(kernel / np.where(total > 0, total, 1), v))
+    assert block.look()[1] is None
+
+
 def test_dropped_weights_are_the_share_asked_for_and_scaled_up():
     call = Call({"p": 0.3}, dropping=frozenset({"p"}), key=jax.random.key(1))
     x = jnp.ones((100, 101))
