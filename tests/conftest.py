@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 # Read by JAX when it starts. One thread, as in a worker, since the number of threads decides bits.
 # Nearly all time of these tests goes into compiling small programs that run a few times, so the
 # machine code is made in the quickest way: by XLA's older emitters, in one piece, not optimised.
-# tests/train/test_flags.py holds it against the code that users get; flags from outside win.
+# tests/train/test_flags.py holds it against the code that users get; flags from outside win. The
+# flag of a worker stands last, where a worker puts it: provenance tells other texts apart.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0 "
-    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false",
 )
 os.environ.setdefault("NPROC", "1")
 
@@ -26,6 +28,12 @@ from attn_nlp import registry
 from tests import proofs
 
 _shown: dict[tuple[str, str, str], bool] = {}
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is loaded by now and stays: half a million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -110,14 +110,19 @@ def write_experiment(folder: Path) -> Path:
 
 
 def environment(cache: Path, **fake: object) -> dict[str, str]:
-    """The variables of a command that is to know nothing of this machine's user."""
+    """The variables of a command that is to know nothing of this machine's user.
+
+    Of the flags of these tests it gets those that compile quickly; one thread it asks for itself.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("FAKE_", "ATTN_NLP_")) and name not in ("XLA_FLAGS", "NPROC")
+        if not name.startswith(("FAKE_", "ATTN_NLP_")) and name != "NPROC"
     }
+    flags = os.environ["XLA_FLAGS"].split()
     return {
         **inherited,
+        "XLA_FLAGS": " ".join(flag for flag in flags if "multi_thread" not in flag),
         "ATTN_NLP_CACHE": str(cache),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "NO_COLOR": "1",
