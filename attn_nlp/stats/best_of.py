@@ -36,8 +36,8 @@ def expected_best(values: Sequence[float], *, higher_is_better: bool = True) -> 
       2020, arXiv:2004.13705, show that the mean over sets, which stands here, does not.
 
     Example:
-      >>> expected_best([0.0, 1.0, 2.0])
-      [1.0, 1.6666666666666667, 2.0]
+      >>> expected_best([0.0, 1.0])
+      [0.5, 1.0]
     """
     check(values)
     sign = 1.0 if higher_is_better else -1.0
