@@ -175,14 +175,58 @@ def public(tree: ast.Module):
                     yield inner
 
 
-@pytest.mark.parametrize("module", ["attention/compose.py", "attention/bound.py", "encoder.py"])
-def test_what_composes_the_parts_asks_for_none_by_name(module):
-    known = {part.name for part in registry.parts()}
-    for node in ast.walk(ast.parse((ROOT / module).read_text("utf-8"))):
-        if isinstance(node, ast.Compare | ast.match_case):
-            for inner in ast.walk(node.pattern if isinstance(node, ast.match_case) else node):
-                value = getattr(inner, "value", None)
-                assert value not in known, f"{module} compares with the part name {value!r}"
+def test_nothing_asks_for_a_part_by_name():
+    """What sets one part apart is a fact of its registry line, never its name in a comparison."""
+    known = {name for part in registry.parts() for name in (part.name, *part.aliases)}
+    asked = [
+        f"{name(file)}, line {node.lineno}: {ast.unparse(node)}"
+        for file in FILES
+        for node, values in compared(ast.parse(file.read_text("utf-8")))
+        if known & values
+    ]
+    assert not asked, "give the part a fact and ask for that: " + "; ".join(asked)
+
+
+def compared(tree: ast.AST):
+    """Whatever chooses by a text, with the texts: comparisons, patterns, tables on the spot."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                inside = [
+                    each for side in (left, *others) for each in getattr(side, "elts", [side])
+                ]
+            case ast.MatchValue(value=value):
+                inside = [value]
+            case ast.Subscript(value=ast.Dict(keys=keys), slice=ast.Name() | ast.Attribute()):
+                inside = keys
+            case ast.Call(func=ast.Attribute(attr="get", value=ast.Dict(keys=keys))):
+                inside = keys
+            case ast.Call(func=ast.Attribute(attr="startswith" | "endswith"), args=args):
+                inside = args
+            case _:
+                continue
+        yield node, {each.value for each in inside if isinstance(each, ast.Constant)}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if name == 'softmax': pass",
+        "f(1 if name in ('sigmoid', 'softmax') else 2)",
+        "while 'softmax' != name: pass",
+        "match name:\n    case 'softmax' | 'sigmoid': pass",
+        "{'softmax': 1}[name]",
+        "{'softmax': 1}.get(name)",
+        "name.startswith('softmax')",
+    ],
+)
+def test_asking_by_name_is_found(code):
+    assert any("softmax" in values for _, values in compared(ast.parse(code)))
+
+
+def test_facts_and_hooks_may_be_asked_for():
+    code = "part.facts.get('softmax'); 'softmax' and f('softmax'); {'softmax': a['softmax'] == 1}"
+    assert not any("softmax" in values for _, values in compared(ast.parse(code)))
 
 
 def modules_after(code: str) -> set[str]:

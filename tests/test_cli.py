@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from attn_nlp.catalogue import markdown as catalogue_page
 from attn_nlp.store import Store
 from attn_nlp.tables import FORMATS
 from attn_nlp.tables import suffix as suffix_of
+from tests import proofs
 from tests.engines.fakes import CELLS, FLOORS, command, environment, write_experiment
 
 COMMANDS = ("plan", "run", "status", "table", "report", "parts", "datasets", "figure")
@@ -283,6 +285,18 @@ def test_parts_as_json_say_slot_name_label_and_citation(attn_nlp):
     }
     _, out, _ = attn_nlp("parts", "score", "--json")
     assert {each["slot"] for each in json.loads(out)} == {"score"}
+
+
+@pytest.mark.parametrize("slot", proofs.PROMISED)
+def test_at_least_the_promised_parts_are_listed_with_their_sources(attn_nlp, slot):
+    """A source is a paper with its year, ours, or `control` where there is none."""
+    _, out, _ = attn_nlp("parts", slot, "--json")
+    listed = json.loads(out)
+    assert len({each["name"] for each in listed}) == len(listed) >= proofs.PROMISED[slot]
+    for each in listed:
+        cite = each["citation"]
+        assert cite in ("control", "attn_nlp") or re.search(r"\b(19|20)\d\d\b", cite), each["name"]
+        assert cite == "control" or not each["facts"].get("control"), each["name"]
 
 
 def test_a_users_parts_are_listed_with_their_file(attn_nlp):

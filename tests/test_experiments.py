@@ -1,5 +1,6 @@
 """The experiments that come with the project: they load, say what they ask, and count right."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from attn_nlp.experiment.cell import flatten
 from attn_nlp.experiment.load import load_file, resolve_file
 
 FILES = sorted(Path("experiments").glob("*.py"))
+
+
+resolved_once = functools.cache(resolve_file)
 
 
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
@@ -35,7 +39,7 @@ def test_the_cost_is_counted_right(file):
     product = 1
     for factor in re.findall(r"(\d+) ", said[1]):
         product *= int(factor)
-    resolved = resolve_file(file)
+    resolved = resolved_once(file)
     cells = len(resolved.cells) + len(resolved.skipped)
     assert int(said[2].replace(",", "")) == cells == product
     skipped = re.search(r"([\d,]+) of which are skipped", text)
@@ -43,16 +47,16 @@ def test_the_cost_is_counted_right(file):
 
 
 def test_loading_twice_gives_the_same_cells_in_the_same_order(file):
-    assert resolve_file(file) == resolve_file(file)
+    assert resolve_file(file) == resolved_once(file)
 
 
 def test_seeds_are_outermost(file):
-    seeds = [cell["settings"]["seed"] for cell in resolve_file(file).cells]
+    seeds = [cell["settings"]["seed"] for cell in resolved_once(file).cells]
     assert seeds == sorted(seeds)
 
 
 def test_scaling_widens_only_queries_and_keys():
-    settings = [cell["settings"] for cell in resolve_file("experiments/scaling.py").cells]
+    settings = [cell["settings"] for cell in resolved_once("experiments/scaling.py").cells]
     assert {each["head_dim"] for each in settings} == {16, 128, 512}
     assert {each["value_dim"] for each in settings} == {64}
     assert {each["learning_rate"] for each in settings} == {5e-4, 1e-3, 2e-3, 4e-3}
@@ -65,7 +69,7 @@ def test_the_demo_is_the_scaling_table_at_one_learning_rate():
 
 
 def test_se_attention_measures_the_three_mechanisms_with_and_without_the_mix():
-    settings = [cell["settings"] for cell in resolve_file("experiments/se_attention.py").cells]
+    settings = [cell["settings"] for cell in resolved_once("experiments/se_attention.py").cells]
     assert {each["attention.kind"] for each in settings} == {"pairwise", "se_token"}
     assert {each["attention.mixer"] for each in settings} == {"heads", "query_mix"}
     assert {"dot", "bilinear"} <= {each["attention.score"] for each in settings}
