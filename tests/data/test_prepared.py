@@ -198,6 +198,26 @@ def test_a_damaged_folder_is_named_and_made_anew(csv, tmp_path, file, harm):
     np.testing.assert_array_equal(again.ids, first.ids)
 
 
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return open, (str(self.file), "w")
+
+
+def test_a_pickle_in_the_cache_is_never_run(csv, tmp_path):
+    data = prepare(DataSettings(str(csv)), tmp_path / "kept")
+    arrays = dict(np.load(data.path / "arrays.npz"))
+    arrays["ids"] = np.array([Payload(tmp_path / "run")], dtype=object)
+    np.savez(data.path / "arrays.npz", allow_pickle=True, **arrays)
+    again = prepare(DataSettings(str(csv)), tmp_path / "kept")
+    assert not (tmp_path / "run").exists()
+    np.testing.assert_array_equal(again.ids, data.ids)
+
+
 def test_a_folder_that_cannot_be_made_is_one_sentence(csv, tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(Mistake, match=r"cannot prepare .* in .*taken/kept: Not a directory"):

@@ -1,4 +1,4 @@
-"""Every fault there is a point for, each followed by a run that must go on: `make faults`.
+"""Every point at which a crash would hurt, every kind of fault, every bad input: `make faults`.
 
     python -m tests.faults [--jobs N] [--short]
 
@@ -8,6 +8,7 @@ Ends with 0 where nothing was lost, done twice or different.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +20,8 @@ from pathlib import Path
 from rich.progress import Progress
 
 from tests.faults import scenarios
+from tests.faults.bad_inputs import BAD
+from tests.faults.classes import FAULTS
 from tests.faults.trials import Bench, Verdict, imported
 
 DISK = {"output": (2,), "data": (2, 4)}  # a file that the user named; else the store is unusable
@@ -90,7 +93,14 @@ def main() -> int:
         crowded = Path(folder) / "crowd"
         crowded.mkdir()
         verdicts.append(("runs side by side", scenarios.crowd(crowded)))
-    return _say(verdicts, time.monotonic() - began)
+    bad = _say(verdicts, time.monotonic() - began)
+    print(f"{len(FAULTS)} kinds of faults and {len(BAD)} bad inputs, by their tests:", flush=True)
+    tests = {each for fault in FAULTS for each in fault.tests} | {"tests/faults/test_bad_inputs.py"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", str(given.jobs), *sorted(tests)], check=False
+    )
+    print(f"{time.monotonic() - began:.0f} s in all")
+    return bad or shown.returncode
 
 
 def _say(verdicts: list[tuple[str, Verdict]], seconds: float) -> int:

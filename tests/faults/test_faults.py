@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.faults import scenarios
+from tests.faults.classes import FAULTS
 from tests.faults.trials import imported
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,18 @@ def test_a_trial_can_fail(bench):
         bench.reference["table"] = bench.reference["table"][:-1]
     assert verdict.bytes_differ == 1
     assert verdict.wrong == ["it was not killed but ended with 0"]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
+def test_every_kind_of_fault_has_its_tests(fault):
+    """`make faults` runs them; here it is enough that they are there."""
+    for each in fault.tests:
+        file, _, name = each.partition("::")
+        assert f"\ndef {name}(" in (ROOT / file).read_text("utf-8"), each
+
+
+def test_there_are_as_many_kinds_as_are_promised():
+    assert len({fault.what for fault in FAULTS}) == 23
 
 
 def test_a_full_disk_is_one_line(bench):
