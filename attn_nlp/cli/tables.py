@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,6 +41,13 @@ SHOWN = (
     help="In CSV, a quote before text that a spreadsheet would run as a formula.",
 )
 @click.option("--tuning", is_flag=True, help="What the trials chose, instead of scores.")
+@click.option("--per-class", is_flag=True, help="Precision, recall and F1 of every class.")
+@click.option(
+    "--to-reach",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="ACCURACY",
+    help="Steps, seconds and operations until that validation accuracy, such as 0.8.",
+)
 def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **views) -> None:
     """Print the tables of an experiment from what is stored. Trains nothing, loads no data.
 
@@ -52,6 +59,8 @@ def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **vi
       attn-nlp table experiments/scaling.py --out scaling.csv --safe-spreadsheet
       attn-nlp table experiments/scaling.py --cost
       attn-nlp table experiments/scaling.py --budget 16 --tuning
+      attn-nlp table experiments/scaling.py --per-class
+      attn-nlp table experiments/scaling.py --to-reach 0.8
     """
     from attn_nlp.store import Store
 
@@ -91,16 +100,21 @@ class View:
     columns: tuple[str, ...] = ()
 
 
-def _view_of(asked: Mapping[str, object]) -> View:
+def _view_of(asked: Mapping[str, Any]) -> View:
     """The one view that the options name; scores where they name none."""
     from attn_nlp.mistakes import Mistake
     from attn_nlp.tables.build import build
     from attn_nlp.tables.cost import cost
+    from attn_nlp.tables.per_class import per_class
+    from attn_nlp.tables.to_reach import to_reach
     from attn_nlp.tables.tuning import tuning
 
+    target = float(asked.get("to_reach") or 0)
     views = {
         "cost": View(lambda *given: [cost(*given)]),
         "tuning": View(lambda *given: [tuning(*given)]),
+        "per_class": View(per_class, ("confusion",)),
+        "to_reach": View(lambda t, e, r: [to_reach(t, e, r, target)], ("history",)),
     }
     named = [name for name, value in asked.items() if value not in (None, False)]
     if len(named) > 1:
@@ -119,6 +133,7 @@ def write(
     safe_spreadsheet: bool = False,
 ) -> None:
     """Write the tables to standard output, or whole to a file."""
+    from attn_nlp.mistakes import Mistake
     from attn_nlp.plan import wanted
     from attn_nlp.tables.formats import render
 
@@ -126,6 +141,8 @@ def write(
     resolved = store.settled(resolved)
     records = store.records(wanted(resolved), (*SHOWN, *view.columns))
     grids = [grid for each in resolved.tables for grid in view.make(each, resolved, records)]
+    if not grids:
+        raise Mistake("nothing of this experiment has run yet, so that its classes are not known.")
     terminal = out is None and sys.stdout.isatty()
     text = render(
         grids,

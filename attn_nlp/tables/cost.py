@@ -57,7 +57,7 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
-    records, uncounted = _worked_out(layout, records, facts)
+    records, uncounted = worked_out(layout, records, facts)
     rows = [
         GridRow(
             row["label"],
@@ -102,7 +102,7 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def _worked_out(
+def worked_out(
     layout: Layout, records: Mapping[str, dict], facts: Facts
 ) -> tuple[dict[str, dict], list[str]]:
     """Records with operations and state, and the labels of parts that do not say theirs."""

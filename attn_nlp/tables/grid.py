@@ -13,6 +13,7 @@ from attn_nlp.stats import Comparison, McNemar, Summary, TwoWay
 
 MEASURED, PENDING, ABSENT = "measured", "not run yet", "absent"
 FAILED, DIVERGED, SKIPPED, WITHOUT = "failed", "diverged", "skipped", "without the value"
+NEVER = "never"  # ran, and did not reach what was asked
 ROW, BASELINE, FLOOR = "row", "baseline", "floor"
 INNERMOST = "mean of a run"  # what the header of a cost table calls its quantities
 

@@ -1,0 +1,146 @@
+"""How every class fares: precision, recall, F1 and support, from stored confusion counts.
+
+In: a table's definition and records with their confusion. Out: a grid for every set of classes in
+the table, with a line for each class of each row, since two datasets seldom share their classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from attn_nlp.stats import summarise
+from attn_nlp.tables.build import column_labels
+from attn_nlp.tables.facts import Facts, facts_of
+from attn_nlp.tables.grid import (
+    ABSENT,
+    INNERMOST,
+    MEASURED,
+    ROW,
+    SKIPPED,
+    Column,
+    Entry,
+    Grid,
+    GridRow,
+    Quantity,
+)
+from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
+from attn_nlp.tables.legend import legend
+from attn_nlp.tables.outcomes import outcomes
+from attn_nlp.train.metrics import by_class
+
+_PERCENT = {"unit": "%", "scale": 100.0, "compared": False}
+QUANTITIES = (
+    Quantity("precision", "precision %", **_PERCENT),
+    Quantity("recall", "recall %", **_PERCENT),
+    Quantity("f1", "F1 %", **_PERCENT),
+    Quantity("support", "support", decimals=0, compared=False),
+)
+
+
+def per_class(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> list[Grid]:
+    """Precision, recall, F1 and support of every class on the test split.
+
+    Args:
+      table, resolved: as for `build`.
+      records: as for `build`, with `confusion`.
+
+    Returns:
+      A `Grid` for every set of classes, columns of equal classes together; none for columns of
+      which no cell has run, since their classes are not known yet. A number is the mean over
+      replicates; of a replicate of several folds, from the counts of all folds together.
+    """
+    layout = lay_out(table, resolved)
+    facts = facts_of(layout, records)
+    by_names: dict[tuple[str, ...], list[tuple]] = {}
+    for column in layout.columns:
+        names = _class_names(layout, column, records)
+        if names:
+            by_names.setdefault(names, []).append(column)
+    return [
+        _grid(table, layout, facts, records, names, columns) for names, columns in by_names.items()
+    ]
+
+
+def _class_names(
+    layout: Layout, column: tuple, records: Mapping[str, dict]
+) -> tuple[str, ...] | None:
+    for (_, where), place in layout.places.items():
+        for cell in place.cells.values() if where == column else ():
+            names = ((records.get(cell["spec"]) or {}).get("data") or {}).get("class_names")
+            if names:
+                return tuple(map(str, names))
+    return None
+
+
+def _grid(
+    table: Mapping,
+    layout: Layout,
+    facts: Facts,
+    records: Mapping[str, dict],
+    names: Sequence[str],
+    columns: Sequence[tuple],
+) -> Grid:
+    rows = []
+    for number, row in enumerate(table["rows"]):
+        counted = [_counted(layout.place(number, column), records) for column in columns]
+        for place, name in enumerate(names):
+            entries = tuple(
+                _entry(layout.place(number, column), records, counts, place, quantity.name)
+                for column, counts in zip(columns, counted, strict=True)
+                for quantity in QUANTITIES
+            )
+            rows.append(GridRow(f"{row['label']}: {name}", row["cite"], ROW, entries))
+    grid = Grid(
+        title=f"Classes of {table['title']!r}",
+        subtitle="test split, means over runs",
+        paths=(*table["columns"], INNERMOST),
+        columns=tuple(
+            Column(
+                (*column, quantity.name),
+                (*column_labels(table["columns"], column, facts), quantity.label),
+                quantity,
+            )
+            for column in columns
+            for quantity in QUANTITIES
+        ),
+        rows=tuple(rows),
+        notes=(
+            "Precision: of the sentences answered with the class, the share that is of it. Recall: "
+            "of its sentences, the share answered with it. F1: their harmonic mean. 0 where there "
+            "is nothing to divide by. Support: sentences of the class. Nothing is compared here.",
+        ),
+    )
+    return dataclasses.replace(grid, legend=legend(grid))
+
+
+def _counted(place: Place, records: Mapping[str, dict]) -> list[list[list[int]]]:
+    """The confusion counts of every replicate that has them, those of its folds added up."""
+    found = []
+    for cells in place.replicates().values():
+        counts = [(records.get(cell["spec"]) or {}).get("confusion") for cell in cells]
+        if all(counts):
+            found.append(
+                [
+                    [sum(same) for same in zip(*rows, strict=True)]
+                    for rows in zip(*counts, strict=True)
+                ]
+            )
+    return found
+
+
+def _entry(
+    place: Place,
+    records: Mapping[str, dict],
+    counted: Sequence[list[list[int]]],
+    of_class: int,
+    quantity: str,
+) -> Entry:
+    expected = len(place.replicates())
+    if not expected:
+        return Entry(SKIPPED if place.skipped else ABSENT)
+    found = outcomes(place, records, "test.accuracy")
+    if not counted:
+        return Entry(found.state, expected, missing=found.missing)
+    numbers = [float(getattr(by_class(counts)[of_class], quantity)) for counts in counted]
+    return Entry(MEASURED, expected, summarise(numbers), missing=found.missing)

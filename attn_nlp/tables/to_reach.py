@@ -1,0 +1,144 @@
+"""What it takes to reach an accuracy: steps, seconds and operations of training.
+
+In: a table's definition and records with their history. A run reaches a validation accuracy at the
+first look that shows it, so that the answer is no finer than `evaluate_every`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from attn_nlp.stats import summarise
+from attn_nlp.tables.build import column_labels
+from attn_nlp.tables.cost import worked_out
+from attn_nlp.tables.facts import facts_of
+from attn_nlp.tables.grid import (
+    ABSENT,
+    BASELINE,
+    INNERMOST,
+    MEASURED,
+    NEVER,
+    ROW,
+    SKIPPED,
+    WITHOUT,
+    Column,
+    Entry,
+    Grid,
+    GridRow,
+    Quantity,
+)
+from attn_nlp.tables.layout import Experiment, Place, lay_out
+from attn_nlp.tables.legend import legend
+from attn_nlp.tables.outcomes import outcomes
+
+BACKWARD = 2  # a backward pass costs about two forward ones
+
+_QUANTITIES = (
+    Quantity("reached", "reached", decimals=0, compared=False),
+    Quantity("ended", "of runs", decimals=0, compared=False),
+    Quantity("reached.steps", "steps", decimals=0, compared=False),
+    Quantity("reached.seconds", "seconds", decimals=1, compared=False),
+    Quantity("reached.flops", "GFLOPs", scale=1e-9, decimals=1, compared=False),
+)
+
+
+def to_reach(
+    table: Mapping, resolved: Experiment, records: Mapping[str, dict], accuracy: float
+) -> Grid:
+    """Steps, seconds and operations until the validation accuracy is first at least some value.
+
+    Args:
+      table, resolved: as for `build`.
+      records: as for `build`, with `history`.
+      accuracy: the target, in (0, 1].
+
+    Returns:
+      A `Grid` whose innermost header level is the quantity. The mean is over the runs that got
+      there; a run that never did is counted beside it.
+    """
+    layout = lay_out(table, resolved)
+    facts = facts_of(layout, records)
+    records, _ = worked_out(layout, records, facts)
+    for place in layout.places.values():
+        for cell in place.cells.values():
+            record = records.get(cell["spec"])
+            if record is not None:
+                found = _reached(cell["settings"], record, accuracy)
+                records[cell["spec"]] = {**record, "reached": found}
+    rows = tuple(
+        GridRow(
+            row["label"],
+            row["cite"],
+            BASELINE if row["baseline"] else ROW,
+            tuple(
+                _entry(layout.place(number, column), records, quantity.name)
+                for column in layout.columns
+                for quantity in _QUANTITIES
+            ),
+        )
+        for number, row in enumerate(table["rows"])
+    )
+    grid = Grid(
+        title=f"To reach {accuracy:.1%} in {table['title']!r}",
+        subtitle="validation accuracy, means over the runs that got there",
+        paths=(*table["columns"], INNERMOST),
+        columns=tuple(
+            Column(
+                (*column, quantity.name),
+                (*column_labels(table["columns"], column, facts), quantity.label),
+                quantity,
+            )
+            for column in layout.columns
+            for quantity in _QUANTITIES
+        ),
+        rows=rows,
+        notes=(
+            "Counted to the first look at the validation split that shows the accuracy. Means are "
+            "over the runs that reached it, which flatters a row of which few do.",
+            "Seconds: the share of a run's measured training time that its steps are of all, "
+            "compiling left out; another machine takes others. GFLOPs: thousands of millions of "
+            f"operations, 1 + {BACKWARD} forward passes for every sentence of a batch, at the mean "
+            "length of the training sentences; without the optimiser and the looks.",
+        ),
+    )
+    return dataclasses.replace(grid, legend=legend(grid))
+
+
+def _reached(settings: Mapping, record: Mapping, accuracy: float) -> dict[str, float] | None:
+    """Steps, seconds and operations of one run; None where it never got there."""
+    looks = record.get("history") or []
+    first = next((each for each in looks if each["validation_accuracy"] >= accuracy), None)
+    if first is None:
+        return None
+    steps = first["step"]
+    found = {"steps": float(steps)}
+    if record.get("wall_seconds") is not None:
+        training = record["wall_seconds"] - (record.get("compile_seconds") or 0.0)
+        found["seconds"] = max(0.0, training) * steps / settings["steps"]
+    if record.get("forward_flops"):
+        each = (1 + BACKWARD) * record["forward_flops"]
+        found["flops"] = float(each * settings["batch_size"] * steps)
+    return found
+
+
+def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
+    expected = len(place.replicates())
+    if not expected:
+        return Entry(SKIPPED if place.skipped else ABSENT)
+    if value in ("reached", "ended"):
+        found = outcomes(place, records, "reached.steps")
+        reached, ended = len(found.values), len(found.values) + found.missing.get(WITHOUT, 0)
+        if not ended:
+            return Entry(found.state, expected, missing=found.missing)
+        count = float(reached if value == "reached" else ended)
+        return Entry(MEASURED, expected, summarise([count]))
+    found = outcomes(place, records, value)
+    missing = {(NEVER if s == WITHOUT else s): count for s, count in found.missing.items()}
+    numbers = list(found.values.values())
+    return Entry(
+        state=MEASURED if numbers else (NEVER if found.state == WITHOUT else found.state),
+        expected=expected,
+        summary=summarise(numbers) if numbers else None,
+        missing=missing,
+    )

@@ -1,0 +1,95 @@
+"""Classes and targets against pencil and paper, from stored counts and histories."""
+
+from __future__ import annotations
+
+import pytest
+
+from attn_nlp import costs
+from attn_nlp.experiment import Cell
+from attn_nlp.tables.formats import FORMATS, render
+from attn_nlp.tables.per_class import per_class
+from attn_nlp.tables.to_reach import to_reach
+
+from .example import ROWS, cell, record, resolved, table
+
+COUNTS = {0: [[3, 1], [2, 4]], 1: [[2, 2], [0, 6]]}  # by seed
+LOOKS = [{"step": step, "validation_accuracy": step / 1000} for step in (200, 400, 600, 800)]
+
+
+def made(datasets=("sst2",), seeds=(0, 1)):
+    """One row over some seeds and datasets, every record with its classes and history."""
+    plain = table(rows=ROWS[:1], columns=["dataset"])
+    cells, records = [], {}
+    for dataset in datasets:
+        for seed in seeds:
+            planned = cell(dataset=dataset, seed=seed, **{"attention.scale": "none"})
+            cells.append(planned)
+            found = record(0.7, dataset, confusion=COUNTS[seed % 2], history=LOOKS[: 2 + seed])
+            names = {"sst2": ["bad", "good"], "trec6": ["HUM", "LOC"]}.get(dataset, ["bad", "good"])
+            found["data"] = found["data"] | {"class_names": names}
+            records[planned["spec"]] = found
+    return plain, resolved(cells, [plain]), records
+
+
+def means(grid, row):
+    return [each.summary.mean for each in grid.rows[row].entries]
+
+
+def test_every_class_of_every_row_is_a_line():
+    """bad: precision 3/5 and 2/2, recall 3/4 and 2/4, F1 6/9 and 4/6; four sentences."""
+    (grid,) = per_class(*made())
+    assert [row.label for row in grid.rows] == ["unscaled: bad", "unscaled: good"]
+    assert [column.labels[-1] for column in grid.columns] == [
+        *("precision %", "recall %", "F1 %", "support")
+    ]
+    assert means(grid, 0) == pytest.approx([0.8, 0.625, 2 / 3, 4])
+    assert means(grid, 1) == pytest.approx(
+        [(4 / 5 + 6 / 8) / 2, (4 / 6 + 1) / 2, (8 / 11 + 12 / 14) / 2, 6]
+    )
+
+
+def test_datasets_of_other_classes_have_a_grid_of_their_own():
+    grids = per_class(*made(("sst2", "mr", "trec6")))
+    assert [[row.label for row in grid.rows] for grid in grids] == [
+        ["unscaled: bad", "unscaled: good"],
+        ["unscaled: HUM", "unscaled: LOC"],
+    ]
+    assert [len(grid.columns) for grid in grids] == [8, 4]
+
+
+def test_what_has_not_run_is_said_so():
+    plain, experiment, records = made()
+    assert per_class(plain, experiment, {}) == []
+    lost = records["sst2/none/1/1"] | {"status": "diverged", "confusion": None, "test": None}
+    (grid,) = per_class(plain, experiment, records | {"sst2/none/1/1": lost})
+    entry = grid.rows[0].entries[0]
+    assert (entry.summary.n, entry.expected, entry.missing) == (1, 2, {"diverged": 1})
+
+
+def test_steps_seconds_and_operations_until_the_first_look_that_shows_it():
+    """.4 is seen at step 400 of 1,000 by both runs; 2.0 s less .5 of compiling: 0.6 s."""
+    grid = to_reach(*made(), 0.4)
+    reached, ended, steps, seconds, flops = means(grid, 0)
+    assert (reached, ended, steps, seconds) == (2, 2, 400, pytest.approx(0.6))
+    cell_of = Cell(heads=1).replace({"attention.scale": "none"})
+    assert flops == 3 * costs.flops(cell_of, 128, 2) * 32 * 400
+
+
+def test_runs_that_never_got_there_are_counted():
+    grid = to_reach(*made(seeds=(0, 1, 2)), 0.6)
+    assert means(grid, 0)[:3] == [2, 3, 600]
+    entry = grid.rows[0].entries[2]
+    assert (entry.summary.n, entry.expected, entry.missing) == (2, 3, {"never": 1})
+    grid = to_reach(*made(), 0.99)
+    assert [each.summary and each.summary.mean for each in grid.rows[0].entries] == [
+        *(0, 2, None, None, None)
+    ]
+    nobody = grid.rows[0].entries[2]
+    assert (nobody.state, nobody.summary, nobody.missing) == ("never", None, {"never": 2})
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_every_format_writes_them(format):
+    text = render([*per_class(*made()), to_reach(*made(), 0.99)], format)
+    assert "never" in text
+    assert "unscaled: good" in text
