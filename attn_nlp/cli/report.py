@@ -56,11 +56,13 @@ def report(file, name, overrides, store_path, out) -> None:
         resolved = store.settled(options.resolve_or_find(file, name, overrides, store))
         records = store.records(wanted(resolved), reports.COLUMNS)
     shown = file or Path(f"{name}.py")
+    options_given = _words(overrides)
     made = reports.report(
         resolved,
         records,
         prepared=cache_folder() / "data",
-        commands=_commands(shown, overrides),
+        commands=_commands(shown, options_given),
+        changed=shlex.join(options_given),
         remark="" if file else _FROM_STORE.format(file=shown),
     )
     text = reports.page(made)
@@ -75,10 +77,9 @@ _FROM_STORE = (
 )
 
 
-def _commands(file: Path, overrides: Overrides) -> list[str]:
-    """What to type for the same results; a path of this machine is told by its last part."""
-    shown = Path(file.name) if file.is_absolute() else file
-    words = [str(shown)]
+def _words(overrides: Overrides) -> list[str]:
+    """The options that change an experiment, as they are typed."""
+    words: list[str] = []
     for dataset in overrides.datasets:
         words += ["--dataset", dataset]
     for option in ("seeds", "steps", "budget"):
@@ -87,4 +88,12 @@ def _commands(file: Path, overrides: Overrides) -> list[str]:
     for option, texts in (("--only", overrides.only), ("--set", overrides.settings)):
         for text in texts:
             words += [option, text]
-    return [shlex.join(["attn-nlp", command, *words]) for command in ("plan", "run", "report")]
+    return words
+
+
+def _commands(file: Path, changes: list[str]) -> list[str]:
+    """What to type for the same results; a path of this machine is told by its last part."""
+    shown = file.name if file.is_absolute() else str(file)
+    return [
+        shlex.join(["attn-nlp", command, shown, *changes]) for command in ("plan", "run", "report")
+    ]

@@ -65,6 +65,7 @@ class Report:
       bad: (status, cell, reason) of cells that failed or diverged.
       skipped: (reason, cells) of combinations that were left out.
       commands: what to type for the same results.
+      changed: the options that changed the experiment's file; "" for none.
       remark: a sentence beside the commands; "" for none.
     """
 
@@ -85,6 +86,7 @@ class Report:
     bad: tuple[tuple[str, str, str], ...]
     skipped: tuple[tuple[str, int], ...]
     commands: tuple[str, ...]
+    changed: str
     remark: str
 
 
@@ -94,6 +96,7 @@ def report(
     *,
     prepared: Path,
     commands: Sequence[str] = (),
+    changed: str = "",
     remark: str = "",
 ) -> Report:
     """Everything that a report says.
@@ -103,6 +106,7 @@ def report(
       records: stored records by spec, with `COLUMNS`.
       prepared: the folder of prepared data on this machine, which need not exist.
       commands: what to type for the same results.
+      changed: the options that changed the experiment's file.
       remark: a sentence beside the commands.
     """
     cells = wanted(resolved)
@@ -136,6 +140,7 @@ def report(
         bad=_bad(resolved, cells, here),
         skipped=tuple(Counter(str(each["reason"]) for each in resolved.skipped).items()),
         commands=tuple(commands),
+        changed=changed,
         remark=remark,
     )
 

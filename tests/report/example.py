@@ -68,5 +68,6 @@ def sample(nasty: str = "") -> Report:
         records,
         prepared=Path("nowhere"),
         commands=[f"attn-nlp run {nasty or 'scales.py'}"],
+        changed=nasty,
         remark=nasty,
     )

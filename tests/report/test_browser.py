@@ -117,9 +117,7 @@ def test_copying_copies_the_whole_source_and_says_so(opened, allowed):
     if not allowed:  # as a browser does that gives a page from a file no clipboard
         page.evaluate(REFUSE)
     for name in ("LaTeX", "Markdown", "CSV"):
-        button = page.locator("section.result").first.get_by_role(
-            "button", name=f"Copy table as {name}"
-        )
+        button = page.locator(".result").first.get_by_role("button", name=f"Copy table as {name}")
         page.evaluate("document.getElementById('said').textContent = ''")
         button.focus()
         page.keyboard.press("Enter")
@@ -154,7 +152,7 @@ def test_hostile_texts_stay_text(opened):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(opened, scheme):
+def test_axe_finds_nothing(opened, scheme):
     page = opened(color_scheme=scheme)
     page.locator("#table-1 thead button").first.click()
     page.locator("details summary").first.click()
@@ -165,7 +163,6 @@ def test_axe_finds_nothing_serious(opened, scheme):
     assert [
         (each["id"], node["html"][:200], node["failureSummary"])
         for each in found
-        if each["impact"] in ("serious", "critical")
         for node in each["nodes"]
     ] == []
 

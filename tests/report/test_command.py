@@ -52,6 +52,7 @@ def test_a_report_of_a_file_says_how_to_get_it_again(store):
     options = "--dataset docstrings --steps 20 --only attention.score=dot --set width=32"
     for command in ("plan", "run", "report"):
         assert f"attn-nlp {command} mine.py {options}\n" in text.replace("</pre>", "\n")
+    assert f"<code>{options}</code>" in text
     assert str(store) not in text
 
 
