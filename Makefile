@@ -47,6 +47,7 @@ faults: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	@$(PIP) -e '.[dev,oracles]' 1>&2
+	@$(RUN) -m benchmarks.training --out bench
 	@$(RUN) -m benchmarks.long_texts --out bench
 
 # The page of all parts, from their registry lines.

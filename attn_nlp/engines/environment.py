@@ -6,7 +6,9 @@ flags are read when JAX starts and must be set before.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +18,8 @@ from attn_nlp.mistakes import Mistake
 
 _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 _DECIDING = ("XLA_FLAGS", "NPROC")
+_CACHE_BYTES = 2**30  # several hundred programs
+_PROCESSOR = ("model name", "flags", "Features", "CPU part")  # on x86 and on ARM
 
 
 def cache_folder() -> Path:
@@ -39,7 +43,8 @@ def single_threaded() -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
     }
     preferred = {
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla"),
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla" / processor()),
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(_CACHE_BYTES),  # what was used longest ago goes
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # several workers may share one accelerator
@@ -70,6 +75,19 @@ def single_threaded_here() -> Iterator[None]:
         yield
     finally:
         pin(*allowed)
+
+
+def processor() -> str:
+    """A name for processors that can run each other's programs: architecture, model and features.
+
+    XLA compiles for the features of the processor that it runs on, and a home folder may be shared
+    by machines that differ in them; a foreign program could end the process.
+    """
+    told = [platform.machine(), platform.processor()]
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        told += sorted({each for each in lines if each.startswith(_PROCESSOR)})
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
 
 def cores() -> list[int]:

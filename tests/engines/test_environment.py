@@ -39,7 +39,16 @@ def test_the_cache_follows_the_variables(monkeypatch):
     assert environment.cache_folder() == Path("/x/attn_nlp")
     monkeypatch.setenv("ATTN_NLP_CACHE", "/y")
     assert environment.cache_folder() == Path("/y")
-    assert environment.single_threaded()["JAX_COMPILATION_CACHE_DIR"] == "/y/xla"
+    folder = Path(environment.single_threaded()["JAX_COMPILATION_CACHE_DIR"])
+    assert folder == Path("/y/xla") / environment.processor()
+
+
+def test_compiled_programs_are_kept_apart_by_processor_and_not_without_end(monkeypatch):
+    here = environment.processor()
+    assert here == environment.processor()
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "model name : another\nflags : old\n")
+    assert environment.processor() != here
+    assert int(environment.single_threaded()["JAX_COMPILATION_CACHE_MAX_SIZE"]) == 2**30
 
 
 def test_a_users_own_compile_cache_is_kept(monkeypatch):
