@@ -47,10 +47,11 @@ class Projections(nnx.Module):
         if self.key is not None:
             maps.insert(1, (self.key, self.key_bias))
         # One product for all: a wide one is nearer to the peak of a CPU than two or three narrow.
-        kernel = jnp.concatenate([kernel[...] for kernel, _ in maps], axis=1)
-        biased = self.query_bias is not None
-        bias = jnp.concatenate([bias[...] for _, bias in maps]) if biased else None
-        ends = list(accumulate(kernel.shape[1] for kernel, _ in maps))[:-1]
+        kernels = [kernel[...] for kernel, _ in maps]
+        kernel = jnp.concatenate(kernels, axis=1)
+        biases = [bias[...] for _, bias in maps if bias is not None]
+        bias = jnp.concatenate(biases) if biases else None
+        ends = list(accumulate(each.shape[1] for each in kernels))[:-1]
         *compared, v = jnp.split(dense(x, kernel, bias), ends, axis=-1)
         q, k = compared[0], compared[-1]  # the same with tied weights
         key_heads = self.key_heads * self.query_heads // self.heads
