@@ -207,9 +207,7 @@ def test_a_kind_holds_only_the_arrays_that_it_uses(catalogue):
         def attend(v):
             return v
 
-    cell = Cell(width=8, heads=2, layers=1).replace(
-        {"attention.kind": "plain", "attention.score": "bilinear", "position": "learned"}
-    )
+    cell = Cell(width=8, heads=2, layers=1, position="learned").replace({"attention.kind": "plain"})
     module = Attention(cell, cell.letters(), Stream(0), 0)
     paths = [
         "/".join(map(str, path)) for path, _ in nnx.to_flat_state(nnx.state(module, nnx.Param))
