@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attn_nlp import cli
+from attn_nlp import cli, registry
 from attn_nlp.experiment.load import resolve_file
 from attn_nlp.figures.results import KINDS
 from attn_nlp.store import Store
@@ -18,7 +18,11 @@ def folder(tmp_path_factory):
     Accuracy is (10 heads + seed) / 100; one seed of four heads has diverged.
     """
     folder = tmp_path_factory.mktemp("stored")
+    registry.load_builtin()
+    before = dict(registry._parts)  # the file registers a part and takes another away
     resolved = resolve_file(write_experiment(folder))
+    registry._parts.clear()
+    registry._parts.update(before)
     store = Store.open(folder / "runs" / "attn_nlp.sqlite")
     with store:
         store.save_experiment(resolved)

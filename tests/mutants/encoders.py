@@ -210,10 +210,10 @@ SLIPS = (
     ),
     Slip(
         "norm_of_the_sum",
-        ENCODER,
+        "attn_nlp/attention/layer_norm.py",
         "jnp.square(centred).mean(axis=-1, keepdims=True)",
         "jnp.square(centred).sum(axis=-1, keepdims=True)",
-        f"{OF_ENCODER}::test_the_whole_pass_agrees_with_numpy[constant(0.3)-0.3-pre]",
+        "tests/attention/test_fast_paths.py::test_layer_norm_is_the_formula",
         "The sum of squares for the variance.",
     ),
     Slip(

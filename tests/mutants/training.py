@@ -7,12 +7,14 @@ TOKENS = "attn_nlp/data/tokens.py"
 SPLITS = "attn_nlp/data/splits.py"
 PLANTED = "attn_nlp/data/planted.py"
 PROGRAM = "attn_nlp/train/program.py"
+ADAMW = "attn_nlp/train/adamw.py"
 LOOP = "attn_nlp/train/loop.py"
 METRICS = "attn_nlp/train/metrics.py"
 STREAMS = "attn_nlp/streams.py"
 OF_BATCHES = "tests/data/test_batches.py"
 OF_TOKENS = "tests/data/test_tokens.py"
 OF_PROGRAM = "tests/train/test_program.py"
+OF_ADAMW = "tests/train/test_adamw.py"
 OF_LOOP = "tests/train/test_loop.py"
 OF_METRICS = "tests/train/test_metrics.py"
 OF_COSTS = "tests/test_costs.py"
@@ -104,8 +106,8 @@ SLIPS = (
     Slip(
         "schedule_begins_at_zero",
         PROGRAM,
-        "lambda step: -peak * schedule(step + 1)",
-        "lambda step: -peak * schedule(step)",
+        "return peak * schedule(step + 1)",
+        "return peak * schedule(step)",
         f"{OF_PROGRAM}::test_the_rate_of_every_step_is_the_formula_and_never_zero[10-0.3]",
         "Off by one: the first step has a learning rate of zero.",
     ),
@@ -119,18 +121,18 @@ SLIPS = (
     ),
     Slip(
         "biases_decay",
-        PROGRAM,
-        "lambda leaf: leaf.ndim > 1",
-        "lambda leaf: leaf.ndim > 0",
-        f"{OF_PROGRAM}::test_steps_are_those_of_adamw_written_out",
+        ADAMW,
+        "if p.ndim > 1",
+        "if p.ndim > 0",
+        f"{OF_ADAMW}::test_steps_are_those_of_optax[clipped]",
         "Weight decay pulls biases and gains too.",
     ),
     Slip(
         "second_average_too_short",
-        PROGRAM,
-        "b2=0.999",
-        "b2=0.99",
-        f"{OF_PROGRAM}::test_steps_are_those_of_adamw_written_out",
+        ADAMW,
+        "FIRST, SECOND, EPSILON = 0.9, 0.999, 1e-8",
+        "FIRST, SECOND, EPSILON = 0.9, 0.99, 1e-8",
+        f"{OF_ADAMW}::test_steps_are_those_of_optax[clipped]",
         "A wrong constant in Adam.",
     ),
     Slip(
