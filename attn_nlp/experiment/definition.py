@@ -9,71 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from attn_nlp.choice import choose_all
 from attn_nlp.experiment.axes import Axis, Skip, normalised, product
 from attn_nlp.experiment.cell import PATHS, Cell, check_path, check_value, flatten, unflatten
 from attn_nlp.experiment.identity import floor_cell, spec_of
-from attn_nlp.experiment.tuning import Tuning, with_trials, without_axes
+from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.experiment.table import Row, Table
+from attn_nlp.experiment.tuning import Tuning, with_trials, without_tuned
 from attn_nlp.mistakes import Mistake, unknown
 from attn_nlp.registry import parts
 
 METRICS = ("accuracy", "macro_f1", "matthews", "f1", "loss", "ece")
 VALUES = tuple(f"{split}.{metric}" for split in ("test", "validation") for metric in METRICS)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: a label and the cells it stands for.
-
-    Args:
-      label: what the table prints.
-      where: settings by path that pick the row's cells.
-      cite: authors and year.
-      baseline: whether the other rows are compared with this one.
-    """
-
-    label: str
-    where: Mapping[str, object]
-    cite: str = ""
-    baseline: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows against columns of one number.
-
-    Rows, `columns`, `where`, `each` and `over` together name every axis; only `over` is averaged.
-
-    Args:
-      title: what stands above it.
-      rows: `Row`s, or one path of an axis: a row for every value, with the label and the source
-        of the part where it names one.
-      baseline: of such a path, the value that the others are compared with.
-      columns: a path, or several for columns under columns; () for a single column.
-      where: settings by path that hold for the whole table.
-      each: a path; one table for each of its values.
-      over: the paths averaged over; the replicate of the statistics.
-      value: "test.accuracy" or another stored number, such as "validation.accuracy".
-      margin: largest difference, in the unit of the value, that counts as none; by default
-        0.005, 0.01 or 0.02 by the size of the test split.
-      family: "column" or "table": which comparisons share one Holm correction.
-      note: a sentence for the caption.
-    """
-
-    title: str
-    rows: Sequence[Row] | str
-    columns: str | Sequence[str] = ()
-    where: Mapping[str, object] = field(default_factory=dict)
-    each: str | None = None
-    over: Sequence[str] = ("seed",)
-    value: str = "test.accuracy"
-    margin: float | None = None
-    family: str = "column"
-    note: str = ""
-    baseline: object = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +53,8 @@ class Experiment:
         if not self.tables:
             raise Mistake(f"experiment {name!r} has no table; give at least one.")
         if self.tuning is not None:
-            plain = dataclasses.replace(without_axes(self, self.tuning), tuning=None)
+            axes, tables = without_tuned(self.axes, self.tables, self.tuning)
+            plain = dataclasses.replace(self, axes=axes, tables=tables, tuning=None)
             return with_trials(plain.resolve(name, question, partial=partial), self.tuning)
         axes = tuple(self.axes)
         cells, skipped = [], []
@@ -134,62 +84,6 @@ class Experiment:
             skipped=tuple(skipped),
             tables=tuple(tables),
         )
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """An experiment as plain data, equal to its JSON.
-
-    Attributes:
-      name: the file's stem.
-      question: the file's docstring.
-      cells: {"spec", "settings": every field by path}, in the order in which they are run. Of a
-        tuned experiment the spec is None while the trials have not ended, and then "trial" and
-        "lost" are there: the chosen trial, and how many lost.
-      floors: the same for the honest floor on every dataset that the cells use.
-      skipped: {"settings", "reason"}.
-      tables: {"title", "rows": [{"label", "where", "cite", "baseline"}], "columns": [path],
-        "where", "over": [path], "value", "margin", "family", "note"}; one entry for each value
-        of `each`; of a tuned experiment with "tuning": {"budget", "space", "seeds"}.
-      tuning: of a tuned experiment {"budget", "space": {path: {"low", "high", "log"}}, "seeds",
-        "draws": [{path: value}], "cells": [{"spec", "settings", "trial": number}]}.
-    """
-
-    name: str
-    question: str
-    cells: tuple[dict, ...]
-    floors: tuple[dict, ...]
-    skipped: tuple[dict, ...]
-    tables: tuple[dict, ...]
-    tuning: dict | None = None
-
-    @property
-    def runnable(self) -> tuple[dict, ...]:
-        """Every cell that can be run: floors, trials, and the cells whose values are known."""
-        trials = self.tuning["cells"] if self.tuning else ()
-        known = [cell for cell in self.cells if cell["spec"] is not None]
-        return (*self.floors, *trials, *known)
-
-    @property
-    def open(self) -> tuple[dict, ...]:
-        """The cells whose values the trials have yet to choose."""
-        return tuple(cell for cell in self.cells if cell["spec"] is None)
-
-    def as_json(self) -> dict:
-        """Plain lists and dictionaries."""
-        return {key: _listed(value) for key, value in dataclasses.asdict(self).items()}
-
-    @classmethod
-    def from_json(cls, value: Mapping) -> Resolved:
-        """The inverse of `as_json`."""
-        plain: dict[str, Any] = {
-            key: tuple(v) if isinstance(v, list) else v for key, v in value.items()
-        }
-        return cls(**plain)
-
-
-def _listed(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _floors(cells: Sequence[Cell]) -> list[Cell]:

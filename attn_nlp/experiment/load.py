@@ -18,7 +18,8 @@ from pathlib import Path
 
 from attn_nlp.experiment.axes import Axis, normalised, replace_axis, restrict
 from attn_nlp.experiment.cell import Cell, check_path, get, parse
-from attn_nlp.experiment.definition import Experiment, Resolved
+from attn_nlp.experiment.definition import Experiment
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.tuning import Tuning
 from attn_nlp.mistakes import Mistake, nearest
 

@@ -15,15 +15,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp, isfinite, log
-from typing import TYPE_CHECKING
 
+from attn_nlp.experiment.axes import Axis
 from attn_nlp.experiment.cell import PATHS, check_path, check_value, unflatten
 from attn_nlp.experiment.identity import canonical_json, is_floor, spec_of
+from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.experiment.table import Table
 from attn_nlp.mistakes import Mistake
 from attn_nlp.streams import Stream
-
-if TYPE_CHECKING:
-    from attn_nlp.experiment.definition import Experiment, Resolved, Table
 
 DIGITS = 3  # significant ones of a drawn value, so that it can be printed as it is
 RULE = "the best mean validation accuracy, the lowest number among equals"
@@ -121,15 +120,17 @@ class Tuning:
         ]
 
 
-def without_axes(experiment: Experiment, tuning: Tuning) -> Experiment:
-    """The experiment without the axes of what is tuned: the trials take their place.
+def without_tuned(
+    axes: Sequence[Axis], tables: Sequence[Table], tuning: Tuning
+) -> tuple[tuple[Axis, ...], tuple[Table, ...]]:
+    """Axes and tables without the paths that are tuned: the trials take their place.
 
     Raises:
       Mistake: such a path moves together with others, or is what a row or a table is about.
     """
     tuned = set(tuning.space)
-    axes = []
-    for axis in experiment.axes:
+    kept = []
+    for axis in axes:
         both = tuned & set(axis.paths)
         if both and len(axis.paths) > 1:
             raise Mistake(
@@ -137,9 +138,8 @@ def without_axes(experiment: Experiment, tuning: Tuning) -> Experiment:
                 "the space of tuning=Tuning(space=...)."
             )
         if not both:
-            axes.append(axis)
-    tables = tuple(_without_paths(table, tuned) for table in experiment.tables)
-    return dataclasses.replace(experiment, axes=tuple(axes), tables=tables)
+            kept.append(axis)
+    return tuple(kept), tuple(_without_paths(table, tuned) for table in tables)
 
 
 def _without_paths(table: Table, tuned: set[str]) -> Table:

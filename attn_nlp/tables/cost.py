@@ -15,18 +15,16 @@ from attn_nlp import costs
 from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import summarise
-from attn_nlp.tables.build import column_labels, floor_rows, with_footnotes
+from attn_nlp.tables import innermost
+from attn_nlp.tables.build import floor_rows, with_footnotes
 from attn_nlp.tables.facts import Facts, facts_of, label_of
 from attn_nlp.tables.grid import (
     ABSENT,
-    BASELINE,
     DIVERGED,
     FAILED,
     INNERMOST,
     MEASURED,
-    ROW,
     SKIPPED,
-    Column,
     Entry,
     Grid,
     GridRow,
@@ -58,19 +56,12 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
     records, uncounted = worked_out(layout, records, facts)
-    rows = [
-        GridRow(
-            row["label"],
-            row["cite"],
-            BASELINE if row["baseline"] else ROW,
-            tuple(
-                _entry(layout.place(number, column), records, quantity.name)
-                for column in layout.columns
-                for quantity in COSTS
-            ),
-        )
-        for number, row in enumerate(table["rows"])
-    ]
+    rows = innermost.rows(
+        table,
+        layout.columns,
+        COSTS,
+        lambda row, column, each: _entry(layout.place(row, column), records, each.name),
+    )
     by_quantity = [floor_rows(layout, resolved, records, quantity) for quantity in COSTS]
     for same in zip(*by_quantity, strict=True):
         entries = [
@@ -82,15 +73,7 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
         title=f"Cost of {table['title']!r}",
         subtitle="means over runs",
         paths=(*table["columns"], INNERMOST),
-        columns=tuple(
-            Column(
-                (*column, quantity.name),
-                (*column_labels(table["columns"], column, facts), quantity.label),
-                quantity,
-            )
-            for column in layout.columns
-            for quantity in COSTS
-        ),
+        columns=innermost.columns(table["columns"], layout.columns, facts, COSTS),
         rows=tuple(rows),
         footnotes=footnotes,
         notes=(

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from attn_nlp.stats import summarise
-from attn_nlp.tables.build import column_labels
+from attn_nlp.tables import innermost
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import (
     ABSENT,
@@ -18,7 +18,6 @@ from attn_nlp.tables.grid import (
     MEASURED,
     ROW,
     SKIPPED,
-    Column,
     Entry,
     Grid,
     GridRow,
@@ -95,15 +94,7 @@ def _grid(
         title=f"Classes of {table['title']!r}",
         subtitle="test split, means over runs",
         paths=(*table["columns"], INNERMOST),
-        columns=tuple(
-            Column(
-                (*column, quantity.name),
-                (*column_labels(table["columns"], column, facts), quantity.label),
-                quantity,
-            )
-            for column in columns
-            for quantity in QUANTITIES
-        ),
+        columns=innermost.columns(table["columns"], columns, facts, QUANTITIES),
         rows=tuple(rows),
         notes=(
             "Precision: of the sentences answered with the class, the share that is of it. Recall: "

@@ -10,22 +10,18 @@ import dataclasses
 from collections.abc import Mapping
 
 from attn_nlp.stats import summarise
-from attn_nlp.tables.build import column_labels
+from attn_nlp.tables import innermost
 from attn_nlp.tables.cost import worked_out
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import (
     ABSENT,
-    BASELINE,
     INNERMOST,
     MEASURED,
     NEVER,
-    ROW,
     SKIPPED,
     WITHOUT,
-    Column,
     Entry,
     Grid,
-    GridRow,
     Quantity,
 )
 from attn_nlp.tables.layout import Experiment, Place, lay_out
@@ -66,33 +62,18 @@ def to_reach(
             if record is not None:
                 found = _reached(cell["settings"], record, accuracy)
                 records[cell["spec"]] = {**record, "reached": found}
-    rows = tuple(
-        GridRow(
-            row["label"],
-            row["cite"],
-            BASELINE if row["baseline"] else ROW,
-            tuple(
-                _entry(layout.place(number, column), records, quantity.name)
-                for column in layout.columns
-                for quantity in _QUANTITIES
-            ),
-        )
-        for number, row in enumerate(table["rows"])
+    rows = innermost.rows(
+        table,
+        layout.columns,
+        _QUANTITIES,
+        lambda row, column, each: _entry(layout.place(row, column), records, each.name),
     )
     grid = Grid(
         title=f"To reach {accuracy:.1%} in {table['title']!r}",
         subtitle="validation accuracy, means over the runs that got there",
         paths=(*table["columns"], INNERMOST),
-        columns=tuple(
-            Column(
-                (*column, quantity.name),
-                (*column_labels(table["columns"], column, facts), quantity.label),
-                quantity,
-            )
-            for column in layout.columns
-            for quantity in _QUANTITIES
-        ),
-        rows=rows,
+        columns=innermost.columns(table["columns"], layout.columns, facts, _QUANTITIES),
+        rows=tuple(rows),
         notes=(
             "Counted to the first look at the validation split that shows the accuracy. Means are "
             "over the runs that reached it, which flatters a row of which few do.",

@@ -12,20 +12,16 @@ from math import floor, log10
 from attn_nlp.experiment.tuning import Judged, best, judged, setting_of
 from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import summarise
-from attn_nlp.tables.build import column_labels
+from attn_nlp.tables import innermost
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import (
     ABSENT,
-    BASELINE,
     INNERMOST,
     MEASURED,
     PENDING,
-    ROW,
     SKIPPED,
-    Column,
     Entry,
     Grid,
-    GridRow,
     Quantity,
 )
 from attn_nlp.tables.layout import Place, lay_out, matches
@@ -89,37 +85,18 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
         Quantity("validation", "validation %", scale=100.0, compared=False),
         Quantity("lost", "lost", decimals=0, compared=False),
     ]
-    rows = tuple(
-        GridRow(
-            row["label"],
-            row["cite"],
-            BASELINE if row["baseline"] else ROW,
-            tuple(
-                _entry(
-                    layout.place(number, column),
-                    [by_setting[setting] for setting in places.get((number, column), ())],
-                    quantity.name,
-                )
-                for column in layout.columns
-                for quantity in quantities
-            ),
-        )
-        for number, row in enumerate(table["rows"])
-    )
+
+    def entry(row: int, column: tuple, each: Quantity) -> Entry:
+        tuned = [by_setting[setting] for setting in places.get((row, column), ())]
+        return _entry(layout.place(row, column), tuned, each.name)
+
+    rows = innermost.rows(table, layout.columns, quantities, entry)
     grid = Grid(
         title=f"Trials chosen for {table['title']!r}",
         subtitle="means where a place is tuned more than once",
         paths=(*table["columns"], INNERMOST),
-        columns=tuple(
-            Column(
-                (*column, quantity.name),
-                (*column_labels(table["columns"], column, facts), quantity.label),
-                quantity,
-            )
-            for column in layout.columns
-            for quantity in quantities
-        ),
-        rows=rows,
+        columns=innermost.columns(table["columns"], layout.columns, facts, quantities),
+        rows=tuple(rows),
         notes=(
             protocol(table, layout)[0],
             "Validation accuracy is the mean of the chosen trial over the tuning seeds, and "

@@ -9,7 +9,7 @@ In column trec6 the baseline is the same; "unscaled" diverged on seed 3 and fail
 
 from __future__ import annotations
 
-from attn_nlp.experiment.definition import Resolved
+from attn_nlp.experiment.resolved import Resolved
 
 SEEDS = 7
 BASELINE = [0.70, 0.71, 0.72, 0.73, 0.74, 0.75, 0.76]
