@@ -150,6 +150,8 @@ class Terminal:
     def __init__(self, path, *options):
         self.shown = ""
         code = (
+            # Tests that a shell began in its background inherit that Ctrl-C is ignored.
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
             "import sys; from attn_nlp.cli import main; status = main(sys.argv[1:]); "
             f"heavy = [name for name in {HEAVY!r} if name in sys.modules]; "
             "print('heavy:', heavy); sys.exit(status)"
@@ -162,8 +164,6 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "50"},
-            # Tests that were begun in the background of a shell inherit that Ctrl-C is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(slave)
 
