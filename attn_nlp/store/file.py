@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from attn_nlp.faults import pass_by, point
+from attn_nlp.faults import point
 from attn_nlp.store.processes import runs_here
 from attn_nlp.store.schema import APPLICATION, VERSION, create, upgrade
 
@@ -187,7 +187,6 @@ def copy_to(db: sqlite3.Connection, target: Path) -> None:
             os.replace(unfinished, target)
     finally:
         unfinished.unlink(missing_ok=True)
-    pass_by("copy.done", "after")
 
 
 def _upgraded_in_memory(db: sqlite3.Connection) -> sqlite3.Connection:

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -41,18 +42,12 @@ def trials(short: bool) -> list[tuple[str, Callable[[], Verdict]]]:
     if short:
         kills, disks, learned = kills[::20], disks[::4], learned[::6]
     found: list[tuple[str, Callable[[], Verdict]]] = []
-    found += [("killed, stand-in", _call(_kill, "stand-in", each)) for each in kills]
-    found += [("killed, real training", _call(_kill, "real training", each)) for each in learned]
+    found += [("killed, stand-in", partial(_kill, "stand-in", each)) for each in kills]
+    found += [("killed, real training", partial(_kill, "real training", each)) for each in learned]
     for mode in ("full", "error"):
-        found += [(f"disk {mode}", _call(_fail, each, mode)) for each in disks]
-    found += [("worker killed", _call(_worker, each)) for each in WORKER_POINTS]
+        found += [(f"disk {mode}", partial(_fail, each, mode)) for each in disks]
+    found += [("worker killed", partial(_worker, each)) for each in WORKER_POINTS]
     return found
-
-
-def _call(function: Callable[..., Verdict], *given: str) -> Callable[[], Verdict]:
-    from functools import partial
-
-    return partial(function, *given)
 
 
 def _kill(bench: str, plan: str) -> Verdict:

@@ -6,13 +6,11 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from attn_nlp.store import Store
-from tests.engines.fakes import environment, start, trained, write_experiment
+from tests.engines.fakes import environment, start, trained, until, write_experiment
 from tests.faults.trials import FILE, RUN, STORE, Bench, Verdict
 
 STAND_IN = (*RUN, "--seeds", "5")
@@ -117,11 +115,3 @@ def stored(folder: Path) -> int:
     """Cells in the store by now."""
     with Store.read(folder / STORE) as store:
         return len(store.records(None, ["status"]))
-
-
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait for a condition, or fail."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
