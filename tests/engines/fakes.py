@@ -119,7 +119,7 @@ def environment(cache: Path, **fake: object) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("FAKE_", "ATTN_NLP_")) and name != "NPROC"
     }
-    flags = os.environ["XLA_FLAGS"].split()
+    flags = os.environ.get("XLA_FLAGS", "").split()
     return {
         **inherited,
         "XLA_FLAGS": " ".join(flag for flag in flags if "multi_thread" not in flag),
