@@ -106,6 +106,22 @@ def choose_all(slot: str, text: str) -> tuple[Choice, ...]:
       >>> [choice.text for choice in choose_all("scale", "softcap + constant( 0.25 )")]
       ['constant(c=0.25)', 'softcap']
     """
+    read = _read.get((slot, text))
+    if read is None or not all(find(part.slot, part.name) is part for part in read[1]):
+        choices = _parsed(slot, text)
+        parts = tuple(part for each in choices for part in each.family())
+        chosen = _in_order([each for each in choices if not _idle(each.part)] or choices[:1])
+        _read[slot, text] = read = chosen, parts
+    return read[0]
+
+
+# What texts were read as, with the parts that they name: every cell of an experiment asks for the
+# same few. It holds for as long as the registry has these parts.
+_read: dict[tuple[str, str], tuple[tuple[Choice, ...], tuple[Part, ...]]] = {}
+
+
+def _parsed(slot: str, text: str) -> tuple[Choice, ...]:
+    """The choices as they stand in the text."""
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except SyntaxError:
@@ -113,7 +129,7 @@ def choose_all(slot: str, text: str) -> tuple[Choice, ...]:
     choices = tuple(_choice(slot, term, text) for term in _terms(node))
     if len(choices) > 1 and not SLOTS[slot].several:
         raise _one(slot, text, choices)
-    return _in_order([each for each in choices if not _idle(each.part)] or choices[:1])
+    return choices
 
 
 def _idle(part: Part) -> bool:

@@ -9,6 +9,7 @@ understood; nothing is ever executed.
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import operator
 from collections.abc import Iterable, Mapping
@@ -60,7 +61,7 @@ def evaluate(expression: float | str, letters: Mapping[str, int]) -> float:
     if not isinstance(expression, str):
         return float(expression)
     try:
-        return float(_value(ast.parse(expression, mode="eval").body, letters))
+        return float(_value(_parsed(expression), letters))
     except (SyntaxError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise Mistake(
             f"{expression!r} is no expression in the letters {', '.join(LETTERS)}; "
@@ -88,6 +89,11 @@ def check_expression(expression: float | str, where: str, names: Iterable[str] =
         evaluate(expression, dict.fromkeys([*LETTERS, *names], 2))
     except Mistake as error:
         raise Mistake(f"{where}: {error}") from error
+
+
+@functools.lru_cache(maxsize=1024)  # the few expressions of registry lines, for every cell anew
+def _parsed(expression: str) -> ast.expr:
+    return ast.parse(expression, mode="eval").body
 
 
 def _value(node: ast.expr, letters: Mapping[str, int]) -> float:

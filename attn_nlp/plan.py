@@ -7,6 +7,7 @@ stored cells of the same program where there are any; otherwise from the operati
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -185,6 +186,7 @@ def plan(resolved: Resolved, store: Store, *, workers: int, retry_failed: bool =
     )
 
 
+@functools.lru_cache(maxsize=1024)  # the same cell stands for all its seeds
 def _seconds(cell: Cell) -> float:
     """The operations of all updates: forward, and twice that backward."""
     forward = costs.flops(cell, min(cell.length, TOKENS))
@@ -193,6 +195,7 @@ def _seconds(cell: Cell) -> float:
     return cell.steps * 3 * forward * cell.batch_size / (GIGAFLOPS * 1e9)
 
 
+@functools.lru_cache(maxsize=1024)
 def _bytes(cell: Cell) -> int:
     """Parameters with gradients and Adam's two moments, and the activations of one batch."""
     n = cell.letters()

@@ -16,6 +16,7 @@ uses it.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib
 import inspect
@@ -233,10 +234,7 @@ def variant(
     defaults: Mapping[str, float | str],
     revision: int = 1,
 ) -> None:
-    """Enter a part that is another one with other numeric defaults, sharing its program.
-
-    The variant takes no settings: `constant(c)` is there for whoever wants to choose.
-    """
+    """Enter a part under other numeric defaults, which stay: `constant(c)` offers a choice."""
     base = _parts[slot, of]
     if (slot, name) in _parts:
         raise _taken(_parts[slot, name])
@@ -261,6 +259,7 @@ def alias(slot: str, name: str, *, of: str) -> None:
     _aliases[slot, name] = _parts[slot, of].name
 
 
+@functools.cache  # every name that is looked up asks for it
 def load_builtin() -> None:
     """Import every module that registers parts. None of them imports JAX."""
     for module in BUILTIN_MODULES:

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Stream:
 
         The generator is Philox, keyed by the seed and the first 128 bits of SHA-256 of the path.
         """
+        import numpy as np
+
         if deviation == 0:
             return np.full(shape, fill, np.float32)
         entropy = [self.seed, int.from_bytes(_digest(self.path)[:16], "little")]
@@ -75,6 +79,7 @@ def hashed(key, name: str, *places):
       uint32, of the shape that the places broadcast to.
     """
     import jax
+    import numpy as np
 
     digest = _digest(name)
     words = jax.random.key_data(key)
@@ -87,6 +92,8 @@ def hashed(key, name: str, *places):
 
 def _mixed(word):
     """A permutation of the 32-bit words, by C. Wellons, "Prospecting for Hash Functions", 2018."""
+    import numpy as np
+
     word = (word ^ (word >> 16)) * np.uint32(0x7FEB352D)
     word = (word ^ (word >> 15)) * np.uint32(0x846CA68B)
     return word ^ (word >> 16)

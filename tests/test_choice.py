@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from attn_nlp.choice import canonical, choose, choose_all
@@ -128,3 +130,15 @@ def test_several_parts_keep_their_order(catalogue):
     register("mixer", "gate", settings={"c": Numeric(0.5)})(lambda out, c: out)
     texts = [choice.text for choice in choose_all("mixer", "gate(1) + heads + gate")]
     assert texts == ["gate(c=1.0)", "gate"]
+
+
+def test_a_text_is_read_anew_when_its_part_is_another(catalogue):
+    before = choose("mixer", "query_mix('fixed(0.3)')")
+    assert choose("mixer", "query_mix('fixed(0.3)')") is before
+    fixed = catalogue["weighting", "fixed"]
+    catalogue["weighting", "fixed"] = dataclasses.replace(fixed, revision=fixed.revision + 1)
+    again = choose("mixer", "query_mix('fixed(0.3)')")
+    assert [part.revision for part in again.family()] == [1, fixed.revision + 1]
+    del catalogue["weighting", "fixed"]
+    with pytest.raises(Mistake, match="unknown weighting 'fixed'"):
+        choose("mixer", "query_mix('fixed(0.3)')")

@@ -138,10 +138,8 @@ class Cell:
     def choices(self) -> dict[str, Choice]:
         """The chosen parts by path; of several in one slot, by path and place."""
         chosen = {}
-        for path, info in PATHS.items():
-            if "slot" not in info:
-                continue
-            several = choose_all(info["slot"], str(get(self, path)))
+        for path, slot in _SLOTS.items():
+            several = choose_all(slot, str(get(self, path)))
             for place, choice in enumerate(several):
                 chosen[f"{path}.{place}" if len(several) > 1 else path] = choice
         return chosen
@@ -195,6 +193,7 @@ def _fields(cls, prefix: str = "") -> dict[str, dict]:
 
 
 PATHS: dict[str, dict] = _fields(Cell)
+_SLOTS: dict[str, str] = {path: info["slot"] for path, info in PATHS.items() if "slot" in info}
 
 
 def flatten(cell: Cell) -> dict[str, object]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, cycle
+from typing import Any
 
 from attn_nlp.choice import choose_all
 from attn_nlp.experiment.axes import Axis, Skip, normalised, product
 from attn_nlp.experiment.cell import PATHS, Cell, check_path, check_value, flatten, unflatten
-from attn_nlp.experiment.identity import floor_cell, spec_of
+from attn_nlp.experiment.identity import floor_cell, spec_of, specs_of
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.table import Row, Table
 from attn_nlp.experiment.tuning import Tuning, with_trials, without_tuned
@@ -57,8 +59,13 @@ class Experiment:
             plain = dataclasses.replace(self, axes=axes, tables=tables, tuning=None)
             return with_trials(plain.resolve(name, question, partial=partial), self.tuning)
         axes = tuple(self.axes)
+        # Only the axis of seeds is long, and a seed decides nothing but itself: cells that differ
+        # in nothing else are checked as one.
+        one_seed, seeds = (
+            (axes, None) if any("seed" in s.when for s in self.skips) else _apart(axes)
+        )
         cells, skipped = [], []
-        for settings in product(self.base, axes):
+        for settings in product(self.base, one_seed):
             reason = next((each.reason for each in self.skips if each.covers(settings)), None)
             if reason is None:
                 cells.append(unflatten(settings))
@@ -66,29 +73,73 @@ class Experiment:
                 skipped.append({"settings": settings, "reason": reason})
         if not cells:
             raise Mistake(f"experiment {name!r} has no cell left after its skips.")
-        everything = [*map(flatten, cells), *(each["settings"] for each in skipped)]
+        specs = [specs_of(cell, seeds or [cell.seed]) for cell in cells]
+        settings = list(map(flatten, cells))
+        everything = [*settings, *(each["settings"] for each in skipped)]
         tables = [
             plain
             for table in self.tables
-            for plain in _plain_tables(table, axes, everything, partial)
+            for plain in _plain_tables(
+                table,
+                axes,
+                _under_all(seeds, everything) if _speaks_of_seeds(table) else everything,
+                partial,
+            )
         ]
         if not tables:
             raise Mistake(f"with these options no table of {name!r} has any row left.")
         return Resolved(
             name=name,
             question=question,
-            cells=tuple({"spec": spec_of(cell), "settings": flatten(cell)} for cell in cells),
+            cells=tuple(
+                {"spec": spec, "settings": each}
+                for spec, each in zip(
+                    chain.from_iterable(zip(*specs, strict=True)),
+                    _under_all(seeds, settings),
+                    strict=True,
+                )
+            ),
             floors=tuple(
                 {"spec": spec_of(cell), "settings": flatten(cell)} for cell in _floors(cells)
             ),
-            skipped=tuple(skipped),
+            skipped=tuple(
+                {"settings": settings, "reason": each["reason"]}
+                for settings, each in zip(
+                    _under_all(seeds, [each["settings"] for each in skipped]),
+                    cycle(skipped),
+                    strict=False,
+                )
+            ),
             tables=tuple(tables),
         )
 
 
+def _apart(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], Sequence[Any] | None]:
+    """The axes with the first seed alone, and all seeds; None where no axis is of seeds alone."""
+    seeds = next((axis.values("seed") for axis in axes if axis.paths == ("seed",)), None)
+    return tuple(Axis(a.points[:1]) if a.paths == ("seed",) else a for a in axes), seeds
+
+
+def _under_all(seeds: Sequence[Any] | None, cells: Sequence[dict]) -> Sequence[dict]:
+    """The settings of cells under one seed after another; without seeds, as they are."""
+    if seeds is None:
+        return cells
+    return [{**settings, "seed": seed} for seed in seeds for settings in cells]
+
+
+def _speaks_of_seeds(table: Table) -> bool:
+    """Whether a table does more with seeds than to average over them."""
+    columns = (table.columns,) if isinstance(table.columns, str) else table.columns
+    rows = (
+        (table.rows,) if isinstance(table.rows, str) else [p for r in table.rows for p in r.where]
+    )
+    return "seed" in (table.each, *columns, *table.where, *rows)
+
+
 def _floors(cells: Sequence[Cell]) -> list[Cell]:
     floors = [part.name for part in parts("model") if part.facts.get("floor")]
-    return list(dict.fromkeys(floor_cell(name, cell) for cell in cells for name in floors))
+    by_data = {(cell.dataset, cell.split_seed, cell.fold): cell for cell in cells}
+    return [floor_cell(name, cell) for cell in by_data.values() for name in floors]
 
 
 def _plain_tables(

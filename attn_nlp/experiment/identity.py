@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from attn_nlp.experiment.cell import PATHS, Cell, flatten
 from attn_nlp.revisions import REVISIONS
@@ -21,6 +22,7 @@ _STAGES = ("data", "tokens", "encoder", "training", "metrics")
 _FLOOR_STAGES = ("data", "floors", "metrics")
 # A floor reads the texts themselves and is not drawn from a seed.
 FLOOR_PATHS = ("model", "dataset", "split_seed", "fold")
+_SEED = "\0seed\0"  # stands where a seed is to be put; no value of a cell is written so
 
 
 def canonical_json(value: object) -> str:
@@ -40,10 +42,30 @@ def floor_cell(model: str, cell: Cell) -> Cell:
 
 def spec_of(cell: Cell) -> str:
     """The identity of a cell before any data is seen: 64 hexadecimal digits."""
+    return _digest(_told(cell, cell.seed))
+
+
+def specs_of(cell: Cell, seeds: Sequence[int]) -> list[str]:
+    """The specs that a cell has under each of some seeds.
+
+    What stands beside the seed is written down once, as an experiment has many seeds.
+    """
+    before, place, after = canonical_json(_told(cell, _SEED)).partition(canonical_json(_SEED))
+    default = PATHS["seed"]["default"]
+    return [
+        hashlib.sha256(f"{before}{seed}{after}".encode()).hexdigest()
+        if place and seed != default
+        else _digest(_told(cell, seed))
+        for seed in seeds
+    ]
+
+
+def _told(cell: Cell, seed: int | str) -> dict[str, object]:
+    """What the spec is a digest of, with that seed."""
     floor = is_floor(cell)
     fields = {
         path: value
-        for path, value in flatten(cell).items()
+        for path, value in (flatten(cell) | {"seed": seed}).items()
         if value != PATHS[path]["default"] and (not floor or path in FLOOR_PATHS)
     }
     revisions: dict[str, object] = {
@@ -55,7 +77,7 @@ def spec_of(cell: Cell) -> str:
         for part in choice.family():
             if part.revision != 1 or part.code_hash:
                 revisions[f"{part.slot}:{part.name}"] = [part.revision, part.code_hash]
-    return _digest({"cell": fields, "revisions": revisions})
+    return {"cell": fields, "revisions": revisions}
 
 
 def key_of(spec: str, fingerprint: str, tokenizer_hash: str) -> str:

@@ -18,7 +18,7 @@ from math import exp, isfinite, log
 
 from attn_nlp.experiment.axes import Axis
 from attn_nlp.experiment.cell import PATHS, check_path, check_value, unflatten
-from attn_nlp.experiment.identity import canonical_json, is_floor, spec_of
+from attn_nlp.experiment.identity import canonical_json, is_floor, spec_of, specs_of
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.table import Table
 from attn_nlp.mistakes import Mistake
@@ -172,20 +172,27 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
             "seeds for one of them, so that what was chosen on a seed is not tested on it."
         )
     draws = tuning.draws(resolved.name)
-    by_setting: dict[str, Mapping] = {}
+    by_setting: dict[str, Mapping | None] = {}  # None for what draws nothing, has nothing to tune
     cells = []
     for cell in resolved.cells:
-        fixed = is_floor(unflatten(cell["settings"]))  # draws nothing, has nothing to tune
+        setting = setting_of(cell["settings"], tuning.space)
+        if setting not in by_setting:
+            fixed = is_floor(unflatten(cell["settings"]))
+            by_setting[setting] = None if fixed else cell["settings"]
+        fixed = by_setting[setting] is None
         cells.append(cell if fixed else {"spec": None, "settings": cell["settings"]})
-        if not fixed:
-            by_setting.setdefault(setting_of(cell["settings"], tuning.space), cell["settings"])
-    trials = []
-    for seed in tuning.seeds:
-        for number, draw in enumerate(draws):
-            for settings in by_setting.values():
-                chosen = {**settings, **draw, "seed": seed, "trial": True}
-                spec = spec_of(unflatten(chosen))
-                trials.append({"spec": spec, "settings": chosen, "trial": number})
+    chosen = [
+        (number, {**settings, **draw, "trial": True})
+        for number, draw in enumerate(draws)
+        for settings in by_setting.values()
+        if settings is not None
+    ]
+    specs = [specs_of(unflatten(settings), tuning.seeds) for _, settings in chosen]
+    trials = [
+        {"spec": each[place], "settings": {**settings, "seed": seed}, "trial": number}
+        for place, seed in enumerate(tuning.seeds)
+        for each, (number, settings) in zip(specs, chosen, strict=True)
+    ]
     plain = {
         "budget": tuning.budget,
         "space": {path: dataclasses.asdict(span) for path, span in tuning.space.items()},

@@ -7,6 +7,9 @@ import json
 import pytest
 
 from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, skip, together, vary
+from attn_nlp.experiment.axes import product
+from attn_nlp.experiment.cell import flatten
+from attn_nlp.experiment.identity import spec_of
 from attn_nlp.mistakes import Mistake
 
 SCORES = [
@@ -50,6 +53,44 @@ def test_json_and_back():
     again = Resolved.from_json(json.loads(json.dumps(found.as_json(), allow_nan=False)))
     assert again == found
     assert again.as_json() == found.as_json()
+
+
+@pytest.mark.parametrize(
+    ("seeds", "skips"),
+    [
+        (vary("seed", 3, 0, 1), [skip("a", when={"heads": 2, "attention.score": "additive"})]),
+        (
+            vary("seed", 3, 0, 1),
+            [skip("a", when={"seed": 0, "heads": 2}), skip("b", when={"seed": 1})],
+        ),
+        (together({"seed": 3, "steps": 20}, {"seed": 0, "steps": 10}), []),
+        (vary("steps", 10), []),
+    ],
+)
+def test_cells_that_differ_in_their_seed_are_as_if_made_one_by_one(seeds, skips):
+    axes = [*(axis for axis in AXES if axis.paths != ("seed",)), seeds]
+    found = resolved(axes=axes, skips=skips)
+    made = [Cell().replace(settings) for settings in product(Cell(), tuple(axes))]
+    kept = [cell for cell in made if not any(each.covers(flatten(cell)) for each in skips)]
+    assert [each["settings"] for each in found.cells] == list(map(flatten, kept))
+    assert [each["spec"] for each in found.cells] == list(map(spec_of, kept))
+    assert [each["settings"] for each in found.skipped] == [
+        flatten(cell) for cell in made if cell not in kept
+    ]
+    assert [each["reason"] for each in found.skipped] == [
+        next(each.reason for each in skips if each.covers(flatten(cell)))
+        for cell in made
+        if cell not in kept
+    ]
+
+
+def test_a_table_may_speak_of_seeds():
+    by_seed = resolved(tables=[Table("T", SCORES, columns=("heads", "seed"), over=())]).tables
+    assert by_seed[0]["columns"] == ["heads", "seed"]
+    each = resolved(tables=[Table("T", SCORES, columns="heads", each="seed", over=())]).tables
+    assert [table["where"]["seed"] for table in each] == [0, 1]
+    with pytest.raises(Mistake, match=r"no cell has .*'seed': 99"):
+        resolved(tables=[Table("T", [Row("A", {"attention.score": "dot", "seed": 99})], "heads")])
 
 
 def test_a_skipped_combination_is_kept_with_its_reason_and_may_be_no_cell_at_all():

@@ -14,7 +14,14 @@ from attn_nlp import registry
 from attn_nlp.experiment import Attention, Cell
 from attn_nlp.experiment import identity as identities
 from attn_nlp.experiment.cell import PATHS, flatten
-from attn_nlp.experiment.identity import canonical_json, floor_cell, is_floor, key_of, spec_of
+from attn_nlp.experiment.identity import (
+    canonical_json,
+    floor_cell,
+    is_floor,
+    key_of,
+    spec_of,
+    specs_of,
+)
 from attn_nlp.revisions import REVISIONS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "specs.json"
@@ -44,6 +51,13 @@ def test_golden_specs_stay(name):
         "raised; only the last is a reason to take its line out of tests/golden/specs.json and to "
         "run `make regenerate`"
     )
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_specs_of_many_seeds_are_those_of_one_after_another(name):
+    seeds = [7, 0, 10, 2**32 - 1]
+    cells = [dataclasses.replace(CELLS[name], seed=seed) for seed in seeds]
+    assert specs_of(CELLS[name], seeds) == list(map(spec_of, cells))
 
 
 def test_every_setting_is_in_the_spec():
