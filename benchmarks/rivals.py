@@ -1,14 +1,19 @@
-"""What the training benchmark times: each rival trains the same model on the same batches.
+"""What the benchmarks of training time: the same model, trained by us and by others.
 
-A rival is a function from a cell and its data to a `Lane`: `advance(n)` makes n steps and returns
-their losses' sum, `look(split)` returns the class logits of a split. All look at the validation
-split as often, and at the test split once.
+A rival is a function from a cell, its data and a folder to a `Lane`. All start from the same first
+weights, make the same number of steps with the same optimiser and schedule, look at the validation
+split as often, keep the weights that were best there, and read the test split once. They differ in
+their batches: *our batches* are the very rows of ours in the same order, so that losses can be
+compared step by step; *random batches* are what one usually writes, a shuffled epoch cut into
+batches. PyTorch pads a batch to its own longest sentence, of either kind.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,66 +30,160 @@ EVALUATION_BATCH = 128
 
 
 class Lane(NamedTuple):
-    """A cell on its way: how to go on, and how to look."""
+    """A cell on its way.
+
+    Attributes:
+      advance: makes n steps and returns the sum of their losses.
+      look: the predicted classes of a split.
+      keep: sets today's weights aside.
+      restore: goes back to those.
+    """
 
     advance: Callable[[int], float]
     look: Callable[[str], np.ndarray]
+    keep: Callable[[], None]
+    restore: Callable[[], None]
 
 
-def cell_of(size: str, dataset: str, steps: int, dropout: float) -> Cell:
+class Clock:
+    """Processor and wall seconds of a training run: before its first step, after it, in looks."""
+
+    def __init__(self) -> None:
+        self.looks = (0.0, 0.0)
+        self.started = self.first_done = _now()
+
+    def first(self) -> None:
+        """The first step has been made: libraries are loaded and programs compiled."""
+        self.first_done = _now()
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """An evaluation."""
+        began = _now()
+        yield
+        self.looks = _plus(self.looks, _minus(_now(), began))
+
+    def since_first(self) -> tuple[float, float]:
+        return _minus(_now(), self.first_done)
+
+
+def _now() -> tuple[float, float]:
+    return time.process_time(), time.perf_counter()
+
+
+def _plus(a: tuple, b: tuple) -> tuple[float, float]:
+    return a[0] + b[0], a[1] + b[1]
+
+
+def _minus(a: tuple, b: tuple) -> tuple[float, float]:
+    return a[0] - b[0], a[1] - b[1]
+
+
+def cell_of(size: str, dataset: str, steps: int, **settings: Any) -> Cell:
     """The cell of a size; everything else as it is by default."""
-    return Cell(dataset=dataset, steps=steps, dropout=dropout, **SIZES[size])
+    base = Cell(dataset=dataset, steps=steps, evaluate_every=min(100, steps), **SIZES[size])
+    return base.replace(settings)
 
 
 def data_of(cell: Cell, folder: Path) -> Prepared:
     """The dataset of a cell, prepared once for all rivals."""
     names = ("dataset", "split_seed", "tokens", "vocabulary", "length")
-    return prepare(DataSettings(**{name: getattr(cell, name) for name in names}), folder)
+    return prepare(DataSettings(**{name: getattr(cell, name) for name in names}), folder / "data")
 
 
-def plan(cell: Cell, data: Prepared) -> np.ndarray:
-    """Rows (steps, B) of every batch."""
+def rows_of(rival: str, cell: Cell, data: Prepared) -> np.ndarray:
+    """Rows (steps, B) of every batch that a rival trains on; of the Trainer, rows like them."""
+    return (random_batches if rival in RANDOM else our_batches)(cell, data)
+
+
+def our_batches(cell: Cell, data: Prepared) -> np.ndarray:
+    """Rows (steps, B), those of our runner."""
     start, stop = data.splits["train"]
     lengths = data.lengths[start:stop]
     return training_plan(lengths, data.edges, cell.batch_size, cell.steps, cell.seed)[0] + start
 
 
-def ours(cell: Cell, data: Prepared) -> Lane:
+def random_batches(cell: Cell, data: Prepared) -> np.ndarray:
+    """Rows (steps, B), one shuffled epoch after another, of any lengths together."""
+    start, stop = data.splits["train"]
+    rng, wanted = np.random.default_rng(cell.seed), cell.steps * cell.batch_size
+    epochs = -(-wanted // (stop - start))
+    stream = np.concatenate([rng.permutation(stop - start) for _ in range(epochs)])
+    return start + stream[:wanted].reshape(cell.steps, cell.batch_size)
+
+
+def whole(rival: str, cell: Cell, data: Prepared, folder: Path, clock: Clock) -> float:
+    """Train a cell from its first step to its test; the accuracy on the test split."""
+    if rival == TRAINER:
+        from benchmarks.trainer import train
+
+        return train(cell, data, first_weights(cell, data, folder), clock)
+    lane = RIVALS[rival](cell, data, folder)
+    lane.advance(1)
+    clock.first()
+    done, best = 1, -1.0
+    while done < cell.steps or best < 0:
+        count = min(cell.evaluate_every - done % cell.evaluate_every, cell.steps - done)
+        lane.advance(count)
+        done += count
+        with clock.look():
+            found = accuracy(data, "validation", lane.look("validation"))
+            if found > best:
+                best = found
+                lane.keep()
+    with clock.look():
+        lane.restore()
+        return accuracy(data, "test", lane.look("test"))
+
+
+def accuracy(data: Prepared, split: str, predictions: np.ndarray) -> float:
+    return float((predictions == data.labels_of(split)).mean())
+
+
+def ours(cell: Cell, data: Prepared, folder: Path) -> Lane:
     """The runner's own loop."""
+    import jax
     import jax.numpy as jnp
 
     from attn_nlp.train.loop import _Lane
     from attn_nlp.train.program import program_of
 
-    program, _ = program_of(cell, data)
-    lane = _Lane(program, cell, data)
+    lane = _Lane(program_of(cell, data)[0], cell, data)
+    kept: list = [None]
 
     def advance(count: int) -> float:
-        given = (lane.numeric, lane.seed, lane.ids, lane.labels, lane.rows, lane.buckets)
-        lane.state, total, _ = program.train(
-            lane.state, *given, jnp.int32(lane.step), jnp.int32(count), jnp.float32(0.0)
-        )
-        lane.step += count
-        return float(total)
+        return lane.advance(count, lambda _: None, None)[0] * count if count else 0.0
 
     def look(split: str) -> np.ndarray:
-        return lane.look(split).predictions
+        return lane.look(split, lane.kept).predictions
 
-    return Lane(advance, look)
+    def keep() -> None:
+        kept[0] = jax.tree.map(jnp.copy, lane.state["params"])
+
+    def restore() -> None:
+        lane.kept = kept[0]
+
+    return Lane(advance, look, keep, restore)
 
 
-def torch_eager(cell: Cell, data: Prepared, compiled: bool = False) -> Lane:
-    """PyTorch step by step; a batch is padded to its own longest sentence."""
+def torch_eager(
+    cell: Cell,
+    data: Prepared,
+    folder: Path,
+    batches: Callable[[Cell, Prepared], np.ndarray] = our_batches,
+    compiled: bool = False,
+) -> Lane:
+    """PyTorch step by step."""
     import torch
 
     from benchmarks.torch_encoder import Encoder, optimiser
 
     torch.manual_seed(cell.seed)
-    model = Encoder(first_weights(cell, data), cell)
+    model = Encoder(first_weights(cell, data, folder), cell)
     run: Any = torch.compile(model, dynamic=True) if compiled else model
     adamw, schedule = optimiser(model, cell)
     ids, labels = torch.tensor(data.ids, dtype=torch.long), torch.tensor(data.labels).long()
-    rows, lengths, step = plan(cell, data), data.lengths, [0]
+    rows, lengths, step, kept = batches(cell, data), data.lengths, [0], {}
 
     def advance(count: int) -> float:
         total = 0.0
@@ -112,15 +211,13 @@ def torch_eager(cell: Cell, data: Prepared, compiled: bool = False) -> Lane:
             found[chosen - start] = run(ids[chosen, : lengths[chosen].max()]).argmax(1).numpy()
         return found
 
-    return Lane(advance, look)
+    def keep() -> None:
+        kept.update({name: value.clone() for name, value in model.state_dict().items()})
+
+    return Lane(advance, look, keep, lambda: model.load_state_dict(kept))
 
 
-def torch_compile(cell: Cell, data: Prepared) -> Lane:
-    """The same through torch.compile with changing lengths."""
-    return torch_eager(cell, data, compiled=True)
-
-
-def nnx_jit(cell: Cell, data: Prepared) -> Lane:
+def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Lane:
     """The same modules under nnx.jit as Flax has it: one padded length, one step a call."""
     import jax
     import jax.numpy as jnp
@@ -142,8 +239,9 @@ def nnx_jit(cell: Cell, data: Prepared) -> Lane:
         ),
     )
     optimiser = nnx.Optimizer(model, chain, wrt=nnx.Param)
-    numeric, rows, step = cell.numeric(), plan(cell, data), [0]
+    numeric, rows, step = cell.numeric(), our_batches(cell, data), [0]
     dropping = frozenset({"dropout"} if cell.dropout else ())
+    kept: list = [None]
 
     @nnx.jit
     def train_step(model, optimiser, ids, labels, key):
@@ -176,25 +274,51 @@ def nnx_jit(cell: Cell, data: Prepared) -> Lane:
             found.append(np.asarray(answer(model, jnp.asarray(data.ids[chosen]))))
         return np.concatenate(found)[: stop - start]
 
-    return Lane(advance, look)
+    def keep() -> None:
+        kept[0] = jax.tree.map(jnp.copy, nnx.state(model, nnx.Param))
+
+    return Lane(advance, look, keep, lambda: nnx.update(model, kept[0]))
 
 
-def first_weights(cell: Cell, data: Prepared) -> dict:
-    """The weights that our encoder starts from, as plain arrays by name."""
-    from flax import nnx
-
-    from attn_nlp.encoder import Encoder
-
-    model = Encoder(cell, data.vocabulary, len(data.class_names), cell.seed)
-    return nnx.to_pure_dict(nnx.split(model, nnx.Param)[1])
-
-
-RIVALS: dict[str, Callable[[Cell, Prepared], Lane]] = {
+TRAINER = "HF Trainer, random batches"
+RIVALS: dict[str, Callable[[Cell, Prepared, Path], Lane]] = {
     "ours": ours,
-    "PyTorch eager": torch_eager,
-    "torch.compile": torch_compile,
-    "nnx.jit": nnx_jit,
+    "PyTorch eager, our batches": torch_eager,
+    "PyTorch eager, random batches": partial(torch_eager, batches=random_batches),
+    "torch.compile, our batches": partial(torch_eager, compiled=True),
+    "torch.compile, random batches": partial(torch_eager, batches=random_batches, compiled=True),
+    "nnx.jit, our batches": nnx_jit,
 }
+RANDOM = frozenset({TRAINER, "PyTorch eager, random batches", "torch.compile, random batches"})
+
+
+def first_weights(cell: Cell, data: Prepared, folder: Path) -> dict:
+    """The weights that our encoder starts from, as plain arrays by name.
+
+    They are kept in the folder, so that a rival that is timed need not start JAX to have them.
+    """
+    name = f"weights-{data.fingerprint[:12]}-{data.vocabulary}-{cell.width}-{cell.layers}"
+    path = folder / f"{name}-{cell.heads}-{cell.seed}.npz"
+    if not path.exists():
+        from flax import nnx
+        from flax.traverse_util import flatten_dict
+
+        from attn_nlp.encoder import Encoder
+
+        model = Encoder(cell, data.vocabulary, len(data.class_names), cell.seed)
+        plain = nnx.to_pure_dict(nnx.split(model, nnx.Param)[1])
+        named = {"/".join(map(str, key)): value for key, value in flatten_dict(plain).items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **named)
+    found: dict = {}
+    with np.load(path) as arrays:
+        for key in arrays.files:
+            *outer, last = key.split("/")
+            inner = found
+            for each in outer:
+                inner = inner.setdefault(each, {})
+            inner[last] = arrays[key]
+    return found
 
 
 def useful_flops(cell: Cell, data: Prepared, rows: np.ndarray) -> float:

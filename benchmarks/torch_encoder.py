@@ -16,6 +16,7 @@ class Block(nn.Module):
     def __init__(self, weights: dict, cell: Cell):
         super().__init__()
         self.heads, self.rate = cell.heads, cell.dropout
+        self.scale = cell.numeric()["attention.scale.c"]
         project = weights["attention"]["project"]
         self.query, self.key, self.value, self.output = (
             linear(project[name]) for name in ("query", "key", "value", "output")
@@ -38,7 +39,7 @@ class Block(nn.Module):
             return projected.view(batch, length, self.heads, -1).transpose(1, 2)
 
         q, k, v = split(self.query(x)), split(self.key(x)), split(self.value(x))
-        logits = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
+        logits = (q @ k.transpose(-1, -2)) * self.scale
         weights = softmax(logits.masked_fill(hidden, -torch.inf), dim=-1)
         return self.output((weights @ v).transpose(1, 2).reshape(batch, length, width))
 

@@ -5,13 +5,15 @@
 
 S is one layer of width 64 with two heads, M two of width 128 with four; feed-forward 4 x, batches
 of 32, dropout 0.1, AdamW with clipping and warm-up, sentences of sst2 if `ATTN_NLP_DATA` has them,
-else of docstrings. Every rival starts from the same weights, trains on the same batches, looks at
-the validation split every 100 steps and at the test split once.
+else of docstrings. Everyone starts from the same weights and looks at the validation split every
+100 steps and at the test split once. What the rivals are stands in `rivals.py` and `trainer.py`.
 
-Each figure is taken in a process of its own, one rival after another and round by round. What is
-shown are medians of processor time, which other programs on the machine disturb less than they
-disturb the clock; ratios are taken within a round and shown with their least and largest. Models
-that are not the same have no ratio: without dropout, the losses of the first steps must agree.
+Each figure is taken in processes of its own, one rival after another and round by round; "two
+processes" are two at once, with one thread and one core each. Ratios compare steps a second of the
+whole machine by the clock, looks included, within a round: runs on one core with ours on one core,
+runs on two with our two processes. Models that are not the same have no ratio: without dropout, the
+losses of the first steps on the same batches must agree; rivals with random batches train the
+module whose losses were compared. A run that overruns its limit is shown as such.
 """
 
 from __future__ import annotations
@@ -20,202 +22,255 @@ import json
 import os
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
-from attn_nlp.engines.environment import pin, single_threaded
-from benchmarks import rivals
+from benchmarks import processes, rivals
 
-EVERY = 100  # steps between looks
 AGREEING = 20  # steps whose losses are compared
 TOLERANCE = 2e-3  # of a loss near 0.7: float32 sums in other orders, through Adam's division
-# name -> (rival, processes, threads of each)
-RUNS = {
-    "ours, one thread": ("ours", 1, 1),
-    "ours, two processes": ("ours", 2, 1),
-    "PyTorch eager, one thread": ("PyTorch eager", 1, 1),
-    "PyTorch eager, two threads": ("PyTorch eager", 1, 2),
-    "PyTorch eager, two processes": ("PyTorch eager", 2, 1),
-    "torch.compile, one thread": ("torch.compile", 1, 1),
-    "nnx.jit, one thread": ("nnx.jit", 1, 1),
+ONE, TWO = "ours, one process", "ours, two processes"
+
+
+class Run(NamedTuple):
+    """How a rival is run; `cold`: for its start-up alone, without compiled programs."""
+
+    rival: str
+    processes: int
+    threads: int
+    cold: bool = False
+
+    @property
+    def cores(self) -> int:
+        return self.processes * self.threads
+
+
+EAGER, USUAL = "PyTorch eager, our batches", "PyTorch eager, random batches"
+COMPILED, NNX = "torch.compile, our batches", "nnx.jit, our batches"
+# A cold run comes before a warm one of the same programs, and leaves them for it.
+RUNS: dict[str, Run] = {
+    "ours, cold cache": Run("ours", 1, 1, cold=True),
+    ONE: Run("ours", 1, 1),
+    "ours, two threads": Run("ours", 1, 2),
+    TWO: Run("ours", 2, 1),
+    f"{EAGER}, one process": Run(EAGER, 1, 1),
+    f"{EAGER}, two threads": Run(EAGER, 1, 2),
+    f"{EAGER}, two processes": Run(EAGER, 2, 1),
+    f"{USUAL}, one process": Run(USUAL, 1, 1),
+    f"{USUAL}, two threads": Run(USUAL, 1, 2),
+    f"{USUAL}, two processes": Run(USUAL, 2, 1),
+    f"{rivals.TRAINER}, two threads": Run(rivals.TRAINER, 1, 2),
+    f"{rivals.TRAINER}, two processes": Run(rivals.TRAINER, 2, 1),
+    f"{COMPILED}, cold cache": Run(COMPILED, 1, 1, cold=True),
+    f"{COMPILED}, one process": Run(COMPILED, 1, 1),
+    f"{COMPILED}, two processes": Run(COMPILED, 2, 1),
+    f"{NNX}, one process": Run(NNX, 1, 1),
+    f"{NNX}, two processes": Run(NNX, 2, 1),
 }
+# Rivals that train the very module of another, whose losses are those that were compared.
+SAME_MODULE = {USUAL: EAGER, rivals.TRAINER: EAGER}
 
 
-def measure(rival: str, size: str, dataset: str, steps: int, folder: Path) -> dict:
-    """What one process needs, from its start on; processor and clock seconds."""
+def measure(rival: str, size: str, dataset: str, steps: int, folder: Path) -> dict[str, float]:
+    """What one process needs, from its start on."""
     cell = rivals.cell_of(size, dataset, steps, dropout=0.1)
     data = rivals.data_of(cell, folder)
-    lane = rivals.RIVALS[rival](cell, data)
-    lane.advance(1)
-    start, began = time.process_time(), time.perf_counter()
-    looks = 0.0
-    for done in range(1, steps, EVERY):
-        lane.advance(min(EVERY, steps - done))
-        looked = time.process_time()
-        lane.look("validation")
-        looks += time.process_time() - looked
-    looked = time.process_time()
-    lane.look("test")
-    looks += time.process_time() - looked
-    cpu, wall = time.process_time() - start, time.perf_counter() - began
-    flops = rivals.useful_flops(cell, data, rivals.plan(cell, data)[1:])
+    clock = rivals.Clock()
+    tested = rivals.whole(rival, cell, data, folder, clock)
+    cpu, wall = clock.since_first()
+    flops = rivals.useful_flops(cell, data, rivals.rows_of(rival, cell, data)[1:])
     return {
-        "first_step_seconds": start,
-        "step_ms": (cpu - looks) / (steps - 1) * 1e3,
-        "all_ms": cpu / (steps - 1) * 1e3,
+        "first_step_cpu_seconds": clock.first_done[0],
+        "step_ms": (cpu - clock.looks[0]) / (steps - 1) * 1e3,
         "wall_ms": wall / (steps - 1) * 1e3,
-        "gigaflops": flops / (cpu - looks) / 1e9,
+        "gigaflops": flops / (cpu - clock.looks[0]) / 1e9,
         "mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "test_accuracy": tested,
     }
 
 
-def first_losses(rival: str, size: str, dataset: str, folder: Path) -> list[float]:
-    """Losses of the first steps without dropout."""
-    cell = rivals.cell_of(size, dataset, 200, dropout=0.0)
-    lane = rivals.RIVALS[rival](cell, rivals.data_of(cell, folder))
+def startup(rival: str, size: str, dataset: str, steps: int, folder: Path) -> dict[str, float]:
+    """Processor seconds until the first step is made."""
+    cell = rivals.cell_of(size, dataset, steps, dropout=0.1)
+    data = rivals.data_of(cell, folder)
+    lane = rivals.RIVALS[rival](cell, data, folder)
+    lane.advance(1)
+    return {"first_step_cpu_seconds": time.process_time()}
+
+
+def first_losses(rival: str, size: str, dataset: str, steps: int, folder: Path) -> list[float]:
+    """Losses of the first steps without dropout, on the same batches for all."""
+    cell = rivals.cell_of(size, dataset, max(steps, AGREEING), dropout=0.0)
+    lane = rivals.RIVALS[rival](cell, rivals.data_of(cell, folder), folder)
     return [lane.advance(1) for _ in range(AGREEING)]
 
 
-def child(task: list, core: int | None, threads: int, cache: Path) -> subprocess.Popen:
-    """A process that does one of the tasks above and prints JSON."""
-    environment = os.environ | single_threaded() | {"JAX_PLATFORMS": "cpu"}
-    environment["JAX_COMPILATION_CACHE_DIR"] = str(cache)
-    environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(threads)
-    command = [sys.executable, "-m", "benchmarks.training", "--task", json.dumps([core, *task])]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def answer(process: subprocess.Popen):
-    """What the process printed; None and a line on standard error where it failed."""
-    out, errors = process.communicate()
-    if process.returncode:
-        click.echo(f"  failed: {(errors.strip().splitlines() or ['?'])[-1]}", err=True)
-        return None
-    return json.loads(out.splitlines()[-1])
-
-
-def together(name: str, task: list, cache: Path) -> dict | None:
-    """A run of one process, or the mean of several side by side, each on a core of its own."""
-    rival, processes, threads = RUNS[name]
-    started = [
-        child(["measure", rival, *task], place if threads == 1 else None, threads, cache)
-        for place in range(processes)
+def together(run: Run, task: list, cache: Path, limit: float) -> dict:
+    """The mean over the processes of a run, or {"fault": why there is none}."""
+    kind = "startup" if run.cold else "measure"
+    began = [
+        processes.start(
+            "benchmarks.training",
+            [kind, run.rival, *task],
+            cache=cache,
+            threads=run.threads,
+            place=place,
+            limit=limit,
+        )
+        for place in range(run.processes)
     ]
-    found = [answer(each) for each in started]
-    if None in found:
+    found = processes.wait(began)
+    for each in found:
+        if each.fault:
+            late = each.fault == processes.LATE
+            return {"fault": f"did not finish in {limit:g} s" if late else each.fault}
+    last = [each.said[-1] for each in found]
+    return {key: statistics.mean(each[key] for each in last) for key in last[0]}
+
+
+def ask(task: list, cache: Path, limit: float):
+    """What a process answers; None and a line on standard error where it does not."""
+    began = processes.start("benchmarks.training", task, cache=cache, limit=limit)
+    found = processes.wait([began])[0]
+    if found.fault:
+        click.echo(f"  {found.fault}", err=True)
         return None
-    return {key: statistics.mean(each[key] for each in found) for key in found[0]}
+    return found.said[-1]
 
 
-def summary(rounds: list[dict[str, dict]], peaks: list[float], agree: dict[str, float]) -> dict:
-    """Medians by run, the ratio to ours within rounds, and the share of the peak."""
+def compare(size: str, dataset: str, steps: int, folder: Path, cache: Path, limit: float) -> dict:
+    """Largest difference of a first loss from ours, by rival with our batches."""
+    losses = {}
+    for rival in rivals.RIVALS:
+        if rival not in rivals.RANDOM:
+            click.echo(f"{size}: are the losses those of ours? {rival}", err=True)
+            losses[rival] = ask(["losses", rival, size, dataset, steps, str(folder)], cache, limit)
+    ours = losses.pop("ours")
+    return {
+        rival: max(abs(a - b) for a, b in zip(ours, those, strict=True))
+        for rival, those in losses.items()
+        if ours and those
+    }
+
+
+def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float]) -> dict:
+    """By run: medians, ratios to ours within rounds, share of the peak; or why there is none."""
     found = {}
-    for name, (rival, _, _) in RUNS.items():
-        taken = [each for each in rounds if name in each]
+    for name, run in RUNS.items():
+        taken = [each for each in rounds if name in each and "fault" not in each[name]]
         if not taken:
+            faults = [each[name]["fault"] for each in rounds if name in each]
+            if faults:
+                found[name] = {"fault": faults[0]}
             continue
-        middle = {
-            key: statistics.median(each[name][key] for each in taken) for key in taken[0][name]
-        }
-        middle["share_of_peak"] = middle["gigaflops"] / statistics.median(peaks)
-        middle["loss_difference"] = agree.get(rival)
-        ours = "ours, two processes" if RUNS[name][1] == 2 else "ours, one thread"
-        same = rival == "ours" or agree.get(rival, 1.0) <= TOLERANCE
-        if same:
-            ratios = [each[name]["all_ms"] / each[ours]["all_ms"] for each in taken if ours in each]
-            middle["ratio"] = [min(ratios), statistics.median(ratios), max(ratios)]
-        found[name] = middle
+        row = {key: statistics.median(each[name][key] for each in taken) for key in taken[0][name]}
+        difference = agree.get(SAME_MODULE.get(run.rival, run.rival))
+        row["loss_difference"] = difference
+        if not run.cold:
+            row["share_of_peak"] = row["gigaflops"] / statistics.median(peaks)
+            row["machine_ms"] = row["wall_ms"] / run.processes
+            same = run.rival == "ours" or (difference is not None and difference <= TOLERANCE)
+            base = ONE if run.cores == 1 else TWO
+            ratios = [
+                each[name]["wall_ms"] / run.processes / (each[base]["wall_ms"] / run.cores)
+                for each in taken
+                if "fault" not in each.get(base, {"fault": ""})
+            ]
+            if same and ratios:
+                row["ratio"] = [min(ratios), statistics.median(ratios), max(ratios)]
+        found[name] = row
     return found
 
 
 def markdown(size: str, found: dict) -> str:
     """One table of a size."""
     lines = [
-        f"| {size} | CPU ms a step | with looks | × ours (least–largest) | of peak | clock ms "
-        "| first step, CPU s | peak MiB | loss differs by |",
+        f"| {size} | clock ms a step | × ours (least–largest) | CPU ms a step, without looks "
+        "| of peak | CPU s to the first step | peak MiB | test accuracy | losses differ by |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in found.items():
-        least, middle, most = row.get("ratio", [float("nan")] * 3)
-        differs = row["loss_difference"]
+        if "fault" in row:
+            lines.append(f"| {name} | {row['fault']} |" + " |" * 7)
+            continue
+        first, differs = f"{row['first_step_cpu_seconds']:.1f}", row["loss_difference"]
+        if "machine_ms" not in row:
+            lines.append(f"| {name} | – | – | – | – | {first} | – | – | – |")
+            continue
+        ratio = "–"
+        if "ratio" in row:
+            least, middle, most = row["ratio"]
+            ratio = f"{middle:.2f} ({least:.2f}–{most:.2f})"
         lines.append(
-            f"| {name} | {row['step_ms']:.2f} | {row['all_ms']:.2f} "
-            f"| {middle:.2f} ({least:.2f}–{most:.2f}) | {row['share_of_peak']:.0%} "
-            f"| {row['wall_ms']:.2f} | {row['first_step_seconds']:.1f} | {row['mebibytes']:.0f} "
-            f"| {'–' if differs is None else f'{differs:.1e}'} |"
+            f"| {name} | {row['machine_ms']:.2f} | {ratio} | {row['step_ms']:.2f} "
+            f"| {row['share_of_peak']:.0%} | {first} | {row['mebibytes']:.0f} "
+            f"| {row['test_accuracy']:.3f} | {'–' if differs is None else f'{differs:.0e}'} |"
         )
     return "\n".join(lines)
 
 
-def compare(size: str, dataset: str, folder: Path, cache: Path) -> dict[str, float]:
-    """Largest difference of a first loss from ours, by rival."""
-    losses = {}
-    for rival in rivals.RIVALS:
-        click.echo(f"{size}: are the losses those of ours? {rival}", err=True)
-        losses[rival] = answer(child(["losses", rival, size, dataset, str(folder)], 0, 1, cache))
-    ours = losses.pop("ours")
-    return {
-        rival: max(abs(a - b) for a, b in zip(ours, those, strict=True))
-        for rival, those in losses.items()
-        if those is not None
-    }
-
-
-def run_task(core: int | None, kind: str, *given) -> object:
-    """What a child process does."""
-    if core is not None:
-        pin(core)
+def run_task(kind: str, *given) -> object:
+    """What a process of this benchmark does."""
     if kind == "peak":
         return rivals.gemm_peak()
     *rest, folder = given
-    return {"measure": measure, "losses": first_losses}[kind](*rest, Path(folder))
+    task = {"measure": measure, "startup": startup, "losses": first_losses}[kind]
+    return task(*rest, Path(folder))
 
 
 @click.command()
-@click.option("--sizes", default="S,M", help="Of S and M, by commas.")
-@click.option("--rounds", default=3, help="How often each rival is run.")
-@click.option("--steps", default=300, help="Steps of each run.")
+@click.option("--sizes", default="S,M", show_default=True, help="Of S and M, by commas.")
+@click.option("--rounds", default=3, show_default=True, help="How often each rival is run.")
+@click.option("--steps", default=300, show_default=True, help="Steps of each run.")
+@click.option("--limit", default=180.0, show_default=True, help="Seconds that a run may take.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for JSON and Markdown.")
 @click.option("--task", hidden=True)
-def main(sizes: str, rounds: int, steps: int, out: Path | None, task: str | None) -> None:
+def main(
+    sizes: str, rounds: int, steps: int, limit: float, out: Path | None, task: str | None
+) -> None:
     """Print how fast a cell trains, ours and the rivals'."""
     if task is not None:
-        print(json.dumps(run_task(*json.loads(task))))
+        core, given = json.loads(task)
+        processes.begin(core)
+        print(json.dumps(run_task(*given)))
         return
-    here = Path(os.environ.get("ATTN_NLP_DATA", "")) / "sst2"
-    dataset = "sst2" if here.is_dir() else "docstrings"
-    report = {"dataset": dataset, "steps": steps, "cores": os.cpu_count(), "sizes": {}}
-    text = [f"{dataset}, {steps} steps a run; no HF Trainer: it wraps the same PyTorch steps."]
+    dataset = processes.dataset()
+    report: dict = {"dataset": dataset, "steps": steps, "cores": os.cpu_count(), "sizes": {}}
+    text = [
+        f"{dataset}, {steps} steps a run, {rounds} rounds. Ours with a cold cache "
+        "or two threads finds no compiled programs."
+    ]
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as made:
-        folder, cache = Path(made) / "data", Path(made) / "xla"
+        folder = Path(made) / "data"
         for size in sizes.split(","):
-            agree = compare(size, dataset, folder, cache)
-            taken, peaks = [], []
-            for turn in range(rounds):
-                peaks.append(answer(child(["peak"], 0, 1, cache)))
-                taken.append({})
-                for name in RUNS:
-                    click.echo(f"{size}, round {turn + 1}: {name}", err=True)
-                    found = together(name, [size, dataset, steps, str(folder)], cache)
-                    if found is not None:
-                        taken[-1][name] = found
-            found = summary(taken, peaks, agree)
+            taken: list[dict] = []
+            peaks: list[float] = []
+            agree = compare(size, dataset, steps, folder, Path(made) / "losses", limit)
+            try:
+                for turn in range(rounds):
+                    cache = Path(made) / f"{size}{turn}"
+                    peaks += [peak] if (peak := ask(["peak"], cache, limit)) else []
+                    taken.append({})
+                    for name, run in RUNS.items():
+                        click.echo(f"{size}, round {turn + 1}: {name}", err=True)
+                        given = [size, dataset, steps, str(folder)]
+                        taken[-1][name] = together(run, given, cache, limit)
+            except KeyboardInterrupt:
+                text.append("Interrupted: what was measured until then.")
+            found = summary(taken, peaks or [float("nan")], agree)
             report["sizes"][size] = {"peak_gigaflops": peaks, "runs": found, "rounds": taken}
-            text += ["", f"Peak {statistics.median(peaks):.0f} GFLOP/s a core.", ""]
+            if peaks:
+                text += ["", f"Peak {statistics.median(peaks):.0f} GFLOP/s a core.", ""]
             text.append(markdown(size, found))
+    report["seconds"] = time.monotonic() - began
     report["load"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    click.echo("\n".join(text))
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "training.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        (out / "training.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    processes.publish("training", report, "\n".join(text), out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,153 @@
+"""Processes of a benchmark: each measures one thing, alone, within a time limit, and prints JSON.
+
+What a process prints goes to files and not to pipes: `torch.compile` leaves helpers behind that
+would keep a pipe open after the process itself has ended. A process that overruns its limit is
+ended with everything it started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import click
+
+from attn_nlp.engines.environment import cores, pin, single_threaded
+
+LATE = "did not finish in time"
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
+
+
+class Child(NamedTuple):
+    """A process on its way and where it writes."""
+
+    process: subprocess.Popen
+    out: IO[bytes]
+    errors: IO[bytes]
+    until: float
+
+
+class Ended(NamedTuple):
+    """What a process said: the JSON among its lines, why it did not finish or "", and all of it."""
+
+    said: list
+    fault: str
+    text: str
+
+
+def environment(threads: int, cache: Path) -> dict[str, str]:
+    """Variables of a process with so many threads that keeps compiled programs in `cache`."""
+    found = os.environ | single_threaded() | dict.fromkeys(_THREADS, str(threads))
+    if threads > 1:
+        found["XLA_FLAGS"] = found["XLA_FLAGS"].replace("--xla_cpu_multi_thread_eigen=false", "")
+    return found | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": str(cache / "xla"),
+        "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no pool of processes that outlives its parent
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def start(
+    module: str, task: object, *, cache: Path, threads: int = 1, place: int = 0, limit: float
+) -> Child:
+    """`python -m module --task JSON`, one thread on the core at `place`, or several anywhere."""
+    core = cores()[place % len(cores())] if threads == 1 else None
+    command = [sys.executable, "-m", module, "--task", json.dumps([core, task])]
+    return start_command(command, environment(threads, cache), limit)
+
+
+def start_command(command: Sequence[str], variables: dict[str, str], limit: float) -> Child:
+    """Any command, as a child of the same kind."""
+    out, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - live on
+    process = subprocess.Popen(
+        command, env=variables, stdout=out, stderr=errors, start_new_session=True
+    )
+    return Child(process, out, errors, time.monotonic() + limit)
+
+
+def begin(core: int | None) -> None:
+    """What a process does before its task."""
+    if core is not None:
+        pin(core)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while processes were waited for; `ended` is what they had said until then."""
+
+    def __init__(self, ended: list[Ended]):
+        super().__init__()
+        self.ended = ended
+
+
+def wait(children: Sequence[Child]) -> list[Ended]:
+    """What each of them said; all are ended on the way out.
+
+    Raises:
+      Interrupted: by Ctrl-C.
+    """
+    faults = []
+    stopped = False
+    for child in children:
+        try:
+            status = child.process.wait(max(0.0, child.until - time.monotonic()))
+            faults.append("" if status == 0 else _last_words(child, status))
+        except subprocess.TimeoutExpired:
+            faults.append(LATE)
+        except KeyboardInterrupt:
+            stopped = True
+            break
+    faults += ["interrupted"] * (len(children) - len(faults))
+    ended = [_end(child, fault) for child, fault in zip(children, faults, strict=True)]
+    if stopped:
+        raise Interrupted(ended)
+    return ended
+
+
+def _end(child: Child, fault: str) -> Ended:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.process.pid, signal.SIGKILL)  # what it has started may outlive it
+    child.process.wait()
+    child.out.seek(0)
+    text = child.out.read().decode(errors="replace")
+    child.out.close()
+    child.errors.close()
+    return Ended(_values(text), fault, text)
+
+
+def dataset() -> str:
+    """sst2 where `ATTN_NLP_DATA` has it, else docstrings, which are on every machine."""
+    return "sst2" if (Path(os.environ.get("ATTN_NLP_DATA", "")) / "sst2").is_dir() else "docstrings"
+
+
+def publish(name: str, report: dict, page: str, out: Path | None) -> None:
+    """Print the page; with a folder, write NAME.json and NAME.md there."""
+    click.echo(page)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        (out / f"{name}.md").write_text(page + "\n", encoding="utf-8")
+
+
+def _values(text: str) -> list:
+    found = []
+    for line in text.splitlines():
+        with suppress(ValueError):  # a library's own message, or half a line
+            found.append(json.loads(line))
+    return found
+
+
+def _last_words(child: Child, status: int) -> str:
+    child.errors.seek(0)
+    lines = child.errors.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"ended with status {status}"

@@ -1,0 +1,293 @@
+"""Seconds of a whole ablation table, everything included, by our runner and by others.
+
+    python -m benchmarks.whole_table                                  S, all cells of all rivals
+    python -m benchmarks.whole_table --size M --rival-cells 12 --out bench
+
+The table of `twelve_scales.py`: 12 scales, ten seeds, 1,000 steps, a look at validation every 100
+steps, the best weights tested. Ours is the command a user gives, `attn-nlp run` with two workers,
+from its start to the printed table, floors, statistics and store included. A rival is one process
+that trains one cell after another with two threads, or two such processes with one thread and a
+core each. The rivals have our prepared data and first weights as files, which is not counted, and
+store nothing. Half of a rival's cells run before ours and half after.
+
+Where fewer of a rival's cells are run than the table has, its seconds are start-up + mean seconds
+of a cell x cells / processes, and the output says that they are extrapolated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from benchmarks import processes, rivals
+from benchmarks.twelve_scales import SCALES
+
+FILE = Path(__file__).with_name("twelve_scales.py")
+WORKERS = 2
+FOR_EVER = 24 * 3600.0
+EAGER = "PyTorch eager, random batches"
+# name -> (rival, processes, threads of each)
+RIVALS = {
+    "eager-threads": (EAGER, 1, 2),
+    "eager-processes": (EAGER, 2, 1),
+    "trainer-threads": (rivals.TRAINER, 1, 2),
+    "trainer-processes": (rivals.TRAINER, 2, 1),
+}
+
+
+class Given(NamedTuple):
+    """What is timed."""
+
+    size: str
+    dataset: str
+    variants: int
+    seeds: int
+    steps: int
+
+    @property
+    def cells(self) -> list[tuple[str, int]]:
+        """Scale and seed of every cell, seeds outermost as our runner has them."""
+        return [(scale, seed) for seed in range(self.seeds) for scale in SCALES[: self.variants]]
+
+
+class Portion(NamedTuple):
+    """Some cells of a rival, run at a stretch: start-up, and the cells of each process."""
+
+    startup: float
+    cells: list[list[dict]]
+
+
+def command(given: Given, store: Path) -> list[str]:
+    """The command that fills our table."""
+    sizes = [f"{path}={value}" for path, value in rivals.SIZES[given.size].items()]
+    sizes.append(f"evaluate_every={min(100, given.steps)}")
+    return [
+        *(sys.executable, "-m", "attn_nlp", "run", str(FILE), "--store", str(store)),
+        *("--workers", str(WORKERS), "--dataset", given.dataset),
+        *("--seeds", str(given.seeds), "--steps", str(given.steps)),
+        *("--only", "attention.scale=" + ",".join(SCALES[: given.variants])),
+        *(part for each in sizes for part in ("--set", each)),
+    ]
+
+
+def ours(given: Given, folder: Path) -> dict:
+    """Fill the table; its seconds, and what the store says of its cells."""
+    store = folder / f"{time.time_ns()}.sqlite"
+    variables = os.environ | {"ATTN_NLP_CACHE": str(folder)}
+    variables.pop("JAX_COMPILATION_CACHE_DIR", None)
+    began = time.perf_counter()
+    child = processes.start_command(command(given, store), variables, FOR_EVER)
+    ended = processes.wait([child])[0]
+    seconds = time.perf_counter() - began
+    if ended.fault:
+        raise click.ClickException(f"our run ended: {ended.fault}")
+    from attn_nlp.plan import wanted
+    from attn_nlp.store import Store
+
+    with Store.read(store) as opened:
+        columns = ["status", "wall_seconds", "compile_seconds", "test"]
+        found = opened.records(wanted(opened.experiment("twelve_scales")), columns)
+        settings = wanted(opened.experiment("twelve_scales"))
+    busy = sum(each["wall_seconds"] or 0.0 for each in found.values())
+    trained = [found[spec] for spec in found if settings[spec]["model"] == "encoder"]
+    assert len(trained) == len(given.cells), "a table that is not whole"
+    return {
+        "seconds": seconds,
+        "busy_seconds": busy,
+        "utilisation": busy / (WORKERS * seconds),
+        "compile_seconds": sum(each["compile_seconds"] or 0.0 for each in found.values()),
+        "test_accuracy": statistics.mean(each["test"]["accuracy"] for each in trained),
+        "table": ended.text,
+    }
+
+
+def run_portion(
+    name: str, given: Given, cells: list, folder: Path, portions: list[Portion]
+) -> None:
+    """Run some of a rival's cells, dealt out to its processes; also what Ctrl-C leaves is kept."""
+    rival, count, threads = RIVALS[name]
+    began = []
+    children = []
+    for place in range(count):
+        task = ["cells", rival, given, cells[place::count], str(folder)]
+        began.append(time.time())
+        limits = {"cache": folder / "rivals", "limit": FOR_EVER}
+        module = "benchmarks.whole_table"
+        children.append(processes.start(module, task, threads=threads, place=place, **limits))
+    stopped = None
+    try:
+        ended = processes.wait(children)
+    except processes.Interrupted as interrupt:
+        stopped, ended = interrupt, interrupt.ended
+    for each in ended:
+        if each.fault:
+            click.echo(f"  {name}: {each.fault}", err=True)
+    lines = [[line for line in each.said if isinstance(line, dict)] for each in ended]
+    starts = [each[0]["began"] - at for each, at in zip(lines, began, strict=True) if each]
+    portions.append(Portion(max(starts, default=float("nan")), lines))
+    if stopped is not None:
+        raise stopped
+
+
+def train_cells(rival: str, given: Given, cells: list, folder: Path) -> None:
+    """What a rival's process does; a line for every cell."""
+    import torch  # noqa: F401 - loading libraries and data belongs to the start-up
+
+    if rival == rivals.TRAINER:
+        import benchmarks.trainer  # noqa: F401
+    data = rivals.data_of(cell_of(given, *cells[0]), folder) if cells else None
+    for scale, seed in cells:
+        began, clock = time.time(), time.perf_counter()
+        cell = cell_of(given, scale, seed)
+        tested = rivals.whole(rival, cell, data, folder, rivals.Clock())
+        seconds = time.perf_counter() - clock
+        print(json.dumps({"began": began, "seconds": seconds, "test_accuracy": tested}), flush=True)
+
+
+def cell_of(given: Given, scale: str, seed: int):
+    settings = {"attention.scale": scale, "seed": seed}
+    return rivals.cell_of(given.size, given.dataset, given.steps).replace(settings)
+
+
+def keep_weights(given: Given, folder: Path) -> None:
+    """Store the first weights of every seed for the rivals."""
+    for seed in range(given.seeds):
+        cell = cell_of(given, SCALES[0], seed)
+        rivals.first_weights(cell, rivals.data_of(cell, folder), folder)
+
+
+def total(name: str, given: Given, portions: list[Portion]) -> dict | None:
+    """A rival's seconds for the whole table."""
+    count = RIVALS[name][1]
+    run = [cell for each in portions for lane in each.cells for cell in lane]
+    if not run:
+        return None
+    startup = statistics.median(each.startup for each in portions if each.startup == each.startup)
+    mean = statistics.mean(cell["seconds"] for cell in run)
+    if len(run) == len(given.cells):
+        work = sum(max(sum(c["seconds"] for c in lane) for lane in each.cells) for each in portions)
+    else:
+        work = mean * len(given.cells) / count
+    return {
+        "seconds": startup + work,
+        "startup_seconds": startup,
+        "cell_seconds": mean,
+        "cells_run": len(run),
+        "extrapolated": len(run) < len(given.cells),
+        "test_accuracy": statistics.mean(cell["test_accuracy"] for cell in run),
+    }
+
+
+def page(given: Given, mine: dict[str, dict], others: dict[str, dict]) -> str:
+    """What is printed and written as Markdown."""
+    cells = len(given.cells)
+    lines = [
+        f"{given.size}, {given.dataset}: {given.variants} variants x {given.seeds} seeds x "
+        f"{given.steps} steps = {cells} cells, on {len(processes.cores())} cores; data prepared "
+        "beforehand for all.",
+        "",
+        "| who | seconds | x ours | how | test accuracy, mean |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in mine.items():
+        how = (
+            f"{WORKERS} workers, {row['utilisation']:.0%} busy, {row['compile_seconds']:.1f} s "
+            "of it compiling"
+        )
+        lines.append(f"| {name} | {row['seconds']:.1f} | 1 | {how} | {row['test_accuracy']:.4f} |")
+    for name, row in others.items():
+        rival, count, threads = RIVALS[name]
+        ratio = " / ".join(f"{row['seconds'] / each['seconds']:.2f}" for each in mine.values())
+        said = f"{count} process{'es' * (count > 1)}, {threads} thread{'s' * (threads > 1)} each"
+        run = f"all {cells} cells run"
+        if row["extrapolated"]:
+            run = f"**extrapolated** from {row['cells_run']} cells of {row['cell_seconds']:.2f} s"
+        lines.append(
+            f"| {rival}, {said} | {row['seconds']:.1f} | {ratio or '–'} | {run} "
+            f"| {row['test_accuracy']:.4f} |"
+        )
+    if len(mine) > 1:
+        lines += ["", f"Ratios are to {' / '.join(mine)}."]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--size", type=click.Choice(["S", "M"]), default="S", show_default=True)
+@click.option("--variants", type=click.IntRange(1, len(SCALES)), default=12, show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option("--steps", type=click.IntRange(min=2), default=1000, show_default=True)
+@click.option(
+    "--rivals",
+    "names",
+    default="eager-threads,eager-processes",
+    show_default=True,
+    help=f"Of {', '.join(RIVALS)}, by commas.",
+)
+@click.option("--rival-cells", type=click.IntRange(min=1), help="Run so many; all by default.")
+@click.option("--cold", is_flag=True, help="Fill our table without compiled programs too.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for JSON and Markdown.")
+@click.option("--task", hidden=True)
+def main(size, variants, seeds, steps, names, rival_cells, cold, out, task) -> None:
+    """Print the seconds of a whole table, ours and the rivals'."""
+    if task is not None:
+        core, (kind, *rest) = json.loads(task)
+        processes.begin(core)
+        if kind == "weights":
+            keep_weights(Given(*rest[0]), Path(rest[1]))
+        else:
+            train_cells(rest[0], Given(*rest[1]), rest[2], Path(rest[3]))
+        return
+    given = Given(size, processes.dataset(), variants, seeds, steps)
+    chosen = names.split(",")
+    if not set(chosen) <= RIVALS.keys():
+        raise click.UsageError(f"--rivals may have {', '.join(RIVALS)}; {names!r} was given.")
+    mine: dict[str, dict] = {}
+    portions: dict[str, list[Portion]] = {name: [] for name in chosen}
+    with tempfile.TemporaryDirectory() as made:
+        try:
+            measure(given, chosen, rival_cells, cold, Path(made), mine, portions)
+        except KeyboardInterrupt:
+            click.echo("interrupted: what was measured until then", err=True)
+    found = {name: total(name, given, some) for name, some in portions.items()}
+    others = {name: row for name, row in found.items() if row}
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    report = {**given._asdict(), "ours": mine, "rivals": others, "load": load}
+    processes.publish(f"whole_table_{size}", report, page(given, mine, others), out)
+
+
+def measure(given, chosen, rival_cells, cold, folder, mine, portions) -> None:
+    """Everything in turn; what has been measured stands in `mine` and `portions` at any time."""
+    click.echo("not timed: data, first weights, and a compilation", err=True)
+    ours(given._replace(variants=1, seeds=1), folder)
+    task = ["weights", given, str(folder)]
+    cache = {"cache": folder / "rivals", "limit": FOR_EVER}
+    ended = processes.wait([processes.start("benchmarks.whole_table", task, **cache)])[0]
+    if ended.fault:
+        raise click.ClickException(f"no first weights: {ended.fault}")
+    cells = given.cells[:rival_cells]
+    halves = [cells[: len(cells) // 2], cells[len(cells) // 2 :]]
+    for place, half in enumerate(halves):
+        for name in chosen if half else ():
+            click.echo(f"{name}: {len(half)} cells", err=True)
+            run_portion(name, given, half, folder, portions[name])
+        if place:
+            return
+        if cold:
+            shutil.rmtree(folder / "xla")
+            click.echo("ours, cold cache", err=True)
+            mine["ours, cold cache"] = ours(given, folder)
+        click.echo("ours", err=True)
+        mine["ours, warm cache"] = ours(given, folder)
+
+
+if __name__ == "__main__":
+    main()
