@@ -24,8 +24,8 @@ DEFAULT_FORMAT = "terminal"
 SHOWN = (
     *("status", "reason", "validation", "test", "data", "provenance"),
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
-    *("predictions", "gold"),
 )
+_PREDICTED = ("predictions", "gold")
 
 
 @click.command()
@@ -120,7 +120,7 @@ def _view_of(asked: Mapping[str, Any]) -> View:
     if len(named) > 1:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in named)
         raise Mistake(f"{options} are different tables; ask for one of them.")
-    return views[named[0]] if named else View(lambda *given: [build(*given)])
+    return views[named[0]] if named else View(lambda *given: [build(*given)], _PREDICTED)
 
 
 def write(
@@ -139,7 +139,8 @@ def write(
 
     view = view or _view_of({})
     resolved = store.settled(resolved)
-    records = store.records(wanted(resolved), (*SHOWN, *view.columns))
+    columns = (*SHOWN, *view.columns)
+    records = store.records(wanted(resolved), columns, {"predictions"} & {*columns})
     grids = [grid for each in resolved.tables for grid in view.make(each, resolved, records)]
     if not grids:
         raise Mistake("nothing of this experiment has run yet, so that its classes are not known.")

@@ -216,8 +216,14 @@ def _below(z):
 
 def _mean_over_deviations(given, error: float, n: int) -> float:
     """The mean of a chance over the observed standard error, error * sqrt(chi2(n-1) / (n-1))."""
+    return float(given(error * _deviations(n)).mean())
+
+
+@functools.lru_cache(maxsize=1024)  # every comparison of a table asks for the same few n
+def _deviations(n: int):
+    """Quantiles of sqrt(chi2(n-1) / (n-1)) at evenly spaced shares."""
     import numpy as np
     from scipy.special import chdtri
 
     shares = (np.arange(_POINTS) + 0.5) / _POINTS
-    return float(given(error * np.sqrt(chdtri(n - 1, shares) / (n - 1))).mean())
+    return np.sqrt(chdtri(n - 1, shares) / (n - 1))

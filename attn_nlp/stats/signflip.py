@@ -10,9 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from attn_nlp.stats.intervals import DUST, check
 from attn_nlp.stats.plan import least_attainable
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ENUMERATE_UP_TO = 20  # non-zero differences
 RESAMPLES = 99_999
@@ -65,31 +69,72 @@ def sign_flip(differences: Sequence[float], rng_seed: int = RNG_SEED) -> SignFli
       >>> sign_flip([0.01, 0.02, 0.03, 0.01, 0.02]).p
       0.0625
     """
+    return sign_flips([differences], rng_seed)[0]
+
+
+def sign_flips(comparisons: Sequence[Sequence[float]], rng_seed: int = RNG_SEED) -> list[SignFlip]:
+    """`sign_flip` of every comparison; those that need drawn patterns share the same ones."""
     import numpy as np
 
-    check(differences)
-    signed = np.array([d for d in differences if abs(d) > DUST])
+    found: list[SignFlip | None] = []
+    drawn: dict[int, np.ndarray] = {}
+    for place, differences in enumerate(comparisons):
+        check(differences)
+        signed = np.array([d for d in differences if abs(d) > DUST])
+        if len(signed) > ENUMERATE_UP_TO:
+            drawn[place] = signed
+        found.append(None if place in drawn else _enumerated(signed))
+    beyond = _beyond(list(drawn.values()), rng_seed) if drawn else []
+    for (place, signed), count in zip(drawn.items(), beyond, strict=True):
+        n = len(signed)
+        least = max(least_attainable(n), 1 / (RESAMPLES + 1))
+        found[place] = SignFlip((count + 1) / (RESAMPLES + 1), least, n, exact=False)
+    return [each for each in found if each is not None]
+
+
+def _enumerated(signed: np.ndarray) -> SignFlip:
+    """The test over all patterns of signs."""
+    import numpy as np
+
     n = len(signed)
     if n == 0:  # identical scores
         return SignFlip(p=1.0, least=1.0, nonzero=0, exact=True)
-    observed = abs(math.fsum(signed)) - _TIE * float(np.abs(signed).sum())
-    if n <= ENUMERATE_UP_TO:
-        # Every sum is one of the first half plus one of the second, so that a thousand sorted sums
-        # a half count a million patterns.
-        first, second = _sums(signed[: n // 2]), np.sort(_sums(signed[n // 2 :]))
-        below = np.searchsorted(second, -observed - first, side="right").sum()
-        # As many lie as far above zero, since every pattern has its mirror image.
-        p = min(1.0, 2 * int(below) / 2**n)
-        return SignFlip(p, least_attainable(n), n, exact=True)
+    # Every sum is one of the first half plus one of the second, so that a thousand sorted sums
+    # a half count a million patterns.
+    first, second = _sums(signed[: n // 2]), np.sort(_sums(signed[n // 2 :]))
+    below = np.searchsorted(second, -_observed(signed) - first, side="right").sum()
+    # As many lie as far above zero, since every pattern has its mirror image.
+    p = min(1.0, 2 * int(below) / 2**n)
+    return SignFlip(p, least_attainable(n), n, exact=True)
+
+
+def _observed(signed: np.ndarray) -> float:
+    """How far from zero the sum is, less what rounding may take away."""
+    return abs(math.fsum(signed)) - _TIE * float(abs(signed).sum())
+
+
+def _beyond(comparisons: Sequence[np.ndarray], rng_seed: int) -> list[int]:
+    """For each comparison, how many of the drawn patterns lie as far from zero as its own.
+
+    The signs of the first pair are drawn first, then those of the second: what n pairs are given
+    does not depend on the comparisons beside them. A pattern is a bit a pair, and the patterns of
+    all comparisons are one product of matrices.
+    """
+    import numpy as np
+
     rng = np.random.default_rng(rng_seed)
-    beyond, left = 0, RESAMPLES
-    while left:
-        draws = min(left, 10_000)  # in pieces, so that many pairs need little memory
-        signs = 1.0 - 2.0 * rng.integers(0, 2, size=(draws, n))
-        beyond += int((np.abs(signs @ signed) >= observed).sum())
-        left -= draws
-    least = max(least_attainable(n), 1 / (RESAMPLES + 1))
-    return SignFlip((beyond + 1) / (RESAMPLES + 1), least, n, exact=False)
+    most = max(map(len, comparisons))
+    bits = np.stack([np.frombuffer(rng.bytes(-(-RESAMPLES // 8)), np.uint8) for _ in range(most)])
+    padded = np.stack([np.pad(signed, (0, most - len(signed))) for signed in comparisons])
+    reach = np.array([[_observed(signed)] for signed in comparisons])
+    counts, left = np.zeros(len(comparisons), int), RESAMPLES
+    for piece in np.array_split(bits, 32, axis=1):  # in pieces that fit a cache
+        flipped = np.unpackbits(piece, axis=1, count=min(left, 8 * piece.shape[1]))
+        # The sum under a pattern is that of all pairs, less twice that of the flipped ones.
+        sums = padded.sum(axis=1, keepdims=True) - 2 * (padded @ flipped.astype(np.float64))
+        counts += (np.abs(sums) >= reach).sum(axis=1)
+        left -= flipped.shape[1]
+    return counts.tolist()
 
 
 def _sums(values):

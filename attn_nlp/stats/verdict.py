@@ -18,7 +18,7 @@ from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import Summary, summarise
 from attn_nlp.stats.plan import ALPHA
 from attn_nlp.stats.power import seeds_for_decision
-from attn_nlp.stats.signflip import sign_flip
+from attn_nlp.stats.signflip import sign_flips
 
 
 class Verdict(StrEnum):
@@ -95,7 +95,8 @@ def compare(
     Raises:
       ValueError: a difference that is not finite, or a margin that is not positive.
     """
-    flips = [sign_flip(each) if len(each) else None for each in family]
+    tested = iter(sign_flips([each for each in family if len(each)]))
+    flips = [next(tested) if len(each) else None for each in family]
     adjusted = holm([1.0 if flip is None else flip.p for flip in flips])
     tosts = [
         tost(each, margin) if len(each) and margin is not None else None

@@ -6,7 +6,7 @@ the planned cells by replicate. No result is read here, so that a plan can be ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
@@ -110,15 +110,15 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     places: dict[tuple[int, tuple], Place] = {}
     found: dict[tuple, None] = {}
     fold_at = over.index("fold") if "fold" in over else None
+    rows_of = _rows_of(rows)
     for cell in chain(resolved.cells, resolved.skipped):
         settings = cell["settings"]
         if not matches(settings, table["where"]):
             continue
         column = tuple(settings[path] for path in paths)
         replicate = tuple(settings[path] for path in over)
-        for number, row in enumerate(rows):
-            if not matches(settings, row["where"]):
-                continue
+        for number in rows_of(settings):
+            row = rows[number]
             found.setdefault(column)
             place = places.setdefault((number, column), Place(fold_at=fold_at))
             if "spec" not in cell:
@@ -134,6 +134,22 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     columns = sorted(found, key=lambda column: [first[i].index(v) for i, v in enumerate(column)])
     baseline = next((number for number, row in enumerate(rows) if row["baseline"]), None)
     return Layout(tuple(columns), places, baseline)
+
+
+def _rows_of(rows: Sequence[Mapping]) -> Callable[[Mapping], list[int]]:
+    """What says which rows a cell belongs to: looked up by the values at each row's paths."""
+    by_paths: dict[tuple[str, ...], dict[tuple, list[int]]] = {}
+    for number, row in enumerate(rows):
+        by_values = by_paths.setdefault(tuple(row["where"]), {})
+        by_values.setdefault(tuple(row["where"].values()), []).append(number)
+
+    def found(settings: Mapping) -> list[int]:
+        numbers: list[int] = []
+        for paths, by_values in by_paths.items():
+            numbers += by_values.get(tuple([settings[path] for path in paths]), ())
+        return numbers if len(by_paths) == 1 else sorted(numbers)
+
+    return found
 
 
 def matches(settings: Mapping[str, object], where: Mapping[str, object]) -> bool:

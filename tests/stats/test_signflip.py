@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from attn_nlp.stats import least_attainable, sign_flip
-from attn_nlp.stats.signflip import RESAMPLES
+from attn_nlp.stats.signflip import RESAMPLES, RNG_SEED, sign_flips
 
 differences = st.lists(st.integers(-20, 20).map(lambda k: k / 500), min_size=1, max_size=9)
 
@@ -75,6 +75,27 @@ def test_drawn_patterns_come_near_the_exact_share():
     exact = 2 * stats.binom.sf(12, 21, 0.5)
     assert found.p == pytest.approx(exact, abs=0.008)
     assert found.p == sign_flip([1.0] * 13 + [-1.0] * 8).p
+
+
+def test_drawn_patterns_are_those_of_the_formula_whatever_stands_beside():
+    """Sums under every drawn pattern, one after another; bit b of byte i belongs to 8 i + 7 - b."""
+    rng = np.random.default_rng(3)
+    family = [rng.integers(-9, 10, n) / 500 for n in (25, 40, 12, 33)]
+    draws = np.random.default_rng(RNG_SEED)
+    signs = [
+        1 - 2.0 * np.unpackbits(np.frombuffer(draws.bytes(12_500), np.uint8))[:RESAMPLES]
+        for _ in range(40)
+    ]
+    found = sign_flips(family)
+    assert found == [sign_flip(each) for each in family]
+    assert [each.exact for each in found] == [False, False, True, False]
+    for differences, each in zip(family, found, strict=True):
+        kept = differences[differences != 0]
+        if each.exact:
+            continue
+        sums = sum(sign * d for sign, d in zip(signs, kept, strict=False))
+        beyond = (abs(sums) >= abs(kept.sum()) - 1e-9).sum()
+        assert each.p == (beyond + 1) / (RESAMPLES + 1)
 
 
 @pytest.mark.parametrize("d", [[], [float("nan")]])

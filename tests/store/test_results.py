@@ -34,6 +34,24 @@ def test_large_columns_come_only_when_named(path):
         assert store.records(None, ["predictions"]) == {SPEC: {"spec": SPEC, "predictions": [0, 1]}}
 
 
+@pytest.mark.parametrize("numbers", [None, [], [7], [0, 1, 9], [10, 1, 2], [1, 10], [-1, 3], [99]])
+def test_lists_of_whole_numbers_come_as_arrays_where_asked(path, numbers):
+    with Store.open(path) as store:
+        store.finish(SPEC, record(predictions=numbers))
+        found = store.records([SPEC], ["predictions", "status"], {"predictions"})[SPEC]
+    assert found["status"] == "done"
+    assert (found["predictions"] if numbers is None else found["predictions"].tolist()) == numbers
+
+
+def test_what_is_no_list_is_not_read_as_an_array(path):
+    with Store.open(path) as store:
+        store.finish(SPEC, record())
+        for text in ("[0,1", "(0,1)", "[0,1}"):
+            store._db.execute("UPDATE details SET predictions = ?", [text])
+            with pytest.raises(StoreError, match="damaged"):
+                store.records([SPEC], ["predictions"], {"predictions"})
+
+
 def test_the_labels_of_a_dataset_are_kept_once(path):
     with Store.open(path) as store:
         for seed in range(3):

@@ -3,7 +3,7 @@
 import pytest
 
 from attn_nlp.mistakes import Mistake
-from attn_nlp.tables.layout import lay_out
+from attn_nlp.tables.layout import _rows_of, lay_out, matches
 
 from .example import ROWS, by_heads, cell, example, resolved, settings, table
 
@@ -45,3 +45,20 @@ def test_two_cells_for_one_place_are_refused():
     plain = table(columns=[], rows=ROWS[1:2])
     with pytest.raises(Mistake, match=r"two cells for one place"):
         lay_out(plain, resolved([cell(heads=1), cell(heads=4)], [plain]))
+
+
+def test_rows_are_found_whatever_their_conditions_are():
+    rows = [
+        {"label": "one path", "where": {"heads": 1.0}},
+        {"label": "two", "where": {"dataset": "sst2", "heads": 4}},
+        {"label": "the same again", "where": {"heads": 1}},
+        {"label": "everything", "where": {}},
+        {"label": "the other way round", "where": {"heads": 4, "dataset": "sst2"}},
+        {"label": "nothing", "where": {"heads": 5}},
+    ]
+    rows_of = _rows_of(rows)
+    for heads in (1, 4):
+        for dataset in ("sst2", "trec6"):
+            given = settings(heads=heads, dataset=dataset)
+            wanted = [n for n, row in enumerate(rows) if matches(given, row["where"])]
+            assert rows_of(given) == wanted

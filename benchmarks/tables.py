@@ -1,0 +1,159 @@
+"""Seconds to print tables from a store of many finished cells, the whole command included.
+
+    python -m benchmarks.tables                          100,000 cells, three rounds
+    python -m benchmarks.tables --cells 10000 --sentences 1800 --out bench
+
+The store is made here, of drawn results: 40 variants on 5 datasets, as one experiment of as many
+seeds as the cells allow and, beside it, as experiments of ten seeds each. Every cell has its
+predictions. What is timed is `attn-nlp table --name`, a process of its own from start to end, in
+processor seconds and seconds by the clock; the median is shown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import click
+import numpy as np
+
+from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, vary
+from attn_nlp.store import Store
+from attn_nlp.store.file import copy_to
+
+DATASETS = ("sst2", "trec6", "subj", "mr", "mpqa")
+VARIANTS, FEW_SEEDS = 40, 10
+
+
+def experiment(seeds: int) -> Resolved:
+    """40 variants on 5 datasets; the learning rate stands for whatever sets variants apart."""
+    rates = [round(1e-3 * 1.05**place, 6) for place in range(VARIANTS)]
+    rows = [
+        Row(f"variant {place}", {"learning_rate": rate}, baseline=place == 0)
+        for place, rate in enumerate(rates)
+    ]
+    axes = [vary("dataset", *DATASETS), vary("learning_rate", *rates), vary("seed", *range(seeds))]
+    table = Table("All variants", rows, columns="dataset")
+    return Experiment(Cell(), axes, [table]).resolve("all_seeds", "How long does it take?")
+
+
+def in_tens(whole: Resolved, seeds: int) -> list[Resolved]:
+    """The same cells as experiments of ten seeds each."""
+    return [
+        dataclasses.replace(
+            whole,
+            name=f"seeds_from_{first}",
+            cells=tuple(
+                cell
+                for cell in whole.cells
+                if first <= cell["settings"]["seed"] < first + FEW_SEEDS
+            ),
+        )
+        for first in range(0, seeds, FEW_SEEDS)
+    ]
+
+
+def fill(path: Path, seeds: int, sentences: int) -> None:
+    """Write the store: results as a run leaves them, drawn by a fixed generator."""
+    rng = np.random.default_rng(20_190_804)
+    whole = experiment(seeds)
+    gold = {name: rng.integers(0, 2, sentences) for name in DATASETS}
+    facts = {
+        name: {
+            "label": name,
+            "class_names": ["0", "1"],
+            "validation_rule": "a tenth of train",
+            "splits": {"train": {"rows": 9000}, "test": {"rows": sentences}},
+        }
+        for name in DATASETS
+    }
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        store = Store.beside(path, db)
+        for cell in (*whole.floors, *whole.cells):
+            settings = cell["settings"]
+            labels = gold[settings["dataset"]]
+            wrong = rng.random(sentences) < 0.2
+            scores = {
+                "accuracy": float(1 - wrong.mean()),
+                **{name: float(rng.random()) for name in ("loss", "macro_f1", "matthews", "ece")},
+            }
+            record = {
+                "key": cell["spec"][::-1],
+                "status": "done",
+                "program": "p",
+                "parameters": 41_000,
+                "best_step": 900,
+                "wall_seconds": float(rng.random()),
+                "compile_seconds": 0.0,
+                "peak_bytes": 400_000_000,
+                "fingerprint": "rows",
+                "tokenizer_hash": "tokens",
+                "validation": scores,
+                "test": scores,
+                "data": facts[settings["dataset"]],
+                "provenance": {"jax": "1", "device": "cpu"},
+                "settings": settings,
+                "confusion": [[1, 0], [0, 1]],
+                "history": [{"step": 100 * n, "validation_accuracy": 0.8} for n in range(10)],
+                "predictions": (labels ^ wrong).tolist(),
+                "gold": labels.tolist(),
+            }
+            store.finish(cell["spec"], record)
+        for each in (whole, *in_tens(whole, seeds)):
+            store.save_experiment(each)
+        copy_to(db, path)
+
+
+def timed(path: Path, name: str) -> tuple[float, float]:
+    """Processor seconds and seconds by the clock of one command."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    command = [sys.executable, "-m", "attn_nlp", "table", "--name", name, "--store", str(path)]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return used, time.perf_counter() - began
+
+
+@click.command()
+@click.option("--cells", default=100_000, show_default=True, help="Stored cells, about.")
+@click.option("--sentences", default=1_000, show_default=True, help="Of every test split.")
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where JSON goes.")
+def main(cells: int, sentences: int, rounds: int, out: Path | None) -> None:
+    """Time the printing of tables."""
+    seeds = max(FEW_SEEDS, cells // (VARIANTS * len(DATASETS)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "many.sqlite"
+        fill(path, seeds, sentences)
+        stored = seeds * VARIANTS * len(DATASETS)
+        names = {"seeds_from_0": FEW_SEEDS, "all_seeds": seeds}
+        found = {name: [timed(path, name) for _ in range(rounds)] for name in names}
+        size = path.stat().st_size
+    lines = []
+    print(
+        f"| one table of | from {stored:,} stored cells, {size / 2**20:,.0f} MiB | by the clock |"
+    )
+    print("|---|---|---|")
+    for name, each in names.items():
+        used, clock = (statistics.median(column) for column in zip(*found[name], strict=True))
+        shown = each * VARIANTS * len(DATASETS)
+        print(f"| a table of {shown:,} | {used:.2f} s | {clock:.2f} s |", flush=True)
+        lines.append({"shown": shown, "stored": stored, "processor": used, "clock": clock})
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "tables.json").write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
