@@ -26,7 +26,7 @@ from attn_nlp.engines.interrupt import Interrupt
 from attn_nlp.engines.job import Job
 from attn_nlp.engines.order import Queue
 from attn_nlp.engines.progress import Progress
-from attn_nlp.engines.work import failure
+from attn_nlp.engines.work import failure, shape
 from attn_nlp.engines.worker import COMMAND, encode, job_message
 
 _POLL_SECONDS = 0.2
@@ -185,7 +185,8 @@ class _Run:
         job = worker.job
         if job is not None and not self._interrupt.number:
             if job.spec in self._died_with:
-                self._done(job, failure(f"its worker {_death(status)}, twice", last_words))
+                reason = f"its worker {_death(status)}, twice, with {shape(job.settings)}"
+                self._done(job, failure(reason, last_words))
                 self._progress.finished(worker.place, failure(""))
             else:
                 self._died_with.add(job.spec)

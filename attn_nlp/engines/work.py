@@ -55,7 +55,7 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
     except BaseException as error:  # also SystemExit: a model must not end its worker
         reason = _one_line(error)
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
-            reason = f"out of memory with {_shape(job.settings)}; {reason}"
+            reason = f"out of memory with {shape(job.settings)}; {reason}"
         result = failure(reason, "".join(traceback.format_exception(error)))
     result.setdefault("wall_seconds", time.perf_counter() - began)
     return result | {"provenance": provenance()}
@@ -135,7 +135,7 @@ def _prepared(path: str, sealed: bool) -> object:
     return prepared.sealed() if sealed else prepared
 
 
-def _shape(settings: Mapping[str, object]) -> str:
+def shape(settings: Mapping[str, object]) -> str:
     """What of a cell decides its memory."""
     names = ("batch_size", "length", "layers", "width", "heads", "head_dim", "attention.chunk")
     return ", ".join(f"{name}={settings[name]}" for name in names)

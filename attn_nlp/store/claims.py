@@ -1,8 +1,8 @@
 """Who trains which cell, when several runs share a store.
 
-A cell is claimed before it is trained. Every claim has a token, a number that is never given twice;
-a result is stored only under the claim that is in force. So a process that slept while its claim
-was taken over cannot overwrite what its successor does.
+A cell is claimed before it is trained, and a result is stored only under the claim that is in
+force. So a process that slept while its claim was taken over cannot overwrite what its successor
+does. No two owners have one name, and every claim has a number that is never given twice.
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ class Claims:
         self._db = db
         self._owner = owner
         self._watch = watch or Watch()
-        self._tokens: dict[str, int] = {}
+        self._once: set[str] = set()  # cells that were ever claimed
 
     def take(self, spec: str) -> bool:
-        """Claim a cell, unless an owner that lives has it."""
+        """Claim a cell, unless another owner that lives has it."""
         held = self._db.execute(
-            "SELECT owner, pid, started, boot, beat FROM claims WHERE spec = ?", [spec]
+            "SELECT owner, token, pid, started, boot, beat FROM claims WHERE spec = ?", [spec]
         ).fetchone()
-        if held is not None and held[0] != self._owner and self._lives(*held):
+        if held is not None and held[0] == self._owner:
+            return True
+        if held is not None and self._lives(*held[1:]):
             return False
         self._db.execute(
             "INSERT INTO meta VALUES ('token', '1') "
@@ -42,31 +44,36 @@ class Claims:
             "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?, 0)",
             [spec, self._owner, token, *this_process()],
         )
-        self._tokens[spec] = token
+        self._once.add(spec)
         return True
 
     def holds(self, spec: str) -> bool:
-        """Whether a result for the cell may be stored: nobody else has claimed it since."""
-        row = self._db.execute("SELECT token FROM claims WHERE spec = ?", [spec]).fetchone()
-        mine = self._tokens.get(spec)
-        return mine is None if row is None else mine == row[0]
+        """Whether a result for the cell may be stored.
+
+        It may be under the claim in force. Where there is none, only someone may who never had
+        one, such as a merge: a claim that was lost, or ended, must be taken anew.
+        """
+        row = self._db.execute("SELECT owner FROM claims WHERE spec = ?", [spec]).fetchone()
+        return spec not in self._once if row is None else row[0] == self._owner
 
     def give_up(self, spec: str | None = None) -> None:
         """End the owner's claim on a cell, or all of them."""
-        specs = [spec] if spec is not None else list(self._tokens)
-        for each in specs:
-            self._db.execute(
-                "DELETE FROM claims WHERE spec = ? AND token = ?", [each, self._tokens.pop(each, 0)]
-            )
+        every = "DELETE FROM claims WHERE owner = ?"
+        if spec is None:
+            self._db.execute(every, [self._owner])
+        else:
+            self._db.execute(f"{every} AND spec = ?", [self._owner, spec])
 
     def living(self) -> set[str]:
         """The cells that an owner who lives has claimed."""
-        rows = self._db.execute("SELECT spec, owner, pid, started, boot, beat FROM claims")
+        rows = self._db.execute("SELECT spec, token, pid, started, boot, beat FROM claims")
         return {spec for spec, *held in rows.fetchall() if self._lives(*held)}
 
-    def _lives(self, owner: str, pid: int, started: str, place: str, beat: int) -> bool:
+    def _lives(self, token: int, pid: int, started: str, place: str, beat: int) -> bool:
         if elsewhere(place):
-            return self._watch.beats(owner, beat)
+            # By claim and not by owner: one that was taken later has beaten less often, and two
+            # counts in turn would look like a heart that beats.
+            return self._watch.beats(token, beat)
         return alive(pid, started, place)
 
 
@@ -80,7 +87,7 @@ class Heart:
     def __init__(self, path: Path, owner: str, seconds: float = BEAT_SECONDS) -> None:
         self._path, self._owner, self._seconds = path, owner, seconds
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread = threading.Thread(target=self._keep_beating, daemon=True)
 
     def __enter__(self) -> Heart:
         self._thread.start()
@@ -90,13 +97,15 @@ class Heart:
         self._stop.set()
         self._thread.join(timeout=1.0)
 
-    def _beat(self) -> None:
+    def beat(self, db: sqlite3.Connection) -> None:
+        """Beat once."""
+        with transaction(db, self._path), point("store.heartbeat"):
+            db.execute("UPDATE claims SET beat = beat + 1 WHERE owner = ?", [self._owner])
+
+    def _keep_beating(self) -> None:
         while not self._stop.wait(self._seconds):
             with suppress(StoreError), closing(connect_to_write(self._path, 1.0)) as db:
                 while True:
-                    with transaction(db, self._path), point("store.heartbeat"):
-                        db.execute(
-                            "UPDATE claims SET beat = beat + 1 WHERE owner = ?", [self._owner]
-                        )
+                    self.beat(db)
                     if self._stop.wait(self._seconds):
                         return

@@ -79,9 +79,9 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
     """All that is written inside, or nothing."""
     with one_sentence(path):
-        with point("store.begin"):
-            db.execute("BEGIN IMMEDIATE")
         try:
+            with point("store.begin"):
+                db.execute("BEGIN IMMEDIATE")
             yield
             with point("store.commit"):
                 db.execute("COMMIT")

@@ -52,15 +52,15 @@ class Watch:
         self._clock = clock
         self._seen: dict[Hashable, tuple[int, float]] = {}
 
-    def beats(self, owner: Hashable, beat: int) -> bool:
-        """Whether the owner's heart has beaten within the grace, as far as this process saw.
+    def beats(self, claim: Hashable, beat: int) -> bool:
+        """Whether the heart under a claim has beaten within the grace, as far as this process saw.
 
-        An owner that is seen for the first time is given the whole grace.
+        A claim that is seen for the first time is given the whole grace.
         """
         now = self._clock()
-        last, since = self._seen.get(owner, (None, now))
+        last, since = self._seen.get(claim, (None, now))
         if beat != last:
-            self._seen[owner] = (beat, now)
+            self._seen[claim] = (beat, now)
             return True
         return now - since < GRACE_SECONDS
 

@@ -54,7 +54,10 @@ def test_a_worker_that_is_killed_again_fails_its_cell_alone(folder, attn_nlp):
     assert found.returncode == 3
     assert "1 failed" in found.stderr
     assert "2 of 3: 1 failed" in found.stdout
-    reason = "its worker was ended by SIGKILL, as the system does when memory runs out, twice"
+    reason = (
+        "its worker was ended by SIGKILL, as the system does when memory runs out, twice, with "
+        "batch_size=32, length=128, layers="
+    )
     assert reason in found.stderr
     assert reason in records(folder, "reason")[2, 0]["reason"]
     states = [each["status"] for each in records(folder, "status").values()]

@@ -2,12 +2,12 @@
 
     python -m tests.mutants [NAME...] [--list] [--jobs N]
 
-A slip that no test notices is a hole in the tests. A slip is data (`slip.py`); they stand in four
-files by the way of the data: `logits`, `weights`, `encoders`, `training`. The runner copies the
+A slip that no test notices is a hole in the tests. A slip is data (`slip.py`); they stand in files
+by the way of the data: `logits`, `weights`, `encoders`, `training`, `stores`. The runner copies the
 project, makes one slip in the copy and runs the one test named, which must fail there, and which
 must pass where nothing was changed. `tests/test_mutants.py` keeps slips and tests together.
 """
 
-from tests.mutants import encoders, logits, training, weights
+from tests.mutants import encoders, logits, stores, training, weights
 
-SLIPS = (*logits.SLIPS, *weights.SLIPS, *encoders.SLIPS, *training.SLIPS)
+SLIPS = (*logits.SLIPS, *weights.SLIPS, *encoders.SLIPS, *training.SLIPS, *stores.SLIPS)

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from attn_nlp import faults
 from attn_nlp.store import Store, StoreError
 from attn_nlp.store.claims import Heart
 from attn_nlp.store.processes import GRACE_SECONDS, Watch
@@ -57,6 +58,20 @@ def test_a_far_owner_is_given_the_whole_grace(far):
     assert here.claim(SPEC)
 
 
+def test_a_far_owner_of_two_claims_is_let_go_too(path):
+    """The later claim has beaten less often; the two counts in turn are no heartbeat."""
+    with Store.open(path) as one, Store.open(path) as here:
+        one.claim(SPEC)
+        Heart(path, one._owner).beat(one._db)
+        one.claim("b" * 64)
+        change(path, "UPDATE claims SET boot = 'another machine'")
+        clock = Clock()
+        here._claims._watch = Watch(clock)
+        assert here.running() == {SPEC, "b" * 64}
+        clock.now += GRACE_SECONDS
+        assert here.running() == set()
+
+
 def test_a_far_owner_whose_heart_beats_keeps_its_claim(far, path):
     here, clock = far
     for _ in range(5):
@@ -96,9 +111,22 @@ def test_a_late_finisher_cannot_overwrite(path):
         assert not late.finish(SPEC, record())
         assert other.running() == {SPEC}, "the claim of the other stays"
         assert other.finish(SPEC, record(status="failed", reason="why", test=None))
-        late._claims._tokens[SPEC] = 1
         assert not late.finish(SPEC, record())
         assert late.records([SPEC])[SPEC]["status"] == "failed"
+
+
+def test_a_claim_outlives_a_full_disk(path, monkeypatch):
+    """What was not committed has not happened, also in memory."""
+    with Store.open(path) as store:
+        store.claim(SPEC)
+        monkeypatch.setattr(faults, "_passed", faults.Counter())
+        monkeypatch.setenv("ATTN_NLP_FAULT", "store.commit:before:1:full")
+        with pytest.raises(StoreError, match="No space left"):
+            store.finish(SPEC, record())
+        monkeypatch.delenv("ATTN_NLP_FAULT")
+        assert store.running() == {SPEC}
+        assert store.finish(SPEC, record())
+        assert store.running() == set()
 
 
 def test_a_claim_taken_again_after_a_failure_is_in_force(path):

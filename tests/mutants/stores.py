@@ -1,0 +1,77 @@
+"""Slips in the store: who may write what, what a merge takes over, whose heart still beats."""
+
+from tests.mutants.slip import Slip
+
+CLAIMS = "attn_nlp/store/claims.py"
+RESULTS = "attn_nlp/store/results.py"
+EXCHANGE = "attn_nlp/store/exchange.py"
+HEALTH = "attn_nlp/store/health.py"
+OF_RESULTS = "tests/store/test_results.py"
+MACHINE = "tests/store/test_state_machine.py::TestStores::runTest"
+
+SLIPS = (
+    Slip(
+        "no_fencing",
+        CLAIMS,
+        "if row is None else row[0] == self._owner",
+        "if row is None else True",
+        MACHINE,
+        "A late finisher overwrites what its successor does.",
+    ),
+    Slip(
+        "late_and_unclaimed",
+        CLAIMS,
+        "return spec not in self._once if row is None",
+        "return True if row is None",
+        MACHINE,
+        "Who lost a claim may still write once its successor has ended.",
+    ),
+    Slip(
+        "hearts_by_owner",
+        CLAIMS,
+        "return self._watch.beats(token, beat)",
+        "return self._watch.beats(pid, beat)",
+        "tests/store/test_claims.py::test_a_far_owner_of_two_claims_is_let_go_too",
+        "The beats of two claims in turn look like a heart that beats for ever.",
+    ),
+    Slip(
+        "merge_leaves_failures",
+        EXCHANGE,
+        "if target.finish(spec, record):",
+        'if record["status"] in FINAL and target.finish(spec, record):',
+        MACHINE,
+        "A merge drops the rows of failed cells.",
+    ),
+    Slip(
+        "finished_and_still_claimed",
+        RESULTS,
+        "            self._claims.give_up(spec)\n        return write",
+        "            pass\n        return write",
+        MACHINE,
+        "A result is stored and the claim on its cell stays.",
+    ),
+    Slip(
+        "final_is_replaced",
+        RESULTS,
+        'keep = before is not None and before["status"] in FINAL',
+        "keep = False",
+        f"{OF_RESULTS}::test_the_first_final_result_stays",
+        "A result that comes twice replaces the first.",
+    ),
+    Slip(
+        "no_alarm",
+        RESULTS,
+        "    if differ:\n",
+        "    if differ and False:\n",
+        f"{OF_RESULTS}::test_another_result_in_the_same_environment_is_an_alarm",
+        "Two results of one cell in one environment differ, and nobody is told.",
+    ),
+    Slip(
+        "claims_of_the_living_repaired",
+        HEALTH,
+        "not elsewhere(place) and not runs_here(pid, started)",
+        "not elsewhere(place) and runs_here(pid, started)",
+        MACHINE,
+        "The doctor gives up the claims of runs that go on.",
+    ),
+)
