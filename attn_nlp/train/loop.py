@@ -2,8 +2,10 @@
 
 The host only hands out chunks of steps, of about half a second each, looks at the validation split
 at the steps that the cell names, and keeps the parameters that were best there. The test split is
-read once, with those parameters, when training has ended. Training that takes longer than a minute
-leaves checkpoints and goes on from the last one; where it was cut changes no bit of the result.
+read once, with those parameters, when training has ended. A look is handed out in chunks too, so
+that a run which is asked to stop need not wait for thousands of long documents. Training that takes
+longer than a minute leaves checkpoints and goes on from the last one; where it was cut changes no
+bit of the result. A look that was cut begins anew, with the same parameters.
 """
 
 from __future__ import annotations
@@ -50,12 +52,11 @@ def train(
     started = time.perf_counter()
     report({"step": 0, "steps": cell.steps})
     program, fresh = program_of(cell, prepared)
-    lane = _Lane(program, cell, prepared)
-    if checkpoints is not None:
-        lane.resume(checkpoints)
+    lane = _Lane(program, cell, prepared, report, checkpoints)
+    lane.resume()
     reason = None
     while lane.first < cell.steps:
-        loss, bad = lane.advance(cell.evaluate_every, report, checkpoints)
+        loss, bad = lane.advance(cell.evaluate_every)
         if bad is not None:
             reason = f"the loss was not finite at step {bad + 1}"
             break
@@ -90,8 +91,16 @@ def train(
 class _Lane:
     """One cell on its way through a program."""
 
-    def __init__(self, program: Program, cell: Cell, prepared: Prepared):
+    def __init__(
+        self,
+        program: Program,
+        cell: Cell,
+        prepared: Prepared,
+        report: Callable[[dict], None],
+        checkpoints: Checkpoints | None = None,
+    ):
         self.program, self.prepared = program, prepared
+        self.report, self.checkpoints = report, checkpoints
         self.numeric = {path: jnp.float32(value) for path, value in cell.numeric().items()}
         self.seed = jnp.uint32(cell.seed)
         self.ids, self.labels = jnp.asarray(prepared.ids), jnp.asarray(prepared.labels)
@@ -108,15 +117,11 @@ class _Lane:
         self.best: dict | None = None
         self.best_step = 0
         self.kept = None  # the parameters that were best on validation
-        self.calls: dict[str, list] = {}
+        self.plans: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.step_seconds = CHUNK_SECONDS / 10  # until the first chunk has been timed
+        self.batch_seconds: dict[int, float] = {}  # of evaluation, by bucket
 
-    def advance(
-        self,
-        every: int,
-        report: Callable[[dict], None],
-        checkpoints: Checkpoints | None,
-    ) -> tuple[float, int | None]:
+    def advance(self, every: int) -> tuple[float, int | None]:
         """Train up to the next look; the mean loss since the last, and the first step without."""
         until = min(self.first + every, self.steps)  # it may have been cut before a look
         while self.step < until:
@@ -138,19 +143,21 @@ class _Lane:
                 return float("nan"), int(bad)
             self.step_seconds = max((time.perf_counter() - began) / count, 1e-6)
             self.step += count
-            if checkpoints is not None and checkpoints.due():
-                self.save(checkpoints)
-            try:
-                report({"step": self.step, "steps": self.steps})
-            except Exception:
-                raise
-            except BaseException:  # the run is asked to stop: nothing trained so far is lost
-                if checkpoints is not None and checkpoints.worth():
-                    self.save(checkpoints)
-                raise
-        loss = float(self.total) / (until - self.first)
-        self.first, self.total = self.step, jnp.float32(0.0)
-        return loss, None
+            if self.checkpoints is not None and self.checkpoints.due():
+                self.save()
+            self.tell()
+        return float(self.total) / (until - self.first), None
+
+    def tell(self) -> None:
+        """Say how far training is; asked to stop by that, keep what was trained so far."""
+        try:
+            self.report({"step": self.step, "steps": self.steps})
+        except Exception:
+            raise
+        except BaseException:
+            if self.checkpoints is not None and self.checkpoints.worth():
+                self.save()
+            raise
 
     def note(self, loss: float, found: Judged) -> None:
         """Enter what a look at validation found, and keep the parameters if they are the best."""
@@ -165,21 +172,26 @@ class _Lane:
         if self.best is None or found.scores["accuracy"] > self.best["accuracy"]:
             self.best, self.best_step = found.scores, self.step
             self.kept = jax.tree.map(jnp.copy, self.state["params"])
+        # Not before: whoever goes on from a checkpoint amid this look must look again.
+        self.first, self.total = self.step, jnp.float32(0.0)
 
-    def save(self, checkpoints: Checkpoints) -> None:
+    def save(self) -> None:
         """Keep everything from which the loop can go on."""
+        assert self.checkpoints is not None
         arrays = {"state": self.state, "total": self.total}
         if self.best is not None:
             arrays["kept"] = self.kept
         facts = {"step": self.step, "first": self.first, "history": self.history}
         facts |= {"best": self.best, "best_step": self.best_step}
         try:
-            checkpoints.save(self.step, arrays, facts)
+            self.checkpoints.save(self.step, arrays, facts)
         except OSError as error:  # training goes on without: a full disk may be freed meanwhile
             print(f"no checkpoint at step {self.step}: {error}", file=sys.stderr)
 
-    def resume(self, checkpoints: Checkpoints) -> None:
+    def resume(self) -> None:
         """Go on from the newest checkpoint that is whole, if there is one."""
+        if self.checkpoints is None:
+            return
 
         def like(facts: dict) -> dict:
             shapes = {"state": self.state, "total": self.total}
@@ -187,7 +199,7 @@ class _Lane:
                 shapes["kept"] = self.state["params"]
             return jax.eval_shape(lambda: shapes)
 
-        found = checkpoints.load(like, lambda text: print(text, file=sys.stderr))
+        found = self.checkpoints.load(like, lambda text: print(text, file=sys.stderr))
         if found is not None:
             arrays, facts = found
             self.state, self.total = arrays["state"], arrays["total"]
@@ -197,33 +209,47 @@ class _Lane:
             self.best, self.best_step = facts["best"], facts["best_step"]
 
     def look(self, split: str, params=None) -> Judged:
-        """A split as the parameters answer it, by default today's."""
+        """A split as the parameters answer it, by default today's.
+
+        Every call of the program holds batches of one bucket, as many as take about as long as a
+        chunk of steps; a batch gives the same bits in whichever call it stands.
+        """
         params = self.state["params"] if params is None else params
         start, stop = self.prepared.splits[split]
         class_logits = np.zeros((stop - start, self.program.classes), np.float32)
-        for rows, buckets, count in self._calls(split):
+        rows, buckets = self._plan(split)
+        place = 0
+        while place < len(rows):
+            bucket = int(buckets[place])
+            seconds = self.batch_seconds.get(bucket, CHUNK_SECONDS)  # one alone, to be timed
+            count = min(max(1, int(CHUNK_SECONDS / seconds)), EVALUATION_BATCHES)
+            some = rows[place : place + count][buckets[place : place + count] == bucket]
+            began = time.perf_counter()
             found = self.program.evaluate(
-                params, self.numeric, self.seed, self.ids, rows, buckets, count
+                params, self.numeric, self.seed, self.ids, *_filled(some, bucket)
             )
-            used = rows >= 0
-            class_logits[rows[used] - start] = np.asarray(found)[used]
+            used = some >= 0
+            class_logits[some[used] - start] = np.asarray(found)[: len(some)][used]
+            self.batch_seconds[bucket] = max((time.perf_counter() - began) / len(some), 1e-6)
+            place += len(some)
+            if place < len(rows):
+                self.tell()
         return judge(self.prepared.labels_of(split), class_logits, self.prepared.positive)
 
-    def _calls(self, split: str) -> list[tuple[np.ndarray, np.ndarray, np.int32]]:
-        """The evaluation program's arguments for a split, worked out at the first look."""
-        if split not in self.calls:
-            rows, buckets = evaluation_plan(
+    def _plan(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and bucket of every batch of a split, worked out at the first look."""
+        if split not in self.plans:
+            self.plans[split] = evaluation_plan(
                 self.prepared.lengths,
                 *self.prepared.splits[split],
                 self.program.edges,
                 EVALUATION_BATCH,
             )
-            calls = []
-            for place in range(0, len(rows), EVALUATION_BATCHES):
-                some = rows[place : place + EVALUATION_BATCHES].astype(np.int32)
-                lengths = buckets[place : place + EVALUATION_BATCHES].astype(np.int32)
-                short = EVALUATION_BATCHES - len(some)
-                some_full = np.pad(some, ((0, short), (0, 0)), constant_values=-1)
-                calls.append((some_full, np.pad(lengths, (0, short)), np.int32(len(some))))
-            self.calls[split] = calls
-        return self.calls[split]
+        return self.plans[split]
+
+
+def _filled(rows: np.ndarray, bucket: int) -> tuple[np.ndarray, np.ndarray, np.int32]:
+    """Batches of one bucket as the evaluation program takes them: rows, buckets and count."""
+    filled = np.full((EVALUATION_BATCHES, EVALUATION_BATCH), -1, np.int32)
+    filled[: len(rows)] = rows
+    return filled, np.full(EVALUATION_BATCHES, bucket, np.int32), np.int32(len(rows))

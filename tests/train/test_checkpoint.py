@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import json
 
 import pytest
 
@@ -10,7 +12,7 @@ from attn_nlp import faults
 from attn_nlp.train import loop
 from attn_nlp.train.checkpoint import KEPT, Checkpoints
 from attn_nlp.train.loop import train
-from tests.train.tiny import CELL, ignored, measured, prepared
+from tests.train.tiny import CELL, TRAIN, ignored, measured, prepared
 
 DATA = prepared()
 WHO = {"spec": "s" * 64}
@@ -21,23 +23,32 @@ class Cut(BaseException):
 
 
 class Hand:
-    """The report and the clock of a cell: an hour passes at some steps, and at one it is cut."""
+    """The report and the clock of a cell: an hour passes at some steps, and at one it is cut.
 
-    def __init__(self, hours=(), cut=None):
-        self.hours, self.cut, self.now, self.seen = hours, cut, 0.0, []
+    It is cut when the step is told for the n-th time: first after the step, then amid its look.
+    """
+
+    def __init__(self, hours=(), cut=None, time=1):
+        self.hours, self.cut, self.time, self.now, self.seen = hours, cut, time, 0.0, []
 
     def __call__(self, progress):
         step = progress["step"]
-        self.seen.append(step)
-        if step in self.hours or step == self.cut:
+        if step in self.hours and step not in self.seen:
             self.now += 3600.0
-        if step == self.cut:
+        self.seen.append(step)
+        if step == self.cut and self.seen.count(step) == self.time:
+            self.now += 3600.0
             raise Cut
 
+    @property
+    def trained(self):
+        """The steps that it was told of, each once."""
+        return list(dict.fromkeys(self.seen[1:]))
 
-def go(folder, hand, identity=WHO):
+
+def go(folder, hand, identity=WHO, data=DATA):
     """Train with checkpoints; one is due at the step after an hour has passed, and at a cut."""
-    return train(CELL, DATA, hand, Checkpoints(folder, identity, lambda: hand.now))
+    return train(CELL, data, hand, Checkpoints(folder, identity, lambda: hand.now))
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +74,29 @@ def test_where_it_was_cut_changes_no_bit(tmp_path, uncut, places):
         assert names(tmp_path)[-1] == f"{place:010d}"
     last = Hand()
     assert measured(go(tmp_path, last)) == uncut
-    assert last.seen[1:] == list(range(places[-1] + 10, 61)) or places[-1] > 50
-    assert not set(last.seen[1:]) & set(range(places[-1] + 1)), "nothing is trained twice"
+    told = [step for step in last.trained if step > places[-1]]
+    assert told == list(range(places[-1] + 10, 61)) or places[-1] > 50
+    assert set(last.trained) - set(told) <= {places[-1]}, "nothing is trained twice"
     assert len(names(tmp_path)) <= KEPT
+
+
+def test_where_a_look_was_cut_changes_no_bit(tmp_path):
+    """It is told once after a step, three times amid a look at validation, then amid the test."""
+    start, stop = TRAIN, TRAIN + 400  # four batches, so that there is something to cut
+    splits = {"validation": (start, stop), "test": (stop, len(DATA.labels))}
+    data = dataclasses.replace(DATA, splits={**DATA.splits, **splits})
+    uncut = measured(train(CELL, data, ignored))
+    for step, time, first in ((20, 3, 0), (60, 6, 60)):
+        with pytest.raises(Cut):
+            go(tmp_path, Hand(cut=step, time=time), data=data)
+        facts = json.loads((tmp_path / f"{step:010d}" / "facts.json").read_text())["facts"]
+        assert (facts["step"], facts["first"]) == (step, first), "what was cut is still to come"
+    for time in (2, 5):
+        with pytest.raises(Cut):
+            go(tmp_path, Hand(cut=60, time=time), data=data)
+    last = Hand()
+    assert measured(go(tmp_path, last, data=data)) == uncut
+    assert last.trained == [60]
 
 
 def test_short_training_leaves_no_checkpoint(tmp_path):
@@ -104,7 +135,7 @@ def test_damage_costs_steps_and_changes_no_bit(cut, uncut, capsys):
     facts.write_bytes(facts.read_bytes().replace(b"1", b"2", 1))
     hand = Hand()
     assert measured(go(cut, hand)) == uncut
-    assert hand.seen[1] == 39, "it went on from step 29, ten steps first"
+    assert hand.trained[0] == 39, "it went on from step 29, ten steps first"
     assert "0000000030 is damaged (its hash does not fit its files)" in capsys.readouterr().err
     assert "damaged-0000000030" in names(cut)
 

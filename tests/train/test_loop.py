@@ -49,7 +49,9 @@ def test_a_cell_gives_the_same_bits_alone_and_after_others():
 
 
 @pytest.mark.parametrize("seconds", [1e-9, 1e9], ids=["step by step", "in one piece"])
-def test_a_cell_gives_the_same_bits_however_its_steps_are_handed_out(seconds, monkeypatch):
+def test_a_cell_gives_the_same_bits_however_its_steps_and_looks_are_handed_out(
+    seconds, monkeypatch
+):
     usual = measured(run())
     monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
     assert measured(run()) == usual
@@ -91,7 +93,7 @@ def test_every_numeric_setting_reaches_training():
 def test_every_step_and_seed_drops_its_own():
     """With weights that stay and one batch for all steps, only what is dropped moves the loss."""
     program, _ = program_of(CELL, DATA)
-    lane = loop._Lane(program, CELL, DATA)
+    lane = loop._Lane(program, CELL, DATA, ignored)
     still = lane.numeric | {"learning_rate": jnp.float32(0.0)}
     rows = jnp.broadcast_to(lane.rows[:1], lane.rows.shape)
     buckets = jnp.full_like(lane.buckets, len(program.edges) - 1)
@@ -172,10 +174,10 @@ def test_report_counts_the_steps_and_may_end_the_training(monkeypatch):
     seen = []
     run(report=seen.append)
     steps = [progress["step"] for progress in seen]
-    assert steps == sorted(set(steps))
+    assert steps == sorted(steps)
     assert steps[0] == 0
     assert steps[-1] == 60
-    assert len(steps) > 30  # a chunk of its own for every step that has been timed
+    assert len(set(steps)) > 30  # a chunk of its own for every step that has been timed
 
     def enough(progress):
         if progress["step"] > 3:
@@ -185,9 +187,46 @@ def test_report_counts_the_steps_and_may_end_the_training(monkeypatch):
         run(report=enough)
 
 
+class Clock:
+    """In place of `time`: every evaluation batch of bucket b takes (b + 1) / 8 seconds."""
+
+    def __init__(self, program):
+        self.now, self.counts, self._evaluate = 0.0, [], program.evaluate
+
+    def perf_counter(self):
+        return self.now
+
+    def evaluate(self, params, numeric, seed, ids, rows, buckets, count):
+        assert len(set(buckets[:count])) == 1
+        self.now += float(count) * (1 + int(buckets[0])) / 8
+        self.counts.append((int(buckets[0]), int(count)))
+        return self._evaluate(params, numeric, seed, ids, rows, buckets, count)
+
+
+def test_a_look_is_cut_into_calls_of_half_a_second(monkeypatch):
+    """One batch of each length is timed; then as many a call as take no longer than a chunk."""
+    program, _ = program_of(CELL, DATA)
+    clock, told = Clock(program), []
+    whole = loop._Lane(program, CELL, DATA, ignored).look("test")
+    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(program, "evaluate", clock.evaluate)
+    lane = loop._Lane(program, CELL, DATA, lambda progress: told.append(clock.now))
+    cut = lane.look("test")
+    short, long = ([count for bucket, count in clock.counts if bucket == b] for b in (0, 1))
+    assert sum(short) + sum(long) == 17
+    assert (short, long) == ([1, 4, 4], [1, 2, 2, 2, 1])
+    assert max(np.diff([0.0, *told, clock.now])) == loop.CHUNK_SECONDS
+    assert len(told) == len(clock.counts) - 1
+    np.testing.assert_array_equal(cut.predictions, whole.predictions)
+    np.testing.assert_array_equal(cut.confidences, whole.confidences)
+    assert cut.scores == whole.scores
+    lane.look("test")
+    assert clock.counts[len(short) + len(long) :][0] == (0, 4), "what was timed stays known"
+
+
 def test_evaluation_looks_at_every_row_once_whatever_the_batches():
     program, _ = program_of(CELL, DATA)
-    lane = loop._Lane(program, CELL, DATA)
+    lane = loop._Lane(program, CELL, DATA, ignored)
     found = lane.look("test")
     rows = slice(TRAIN + VALIDATION, None)
     wanted = program._forward(lane.state["params"], jnp.asarray(DATA.ids[rows]), Call(lane.numeric))
