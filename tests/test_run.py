@@ -133,12 +133,45 @@ def test_the_first_signal_stops_in_order(folder, cache, attn_nlp, uninterrupted,
     assert (resumed.returncode, resumed.stdout) == (0, uninterrupted)
 
 
-def test_the_second_signal_leaves_at_once(folder, cache):
-    driver = start(folder, environment(cache, hang="1,0"), "run", "fake.py", "--workers", "1")
-    until(lambda: trained(folder) == ["1,0"])
+@pytest.mark.parametrize("options", [["--workers", "1"], ["--in-process"]], ids=str)
+def test_the_first_signal_does_not_wait_for_what_has_not_trained(
+    folder, cache, attn_nlp, uninterrupted, options
+):
+    """Amid compiling nothing can be lost and nothing hears: the process is ended."""
+    env = environment(cache, compile="2,0")
+    driver = start(folder, env, "run", "fake.py", *options)
+    until(lambda: trained(folder)[-1:] == ["2,0"])
+    driver.send_signal(signal.SIGINT)
+    _, err = driver.communicate(timeout=20)
+    assert driver.returncode == 130
+    assert "interrupted" in err
+    until(lambda: all(map(gone, pids(folder))), 10)
+    resumed = attn_nlp("run", "fake.py")
+    assert (resumed.returncode, resumed.stdout) == (0, uninterrupted)
+    assert len(trained(folder)) == CELLS + 1
+
+
+def test_the_first_signal_waits_for_what_trains(folder, cache):
+    env = environment(cache, stall="1,0", stall_seconds=2.5)
+    driver = start(folder, env, "run", "fake.py", "--workers", "1")
+    until((folder / "stalled").exists)
+    driver.send_signal(signal.SIGINT)
+    _, err = driver.communicate(timeout=20)
+    assert driver.returncode == 130
+    assert "waiting for running cells to end a step" in err
+    assert len(trained(folder)) == 1
+
+
+@pytest.mark.parametrize("fake", ["stall", "compile"])
+@pytest.mark.parametrize("options", [["--workers", "1"], ["--in-process"]], ids=str)
+def test_the_second_signal_leaves_at_once(folder, cache, options, fake):
+    env = environment(cache, **{fake: "1,0", "stall_seconds": 60})
+    driver = start(folder, env, "run", "fake.py", *options)
+    began = (folder / "stalled").exists if fake == "stall" else lambda: bool(trained(folder))
+    until(began)
     driver.send_signal(signal.SIGINT)
     with pytest.raises(Exception, match="timed out"):
-        driver.communicate(timeout=0.5)
+        driver.communicate(timeout=0.3)
     driver.send_signal(signal.SIGINT)
     driver.communicate(timeout=5)
     assert driver.returncode == 130

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from attn_nlp.engines.environment import single_threaded_here
 from attn_nlp.engines.interrupt import Interrupt
-from attn_nlp.engines.job import Job, Stopped
+from attn_nlp.engines.job import Job, Stopped, is_training
 from attn_nlp.engines.local import Done, Take
 from attn_nlp.engines.progress import Progress
 from attn_nlp.engines.work import outcome
@@ -28,13 +28,17 @@ class HereEngine:
 
                 def report(step: Mapping[str, int], job: Job = job) -> None:
                     interrupt.check()
+                    interrupt.idle = not is_training(step)
                     progress.running(0, job, step)
                     progress.tick()
 
                 progress.running(0, job, {})
+                interrupt.idle = True  # until it trains, it compiles, which hears no signal
                 try:
                     result = outcome(job, report)
                 except Stopped:
                     return
+                finally:
+                    interrupt.idle = False
                 done(job, result)
                 progress.finished(0, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -33,3 +34,8 @@ class Job:
     round: int = 0
     label: str = ""
     keep: str = ""
+
+
+def is_training(progress: Mapping[str, int]) -> bool:
+    """Whether a cell that says so has trained anything; before its first step it only compiles."""
+    return progress.get("step", 0) > 0

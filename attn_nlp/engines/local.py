@@ -3,6 +3,9 @@
 A process of its own costs seconds to start and compile, so a worker trains one cell after
 another. A worker that dies takes only its cell with it: the cell is tried once more in a fresh
 worker and then fails, with what the system said about the death.
+
+A run that is stopped waits for workers amid training, which keep what they have trained; one that
+still starts or compiles has nothing to keep, and is ended if it does not stop by itself.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +26,8 @@ from queue import Empty, SimpleQueue
 from typing import IO
 
 from attn_nlp.engines.environment import cores, single_threaded
-from attn_nlp.engines.interrupt import Interrupt
-from attn_nlp.engines.job import Job
+from attn_nlp.engines.interrupt import GRACE_SECONDS, Interrupt
+from attn_nlp.engines.job import Job, is_training
 from attn_nlp.engines.order import Queue
 from attn_nlp.engines.progress import Progress
 from attn_nlp.engines.work import failure, shape
@@ -45,6 +49,7 @@ class _Worker:
     ready: bool = False
     closed: bool = False
     job: Job | None = None
+    training: bool = False  # whether it has trained any of its job
     programs: set[str] = field(default_factory=set)
 
 
@@ -102,15 +107,14 @@ class _Run:
         self._events: SimpleQueue[tuple[_Worker, dict | None]] = SimpleQueue()
         self._died_with: set[str] = set()
         self._false_starts = 0
+        self._grace_until: float | None = None  # on the monotonic clock, once it is to stop
 
     def run(self) -> None:
         try:
             for place in range(self._count):
                 self._start(place)
-            stopping = False
             while self._workers:
-                if self._interrupt.number and not stopping:
-                    stopping = True
+                if self._interrupt.number:
                     self._stop()
                 try:
                     worker, message = self._events.get(timeout=_POLL_SECONDS)
@@ -139,18 +143,32 @@ class _Run:
         self._events.put((worker, None))
 
     def _stop(self) -> None:
-        for worker in self._workers:
-            if worker.job is None:
-                _close(worker)
-            else:
-                _write(worker, _STOP)
+        """Ask every worker to stop; some time later, end those that have nothing to keep."""
+        if self._grace_until is None:
+            self._grace_until = time.monotonic() + GRACE_SECONDS
+            for worker in self._workers:
+                if worker.job is None:
+                    _close(worker)
+                else:
+                    _write(worker, _STOP)
+        elif time.monotonic() > self._grace_until:
+            self._grace_until = float("inf")
+            for worker in self._workers:
+                if not worker.training:
+                    worker.process.kill()
+            if any(worker.training for worker in self._workers):
+                self._progress.say(
+                    "waiting for running cells to end a step and keep their state; another Ctrl-C "
+                    "leaves at once"
+                )
 
     def _heard(self, worker: _Worker, message: dict) -> None:
         job = worker.job
         if "progress" in message:
+            worker.training = is_training(message["progress"])
             self._progress.running(worker.place, job, message["progress"])
             return
-        worker.ready, worker.job = True, None
+        worker.ready, worker.job, worker.training = True, None, False
         self._false_starts = 0
         self._next(worker)  # before storing, so that the worker does not wait for the disk
         if "result" in message:

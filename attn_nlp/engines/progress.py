@@ -83,6 +83,13 @@ class Progress:
             self._last = self._clock()
             self._write(self.line())
 
+    def say(self, text: str) -> None:
+        """Write a line of its own, above the live display where there is one."""
+        if self._live is not None:
+            self._live.console.print(f"attn-nlp: {text}", markup=False, highlight=False)
+        else:
+            self._write(text)
+
     def line(self) -> str:
         """Everything in one line."""
         parts = [f"{self._before + self._finished} of {self._total} cells"]

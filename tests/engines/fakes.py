@@ -15,6 +15,7 @@ from pathlib import Path
 
 EXPERIMENT = '''"""Does pretending depend on the number of heads?"""
 
+import hashlib
 import os
 import signal
 import time
@@ -49,6 +50,13 @@ def fake(cell, prepared, report):
         os.kill(os.getpid(), signal.SIGKILL)
     if asked("HANG", cell):
         time.sleep(60)
+    if asked("COMPILE", cell):  # minutes in which Python hears nothing
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+    if asked("STALL", cell):
+        report({"step": 1, "steps": cell.steps})
+        Path("stalled").touch()
+        time.sleep(float(os.environ["FAKE_STALL_SECONDS"]))
+        report({"step": 2, "steps": cell.steps})
     if asked("DIVERGE", cell):
         return {"status": "diverged", "reason": "loss is NaN at step 1", "parameters": 1}
     for step in range(cell.steps):
