@@ -82,6 +82,11 @@ def begin(core: int | None) -> None:
         pin(core)
 
 
+def heed_termination() -> None:
+    """Let SIGTERM do what Ctrl-C does, so that no process is left behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C while processes were waited for; `ended` is what they had said until then."""
 
@@ -115,6 +120,10 @@ def wait(children: Sequence[Child]) -> list[Ended]:
 
 
 def _end(child: Child, fault: str) -> Ended:
+    with suppress(ProcessLookupError, PermissionError, subprocess.TimeoutExpired):
+        if child.process.poll() is None:
+            os.killpg(child.process.pid, signal.SIGTERM)  # our runner then ends its workers
+            child.process.wait(10.0)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.process.pid, signal.SIGKILL)  # what it has started may outlive it
     child.process.wait()

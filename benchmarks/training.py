@@ -245,6 +245,7 @@ def main(
         f"{dataset}, {steps} steps a run, {rounds} rounds. Ours with a cold cache "
         "or two threads finds no compiled programs."
     ]
+    processes.heed_termination()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "data"

@@ -250,6 +250,7 @@ def main(size, variants, seeds, steps, names, rival_cells, cold, out, task) -> N
     chosen = names.split(",")
     if not set(chosen) <= RIVALS.keys():
         raise click.UsageError(f"--rivals may have {', '.join(RIVALS)}; {names!r} was given.")
+    processes.heed_termination()
     mine: dict[str, dict] = {}
     portions: dict[str, list[Portion]] = {name: [] for name in chosen}
     with tempfile.TemporaryDirectory() as made:
