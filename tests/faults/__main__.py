@@ -34,6 +34,9 @@ _benches: dict[str, Bench] = {}
 def trials(short: bool) -> list[tuple[str, Callable[[], Verdict]]]:
     """All trials by section, as functions without arguments."""
     fake, real = _benches["stand-in"], _benches["real training"]
+    # A heart beats by the clock: a run that is quicker than the last one does not come there.
+    for bench in (fake, real):
+        bench.points = [each for each in bench.points if not each.startswith("store.heartbeat")]
     kills = list(dict.fromkeys(fake.points))
     disks = scenarios.first_of_each(fake.points)
     learned = scenarios.first_of_each(real.points)
@@ -107,10 +110,10 @@ def _say(verdicts: list[tuple[str, Verdict]], seconds: float) -> int:
         print(f"BAD {section}: {each}")
     points = {each.plan.rpartition(":")[0] for _, each in verdicts if each.plan.endswith(":kill")}
     print(
-        f"faults tried {len(verdicts)}, distinct kill points {len(points)}, "
+        f"faults tried {len(verdicts)}, kill points as (named point, phase) {len(points)}, "
         f"cells lost {sum(each.lost for _, each in verdicts)}, "
         f"cells done twice {sum(each.twice for _, each in verdicts)}, "
-        f"outputs differing {sum(each.bytes_differ for _, each in verdicts)}, "
+        f"bytes differing in {sum(each.bytes_differ for _, each in verdicts)} outputs, "
         f"{seconds:.0f} s"
     )
     return 1 if bad else 0

@@ -73,6 +73,7 @@ FAULTS = (
         (
             f"{CLAIMS}::test_a_jump_of_the_wall_clock_takes_no_claim_away",
             f"{CLAIMS}::test_a_far_owner_is_given_the_whole_grace",
+            f"{CLAIMS}::test_a_far_owner_of_two_claims_is_let_go_too",
         ),
     ),
     Fault(
@@ -92,6 +93,8 @@ FAULTS = (
         "out of memory",
         "the cell fails with its shape named",
         (
+            "tests/engines/test_memory.py::"
+            "test_a_cell_too_large_fails_with_its_shape_and_the_others_are_done",
             "tests/engines/test_work.py::test_out_of_memory_names_the_shape",
             f"{LOCAL}::test_a_worker_that_is_killed_again_fails_its_cell_alone",
         ),
