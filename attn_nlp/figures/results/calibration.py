@@ -52,7 +52,8 @@ def calibrations(
       records: stored records with the columns "confidences", "predictions" and "gold".
 
     Yields:
-      (what the column is called, runs by the label of the row); rows without a run are left out.
+      (what the column is called, runs by the label of the row); rows without a run are left
+      out, and so are runs with a confidence that was not finite.
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
@@ -67,6 +68,7 @@ def calibrations(
                 if (record := records.get(cell["spec"]))
                 and record["status"] == "done"
                 and record.get("confidences")
+                and None not in record["confidences"]  # stored for one that was not finite
                 and (gold := record.get("gold"))
             ]
             for place, row in enumerate(table["rows"])

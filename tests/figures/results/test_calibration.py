@@ -60,6 +60,10 @@ def test_runs_come_from_records():
     assert list(found["SST-2"]) == ["unscaled"]
     assert [each.right.tolist() for each in found["SST-2"]["unscaled"]] == [[True, False]] * 2
     assert found["TREC-6"] == {}
+    stored = next(each for each in records.values() if each.get("confidences"))
+    stored["confidences"] = [None, 0.6]  # as the store holds a NaN
+    found = dict(calibrations(plain, experiment, records))
+    assert len(found["SST-2"]["unscaled"]) == 1
 
 
 def test_rows_beyond_a_line_go_below():
