@@ -9,6 +9,7 @@ REVISIONS = {
     "data": 2,
     "tokens": 1,
     "encoder": 3,
+    "blocks": 2,  # of cells whose attention comes in blocks; see `attention.chunk`
     "training": 3,
     "metrics": 2,
     "floors": 1,

@@ -19,6 +19,7 @@ HOOKS: dict[str, tuple[str, ...]] = {
     "visible": (),
     "reduce": ("logits", "mask"),
     "merge": ("a", "b"),
+    "rescale": ("a", "b"),
     "weights": ("logits", "mask", "stats", "seen"),
     "reweigh": ("weights",),
     "spend": ("weights", "v"),
@@ -64,7 +65,9 @@ SLOTS: dict[str, Slot] = {
             "mask", ("visible",), "restricts which keys a query may see", plain=True, several=True
         ),
         Slot(
-            "normaliser", ("weights", "reduce", "merge"), "turns logits into weights over the keys"
+            "normaliser",
+            ("weights", "reduce", "merge", "rescale"),
+            "turns logits into weights over the keys",
         ),
         Slot(
             "mixer",

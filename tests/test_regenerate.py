@@ -24,6 +24,7 @@ from flax import nnx
 
 from attn_nlp import registry
 from attn_nlp.attention.bound import Bound, Call
+from attn_nlp.attention.compose import Attention
 from attn_nlp.choice import choose
 from attn_nlp.encoder import Encoder
 from attn_nlp.revisions import REVISIONS
@@ -37,7 +38,7 @@ GOLDEN = Path(__file__).parent / "golden" / "revisions.json"
 # Pinned by the tests of the data stage and of the floors, on rows and predictions.
 ELSEWHERE = {"data", "tokens", "floors"}
 PARTS = [f"{part.slot} {part.name}" for part in parts()]
-STAGES = ["encoder", "training", "metrics"]
+STAGES = ["encoder", "blocks", "training", "metrics"]
 
 
 def digest(arrays) -> list[float]:
@@ -56,6 +57,8 @@ def digest_of(name: str) -> list[float]:
     """What the part or the stage of that name computes today, a part's first values included."""
     if name == "encoder":
         return digest([encoded()])
+    if name == "blocks":
+        return digest(in_blocks())
     if name == "training":
         result = train(CELL, prepared(), ignored)
         looks = [[look["train_loss"], look["validation_loss"]] for look in result["history"]]
@@ -93,6 +96,17 @@ def encoded() -> np.ndarray:
     ids = jnp.asarray([[3, 4, 5, 6], [9, 3, 0, 0]])
     call = Call(CELL.numeric(), 5, frozenset({"dropout", "attention.dropout"}), jax.random.key(1))
     return np.asarray(model(ids, call))
+
+
+def in_blocks() -> list[np.ndarray]:
+    """Results of attention in blocks, with dropout, and their slope by the input."""
+    cell = CELL.replace({"length": 19, "attention.chunk": 8})
+    module = Attention(cell, cell.letters(), Stream(5), 0)
+    call = Call(cell.numeric(), 5, frozenset({"attention.dropout"}), jax.random.key(1))
+    x = jax.random.normal(jax.random.key(2), (2, 19, cell.width))
+    tokens = jnp.arange(19) < jnp.asarray([[19], [11]])
+    out, back = jax.vjp(lambda x: module(x, tokens, call), x)
+    return [np.asarray(out), np.asarray(back(jnp.sin(out))[0])]
 
 
 def revision_of(name: str) -> int:

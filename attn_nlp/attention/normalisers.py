@@ -5,9 +5,11 @@ s; out go weights of the same shape, exactly 0 where the mask is False. A query 
 gets a row of zeros, never NaN, and finite gradients. The same holds for the normalisers in
 `normalisers_pointwise.py` and `normalisers_sparse.py`.
 
-A normaliser whose rows can be put together from blocks of keys supplies `reduce` and `merge`
-(`reduce` makes statistics of the keys of one block, `merge` joins those of two), or needs no more
-than the number of keys that a query sees. One that must see the whole row declares `whole_rows`.
+A normaliser whose rows can be put together from blocks of keys needs no more than the number of
+keys that a query sees, or supplies three hooks. `reduce` makes statistics of the keys of a block;
+`merge` joins those of two, with a slope by the one that does not depend on the other's sums;
+`rescale(a, b)`, (B, M, T, 1), is what turns weights under statistics a into those under b, which
+may count more keys or be a little off a. One that must see the whole row declares `whole_rows`.
 """
 
 from attn_nlp.registry import Numeric, normaliser
@@ -59,6 +61,12 @@ class Softmax:
 
         top = jnp.maximum(a[0], b[0])
         return top, a[1] * jnp.exp(a[0] - top) + b[1] * jnp.exp(b[0] - top)
+
+    @staticmethod
+    def rescale(a, b):
+        import jax.numpy as jnp
+
+        return a[1] * jnp.exp(a[0] - b[0]) / jnp.where(b[1] > 0, b[1], 1.0)
 
     @staticmethod
     def weights(logits, mask, stats):
@@ -118,6 +126,13 @@ class SoftmaxOne:
     merge = Softmax.merge
 
     @staticmethod
+    def rescale(a, b):
+        import jax.numpy as jnp
+
+        before, after = (jnp.exp(-top) + total for top, total in (a, b))
+        return jnp.exp(a[0] - b[0]) * before / after
+
+    @staticmethod
     def weights(logits, mask, stats):
         import jax.numpy as jnp
 
@@ -167,6 +182,7 @@ class Gumbel:
         return Softmax.reduce(_noisy(logits, tau, draw), mask)
 
     merge = Softmax.merge
+    rescale = Softmax.rescale
 
     @staticmethod
     def weights(logits, mask, stats, tau, draw):

@@ -14,22 +14,22 @@ hook or a fact.
     out    = weights @ v + spend(weights, v)    relative values
     out    = finish(out, q_raw, x)              query mix, gates
 
-The T x S matrix is worked out at once, or in blocks of queries and keys, so that a text of
-thousands of tokens fits in memory. Blocks take two passes over the keys: one gathers the rows'
-statistics, `reduce` for each block and `merge` for two, the other makes the exact weights and
-spends them. A normaliser that must see its whole row gets blocks of queries only.
+The T x S matrix is worked out at once here, or in blocks of queries and keys by `blocks.py`, so
+that a text of thousands of tokens fits in memory: a normaliser says by `reduce`, `merge` and
+`rescale` how its rows are put together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
+from attn_nlp.attention import blocks
 from attn_nlp.attention.bound import Bound, Call, Here
 
 
@@ -68,80 +68,66 @@ class Walk:
         if chunk is None:
             out, weights = self._at_once(q, k, v, here)
         else:
-            out = self._in_blocks(q, k, v, here, chunk)
+            out = blocks.attend(self, q, k, v, here, chunk)
         for part in self._having("finish"):
             out = part.run("finish", self.call, here, out=out, q_raw=q_raw, x=x)
         return out, weights
 
     def _at_once(self, q, k, v, here: Here):
-        mask = self._mask(here)
+        mask = self.mask(here)
         seen = _count(mask)
-        logits = self._logits(q, k, here, seen)
-        stats = self._statistics(logits, mask, here)
-        return self._spend(logits, mask, stats, seen, v, here)
+        logits = self.logits(q, k, here, seen)
+        stats = self.statistics(logits, mask, here)
+        return self.spend(logits, mask, stats, seen, v, here)
 
-    def _in_blocks(self, q, k, v, here: Here, chunk: int):
-        """The same in blocks, whose logits are worked out again for the gradient."""
-        length, keys = q.shape[2], k.shape[2]
-        (normaliser,) = self._having("weights")
-        across = keys if normaliser.choice.part.facts.get("whole_rows") else chunk
-        columns = _blocks(across, k, v, here.columns, here.keys)
-        rows = _blocks(chunk, q, here.rows, here.queries)
+    @property
+    def in_pieces(self) -> bool:
+        """Whether a row's weights can be put together from blocks of keys; see `blocks.py`."""
+        normaliser = self._normaliser
+        if normaliser.choice.part.facts.get("whole_rows"):
+            return False
+        if not self.has_statistics:
+            return True
+        return normaliser.has("rescale") and not self._having("reweigh")
 
-        @jax.checkpoint
-        def some(row):
-            some_q, places, tokens = row
-            where = partial(Here, rows=places, queries=tokens)
-            return self._over_keys(some_q, columns, where)
+    @property
+    def has_statistics(self) -> bool:
+        """Whether weights need statistics of their row."""
+        return self._normaliser.has("reduce")
 
-        out = jax.lax.map(some, rows)  # (blocks, B, H, chunk, U)
-        out = jnp.moveaxis(out, 0, 2)
-        return out.reshape(*out.shape[:2], -1, out.shape[-1])[:, :, :length]
+    @property
+    def maps(self) -> int:
+        """M, the maps of weights."""
+        return self._normaliser.dims["M"]
 
-    def _over_keys(self, q, columns, where: Callable[..., Here]):
-        """Results of some queries, over all blocks of keys."""
+    def taken_apart(self):
+        """A function that makes the walk anew, and what it makes it of.
 
-        def fold(function, start):
-            @jax.checkpoint
-            def step(carry, column):
-                k, v, places, tokens = column
-                return function(carry, k, v, where(columns=places, keys=tokens)), None
+        Returns:
+          The function of the two that follow; learned arrays and numeric settings, by which there
+          is a gradient; seed and key, by which there is none.
+        """
+        graph, learned = nnx.split(nnx.List(list(self.slots)))
+        call, stream = self.call, self.stream
 
-            return jax.lax.scan(step, start, columns)[0]
+        def rebuild(arrays, others) -> Walk:
+            learned, numeric = arrays
+            seed, key = others
+            slots = list(nnx.merge(graph, learned))
+            return Walk(slots, Call(numeric, seed, call.dropping, key), stream)
 
-        def count(total, k, v, here):
-            return total + _count(self._mask(here))
+        numeric = {path: jnp.asarray(each) for path, each in call.numeric.items()}
+        return rebuild, (learned, numeric), (call.seed, call.key)
 
-        def gather(stats, k, v, here):
-            mask = self._mask(here)
-            more = self._statistics(self._logits(q, k, here, seen), mask, here)
-            return normaliser.run("merge", self.call, here, a=stats, b=more)
-
-        def spend(out, k, v, here):
-            logits = self._logits(q, k, here, seen)
-            return out + self._spend(logits, self._mask(here), stats, seen, v, here)[0]
-
-        batch, rows = q.shape[0], q.shape[2]
-        seen = fold(count, jnp.zeros((batch, 1, rows, 1), q.dtype))
-        (normaliser,) = self._having("weights")
-        stats = None
-        if normaliser.has("merge"):
-            # What a block without visible keys gives is what merging begins with.
-            nothing = jnp.zeros((batch, normaliser.dims["M"], rows, 1), q.dtype)
-            one = where(columns=columns[2][0, :1], keys=columns[3][0, :, :1])
-            start = self._statistics(nothing, jnp.zeros((batch, 1, rows, 1), bool), one)
-            stats = fold(gather, start)
-        heads, width = columns[1].shape[2], columns[1].shape[-1]
-        return fold(spend, jnp.zeros((batch, heads, rows, width), q.dtype))
-
-    def _mask(self, here: Here):
+    def mask(self, here: Here):
         """(B, 1, T, S) bool: the keys that every query may see."""
         mask = here.keys[:, None, None, :]
         for part in self._having("visible"):
             mask = mask & part.run("visible", self.call, here)
         return jnp.broadcast_to(mask, (len(mask), 1, len(here.rows), len(here.columns)))
 
-    def _logits(self, q, k, here: Here, seen):
+    def logits(self, q, k, here: Here, seen):
+        """(B, M, T, S): scores, scaled and adjusted."""
         logits = self._sum("score", here, q=q, k=k)
         if self._having("relate"):
             logits = logits + self._sum("relate", here, q=q, k=k)
@@ -152,17 +138,24 @@ class Walk:
             logits = part.run("adjust", self.call, here, logits=logits, q=q, seen=seen)
         return logits
 
-    def _statistics(self, logits, mask, here: Here):
-        (normaliser,) = self._having("weights")
-        if not normaliser.has("reduce"):
+    def statistics(self, logits, mask, here: Here):
+        """Statistics of the rows, of the keys at hand; None where weights need none."""
+        if not self.has_statistics:
             return None
-        return normaliser.run("reduce", self.call, here, logits=logits, mask=mask)
+        return self._normaliser.run("reduce", self.call, here, logits=logits, mask=mask)
 
-    def _spend(self, logits, mask, stats, seen, v, here: Here):
+    def merged(self, one, other):
+        """Statistics of the keys of both."""
+        return self._normaliser.run("merge", self.call, None, a=one, b=other)
+
+    def rescaled(self, before, after):
+        """(B, M, T, 1): weights under `after` in units of those under `before`."""
+        return self._normaliser.run("rescale", self.call, None, a=before, b=after)
+
+    def spend(self, logits, mask, stats, seen, v, here: Here):
         """Results of a block, and its weights."""
-        (normaliser,) = self._having("weights")
         given = {"logits": logits, "mask": mask, "stats": stats, "seen": seen}
-        weights = normaliser.run("weights", self.call, here, **given)
+        weights = self._normaliser.run("weights", self.call, here, **given)
         for part in self._having("reweigh"):
             weights = part.run("reweigh", self.call, here, weights=weights)
         spent = self.call.drop_weights(weights, "attention.dropout", self.stream, here)
@@ -170,6 +163,11 @@ class Walk:
         for part in self._having("spend"):
             out = out + part.run("spend", self.call, here, weights=spent, v=v)
         return out, weights
+
+    @property
+    def _normaliser(self) -> Bound:
+        (normaliser,) = self._having("weights")
+        return normaliser
 
     def _having(self, hook: str) -> list[Bound]:
         return [part for part in self.slots if part.has(hook)]
@@ -181,27 +179,6 @@ class Walk:
 def _count(mask):
     """(B, 1, T, 1) float32: how many keys every query may see."""
     return mask.sum(axis=-1, keepdims=True).astype(jnp.result_type(float))
-
-
-def _blocks(size: int, *arrays):
-    """Arrays whose last axis but one (of positions: the last) is cut into blocks, which come first.
-
-    The last block is filled up: with zeros, with False, and places with those that would follow.
-    """
-    return tuple(_cut(array, size) for array in arrays)
-
-
-def _cut(array, size: int):
-    axis = array.ndim - (2 if array.ndim == 4 else 1)
-    length = array.shape[axis]
-    count = -(-length // size)
-    if array.ndim == 1:
-        return (array[0] + jnp.arange(count * size, dtype=array.dtype)).reshape(count, size)
-    pads = [(0, 0)] * array.ndim
-    pads[axis] = (0, count * size - length)
-    filled = jnp.pad(array, pads)
-    cut = filled.reshape(*array.shape[:axis], count, size, *array.shape[axis + 1 :])
-    return jnp.moveaxis(cut, axis, 0)
 
 
 def _weighted(weights: jax.Array, v: jax.Array) -> jax.Array:

@@ -19,6 +19,7 @@ from attn_nlp.experiment.cell import PATHS, Cell, flatten
 from attn_nlp.revisions import REVISIONS
 
 _STAGES = ("data", "tokens", "encoder", "training", "metrics")
+_BLOCK_STAGES = ("blocks",)
 _FLOOR_STAGES = ("data", "floors", "metrics")
 # A floor reads the texts themselves and is not drawn from a seed.
 FLOOR_PATHS = ("model", "dataset", "split_seed", "fold")
@@ -71,6 +72,8 @@ def _told(cell: Cell, seed: int | str) -> dict[str, object]:
     revisions: dict[str, object] = {
         stage: REVISIONS[stage] for stage in (_FLOOR_STAGES if floor else _STAGES)
     }
+    if not floor and cell.attention.chunk is not None:
+        revisions |= {stage: REVISIONS[stage] for stage in _BLOCK_STAGES}
     for path, choice in cell.choices().items():
         if floor and path not in FLOOR_PATHS:
             continue

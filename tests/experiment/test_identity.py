@@ -140,7 +140,16 @@ def test_a_floor_has_one_spec_for_all_cells_on_its_data(monkeypatch):
 
 
 def test_every_stage_is_in_some_spec():
-    assert set(REVISIONS) == set(identities._STAGES) | set(identities._FLOOR_STAGES)
+    stages = (identities._STAGES, identities._BLOCK_STAGES, identities._FLOOR_STAGES)
+    assert set(REVISIONS) == set().union(*stages)
+
+
+def test_a_raised_revision_of_blocks_changes_the_specs_of_cells_in_blocks(monkeypatch):
+    whole, blocks = Cell(), Cell().replace({"attention.chunk": 64})
+    before = spec_of(whole), spec_of(blocks)
+    monkeypatch.setitem(REVISIONS, "blocks", REVISIONS["blocks"] + 1)
+    assert spec_of(whole) == before[0]
+    assert spec_of(blocks) != before[1]
 
 
 def test_keys_tell_data_and_tokenizers_apart():
