@@ -154,17 +154,17 @@ def plan(resolved: Resolved, store: Store, *, workers: int, retry_failed: bool =
     first = resolved.tuning["draws"][0] if resolved.tuning else {}
     ahead = [cells[spec] for spec in left]
     ahead += [{**each["settings"], **first} for each in resolved.open]
-    named = [(settings, *programs.of(settings)) for settings in ahead]
-    pace = store.pace({paced for _, _, paced, _ in named})
+    named = [programs.of(settings) for settings in ahead]
+    pace = store.pace({paced for _, paced, _ in named})
     seconds, measured, memory, compiled = 0.0, 0, 0, set()
-    for settings, program, paced, cell in named:
+    for program, paced, cell in named:
         if is_floor(cell):
             seconds += FLOOR_SECONDS
             continue
         compiled.add(program)
         known, peak = pace.get(paced, (None, None))
         measured += known is not None
-        seconds += _seconds(cell) if known is None else settings["steps"] * known
+        seconds += predicted(cell, known)
         memory = max(memory, _bytes(cell) if peak is None else peak)
     seconds += COMPILE_SECONDS * len(compiled)
     workers = max(1, min(workers, len(ahead)))
@@ -184,6 +184,11 @@ def plan(resolved: Resolved, store: Store, *, workers: int, retry_failed: bool =
         trials=len(resolved.tuning["cells"]) if resolved.tuning else 0,
         open=len(resolved.open),
     )
+
+
+def predicted(cell: Cell, pace: float | None) -> float:
+    """Seconds of training: at the pace measured, seconds a step, or else by its operations."""
+    return _seconds(cell) if pace is None else cell.steps * pace
 
 
 @functools.lru_cache(maxsize=1024)  # the same cell stands for all its seeds

@@ -26,7 +26,7 @@ from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import is_floor, key_of
 from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
-from attn_nlp.plan import Programs, check_data, data_settings, labels, to_do, wanted
+from attn_nlp.plan import Programs, check_data, data_settings, labels, predicted, to_do, wanted
 from attn_nlp.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -84,19 +84,15 @@ def run(
         try:
             for phase in _phases(resolved, store, retry_failed):
                 driver = _Driver(phase, store, retry_failed, tried)
-                with interrupt.raising():
-                    jobs = driver.jobs()
-                store.save_experiment(phase)  # not before its data is known to be good
-                count = min(workers or usable(), max(1, len(jobs)))
-                engine = (
-                    HereEngine()
-                    if in_process
-                    else LocalEngine(
-                        count, None if file is None else str(file), len(store.running())
-                    )
-                )
-                with Progress(len(driver.cells), len(driver.cells) - len(jobs)) as progress:
-                    driver.work(jobs, engine, interrupt, progress)
+                count = 1 if in_process else min(workers or usable(), driver.left)
+                done = len(driver.cells) - driver.left
+                progress = Progress(len(driver.cells), done, workers=count)
+                with _engine(driver, count, file, in_process) as engine:
+                    with interrupt.raising():
+                        jobs = driver.jobs()
+                    store.save_experiment(phase)  # not before its data is known to be good
+                    with progress:
+                        driver.work(jobs, engine, interrupt, progress)
                 interrupt.check()
                 tried |= driver.cells.keys()
         except Stopped:
@@ -107,6 +103,16 @@ def run(
         summary = Summary(_counts(store.settled(resolved), store), interrupt.number)
         assert summary.signal or not summary.counts.get("to do"), "an engine lost cells"
         return summary
+
+
+def _engine(
+    driver: _Driver, workers: int, file: str | Path | None, in_process: bool
+) -> HereEngine | LocalEngine:
+    """What trains; its workers start before data is prepared, and none where nothing is to do."""
+    if in_process:
+        return HereEngine()
+    path = None if file is None else str(file)
+    return LocalEngine(workers, path, len(driver.store.running()), driver.trains())
 
 
 def _phases(resolved: Resolved, store: Store, retry_failed: bool) -> Iterator[Resolved]:
@@ -139,7 +145,7 @@ class _Driver:
     ) -> None:
         self.cells = wanted(resolved)
         self._resolved = resolved
-        self._store = store
+        self.store = store
         self._programs = Programs()
         self._before = store.records(
             self.cells, ["status", "finished_at", "fingerprint", "tokenizer_hash"]
@@ -149,22 +155,40 @@ class _Driver:
         self._data: dict[str, Prepared] = {}
         self._refused: list[Job] = []
 
+    @property
+    def left(self) -> int:
+        """How many cells are to be done."""
+        return len(self._left)
+
+    def trains(self) -> bool:
+        """Whether any of them is an encoder, or read like one, which JAX trains."""
+        cells = {self._programs.of(self.cells[spec])[2] for spec in self._left}
+        return any("fit" not in cell.choices()["model"].part.hooks for cell in cells)
+
     def jobs(self) -> list[Job]:
-        """The cells to do with their data at hand, in order."""
+        """The cells to do with their data at hand, in order.
+
+        A floor is quick: it counts as nothing, and so fills the gaps at the end of the first round.
+        """
         self._prepare()
         rounds: dict[object, int] = {}
+        pace = self.store.pace({self._programs.of(self.cells[spec])[1] for spec in self._left})
         label = labels(self._resolved)
         jobs = []
         for spec in self._left:
             settings = self.cells[spec]
             prepared = str(self._data[spec].path)
+            program, paced, cell = self._programs.of(settings)
+            floor = is_floor(cell)
+            known, _ = pace.get(paced, (None, None))
             jobs.append(
                 Job(
                     spec=spec,
                     settings=settings,
                     prepared=prepared,
-                    program=f"{self._programs.of(settings)[0]} {prepared}",
-                    round=rounds.setdefault(settings["seed"], len(rounds)),
+                    program=f"{program} {prepared}",
+                    round=0 if floor else rounds.setdefault(settings["seed"], len(rounds)),
+                    seconds=0.0 if floor else predicted(cell, known),
                     label=label(settings),
                     keep=str(self._keep(spec)),
                 )
@@ -179,11 +203,11 @@ class _Driver:
             waiting = self._refused
             while waiting:
                 interrupt.check()
-                finished = self._store.records((job.spec for job in waiting), ["finished_at"])
+                finished = self.store.records((job.spec for job in waiting), ["finished_at"])
                 ours = [job for job in waiting if not self._is_new(job.spec, finished)]
                 progress.elsewhere(len(waiting) - len(ours))
                 waiting = ours
-                if not {job.spec for job in waiting} <= self._store.running():
+                if not {job.spec for job in waiting} <= self.store.running():
                     break  # another run has given some up
                 progress.tick()
                 time.sleep(_WAIT_SECONDS)
@@ -193,7 +217,7 @@ class _Driver:
 
     def _take(self, job: Job) -> bool:
         with point("run.claim"):
-            taken = self._store.claim(job.spec, replaces=self._failed_at(job.spec))
+            taken = self.store.claim(job.spec, replaces=self._failed_at(job.spec))
         if not taken:
             self._refused.append(job)
         return taken
@@ -212,14 +236,14 @@ class _Driver:
             "gold": data.labels_of("test").tolist() if result.get("test") else None,
         }
         with point("run.finish"):
-            self._store.finish(job.spec, record)
+            self.store.finish(job.spec, record)
         shutil.rmtree(self._keep(job.spec), ignore_errors=True)
         with contextlib.suppress(OSError):  # other cells may have theirs there
             self._keep(job.spec).parent.rmdir()
 
     def _keep(self, spec: str) -> Path:
         """The folder for checkpoints of a cell, beside the store."""
-        path = self._store.path.absolute()
+        path = self.store.path.absolute()
         return path.with_name(f"{path.name}.checkpoints") / spec
 
     def _failed_at(self, spec: str) -> str | None:
@@ -271,7 +295,7 @@ class _Driver:
             if then != now:
                 raise Mistake(
                     f"the {what} of dataset {dataset!r} have changed since store "
-                    f"{self._store.path} was filled: their fingerprint was {then} and is {now}; "
+                    f"{self.store.path} was filled: their fingerprint was {then} and is {now}; "
                     "restore the data or choose another --store."
                 )
 

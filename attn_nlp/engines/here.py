@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from attn_nlp.engines.environment import single_threaded_here
@@ -14,6 +15,12 @@ from attn_nlp.engines.work import outcome
 
 class HereEngine:
     """This process as the only worker; the same bits as a worker process."""
+
+    def __enter__(self) -> HereEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def run(
         self, jobs: Sequence[Job], take: Take, done: Done, interrupt: Interrupt, progress: Progress
@@ -34,11 +41,13 @@ class HereEngine:
 
                 progress.running(0, job, {})
                 interrupt.idle = True  # until it trains, it compiles, which hears no signal
+                began = time.monotonic()
                 try:
                     result = outcome(job, report)
                 except Stopped:
                     return
                 finally:
                     interrupt.idle = False
+                    progress.let_go(0, time.monotonic() - began)
                 done(job, result)
-                progress.finished(0, result)
+                progress.finished(result)

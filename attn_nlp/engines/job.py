@@ -23,6 +23,7 @@ class Job:
       prepared: the folder of the prepared data.
       program: names the compiled program; equal for cells that share one.
       round: place of the cell's seed among the seeds, from 0.
+      seconds: what training it is predicted to take; equal for cells that share a program.
       label: what progress shows.
       keep: the folder for checkpoints of the cell; "" for none.
     """
@@ -32,6 +33,7 @@ class Job:
     prepared: str
     program: str
     round: int = 0
+    seconds: float = 0.0
     label: str = ""
     keep: str = ""
 

@@ -1,8 +1,9 @@
 """Long-lived worker processes on this machine, one thread and one core each.
 
 A process of its own costs seconds to start and compile, so a worker trains one cell after
-another. A worker that dies takes only its cell with it: the cell is tried once more in a fresh
-worker and then fails, with what the system said about the death.
+another. Workers start while the driver still prepares data: importing what they train with takes
+them about as long. A worker that dies takes only its cell with it: the cell is tried once more in
+a fresh worker and then fails, with what the system said about the death.
 
 A run that is stopped waits for workers amid training, which keep what they have trained; one that
 still starts or compiles has nothing to keep, and is ended if it does not stop by itself.
@@ -49,29 +50,50 @@ class _Worker:
     ready: bool = False
     closed: bool = False
     job: Job | None = None
+    began: float = 0.0  # with its job, on the monotonic clock
     training: bool = False  # whether it has trained any of its job
     programs: set[str] = field(default_factory=set)
 
 
 class LocalEngine:
-    """Workers as processes.
+    """Workers as processes; entered, it starts them, and left, it ends those that still wait.
 
     Args:
       workers: how many.
       file: the experiment file, whose parts the workers need to know.
       first_core: place of the first worker's core, so that runs side by side spread out.
+      trains: whether any job trains an encoder; workers then import JAX before the first job.
     """
 
-    def __init__(self, workers: int, file: str | None = None, first_core: int = 0) -> None:
+    def __init__(
+        self, workers: int, file: str | None = None, first_core: int = 0, trains: bool = False
+    ) -> None:
         self._count = workers
         self._file = file
         self._first_core = first_core
+        self._trains = trains
+        self._waiting: list[_Worker] = []
+
+    def __enter__(self) -> LocalEngine:
+        for place in range(self._count):
+            self._waiting.append(self.start(place))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._waiting:
+            worker = self._waiting.pop()
+            worker.process.kill()
+            _bury(worker)
 
     def run(
         self, jobs: Sequence[Job], take: Take, done: Done, interrupt: Interrupt, progress: Progress
     ) -> None:
         """Train the jobs that `take` allows; every one of them ends in `done`, or is stopped."""
         _Run(self, jobs, take, done, interrupt, progress).run()
+
+    def worker(self, place: int) -> _Worker:
+        """A worker that waits since the beginning, or else a fresh one."""
+        return self._waiting.pop(0) if self._waiting else self.start(place)
 
     def start(self, place: int) -> _Worker:
         """A worker process that has been greeted."""
@@ -88,7 +110,8 @@ class LocalEngine:
         core = allowed[(self._first_core + place) % len(allowed)]
         worker = _Worker(process, log, place)
         file = None if self._file is None else str(Path(self._file).absolute())
-        _write(worker, encode({"core": core, "path": sys.path, "file": file}))
+        hello = {"core": core, "path": sys.path, "file": file, "trains": self._trains}
+        _write(worker, encode(hello))
         return worker
 
 
@@ -131,7 +154,7 @@ class _Run:
                 _bury(worker)
 
     def _start(self, place: int) -> None:
-        worker = self._engine.start(place)
+        worker = self._engine.worker(place)
         self._workers.add(worker)
         threading.Thread(target=self._listen, args=[worker], daemon=True).start()
 
@@ -168,13 +191,19 @@ class _Run:
             worker.training = is_training(message["progress"])
             self._progress.running(worker.place, job, message["progress"])
             return
-        worker.ready, worker.job, worker.training = True, None, False
+        worker.ready = True
+        self._let_go(worker)
         self._false_starts = 0
         self._next(worker)  # before storing, so that the worker does not wait for the disk
         if "result" in message:
             assert job is not None
             self._done(job, message["result"])
-            self._progress.finished(worker.place, message["result"])
+            self._progress.finished(message["result"])
+
+    def _let_go(self, worker: _Worker) -> None:
+        if worker.job is not None:
+            self._progress.let_go(worker.place, time.monotonic() - worker.began)
+        worker.job, worker.training = None, False
 
     def _next(self, worker: _Worker) -> None:
         taken = set().union(*(each.programs for each in self._workers))
@@ -183,7 +212,7 @@ class _Run:
             if job is None:
                 break
             if self._take(job):
-                worker.job = job
+                worker.job, worker.began = job, time.monotonic()
                 worker.programs.add(job.program)
                 self._progress.running(worker.place, job, {})
                 _write(worker, job_message(job))
@@ -201,11 +230,12 @@ class _Run:
             if self._false_starts >= _FALSE_STARTS:
                 raise RuntimeError(f"worker processes end before they begin: {last_words}")
         job = worker.job
+        self._let_go(worker)
         if job is not None and not self._interrupt.number:
             if job.spec in self._died_with:
                 reason = f"its worker {_death(status)}, twice, with {shape(job.settings)}"
                 self._done(job, failure(reason, last_words))
-                self._progress.finished(worker.place, failure(""))
+                self._progress.finished(failure(""))
             else:
                 self._died_with.add(job.spec)
                 self._queue.back(job)

@@ -20,6 +20,7 @@ class Progress:
       before: those that were finished before.
       stream: where to write.
       clock: seconds from anywhere.
+      workers: how many train.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class Progress:
         before: int,
         stream: IO[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        workers: int = 1,
     ) -> None:
         self._stream = stream or sys.stderr
         self._clock = clock
         self._total, self._before = total, before
         self._finished = self._bad = 0
+        self._workers, self._busy, self._compiled = workers, 0.0, 0.0
         self._began = self._last = clock()
         self._now: dict[int, str] = {}
         self._live = None
@@ -52,6 +55,7 @@ class Progress:
         self._now.clear()
         if self._finished:
             self._write(self.line())
+            self._write(self.use())
 
     def running(self, worker: int, job: Job | None, progress: Mapping[str, int]) -> None:
         """A worker is at some step of a job."""
@@ -61,11 +65,16 @@ class Progress:
         self._now[worker] = job.label + steps
         self.tick()
 
-    def finished(self, worker: int, result: Mapping) -> None:
-        """A worker has finished a cell."""
+    def let_go(self, worker: int, seconds: float) -> None:
+        """A worker has nothing more to do with a job that it had for so long."""
+        self._busy += seconds
+        self._now.pop(worker, None)
+
+    def finished(self, result: Mapping) -> None:
+        """A cell is finished and stored."""
         self._finished += 1
         self._bad += result["status"] != "done"
-        self._now.pop(worker, None)
+        self._compiled += result.get("compile_seconds") or 0.0
         self.tick()
 
     def elsewhere(self, cells: int) -> None:
@@ -102,6 +111,16 @@ class Progress:
             seconds = (self._clock() - self._began) / self._finished * left
             parts.append(f"about {duration(seconds)} left")
         return ", ".join(parts)
+
+    def use(self) -> str:
+        """How busy the workers were since the start, in one line."""
+        seconds = self._clock() - self._began
+        share = self._busy / (self._workers * seconds) if seconds else 0.0
+        workers = "1 worker" if self._workers == 1 else f"{self._workers} workers"
+        return (
+            f"{workers} for {duration(seconds)}: {share:.0%} busy with cells, "
+            f"{self._compiled:.0f} s of that compiling"
+        )
 
     def _write(self, line: str) -> None:
         print(f"attn-nlp: {line}", file=self._stream, flush=True)

@@ -6,6 +6,7 @@ Messages are lines of JSON: in come `hello`, `job` and `stop`, out go `ready`, `
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -32,10 +33,10 @@ def main() -> None:
         return
     pin(hello["core"])
     sys.path[:] = hello["path"]
-    _serve(hello["file"], out)
+    _serve(hello["file"], hello["trains"], out)
 
 
-def _serve(file: str | None, out: BinaryIO) -> None:
+def _serve(file: str | None, trains: bool, out: BinaryIO) -> None:
     from attn_nlp.engines.job import Job, Stopped
     from attn_nlp.engines.work import outcome
     from attn_nlp.experiment.load import load_file
@@ -57,6 +58,8 @@ def _serve(file: str | None, out: BinaryIO) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     _send(out, {"ready": os.getpid()})
+    if trains:
+        _warm_up()
     while True:
         job = jobs.get()
 
@@ -74,6 +77,20 @@ def _serve(file: str | None, out: BinaryIO) -> None:
                 _send(out, {"result": result, "spec": job.spec})
         except Stopped:
             _send(out, {"stopped": job.spec})
+
+
+def _warm_up() -> None:
+    """Import what training needs, while the driver still prepares data.
+
+    After `ready`, so that a first job is claimed meanwhile, and a signal finds a worker that has
+    trained nothing. What goes wrong here goes wrong again in the cell, which then says so.
+    """
+    with contextlib.suppress(Exception):
+        import jax
+
+        import attn_nlp.train.loop  # noqa: F401 - for its imports
+
+        jax.devices()
 
 
 def _send(out: BinaryIO, message: Mapping) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
+from attn_nlp import data, run
 from attn_nlp.engines import local
+from attn_nlp.mistakes import Mistake
 from attn_nlp.store import Store
 from tests.engines.fakes import (
     CELLS,
@@ -137,3 +142,78 @@ def test_a_worker_that_cannot_begin_is_a_fault(attn_nlp, monkeypatch):
     monkeypatch.setattr(local, "COMMAND", "raise SystemExit('no library')")
     with pytest.raises(RuntimeError, match="worker processes end before they begin: no library"):
         attn_nlp("run", "fake.py")
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """What a run does, as it comes: "start" of a worker, "prepare" of its data; and the workers."""
+    happened, processes = [], []
+    start, prepare = local.LocalEngine.start, data.prepare
+
+    def started(self, place):
+        worker = start(self, place)
+        happened.append("start")
+        processes.append(worker.process)
+        return worker
+
+    def prepared(*arguments):
+        happened.append("prepare")
+        return prepare(*arguments)
+
+    monkeypatch.setattr(local.LocalEngine, "start", started)
+    monkeypatch.setattr(data, "prepare", prepared)
+    return happened, processes
+
+
+def test_workers_start_before_data_is_prepared_and_only_for_what_is_left(attn_nlp, order):
+    happened, processes = order
+    assert attn_nlp("run", "fake.py", "--workers", "2").returncode == 0
+    assert happened == ["start", "start", "prepare"]
+    assert all(each.returncode == 0 for each in processes)
+    happened.clear()
+    assert attn_nlp("run", "fake.py", "--workers", "2").returncode == 0
+    assert happened == ["prepare"]  # a local file may have changed
+    happened.clear()
+    assert attn_nlp("run", "fake.py", "--workers", "2", "--seeds", "4").returncode == 0
+    assert happened.count("start") == 2
+
+
+def test_workers_end_when_the_data_is_refused(folder, attn_nlp, order):
+    (folder / "reviews.csv").write_text("text,label\nfine,fine\n")
+    found = attn_nlp("run", "fake.py", "--workers", "2")
+    assert (found.returncode, found.stdout, len(found.stderr.splitlines())) == (2, "", 1)
+    happened, processes = order
+    assert happened == ["start", "start", "prepare"]
+    assert all(each.returncode is not None for each in processes)
+    assert trained(folder) == []
+
+
+def test_a_worker_imports_what_it_trains_with_before_its_first_job():
+    """And nothing of JAX where no cell trains an encoder."""
+    asked = "import sys; from attn_nlp.engines import worker; {} print('jax' in sys.modules, {})"
+    loaded = "'attn_nlp.train.program' in sys.modules"
+    for warm, expected in (("", "False False"), ("worker._warm_up();", "True True")):
+        code = asked.format(warm, loaded)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == expected
+
+
+def test_only_encoders_are_worth_importing_jax_for(folder, attn_nlp, monkeypatch):
+    told = []
+
+    class Told(local.LocalEngine):
+        def __init__(self, workers, file, first_core, trains):
+            super().__init__(workers, file, first_core, trains)
+            told.append(trains)
+
+        def __enter__(self):
+            raise Mistake("enough")
+
+    monkeypatch.setattr(run, "LocalEngine", Told)
+    attn_nlp("run", "fake.py")
+    text = (folder / "fake.py").read_text()
+    (folder / "real.py").write_text(text.replace('Cell(model="fake", ', "Cell("))
+    attn_nlp("run", "real.py", "--store", "real.sqlite")
+    assert told == [False, True]

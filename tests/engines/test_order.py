@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from attn_nlp.engines.job import Job
 from attn_nlp.engines.order import Queue
 
 
-def jobs(programs: str, seeds: int) -> list[Job]:
+def jobs(programs: str, seeds: int, seconds: dict[str, float] | None = None) -> list[Job]:
     return [
-        Job(f"{program}{seed}", {}, "", program, seed)
+        Job(f"{program}{seed}", {}, "", program, seed, (seconds or {}).get(program, 0.0))
         for seed in range(seeds)
         for program in programs
     ]
@@ -69,3 +72,43 @@ def test_every_job_is_taken_once():
         worker = own[len(seen) % 3]
         seen.append(take(queue, worker, set().union(*own)))
     assert sorted(seen) == sorted(job.spec for job in jobs("abcde", 7))
+
+
+def test_the_longest_program_comes_first_by_all_that_is_left_of_it():
+    seconds = {"a": 1.0, "b": 3.0, "c": 2.0, "d": 3.0}
+    queue, own = Queue([*jobs("abcd", 1, seconds), *jobs("c", 1, seconds)]), set()
+    order = [take(queue, own, own) for _ in range(5)]
+    assert order == ["c0", "c0", "b0", "d0", "a0"]  # equally long ones as given
+
+
+def finish(given: list[Job], workers: int) -> float:
+    """When the last worker is done, were every job to take what is predicted."""
+    queue, free = Queue(given), [0.0] * workers
+    own: list[set[str]] = [set() for _ in free]
+    while queue:
+        worker = free.index(min(free))
+        job = queue.next(own[worker], set().union(*own))
+        assert job is not None
+        own[worker].add(job.program)
+        free[worker] += job.seconds
+    return max(free)
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=9), st.integers(1, 4), st.integers(1, 3))
+def test_workers_end_together(lengths, seeds, workers):
+    """No worker idles for longer than the longest job: Graham's bound for any list of jobs."""
+    names = "abcdefghi"[: len(lengths)]
+    given = jobs(names, seeds, dict(zip(names, map(float, lengths), strict=True)))
+    total, longest = float(sum(lengths) * seeds), float(max(lengths))
+    assert finish(given, workers) <= total / workers + longest * (1 - 1 / workers) + 1e-9
+
+
+def test_a_long_program_given_last_does_not_come_last():
+    assert finish(jobs("abcdz", 1, dict.fromkeys("abcd", 10.0) | {"z": 40.0}), 2) == 40.0
+    assert finish(jobs("abcdz", 3, dict.fromkeys("abcd", 10.0) | {"z": 40.0}), 2) == 120.0
+
+
+def test_what_is_left_at_the_end_is_shared():
+    """A program with many cells is its owner's until the other worker has nothing else."""
+    given = [*jobs("a", 1, {"a": 10.0}), *[Job(f"b{n}", {}, "", "b", 0, 10.0) for n in range(5)]]
+    assert finish(given, 2) == 30.0

@@ -16,14 +16,32 @@ def test_lines_come_now_and_then_and_at_the_end():
         progress.running(0, JOB, {"step": 1, "steps": 4})
         assert stream.getvalue() == ""
         now[0] = 30.0
-        progress.finished(0, {"status": "done"})
+        progress.let_go(0, 30.0)
+        progress.finished({"status": "done"})
         assert stream.getvalue() == "attn-nlp: 5 of 10 cells, about 3 min left\n"
         now[0] = 35.0
-        progress.finished(0, {"status": "failed"})
+        progress.finished({"status": "failed"})
         progress.elsewhere(2)
-    assert stream.getvalue().splitlines()[-1] == (
+    assert stream.getvalue().splitlines()[-2] == (
         "attn-nlp: 8 of 10 cells, 1 failed or diverged, about 35 s left"
     )
+
+
+def test_the_last_line_says_how_busy_the_workers_were():
+    stream, now = io.StringIO(), [100.0]
+    progress = Progress(3, 0, stream, lambda: now[0], workers=2)
+    with progress:
+        now[0] = 200.0
+        for worker, seconds in ((0, 90.0), (1, 30.0), (1, 40.0)):
+            progress.let_go(worker, seconds)
+            progress.finished({"status": "done", "compile_seconds": 4.5 * worker})
+    assert stream.getvalue().splitlines()[-1] == (
+        "attn-nlp: 2 workers for 2 min: 80% busy with cells, 9 s of that compiling"
+    )
+    stream = io.StringIO()
+    with Progress(1, 0, stream, lambda: 0.0) as progress:
+        progress.finished({"status": "failed"})
+    assert "1 worker for 1 s: 0% busy" in stream.getvalue()
 
 
 def test_a_run_without_anything_to_do_is_silent():
@@ -42,5 +60,5 @@ def test_a_terminal_shows_what_runs():
     stream = Terminal()
     with Progress(3, 0, stream) as progress:
         progress.running(0, JOB, {"step": 1, "steps": 4})
-        progress.finished(0, {"status": "done"})
+        progress.finished({"status": "done"})
     assert "fake heads=1 step 1/4" in stream.getvalue() or "1 of 3 cells" in stream.getvalue()
