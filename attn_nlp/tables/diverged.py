@@ -11,10 +11,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from attn_nlp.tables.grid import DIVERGED, FLOOR, MEASURED, PENDING, Counted, Entry, Grid, Quantity
+from attn_nlp.tables.grid import (
+    DIVERGED,
+    FAILED,
+    FLOOR,
+    MEASURED,
+    PENDING,
+    Counted,
+    Entry,
+    Grid,
+    Quantity,
+)
 from attn_nlp.tables.layout import Experiment, Layout, data_of, plural
 from attn_nlp.tables.outcomes import Outcomes, number_at
-from attn_nlp.tables.text import number
+from attn_nlp.tables.text import missing_text, number
 
 Places = Mapping[tuple[int, tuple], Outcomes]
 
@@ -87,11 +97,18 @@ def unfinished(grid: Grid) -> list[str]:
     if not states:
         return []
     done = planned - sum(states.values())
-    counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    says = f"{done:,} of {plural(planned, 'cell')} have a number; {counts}."
+    says = f"{done:,} of {plural(planned, 'cell')} have a number; {missing_text(states)}."
     measured = any(entry.state == MEASURED for entry in entries)
     if set(states) - {PENDING} and measured:
-        says += " Means and differences leave these out and say how many are left."
+        says += (
+            " A mean is over the runs that have a number. A difference leaves out every seed that "
+            "either row lacks: fewer pairs, so less power, a wider interval and a larger least p."
+        )
+        if {DIVERGED, FAILED} & set(states):
+            says += (
+                " A mean over the survivors flatters a row whose runs diverge, or fail for a "
+                "reason of its own."
+            )
     if DIVERGED in states:
         says += _rule(entries)
     return [says]
@@ -100,11 +117,10 @@ def unfinished(grid: Grid) -> list[str]:
 def _rule(entries: list[Entry]) -> str:
     if not any(entry.counted for entry in entries):
         return (
-            " That flatters a variant that diverges; what it would score as the weakest floor can "
-            "be said once the floors have run."
+            " What a diverged run would change as the weakest floor can be said once the floors "
+            "have run."
         )
     return (
-        " As that flatters a variant that diverges, footnotes also count a diverged run as the "
-        "weakest floor of its dataset, or as the worst run of its own row where that is worse, in "
-        "the same family of comparisons."
+        " Therefore footnotes also count a diverged run as the weakest floor of its dataset, or as "
+        "the worst run of its own row where that is worse, in the same family of comparisons."
     )

@@ -34,6 +34,7 @@ STYLE = """
 .attn-table tbody { border-top: 1px solid var(--attn-ink); }
 .attn-table .attn-source { min-width: 10rem; }
 .attn-own, .attn-difference { white-space: nowrap; }
+.attn-count { display: block; }
 .attn-score .attn-mean { display: inline-block; min-width: 5ch; text-align: right; }
 .attn-score .attn-half { display: inline-block; min-width: 4.5ch; }
 .attn-table .attn-cost, .attn-table .attn-parameters { text-align: right; }

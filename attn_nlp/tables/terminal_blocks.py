@@ -12,6 +12,8 @@ from attn_nlp.tables.grid import BASELINE, FLOOR, Entry, Grid, GridRow, Quantity
 from attn_nlp.tables.lines import Line, Piece, pad, width_of, wrap
 from attn_nlp.tables.text import (
     clean,
+    count_text,
+    has_lost,
     mark,
     note_text,
     number,
@@ -64,7 +66,7 @@ def block_lines(
       label_width: cells at which labels of rows and columns are wrapped.
       counted: whether the parameters stand at the right.
     """
-    columns = [_column(grid, number, inline=inline) for number in block]
+    columns = [_column(grid, number, label_width, inline=inline) for number in block]
     columns = _widened(grid, block, columns, label_width)
     numbers = (block or range(len(grid.columns))) if counted else []
     counts = [parameters(row.entries[number] for number in numbers) for row in grid.rows]
@@ -152,9 +154,9 @@ def _stub(row: GridRow, width: int, *, inline: bool) -> list[Line]:
     return lines
 
 
-def _column(grid: Grid, number: int, *, inline: bool) -> _Column:
+def _column(grid: Grid, number: int, label_width: int, *, inline: bool) -> _Column:
     quantity = grid.columns[number].quantity
-    means = [_mean(row.entries[number], quantity) for row in grid.rows]
+    means = [_mean(row.entries[number], quantity, inline=inline) for row in grid.rows]
     differences = [_difference(row, row.entries[number], quantity) for row in grid.rows]
     if inline:
         left, right = _aligned(means), _aligned(differences)
@@ -164,22 +166,33 @@ def _column(grid: Grid, number: int, *, inline: bool) -> _Column:
             for mean, difference in zip(left, right, strict=True)
         ]
     else:
+        counts = [_count(row.entries[number], quantity, label_width) for row in grid.rows]
         both = _aligned([*means, *differences])
         above, below = both[: len(means)], both[len(means) :]
         cells = [
-            [mean, difference] if any(piece.text.strip() for piece in difference) else [mean]
-            for mean, difference in zip(above, below, strict=True)
+            [mean, *lost, difference]
+            if any(piece.text.strip() for piece in difference)
+            else [mean, *lost]
+            for mean, lost, difference in zip(above, counts, below, strict=True)
         ]
     return _Column(cells, max(width_of(line) for cell in cells for line in cell))
 
 
-def _mean(entry: Entry, quantity: Quantity) -> _Shown:
+def _mean(entry: Entry, quantity: Quantity, *, inline: bool) -> _Shown:
     if entry.summary is None:
         return _Shown(word=state_word(entry), style="dim")
     if not quantity.compared:
         return _Shown((number(entry.summary.mean, quantity), "", note_text(entry)))
     half = spread(entry.summary.half_width, quantity)
-    return _Shown((number(entry.summary.mean, quantity), half, tail(entry)))
+    after = tail(entry) if inline or not has_lost(entry) else note_text(entry)
+    return _Shown((number(entry.summary.mean, quantity), half, after))
+
+
+def _count(entry: Entry, quantity: Quantity, width: int) -> list[Line]:
+    """The lines below a mean that say how many runs it lacks, and why."""
+    if not (quantity.compared and has_lost(entry)):
+        return []
+    return [[Piece(line)] for line in wrap(count_text(entry), width)]
 
 
 def _difference(row: GridRow, entry: Entry, quantity: Quantity) -> _Shown:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 
 from attn_nlp.stats import Comparison, Verdict
-from attn_nlp.tables.grid import MEASURED, Entry, Quantity
+from attn_nlp.tables.grid import MEASURED, PENDING, Entry, Quantity
 from attn_nlp.tables.legend import MARKS, STATE_MARKS, seeds_text
 
 # Characters that turn the order of text round: a label could otherwise rewrite its line.
@@ -66,7 +66,7 @@ def spread(half_width: float | None, quantity: Quantity) -> str:
 
 
 def tail(entry: Entry) -> str:
-    """What follows a mean: "(7 of 10) [a]", as far as it applies."""
+    """What follows a mean: "7 of 10 (3 failed) [a]", as far as it applies."""
     return " ".join(filter(None, [count_text(entry), note_text(entry)]))
 
 
@@ -76,10 +76,25 @@ def note_text(entry: Entry) -> str:
 
 
 def count_text(entry: Entry) -> str:
-    """The replicates behind a mean, "(7 of 10)", where some are missing; "" elsewhere."""
+    """The replicates behind a mean and what became of the others; "" where none is missing.
+
+    "9 of 10 (1 diverged)", "7 of 10 (2 failed, 1 not run yet)"; and "(7 of 10)" where the others
+    have only not run yet.
+    """
     if entry.summary is None or entry.summary.n >= entry.expected:
         return ""
-    return f"({entry.summary.n} of {entry.expected})"
+    counted = f"{entry.summary.n} of {entry.expected}"
+    return f"{counted} ({missing_text(entry.missing)})" if has_lost(entry) else f"({counted})"
+
+
+def has_lost(entry: Entry) -> bool:
+    """Whether a mean lacks runs that ended without a number, so that its count takes a line."""
+    return entry.summary is not None and bool(set(entry.missing) - {PENDING})
+
+
+def missing_text(missing: Mapping[str, int]) -> str:
+    """How many runs have no number, by state: "1 diverged, 2 failed"; "" for none."""
+    return ", ".join(f"{count} {state}" for state, count in missing.items())
 
 
 def state_word(entry: Entry) -> str:

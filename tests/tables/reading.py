@@ -19,7 +19,7 @@ Cells = list[tuple[str, ...]]
 MARK_OF = {str(verdict): mark for verdict, mark in MARKS.items()}
 STATE_OF = {"not run yet": "–", "without the value": "n/a", "absent": "·"}
 _NUMBER = r"[+-]?\d[\d,]*\.\d+"
-_COUNT = r"(?: (\(\d+ of \d+\)))?"
+_COUNT = r"(?: (\(\d+ of \d+\)|\d+ of \d+ \([^)]*\)))?"
 _MEAN = re.compile(rf"({_NUMBER})(?: ±({_NUMBER}))?{_COUNT}(?: \[\w\])?$")
 _DIFFERENCE = re.compile(rf"({_NUMBER}) ±({_NUMBER}) ([▲▼△▽=]|\?(?: >?\d+)?)$")
 _MISSING = re.compile(r"(skipped|failed|diverged|–|n/a|·)(?: \[(\w)\])?$")
@@ -58,12 +58,20 @@ def terminal(text: str) -> dict[str, Cells]:
     return rows
 
 
+def _beside(lines: list[str]) -> list[str]:
+    """The lines of a cell with the count of its runs, which has its own, beside the mean."""
+    if len(lines) > 1 and re.match(r"\d+ of ", lines[1]):
+        mean, _, note = lines[0].partition(" [")
+        lines = [f"{mean} {lines[1]}" + (f" [{note}" if note else ""), *lines[2:]]
+    return lines
+
+
 def markdown(text: str) -> dict[str, Cells]:
     """The rows of a pipe table."""
     rows = {}
     for line in [line for line in text.splitlines() if line.startswith("|")][2:]:
         label, *parts = re.sub(r"\\(.)|\*", r"\1", line).strip("| ").split(" | ")
-        cells = [cell(*part.split("<br>")) for part in parts]
+        cells = [cell(*_beside(part.split("<br>"))) for part in parts]
         rows[label.strip("*").removesuffix(" (baseline)")] = [each for each in cells if each]
     return rows
 
@@ -168,13 +176,27 @@ def _of_numbers(row: dict, scale: float, decimals: int) -> tuple[str, ...]:
     if row["mean"] is None:
         state = row["status"]
         return (STATE_OF.get(state, state), "", row["footnote"], "", "", "")
-    count = f"({row['n']} of {row['expected']})" if row["n"] < row["expected"] else ""
-    own = (text(row["mean"]), half(row["low"], row["high"]), count)
+    own = (text(row["mean"]), half(row["low"], row["high"]), _count(row))
     if row["difference"] is None:
         return (*own, "", "", "")
     mark = " ".join(filter(None, [MARK_OF[row["verdict"]], row["seeds_needed"]]))
     spread = half(row["difference_low"], row["difference_high"])
     return (*own, text(row["difference"], "+"), spread, mark)
+
+
+def _count(row: dict) -> str:
+    """The runs from the counts, written anew: what is printed must be what was counted."""
+    if row["n"] == row["expected"]:
+        assert not row["runs"]
+        return ""
+    lost = [f"{row['missing'][each]} {each}" for each in sorted(row["missing"])]
+    assert row["n"] + sum(row["missing"].values()) == row["expected"]
+    count = f"{row['n']} of {row['expected']}"
+    count = (
+        f"({count})" if set(row["missing"]) == {"not run yet"} else f"{count} ({', '.join(lost)})"
+    )
+    assert row["runs"] == count
+    return count
 
 
 def read_csv(text: str, scale: float = 100.0, decimals: int = 1) -> dict[str, Cells]:
@@ -188,6 +210,8 @@ def read_csv(text: str, scale: float = 100.0, decimals: int = 1) -> dict[str, Ce
         row["footnote"] = letters.get(line["reason"], "")
         for name in ("n", "expected"):
             row[name] = int(line[name])
+        names = {"diverged": "diverged", "failed": "failed", "not run yet": "not_run"}
+        row["missing"] = {each: int(line[name]) for each, name in names.items() if line[name]}
         for name in ("mean", "low", "high", "difference", "difference_low", "difference_high"):
             row[name] = float(line[name]) if line[name] else None
         rows.setdefault(line["row"], []).append(_of_numbers(row, scale, decimals))
@@ -205,7 +229,7 @@ def read_json(text: str) -> dict[str, Cells]:
             difference = compared.get("difference") or {}
             numbers = {
                 **(entry["summary"] or {"mean": None}),
-                **{name: entry[name] for name in ("n", "expected")},
+                **{name: entry[name] for name in ("n", "expected", "runs", "missing")},
                 "status": entry["state"],
                 "footnote": entry["footnote"] or "",
                 "difference": difference.get("mean"),

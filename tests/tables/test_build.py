@@ -11,6 +11,7 @@ from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import Verdict
 from attn_nlp.tables import QUANTITIES, build
 from attn_nlp.tables.grid import DIVERGED, FAILED, FLOOR, MEASURED, PENDING, SKIPPED
+from attn_nlp.tables.text import count_text
 
 from .example import BASELINE, ROWS, cell, example, record, resolved, table
 
@@ -72,6 +73,34 @@ def test_missing_seeds_are_counted_and_pairs_are_shared():
     assert grid.footnotes[0][0] == "a"
     assert "16 of 21 cells" not in " ".join(grid.notes)
     assert any(note.startswith("43 of 49 cells have a number") for note in grid.notes)
+
+
+def test_the_count_of_runs_names_what_became_of_the_others():
+    """trec6: unscaled lost two of seven; 1/D has three and waits for four, then loses one too."""
+    plain, experiment, records = example()
+    grid = build(plain, experiment, records)
+    assert count_text(entry(grid, "unscaled", 1)) == "5 of 7 (1 diverged, 1 failed)"
+    assert count_text(entry(grid, "1/D", 1)) == "(3 of 7)"
+    assert count_text(entry(grid, "1/D", 0)) == ""
+    records["trec6/inv_dim/1/0"] |= {"status": "failed", "reason": "out of memory"}
+    grid = build(plain, experiment, records)
+    assert count_text(entry(grid, "1/D", 1)) == "2 of 7 (1 failed, 4 not run yet)"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("failed", True), ("diverged", True), ("skipped", False), (None, False)],
+)
+def test_what_lost_runs_do_to_the_statistics_is_said(status, said):
+    plain, experiment, records = example()
+    for spec in ("trec6/none/1/3", "trec6/none/1/4"):
+        if status is None:
+            del records[spec]
+        else:
+            records[spec] |= {"status": status, "test": None}
+    (note,) = [each for each in build(plain, experiment, records).notes if "have a number" in each]
+    assert ("fewer pairs, so less power" in note) == (status is not None)
+    assert ("A mean over the survivors flatters a row" in note) == said
 
 
 def test_a_diverged_run_counted_as_the_weakest_floor_by_hand():

@@ -24,7 +24,7 @@ def test_the_example_as_its_readers_see_it():
     rows = read(build(*example()), "json")
     assert rows["unscaled"] == [
         ("70.6", "2.1", "", "-2.4", "0.5", "▼"),
-        ("70.4", "3.2", "(5 of 7)", "-2.4", "0.7", "? 7"),
+        ("70.4", "3.2", "5 of 7 (1 diverged, 1 failed)", "-2.4", "0.7", "? 7"),
     ]
     assert rows["half"] == [
         ("73.0", "2.0", "", "0.0", "0.0", "="),

@@ -12,16 +12,28 @@ from collections.abc import Sequence
 
 from attn_nlp.stats import TwoWay
 from attn_nlp.tables.formats import Options
-from attn_nlp.tables.grid import DIVERGED, FLOOR, Column, Entry, Grid, GridRow
+from attn_nlp.tables.grid import (
+    DIVERGED,
+    FAILED,
+    FLOOR,
+    PENDING,
+    Column,
+    Entry,
+    Grid,
+    GridRow,
+)
 from attn_nlp.tables.legend import seeds_text
+from attn_nlp.tables.text import count_text
 
 SUFFIX = ".csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MISSING = {"diverged": DIVERGED, "failed": FAILED, "not_run": PENDING}
 _BEFORE = ("title", "row", "kind")
 _AFTER = (
     "value",
     "n",
     "expected",
+    "runs",
     "mean",
     "sd",
     "low",
@@ -51,6 +63,8 @@ _AFTER = (
     "bootstrap_high",
     "mcnemar_p",
     "diverged",
+    "failed",
+    "not_run",
     "mean_with_diverged",
     "difference_with_diverged",
     "p_holm_with_diverged",
@@ -80,7 +94,8 @@ def _line(grid: Grid, row: GridRow, column: Column, entry: Entry, paths: list[st
     values = dict(zip(grid.paths, column.values, strict=True))
     found = {"value": column.quantity.name, "expected": entry.expected, "status": entry.state}
     found |= {"n": 0, "reason": entry.reason, "parameters": _range(entry.parameters)}
-    found |= {"cite": row.cite, "diverged": entry.missing.get(DIVERGED)}
+    found |= {"cite": row.cite, "runs": count_text(entry)}
+    found |= {name: entry.missing.get(state) for name, state in _MISSING.items()}
     if entry.summary:
         each = entry.summary
         found |= {"n": each.n, "mean": each.mean, "sd": each.sd, "low": each.low, "high": each.high}

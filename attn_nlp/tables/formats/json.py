@@ -18,6 +18,7 @@ from attn_nlp.stats import Comparison
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import Column, Counted, Entry, Grid, GridRow
 from attn_nlp.tables.legend import MARKS, seeds_text
+from attn_nlp.tables.text import count_text
 
 SUFFIX = ".json"
 VERSION = "attn-nlp/tables/1"
@@ -68,6 +69,7 @@ def _entry(entry: Entry) -> dict:
         "n": entry.summary.n if entry.summary else 0,
         "expected": entry.expected,
         "missing": dict(entry.missing),
+        "runs": count_text(entry) or None,
         "reason": entry.reason or None,
         "footnote": entry.footnote or None,
         "parameters": entry.parameters,

@@ -10,6 +10,8 @@ from attn_nlp.tables.grid import BASELINE, FLOOR, Column, Entry, Grid, GridRow
 from attn_nlp.tables.text import (
     STARRED,
     clean,
+    count_text,
+    has_lost,
     mark,
     note_text,
     number,
@@ -86,8 +88,10 @@ def _cell(row: GridRow, column: Column, entry: Entry) -> str:
         words = [number(entry.summary.mean, quantity), escape(note_text(entry))]
         return " ".join(filter(None, words))
     half = spread(entry.summary.half_width, quantity)
-    words = [number(entry.summary.mean, quantity), half, escape(tail(entry))]
+    after = note_text(entry) if has_lost(entry) else tail(entry)
+    words = [number(entry.summary.mean, quantity), half, escape(after)]
     text = " ".join(filter(None, words))
+    text += f"<br>{escape(count_text(entry))}" if has_lost(entry) else ""
     if entry.comparison is None:
         return text
     difference = entry.comparison.difference
