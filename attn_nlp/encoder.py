@@ -23,6 +23,7 @@ from attn_nlp.attention.bound import Bound, Call, Here
 from attn_nlp.attention.compose import Attention
 from attn_nlp.attention.dense import dense
 from attn_nlp.attention.layer_norm import layer_norm
+from attn_nlp.attention.lookup import rows_of
 from attn_nlp.experiment import Cell
 from attn_nlp.streams import Stream
 
@@ -126,7 +127,7 @@ class Encoder(nnx.Module):
         places = jnp.arange(ids.shape[1], dtype=jnp.int32)
         here = Here(places, places, tokens, tokens)
         table = self.embed[...]
-        x = table[ids] * table.shape[1] ** 0.5
+        x = rows_of(table, ids) * table.shape[1] ** 0.5
         if self.model is not None:
             x = call.drop(x, "dropout", "embed")
             read = self.model.run("read", call, here, x=x, mask=tokens)

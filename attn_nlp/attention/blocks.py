@@ -104,7 +104,7 @@ class _Over:
         where = partial(Here, rows=row[0], queries=row[1])
 
         def count(total, place):
-            return total + _count(walk.mask(where(columns=place[0], keys=place[1]))), None
+            return total + visible(walk.mask(where(columns=place[0], keys=place[1]))), None
 
         def gather(carry, column):
             (k, v), place = column
@@ -178,7 +178,7 @@ class _Over:
         return jax.vjp(partial(walk.rescaled, stats), stats)[1](along)[0]
 
 
-def _count(mask):
+def visible(mask):
     """(B, 1, T, 1) float: how many keys every query may see."""
     return mask.sum(axis=-1, keepdims=True).astype(jnp.result_type(float))
 

@@ -69,8 +69,12 @@ class Call:
 
         if path not in self.dropping:
             return x
-        places = jnp.arange(x.size, dtype=jnp.uint32).reshape(x.shape)
-        return self._thinned(x, hashed(self.key, stream, places), path)
+
+        def words():
+            places = jnp.arange(x.size, dtype=jnp.uint32).reshape(x.shape)
+            return hashed(self.key, stream, places)
+
+        return self._thinned(x, words, path)
 
     def drop_weights(self, weights, path: str, stream: str, here: Here):
         """The same for weights (B, M, T, S), by numbers that follow from absolute positions.
@@ -79,15 +83,22 @@ class Call:
         """
         if path not in self.dropping:
             return weights
-        places = _places(weights.shape[:2], here.rows, here.columns)
-        return self._thinned(weights, hashed(self.key, stream, *places), path)
+
+        def words():
+            return hashed(self.key, stream, *_places(weights.shape[:2], here.rows, here.columns))
+
+        return self._thinned(weights, words, path)
 
     def _thinned(self, x, words, path: str):
+        import jax
         import jax.numpy as jnp
 
         rate = self.numeric[path]
         limit = jnp.asarray(rate * 2.0**32, jnp.float32).astype(jnp.uint32)
-        return jnp.where(words >= limit, x * (1 / (1 - rate)), 0.0)
+        # A branch, because XLA keeps its result: it would hash again wherever an elementwise one
+        # is used, in the backward pass several times.
+        kept = jax.lax.cond(rate > 0, lambda: words() >= limit, lambda: jnp.ones(x.shape, bool))
+        return jnp.where(kept, x * (1 / (1 - rate)), 0.0)
 
     def draw(self, stream: str, here: Here | None):
         """A function from a shape (B, M, T, S) to numbers in (0, 1), or None outside training.

@@ -36,10 +36,11 @@ def _forward(x, kernel):
 
 def _backward(saved, slope):
     x, kernel = saved
-    turned = x.T
     if kernel.shape[0] > kernel.shape[1]:
-        turned = jax.lax.optimization_barrier(turned)  # or XLA would take it into the product
-    return slope @ kernel.T, turned @ slope
+        # The barrier keeps XLA from turning the product back.
+        turned = jax.lax.optimization_barrier(slope.T @ x)
+        return slope @ kernel.T, turned.T
+    return slope @ kernel.T, x.T @ slope
 
 
 _product.defvjp(_forward, _backward)

@@ -31,9 +31,9 @@ def dot(q, k):
       Luong, Pham & Manning, "Effective Approaches to Attention-based Neural Machine Translation",
       2015, arXiv:1508.04025, section 3.1 ("dot"). Vaswani et al., 2017, section 3.2.1, scale it.
     """
-    import jax.numpy as jnp
+    from attn_nlp.attention.batched import similarities
 
-    return jnp.einsum("bhtd,bhsd->bhts", q, k)
+    return similarities(q, k)
 
 
 @score(
@@ -65,7 +65,9 @@ def bilinear(q, k, form):
     """
     import jax.numpy as jnp
 
-    return jnp.einsum("bhte,bhse->bhts", jnp.einsum("bhtd,hde->bhte", q, form), k)
+    from attn_nlp.attention.batched import similarities
+
+    return similarities(jnp.einsum("bhtd,hde->bhte", q, form), k)
 
 
 @score(
@@ -103,8 +105,10 @@ def bilinear_low_rank(q, k, left, right):
     """
     import jax.numpy as jnp
 
+    from attn_nlp.attention.batched import similarities
+
     q, k = jnp.einsum("bhtd,hdr->bhtr", q, left), jnp.einsum("bhsd,hdr->bhsr", k, right)
-    return jnp.einsum("bhtr,bhsr->bhts", q, k)
+    return similarities(q, k)
 
 
 @score(
@@ -177,9 +181,9 @@ def cosine(q, k):
       Graves, Wayne & Danihelka, "Neural Turing Machines", 2014, arXiv:1410.5401, section 3.3.1.
       The paper's key strength, which multiplies the cosine, is the scale slot's.
     """
-    import jax.numpy as jnp
+    from attn_nlp.attention.batched import similarities
 
-    return jnp.einsum("bhtd,bhsd->bhts", unit(q), unit(k))
+    return similarities(unit(q), unit(k))
 
 
 def unit(x):
@@ -217,9 +221,11 @@ def l2(q, k):
     """
     import jax.numpy as jnp
 
+    from attn_nlp.attention.batched import similarities
+
     queries = jnp.sum(q * q, axis=-1)[..., :, None]
     keys = jnp.sum(k * k, axis=-1)[..., None, :]
-    return 2 * jnp.einsum("bhtd,bhsd->bhts", q, k) - queries - keys
+    return 2 * similarities(q, k) - queries - keys
 
 
 @score(

@@ -30,6 +30,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from attn_nlp.attention import blocks
+from attn_nlp.attention.batched import mixed
 from attn_nlp.attention.bound import Bound, Call, Here
 
 
@@ -75,7 +76,7 @@ class Walk:
 
     def _at_once(self, q, k, v, here: Here):
         mask = self.mask(here)
-        seen = _count(mask)
+        seen = blocks.visible(mask)
         logits = self.logits(q, k, here, seen)
         stats = self.statistics(logits, mask, here)
         return self.spend(logits, mask, stats, seen, v, here)
@@ -176,11 +177,6 @@ class Walk:
         return sum(part.run(hook, self.call, here, **inputs) for part in self._having(hook))
 
 
-def _count(mask):
-    """(B, 1, T, 1) float32: how many keys every query may see."""
-    return mask.sum(axis=-1, keepdims=True).astype(jnp.result_type(float))
-
-
 def _weighted(weights: jax.Array, v: jax.Array) -> jax.Array:
     """Weighted values: (B, M, T, S) and (B, H, S, U) to (B, H, T, U).
 
@@ -188,7 +184,7 @@ def _weighted(weights: jax.Array, v: jax.Array) -> jax.Array:
     """
     maps, heads, width = weights.shape[1], v.shape[1], v.shape[3]
     if maps == heads:
-        return jnp.einsum("bhts,bhsu->bhtu", weights, v)
+        return mixed(weights, v)
     assert maps == heads * width, f"{maps} weight maps for {heads} heads of {width} values"
     by_feature = weights.reshape(weights.shape[0], heads, width, *weights.shape[2:])
     return jnp.einsum("bhuts,bhsu->bhtu", by_feature, v)

@@ -8,6 +8,7 @@ SPARSE = "attn_nlp/attention/normalisers_sparse.py"
 MIXERS = "attn_nlp/attention/mixers.py"
 WEIGHTINGS = "attn_nlp/attention/weightings.py"
 WALK = "attn_nlp/attention/walk.py"
+BLOCKS = "attn_nlp/attention/blocks.py"
 BOUND = "attn_nlp/attention/bound.py"
 PROJECTIONS = "attn_nlp/attention/projections.py"
 OF_NORMALISERS = "tests/attention/test_normalisers.py"
@@ -224,17 +225,17 @@ SLIPS = (
     ),
     Slip(
         "blocks_begin_at_zero",
-        WALK,
-        "jnp.arange(count * size, dtype=array.dtype)).reshape(count, size)",
-        "jnp.arange(count * size, dtype=array.dtype) % size).reshape(count, size)",
+        BLOCKS,
+        "jnp.arange(count * size, dtype=places.dtype)).reshape(count, size)",
+        "jnp.arange(count * size, dtype=places.dtype) % size).reshape(count, size)",
         f"{OF_BLOCKS}::test_every_part_in_blocks_gives_what_it_gives_at_once[position-alibi]",
         "Every block takes itself for the first one.",
     ),
     Slip(
         "blocks_count_the_last_keys",
-        WALK,
-        "return total + _count(self._mask(here))",
-        "return _count(self._mask(here))",
+        BLOCKS,
+        "return total + visible(walk.mask(",
+        "return visible(walk.mask(",
         f"{OF_BLOCKS}::test_every_part_in_blocks_gives_what_it_gives_at_once[normaliser-sigmoid]",
         "n counts the keys of the last block in place of all.",
     ),
@@ -257,8 +258,8 @@ SLIPS = (
     Slip(
         "every_block_drops_alike",
         BOUND,
-        "places = _places(weights.shape[:2], here.rows, here.columns)",
-        "places = _places(weights.shape[:2], here.rows - here.rows[0], here.columns)",
+        "*_places(weights.shape[:2], here.rows, here.columns)",
+        "*_places(weights.shape[:2], here.rows - here.rows[0], here.columns)",
         f"{OF_BLOCKS}::test_random_numbers_do_not_depend_on_blocks[softmax]",
         "Random numbers follow from the place in the block in place of that in the sentence.",
     ),
