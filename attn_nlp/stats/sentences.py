@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attn_nlp.stats.intervals import t_quantile
@@ -33,9 +33,9 @@ class TwoWay:
       error_sentences: where only sentences are; None for one sentence.
       error: where both are; None for one seed or one sentence.
       low, high: the 95 % interval, mean -/+ t(min(n, N) - 1) error; None where `error` is.
-      bootstrap_low, bootstrap_high: the 2.5 % and 97.5 % quantiles of `resamples` resampled means.
-      resamples: how many.
+      resamples: of the bootstrap.
       rng_seed: of the resamples.
+      differences: (n, N) int8, each -1, 0 or 1: what the bootstrap draws from.
     """
 
     seeds: int
@@ -46,10 +46,31 @@ class TwoWay:
     error: float | None
     low: float | None
     high: float | None
-    bootstrap_low: float
-    bootstrap_high: float
     resamples: int
     rng_seed: int
+    differences: np.ndarray = field(repr=False, compare=False)
+
+    @functools.cached_property
+    def _bootstrap(self) -> tuple[float, float]:
+        import numpy as np
+
+        means = resampled_means(self.differences, self.resamples, self.rng_seed)
+        low, high = np.quantile(means, (0.025, 0.975))
+        return float(low), float(high)
+
+    @property
+    def bootstrap_low(self) -> float:
+        """The 2.5 % quantile of the resampled means.
+
+        Drawn when it is first asked for: a terminal does not show it, and it costs more than all
+        the rest.
+        """
+        return self._bootstrap[0]
+
+    @property
+    def bootstrap_high(self) -> float:
+        """The 97.5 % quantile of the resampled means."""
+        return self._bootstrap[1]
 
 
 def two_way(
@@ -89,26 +110,27 @@ def two_way(
     """
     import numpy as np
 
-    right, base = np.asarray(variant), np.asarray(baseline)
+    right, base = np.asarray(variant, bool), np.asarray(baseline, bool)
     if right.shape != base.shape or right.ndim != 2 or not right.size:
         raise ValueError(
             f"variant of shape {right.shape} and baseline of shape {base.shape}; both must be "
             "(seeds, sentences), the same ones, and not empty."
         )
-    d = right.astype(np.float64) - base.astype(np.float64)
+    d = right.view(np.int8) - base.view(np.int8)
     n, size = d.shape
-    mean = float(d.sum()) / d.size
-    e = d - mean
-    by_seed = _variance(e.sum(axis=1), d.size)
-    by_sentence = _variance(e.sum(axis=0), d.size)
+    # Whole numbers below 2^24, which a product of matrices adds without rounding.
+    f = d.astype(np.float32)
+    of_seeds, of_sentences = f @ np.ones(size, np.float32), np.ones(n, np.float32) @ f
+    total, nonzero = int(of_seeds.sum(dtype=np.float64)), int(np.count_nonzero(d))
+    by_seed = _variance(_squares(of_seeds), total, n, d.size)
+    by_sentence = _variance(_squares(of_sentences), total, size, d.size)
+    mean = total / d.size
     both = low = high = None
     if by_seed is not None and by_sentence is not None:
-        twice = _variance(e.ravel(), d.size) or 0.0
+        twice = _variance(nonzero, total, d.size, d.size) or 0.0
         both = math.sqrt(max(by_seed + by_sentence - twice, by_seed, by_sentence))
         reach = t_quantile(min(n, size) - 1, 0.975) * both
         low, high = mean - reach, mean + reach
-    means = resampled_means(d, resamples, rng_seed)
-    quantiles = np.quantile(means, (0.025, 0.975))
     return TwoWay(
         seeds=n,
         sentences=size,
@@ -118,10 +140,9 @@ def two_way(
         error=both,
         low=low,
         high=high,
-        bootstrap_low=float(quantiles[0]),
-        bootstrap_high=float(quantiles[1]),
         resamples=resamples,
         rng_seed=rng_seed,
+        differences=d,
     )
 
 
@@ -201,12 +222,24 @@ def right(predictions: Sequence[Sequence[int]], gold: Sequence[int]) -> np.ndarr
     return np.asarray(predictions) == np.asarray(gold)
 
 
-def _variance(sums: np.ndarray, total: int) -> float | None:
-    """Of a mean over `total` numbers that come in independent clusters with these sums."""
-    clusters = len(sums)
+def _squares(sums: np.ndarray) -> int:
+    """The sum of squares of whole numbers."""
+    import numpy as np
+
+    return int((sums.astype(np.int64) ** 2).sum())
+
+
+def _variance(squares: int, total: int, clusters: int, size: int) -> float | None:
+    """Of a mean over `size` numbers that come in independent clusters.
+
+        c / (c - 1) sum_k (s_k - total / c)^2 / size^2
+
+    with s_k the sums of c clusters, `squares` their sum of squares and `total` their sum: whole
+    numbers, so that nothing is rounded before the one division.
+    """
     if clusters == 1:
         return None
-    return clusters / (clusters - 1) * float((sums**2).sum()) / total**2
+    return (clusters * squares - total**2) / ((clusters - 1) * size**2)
 
 
 @functools.lru_cache(maxsize=8)

@@ -44,6 +44,23 @@ def test_errors_agree_with_statsmodels(shape):
     assert found.error == pytest.approx(both)
 
 
+def test_the_errors_are_those_of_the_formula_but_for_rounding():
+    """The sums are whole numbers, so that only the formula's own steps round."""
+    variant, baseline = drawn(7, 90, rng_seed=5)
+    found = two_way(variant, baseline)
+    d = variant.astype(float) - baseline
+    e, (n, size) = d - d.mean(), d.shape
+    seeds = n / (n - 1) * (e.sum(axis=1) ** 2).sum() / d.size**2
+    sentences = size / (size - 1) * (e.sum(axis=0) ** 2).sum() / d.size**2
+    twice = d.size / (d.size - 1) * (e**2).sum() / d.size**2
+    assert found.mean == d.mean()
+    assert found.error_seeds == pytest.approx(np.sqrt(seeds), rel=1e-13)
+    assert found.error_sentences == pytest.approx(np.sqrt(sentences), rel=1e-13)
+    assert found.error == pytest.approx(np.sqrt(seeds + sentences - twice), rel=1e-13)
+    means = resampled_means(d, found.resamples, found.rng_seed)
+    assert [found.bootstrap_low, found.bootstrap_high] == np.quantile(means, [0.025, 0.975]).tolist()
+
+
 def test_where_the_parts_leave_less_than_nothing_the_larger_stands():
     """Differences that cancel in every row and column: the parts are zero, what is left is not."""
     variant = np.array([[1, 0], [0, 1]])
@@ -71,6 +88,7 @@ def test_the_bootstrap_is_the_same_every_time_and_other_for_another_seed():
     variant, baseline = drawn(5, 60, rng_seed=3)
     once, again = two_way(variant, baseline), two_way(variant, baseline)
     assert once == again
+    assert (once.bootstrap_low, once.bootstrap_high) == (again.bootstrap_low, again.bootstrap_high)
     other = two_way(variant, baseline, rng_seed=1)
     assert (other.mean, other.error) == (once.mean, once.error)
     assert other.bootstrap_low != once.bootstrap_low

@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from attn_nlp.stats import Comparison
+from attn_nlp.stats import Comparison, McNemar, TwoWay
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import Column, Counted, Entry, Grid, GridRow
 from attn_nlp.tables.legend import MARKS, seeds_text
@@ -23,6 +23,10 @@ from attn_nlp.tables.text import count_text
 SUFFIX = ".json"
 VERSION = "attn-nlp/tables/1"
 _LINE = 100
+_TWO_WAY = (
+    *("seeds", "sentences", "mean", "error_seeds", "error_sentences", "error", "low", "high"),
+    *("bootstrap_low", "bootstrap_high", "resamples", "rng_seed"),
+)
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
@@ -75,9 +79,15 @@ def _entry(entry: Entry) -> dict:
         "parameters": entry.parameters,
         "summary": None if entry.summary is None else dataclasses.asdict(entry.summary),
         "comparison": None if entry.comparison is None else _comparison(entry.comparison),
-        "over_sentences": None if entry.sentences is None else dataclasses.asdict(entry.sentences),
+        "over_sentences": None if entry.sentences is None else _over_sentences(entry.sentences),
         "with_diverged": None if entry.counted is None else _counted(entry.counted),
     }
+
+
+def _over_sentences(found: TwoWay | McNemar) -> dict:
+    if isinstance(found, McNemar):
+        return dataclasses.asdict(found)
+    return {name: getattr(found, name) for name in _TWO_WAY}
 
 
 def _counted(counted: Counted) -> dict:
