@@ -53,6 +53,7 @@ def in_tens(whole: Resolved, seeds: int) -> list[Resolved]:
         dataclasses.replace(
             whole,
             name=f"seeds_from_{first}",
+            seeds=whole.seeds[first : first + FEW_SEEDS],
             cells=tuple(
                 cell
                 for cell in whole.cells

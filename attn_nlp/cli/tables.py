@@ -62,8 +62,11 @@ def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **vi
       attn-nlp table experiments/scaling.py --per-class
       attn-nlp table experiments/scaling.py --to-reach 0.8
     """
+    import gc
+
     from attn_nlp.store import Store
 
+    gc.disable()  # a table of many cells makes no cycles, and looking for them takes a sixth of it
     options.check_source(file, name, overrides)
     check_output(format, out)
     view = _view_of(views)

@@ -111,6 +111,7 @@ class Experiment:
                 )
             ),
             tables=tuple(tables),
+            seeds=tuple(seeds or ()),
         )
 
 

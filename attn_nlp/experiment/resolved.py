@@ -25,6 +25,8 @@ class Resolved:
         of `each`; of a tuned experiment with "tuning": {"budget", "space", "seeds"}.
       tuning: of a tuned experiment {"budget", "space": {path: {"low", "high", "log"}}, "seeds",
         "draws": [{path: value}], "cells": [{"spec", "settings", "trial": number}]}.
+      seeds: where given, the cells are the same ones under each of these seeds in turn and differ
+        in nothing but seed and spec; of many seeds a table then looks at one. () promises nothing.
     """
 
     name: str
@@ -34,6 +36,15 @@ class Resolved:
     skipped: tuple[dict, ...]
     tables: tuple[dict, ...]
     tuning: dict | None = None
+    seeds: tuple[int, ...] = ()
+
+    @property
+    def families(self) -> list[tuple[dict, ...]]:
+        """The cells that differ in nothing but their seed, together; each alone where unknown."""
+        if not self.seeds:
+            return [(cell,) for cell in self.cells]
+        apart = len(self.cells) // len(self.seeds)
+        return [self.cells[place::apart] for place in range(apart)]
 
     @property
     def runnable(self) -> tuple[dict, ...]:
@@ -48,8 +59,16 @@ class Resolved:
         return tuple(cell for cell in self.cells if cell["spec"] is None)
 
     def as_json(self) -> dict:
-        """Plain lists and dictionaries."""
-        return {key: _listed(value) for key, value in dataclasses.asdict(self).items()}
+        """Plain lists and dictionaries; settings that many seeds share are written once."""
+        names = [each.name for each in dataclasses.fields(self) if each.name != "seeds"]
+        plain = {name: _listed(getattr(self, name)) for name in names}
+        if self.seeds:
+            plain["cells"] = {
+                "settings": [cells[0]["settings"] for cells in self.families],
+                "seeds": list(self.seeds),
+                "specs": [cell["spec"] for cell in self.cells],
+            }
+        return plain
 
     @classmethod
     def from_json(cls, value: Mapping) -> Resolved:
@@ -57,6 +76,14 @@ class Resolved:
         plain: dict[str, Any] = {
             key: tuple(v) if isinstance(v, list) else v for key, v in value.items()
         }
+        if isinstance(plain["cells"], Mapping):
+            shared, seeds = plain["cells"]["settings"], plain["cells"]["seeds"]
+            under_all = ({**settings, "seed": seed} for seed in seeds for settings in shared)
+            plain["cells"] = tuple(
+                {"spec": spec, "settings": settings}
+                for spec, settings in zip(plain["cells"]["specs"], under_all, strict=True)
+            )
+            plain["seeds"] = tuple(seeds)
         return cls(**plain)
 
 

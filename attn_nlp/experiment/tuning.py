@@ -202,7 +202,7 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
     }
     about = {name: plain[name] for name in ("budget", "space", "seeds")}
     tables = tuple({**table, "tuning": about} for table in resolved.tables)
-    return dataclasses.replace(resolved, cells=tuple(cells), tables=tables, tuning=plain)
+    return dataclasses.replace(resolved, cells=tuple(cells), tables=tables, tuning=plain, seeds=())
 
 
 def setting_of(settings: Mapping[str, object], space: Mapping[str, object]) -> str:
@@ -303,4 +303,4 @@ def settle(resolved: Resolved, records: Mapping[str, Mapping]) -> Resolved:
             continue
         lost = sum(each.validation is None for each in trials)
         cells.append({"spec": spec, "settings": settings, "trial": chosen.trial, "lost": lost})
-    return dataclasses.replace(resolved, cells=tuple(cells), skipped=tuple(skipped))
+    return dataclasses.replace(resolved, cells=tuple(cells), skipped=tuple(skipped), seeds=())

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable
 
 APPLICATION = 0x6174746E  # "attn"
-VERSION = 2
+VERSION = 3  # 3: an experiment writes settings that many seeds share once
 
 COLUMNS = {
     "spec": "TEXT PRIMARY KEY",
@@ -84,7 +84,8 @@ def upgrade(db: sqlite3.Connection) -> None:
     """Bring the tables of an older version up to date; the caller holds the transaction.
 
     A version only ever adds columns, which are NULL in older rows, and claims outlive no run. So
-    whatever the older version was, the missing columns are added and the claims begin anew.
+    whatever the older version was, the missing columns are added and the claims begin anew. An
+    experiment is read in either of its forms.
     """
     for table, names in TABLES.items():
         there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}

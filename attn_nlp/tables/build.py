@@ -113,6 +113,9 @@ def _compared(
     shown: Quantity,
 ) -> dict[tuple[int, tuple], Comparison | None]:
     compared: dict[tuple[int, tuple], Comparison | None] = {}
+    of_column = {
+        column: margin_of(table, layout, column, facts, shown) for column in layout.columns
+    }
     for family in layout.families(table):
         differences, margins = [], []
         for row, column in family:
@@ -121,7 +124,7 @@ def _compared(
             differences.append(
                 [variant[each] - baseline[each] for each in variant if each in baseline]
             )
-            margins.append(margin_of(table, layout, column, facts, shown))
+            margins.append(of_column[column])
         results = compare(differences, margins, higher_is_better=shown.higher_is_better)
         compared |= dict(zip(family, results, strict=True))
     return compared

@@ -42,8 +42,12 @@ def environments(records: Iterable[Mapping]) -> Environments:
     """
     counts: dict[tuple[tuple[str, str], ...], int] = {}
     finished, seconds = [], 0.0
+    known: dict[int, tuple[object, tuple]] = {}  # records share their provenance
     for record in records:
-        flat = tuple(sorted(_flat(record.get("provenance") or {})))
+        provenance = record.get("provenance")
+        if id(provenance) not in known:
+            known[id(provenance)] = provenance, tuple(sorted(_flat(provenance or {})))
+        flat = known[id(provenance)][1]
         counts[flat] = counts.get(flat, 0) + 1
         finished.append(str(record.get("finished_at") or ""))
         seconds += record.get("wall_seconds") or 0.0

@@ -17,6 +17,8 @@ def facts_of(layout: Layout, records: Mapping[str, dict]) -> Facts:
     """The facts of every dataset of which a cell has run, by its name in the settings."""
     found: dict[str, dict] = {}
     for place in layout.places.values():
+        if {str(settings["dataset"]) for settings in place.settings} <= found.keys():
+            continue
         for cell in place.cells.values():
             record, name = records.get(cell["spec"]), str(cell["settings"]["dataset"])
             if record is None or name in found or not record.get("data"):

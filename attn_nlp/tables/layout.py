@@ -6,6 +6,7 @@ the planned cells by replicate. No result is read here, so that a plan can be ma
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -20,6 +21,10 @@ class Experiment(Protocol):
     @property
     def cells(self) -> Sequence[dict]: ...
     @property
+    def seeds(self) -> Sequence[int]: ...
+    @property
+    def families(self) -> Sequence[Sequence[dict]]: ...
+    @property
     def floors(self) -> Sequence[dict]: ...
     @property
     def skipped(self) -> Sequence[dict]: ...
@@ -30,19 +35,26 @@ class Place:
     """One row in one column: planned cells by their values at `over`, and why some are left out.
 
     Folds are no replicates: they share their training rows. Where `over` has the fold, a replicate
-    is all folds of a seed, and its number is their mean.
+    is all folds of a seed, and its number is their mean. `settings` has one entry for cells that
+    differ in nothing but their seed.
     """
 
     cells: dict[tuple, dict] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     fold_at: int | None = None
+    settings: list[dict] = field(default_factory=list)
 
     def replicates(self) -> dict[tuple, list[dict]]:
         """The planned cells of every replicate: one, or one for every fold."""
+        return self._replicates
+
+    @functools.cached_property
+    def _replicates(self) -> dict[tuple, list[dict]]:
+        if self.fold_at is None:
+            return {key: [cell] for key, cell in self.cells.items()}
         found: dict[tuple, list[dict]] = {}
         for key, cell in self.cells.items():
-            at = self.fold_at
-            replicate = key if at is None else (*key[:at], *key[at + 1 :])
+            replicate = (*key[: self.fold_at], *key[self.fold_at + 1 :])
             found.setdefault(replicate, []).append(cell)
         return found
 
@@ -71,20 +83,31 @@ class Layout:
         return self.places.get((row, column)) or Place()
 
     def settings(self, column: tuple | None = None) -> list[dict]:
-        """The settings of all planned cells, or of those in one column."""
+        """The settings of all planned cells, or of those in one column.
+
+        Of cells that differ in nothing but their seed, one stands for all.
+        """
         return [
-            cell["settings"]
+            settings
             for (_, where), place in self.places.items()
             if column in (None, where)
-            for cell in place.cells.values()
+            for settings in place.settings
         ]
 
     def pairs(self, row: int, column: tuple) -> list[tuple]:
         """The replicates that are planned for both a row and the baseline."""
-        if self.baseline is None or row == self.baseline:
-            return []
-        baseline = self.place(self.baseline, column).replicates()
-        return [each for each in self.place(row, column).replicates() if each in baseline]
+        return self._pairs.get((row, column), [])
+
+    @functools.cached_property
+    def _pairs(self) -> dict[tuple[int, tuple], list[tuple]]:
+        if self.baseline is None:
+            return {}
+        baselines = {c: self.place(self.baseline, c).replicates() for c in self.columns}
+        return {
+            (row, column): [each for each in place.replicates() if each in baselines[column]]
+            for (row, column), place in self.places.items()
+            if row != self.baseline
+        }
 
     def families(self, table: Mapping) -> list[list[tuple[int, tuple]]]:
         """The declared comparisons, (row, column) each, that share one correction."""
@@ -111,29 +134,50 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     found: dict[tuple, None] = {}
     fold_at = over.index("fold") if "fold" in over else None
     rows_of = _rows_of(rows)
-    for cell in chain(resolved.cells, resolved.skipped):
-        settings = cell["settings"]
+    reads_seeds = "seed" in chain(paths, table["where"], *(row["where"] for row in rows))
+    grouped: dict[tuple[int, tuple], list[Sequence[dict]]] = {}
+    families = resolved.families
+    if reads_seeds:
+        families = [(cell,) for cells in zip(*families, strict=True) for cell in cells]
+    for cells in chain(families, ((each,) for each in resolved.skipped)):
+        settings = cells[0]["settings"]
         if not matches(settings, table["where"]):
             continue
         column = tuple(settings[path] for path in paths)
-        replicate = tuple(settings[path] for path in over)
         for number in rows_of(settings):
-            row = rows[number]
             found.setdefault(column)
             place = places.setdefault((number, column), Place(fold_at=fold_at))
-            if "spec" not in cell:
-                place.skipped.append(cell["reason"])
-            elif replicate in place.cells:
-                raise Mistake(
-                    f"table {table['title']!r}, row {row['label']!r}: two cells for one place; "
-                    "name what they differ in, in the row, columns=, where= or over=."
-                )
+            if "spec" in cells[0]:
+                place.settings.append(settings)
+                grouped.setdefault((number, column), []).append(cells)
             else:
-                place.cells[replicate] = cell
+                place.skipped.append(cells[0]["reason"])
+    for (number, column), of_place in grouped.items():
+        keys = [_replicates(cells, over, resolved.seeds) for cells in of_place]
+        filled = places[number, column].cells
+        # Seed by seed, as the cells are run.
+        in_turn = (chain(*zip(*each, strict=True)) for each in (keys, of_place))
+        filled.update(zip(*in_turn, strict=True))
+        if len(filled) < sum(map(len, of_place)):
+            raise Mistake(
+                f"table {table['title']!r}, row {rows[number]['label']!r}: two cells for one "
+                "place; name what they differ in, in the row, columns=, where= or over=."
+            )
     first = [list(dict.fromkeys(column[i] for column in found)) for i in range(len(paths))]
     columns = sorted(found, key=lambda column: [first[i].index(v) for i, v in enumerate(column)])
     baseline = next((number for number, row in enumerate(rows) if row["baseline"]), None)
     return Layout(tuple(columns), places, baseline)
+
+
+def _replicates(
+    cells: Sequence[dict], over: Sequence[str], seeds: Sequence[int]
+) -> Sequence[tuple]:
+    """The values at `over` of cells that differ in nothing but their seed."""
+    first = tuple(cells[0]["settings"][path] for path in over)
+    if len(cells) == 1 or "seed" not in over:
+        return [first] * len(cells)
+    at = over.index("seed")
+    return [(*first[:at], seed, *first[at + 1 :]) for seed in seeds]
 
 
 def _rows_of(rows: Sequence[Mapping]) -> Callable[[Mapping], list[int]]:

@@ -101,7 +101,9 @@ def number_at(record: Mapping, value: str) -> float | None:
     """The number that a dotted address names in a record; None where it is absent or not finite."""
     found: object = record
     for name in value.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
+        found = found.get(name) if isinstance(found, dict) else None
+    if type(found) is float and math.isfinite(found):
+        return found
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         return None
     return float(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -53,6 +54,21 @@ def test_json_and_back():
     again = Resolved.from_json(json.loads(json.dumps(found.as_json(), allow_nan=False)))
     assert again == found
     assert again.as_json() == found.as_json()
+    assert found.seeds == (), "its skips ask for the seed"
+
+
+def test_settings_that_seeds_share_are_written_once():
+    found = resolved(skips=[skip("dull", when={"heads": 2, "attention.score": "additive"})])
+    plain = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    assert (found.seeds, plain["cells"]["seeds"]) == ((0, 1), [0, 1])
+    assert len(plain["cells"]["settings"]) == 3
+    again = Resolved.from_json(plain)
+    assert again == found
+    assert again.cells[4]["settings"]["seed"] == 1
+    for one, other in found.families:
+        assert one["settings"] | {"seed": 1} == other["settings"]
+    listed = plain | {"cells": list(found.cells)}  # as earlier versions wrote it
+    assert Resolved.from_json(listed) == dataclasses.replace(found, seeds=())
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,9 @@ def test_the_errors_are_those_of_the_formula_but_for_rounding():
     assert found.error_sentences == pytest.approx(np.sqrt(sentences), rel=1e-13)
     assert found.error == pytest.approx(np.sqrt(seeds + sentences - twice), rel=1e-13)
     means = resampled_means(d, found.resamples, found.rng_seed)
-    assert [found.bootstrap_low, found.bootstrap_high] == np.quantile(means, [0.025, 0.975]).tolist()
+    assert [found.bootstrap_low, found.bootstrap_high] == np.quantile(
+        means, [0.025, 0.975]
+    ).tolist()
 
 
 def test_where_the_parts_leave_less_than_nothing_the_larger_stands():

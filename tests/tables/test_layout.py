@@ -1,7 +1,10 @@
 """Which cells stand where."""
 
+import dataclasses
+
 import pytest
 
+from attn_nlp.experiment import Cell, Experiment, Table, skip, vary
 from attn_nlp.mistakes import Mistake
 from attn_nlp.tables.layout import _rows_of, lay_out, matches
 
@@ -62,3 +65,37 @@ def test_rows_are_found_whatever_their_conditions_are():
             given = settings(heads=heads, dataset=dataset)
             wanted = [n for n, row in enumerate(rows) if matches(given, row["where"])]
             assert rows_of(given) == wanted
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"columns": "heads"},
+        {"columns": ("dataset", "seed"), "where": {"heads": 1}},
+        {"columns": "heads", "over": ("fold", "seed")},
+        {"over": ("seed", "heads")},
+        {"where": {"seed": 1}, "columns": "heads"},
+    ],
+)
+def test_cells_that_differ_in_their_seed_are_laid_out_together_as_one_by_one(asked):
+    axes = [
+        vary("dataset", "planted_lookup"),
+        vary("seed", 3, 0, 1),
+        vary("attention.scale", "none", "rsqrt_dim"),
+        vary("heads", 1, 4),
+        *([vary("fold", 0, 1)] if "fold" in asked.get("over", ()) else []),
+    ]
+    skips = [skip("dull", when={"heads": 4, "attention.scale": "none"})]
+    made = Experiment(Cell(), axes, [Table("T", "attention.scale", **asked)], skips)
+    known = made.resolve("name", "Why?")
+    assert known.seeds == (3, 0, 1)
+    together = lay_out(known.tables[0], known)
+    one_by_one = lay_out(known.tables[0], dataclasses.replace(known, seeds=()))
+    assert together.columns == one_by_one.columns
+    assert list(together.places) == list(one_by_one.places)
+    for where, place in together.places.items():
+        assert list(place.cells.items()) == list(one_by_one.places[where].cells.items())
+        assert place.skipped == one_by_one.places[where].skipped
+        without = [each | {"seed": 0} for each in one_by_one.places[where].settings]
+        assert all(each | {"seed": 0} in without for each in place.settings)
+        assert all(each in [s | {"seed": 0} for s in place.settings] for each in without)
