@@ -3,36 +3,33 @@
     python -m benchmarks.long_texts                    512 to 8,192 tokens, three rounds
     python -m benchmarks.long_texts --lengths 512,1024 --rounds 1 --out bench
 
-One sentence, four heads of 64, float32, one thread: the forward pass and the gradient by q, k and
-v. Every figure is taken in a process of its own, round by round and one rival after another, so
-that a busy minute hits all of them; the median is shown. Memory is what the process grew by at its
-peak after its libraries and inputs were loaded, compiling included.
+One sentence, four heads of 64, float32: the forward pass and the gradient by q, k and v. Every
+figure is taken in a process of its own with one thread on one core, round by round and one rival
+after another, so that a busy minute hits all of them. Shown is the median of processor time and,
+of ours, its ratio to the rival that computes the same, taken within a round. Memory is what the
+process grew by at its peak after its libraries and inputs were loaded, compiling included.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import resource
 import statistics
-import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 import numpy as np
 
+from benchmarks import processes
+
 HEADS, HEAD_DIM, CHUNK = 4, 64, 128
 # The matrix of pairs of an unchunked rival of 8,192 tokens alone would take gigabytes, twice over.
 LONGEST_AT_ONCE = 4096
-ONE_THREAD = {
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
-    "NPROC": "1",
-    "OMP_NUM_THREADS": "1",
-    "JAX_PLATFORMS": "cpu",
-}
+LIMIT = 300.0  # seconds that a process may take
 
 
 def inputs(length: int) -> tuple[np.ndarray, ...]:
@@ -42,8 +39,10 @@ def inputs(length: int) -> tuple[np.ndarray, ...]:
     return tuple(draws)
 
 
-def ours(length: int, *, score: str = "dot", chunk: int | None = CHUNK) -> Callable[[], None]:
-    """Our walk of the slots with softmax."""
+def ours(
+    length: int, *, score: str = "dot", normaliser: str = "softmax", chunk: int | None = CHUNK
+) -> Callable[[], None]:
+    """Our walk of the slots."""
     import jax
     import jax.numpy as jnp
 
@@ -54,7 +53,7 @@ def ours(length: int, *, score: str = "dot", chunk: int | None = CHUNK) -> Calla
     from attn_nlp.streams import Stream
 
     cell = Cell(width=HEADS * HEAD_DIM, heads=HEADS, length=length)
-    cell = cell.replace({"attention.score": score})
+    cell = cell.replace({"attention.score": score, "attention.normaliser": normaliser})
     module = Attention(cell, cell.letters(), Stream(0), 0)
     places, tokens = jnp.arange(length), jnp.ones((1, length), bool)
     here = Here(places, places, tokens, tokens)
@@ -96,46 +95,66 @@ def torch_sdpa(length: int) -> Callable[[], None]:
     return step
 
 
-def torch_additive(length: int) -> Callable[[], None]:
-    """Additive attention as one writes it in PyTorch, all pairs at once."""
+def torch_eager(length: int, kind: str) -> Callable[[], None]:
+    """Attention of another kind as one writes it in PyTorch, all pairs at once."""
     import torch
 
     torch.set_num_threads(1)
     q, k, v = (torch.tensor(each, requires_grad=True) for each in inputs(length))
     direction = torch.ones(HEAD_DIM) / HEAD_DIM
 
+    def weights():
+        if kind == "additive":
+            hidden = torch.tanh(q[:, :, :, None] + k[:, :, None])
+            return torch.softmax(hidden @ direction, dim=-1)
+        logits = q @ k.mT
+        if kind == "sigmoid":
+            return torch.sigmoid(logits * HEAD_DIM**-0.5)
+        far = 2 * logits - q.square().sum(-1)[..., :, None] - k.square().sum(-1)[..., None, :]
+        return torch.softmax(far * HEAD_DIM**-0.5, dim=-1)
+
     def step():
-        hidden = torch.tanh(q[:, :, :, None] + k[:, :, None])
-        (torch.softmax(hidden @ direction, dim=-1) @ v).sum().backward()
+        (weights() @ v).sum().backward()
         for each in (q, k, v):
             each.grad = None
 
     return step
 
 
+SDPA = "PyTorch scaled_dot_product_attention"
 # name -> (what is timed, the longest text it is given)
 RIVALS: dict[str, tuple[Callable[[int], Callable[[], None]], int]] = {
     "ours, dot, blocks of 128": (ours, 8192),
-    "ours, dot, at once": (lambda n: ours(n, chunk=None), LONGEST_AT_ONCE),
-    "ours, additive, blocks of 128": (lambda n: ours(n, score="additive"), 4096),
-    "ours, l2, blocks of 128": (lambda n: ours(n, score="l2"), 8192),
+    SDPA: (torch_sdpa, 8192),
     "jax.nn.dot_product_attention": (jax_nn, LONGEST_AT_ONCE),
-    "PyTorch scaled_dot_product_attention": (torch_sdpa, 8192),
-    "PyTorch, additive, at once": (torch_additive, 1024),
+    "ours, dot, at once": (partial(ours, chunk=None), LONGEST_AT_ONCE),
+    "ours, L2, blocks of 128": (partial(ours, score="l2"), 8192),
+    "PyTorch eager, L2": (partial(torch_eager, kind="l2"), LONGEST_AT_ONCE),
+    "ours, sigmoid, blocks of 128": (partial(ours, normaliser="sigmoid"), 8192),
+    "PyTorch eager, sigmoid": (partial(torch_eager, kind="sigmoid"), LONGEST_AT_ONCE),
+    "ours, additive, blocks of 128": (partial(ours, score="additive"), 4096),
+    "PyTorch eager, additive": (partial(torch_eager, kind="additive"), 1024),
+}
+SAME = {
+    "ours, dot, blocks of 128": SDPA,
+    "ours, dot, at once": SDPA,
+    "ours, L2, blocks of 128": "PyTorch eager, L2",
+    "ours, sigmoid, blocks of 128": "PyTorch eager, sigmoid",
+    "ours, additive, blocks of 128": "PyTorch eager, additive",
 }
 
 
 def measure(name: str, length: int) -> dict[str, float]:
-    """Seconds of a step after the first, and MiB that the process grew by."""
+    """Processor seconds of a step after the first, and MiB that the process grew by."""
     make, _ = RIVALS[name]
     step = make(length)
     before = peak()
     step()
     started, seconds = time.perf_counter(), []
     while len(seconds) < 3 and time.perf_counter() - started < 20:
-        began = time.perf_counter()
+        began = time.process_time()
         step()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
     return {"seconds": statistics.median(seconds), "mebibytes": peak() - before}
 
 
@@ -144,61 +163,86 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def markdown(found: dict[str, dict[int, dict[str, float]]], lengths: list[int]) -> str:
-    """Milliseconds and MiB by rival and length."""
+def summary(taken: list[dict[tuple[str, int], dict[str, float]]]) -> dict[str, dict[int, dict]]:
+    """Medians by rival and length, and the ratio to the rival that computes the same."""
+    found: dict[str, dict[int, dict]] = {}
+    for name, size in sorted({key for each in taken for key in each}, key=_by_place):
+        runs = [each for each in taken if (name, size) in each]
+        middle: dict = {
+            key: statistics.median(each[name, size][key] for each in runs)
+            for key in runs[0][name, size]
+        }
+        pairs = [
+            each[name, size]["seconds"] / each[SAME[name], size]["seconds"]
+            for each in runs
+            if (SAME.get(name), size) in each
+        ]
+        if pairs:
+            middle["ratio"] = statistics.median(pairs)
+            middle["ratio_range"] = [min(pairs), max(pairs)]
+        found.setdefault(name, {})[size] = middle
+    return found
+
+
+def _by_place(key: tuple[str, int]) -> tuple[int, int]:
+    return list(RIVALS).index(key[0]), key[1]
+
+
+def markdown(found: dict[str, dict[int, dict]], lengths: list[int]) -> str:
+    """Milliseconds, MiB and ratios by rival and length."""
     lines = [
-        "| | " + " | ".join(f"{n:,}" for n in lengths) + " |",
+        "| CPU ms, MiB, × the rival of the same kind | "
+        + " | ".join(f"{n:,}" for n in lengths)
+        + " |",
         "|---" * (len(lengths) + 1) + "|",
     ]
     for name, by_length in found.items():
-        cells = [
-            f"{by_length[n]['seconds'] * 1e3:,.0f} ms, {by_length[n]['mebibytes']:,.0f} MiB"
-            if n in by_length
-            else "–"
-            for n in lengths
-        ]
+        cells = []
+        for n in lengths:
+            if n not in by_length:
+                cells.append("–")
+                continue
+            cell = by_length[n]
+            text = f"{cell['seconds'] * 1e3:,.0f} ms, {cell['mebibytes']:,.0f} MiB"
+            cells.append(text + (f", ×{cell['ratio']:.2f}" if "ratio" in cell else ""))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 @click.command()
 @click.option("--lengths", default="512,1024,2048,4096,8192", help="Tokens, by commas.")
-@click.option("--rounds", default=3, help="How often each rival is run.")
+@click.option("--rounds", default=3, show_default=True, help="How often each rival is run.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for JSON and Markdown.")
-@click.option("--one", nargs=2, type=(str, int), hidden=True)
-def main(lengths: str, rounds: int, out: Path | None, one: tuple[str, int] | None) -> None:
+@click.option("--task", hidden=True)
+def main(lengths: str, rounds: int, out: Path | None, task: str | None) -> None:
     """Print time and peak memory of attention over long texts."""
-    if one is not None:
-        print(json.dumps(measure(*one)))
+    if task is not None:
+        core, given = json.loads(task)
+        processes.begin(core)
+        print(json.dumps(measure(*given)))
         return
     sizes = [int(each) for each in lengths.split(",")]
-    taken: dict[str, dict[int, list[dict[str, float]]]] = {name: {} for name in RIVALS}
-    for turn in range(rounds):
-        for size in sizes:
-            for name, (_, longest) in RIVALS.items():
-                if size > longest:
-                    continue
-                click.echo(f"round {turn + 1}: {size} tokens, {name}", err=True)
-                command = [sys.executable, "-m", "benchmarks.long_texts", "--one", name, str(size)]
-                environment = os.environ | ONE_THREAD
-                done = subprocess.run(command, capture_output=True, text=True, env=environment)
-                if done.returncode:
-                    click.echo(f"  failed: {done.stderr.strip().splitlines()[-1]}", err=True)
-                    continue
-                taken[name].setdefault(size, []).append(json.loads(done.stdout))
-    found = {
-        name: {
-            size: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-            for size, runs in by_length.items()
-        }
-        for name, by_length in taken.items()
-    }
-    table = markdown(found, sizes)
-    click.echo(table)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "long_texts.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        (out / "long_texts.md").write_text(table + "\n", encoding="utf-8")
+    taken: list[dict[tuple[str, int], dict[str, float]]] = []
+    processes.heed_termination()
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            for turn in range(rounds):
+                taken.append({})
+                for size in sizes:
+                    for name in (name for name, (_, most) in RIVALS.items() if size <= most):
+                        click.echo(f"round {turn + 1}: {size} tokens, {name}", err=True)
+                        began = processes.start(
+                            "benchmarks.long_texts", [name, size], cache=Path(cache), limit=LIMIT
+                        )
+                        (ended,) = processes.wait([began])
+                        if ended.fault:
+                            click.echo(f"  {ended.fault}", err=True)
+                        else:
+                            taken[-1][name, size] = ended.said[-1]
+        except KeyboardInterrupt:
+            click.echo("Interrupted: what was measured until then.", err=True)
+    found = summary(taken)
+    processes.publish("long_texts", found, markdown(found, sizes), out)
 
 
 if __name__ == "__main__":
