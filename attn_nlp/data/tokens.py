@@ -10,19 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from attn_nlp.data.pieces import Cutter, code_points
 from attn_nlp.mistakes import unknown
 
 SPECIALS = ["[PAD]", "[UNK]"]
 PADDING, UNKNOWN = 0, 1
 CHARACTERS_PER_TOKEN, LEAST_CHARACTERS = 32, 4096  # read of a text before it is tokenised
-CHUNK = 4096  # texts encoded at once, so that memory stays small
 
 # Pieces for BPE: a Han character, a punctuation mark or symbol, or a run of anything else, each
 # with the mark of a space before it, so that "re-invent" and "re - invent" differ.
@@ -73,16 +72,15 @@ def lower(han: bool) -> Any:
 
 def word_level(normalizer: Any, pre_tokenizer: Any, texts: Sequence[str], most: int) -> Any:
     """The most frequent pieces of the texts, equally frequent ones in alphabetical order."""
+    counts = Cutter(normalizer, pre_tokenizer).counts(texts)
+    ranked = sorted(counts, key=lambda piece: (-counts[piece], piece))
+    vocabulary = {piece: number for number, piece in enumerate([*SPECIALS, *ranked][:most])}
     t = library()
-    tokenizer = t.Tokenizer(t.models.WordLevel(unk_token=SPECIALS[UNKNOWN]))
+    tokenizer = t.Tokenizer(t.models.WordLevel(vocabulary, unk_token=SPECIALS[UNKNOWN]))
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizer
-    trainer = t.trainers.WordLevelTrainer(
-        vocab_size=most, special_tokens=SPECIALS, show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return without_specials(tokenizer)
+    return tokenizer
 
 
 def word(texts: Sequence[str], most: int) -> Any:
@@ -119,13 +117,31 @@ def bpe(texts: Sequence[str], most: int) -> Any:
             t.pre_tokenizers.Split(t.Regex(BPE_PIECES), "isolated"),
         ]
     )
-    texts = [tokenizer.normalizer.normalize_str(text) for text in texts]
-    counts = Counter("".join(texts))
-    ranked = sorted(counts, key=lambda c: (-counts[c], c))
-    rare = dict.fromkeys(map(ord, ranked[most // 2 :]), " ")
+    cutter = Cutter(tokenizer.normalizer, tokenizer.pre_tokenizer)
+    texts = list(cutter.normalised(texts))
+    codes, counts = np.unique(code_points(texts), return_counts=True)
+    ranked = codes[np.lexsort((codes, -counts))].tolist()
+    rare = dict.fromkeys(ranked[most // 2 :], " ")
+    if rare:
+        texts = [text.translate(rare) for text in texts]
+    pieces = cutter.counts(texts)
+    trained = t.Tokenizer(tokenizer.model)
+    trained.pre_tokenizer = t.pre_tokenizers.WhitespaceSplit()  # no piece holds white space
     trainer = t.trainers.BpeTrainer(vocab_size=most, special_tokens=SPECIALS, show_progress=False)
-    tokenizer.train_from_iterator([text.translate(rare) for text in texts], trainer)
+    trained.train_from_iterator(_repeated(pieces), trainer)
+    tokenizer.model = trained.model
     return without_specials(tokenizer)
+
+
+def _repeated(pieces: Mapping[str, int]) -> Iterator[str]:
+    """Texts that hold each piece as often as counted; of a single character, which has nothing to
+    join, once."""
+    for piece, count in pieces.items():
+        left = count if len(piece) > 1 else 1
+        while left:
+            some = min(left, 1000)
+            left -= some
+            yield f"{piece} " * some
 
 
 TOKENISERS: dict[str, Tokeniser] = {
@@ -187,18 +203,14 @@ def encode(tokenizer: Any, texts: Sequence[str], length: int) -> Encoded:
       length: most tokens kept, 1 or more.
     """
     most = max(LEAST_CHARACTERS, CHARACTERS_PER_TOKEN * length)
-    kept: list[list[int]] = []
-    full: list[int] = []
-    for ids in each_ids(tokenizer, [text.strip()[:most] for text in texts]):
-        full.append(len(ids))
-        kept.append(ids[:length])
-    full_lengths = np.array(full, dtype=np.int64)
-    lengths = np.array([len(ids) for ids in kept], dtype=np.int64)
-    flat = np.array([i for ids in kept for i in ids], dtype=np.int32)
+    stripped = [text.strip() for text in texts]
+    chunks = list(each_ids(tokenizer, [text[:most] for text in stripped], length))
+    full_lengths = np.concatenate([full for _, full in chunks] or [np.zeros(0, np.int64)])
+    lengths = np.minimum(full_lengths, length)
     longest = max(1, int(lengths.max(initial=1)))
     filled = np.arange(longest) < lengths[:, None]
     table = np.full((len(texts), longest), PADDING, dtype=np.int32)
-    table[filled] = flat
+    table[filled] = np.concatenate([ids for ids, _ in chunks] or [np.zeros(0, np.int32)])
     unknown_ids = ((table == UNKNOWN) & filled).sum(axis=1)
     table[lengths == 0, 0] = UNKNOWN
     return Encoded(
@@ -206,14 +218,44 @@ def encode(tokenizer: Any, texts: Sequence[str], length: int) -> Encoded:
         np.maximum(lengths, 1).astype(np.int32),
         full_lengths,
         unknown_ids,
-        (full_lengths > length) | np.array([len(text.strip()) > most for text in texts], bool),
+        (full_lengths > length) | np.array([len(text) > most for text in stripped], bool),
     )
 
 
-def each_ids(tokenizer: Any, texts: Sequence[str]) -> Iterator[list[int]]:
-    """Ids of each text in turn, encoded in chunks."""
-    for start in range(0, len(texts), CHUNK):
-        for encoding in tokenizer.encode_batch_fast(
-            texts[start : start + CHUNK], add_special_tokens=False
-        ):
-            yield encoding.ids
+def each_ids(
+    tokenizer: Any, texts: Sequence[str], length: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Ids of all texts, in chunks of texts: each distinct piece is encoded once.
+
+    Yields:
+      The first `length` ids of each text, one text after another; how many each text has in all.
+    """
+    cutter, model = Cutter(tokenizer.normalizer, tokenizer.pre_tokenizer), tokenizer.model
+    known: list[int] = []  # ids of the pieces, in the order of their numbers
+    sizes: list[int] = []
+    for numbers, pieces in cutter.cut(texts):
+        for piece in cutter.pieces[len(sizes) :]:
+            found = [token.id for token in model.tokenize(piece)]
+            known += found
+            sizes.append(len(found))
+        size = np.array(sizes, np.int64)
+        of_piece = size[numbers]
+        text_of_piece = np.repeat(np.arange(len(pieces)), pieces)
+        full = np.bincount(text_of_piece, of_piece, len(pieces)).astype(np.int64)
+        # The place of every id among those of its piece, then among those of its text.
+        within = _places(of_piece)
+        ids = np.array(known, np.int32)[
+            np.repeat((np.cumsum(size) - size)[numbers], of_piece) + within
+        ]
+        yield ids[_places(full) < length], full
+
+
+def _places(counts: np.ndarray) -> np.ndarray:
+    """0, 1, ... anew for each count.
+
+    Example:
+      >>> _places(np.array([2, 0, 3])).tolist()
+      [0, 1, 0, 1, 2]
+    """
+    begins = np.cumsum(counts) - counts
+    return np.arange(int(counts.sum())) - np.repeat(begins, counts)
