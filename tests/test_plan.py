@@ -163,6 +163,6 @@ def test_unknown_names_are_refused():
 
 def _renamed(path, value):
     plain = experiment().as_json()
-    for each in plain["cells"]:
-        each["settings"][path] = value
+    for settings in plain["cells"]["settings"]:
+        settings[path] = value
     return plain
