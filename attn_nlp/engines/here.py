@@ -33,7 +33,10 @@ class HereEngine:
                 if not take(job):
                     continue
 
-                def report(step: Mapping[str, int], job: Job = job) -> None:
+                def report(step: Mapping, job: Job = job) -> None:
+                    if "note" in step:
+                        progress.note(job, step["note"])
+                        return
                     interrupt.check()
                     interrupt.idle = not is_training(step)
                     progress.running(0, job, step)

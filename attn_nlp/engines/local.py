@@ -187,6 +187,9 @@ class _Run:
 
     def _heard(self, worker: _Worker, message: dict) -> None:
         job = worker.job
+        if "note" in message:
+            self._progress.note(job, message["note"])
+            return
         if "progress" in message:
             worker.training = is_training(message["progress"])
             self._progress.running(worker.place, job, message["progress"])

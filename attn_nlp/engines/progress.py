@@ -99,6 +99,11 @@ class Progress:
         else:
             self._write(text)
 
+    def note(self, job: Job | None, text: str) -> None:
+        """Say what a cell wants a person to know, in one line that a terminal cannot obey."""
+        shown = "".join(c if c.isprintable() else " " for c in text)
+        self.say(f"{job.label}: {shown}" if job is not None and job.label else shown)
+
     def line(self) -> str:
         """Everything in one line."""
         parts = [f"{self._before + self._finished} of {self._total} cells"]

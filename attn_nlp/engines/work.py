@@ -21,7 +21,7 @@ from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.experiment.identity import spec_of
 from attn_nlp.mistakes import Mistake
 
-Report = Callable[[Mapping[str, int]], None]
+Report = Callable[[Mapping], None]
 
 
 def outcome(job: Job, report: Report) -> dict[str, object]:
@@ -29,7 +29,8 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
 
     Args:
       job: the cell and its data.
-      report: called with {"step", "steps"} about once a second; may raise `Stopped`.
+      report: called with {"step", "steps"} about once a second; may raise `Stopped`. Called with
+        {"note"} for a sentence that a person should read; then it raises nothing.
 
     Returns:
       {"status": "done", "diverged" or "failed", "reason", "provenance", ...}; a number that is

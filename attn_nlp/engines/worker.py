@@ -1,6 +1,6 @@
 """The process that trains cells, one after another, as a driver hands them over its pipes.
 
-Messages are lines of JSON: in come `hello`, `job` and `stop`, out go `ready`, `progress`,
+Messages are lines of JSON: in come `hello`, `job` and `stop`, out go `ready`, `progress`, `note`,
 `result` and `stopped`. When the driver's end closes, for whatever reason, the process ends.
 """
 
@@ -63,7 +63,10 @@ def _serve(file: str | None, trains: bool, out: BinaryIO) -> None:
     while True:
         job = jobs.get()
 
-        def report(progress: Mapping[str, int], spec: str = job.spec) -> None:
+        def report(progress: Mapping, spec: str = job.spec) -> None:
+            if "note" in progress:  # also of a cell that is just keeping what it has
+                _send(out, {"note": progress["note"], "spec": spec})
+                return
             if stopping.is_set():
                 raise Stopped
             _send(out, {"progress": dict(progress), "spec": spec})

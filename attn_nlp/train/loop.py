@@ -10,7 +10,6 @@ bit of the result. A look that was cut begins anew, with the same parameters.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from math import isfinite
@@ -40,7 +39,7 @@ def train(
       cell: the settings.
       prepared: its dataset, tokenised.
       report: called with {"step", "steps"} at least about once a second; what it raises ends the
-        training.
+        training. Called with {"note"} for a sentence that a person should read.
       checkpoints: where to keep the state now and then, and to look for one to go on from.
 
     Returns:
@@ -186,7 +185,7 @@ class _Lane:
         try:
             self.checkpoints.save(self.step, arrays, facts)
         except OSError as error:  # training goes on without: a full disk may be freed meanwhile
-            print(f"no checkpoint at step {self.step}: {error}", file=sys.stderr)
+            self.report({"note": f"no checkpoint at step {self.step}: {error}"})
 
     def resume(self) -> None:
         """Go on from the newest checkpoint that is whole, if there is one."""
@@ -199,7 +198,7 @@ class _Lane:
                 shapes["kept"] = self.state["params"]
             return jax.eval_shape(lambda: shapes)
 
-        found = self.checkpoints.load(like, lambda text: print(text, file=sys.stderr))
+        found = self.checkpoints.load(like, lambda text: self.report({"note": text}))
         if found is not None:
             arrays, facts = found
             self.state, self.total = arrays["state"], arrays["total"]

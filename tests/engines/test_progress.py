@@ -44,6 +44,13 @@ def test_the_last_line_says_how_busy_the_workers_were():
     assert "1 worker for 1 s: 0% busy" in stream.getvalue()
 
 
+def test_a_note_is_one_line_that_names_its_cell():
+    stream = io.StringIO()
+    with Progress(1, 0, stream) as progress:
+        progress.note(JOB, "two\nlines, \x1b[31mred\u202e")
+    assert stream.getvalue() == "attn-nlp: fake heads=1: two lines,  [31mred \n"
+
+
 def test_a_run_without_anything_to_do_is_silent():
     stream = io.StringIO()
     with Progress(10, 10, stream):

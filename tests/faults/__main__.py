@@ -20,13 +20,15 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from tests.faults import scenarios
+from tests.faults import scenarios, stopped
 from tests.faults.bad_inputs import BAD
 from tests.faults.classes import FAULTS
 from tests.faults.trials import Bench, Verdict, imported
 
 DISK = {"output": (2,), "data": (2, 4)}  # a file that the user named; else the store is unusable
 WORKER_POINTS = ("worker.job:before:1", "worker.result:before:2", "worker.result:after:1")
+
+STOPPED = "real training in workers, stopped"
 
 _benches: dict[str, Bench] = {}
 
@@ -91,6 +93,7 @@ def main() -> int:
         crowded = Path(folder) / "crowd"
         crowded.mkdir()
         verdicts.append(("runs side by side", scenarios.crowd(crowded)))
+        verdicts += [(STOPPED, each) for each in stopped.trials(Path(folder) / "stopped")]
     bad = _say(verdicts, time.monotonic() - began)
     print(f"{len(FAULTS)} kinds of faults and {len(BAD)} bad inputs, by their tests:", flush=True)
     tests = {each for fault in FAULTS for each in fault.tests} | {"tests/faults/test_bad_inputs.py"}
@@ -105,12 +108,16 @@ def _say(verdicts: list[tuple[str, Verdict]], seconds: float) -> int:
     for section in dict.fromkeys(section for section, _ in verdicts):
         some = [verdict for name, verdict in verdicts if name == section]
         print(f"{section}: {len(some)} tried, {sum(each.good for each in some)} held")
+    for name, verdict in verdicts:
+        if name == STOPPED:
+            print(f"  {verdict.plan}")
     bad = [(section, each) for section, each in verdicts if not each.good]
     for section, each in bad:
         print(f"BAD {section}: {each}")
     points = {each.plan.rpartition(":")[0] for _, each in verdicts if each.plan.endswith(":kill")}
     print(
-        f"faults tried {len(verdicts)}, kill points as (named point, phase) {len(points)}, "
+        f"faults tried {len(verdicts)}, kill points {len(points)}: a kill point is a (named point, "
+        "phase), and the phase is its side, before or after, and the n-th time that it is passed\n"
         f"cells lost {sum(each.lost for _, each in verdicts)}, "
         f"cells done twice {sum(each.twice for _, each in verdicts)}, "
         f"bytes differing in {sum(each.bytes_differ for _, each in verdicts)} outputs, "

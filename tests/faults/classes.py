@@ -26,6 +26,7 @@ RUN, STORE, CLAIMS = (
     "tests/store/test_claims.py",
 )
 BROKEN, LOCAL = "tests/store/test_faults.py", "tests/engines/test_local.py"
+STOPPED = "tests/faults/test_stopped.py"
 CHECKPOINT, ROWS = "tests/train/test_checkpoint.py", "tests/data/test_rows.py"
 
 FAULTS = (
@@ -35,6 +36,7 @@ FAULTS = (
         (
             f"{RUN}::test_a_driver_killed_midway_resumes_to_the_same_bytes",
             f"{CHECKPOINT}::test_where_it_was_cut_changes_no_bit",
+            f"{STOPPED}::test_stopped_amid_a_cell_it_goes_on_to_the_same_bytes",
         ),
     ),
     Fault(
@@ -82,12 +84,17 @@ FAULTS = (
         (
             f"{CHECKPOINT}::test_every_damaged_file_is_found",
             f"{CHECKPOINT}::test_damage_costs_steps_and_changes_no_bit",
+            f"{STOPPED}::"
+            "test_killed_with_a_damaged_checkpoint_it_says_so_and_goes_on_to_the_same_bytes",
         ),
     ),
     Fault(
         "a loss that is not finite",
         "the cell is diverged, counted, and its neighbours untouched",
-        (f"{LOCAL}::test_an_exception_fails_its_cell_alone",),
+        (
+            f"{LOCAL}::test_an_exception_fails_its_cell_alone",
+            f"{STOPPED}::test_cells_that_diverge_leave_the_others_done",
+        ),
     ),
     Fault(
         "out of memory",
