@@ -11,6 +11,7 @@ import pytest
 
 from attn_nlp import cli
 from attn_nlp.store import Store
+from attn_nlp.store.agreement import TOLERANCE
 from tests.store.records import record
 
 HEAVY = ("jax", "datasets", "matplotlib", "sklearn", "scipy")
@@ -89,6 +90,23 @@ def test_as_json(diff, stores):
     assert (pair["metric"], pair["largest"], pair["predictions"]) == ("test.accuracy", 0.25, 1)
     (elsewhere,) = found["equal_in_different_environments"]
     assert elsewhere["environment"] == {"jax": ["1", "2"]}
+
+
+def test_results_of_two_environments_may_differ_by_rounding(diff, tmp_path):
+    near = {"accuracy": 0.5 + TOLERANCE / 2, "loss": 1.0, "macro_f1": 0.5}
+    elsewhere = record(settings=settings(1), test=near, provenance={"jax": "2"})
+    here = write(tmp_path / "a", {"a" * 64: record(settings=settings(1))})
+    there = write(tmp_path / "b", {"a" * 64: elsewhere})
+    status, out, _ = diff(here, there)
+    assert status == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert ["in", "both,", "within", "0.05", "in", "another", "environment", "1"] in lines
+    assert ["encoder", "test", "test.accuracy", "0.025", "0", "other"] in lines, out
+    status, out, _ = diff(here, there, "--json")
+    assert (status, json.loads(out)["same"], json.loads(out)["different"]) == (0, True, [])
+    assert json.loads(out)["close"][0]["largest"] == pytest.approx(0.025)
+    same_place = write(tmp_path / "c", {"a" * 64: {**elsewhere, "provenance": {"jax": "1"}}})
+    assert diff(here, same_place)[0] == 3
 
 
 def test_long_lists_are_cut_and_say_so(diff, tmp_path):

@@ -24,10 +24,12 @@ _store = click.Path(dir_okay=False, path_type=Path)
 @click.argument("second", metavar="B", type=_store)
 @options.as_json
 def diff(first, second, as_json) -> int:
-    """Compare two stores cell by cell: results exactly, and the environments they come from.
+    """Compare two stores cell by cell: results, and the environments they come from.
 
-    Ends with 0 where both hold the same cells with the same results, with 3 where they differ;
-    another environment alone is said and is no difference. Neither store is changed.
+    Results of one environment must agree to the last bit, those of two to a tolerance, since
+    rounding differs. Ends with 0 where both hold the same cells with the same results in that
+    sense, with 3 where they differ; another environment alone is said and is no difference.
+    Neither store is changed.
 
     \b
     Examples:
@@ -49,6 +51,7 @@ def diff(first, second, as_json) -> int:
 
 def _as_text(found: Compared, first: Path, second: Path) -> str:
     from attn_nlp.plan import labels_among
+    from attn_nlp.store.agreement import TOLERANCE
 
     settings = [each.settings for each in found.pairs]
     settings += [*found.only_first.values(), *found.only_second.values()]
@@ -59,6 +62,7 @@ def _as_text(found: Compared, first: Path, second: Path) -> str:
         ["only in A", len(found.only_first)],
         ["only in B", len(found.only_second)],
         ["in both, equal", len(found.equal)],
+        [f"in both, within {TOLERANCE:g} in another environment", len(found.close)],
         ["in both, different", len(found.different)],
         ["in different environments", sum(bool(each.environment) for each in found.pairs)],
     ]
@@ -67,10 +71,11 @@ def _as_text(found: Compared, first: Path, second: Path) -> str:
         if cells:
             lines = [f"  {label(each)}" for each in list(cells.values())[:_SHOWN]]
             parts.append("\n".join([f"only in {name}:", *lines, *_more(len(cells))]))
-    if found.different:
-        heads = ["different", "what", "largest difference", "sentences", "environment"]
-        rows = [_row(each, label) for each in found.different[:_SHOWN]]
-        parts.append("\n".join([show.columns([heads, *rows]), *_more(len(found.different))]))
+    for head, pairs in (("different", found.different), ("close", found.close)):
+        if pairs:
+            heads = [head, "what", "largest difference", "sentences", "environment"]
+            rows = [_row(each, label) for each in pairs[:_SHOWN]]
+            parts.append("\n".join([show.columns([heads, *rows]), *_more(len(pairs))]))
     environments = _environments(found.pairs)
     if environments:
         parts.append("\n".join(["environments, A against B:", *environments]))
@@ -112,6 +117,7 @@ def _as_json(found: Compared) -> dict:
         "only_in_b": [{"spec": s, "settings": v} for s, v in found.only_second.items()],
         "equal": len(found.equal),
         "different": [vars(each) for each in found.different],
+        "close": [vars(each) for each in found.close],
         "equal_in_different_environments": [
             {"spec": each.spec, "environment": each.environment}
             for each in found.equal

@@ -1,8 +1,8 @@
 """Two stores, cell by cell: what only one of them has, what agrees, and what differs in what.
 
 A cell is the same cell in both where its spec is, that is, where settings, data and revisions are.
-Results are compared exactly; what only describes a run (seconds, memory, dates) is not compared.
-Environments are compared beside the results, since they say which differences are to be expected.
+Results of one environment are compared exactly; those of two may differ by rounding, by the
+tolerance of `agreement`. What only describes a run (seconds, memory, dates) is not compared.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from attn_nlp.store.results import RESULT, Store
+from attn_nlp.store.agreement import RESULT, contradictions, differing
+from attn_nlp.store.results import Store
 
 _AT_ONCE = 256  # cells in memory, with their predictions
 _METRICS = ("validation", "test")
@@ -30,6 +31,8 @@ class Pair:
       predictions: sentences classified otherwise; None where a store has no predictions, or
         another number of them.
       environment: what of the provenance differs, with both values.
+      contradicts: whether the results differ by more than their environments explain: at all in one
+        environment, by more than the tolerance in two.
     """
 
     spec: str
@@ -40,6 +43,7 @@ class Pair:
     largest: float | None
     predictions: int | None
     environment: Mapping[str, tuple[object, object]]
+    contradicts: bool
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Compared:
 
     Attributes:
       only_first, only_second: settings by spec of the cells that one store has.
-      pairs: cells that both have, differing ones first.
+      pairs: cells that both have; contradicting ones first, then differing ones.
     """
 
     only_first: Mapping[str, Mapping]
@@ -61,13 +65,18 @@ class Compared:
         return tuple(each for each in self.pairs if not each.differ)
 
     @property
+    def close(self) -> tuple[Pair, ...]:
+        """Cells with two results that differ as two environments may."""
+        return tuple(each for each in self.pairs if each.differ and not each.contradicts)
+
+    @property
     def different(self) -> tuple[Pair, ...]:
-        """Cells with two."""
-        return tuple(each for each in self.pairs if each.differ)
+        """Cells with two that contradict each other."""
+        return tuple(each for each in self.pairs if each.contradicts)
 
     @property
     def same(self) -> bool:
-        """Whether both stores hold the same cells with the same results."""
+        """Whether both stores hold the same cells with the same results, as far as can be asked."""
         return not (self.only_first or self.only_second or self.different)
 
 
@@ -83,7 +92,7 @@ def compare(first: Store, second: Store) -> Compared:
     return Compared(
         _settings(first, [spec for spec in here if spec not in there]),
         _settings(second, [spec for spec in there if spec not in here]),
-        tuple(sorted(pairs, key=lambda each: not each.differ)),
+        tuple(sorted(pairs, key=lambda each: (not each.contradicts, not each.differ))),
     )
 
 
@@ -104,15 +113,18 @@ def _pairs(first: Store, second: Store, specs: list[str]) -> Iterator[Pair]:
 
 def _pair(one: Mapping, other: Mapping) -> Pair:
     metric, largest = _largest(one, other)
+    differ = differing(one, other)
+    environment = _environment(one["provenance"] or {}, other["provenance"] or {})
     return Pair(
         spec=one["spec"],
         settings=one["settings"] or other["settings"] or {},
         status=(one["status"], other["status"]),
-        differ=tuple(name for name in RESULT if one[name] != other[name]),
+        differ=differ,
         metric=metric,
         largest=largest,
         predictions=_moved(one["predictions"], other["predictions"]),
-        environment=_environment(one["provenance"] or {}, other["provenance"] or {}),
+        environment=environment,
+        contradicts=bool(contradictions(one, other) if environment else differ),
     )
 
 

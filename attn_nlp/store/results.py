@@ -28,6 +28,7 @@ from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.experiment.tuning import settle
 from attn_nlp.faults import point
 from attn_nlp.mistakes import unknown
+from attn_nlp.store.agreement import RESULT, contradiction
 from attn_nlp.store.claims import Claims, Heart
 from attn_nlp.store.file import (
     StoreError,
@@ -40,16 +41,6 @@ from attn_nlp.store.schema import COLUMNS, JSON, LARGE, SHARED, SMALL, TABLES, c
 
 DEFAULT_PATH = Path("runs/attn_nlp.sqlite")
 FINAL = ("done", "diverged", "skipped")
-
-# Accuracies of one cell from two environments that lie further apart than this are an alarm: the
-# machines do not compute the same thing. Rounding alone moves a few sentences.
-TOLERANCE = 0.05
-
-# The columns that a cell decides; the others describe the run.
-RESULT = (
-    *("status", "parameters", "best_step", "validation", "test"),
-    *("confusion", "predictions", "confidences"),
-)
 
 
 class Store:
@@ -164,8 +155,8 @@ class Store:
           is replaced. Nothing is written where another process has taken the claim over meanwhile.
 
         Raises:
-          StoreError: the stored row was computed from other data, or in the same environment with
-            another result, or in another one with an accuracy further off than `TOLERANCE`.
+          StoreError: the stored row was computed from other data, or its result contradicts this
+            one (see `agreement`): at home by a bit, in another environment by more than rounding.
         """
         given = {**dict.fromkeys(COLUMNS), "finished_at": _now(), **record, "spec": spec}
         values = {
@@ -330,26 +321,13 @@ def _check_same(before: Mapping, given: Mapping) -> None:
             )
     if before["status"] not in FINAL or given["status"] not in FINAL:
         return
-    cell = f"cell {before['spec'][:12]} was computed twice"
-    if before["provenance"] != given["provenance"]:
-        apart = abs(_accuracy(before) - _accuracy(given))
-        if apart > TOLERANCE:
-            raise StoreError(
-                f"{cell}, in two environments, with accuracies {apart:.3f} apart, more than "
-                f"{TOLERANCE:g}; the first result was kept."
-            )
-        return
-    result = json.loads(canonical_json({name: given[name] for name in RESULT}))
-    differ = [name for name in RESULT if before[name] != result[name]]
-    if differ:
+    # As it would come back from the store.
+    deciding = canonical_json({name: given[name] for name in (*RESULT, "provenance")})
+    apart = contradiction(before, json.loads(deciding))
+    if apart:
         raise StoreError(
-            f"{cell} in one environment with different {', '.join(differ)}; the first result was "
-            "kept."
+            f"cell {before['spec'][:12]} was computed twice, {apart}; the first result was kept."
         )
-
-
-def _accuracy(record: Mapping) -> float:
-    return (record["test"] or {}).get("accuracy") or 0.0
 
 
 def _now() -> str:

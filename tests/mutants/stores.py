@@ -6,6 +6,8 @@ CLAIMS = "attn_nlp/store/claims.py"
 RESULTS = "attn_nlp/store/results.py"
 EXCHANGE = "attn_nlp/store/exchange.py"
 HEALTH = "attn_nlp/store/health.py"
+AGREEMENT = "attn_nlp/store/agreement.py"
+OF_AGREEMENT = "tests/store/test_agreement.py"
 OF_RESULTS = "tests/store/test_results.py"
 MACHINE = "tests/store/test_state_machine.py::TestStores::runTest"
 
@@ -61,10 +63,26 @@ SLIPS = (
     Slip(
         "no_alarm",
         RESULTS,
-        "    if differ:\n",
-        "    if differ and False:\n",
+        "    if apart:\n",
+        "    if apart and False:\n",
         f"{OF_RESULTS}::test_another_result_in_the_same_environment_is_an_alarm",
         "Two results of one cell in one environment differ, and nobody is told.",
+    ),
+    Slip(
+        "elsewhere_to_the_bit",
+        AGREEMENT,
+        'one["provenance"] == other["provenance"]',
+        'one["provenance"] is not None',
+        f"{OF_AGREEMENT}::test_threads_move_a_cell_by_no_more_than_the_tolerance",
+        "Results of two environments must agree to the last bit, which no machine can promise.",
+    ),
+    Slip(
+        "any_loss_agrees",
+        AGREEMENT,
+        'SCORES = ("accuracy", "loss")',
+        'SCORES = ("accuracy", "accuracy")',
+        f"{OF_AGREEMENT}::test_a_large_loss_may_differ_by_its_share",
+        "The loss of a second environment may be anything.",
     ),
     Slip(
         "claims_of_the_living_repaired",

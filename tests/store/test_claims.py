@@ -10,9 +10,9 @@ import pytest
 
 from attn_nlp import faults
 from attn_nlp.store import Store, StoreError
+from attn_nlp.store.agreement import TOLERANCE
 from attn_nlp.store.claims import Heart
 from attn_nlp.store.processes import GRACE_SECONDS, Watch
-from attn_nlp.store.results import TOLERANCE
 from tests.store.records import SPEC, record
 
 
@@ -142,9 +142,9 @@ def test_results_of_two_environments_may_differ_by_the_tolerance(path):
     elsewhere = {"provenance": {"jax": "2"}, "predictions": [1, 1]}
     with Store.open(path) as store:
         store.finish(SPEC, record())
-        near = {"accuracy": 0.5 + TOLERANCE / 2, "loss": 2.0, "macro_f1": 0.5}
+        near = {"accuracy": 0.5 + TOLERANCE / 2, "loss": 1.0 + TOLERANCE / 2, "macro_f1": 0.9}
         assert not store.finish(SPEC, record(test=near, **elsewhere))
         apart = {"accuracy": 0.5 + 2 * TOLERANCE, "loss": 1.0, "macro_f1": 0.5}
-        with pytest.raises(StoreError, match=r"two environments, with accuracies 0\.100 apart"):
+        with pytest.raises(StoreError, match=r"two environments, with test accuracy 0\.100 apart"):
             store.finish(SPEC, record(test=apart, **elsewhere))
         assert store.records([SPEC])[SPEC]["test"]["accuracy"] == 0.5

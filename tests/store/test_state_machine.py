@@ -25,11 +25,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from attn_nlp import faults
 from attn_nlp.experiment.identity import key_of
 from attn_nlp.store import FINAL, Store, StoreError
+from attn_nlp.store.agreement import RESULT, TOLERANCE
 from attn_nlp.store.claims import Heart
 from attn_nlp.store.exchange import export, merge
 from attn_nlp.store.health import examine, repair
 from attn_nlp.store.processes import GRACE_SECONDS, Watch
-from attn_nlp.store.results import RESULT, TOLERANCE
 from attn_nlp.store.schema import COLUMNS
 from tests.store.records import record
 from tests.store.system import Process, System
