@@ -102,6 +102,20 @@ def test_words_tell_the_classes_apart():
     assert [each["step"] for each in steps] == [0, 1, 2, 3]
 
 
+def test_of_strengths_equally_right_the_smallest_is_taken():
+    """All four are right on both sentences of validation; only the loss tells them apart."""
+    given = data(rows={"train": [("a fine film", 1), ("a dull film", 0)] * 10})
+    found = tfidf_logreg(given, silent)
+    x, labels = ({split: f(given, split) for split in given.rows} for f in (weighed, labels_of))
+    losses = []
+    for strength in STRENGTHS:
+        log_shares = fitted(x["train"], labels["train"], 2, strength)(x["validation"])
+        assert (log_shares.argmax(axis=1) == labels["validation"]).all()
+        losses.append(-log_shares[[0, 1], labels["validation"]].mean())
+    assert min(abs(losses[0] - loss) for loss in losses[1:]) > 0.01
+    assert found["validation"]["loss"] == pytest.approx(losses[0], rel=1e-3)
+
+
 def test_the_test_split_is_read_once_and_last():
     read = data()
     tfidf_logreg(read, silent)
@@ -170,9 +184,14 @@ def terms(text: str, language: str) -> list[str]:
     return words + [f"{one} {two}" for one, two in pairwise(words)]
 
 
+def labels_of(data: Data, split: str) -> np.ndarray:
+    """The labels of a split, from its rows."""
+    return np.array([label for _, label in data.rows[split]])
+
+
 def weighed(data: Data, split: str) -> np.ndarray:
     """x[d, w] = (1 + log tf[d, w]) (1 + log((1 + N) / (1 + df[w]))), each row to unit length."""
-    language = data.facts["language"]
+    language = data.facts.get("language", "en")
     train = [terms(text, language) for text, _ in data.rows["train"]]
     known = sorted({term for each in train for term in each})
     seen_in = Counter(term for each in train for term in set(each))
@@ -215,7 +234,7 @@ def test_the_linear_floor_and_its_oracle(language, classes):
     """The formula of the docstring worked out by hand, and its least value found by SciPy."""
     data = made(language, classes)
     x = {split: weighed(data, split) for split in data.rows}
-    labels = {split: np.array([label for _, label in rows]) for split, rows in data.rows.items()}
+    labels = {split: labels_of(data, split) for split in data.rows}
     found = tfidf_logreg(data, silent)
 
     models = [fitted(x["train"], labels["train"], classes, strength) for strength in STRENGTHS]

@@ -10,6 +10,7 @@ PROGRAM = "attn_nlp/train/program.py"
 ADAMW = "attn_nlp/train/adamw.py"
 LOOP = "attn_nlp/train/loop.py"
 METRICS = "attn_nlp/train/metrics.py"
+FLOORS = "attn_nlp/floors.py"
 STREAMS = "attn_nlp/streams.py"
 OF_BATCHES = "tests/data/test_batches.py"
 OF_TOKENS = "tests/data/test_tokens.py"
@@ -329,6 +330,14 @@ SLIPS = (
         'feed_forward = 2 * n["E"] * n["F"]',
         f"{OF_COSTS}::test_with_pencil_and_paper",
         "A multiplication and an addition are counted as one operation.",
+    ),
+    Slip(
+        "largest_among_equals",
+        FLOORS,
+        "if accuracy > best:",
+        "if accuracy >= best:",
+        "tests/test_floors.py::test_of_strengths_equally_right_the_smallest_is_taken",
+        "Of penalties equally right on validation the weakest is taken.",
     ),
     Slip(
         "paths_run_together",
