@@ -54,6 +54,7 @@ bench: $(VENV)/installed-dev
 	@$(RUN) -m benchmarks.whole_table --size M --cold --rival-cells 12 --out bench
 	@$(RUN) -m benchmarks.long_texts --out bench
 	@$(RUN) -m benchmarks.tables --out bench
+	@$(RUN) -m benchmarks.tokenising --out bench
 
 # The page of all parts, from their registry lines.
 catalogue: $(VENV)/installed

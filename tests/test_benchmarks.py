@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import processes, rivals, training, whole_table
+from benchmarks import processes, rivals, tokenising, training, whole_table
 from benchmarks.whole_table import Given, Portion
 from tests.conftest import required
 
@@ -101,3 +101,12 @@ def test_a_rival_that_is_another_model_has_no_ratio():
     late = [{**rounds[0], name: {"fault": "did not finish in 180 s"}}]
     text = training.markdown("S", training.summary(late, [10.0], {}))
     assert f"| {name} | did not finish in 180 s |" in text
+
+
+def test_tokenising_is_timed_for_every_tokeniser(tmp_path):
+    lines = [f"film number {n} is {'fine' if n % 2 else 'dull'}.,{n % 2}" for n in range(60)]
+    (tmp_path / "reviews.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
+    found = tokenising.measured(str(tmp_path / "reviews.csv"), tmp_path / "cache", 1)
+    assert [line["tokens"] for line in found] == ["word", "char", "bpe"]
+    assert all(line["sentences"] == 60 for line in found)
+    assert all(line[name] > 0 for line in found for name in ("train", "encode", "library_encode"))

@@ -1,0 +1,114 @@
+"""Processor seconds to tokenise 100,000 sentences, beside the library's own encoding.
+
+    python -m benchmarks.tokenising                                     docstrings, no download
+    python -m benchmarks.tokenising --dataset sst2 --dataset chnsenticorp --out bench
+
+For every dataset and tokeniser: learning the vocabulary from the train split, encoding all splits,
+the same encoding by `encode_batch_fast` of the library, once the ids agree, and preparing the whole
+dataset when that was done before. One thread, medians of rounds. A dataset of fewer sentences is
+scaled to 100,000, which counts what it costs once too often: cutting each character and encoding
+each distinct piece for the first time, and joining byte pairs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from attn_nlp.data import TOKENISERS, DataSettings, prepare
+from attn_nlp.data.loading import load
+from attn_nlp.data.pieces import CHUNK
+from attn_nlp.data.rows import check
+from attn_nlp.data.tokens import encode
+
+SENTENCES = 100_000
+VOCABULARY, LENGTH = 8000, 128
+
+
+def seconds(call: Callable[[], Any], rounds: int) -> tuple[float, Any]:
+    """Median processor seconds of a call, and what it returned last."""
+    taken, found = [], None
+    for _ in range(rounds):
+        began = time.process_time()
+        found = call()
+        taken.append(time.process_time() - began)
+    return statistics.median(taken), found
+
+
+def by_library(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    """The first ids of every text as the library encodes them."""
+    return [
+        encoding.ids[:LENGTH]
+        for start in range(0, len(texts), CHUNK)
+        for encoding in tokenizer.encode_batch_fast(
+            texts[start : start + CHUNK], add_special_tokens=False
+        )
+    ]
+
+
+def measured(dataset: str, folder: Path, rounds: int) -> list[dict]:
+    """A line for each tokeniser."""
+    rows, _ = check(load(dataset, folder))
+    train = rows["train"].texts
+    texts = [text for split in rows.values() for text in split.texts]
+    lines = []
+    for name, tokeniser in TOKENISERS.items():
+        train_seconds, tokenizer = seconds(lambda t=tokeniser: t.train(train, VOCABULARY), rounds)
+        ours, found = seconds(lambda t=tokenizer: encode(t, texts, LENGTH), rounds)
+        theirs, expected = seconds(lambda t=tokenizer: by_library(t, texts), rounds)
+        for row, ids in zip(found.ids, expected, strict=True):
+            assert row[: len(ids)].tolist() == ids or not ids, "other ids than the library's"
+        settings = DataSettings(dataset, tokens=name, vocabulary=VOCABULARY, length=LENGTH)
+        prepare(settings, folder)
+        again, _ = seconds(lambda s=settings: prepare(s, folder), rounds)
+        scale = SENTENCES / len(texts)
+        lines.append(
+            {
+                "dataset": dataset,
+                "tokens": name,
+                "sentences": len(texts),
+                "train": train_seconds * SENTENCES / len(train),
+                "encode": ours * scale,
+                "library_encode": theirs * scale,
+                "prepared_before": again,
+            }
+        )
+    return lines
+
+
+@click.command()
+@click.option("--dataset", "datasets", multiple=True, default=["docstrings"], show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where JSON goes.")
+def main(datasets: tuple[str, ...], rounds: int, out: Path | None) -> None:
+    """Time the way from texts to ids."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    lines = []
+    print("| processor seconds for 100,000 | sentences | learn | encode | library | known before |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for dataset in datasets:
+            for line in measured(dataset, Path(folder), rounds):
+                print(
+                    f"| {line['dataset']}, {line['tokens']} | {line['sentences']:,}"
+                    f" | {line['train']:.2f} s | {line['encode']:.2f} s"
+                    f" | {line['library_encode']:.2f} s | {line['prepared_before']:.2f} s |",
+                    flush=True,
+                )
+                lines.append(line)
+    print("\n`known before`: the whole dataset, as many sentences as it has, prepared again.")
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "tokenising.json").write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
