@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from attn_nlp.stats import McNemar, TwoWay, mcnemar, right, two_way
 from attn_nlp.stats.sentences import RESAMPLES, RNG_SEED
@@ -17,6 +19,9 @@ from attn_nlp.tables.grid import FLOOR, Grid, GridRow
 from attn_nlp.tables.layout import Layout, Place
 from attn_nlp.tables.stars import p_text
 from attn_nlp.tables.text import STARRED
+
+if TYPE_CHECKING:
+    import numpy as np
 
 VALUE = "test.accuracy"  # the only number that is a mean over sentences whose parts are stored
 COLUMNS = ("predictions", "gold")  # that a record needs beside those of any table
@@ -29,34 +34,58 @@ def with_sentences(
     """The rows, with `Entry.sentences` wherever an entry is compared with the baseline."""
     if value != VALUE or layout.baseline is None:
         return list(rows)
+    answered = {where: _answered(place, records) for where, place in layout.places.items()}
     judged = []
     for number, row in enumerate(rows):
         entries = list(row.entries)
         for at, column in enumerate(layout.columns):
             if entries[at].comparison is not None:
-                places = layout.place(number, column), layout.place(layout.baseline, column)
-                entries[at] = dataclasses.replace(entries[at], sentences=_judged(*places, records))
+                pair = answered[number, column], answered[layout.baseline, column]
+                entries[at] = dataclasses.replace(entries[at], sentences=_judged(*pair))
         judged.append(dataclasses.replace(row, entries=tuple(entries)))
     return judged
 
 
-def _judged(
-    variant: Place, baseline: Place, records: Mapping[str, dict]
-) -> TwoWay | McNemar | None:
+@dataclass(frozen=True)
+class _Answered:
+    """What the finished runs of a place answered.
+
+    Attributes:
+      rows: the replicates in their order, each with its row of `right`; None where there are no
+        predictions for these labels.
+      gold: the labels of the test split.
+      right: (runs, sentences) bool.
+    """
+
+    rows: Mapping[tuple, int | None]
+    gold: Sequence[int]
+    right: np.ndarray | None
+
+
+def _answered(place: Place, records: Mapping[str, dict]) -> _Answered:
+    """The runs that are done, sentence by sentence."""
+    found = [(replicate, records.get(cell["spec"])) for replicate, cell in place.cells.items()]
+    done = [(replicate, each) for replicate, each in found if each and each["status"] == "done"]
+    gold = next((each["gold"] for _, each in done if each.get("gold")), ())
+    rows: dict[tuple, int | None] = {}
+    answers = []
+    for replicate, each in done:
+        known = _known(each, gold)
+        rows[replicate] = len(answers) if known else None
+        answers += [each["predictions"]] if known else []
+    return _Answered(rows, gold, right(answers, gold) if answers else None)
+
+
+def _judged(variant: _Answered, baseline: _Answered) -> TwoWay | McNemar | None:
     """Both rows' runs of the replicates that they share, sentence by sentence."""
-    pairs = []
-    for replicate, cell in variant.cells.items():
-        other = baseline.cells.get(replicate)
-        pair = records.get(cell["spec"]), records.get(other["spec"] if other else "")
-        if all(each is not None and each["status"] == "done" for each in pair):
-            pairs.append(pair)
-    if not pairs:
+    if variant.right is None or baseline.right is None or variant.gold != baseline.gold:
         return None
-    gold = pairs[0][0].get("gold")
-    if not gold or not all(_known(each, gold) for pair in pairs for each in pair):
+    shared = [replicate for replicate in variant.rows if replicate in baseline.rows]
+    rows = [[each.rows[replicate] for replicate in shared] for each in (variant, baseline)]
+    if not shared or None in rows[0] or None in rows[1]:
         return None
-    ours, theirs = (right([pair[i]["predictions"] for pair in pairs], gold) for i in (0, 1))
-    return mcnemar(ours[0], theirs[0]) if len(pairs) == 1 else two_way(ours, theirs)
+    ours, theirs = variant.right[rows[0]], baseline.right[rows[1]]
+    return mcnemar(ours[0], theirs[0]) if len(shared) == 1 else two_way(ours, theirs)
 
 
 def _known(record: Mapping, gold: Sequence[int]) -> bool:

@@ -94,6 +94,13 @@ def test_other_test_sentences_are_not_mixed():
     assert entry(build(plain, experiment, records), "1/D", 1).sentences is None
 
 
+def test_a_run_without_predictions_that_is_not_compared_hides_nothing():
+    plain, experiment, records = with_predictions()
+    records["sst2/none/1/0"]["predictions"] = None
+    records["sst2/rsqrt_dim/1/0"]["status"] = "failed"  # the baseline's run of that seed
+    assert entry(build(plain, experiment, records), "unscaled").sentences.seeds == 6
+
+
 def test_a_table_without_a_baseline_compares_no_sentences():
     plain, experiment, records = with_predictions()
     rows = [row | {"baseline": False} for row in plain["rows"]]
