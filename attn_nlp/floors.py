@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from attn_nlp.registry import model
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from attn_nlp.data import Prepared
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
@@ -39,6 +39,8 @@ def majority(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     Returns:
       The result of a model, as `attn_nlp.models.encoder` returns it; C parameters.
     """
+    import numpy as np  # inside, so that listing parts does not wait for it
+
     began = time.perf_counter()
     report({"step": 0, "steps": 1})
     counts = np.bincount(prepared.labels_of("train"), minlength=len(prepared.class_names))
@@ -80,6 +82,7 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     References:
       Pedregosa et al., "Scikit-learn: Machine Learning in Python", JMLR 12, 2011.
     """
+    import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits

@@ -255,7 +255,7 @@ experiment.resolve("name", "Why?")
         "import attn_nlp.store, attn_nlp.plan, attn_nlp.tables, attn_nlp.stats",
         "import attn_nlp.run, attn_nlp.engines",
         "import attn_nlp.cli.main",
-        "import attn_nlp.figures, attn_nlp.catalogue; attn_nlp.catalogue.markdown()",
+        "import attn_nlp.figures, attn_nlp.catalogue.markdown as page; page.markdown()",
         "import attn_nlp.report",
     ],
     ids=["listing parts", "resolving", "tables", "running", "command line", "catalogue", "report"],
@@ -263,6 +263,13 @@ experiment.resolve("name", "Why?")
 def test_starting_is_light(code):
     loaded = modules_after(code)
     assert not loaded & set(HEAVY)
+
+
+@pytest.mark.parametrize("name", ["[]", "['sofmax']"])
+def test_parts_are_listed_without_numpy(name):
+    """Half of the time that a list of names, or the news of a misspelt one, used to take."""
+    loaded = modules_after(f"from attn_nlp.cli import main; main(['parts', *{name}])")
+    assert not loaded & {"numpy", "attn_nlp.tables", "attn_nlp.experiment"}
 
 
 def test_a_report_is_written_without_jax(tmp_path):

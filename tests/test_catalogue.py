@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from attn_nlp import costs, registry
-from attn_nlp.catalogue import known, markdown, one, page, some, words
+from attn_nlp.catalogue import words
+from attn_nlp.catalogue.lookup import known, one, some
+from attn_nlp.catalogue.markdown import markdown
+from attn_nlp.catalogue.page import page
 from attn_nlp.catalogue.price import LENGTHS, price, rounded
 from attn_nlp.mistakes import Mistake
 from attn_nlp.registry import Learned, Named, Numeric, Static

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from attn_nlp import cli, registry
-from attn_nlp.catalogue import markdown as catalogue_page
+from attn_nlp.catalogue.markdown import markdown as catalogue_page
 from attn_nlp.store import Store
 from attn_nlp.tables import FORMATS
 from attn_nlp.tables import suffix as suffix_of

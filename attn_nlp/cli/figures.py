@@ -48,12 +48,13 @@ def mechanism(name, everything, folder, format) -> None:
       attn-nlp figure mechanism normaliser:softmax --format svg
       attn-nlp figure mechanism --all --out pictures
     """
-    from attn_nlp import catalogue, figures, registry
+    from attn_nlp import figures, registry
+    from attn_nlp.catalogue.lookup import one
 
     if (name is None) == (not everything):
         raise click.UsageError("give either the NAME of a part or --all.")
     formats = _formats(format)
-    for part in registry.parts() if everything else [catalogue.one(name)]:
+    for part in registry.parts() if everything else [one(name)]:
         _save(figures.mechanism(part), folder, formats)
 
 

@@ -29,9 +29,9 @@ def parts(name, markdown, as_json) -> None:
     if markdown and (name or as_json):
         raise click.UsageError("--markdown is one page of all parts; give it alone.")
     if markdown:
-        from attn_nlp import catalogue
+        from attn_nlp.catalogue.markdown import markdown as all_parts
 
-        click.echo(catalogue.markdown(), nl=False)
+        click.echo(all_parts(), nl=False)
     elif name in (None, *registry.SLOTS):
         _list(registry.parts(name), as_json)
     else:
@@ -49,13 +49,15 @@ def _list(found, as_json: bool) -> None:
 
 def _tell(name: str, as_json: bool) -> None:
     """The page of a part; of several where the name stands in several slots."""
-    from attn_nlp import catalogue
+    from attn_nlp.catalogue.lookup import some
 
-    found = catalogue.some(name)
+    found = some(name)
     if as_json:
         _list(found, as_json)
     else:
-        click.echo("\n\n".join(map(catalogue.page, found)))
+        from attn_nlp.catalogue.page import page
+
+        click.echo("\n\n".join(map(page, found)))
 
 
 @click.command()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from attn_nlp.stats import McNemar, TwoWay, mcnemar, right, two_way
 from attn_nlp.stats.sentences import RESAMPLES, RNG_SEED
@@ -19,9 +19,6 @@ from attn_nlp.tables.grid import FLOOR, Grid, GridRow
 from attn_nlp.tables.layout import Layout, Place
 from attn_nlp.tables.stars import p_text
 from attn_nlp.tables.text import STARRED
-
-if TYPE_CHECKING:
-    import numpy as np
 
 VALUE = "test.accuracy"  # the only number that is a mean over sentences whose parts are stored
 COLUMNS = ("predictions", "gold")  # that a record needs beside those of any table
@@ -54,12 +51,12 @@ class _Answered:
       rows: the replicates in their order, each with its row of `right`; None where there are no
         predictions for these labels.
       gold: the labels of the test split.
-      right: (runs, sentences) bool.
+      right: (runs, sentences) array of bool; None where no run is known.
     """
 
     rows: Mapping[tuple, int | None]
     gold: Sequence[int]
-    right: np.ndarray | None
+    right: Any
 
 
 def _answered(place: Place, records: Mapping[str, dict]) -> _Answered:

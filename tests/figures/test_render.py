@@ -8,14 +8,14 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from attn_nlp.catalogue import one
+from attn_nlp.catalogue.lookup import one
 from attn_nlp.figures import mechanism, plate, save
 from attn_nlp.figures.render import LOOKS
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from attn_nlp.catalogue import one
+from attn_nlp.catalogue.lookup import one
 from attn_nlp.figures import mechanism, save
 save(mechanism(one("query_mix")), Path(sys.argv[1]))
 print(*sys.modules)
