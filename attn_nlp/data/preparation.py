@@ -1,9 +1,9 @@
 """From a dataset's name to a prepared folder.
 
 A prepared folder is named after a hash of everything that decided its content: the fingerprint of
-the rows, the settings, the provenance, our own code. It is written under another name and moved
-into place, so a reader sees all of it or nothing, and of two writers the slower finds its work
-done.
+the rows, the settings, the provenance, our own code. It is written under another name, brought to
+the disk and moved into place, so a reader sees all of it or nothing, also after a power cut, and of
+two writers the slower finds its work done. A folder that is damaged all the same is made anew.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def prepare_in(settings: DataSettings, folder: Path) -> Prepared:
         try:
             return open_prepared(target)
         except Mistake:
-            shutil.rmtree(target)  # a disk's fault or a hand's; the rows are at hand
+            _clear(target)  # a disk's fault or a hand's; the rows are at hand
     unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
     try:
         arrays, kept, tokenizer = build(settings, source, raw, splits, class_names)
@@ -220,8 +221,12 @@ def write(
     (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     texts = [text for split in SPLITS for text in splits[split].texts]
     write_columns(folder / "texts.parquet", {"text": texts})
-    text = json.dumps(kept, indent=1, ensure_ascii=False)
+    sizes = {each.name: each.stat().st_size for each in sorted(folder.iterdir())}
+    text = json.dumps(kept | {"bytes": sizes}, indent=1, ensure_ascii=False)
     (folder / "prepared.json").write_text(text + "\n", encoding="utf-8")
+    with point("data.fsync"):
+        for each in [*folder.iterdir(), folder]:
+            _sync(each)
 
 
 def put(unfinished: Path, target: Path) -> None:
@@ -232,3 +237,23 @@ def put(unfinished: Path, target: Path) -> None:
         except OSError:
             if not target.is_dir():
                 raise
+    _sync(target.parent)
+
+
+def _clear(target: Path) -> None:
+    """Take a damaged folder away, in one step, so that its name is free at once."""
+    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".damaged-"))
+    with suppress(FileNotFoundError):  # another run was first
+        os.rename(target, aside / target.name)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

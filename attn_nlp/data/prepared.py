@@ -148,6 +148,8 @@ def open_prepared(path: Path) -> Prepared:
     path = Path(path)
     try:
         kept = json.loads((path / "prepared.json").read_text(encoding="utf-8"))
+        if any((path / name).stat().st_size != size for name, size in kept["bytes"].items()):
+            raise ValueError("a file was cut")  # texts and tokenizer are not read until asked for
         with (
             (path / "arrays.npz").open("rb") as file,  # ours to close: NumPy leaks a damaged one
             np.load(file, allow_pickle=False) as arrays,

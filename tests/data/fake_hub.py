@@ -18,7 +18,7 @@ class FakeHub:
     Args:
       repository: owner/name.
       files: path in the repository -> content.
-      fault: "" or "silent" (accepts, never answers) or "503".
+      fault: "" or "silent" (accepts, never answers), "503" or "cut" (half of every file comes).
     """
 
     def __init__(self, repository: str, files: dict[str, bytes], fault: str = "") -> None:
@@ -62,7 +62,7 @@ class FakeHub:
         resolve = re.fullmatch(rf"/datasets/{self.repository}/resolve/([^/]+)/(.+)", path)
         tree = re.fullmatch(rf"/api/datasets/{self.repository}/tree/{SHA}/?(.*)", path)
         if resolve and resolve[2] in self.files:
-            self.send(request, 200, self.files[resolve[2]])
+            self.send(request, 200, self.files[resolve[2]], cut=self.fault == "cut")
         elif resolve:
             self.send(request, 404, b"", {"X-Error-Code": "EntryNotFound"})
         elif tree:
@@ -91,7 +91,11 @@ class FakeHub:
 
     @staticmethod
     def send(
-        request: BaseHTTPRequestHandler, status: int, body: bytes, headers: dict | None = None
+        request: BaseHTTPRequestHandler,
+        status: int,
+        body: bytes,
+        headers: dict | None = None,
+        cut: bool = False,
     ) -> None:
         request.send_response(status)
         request.send_header("X-Repo-Commit", SHA)
@@ -101,4 +105,4 @@ class FakeHub:
             request.send_header(name, value)
         request.end_headers()
         if request.command != "HEAD":
-            request.wfile.write(body)
+            request.wfile.write(body[: len(body) // 2] if cut else body)

@@ -123,6 +123,19 @@ def test_a_busy_hub_is_unreachable(files, tmp_path):
     assert "status 503" in answer["mistake"]
 
 
+def test_a_download_cut_midway_is_one_sentence_and_the_cache_heals(files, tmp_path):
+    with FakeHub("owner/name", files, fault="cut") as hub:
+        cut = load(hub.endpoint, tmp_path / "home", "owner/name")
+        assert any(asked.startswith("GET /datasets/owner/name/resolve/") for asked in hub.asked)
+        hub.fault = ""
+        whole = load(hub.endpoint, tmp_path / "home", "owner/name")
+    assert "cannot load 'owner/name' from the Hub: " in cut["mistake"]
+    assert "HF_HUB_OFFLINE=1" in cut["mistake"]
+    assert "\n" not in cut["mistake"]
+    assert whole.get("mistake") is None
+    assert whole["texts"] == ["NA", "ja ja"]
+
+
 def test_a_silent_hub_is_given_up_within_ten_seconds():
     from attn_nlp.data.hub import DEADLINE_SECONDS, why_unreachable
 

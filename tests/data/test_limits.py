@@ -33,6 +33,26 @@ def test_a_text_named_many_times_is_counted_each_time(bomb):
         read_splits("parquet", {"train": [bomb]})
 
 
+def test_zeros_that_unpack_to_gigabytes_are_refused_by_their_footer(tmp_path, monkeypatch):
+    """Its footer names one group of 16 MiB of zeros 257 times: 4 GiB in a few hundred kilobytes."""
+    path, footer = tmp_path / "train.parquet", tmp_path / "footer"
+    zeros = arrow.table({"text": ["0" * (16 << 20)], "label": ["a"]})
+    parquet.write_table(zeros, path, compression="zstd", use_dictionary=False)
+    once = parquet.read_metadata(path)
+    many = parquet.read_metadata(path)
+    for _ in range(256):
+        many.append_row_groups(once)
+    many.write_metadata_file(footer)
+    path.write_bytes(path.read_bytes() + footer.read_bytes()[len(b"PAR1") :])
+    assert path.stat().st_size < 2_000_000
+    assert parquet.ParquetFile(path).read_row_group(256).equals(zeros), "it really unpacks"
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", None)  # nothing is unpacked now
+    with pytest.raises(
+        Mistake, match=r"train\.parquet would unpack to more than the 4,294,967,296"
+    ):
+        read_splits("parquet", {"train": [path]})
+
+
 def test_what_the_footer_declares_is_believed(tmp_path, monkeypatch):
     path = tmp_path / "train.parquet"
     parquet.write_table(arrow.table({"text": [f"{n:01000}" for n in range(100)]}), path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -182,20 +184,60 @@ def test_concurrent_writers_are_harmless(csv, tmp_path):
     assert len(list((tmp_path / "kept").iterdir())) == 1
 
 
-@pytest.mark.parametrize("file", ["prepared.json", "arrays.npz"])
-@pytest.mark.parametrize("harm", ["cut", "remove"])
+FILES = ["prepared.json", "arrays.npz", "texts.parquet", "tokenizer.json"]
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("harm", ["cut", "empty", "remove"])
 def test_a_damaged_folder_is_named_and_made_anew(csv, tmp_path, file, harm):
     settings = DataSettings(str(csv))
     first = prepare(settings, tmp_path / "kept")
-    if harm == "cut":
-        content = (first.path / file).read_bytes()
-        (first.path / file).write_bytes(content[: len(content) // 2])
+    content = (first.path / file).read_bytes()
+    if harm != "remove":
+        (first.path / file).write_bytes(content[: len(content) // 2 if harm == "cut" else 0])
     else:
         (first.path / file).unlink()
     with pytest.raises(Mistake, match="missing or damaged; delete the folder"):
         open_prepared(first.path)
     again = prepare(settings, tmp_path / "kept")
     np.testing.assert_array_equal(again.ids, first.ids)
+    assert (again.path / file).read_bytes() == content
+    assert list((tmp_path / "kept").iterdir()) == [again.path]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_an_empty_folder_or_a_file_in_its_place_is_made_anew(csv, tmp_path, kind):
+    settings = DataSettings(str(csv))
+    first = prepare(settings, tmp_path / "kept")
+    texts = first.texts("test")
+    shutil.rmtree(first.path)
+    first.path.mkdir() if kind == "folder" else first.path.touch()
+    again = prepare(settings, tmp_path / "kept")
+    assert (again.path, again.texts("test")) == (first.path, texts)
+    assert list((tmp_path / "kept").iterdir()) == [again.path]
+
+
+def test_everything_is_on_the_disk_before_its_name_is(csv, tmp_path, monkeypatch):
+    """A rename may reach the disk before what it names; a power cut then leaves empty files."""
+    synced, before = set(), []
+    real = os.fsync, os.replace
+
+    def fsync(handle):
+        synced.add(os.fstat(handle).st_ino)
+        real[0](handle)
+
+    def replace(source, target):
+        if os.path.isdir(source):
+            before.extend({each.stat().st_ino for each in Path(source).iterdir()} - synced)
+        real[1](source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    found = prepare(DataSettings(str(csv)), tmp_path / "kept")
+    assert before == []
+    inodes = {each.stat().st_ino for each in [*found.path.iterdir(), found.path.parent]}
+    assert inodes <= synced
+    assert len(inodes) == 5
 
 
 class Payload:
@@ -213,6 +255,9 @@ def test_a_pickle_in_the_cache_is_never_run(csv, tmp_path):
     arrays = dict(np.load(data.path / "arrays.npz"))
     arrays["ids"] = np.array([Payload(tmp_path / "run")], dtype=object)
     np.savez(data.path / "arrays.npz", allow_pickle=True, **arrays)
+    kept = json.loads((data.path / "prepared.json").read_text())
+    kept["bytes"]["arrays.npz"] = (data.path / "arrays.npz").stat().st_size
+    (data.path / "prepared.json").write_text(json.dumps(kept))
     again = prepare(DataSettings(str(csv)), tmp_path / "kept")
     assert not (tmp_path / "run").exists()
     np.testing.assert_array_equal(again.ids, data.ids)
