@@ -25,7 +25,8 @@ SHOWN = (
     *("status", "reason", "validation", "test", "data", "provenance"),
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
 )
-_PREDICTED = ("predictions", "gold")
+# What a table of scores reads, beside the split that its value is of.
+_SCORES = ("status", "reason", "data", "provenance", "parameters", "predictions", "gold")
 
 
 @click.command()
@@ -97,10 +98,10 @@ def check_output(format: str | None, out: Path | None) -> None:
 
 @dataclass(frozen=True)
 class View:
-    """A way to look at a table: what makes its grids, and the columns that it reads too."""
+    """A way to look at a table: what makes its grids, and the columns that it reads."""
 
     make: Callable[..., Sequence[Grid]]
-    columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] = SHOWN
 
 
 def _view_of(asked: Mapping[str, Any]) -> View:
@@ -116,14 +117,14 @@ def _view_of(asked: Mapping[str, Any]) -> View:
     views = {
         "cost": View(lambda *given: [cost(*given)]),
         "tuning": View(lambda *given: [tuning(*given)]),
-        "per_class": View(per_class, ("confusion",)),
-        "to_reach": View(lambda t, e, r: [to_reach(t, e, r, target)], ("history",)),
+        "per_class": View(per_class, (*SHOWN, "confusion")),
+        "to_reach": View(lambda t, e, r: [to_reach(t, e, r, target)], (*SHOWN, "history")),
     }
     named = [name for name, value in asked.items() if value not in (None, False)]
     if len(named) > 1:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in named)
         raise Mistake(f"{options} are different tables; ask for one of them.")
-    return views[named[0]] if named else View(lambda *given: [build(*given)], _PREDICTED)
+    return views[named[0]] if named else View(lambda *given: [build(*given)], _SCORES)
 
 
 def write(
@@ -142,7 +143,8 @@ def write(
 
     view = view or _view_of({})
     resolved = store.settled(resolved)
-    columns = (*SHOWN, *view.columns)
+    splits = {table["value"].split(".")[0] for table in resolved.tables}
+    columns = (*view.columns, *sorted(splits & {*SHOWN}))
     records = store.records(wanted(resolved), columns, {"predictions"} & {*columns})
     grids = [grid for each in resolved.tables for grid in view.make(each, resolved, records)]
     if not grids:

@@ -81,12 +81,12 @@ def deviation(values: Sequence[float]) -> float:
     if constant(values):
         return 0.0
     mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((x - mean) ** 2 for x in values) / (len(values) - 1))
+    return math.sqrt(math.fsum([(x - mean) ** 2 for x in values]) / (len(values) - 1))
 
 
 def constant(values: Sequence[float]) -> bool:
     """Whether all values are one value, up to rounding."""
-    return max(values) - min(values) <= DUST * max(1.0, *(abs(x) for x in values))
+    return max(values) - min(values) <= DUST * max(1.0, *map(abs, values))
 
 
 def t_quantile(df: int, probability: float) -> float:
@@ -111,6 +111,6 @@ def check(values: Sequence[float]) -> None:
     """
     if not len(values):
         raise ValueError("no values to summarise; give at least one.")
-    for value in values:
-        if not math.isfinite(value):
-            raise ValueError(f"{value} among the values; leave out replicates without a result.")
+    if not all(map(math.isfinite, values)):
+        odd = next(value for value in values if not math.isfinite(value))
+        raise ValueError(f"{odd} among the values; leave out replicates without a result.")
