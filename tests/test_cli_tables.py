@@ -1,0 +1,25 @@
+"""What attn-nlp table reads from a store is enough for what it prints."""
+
+import pytest
+
+from attn_nlp.cli import main
+from attn_nlp.store import Store
+from attn_nlp.store.schema import COLUMNS
+from attn_nlp.tables import build, render
+from tests.tables.example import example
+
+
+@pytest.mark.parametrize("value", ["test.accuracy", "test.loss", "validation.accuracy"])
+def test_a_table_of_scores_is_the_same_from_fewer_columns(tmp_path, capsys, value):
+    plain, experiment, records = example(value=value)
+    path = tmp_path / "store.sqlite"
+    gold = [place % 2 for place in range(10)]
+    with Store.open(path) as store:
+        for spec, each in records.items():
+            answers = gold[:7] + [1 - label for label in gold[7:]]
+            store.finish(spec, {"key": spec, "predictions": answers, "gold": gold} | each)
+        store.save_experiment(experiment)
+        grid = build(plain, experiment, store.records(None, list(COLUMNS)))
+    assert main(["table", "--name", experiment.name, "--store", str(path), "--format", "json"]) == 0
+    assert capsys.readouterr().out == render([grid], "json")
+    assert any(entry.summary for row in grid.rows for entry in row.entries)
