@@ -1,8 +1,9 @@
 """What an experiment still needs: cells to do, programs to compile, and a guess at the cost.
 
-In: a resolved experiment and a store. Nothing here loads data or starts JAX. Seconds come from
-stored cells of the same program where there are any; otherwise from the operations of the cell
-(`costs.py`) at stated speed, which knows nothing of this machine and is printed as an estimate.
+In: a resolved experiment, a store, the folder of prepared data. Nothing here loads data or starts
+JAX. Seconds come from stored cells of the same program where there are any; otherwise from the
+operations of the cell (`costs.py`) at stated speed, which knows nothing of this machine, and the
+mean length of its sentences where they have been prepared here. It is printed as an estimate.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attn_nlp import costs
@@ -25,14 +27,10 @@ if TYPE_CHECKING:
     from attn_nlp.data import DataSettings
 
 GIGAFLOPS = 25.0  # a second and worker, reached by small encoders on one core
-TOKENS = 20  # mean length of a sentence
+TOKENS = 20  # mean length of a sentence, where it is not known
 COMPILE_SECONDS = 4.0
 FLOOR_SECONDS = 10.0
 PROCESS_BYTES = 400_000_000  # a worker before it has trained anything
-ASSUMPTION = (
-    f"assumes {GIGAFLOPS:g} GFLOP/s a worker, {TOKENS} tokens a sentence and "
-    f"{COMPILE_SECONDS:g} s to compile a program"
-)
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,8 @@ class Plan:
       skipped: cells left out, by reason.
       trials: how many of all cells are trials of a tuned experiment.
       open: how many of the cells to do have values that the trials have yet to choose.
+      lengths: mean tokens of a sentence by dataset, of the cells to do; None where no prepared
+        data says so and `TOKENS` are assumed.
     """
 
     name: str
@@ -63,6 +63,22 @@ class Plan:
     skipped: Mapping[str, int]
     trials: int = 0
     open: int = 0
+    lengths: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def assumption(self) -> str:
+        """What the estimate takes for granted, and which lengths it has read."""
+        read = [f"{name} {mean:.1f}" for name, mean in self.lengths.items() if mean is not None]
+        guessed = [name for name, mean in self.lengths.items() if mean is None]
+        says = f"assumes {GIGAFLOPS:g} GFLOP/s a worker, {COMPILE_SECONDS:g} s to compile a program"
+        if guessed:
+            says += (
+                f" and {TOKENS} tokens a sentence of {', '.join(guessed)}, which this machine has "
+                "not prepared yet"
+            )
+        if read:
+            says += f"; tokens a sentence as prepared: {', '.join(read)}"
+        return says
 
 
 def wanted(resolved: Resolved) -> dict[str, dict]:
@@ -141,11 +157,23 @@ class Programs:
         return self._known[key]
 
 
-def plan(resolved: Resolved, store: Store, *, workers: int, retry_failed: bool = False) -> Plan:
+def plan(
+    resolved: Resolved,
+    store: Store,
+    *,
+    workers: int,
+    retry_failed: bool = False,
+    data: Path | None = None,
+) -> Plan:
     """Count and predict what is left.
 
     Of a cell whose values the trials have yet to choose, those of the first trial are assumed.
+
+    Args:
+      data: where prepared datasets are kept; without it every length is assumed.
     """
+    from attn_nlp.data import kept_lengths, shown_name
+
     resolved = store.settled(resolved)
     cells = wanted(resolved)
     records = store.records(cells, ["status"])
@@ -155,6 +183,8 @@ def plan(resolved: Resolved, store: Store, *, workers: int, retry_failed: bool =
     ahead = [cells[spec] for spec in left]
     ahead += [{**each["settings"], **first} for each in resolved.open]
     named = [programs.of(settings) for settings in ahead]
+    kept = kept_lengths(data) if data is not None else {}
+    lengths: dict[str, float | None] = {}
     pace = store.pace({paced for _, paced, _ in named})
     seconds, measured, memory, compiled = 0.0, 0, 0, set()
     for program, paced, cell in named:
@@ -164,7 +194,9 @@ def plan(resolved: Resolved, store: Store, *, workers: int, retry_failed: bool =
         compiled.add(program)
         known, peak = pace.get(paced, (None, None))
         measured += known is not None
-        seconds += predicted(cell, known)
+        name = shown_name(cell.dataset)
+        lengths[name] = kept.get((name, cell.tokens))
+        seconds += predicted(cell, known, lengths[name])
         memory = max(memory, _bytes(cell) if peak is None else peak)
     seconds += COMPILE_SECONDS * len(compiled)
     workers = max(1, min(workers, len(ahead)))
@@ -183,18 +215,22 @@ def plan(resolved: Resolved, store: Store, *, workers: int, retry_failed: bool =
         skipped=Counter(each["reason"] for each in resolved.skipped),
         trials=len(resolved.tuning["cells"]) if resolved.tuning else 0,
         open=len(resolved.open),
+        lengths=lengths,
     )
 
 
-def predicted(cell: Cell, pace: float | None) -> float:
-    """Seconds of training: at the pace measured, seconds a step, or else by its operations."""
-    return _seconds(cell) if pace is None else cell.steps * pace
+def predicted(cell: Cell, pace: float | None, tokens: float | None = None) -> float:
+    """Seconds of training: at the pace measured, seconds a step, or else by its operations.
+
+    Operations are those of sentences of so many tokens, or of `TOKENS`.
+    """
+    return _seconds(cell, tokens or TOKENS) if pace is None else cell.steps * pace
 
 
 @functools.lru_cache(maxsize=1024)  # the same cell stands for all its seeds
-def _seconds(cell: Cell) -> float:
+def _seconds(cell: Cell, tokens: float) -> float:
     """The operations of all updates: forward, and twice that backward."""
-    forward = costs.flops(cell, min(cell.length, TOKENS))
+    forward = costs.flops(cell, min(cell.length, max(1, round(tokens))))
     if not forward:  # fitted by its own code, of which nothing is known
         return FLOOR_SECONDS
     return cell.steps * 3 * forward * cell.batch_size / (GIGAFLOPS * 1e9)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 
 from attn_nlp import plan as planning
 from attn_nlp import registry
+from attn_nlp.data import DataSettings, prepare
 from attn_nlp.experiment import Cell, Experiment, Row, Table, skip, vary
 from attn_nlp.experiment.cell import flatten
 from attn_nlp.mistakes import Mistake
@@ -75,9 +79,49 @@ def test_the_estimate_follows_the_stated_assumption(store):
     expected = 10 * cell.steps * step + 3 * 4.0 + 2 * FLOOR_SECONDS
     # Norms, rectifiers, softmax and the like are a few percent of the matrix products.
     assert expected < found.seconds < 1.05 * expected
-    expected = found.seconds
-    assert "25 GFLOP/s" in planning.ASSUMPTION
+    expected, found_assumption = found.seconds, found.assumption
+    assert found_assumption == (
+        "assumes 25 GFLOP/s a worker, 4 s to compile a program and 20 tokens a sentence of "
+        "planted_lookup, which this machine has not prepared yet"
+    )
     assert plan(resolved, store, workers=2).seconds == pytest.approx(expected / 2)
+
+
+def test_the_estimate_takes_the_lengths_of_prepared_data(store, tmp_path):
+    """Attention aside, operations go with the tokens; a longer text is cut to the cell's length."""
+    seconds = []
+    for place, mean in enumerate((20.0, 40.0, 400.0, 500.0)):
+        folder = tmp_path / "data" / f"planted_lookup-{place}"
+        folder.mkdir(parents=True)
+        facts = {
+            "settings": {"dataset": "planted_lookup", "tokens": "word"},
+            "splits": {"train": {"mean_length": mean}},
+        }
+        (folder / "prepared.json").write_text(json.dumps({"facts": facts}))
+        os.utime(folder / "prepared.json", (place, place))  # the latest counts
+        found = plan(experiment(), store, workers=1, data=tmp_path / "data")
+        assert found.lengths == {"planted_lookup": mean}
+        assert found.assumption.endswith(f"tokens a sentence as prepared: planted_lookup {mean}")
+        seconds.append(found.seconds - 3 * 4.0 - 2 * FLOOR_SECONDS)
+    assert seconds[0] == plan(experiment(), store, workers=1).seconds - 32.0
+    assert 2 * seconds[0] < seconds[1] < 2.5 * seconds[0]
+    assert seconds[2] == seconds[3]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"facts": {"settings": 3}}'])
+def test_damaged_prepared_data_leaves_the_length_assumed(store, tmp_path, text):
+    (tmp_path / "planted_lookup-0").mkdir()
+    (tmp_path / "planted_lookup-0" / "prepared.json").write_text(text)
+    found = plan(experiment(), store, workers=1, data=tmp_path)
+    assert found.lengths == {"planted_lookup": None}
+
+
+def test_the_length_of_data_that_is_really_prepared(store, tmp_path):
+    prepared = prepare(DataSettings("planted_lookup"), tmp_path)
+    start, stop = prepared.splits["train"]
+    found = plan(experiment(), store, workers=1, data=tmp_path)
+    mean = prepared.lengths[start:stop].mean()  # nothing is cut
+    assert found.lengths == {"planted_lookup": pytest.approx(mean)}
 
 
 def test_a_model_of_unknown_cost_is_guessed_to_take_as_long_as_a_floor(catalogue, store):

@@ -40,8 +40,8 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
       attn-nlp plan experiments/scaling.py --dataset sst2 --seeds 20
       attn-nlp plan experiments/scaling.py --json
     """
-    from attn_nlp.engines.environment import usable
-    from attn_nlp.plan import ASSUMPTION, check_data
+    from attn_nlp.engines.environment import cache_folder, usable
+    from attn_nlp.plan import check_data
     from attn_nlp.plan import plan as planned
     from attn_nlp.store import Store
     from attn_nlp.tables.stars import stars
@@ -49,11 +49,17 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     resolved = options.resolve(file, overrides)
     check_data(resolved)
     with Store.read(store_path) as store:
-        found = planned(resolved, store, workers=workers or usable(), retry_failed=retry_failed)
+        found = planned(
+            resolved,
+            store,
+            workers=workers or usable(),
+            retry_failed=retry_failed,
+            data=cache_folder() / "data",
+        )
     if as_json:
         said = {
             **vars(found),
-            "assumption": ASSUMPTION,
+            "assumption": found.assumption,
             "stars": [vars(s) for s in stars(resolved)],
         }
         click.echo(show.as_text(said))
@@ -75,7 +81,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
             f"pace of {found.measured} of {to_do} cells is known from the store"
         )
         click.echo(f"memory: about {show.size(found.memory_bytes)}, an estimate")
-        click.echo(f"the estimate {ASSUMPTION}")
+        click.echo(f"the estimate {found.assumption}")
     for reason, cells in found.skipped.items():
         click.echo(f"skipped: {cells} cells: {reason}")
     for each in stars(resolved):

@@ -8,8 +8,8 @@ Importing this package, naming and checking datasets load no library but NumPy.
 """
 
 from attn_nlp.data.batches import bucket_edges, evaluation_plan, training_plan
-from attn_nlp.data.kept import kept_texts
-from attn_nlp.data.preparation import prepare
+from attn_nlp.data.kept import kept_lengths, kept_texts
+from attn_nlp.data.preparation import prepare, shown_name
 from attn_nlp.data.prepared import DataSettings, Prepared, open_prepared
 from attn_nlp.data.source import Published, Source
 from attn_nlp.data.sources import SOURCES, check_dataset, sources
@@ -27,9 +27,11 @@ __all__ = [
     "check_dataset",
     "check_tokens",
     "evaluation_plan",
+    "kept_lengths",
     "kept_texts",
     "open_prepared",
     "prepare",
+    "shown_name",
     "sources",
     "training_plan",
 ]

@@ -1,7 +1,7 @@
-"""The texts behind stored predictions, where this machine still has them.
+"""What of prepared data this machine still has: texts behind predictions, lengths for a plan.
 
 A store keeps no text: it names its rows by their fingerprint. Whoever prints examples looks here,
-and does without where the prepared data is gone.
+and does without where the prepared data is gone. Nothing is prepared, loaded or downloaded.
 """
 
 from __future__ import annotations
@@ -33,3 +33,31 @@ def kept_texts(fingerprint: str, folder: Path, split: str = "test") -> list[str]
         except (OSError, ValueError, Mistake):  # a damaged folder; another may have the same rows
             continue
     return None
+
+
+def kept_lengths(folder: Path) -> dict[tuple[str, str], float]:
+    """Mean tokens of a training text, before any cut, by dataset and way to make tokens.
+
+    Args:
+      folder: where prepared datasets are kept, as for `prepare`.
+
+    Returns:
+      The latest of each. Datasets go by the name that is shown: two files of one name count as one,
+      and so do two sizes of vocabulary. That is near enough for an estimate and for nothing else.
+    """
+    found: dict[tuple[str, str], float] = {}
+    for _, file in sorted((_written(file), file) for file in Path(folder).glob("*/prepared.json")):
+        try:
+            facts = json.loads(file.read_text(encoding="utf-8"))["facts"]
+            settings, train = facts["settings"], facts["splits"]["train"]
+            found[settings["dataset"], settings["tokens"]] = float(train["mean_length"])
+        except (OSError, ValueError, KeyError, TypeError):  # damaged: `prepare` makes it anew
+            continue
+    return found
+
+
+def _written(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:  # removed since it was listed
+        return 0
