@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -176,6 +177,35 @@ def test_the_second_signal_leaves_at_once(folder, cache, options, fake):
     driver.communicate(timeout=5)
     assert driver.returncode == 130
     until(lambda: all(map(gone, pids(folder))), 10)
+
+
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (160_000, 160_000))
+os.execv(sys.executable, [sys.executable, "-m", "attn_nlp", *sys.argv[1:]])
+"""
+
+
+def test_a_system_that_lets_no_file_grow_costs_no_finished_cell(
+    folder, cache, attn_nlp, uninterrupted
+):
+    """A limit of the system binds the superuser too; permissions do not."""
+    found = subprocess.run(
+        [sys.executable, "-c", LIMITED, "run", "fake.py", "--in-process"],
+        cwd=folder,
+        env=environment(cache),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (found.returncode, found.stdout) == (4, ""), found.stderr
+    (said,) = (line for line in found.stderr.splitlines() if " cells" not in line)
+    assert said == f"attn-nlp: store {STORE} cannot be read or written: the disk reports an error."
+    before = done(folder)
+    assert 0 < before < CELLS + FLOORS
+    again = attn_nlp("run", "fake.py", "--in-process")
+    assert (again.returncode, again.stdout) == (0, uninterrupted)
+    assert len(trained(folder)) <= CELLS + 1
 
 
 def test_an_experiment_file_is_a_command_of_its_own(folder, attn_nlp, monkeypatch, uninterrupted):

@@ -53,6 +53,7 @@ FAULTS = (
         "one line, and what was stored is intact",
         (
             f"{BROKEN}::test_a_full_disk_loses_nothing",
+            f"{RUN}::test_a_system_that_lets_no_file_grow_costs_no_finished_cell",
             f"{CHECKPOINT}::test_a_full_disk_costs_the_checkpoint_alone",
             "tests/faults/test_faults.py::test_a_full_disk_is_one_line",
         ),
