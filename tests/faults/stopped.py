@@ -102,7 +102,7 @@ class Stopping:
         """The worker dies amid a cell; the same run goes on with another one."""
         place = self._place("worker")
         plan = f"{SAVED}:{HIT}:kill"
-        verdict = Verdict(f"worker at {plan}")
+        verdict = Verdict(f"worker killed at {SAVED}:{HIT}")
         env = {"ATTN_NLP_FAULT": plan, "ATTN_NLP_FAULT_ONCE": str(place / "once")}
         ended = self._run(place, RUN, **env)
         if not (place / "once").exists():
