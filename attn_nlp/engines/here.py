@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from attn_nlp.engines.compiled import mend
 from attn_nlp.engines.environment import single_threaded_here
 from attn_nlp.engines.interrupt import Interrupt
 from attn_nlp.engines.job import Job, Stopped, is_training
@@ -27,6 +30,7 @@ class HereEngine:
     ) -> None:
         """Train the jobs that `take` allows, in the order given."""
         with single_threaded_here():
+            mend(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]))
             for job in jobs:
                 if interrupt.number:
                     return

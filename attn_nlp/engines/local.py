@@ -26,6 +26,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
+from attn_nlp.engines.compiled import mend
 from attn_nlp.engines.environment import cores, single_threaded
 from attn_nlp.engines.interrupt import GRACE_SECONDS, Interrupt
 from attn_nlp.engines.job import Job, is_training
@@ -75,6 +76,7 @@ class LocalEngine:
         self._waiting: list[_Worker] = []
 
     def __enter__(self) -> LocalEngine:
+        mend(Path(single_threaded()["JAX_COMPILATION_CACHE_DIR"]))
         for place in range(self._count):
             self._waiting.append(self.start(place))
         return self
