@@ -39,7 +39,7 @@ _BEFORE_WEIGHTS = (
     Step("scale", ("factor",), "scale", "scale"),
     Step("adjust", ("adjust",), "adjust the logits"),
     Step("mask", ("visible",), "mask", "mask"),
-    Step("normaliser", ("reduce", "merge", "weights"), "normaliser", "normaliser"),
+    Step("normaliser", ("reduce", "merge", "rescale", "weights"), "normaliser", "normaliser"),
 )
 _REWEIGH = Step("reweigh", ("reweigh",), "reweigh")
 _SPEND = Step("spend", ("spend",), "sum of the values, weighted", "kind")

@@ -24,7 +24,7 @@ from attn_nlp.store import SMALL
 from attn_nlp.tables import Grid, build, cost
 from attn_nlp.tables.environments import Environments, environments
 from attn_nlp.tables.facts import Facts, facts_of
-from attn_nlp.tables.layout import lay_out
+from attn_nlp.tables.layout import lay_out, once_each
 from attn_nlp.tables.tuning import tuning
 
 # What a report reads of the store.
@@ -121,9 +121,9 @@ def report(
         tables=tuple(build(table, resolved, here) for table in resolved.tables),
         tunings=tuple(
             tuning(table, resolved, here)
-            for table in (_once_each(resolved.tables) if resolved.tuning else ())
+            for table in (once_each(resolved.tables) if resolved.tuning else ())
         ),
-        costs=tuple(cost(table, resolved, here) for table in _once_each(resolved.tables)),
+        costs=tuple(cost(table, resolved, here) for table in once_each(resolved.tables)),
         plots=plots(resolved, here, pictures),
         makeup=makeup(rows),
         mechanisms=tuple(mechanisms(rows, pictures)),
@@ -151,14 +151,6 @@ def _rows(resolved: Resolved) -> list[Mapping]:
     for table in resolved.tables:
         for row in table["rows"]:
             found.setdefault((row["label"], *map(str, row["where"].items())), row)
-    return list(found.values())
-
-
-def _once_each(tables: Sequence[Mapping]) -> list[Mapping]:
-    """Tables that cost the same once: those that differ in the number they show stand as one."""
-    found: dict[str, Mapping] = {}
-    for table in tables:
-        found.setdefault(str([table[key] for key in ("rows", "columns", "where", "over")]), table)
     return list(found.values())
 
 

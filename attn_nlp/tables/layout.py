@@ -206,6 +206,14 @@ def data_of(settings: Mapping) -> tuple:
     return settings["dataset"], settings["split_seed"], settings.get("fold", 0)
 
 
+def once_each(tables: Sequence[Mapping]) -> list[Mapping]:
+    """Tables of the same cells once: those that differ in the number they show stand as one."""
+    found: dict[str, Mapping] = {}
+    for table in tables:
+        found.setdefault(str([table[key] for key in ("rows", "columns", "where", "over")]), table)
+    return list(found.values())
+
+
 def replicates(over: Sequence[str], count: int) -> str:
     """A number of replicates in words.
 

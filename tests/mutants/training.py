@@ -66,8 +66,8 @@ SLIPS = (
     Slip(
         "texts_cut_short",
         TOKENS,
-        "kept.append(ids[:length])",
-        "kept.append(ids[: length - 1])",
+        "lengths = np.minimum(full_lengths, length)",
+        "lengths = np.minimum(full_lengths, length - 1)",
         f"{OF_TOKENS}::test_long_texts_are_cut_and_counted",
         "Off by one: texts are cut one token early.",
     ),

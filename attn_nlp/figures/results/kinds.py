@@ -17,6 +17,7 @@ from attn_nlp.figures.results.series import axes_of, check_axis, curves, sweep, 
 from attn_nlp.figures.results.trials import by_setting, found_by
 from attn_nlp.mistakes import Mistake, unknown
 from attn_nlp.tables import Grid, build, cost
+from attn_nlp.tables.layout import once_each
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,7 +121,7 @@ def _forests(resolved: Resolved, records: Records, axis: str | None) -> Iterator
 
 
 def _curves(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:
-    for table in resolved.tables:
+    for table in once_each(resolved.tables):
         yield "curves", table["title"], lambda t=table: draw(curves(t, resolved, records))
 
 
@@ -170,7 +171,7 @@ def _rank(grid: Grid) -> Figure:
 
 
 def _reliability(resolved: Resolved, records: Records, axis: str | None) -> Iterator[Made]:
-    for table in resolved.tables:
+    for table in once_each(resolved.tables):
         for column, rows in calibrations(table, resolved, records):
             yield (
                 "reliability",

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from attn_nlp.figures.results import Missing, axes_of, check_axis, curves, draw, forest, sweep
+from attn_nlp.figures.results import (
+    Missing,
+    axes_of,
+    check_axis,
+    curves,
+    draw,
+    figures_of,
+    forest,
+    sweep,
+)
 from attn_nlp.figures.results.series import swept
 from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import summarise
@@ -211,3 +222,13 @@ def test_what_each_makes_is_one_sweep():
 def test_the_note_counts_the_runs():
     plain, experiment, records = with_history()
     assert "3 to 7 runs" in words(draw(curves(plain, experiment, records)))
+
+
+def test_tables_of_the_same_cells_have_their_curves_once_and_a_forest_each():
+    plain, experiment, records = with_history()
+    other = {**plain, "title": "The same by loss", "value": "test.loss"}
+    both = dataclasses.replace(experiment, tables=(plain, other))
+
+    made = [each.kind for each in figures_of(both, records, ["curves", "forest"])]
+
+    assert sorted(made) == ["curves", "forest", "forest"]
