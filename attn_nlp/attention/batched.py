@@ -12,13 +12,13 @@ import jax.numpy as jnp
 @jax.custom_vjp
 def similarities(q: jax.Array, k: jax.Array) -> jax.Array:
     """q . k of every query with every key: (B, M, T, S) of (B, M, T, D) and (B, M, S, D)."""
-    return _product(q, _turned(k))
+    return q @ _turned(k)
 
 
 @jax.custom_vjp
 def mixed(weights: jax.Array, v: jax.Array) -> jax.Array:
     """sum_s weights v: (B, H, T, U) of (B, H, T, S) and (B, H, S, U)."""
-    return _product(weights, v)
+    return weights @ v
 
 
 def _similarities(q, k):
@@ -27,7 +27,7 @@ def _similarities(q, k):
 
 def _by_q_and_k(saved, slope):
     q, k = saved
-    return _product(slope, k), _product(_turned(slope), q)
+    return slope @ k, _turned(slope) @ q
 
 
 def _mixed(weights, v):
@@ -36,15 +36,11 @@ def _mixed(weights, v):
 
 def _by_weights_and_v(saved, slope):
     weights, v = saved
-    return _product(slope, _turned(v)), _product(_turned(weights), slope)
+    return slope @ _turned(v), _turned(weights) @ slope
 
 
 similarities.defvjp(_similarities, _by_q_and_k)
 mixed.defvjp(_mixed, _by_weights_and_v)
-
-
-def _product(left, right):
-    return left @ right
 
 
 def _turned(x):
