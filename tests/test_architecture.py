@@ -65,6 +65,7 @@ LIBRARIES = {
     },
     "flax": {"attention", "encoder", "train"},
     "optax": {"train"},
+    "filelock": {"train"},
     "orbax": {"train"},
     "numpy": {"streams", "stats", "data", "train", "floors", "figures", "report"},
     "scipy": {"stats"},

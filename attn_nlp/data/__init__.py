@@ -7,7 +7,12 @@ In: the name of a dataset. Out: `Prepared` arrays, batch plans, and the facts a 
 Importing this package, naming and checking datasets load no library but NumPy.
 """
 
-from attn_nlp.data.batches import bucket_edges, evaluation_plan, training_plan
+from attn_nlp.data.batches import (
+    bucket_edges,
+    evaluation_edges,
+    evaluation_plan,
+    training_plan,
+)
 from attn_nlp.data.kept import kept_lengths, kept_texts
 from attn_nlp.data.preparation import prepare, shown_name
 from attn_nlp.data.prepared import DataSettings, Prepared, open_prepared
@@ -26,6 +31,7 @@ __all__ = [
     "bucket_edges",
     "check_dataset",
     "check_tokens",
+    "evaluation_edges",
     "evaluation_plan",
     "kept_lengths",
     "kept_texts",

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attn_nlp.mistakes import Mistake
+from attn_nlp.train import compiling
 
 _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 _DECIDING = ("XLA_FLAGS", "NPROC")
@@ -70,6 +71,7 @@ def single_threaded_here() -> Iterator[None]:
         )
     os.environ.update(wanted)
     allowed = cores()
+    compiling.may_use(allowed)
     pin(allowed[0])
     try:
         yield

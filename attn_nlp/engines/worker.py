@@ -22,7 +22,8 @@ COMMAND = "from attn_nlp.engines.worker import main; main()"
 
 def main() -> None:
     """Read jobs from standard input until it closes."""
-    from attn_nlp.engines.environment import pin
+    from attn_nlp.engines.environment import cores, pin
+    from attn_nlp.train import compiling
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     # What a model prints must not be taken for messages.
@@ -31,6 +32,7 @@ def main() -> None:
     hello = json.loads(sys.stdin.buffer.readline() or "{}")
     if not hello:
         return
+    compiling.may_use(cores())
     pin(hello["core"])
     sys.path[:] = hello["path"]
     _serve(hello["file"], hello["trains"], out)

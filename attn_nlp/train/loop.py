@@ -51,6 +51,7 @@ def train(
     started = time.perf_counter()
     report({"step": 0, "steps": cell.steps})
     program, fresh = program_of(cell, prepared)
+    compiled_before = 0.0 if fresh else program.compile_seconds
     lane = _Lane(program, cell, prepared, report, checkpoints)
     lane.resume()
     reason = None
@@ -69,7 +70,7 @@ def train(
         "reason": None,
         "parameters": program.parameters,
         "history": lane.history,
-        "compile_seconds": program.compile_seconds if fresh else 0.0,
+        "compile_seconds": program.compile_seconds - compiled_before,
         "peak_bytes": program.peak_bytes,
     }
     if reason is not None:
@@ -123,10 +124,11 @@ class _Lane:
     def advance(self, every: int) -> tuple[float, int | None]:
         """Train up to the next look; the mean loss since the last, and the first step without."""
         until = min(self.first + every, self.steps)  # it may have been cut before a look
+        train = self.program.train  # compiled at the first call, which is not timed
         while self.step < until:
             count = min(until - self.step, max(1, int(CHUNK_SECONDS / self.step_seconds)))
             began = time.perf_counter()
-            self.state, self.total, bad = self.program.train(
+            self.state, self.total, bad = train(
                 self.state,
                 self.numeric,
                 self.seed,
@@ -217,6 +219,7 @@ class _Lane:
         start, stop = self.prepared.splits[split]
         class_logits = np.zeros((stop - start, self.program.classes), np.float32)
         rows, buckets = self._plan(split)
+        evaluate = self.program.evaluate  # compiled at the first look, which is not timed
         place = 0
         while place < len(rows):
             bucket = int(buckets[place])
@@ -224,9 +227,7 @@ class _Lane:
             count = min(max(1, int(CHUNK_SECONDS / seconds)), EVALUATION_BATCHES)
             some = rows[place : place + count][buckets[place : place + count] == bucket]
             began = time.perf_counter()
-            found = self.program.evaluate(
-                params, self.numeric, self.seed, self.ids, *_filled(some, bucket)
-            )
+            found = evaluate(params, self.numeric, self.seed, self.ids, *_filled(some, bucket))
             used = some >= 0
             class_logits[some[used] - start] = np.asarray(found)[: len(some)][used]
             self.batch_seconds[bucket] = max((time.perf_counter() - began) / len(some), 1e-6)
@@ -241,7 +242,7 @@ class _Lane:
             self.plans[split] = evaluation_plan(
                 self.prepared.lengths,
                 *self.prepared.splits[split],
-                self.program.edges,
+                self.program.evaluation_edges,
                 EVALUATION_BATCH,
             )
         return self.plans[split]

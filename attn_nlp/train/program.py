@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -23,12 +23,12 @@ import optax
 from flax import nnx
 
 from attn_nlp.attention.bound import Call
-from attn_nlp.data import Prepared
+from attn_nlp.data import Prepared, evaluation_edges
 from attn_nlp.encoder import Encoder
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.streams import fold
-from attn_nlp.train import adamw
+from attn_nlp.train import adamw, compiling
 
 EVALUATION_BATCH = 128
 EVALUATION_BATCHES = 16  # a call of the evaluation program; more sentences take more calls
@@ -37,20 +37,23 @@ EVALUATION_BATCHES = 16  # a call of the evaluation program; more sentences take
 class Program:
     """The compiled functions for cells of one shape on one dataset's shapes.
 
+    Either is compiled when it is first asked for, so that training need not wait for evaluation.
+
     Args:
       cell: any of the cells.
       prepared: the dataset.
+      name: equal for equal programs.
 
     Attributes:
       parameters: learned numbers in the model.
-      compile_seconds: what compiling took.
-      peak_bytes: arguments, results and temporaries of the training function, as XLA counts them;
-        None on a backend that does not count.
+      compile_seconds: what compiling has taken so far, or waiting for a process that compiles it.
     """
 
-    def __init__(self, cell: Cell, prepared: Prepared):
+    def __init__(self, cell: Cell, prepared: Prepared, name: str):
         self.cell = cell
+        self.name = name
         self.edges = tuple(prepared.edges)
+        self.evaluation_edges = evaluation_edges(self.edges)
         self.vocabulary, self.classes = prepared.vocabulary, len(prepared.class_names)
         self.dropping = frozenset(
             path
@@ -59,40 +62,58 @@ class Program:
         )
         self.graph, self.pattern = nnx.split(self._model(0), nnx.Param)
         self.parameters = sum(leaf.size for leaf in jax.tree.leaves(self.pattern))
-        self._compile(prepared)
+        self.compile_seconds = 0.0
+        self._state = jax.eval_shape(lambda: self.start(0))
+        self._labels = _shape(prepared.labels.shape, jnp.int32)
+        ids = _shape(prepared.ids.shape, jnp.int32)
+        numeric = {path: _shape((), jnp.float32) for path in cell.numeric()}
+        self._given = numeric, _shape((), jnp.uint32), ids
 
     def _model(self, seed: int) -> Encoder:
         return Encoder(self.cell, self.vocabulary, self.classes, seed)
 
-    def _compile(self, prepared: Prepared) -> None:
-        started = time.perf_counter()
-        numeric = {name: _shape((), jnp.float32) for name in self.cell.numeric()}
-        ids = _shape(prepared.ids.shape, jnp.int32)
-        labels = _shape(prepared.labels.shape, jnp.int32)
+    @cached_property
+    def train(self):
+        """The compiled `_train`."""
         rows = _shape((self.cell.steps, self.cell.batch_size), jnp.int32)
         buckets = _shape((self.cell.steps,), jnp.int32)
-        seed, count = _shape((), jnp.uint32), _shape((), jnp.int32)
-        total, state = _shape((), jnp.float32), jax.eval_shape(lambda: self.start(0))
-        self.train = (
-            jax.jit(self._train, donate_argnums=0)
-            .lower(state, numeric, seed, ids, labels, rows, buckets, count, count, total)
-            .compile()
+        count, total = _shape((), jnp.int32), _shape((), jnp.float32)
+        return self._compiled(
+            jax.jit(self._train, donate_argnums=0),
+            *(self._state, *self._given, self._labels, rows, buckets, count, count, total),
         )
+
+    @cached_property
+    def evaluate(self):
+        """The compiled `_evaluate`."""
         batches = _shape((EVALUATION_BATCHES, EVALUATION_BATCH), jnp.int32)
-        places = _shape((EVALUATION_BATCHES,), jnp.int32)
-        self.evaluate = (
-            jax.jit(self._evaluate)
-            .lower(state["params"], numeric, seed, ids, batches, places, count)
-            .compile()
+        places, count = _shape((EVALUATION_BATCHES,), jnp.int32), _shape((), jnp.int32)
+        return self._compiled(
+            jax.jit(self._evaluate),
+            *(self._state["params"], *self._given, batches, places, count),
         )
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """Arguments, results and temporaries of `train`, as XLA counts them.
+
+        None on a backend that does not count.
+        """
         memory = self.train.memory_analysis()
-        self.peak_bytes = memory and int(
+        return memory and int(
             memory.argument_size_in_bytes
             + memory.output_size_in_bytes
             - memory.alias_size_in_bytes
             + memory.temp_size_in_bytes
         )
-        self.compile_seconds = time.perf_counter() - started
+
+    def _compiled(self, function, *shapes):
+        started = time.perf_counter()
+        lowered = function.lower(*shapes)
+        with compiling.alone(f"{function.__name__} {self.name}"):
+            compiled = lowered.compile()
+        self.compile_seconds += time.perf_counter() - started
+        return compiled
 
     def start(self, seed: int) -> dict[str, Any]:
         """The state before the first step: parameters and the optimiser's averages."""
@@ -152,7 +173,7 @@ class Program:
         def forward(edge: int, chosen):
             return self._forward(params, ids[chosen][:, :edge], call)
 
-        branches = [partial(forward, edge) for edge in self.edges]
+        branches = [partial(forward, edge) for edge in self.evaluation_edges]
 
         def batch(place, found):
             chosen = jnp.maximum(rows[place], 0)
@@ -176,7 +197,7 @@ def program_of(cell: Cell, prepared: Prepared) -> tuple[Program, bool]:
     name = canonical_json([cell.program(), shapes])
     fresh = name not in _programs
     if fresh:
-        _programs[name] = Program(cell, prepared)
+        _programs[name] = Program(cell, prepared, name)
     return _programs[name], fresh
 
 

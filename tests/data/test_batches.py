@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attn_nlp.data import bucket_edges, evaluation_plan, training_plan
+from attn_nlp.data import bucket_edges, evaluation_edges, evaluation_plan, training_plan
 from attn_nlp.data.batches import BUCKET_PRICE, MOST_BUCKETS, WINDOW
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=80).map(np.array)
@@ -22,14 +22,14 @@ def cost(lengths: np.ndarray, edges: tuple[int, ...]) -> float:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 26), min_size=1, max_size=30).map(np.array), st.integers(0, 3))
+@given(st.lists(st.integers(1, 18), min_size=1, max_size=30).map(np.array), st.integers(0, 3))
 def test_edges_are_the_cheapest_of_all(lengths, beyond):
     longest = int(lengths.max()) + beyond
     edges = bucket_edges(lengths, longest)
     assert edges[-1] == longest
     assert list(edges) == sorted(set(edges))
-    assert all(e % 4 == 0 for e in edges[:-1])
-    inner = range(4, longest, 4)
+    assert all(e % 2 == 0 for e in edges[:-1])
+    inner = range(2, longest, 2)
     every = [
         (*chosen, longest)
         for k in range(MOST_BUCKETS)
@@ -43,8 +43,16 @@ def test_one_length_is_one_bucket_without_padding():
 
 
 def test_a_bucket_is_bought_only_where_it_pays():
-    assert bucket_edges(np.array([10] * 99 + [12]), 12) == (12,)  # 8 saves nothing
+    assert bucket_edges(np.array([11] * 99 + [12]), 12) == (12,)  # 10 saves nothing
     assert bucket_edges(np.array([4] * 50 + [40] * 50), 40) == (4, 40)
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=9, unique=True).map(sorted))
+def test_evaluation_has_every_second_edge_and_the_last(edges):
+    found = evaluation_edges(tuple(edges))
+    assert found[-1] == edges[-1]
+    assert [edges.index(each) % 2 for each in found] == [(len(edges) - 1) % 2] * len(found)
+    assert len(found) == (len(edges) + 1) // 2
 
 
 @settings(max_examples=60, deadline=None)

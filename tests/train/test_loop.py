@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import jax
@@ -205,12 +206,13 @@ class Clock:
 
 def test_a_look_is_cut_into_calls_of_half_a_second(monkeypatch):
     """One batch of each length is timed; then as many a call as take no longer than a chunk."""
-    program, _ = program_of(CELL, DATA)
+    data = dataclasses.replace(DATA, edges=(4, 5, 6))  # evaluated in buckets of 4 and 6
+    program, _ = program_of(CELL, data)
     clock, told = Clock(program), []
-    whole = loop._Lane(program, CELL, DATA, ignored).look("test")
+    whole = loop._Lane(program, CELL, data, ignored).look("test")
     monkeypatch.setattr(loop, "time", clock)
     monkeypatch.setattr(program, "evaluate", clock.evaluate)
-    lane = loop._Lane(program, CELL, DATA, lambda progress: told.append(clock.now))
+    lane = loop._Lane(program, CELL, data, lambda progress: told.append(clock.now))
     cut = lane.look("test")
     short, long = ([count for bucket, count in clock.counts if bucket == b] for b in (0, 1))
     assert sum(short) + sum(long) == 17

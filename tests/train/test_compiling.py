@@ -1,0 +1,114 @@
+"""Processes that come to one program: one compiles it, on all cores; the others wait."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from attn_nlp.train import compiling
+
+HOLD = """
+import sys, time
+from attn_nlp.train.compiling import alone
+with alone(sys.argv[1]):
+    print("in", time.monotonic(), flush=True)
+    time.sleep(float(sys.argv[2]))
+    print("out", time.monotonic(), flush=True)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "xla"))
+    return tmp_path / "xla"
+
+
+def hold(name: str, seconds: float) -> subprocess.Popen:
+    command = [sys.executable, "-c", HOLD, name, str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def times(process: subprocess.Popen) -> dict[str, float]:
+    out, _ = process.communicate(timeout=60)
+    return {word: float(at) for word, at in map(str.split, out.splitlines())}
+
+
+def test_equal_names_follow_one_another(folder):
+    first, second = (times(each) for each in [hold("one", 0.3), hold("one", 0.3)])
+    if second["in"] < first["in"]:
+        first, second = second, first
+    assert second["in"] >= first["out"]
+
+
+def test_other_names_do_not_wait(folder):
+    holding = hold("one", 60.0)
+    assert holding.stdout.readline().startswith("in")
+    began = time.monotonic()
+    assert times(hold("another", 0.0))["out"] > began
+    holding.kill()  # and who dies holds nothing
+    holding.communicate()
+    with compiling.alone("one"):
+        pass
+
+
+def test_nobody_waits_for_ever(folder, monkeypatch):
+    monkeypatch.setattr(compiling, "LONGEST_WAIT", 0.1)
+    holding = hold("one", 60.0)
+    assert holding.stdout.readline().startswith("in")
+    with compiling.alone("one"):
+        inside = holding.poll() is None
+    holding.kill()
+    holding.communicate()
+    assert inside
+
+
+def test_a_folder_that_cannot_be_locked_stops_nobody(folder):
+    folder.write_text("a file where the folder should be")
+    with compiling.alone("one"):
+        pass
+    assert folder.is_file()
+
+
+def test_names_share_few_files(folder):
+    for place in range(600):
+        with compiling.alone(str(place)):
+            pass
+    assert len(list((folder / "locks").iterdir())) <= 256
+
+
+SPREAD = """
+import json, os, threading
+from attn_nlp.train import compiling
+
+def places():
+    return [sorted(os.sched_getaffinity(int(each))) for each in os.listdir("/proc/self/task")]
+
+end = threading.Event()
+allowed = os.sched_getaffinity(0)
+compiling.may_use(allowed)
+os.sched_setaffinity(0, {min(allowed)})
+threading.Thread(target=end.wait).start()
+found = [places()]
+try:
+    with compiling.alone("one"):
+        found.append(places())
+        raise KeyError
+except KeyError:
+    found.append(places())
+end.set()
+print(json.dumps([sorted(allowed), found]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system pins no threads")
+def test_every_thread_is_let_on_all_cores_meanwhile():
+    out = subprocess.run([sys.executable, "-c", SPREAD], capture_output=True, text=True, check=True)
+    allowed, (before, inside, after) = json.loads(out.stdout)
+    assert len(inside) == 2
+    assert before == after == [[allowed[0]]] * 2
+    assert inside == [allowed] * 2
