@@ -45,16 +45,12 @@ mutants: $(VENV)/installed-dev
 faults: $(VENV)/installed-dev
 	@$(RUN) -m tests.faults
 
-# Everything that is timed, beside other libraries; about two hours on two idle cores. A whole table
-# with every cell of every rival really run: `python -m benchmarks.whole_table --cold`.
+# Everything that is timed, beside other libraries; it says first how long that takes, some hours on
+# two idle cores, and goes on where it was stopped. A whole table with every cell of the rivals really
+# run: `python -m benchmarks.whole_table --cold --out bench`.
 bench: $(VENV)/installed-dev
 	@$(PIP) -e '.[dev,bench]' 1>&2
-	@$(RUN) -m benchmarks.training --out bench
-	@$(RUN) -m benchmarks.whole_table --size S --cold --rival-cells 12 --out bench
-	@$(RUN) -m benchmarks.whole_table --size M --cold --rival-cells 12 --out bench
-	@$(RUN) -m benchmarks.long_texts --out bench
-	@$(RUN) -m benchmarks.tables --out bench
-	@$(RUN) -m benchmarks.tokenising --out bench
+	@$(RUN) -m benchmarks --out bench
 
 # The page of all parts, from their registry lines.
 catalogue: $(VENV)/installed

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ import click
 import numpy as np
 
 from benchmarks import processes
+from benchmarks.reports import Report, shown, spread
 
 HEADS, HEAD_DIM, CHUNK = 4, 64, 128
 # The matrix of pairs of an unchunked rival of 8,192 tokens alone would take gigabytes, twice over.
@@ -164,13 +166,12 @@ def peak() -> float:
 
 
 def summary(taken: list[dict[tuple[str, int], dict[str, float]]]) -> dict[str, dict[int, dict]]:
-    """Medians by rival and length, and the ratio to the rival that computes the same."""
+    """Least, median and largest by rival and length; the ratio to who computes the same."""
     found: dict[str, dict[int, dict]] = {}
     for name, size in sorted({key for each in taken for key in each}, key=_by_place):
         runs = [each for each in taken if (name, size) in each]
         middle: dict = {
-            key: statistics.median(each[name, size][key] for each in runs)
-            for key in runs[0][name, size]
+            key: spread(each[name, size][key] for each in runs) for key in runs[0][name, size]
         }
         pairs = [
             each[name, size]["seconds"] / each[SAME[name], size]["seconds"]
@@ -178,8 +179,7 @@ def summary(taken: list[dict[tuple[str, int], dict[str, float]]]) -> dict[str, d
             if (SAME.get(name), size) in each
         ]
         if pairs:
-            middle["ratio"] = statistics.median(pairs)
-            middle["ratio_range"] = [min(pairs), max(pairs)]
+            middle["ratio"] = spread(pairs)
         found.setdefault(name, {})[size] = middle
     return found
 
@@ -191,7 +191,7 @@ def _by_place(key: tuple[str, int]) -> tuple[int, int]:
 def markdown(found: dict[str, dict[int, dict]], lengths: list[int]) -> str:
     """Milliseconds, MiB and ratios by rival and length."""
     lines = [
-        "| CPU ms, MiB, × the rival of the same kind | "
+        "| CPU ms (least–largest), MiB, × the rival of the same kind | "
         + " | ".join(f"{n:,}" for n in lengths)
         + " |",
         "|---" * (len(lengths) + 1) + "|",
@@ -203,8 +203,9 @@ def markdown(found: dict[str, dict[int, dict]], lengths: list[int]) -> str:
                 cells.append("–")
                 continue
             cell = by_length[n]
-            text = f"{cell['seconds'] * 1e3:,.0f} ms, {cell['mebibytes']:,.0f} MiB"
-            cells.append(text + (f", ×{cell['ratio']:.2f}" if "ratio" in cell else ""))
+            milliseconds = shown([1e3 * each for each in cell["seconds"]], ",.0f")
+            text = f"{milliseconds} ms, {cell['mebibytes'][1]:,.0f} MiB"
+            cells.append(text + (f", ×{shown(cell['ratio'])}" if "ratio" in cell else ""))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -217,32 +218,38 @@ def markdown(found: dict[str, dict[int, dict]], lengths: list[int]) -> str:
 def main(lengths: str, rounds: int, out: Path | None, task: str | None) -> None:
     """Print time and peak memory of attention over long texts."""
     if task is not None:
-        core, given = json.loads(task)
-        processes.begin(core)
+        _, given = processes.begin(task)
         print(json.dumps(measure(*given)))
         return
     sizes = [int(each) for each in lengths.split(",")]
     taken: list[dict[tuple[str, int], dict[str, float]]] = []
     processes.heed_termination()
+    report = Report("long_texts", {"lengths": sizes, "rounds": rounds}, out)
     with tempfile.TemporaryDirectory() as cache:
         try:
             for turn in range(rounds):
                 taken.append({})
-                for size in sizes:
-                    for name in (name for name, (_, most) in RIVALS.items() if size <= most):
-                        click.echo(f"round {turn + 1}: {size} tokens, {name}", err=True)
-                        began = processes.start(
-                            "benchmarks.long_texts", [name, size], cache=Path(cache), limit=LIMIT
-                        )
-                        (ended,) = processes.wait([began])
-                        if ended.fault:
-                            click.echo(f"  {ended.fault}", err=True)
-                        else:
-                            taken[-1][name, size] = ended.said[-1]
+                for size, name in (
+                    (n, who) for n in sizes for who in RIVALS if n <= RIVALS[who][1]
+                ):
+                    click.echo(f"round {turn + 1}: {size} tokens, {name}", err=True)
+                    began = processes.start(
+                        "benchmarks.long_texts", [name, size], cache=Path(cache), limit=LIMIT
+                    )
+                    (ended,) = processes.wait([began])
+                    if ended.fault:
+                        click.echo(f"  {ended.fault}", err=True)
+                        continue
+                    taken[-1][name, size] = ended.said[-1]
+                    found = summary(taken)
+                    report.write(found, markdown(found, sizes))
         except KeyboardInterrupt:
-            click.echo("Interrupted: what was measured until then.", err=True)
+            found = summary(taken)
+            text = "Interrupted; measured until then:\n\n" + markdown(found, sizes)
+            report.end(found, text, complete=False)
+            sys.exit(130)
     found = summary(taken)
-    processes.publish("long_texts", found, markdown(found, sizes), out)
+    report.end(found, markdown(found, sizes))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import click
-
 from attn_nlp.engines.environment import cores, pin, single_threaded
 
 LATE = "did not finish in time"
@@ -61,9 +59,12 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
 def start(
     module: str, task: object, *, cache: Path, threads: int = 1, place: int = 0, limit: float
 ) -> Child:
-    """`python -m module --task JSON`, one thread on the core at `place`, or several anywhere."""
+    """`python -m module --task JSON`, one thread on the core at `place`, or several anywhere.
+
+    The JSON is [core or null, the time now, task].
+    """
     core = cores()[place % len(cores())] if threads == 1 else None
-    command = [sys.executable, "-m", module, "--task", json.dumps([core, task])]
+    command = [sys.executable, "-m", module, "--task", json.dumps([core, time.time(), task])]
     return start_command(command, environment(threads, cache), limit)
 
 
@@ -76,10 +77,12 @@ def start_command(command: Sequence[str], variables: dict[str, str], limit: floa
     return Child(process, out, errors, time.monotonic() + limit)
 
 
-def begin(core: int | None) -> None:
-    """What a process does before its task."""
+def begin(task: str) -> tuple[float, list]:
+    """What a process does first: go to its core; when it was asked for, and for what."""
+    core, asked, given = json.loads(task)
     if core is not None:
         pin(core)
+    return asked, given
 
 
 def heed_termination() -> None:
@@ -137,15 +140,6 @@ def _end(child: Child, fault: str) -> Ended:
 def dataset() -> str:
     """sst2 where `ATTN_NLP_DATA` has it, else docstrings, which are on every machine."""
     return "sst2" if (Path(os.environ.get("ATTN_NLP_DATA", "")) / "sst2").is_dir() else "docstrings"
-
-
-def publish(name: str, report: dict, page: str, out: Path | None) -> None:
-    """Print the page; with a folder, write NAME.json and NAME.md there."""
-    click.echo(page)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        (out / f"{name}.md").write_text(page + "\n", encoding="utf-8")
 
 
 def _values(text: str) -> list:

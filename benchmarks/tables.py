@@ -6,17 +6,16 @@
 The store is made here, of drawn results: 40 variants on 5 datasets, as one experiment of as many
 seeds as the cells allow and, beside it, as experiments of ten seeds each. Every cell has its
 predictions. What is timed is `attn-nlp table --name`, a process of its own from start to end, in
-processor seconds and seconds by the clock; the median is shown.
+processor seconds and seconds by the clock: medians, with the least and the largest; and beside it
+`attn-nlp --help`, the least that a command can do.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import resource
 import sqlite3
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,8 @@ from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.store import Store
 from attn_nlp.store.file import copy_to
 from attn_nlp.store.schema import TABLES
+from benchmarks.processes import heed_termination
+from benchmarks.reports import Report, shown, spread
 
 DATASETS = ("sst2", "trec6", "subj", "mr", "mpqa")
 VARIANTS, FEW_SEEDS = 40, 10
@@ -168,10 +169,10 @@ def _record(dataset: str, labels: np.ndarray) -> dict:
     }
 
 
-def timed(path: Path, name: str) -> tuple[float, float]:
+def timed(*arguments: str) -> tuple[float, float]:
     """Processor seconds and seconds by the clock of one command."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    command = [sys.executable, "-m", "attn_nlp", "table", "--name", name, "--store", str(path)]
+    command = [sys.executable, "-m", "attn_nlp", *arguments]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -186,27 +187,39 @@ def timed(path: Path, name: str) -> tuple[float, float]:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where JSON goes.")
 def main(cells: int, sentences: int, rounds: int, out: Path | None) -> None:
     """Time the printing of tables."""
+    heed_termination()
+    report = Report("tables", {"sentences": sentences, "rounds": rounds}, out)
     seeds = max(FEW_SEEDS, cells // (VARIANTS * len(DATASETS)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "many.sqlite"
         fill(path, seeds, sentences)
         stored = seeds * VARIANTS * len(DATASETS)
         names = {"seeds_from_0": FEW_SEEDS, "all_seeds": seeds}
-        found = {name: [timed(path, name) for _ in range(rounds)] for name in names}
+        given = {name: ("table", "--name", name, "--store", str(path)) for name in names}
+        found = {name: [timed(*given[name]) for _ in range(rounds)] for name in names}
+        helped = [timed("--help") for _ in range(rounds)]
         size = path.stat().st_size
     lines = []
-    print(
-        f"| one table of | from {stored:,} stored cells, {size / 2**20:,.0f} MiB | by the clock |"
-    )
-    print("|---|---|---|")
     for name, each in names.items():
-        used, clock = (statistics.median(column) for column in zip(*found[name], strict=True))
-        shown = each * VARIANTS * len(DATASETS)
-        print(f"| a table of {shown:,} | {used:.2f} s | {clock:.2f} s |", flush=True)
-        lines.append({"shown": shown, "stored": stored, "processor": used, "clock": clock})
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "tables.json").write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+        used, clock = (spread(column) for column in zip(*found[name], strict=True))
+        shown_cells = each * VARIANTS * len(DATASETS)
+        lines.append({"shown": shown_cells, "stored": stored, "processor": used, "clock": clock})
+    used, clock = (spread(column) for column in zip(*helped, strict=True))
+    result = {"tables": lines, "help": {"processor": used, "clock": clock}}
+    report.end(result, markdown(result, size))
+
+
+def markdown(result: dict, size: int) -> str:
+    """Seconds by the size of the table, from a store of so many bytes."""
+    lines = result["tables"]
+    stored = f"from {lines[0]['stored']:,} stored cells, {size / 2**20:,.0f} MiB"
+    text = [f"| one table of | {stored} | by the clock |", "|---|---|---|"]
+    for line in lines:
+        text.append(
+            f"| {line['shown']:,} cells | {shown(line['processor'])} s | {shown(line['clock'])} s |"
+        )
+    used, clock = result["help"]["processor"], result["help"]["clock"]
+    return "\n".join([*text, f"| `attn-nlp --help` | {shown(used)} s | {shown(clock)} s |"])
 
 
 if __name__ == "__main__":

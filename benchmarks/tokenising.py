@@ -5,16 +5,14 @@
 
 For every dataset and tokeniser: learning the vocabulary from the train split, encoding all splits,
 the same encoding by `encode_batch_fast` of the library, once the ids agree, and preparing the whole
-dataset when that was done before. One thread, medians of rounds. A dataset of fewer sentences is
-scaled to 100,000, which counts what it costs once too often: cutting each character and encoding
-each distinct piece for the first time, and joining byte pairs.
+dataset when that was done before. One thread; medians of rounds, with the least and the largest. A
+dataset of fewer sentences is scaled to 100,000, which counts what it costs once too often: cutting
+each character and encoding each distinct piece for the first time, and joining byte pairs.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,19 +26,21 @@ from attn_nlp.data.loading import load
 from attn_nlp.data.pieces import CHUNK
 from attn_nlp.data.rows import check
 from attn_nlp.data.tokens import encode
+from benchmarks.processes import heed_termination
+from benchmarks.reports import Report, shown, spread
 
 SENTENCES = 100_000
 VOCABULARY, LENGTH = 8000, 128
 
 
-def seconds(call: Callable[[], Any], rounds: int) -> tuple[float, Any]:
-    """Median processor seconds of a call, and what it returned last."""
+def seconds(call: Callable[[], Any], rounds: int) -> tuple[list[float], Any]:
+    """Least, median and largest processor seconds of a call, and what it returned last."""
     taken, found = [], None
     for _ in range(rounds):
         began = time.process_time()
         found = call()
         taken.append(time.process_time() - began)
-    return statistics.median(taken), found
+    return spread(taken), found
 
 
 def by_library(tokenizer: Any, texts: list[str]) -> list[list[int]]:
@@ -75,9 +75,9 @@ def measured(dataset: str, folder: Path, rounds: int) -> list[dict]:
                 "dataset": dataset,
                 "tokens": name,
                 "sentences": len(texts),
-                "train": train_seconds * SENTENCES / len(train),
-                "encode": ours * scale,
-                "library_encode": theirs * scale,
+                "train": [each * SENTENCES / len(train) for each in train_seconds],
+                "encode": [each * scale for each in ours],
+                "library_encode": [each * scale for each in theirs],
                 "prepared_before": again,
             }
         )
@@ -91,23 +91,28 @@ def measured(dataset: str, folder: Path, rounds: int) -> list[dict]:
 def main(datasets: tuple[str, ...], rounds: int, out: Path | None) -> None:
     """Time the way from texts to ids."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    lines = []
-    print("| processor seconds for 100,000 | sentences | learn | encode | library | known before |")
-    print("|---|---|---|---|---|---|")
+    heed_termination()
+    report = Report("tokenising", {"datasets": list(datasets), "rounds": rounds}, out)
+    lines: list[dict] = []
     with tempfile.TemporaryDirectory() as folder:
         for dataset in datasets:
-            for line in measured(dataset, Path(folder), rounds):
-                print(
-                    f"| {line['dataset']}, {line['tokens']} | {line['sentences']:,}"
-                    f" | {line['train']:.2f} s | {line['encode']:.2f} s"
-                    f" | {line['library_encode']:.2f} s | {line['prepared_before']:.2f} s |",
-                    flush=True,
-                )
-                lines.append(line)
-    print("\n`known before`: the whole dataset, as many sentences as it has, prepared again.")
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "tokenising.json").write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+            lines += measured(dataset, Path(folder), rounds)
+            report.write(lines, markdown(lines))
+    report.end(lines, markdown(lines))
+
+
+def markdown(lines: list[dict]) -> str:
+    """A line for every dataset and tokeniser."""
+    text = [
+        "| processor seconds for 100,000 | sentences | learn | encode | library | known before |",
+        "|---|---|---|---|---|---|",
+    ]
+    for line in lines:
+        columns = (line[name] for name in ("train", "encode", "library_encode", "prepared_before"))
+        cells = " | ".join(f"{shown(each)} s" for each in columns)
+        text.append(f"| {line['dataset']}, {line['tokens']} | {line['sentences']:,} | {cells} |")
+    text += ["", "`known before`: the whole dataset, as many sentences as it has, prepared again."]
+    return "\n".join(text)
 
 
 if __name__ == "__main__":

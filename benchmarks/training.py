@@ -11,17 +11,22 @@ else of docstrings. Everyone starts from the same weights and looks at the valid
 Each figure is taken in processes of its own, one rival after another and round by round; "two
 processes" are two at once, with one thread and one core each. Ratios compare steps a second of the
 whole machine by the clock, looks included, within a round: runs on one core with ours on one core,
-runs on two with our two processes. Models that are not the same have no ratio: without dropout, the
-losses of the first steps on the same batches must agree; rivals with random batches train the
-module whose losses were compared. A run that overruns its limit is shown as such.
+runs on two with our two processes. Models that are not the same have no ratio (`agreement.py`). A
+run that overruns its limit is shown as such.
+
+Start-up is by the clock and in two parts: from the start of the process until libraries and data
+are loaded, and from there until the first step is made, which is where programs are compiled; some
+compile another one at the first look, which is timed apart too. "Cold cache" finds none compiled;
+the run after it finds those. The share of the peak is of matrix
+products that sentences need at their true lengths, by processor seconds in steps.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -31,9 +36,9 @@ from typing import NamedTuple
 import click
 
 from benchmarks import processes, rivals
+from benchmarks.agreement import difference, differences, same
+from benchmarks.reports import Report, shown, spread
 
-AGREEING = 20  # steps whose losses are compared
-TOLERANCE = 2e-3  # of a loss near 0.7: float32 sums in other orders, through Adam's division
 ONE, TWO = "ours, one process", "ours, two processes"
 
 
@@ -68,46 +73,45 @@ RUNS: dict[str, Run] = {
     f"{rivals.TRAINER}, two processes": Run(rivals.TRAINER, 2, 1),
     f"{COMPILED}, cold cache": Run(COMPILED, 1, 1, cold=True),
     f"{COMPILED}, one process": Run(COMPILED, 1, 1),
+    f"{COMPILED}, two threads": Run(COMPILED, 1, 2),
     f"{COMPILED}, two processes": Run(COMPILED, 2, 1),
+    f"{NNX}, cold cache": Run(NNX, 1, 1, cold=True),
     f"{NNX}, one process": Run(NNX, 1, 1),
+    f"{NNX}, two threads": Run(NNX, 1, 2),
     f"{NNX}, two processes": Run(NNX, 2, 1),
 }
-# Rivals that train the very module of another, whose losses are those that were compared.
-SAME_MODULE = {USUAL: EAGER, rivals.TRAINER: EAGER}
 
 
-def measure(rival: str, size: str, dataset: str, steps: int, folder: Path) -> dict[str, float]:
-    """What one process needs, from its start on."""
-    cell = rivals.cell_of(size, dataset, steps, dropout=0.1)
+def measure(asked: float, kind: str, rival: str, settings: dict, folder: Path) -> dict[str, float]:
+    """What one process needs that was asked for then; of its `startup` only or of all."""
+    rivals.load(rival)
+    cell = rivals.cell_of(**settings)
     data = rivals.data_of(cell, folder)
-    clock = rivals.Clock()
-    tested = rivals.whole(rival, cell, data, folder, clock)
-    cpu, wall = clock.since_first()
-    flops = rivals.useful_flops(cell, data, rivals.rows_of(rival, cell, data)[1:])
-    return {
+    loaded, clock = time.time() - asked, rivals.Clock()
+    if kind == "startup":
+        rivals.RIVALS[rival](cell, data, folder).advance(1)
+        clock.first()
+    tested = 0.0
+    if kind == "measure":
+        tested = rivals.whole(rival, cell, data, folder, clock, warmed=True)
+    found = {
+        "loading_seconds": loaded,
+        "compiling_seconds": clock.first_at - asked - loaded,
+        "first_step_seconds": clock.first_at - asked,
         "first_step_cpu_seconds": clock.first_done[0],
+    }
+    if kind == "startup":
+        return found
+    (cpu, wall), steps = clock.since_first(), cell.steps
+    flops = rivals.useful_flops(cell, data, rivals.rows_of(rival, cell, data)[1:])
+    return found | {
         "step_ms": (cpu - clock.looks[0]) / (steps - 1) * 1e3,
         "wall_ms": wall / (steps - 1) * 1e3,
         "gigaflops": flops / (cpu - clock.looks[0]) / 1e9,
         "mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "first_look_seconds": clock.first_look_seconds,
         "test_accuracy": tested,
     }
-
-
-def startup(rival: str, size: str, dataset: str, steps: int, folder: Path) -> dict[str, float]:
-    """Processor seconds until the first step is made."""
-    cell = rivals.cell_of(size, dataset, steps, dropout=0.1)
-    data = rivals.data_of(cell, folder)
-    lane = rivals.RIVALS[rival](cell, data, folder)
-    lane.advance(1)
-    return {"first_step_cpu_seconds": time.process_time()}
-
-
-def first_losses(rival: str, size: str, dataset: str, steps: int, folder: Path) -> list[float]:
-    """Losses of the first steps without dropout, on the same batches for all."""
-    cell = rivals.cell_of(size, dataset, max(steps, AGREEING), dropout=0.0)
-    lane = rivals.RIVALS[rival](cell, rivals.data_of(cell, folder), folder)
-    return [lane.advance(1) for _ in range(AGREEING)]
 
 
 def together(run: Run, task: list, cache: Path, limit: float) -> dict:
@@ -126,9 +130,11 @@ def together(run: Run, task: list, cache: Path, limit: float) -> dict:
     ]
     found = processes.wait(began)
     for each in found:
-        if each.fault:
+        if each.fault or not each.said:
             late = each.fault == processes.LATE
-            return {"fault": f"did not finish in {limit:g} s" if late else each.fault}
+            return {
+                "fault": f"did not finish in {limit:g} s" if late else each.fault or "said nothing"
+            }
     last = [each.said[-1] for each in found]
     return {key: statistics.mean(each[key] for each in last) for key in last[0]}
 
@@ -143,23 +149,12 @@ def ask(task: list, cache: Path, limit: float):
     return found.said[-1]
 
 
-def compare(size: str, dataset: str, steps: int, folder: Path, cache: Path, limit: float) -> dict:
-    """Largest difference of a first loss from ours, by rival with our batches."""
-    losses = {}
-    for rival in rivals.RIVALS:
-        if rival not in rivals.RANDOM:
-            click.echo(f"{size}: are the losses those of ours? {rival}", err=True)
-            losses[rival] = ask(["losses", rival, size, dataset, steps, str(folder)], cache, limit)
-    ours = losses.pop("ours")
-    return {
-        rival: max(abs(a - b) for a, b in zip(ours, those, strict=True))
-        for rival, those in losses.items()
-        if ours and those
-    }
+def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float | None]) -> dict:
+    """By run: least, median and largest of everything, or why there is none.
 
-
-def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float]) -> dict:
-    """By run: medians, ratios to ours within rounds, share of the peak; or why there is none."""
+    `ratio` is to ours within a round, `share_of_peak` to the median peak, `machine_ms` the clock's
+    milliseconds in which all processes of a run together make one step.
+    """
     found = {}
     for name, run in RUNS.items():
         taken = [each for each in rounds if name in each and "fault" not in each[name]]
@@ -168,59 +163,88 @@ def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float]) 
             if faults:
                 found[name] = {"fault": faults[0]}
             continue
-        row = {key: statistics.median(each[name][key] for each in taken) for key in taken[0][name]}
-        difference = agree.get(SAME_MODULE.get(run.rival, run.rival))
-        row["loss_difference"] = difference
+        row: dict = {key: spread(each[name][key] for each in taken) for key in taken[0][name]}
+        row["loss_difference"] = difference(run.rival, agree)
         if not run.cold:
-            row["share_of_peak"] = row["gigaflops"] / statistics.median(peaks)
-            row["machine_ms"] = row["wall_ms"] / run.processes
-            same = run.rival == "ours" or (difference is not None and difference <= TOLERANCE)
+            peak = statistics.median(peaks)
+            row["share_of_peak"] = [value / peak for value in row["gigaflops"]]
+            row["machine_ms"] = [value / run.processes for value in row["wall_ms"]]
             base = ONE if run.cores == 1 else TWO
             ratios = [
                 each[name]["wall_ms"] / run.processes / (each[base]["wall_ms"] / run.cores)
                 for each in taken
                 if "fault" not in each.get(base, {"fault": ""})
             ]
-            if same and ratios:
-                row["ratio"] = [min(ratios), statistics.median(ratios), max(ratios)]
+            if same(run.rival, agree) and ratios:
+                row["ratio"] = spread(ratios)
         found[name] = row
     return found
 
 
 def markdown(size: str, found: dict) -> str:
-    """One table of a size."""
+    """One table of a size; medians, with least and largest where there is room."""
     lines = [
-        f"| {size} | clock ms a step | × ours (least–largest) | CPU ms a step, without looks "
-        "| of peak | CPU s to the first step | peak MiB | test accuracy | losses differ by |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| {size} | clock ms a step (least–largest) | × ours (least–largest) "
+        "| CPU ms a step, without looks | of peak | s to load "
+        "| s to compile, with the first step | s of the first look "
+        "| peak MiB a process | test accuracy | losses differ by |",
+        "|---" * 11 + "|",
     ]
     for name, row in found.items():
         if "fault" in row:
-            lines.append(f"| {name} | {row['fault']} |" + " |" * 7)
+            lines.append(f"| {name} | {row['fault']} |" + " |" * 9)
             continue
-        first, differs = f"{row['first_step_cpu_seconds']:.1f}", row["loss_difference"]
+        first = f"{row['loading_seconds'][1]:.1f} | {row['compiling_seconds'][1]:.1f}"
+        differs = row["loss_difference"]
+        said = "–" if differs is None else f"{differs:.0e}"
         if "machine_ms" not in row:
-            lines.append(f"| {name} | – | – | – | – | {first} | – | – | – |")
+            lines.append(f"| {name} | – | – | – | – | {first} | – | – | – | {said} |")
             continue
-        ratio = "–"
-        if "ratio" in row:
-            least, middle, most = row["ratio"]
-            ratio = f"{middle:.2f} ({least:.2f}–{most:.2f})"
         lines.append(
-            f"| {name} | {row['machine_ms']:.2f} | {ratio} | {row['step_ms']:.2f} "
-            f"| {row['share_of_peak']:.0%} | {first} | {row['mebibytes']:.0f} "
-            f"| {row['test_accuracy']:.3f} | {'–' if differs is None else f'{differs:.0e}'} |"
+            f"| {name} | {shown(row['machine_ms'])} "
+            f"| {shown(row['ratio']) if 'ratio' in row else '–'} | {row['step_ms'][1]:.2f} "
+            f"| {row['share_of_peak'][1]:.0%} | {first} | {row['first_look_seconds'][1]:.1f} "
+            f"| {row['mebibytes'][1]:.0f} "
+            f"| {row['test_accuracy'][1]:.3f} | {said} |"
         )
     return "\n".join(lines)
 
 
-def run_task(kind: str, *given) -> object:
-    """What a process of this benchmark does."""
-    if kind == "peak":
-        return rivals.gemm_peak()
-    *rest, folder = given
-    task = {"measure": measure, "startup": startup, "losses": first_losses}[kind]
-    return task(*rest, Path(folder))
+def page(report: Report, sizes: dict[str, dict]) -> str:
+    """What is printed and written as Markdown."""
+    given = report.settings
+    text = [
+        f"{given['dataset']}, {given['steps']} steps a run, {given['rounds']} rounds. With two "
+        "threads, programs are compiled anew in each round."
+    ]
+    for size, found in sizes.items():
+        if found["peak_gigaflops"]:
+            text += ["", f"Peak {shown(found['peak_gigaflops'], '.0f')} GFLOP/s a core.", ""]
+        text.append(markdown(size, found["runs"]))
+    return "\n".join(text)
+
+
+def rounds_of(size: str, report: Report, folder: Path, sizes: dict[str, dict]) -> None:
+    """Measure one size; what has been measured stands in `sizes` and in the report at any time."""
+    given = report.settings
+    limit = given["limit"]
+    settings = {"size": size, "dataset": given["dataset"], "steps": given["steps"], "dropout": 0.1}
+    names = dict.fromkeys(run.rival for run in RUNS.values())
+    agree = differences(names, settings, folder, folder / "losses", limit)
+    taken: list[dict] = []
+    peaks: list[float] = []
+    for turn in range(given["rounds"]):
+        cache = folder / f"{size}{turn}"
+        began = processes.start("benchmarks.training", ["peak"], cache=cache, limit=limit)
+        peaks += processes.wait([began])[0].said[-1:]
+        taken.append({})
+        for name, run in RUNS.items():
+            click.echo(f"{size}, round {turn + 1}: {name}", err=True)
+            taken[-1][name] = together(run, [settings, str(folder)], cache, limit)
+            found = summary(taken, peaks or [float("nan")], agree)
+            three = spread(peaks) if peaks else None
+            sizes[size] = {"peak_gigaflops": three, "runs": found, "rounds": taken}
+            report.write(sizes, page(report, sizes))
 
 
 @click.command()
@@ -235,43 +259,25 @@ def main(
 ) -> None:
     """Print how fast a cell trains, ours and the rivals'."""
     if task is not None:
-        core, given = json.loads(task)
-        processes.begin(core)
-        print(json.dumps(run_task(*given)))
+        asked, (kind, *rest) = processes.begin(task)
+        if kind == "peak":
+            print(json.dumps(rivals.gemm_peak()))
+        else:
+            rival, settings, folder = rest
+            print(json.dumps(measure(asked, kind, rival, settings, Path(folder))))
         return
-    dataset = processes.dataset()
-    report: dict = {"dataset": dataset, "steps": steps, "cores": os.cpu_count(), "sizes": {}}
-    text = [
-        f"{dataset}, {steps} steps a run, {rounds} rounds. Ours with a cold cache "
-        "or two threads finds no compiled programs."
-    ]
     processes.heed_termination()
-    began = time.monotonic()
+    settings = {"dataset": processes.dataset(), "sizes": sizes, "rounds": rounds, "steps": steps}
+    report = Report("training", settings | {"limit": limit}, out)
+    found: dict[str, dict] = {}
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made) / "data"
-        for size in sizes.split(","):
-            taken: list[dict] = []
-            peaks: list[float] = []
-            agree = compare(size, dataset, steps, folder, Path(made) / "losses", limit)
-            try:
-                for turn in range(rounds):
-                    cache = Path(made) / f"{size}{turn}"
-                    peaks += [peak] if (peak := ask(["peak"], cache, limit)) else []
-                    taken.append({})
-                    for name, run in RUNS.items():
-                        click.echo(f"{size}, round {turn + 1}: {name}", err=True)
-                        given = [size, dataset, steps, str(folder)]
-                        taken[-1][name] = together(run, given, cache, limit)
-            except KeyboardInterrupt:
-                text.append("Interrupted: what was measured until then.")
-            found = summary(taken, peaks or [float("nan")], agree)
-            report["sizes"][size] = {"peak_gigaflops": peaks, "runs": found, "rounds": taken}
-            if peaks:
-                text += ["", f"Peak {statistics.median(peaks):.0f} GFLOP/s a core.", ""]
-            text.append(markdown(size, found))
-    report["seconds"] = time.monotonic() - began
-    report["load"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    processes.publish("training", report, "\n".join(text), out)
+        try:
+            for size in sizes.split(","):
+                rounds_of(size, report, Path(made), found)
+        except KeyboardInterrupt:
+            report.end(found, "Interrupted; measured until then: " + page(report, found), False)
+            sys.exit(130)
+    report.end(found, page(report, found))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
 """Seconds of a whole ablation table, everything included, by our runner and by others.
 
-    python -m benchmarks.whole_table                                  S, all cells of all rivals
+    python -m benchmarks.whole_table --cold --out bench               S, all cells of the rivals
     python -m benchmarks.whole_table --size M --rival-cells 12 --out bench
+    python -m benchmarks.whole_table --ours-only --rounds 3
 
 The table of `twelve_scales.py`: 12 scales, ten seeds, 1,000 steps, a look at validation every 100
 steps, the best weights tested. Ours is the command a user gives, `attn-nlp run` with two workers,
 from its start to the printed table, floors, statistics and store included. A rival is one process
 that trains one cell after another with two threads, or two such processes with one thread and a
 core each. The rivals have our prepared data and first weights as files, which is not counted, and
-store nothing. Half of a rival's cells run before ours and half after.
+store nothing. A part of a rival's cells is run before ours, between our rounds and after.
 
 Where fewer of a rival's cells are run than the table has, its seconds are start-up + mean seconds
-of a cell x cells / processes, and the output says that they are extrapolated.
+of a cell x cells / processes, and the output says that they are extrapolated. A rival whose losses
+are not ours without dropout has no ratio (`agreement.py`). What has been measured is written after
+every part, and by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -23,22 +26,27 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from benchmarks import processes, rivals
+from benchmarks.agreement import difference, differences, same
+from benchmarks.reports import Report, shown, spread
 from benchmarks.twelve_scales import SCALES
 
 FILE = Path(__file__).with_name("twelve_scales.py")
 WORKERS = 2
 FOR_EVER = 24 * 3600.0
-EAGER = "PyTorch eager, random batches"
+EAGER, SORTED = "PyTorch eager, random batches", "PyTorch eager, our batches"
 # name -> (rival, processes, threads of each)
 RIVALS = {
     "eager-threads": (EAGER, 1, 2),
     "eager-processes": (EAGER, 2, 1),
+    "sorted-threads": (SORTED, 1, 2),
+    "sorted-processes": (SORTED, 2, 1),
     "trainer-threads": (rivals.TRAINER, 1, 2),
     "trainer-processes": (rivals.TRAINER, 2, 1),
 }
@@ -60,10 +68,11 @@ class Given(NamedTuple):
 
 
 class Portion(NamedTuple):
-    """Some cells of a rival, run at a stretch: start-up, and the cells of each process."""
+    """Some cells of a rival, run at a stretch: start-up, the cells of each process, faults."""
 
     startup: float
     cells: list[list[dict]]
+    faults: list[str]
 
 
 def command(given: Given, store: Path) -> list[str]:
@@ -106,7 +115,6 @@ def ours(given: Given, folder: Path) -> dict:
         "utilisation": busy / (WORKERS * seconds),
         "compile_seconds": sum(each["compile_seconds"] or 0.0 for each in found.values()),
         "test_accuracy": statistics.mean(each["test"]["accuracy"] for each in trained),
-        "table": ended.text,
     }
 
 
@@ -128,22 +136,19 @@ def run_portion(
         ended = processes.wait(children)
     except processes.Interrupted as interrupt:
         stopped, ended = interrupt, interrupt.ended
-    for each in ended:
-        if each.fault:
-            click.echo(f"  {name}: {each.fault}", err=True)
+    faults = [each.fault for each in ended if each.fault]
+    for fault in faults:
+        click.echo(f"  {name}: {fault}", err=True)
     lines = [[line for line in each.said if isinstance(line, dict)] for each in ended]
     starts = [each[0]["began"] - at for each, at in zip(lines, began, strict=True) if each]
-    portions.append(Portion(max(starts, default=float("nan")), lines))
+    portions.append(Portion(max(starts, default=float("nan")), lines, faults))
     if stopped is not None:
         raise stopped
 
 
 def train_cells(rival: str, given: Given, cells: list, folder: Path) -> None:
     """What a rival's process does; a line for every cell."""
-    import torch  # noqa: F401 - loading libraries and data belongs to the start-up
-
-    if rival == rivals.TRAINER:
-        import benchmarks.trainer  # noqa: F401
+    rivals.load(rival)  # libraries and data belong to the start-up
     data = rivals.data_of(cell_of(given, *cells[0]), folder) if cells else None
     for scale, seed in cells:
         began, clock = time.time(), time.perf_counter()
@@ -155,7 +160,7 @@ def train_cells(rival: str, given: Given, cells: list, folder: Path) -> None:
 
 def cell_of(given: Given, scale: str, seed: int):
     settings = {"attention.scale": scale, "seed": seed}
-    return rivals.cell_of(given.size, given.dataset, given.steps).replace(settings)
+    return rivals.cell_of(given.size, given.dataset, given.steps, **settings)
 
 
 def keep_weights(given: Given, folder: Path) -> None:
@@ -166,56 +171,108 @@ def keep_weights(given: Given, folder: Path) -> None:
 
 
 def total(name: str, given: Given, portions: list[Portion]) -> dict | None:
-    """A rival's seconds for the whole table."""
+    """A rival's seconds for the whole table; None where no cell has been run."""
     count = RIVALS[name][1]
+    faults = [fault for each in portions for fault in each.faults]
     run = [cell for each in portions for lane in each.cells for cell in lane]
     if not run:
-        return None
+        return {"fault": faults[0]} if faults else None
     startup = statistics.median(each.startup for each in portions if each.startup == each.startup)
-    mean = statistics.mean(cell["seconds"] for cell in run)
+    seconds = [cell["seconds"] for cell in run]
     if len(run) == len(given.cells):
         work = sum(max(sum(c["seconds"] for c in lane) for lane in each.cells) for each in portions)
     else:
-        work = mean * len(given.cells) / count
+        work = statistics.mean(seconds) * len(given.cells) / count
     return {
         "seconds": startup + work,
         "startup_seconds": startup,
-        "cell_seconds": mean,
+        "cell_seconds": spread(seconds),
         "cells_run": len(run),
         "extrapolated": len(run) < len(given.cells),
         "test_accuracy": statistics.mean(cell["test_accuracy"] for cell in run),
+        "faults": faults,
     }
 
 
-def page(given: Given, mine: dict[str, dict], others: dict[str, dict]) -> str:
+class Measured:
+    """What has been measured so far: our runs, the rivals' portions, and who is the same model."""
+
+    def __init__(self, given: Given, chosen: list[str]):
+        self.given = given
+        self.agree: dict[str, float | None] = {}
+        self.mine: dict[str, list[dict]] = {}
+        self.portions: dict[str, list[Portion]] = {name: [] for name in chosen}
+
+    def result(self) -> dict:
+        """The same as plain values, with ratios; spreads are least, median and largest."""
+        ours = {
+            name: {
+                "seconds": spread(run["seconds"] for run in runs),
+                "rounds": len(runs),
+                "utilisation": statistics.median(run["utilisation"] for run in runs),
+                "compile_seconds": statistics.median(run["compile_seconds"] for run in runs),
+                "test_accuracy": runs[0]["test_accuracy"],
+            }
+            for name, runs in self.mine.items()
+        }
+        others = {}
+        for name, some in self.portions.items():
+            row = total(name, self.given, some)
+            if row is None:
+                continue
+            rival = RIVALS[name][0]
+            row["loss_difference"] = difference(rival, self.agree)
+            if "seconds" in row and same(rival, self.agree):
+                row["ratio"] = {
+                    who: sorted(row["seconds"] / seconds for seconds in each["seconds"])
+                    for who, each in ours.items()
+                }
+            others[name] = row
+        return {"ours": ours, "rivals": others}
+
+
+def called(name: str) -> str:
+    """A rival in words."""
+    rival, count, threads = RIVALS[name]
+    each = f"{count} process{'es' * (count > 1)}, {threads} thread{'s' * (threads > 1)}"
+    return f"{rival}, {each}{' each' * (count > 1)}"
+
+
+def page(given: Given, found: dict) -> str:
     """What is printed and written as Markdown."""
-    cells = len(given.cells)
+    cells, mine = len(given.cells), found["ours"]
     lines = [
         f"{given.size}, {given.dataset}: {given.variants} variants x {given.seeds} seeds x "
         f"{given.steps} steps = {cells} cells, on {len(processes.cores())} cores; data prepared "
         "beforehand for all.",
         "",
-        "| who | seconds | x ours | how | test accuracy, mean |",
-        "|---|---|---|---|---|",
+        "| who | seconds | x ours | how | test accuracy, mean | losses differ by |",
+        "|---|---|---|---|---|---|",
     ]
     for name, row in mine.items():
         how = (
             f"{WORKERS} workers, {row['utilisation']:.0%} busy, {row['compile_seconds']:.1f} s "
-            "of it compiling"
+            f"of it compiling, {row['rounds']} round{'s' * (row['rounds'] > 1)}"
         )
-        lines.append(f"| {name} | {row['seconds']:.1f} | 1 | {how} | {row['test_accuracy']:.4f} |")
-    for name, row in others.items():
-        rival, count, threads = RIVALS[name]
-        ratio = " / ".join(f"{row['seconds'] / each['seconds']:.2f}" for each in mine.values())
-        said = f"{count} process{'es' * (count > 1)}, {threads} thread{'s' * (threads > 1)} each"
+        seconds = shown(row["seconds"], ".1f")
+        lines.append(f"| {name} | {seconds} | 1 | {how} | {row['test_accuracy']:.4f} | – |")
+    for name, row in found["rivals"].items():
+        if "seconds" not in row:
+            lines.append(f"| {called(name)} | {row['fault']} | | | | |")
+            continue
+        ratio = " / ".join(f"{three[1]:.2f}" for three in row.get("ratio", {}).values())
         run = f"all {cells} cells run"
         if row["extrapolated"]:
-            run = f"**extrapolated** from {row['cells_run']} cells of {row['cell_seconds']:.2f} s"
+            run = f"**extrapolated** from {row['cells_run']} cells"
+        run += f" of {shown(row['cell_seconds'])} s"
+        if row["faults"]:
+            run += f"; {'; '.join(row['faults'])}"
+        apart = row["loss_difference"]
         lines.append(
-            f"| {rival}, {said} | {row['seconds']:.1f} | {ratio or '–'} | {run} "
-            f"| {row['test_accuracy']:.4f} |"
+            f"| {called(name)} | {row['seconds']:.1f} | {ratio or '–'} | {run} "
+            f"| {row['test_accuracy']:.4f} | {'–' if apart is None else f'{apart:.0e}'} |"
         )
-    if len(mine) > 1:
+    if len(mine) > 1 and found["rivals"]:
         lines += ["", f"Ratios are to {' / '.join(mine)}."]
     return "\n".join(lines)
 
@@ -225,6 +282,7 @@ def page(given: Given, mine: dict[str, dict], others: dict[str, dict]) -> str:
 @click.option("--variants", type=click.IntRange(1, len(SCALES)), default=12, show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True)
 @click.option("--steps", type=click.IntRange(min=2), default=1000, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="Ours.")
 @click.option(
     "--rivals",
     "names",
@@ -232,62 +290,77 @@ def page(given: Given, mine: dict[str, dict], others: dict[str, dict]) -> str:
     show_default=True,
     help=f"Of {', '.join(RIVALS)}, by commas.",
 )
+@click.option("--ours-only", is_flag=True, help="No rival at all.")
 @click.option("--rival-cells", type=click.IntRange(min=1), help="Run so many; all by default.")
 @click.option("--cold", is_flag=True, help="Fill our table without compiled programs too.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for JSON and Markdown.")
 @click.option("--task", hidden=True)
-def main(size, variants, seeds, steps, names, rival_cells, cold, out, task) -> None:
+def main(
+    size, variants, seeds, steps, rounds, names, ours_only, rival_cells, cold, out, task
+) -> None:
     """Print the seconds of a whole table, ours and the rivals'."""
     if task is not None:
-        core, (kind, *rest) = json.loads(task)
-        processes.begin(core)
+        _, (kind, *rest) = processes.begin(task)
         if kind == "weights":
             keep_weights(Given(*rest[0]), Path(rest[1]))
         else:
             train_cells(rest[0], Given(*rest[1]), rest[2], Path(rest[3]))
         return
     given = Given(size, processes.dataset(), variants, seeds, steps)
-    chosen = names.split(",")
+    chosen = [] if ours_only else list(dict.fromkeys(names.split(",")))
     if not set(chosen) <= RIVALS.keys():
         raise click.UsageError(f"--rivals may have {', '.join(RIVALS)}; {names!r} was given.")
     processes.heed_termination()
-    mine: dict[str, dict] = {}
-    portions: dict[str, list[Portion]] = {name: [] for name in chosen}
+    report = Report(f"whole_table_{size}", given._asdict() | {"rounds": rounds}, out)
+    measured = Measured(given, chosen)
     with tempfile.TemporaryDirectory() as made:
         try:
-            measure(given, chosen, rival_cells, cold, Path(made), mine, portions)
+            for _ in measure(measured, rounds, rival_cells, cold, Path(made)):
+                report.write(result := measured.result(), page(given, result))
         except KeyboardInterrupt:
-            click.echo("interrupted: what was measured until then", err=True)
-    found = {name: total(name, given, some) for name, some in portions.items()}
-    others = {name: row for name, row in found.items() if row}
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    report = {**given._asdict(), "ours": mine, "rivals": others, "load": load}
-    processes.publish(f"whole_table_{size}", report, page(given, mine, others), out)
+            result = measured.result()
+            text = "Interrupted; measured until then: " + page(given, result)
+            report.end(result, text, complete=False)
+            sys.exit(130)
+    report.end(result := measured.result(), page(given, result))
 
 
-def measure(given, chosen, rival_cells, cold, folder, mine, portions) -> None:
-    """Everything in turn; what has been measured stands in `mine` and `portions` at any time."""
+def measure(
+    measured: Measured, rounds: int, rival_cells: int | None, cold: bool, folder: Path
+) -> Iterator[None]:
+    """Everything in turn; yields whenever something has been measured."""
+    given, chosen = measured.given, list(measured.portions)
     click.echo("not timed: data, first weights, and a compilation", err=True)
     ours(given._replace(variants=1, seeds=1), folder)
-    task = ["weights", given, str(folder)]
-    cache = {"cache": folder / "rivals", "limit": FOR_EVER}
-    ended = processes.wait([processes.start("benchmarks.whole_table", task, **cache)])[0]
-    if ended.fault:
-        raise click.ClickException(f"no first weights: {ended.fault}")
+    if chosen:
+        task = ["weights", given, str(folder)]
+        cache = {"cache": folder / "rivals", "limit": FOR_EVER}
+        ended = processes.wait([processes.start("benchmarks.whole_table", task, **cache)])[0]
+        if ended.fault:
+            raise click.ClickException(f"no first weights: {ended.fault}")
+        names = [RIVALS[name][0] for name in chosen]
+        settings = {"size": given.size, "dataset": given.dataset, "steps": given.steps}
+        settings["attention.scale"] = SCALES[given.variants - 1]
+        measured.agree = differences(names, settings, folder, folder / "rivals", FOR_EVER)
+        yield
     cells = given.cells[:rival_cells]
-    halves = [cells[: len(cells) // 2], cells[len(cells) // 2 :]]
-    for place, half in enumerate(halves):
-        for name in chosen if half else ():
-            click.echo(f"{name}: {len(half)} cells", err=True)
-            run_portion(name, given, half, folder, portions[name])
-        if place:
+    for place in range(rounds + 1):
+        edges = (part * len(cells) // (rounds + 1) for part in (place, place + 1))
+        some = cells[slice(*edges)]
+        for name in chosen if some else ():
+            click.echo(f"{name}: {len(some)} cells", err=True)
+            run_portion(name, given, some, folder, measured.portions[name])
+            yield
+        if place == rounds:
             return
         if cold:
             shutil.rmtree(folder / "xla")
             click.echo("ours, cold cache", err=True)
-            mine["ours, cold cache"] = ours(given, folder)
-        click.echo("ours", err=True)
-        mine["ours, warm cache"] = ours(given, folder)
+            measured.mine.setdefault("ours, cold cache", []).append(ours(given, folder))
+            yield
+        click.echo("ours, warm cache", err=True)
+        measured.mine.setdefault("ours, warm cache", []).append(ours(given, folder))
+        yield
 
 
 if __name__ == "__main__":

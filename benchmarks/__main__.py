@@ -1,0 +1,168 @@
+"""All benchmarks, one after another: what `make bench` runs.
+
+    python -m benchmarks                       everything, into the folder bench
+    python -m benchmarks --quick --out /tmp/b  the smallest sizes, to see that all of it runs
+    python -m benchmarks --only whole_table_S
+
+Every part is a process of its own and leaves NAME.json and NAME.md. One that fails does not keep
+the others from running; the exit status is then 1. A part that has been measured whole, by the same
+code and with the same arguments, is not measured again, so that the same command goes on after an
+interruption. At the end, or by Ctrl-C, stands one page: all.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from benchmarks import processes, reports
+
+MEASURED = Path(__file__).with_name("measured")
+
+
+class Part(NamedTuple):
+    """A benchmark: its module, what it is given, the least that it can be given, minutes."""
+
+    module: str
+    given: str
+    least: str
+    minutes: float
+
+
+_FEW = "--variants 2 --seeds 1 --steps 20 --cold --rival-cells 2"
+# Those that take longest come last, so that an interruption leaves most.
+PARTS = {
+    "tables": Part("tables", "--rounds 5", "--cells 2000 --sentences 50 --rounds 2", 1.5),
+    "tokenising": Part("tokenising", "--rounds 5", "--rounds 1", 1.5),
+    "long_texts": Part("long_texts", "", "--lengths 128,256 --rounds 1", 15),
+    "training": Part("training", "", "--sizes S --rounds 1 --steps 20", 45),
+    "whole_table_S": Part(
+        "whole_table",
+        "--size S --cold --rounds 2 --rival-cells 24 --rivals "
+        "eager-threads,eager-processes,sorted-processes,trainer-threads,trainer-processes",
+        f"--size S {_FEW} --rivals eager-threads,eager-processes,trainer-processes",
+        50,
+    ),
+    "whole_table_M": Part(
+        "whole_table",
+        "--size M --cold --rival-cells 12 --rivals "
+        "eager-threads,eager-processes,sorted-processes,trainer-threads,trainer-processes",
+        f"--size M {_FEW} --rivals eager-processes",
+        90,
+    ),
+}
+
+
+def arguments(name: str, quick: bool) -> list[str]:
+    """What a part is given, but for its folder."""
+    return (PARTS[name].least if quick else PARTS[name].given).split()
+
+
+def done(name: str, given: list[str], out: Path) -> bool:
+    """Whether it has been measured whole by this code and with these arguments."""
+    try:
+        kept = json.loads((out / f"{name}.given.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    found = reports.read(out, name)
+    whole = found is not None and found["complete"]
+    return whole and kept == [given, code()]
+
+
+def code() -> str:
+    """A hash of everything that is timed and that times, committed or not."""
+    found = hashlib.sha256()
+    for folder in ("attn_nlp", "benchmarks"):
+        for path in sorted((reports.ROOT / folder).rglob("*.py")):
+            found.update(path.relative_to(reports.ROOT).as_posix().encode() + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def minutes(name: str, quick: bool) -> float:
+    """What a part took in the last full run, else a guess."""
+    if quick:
+        return 1.0
+    last = reports.read(MEASURED, name)
+    return last["seconds"] / 60 if last and last["complete"] else PARTS[name].minutes
+
+
+def command(name: str, given: list[str], out: Path) -> list[str]:
+    """The command of a part."""
+    module = f"benchmarks.{PARTS[name].module}"
+    return [sys.executable, "-m", module, *given, "--out", str(out)]
+
+
+def run(name: str, given: list[str], out: Path) -> int:
+    """Run a part; its exit status."""
+    for ending in ("json", "md", "given.json"):
+        (out / f"{name}.{ending}").unlink(missing_ok=True)
+    child = subprocess.Popen(command(name, given, out), start_new_session=True)
+    try:
+        status = child.wait()
+    except KeyboardInterrupt:
+        child.terminate()  # it writes what it has, and ends its own processes
+        child.wait()
+        raise
+    if status == 0:
+        kept = json.dumps([given, code()])
+        (out / f"{name}.given.json").write_text(kept + "\n", encoding="utf-8")
+    return status
+
+
+def page(out: Path, status: dict[str, str]) -> str:
+    """What all parts measured."""
+    text = ["# Benchmarks"]
+    for name, said in status.items():
+        written = out / f"{name}.md"
+        found = written.read_text(encoding="utf-8").strip() if written.exists() else "Nothing."
+        text += ["", f"## {name}: {said}", "", found]
+    return "\n".join(text) + "\n"
+
+
+@click.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("bench"))
+@click.option("--only", help=f"Of {', '.join(PARTS)}, by commas.")
+@click.option("--quick", is_flag=True, help="The smallest sizes; the figures mean nothing.")
+@click.option("--anew", is_flag=True, help="Also what has been measured already.")
+def main(out: Path, only: str | None, quick: bool, anew: bool) -> None:
+    """Run every benchmark and write one page."""
+    chosen = only.split(",") if only else list(PARTS)
+    if not set(chosen) <= PARTS.keys():
+        raise click.UsageError(f"--only may have {', '.join(PARTS)}; {only!r} was given.")
+    out.mkdir(parents=True, exist_ok=True)
+    given = {name: arguments(name, quick) for name in chosen}
+    left = [name for name in chosen if anew or not done(name, given[name], out)]
+    status = {name: "not begun" if name in left else "measured before" for name in chosen}
+    for name in left:
+        click.echo(f"{name}: about {minutes(name, quick):.0f} minutes", err=True)
+    total = sum(minutes(name, quick) for name in left)
+    click.echo(f"All: about {total:.0f} minutes on two idle cores.", err=True)
+    processes.heed_termination()
+    code = 0
+    try:
+        for name in left:
+            click.echo(f"\n{name}: {' '.join(given[name])}", err=True)
+            began = time.monotonic()
+            status[name] = "interrupted"
+            if ended := run(name, given[name], out):
+                status[name], code = f"failed with status {ended}", 1
+            else:
+                status[name] = f"{(time.monotonic() - began) / 60:.1f} minutes"
+    except KeyboardInterrupt:
+        code = 130
+    text = page(out, status)
+    (out / "all.md").write_text(text, encoding="utf-8")
+    click.echo("\n".join(["", *(f"{name}: {said}" for name, said in status.items())]), err=True)
+    click.echo(f"One page of all: {out / 'all.md'}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""The figures in README.md, written from what the last full run of `make bench` measured.
+
+    python -m benchmarks.readme                 rewrites the block from benchmarks/measured/*.json
+    python -m benchmarks.readme --take bench    copies the JSON files of a run there first
+
+The block stands between two marks and is never edited by hand; a test compares it with the files.
+What has not been measured is said not to have been.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from benchmarks import reports
+from benchmarks.reports import shown
+
+MEASURED = Path(__file__).with_name("measured")
+README = reports.ROOT / "README.md"
+BEGIN = "<!-- measured: written by `python -m benchmarks.readme`, not by hand -->"
+END = "<!-- measured: end -->"
+NAMES = ("whole_table_S", "whole_table_M", "training", "long_texts", "tables", "tokenising")
+NOT = "not measured yet"
+SIZES = {"S": "one layer of width 64", "M": "two of width 128"}
+
+
+def block(folder: Path) -> str:
+    """The lines between the marks, from the JSON files of a folder."""
+    found = {name: report for name in NAMES if (report := reports.read(folder, name))}
+    parts = [whole_tables(found)]
+    sections: dict[str, tuple[str, Callable[[dict], str]]] = {
+        "training": ("Training one cell", training),
+        "long_texts": ("Attention over long texts, forward and gradient", long_texts),
+        "tables": ("Printing tables from a full store", tables),
+        "tokenising": ("Tokenising 100,000 sentences", tokenising),
+    }
+    for name, (title, write) in sections.items():
+        if name in found:
+            parts.append(f"**{title}**{unfinished(found[name])}{write(found[name])}")
+        else:
+            parts.append(f"**{title}**: {NOT}.")
+    parts += machines(found)
+    return "\n\n".join(parts)
+
+
+def unfinished(report: dict) -> str:
+    """What is said of a measurement that was stopped."""
+    return "" if report["complete"] else " (stopped before its end)"
+
+
+def whole_tables(found: dict[str, dict]) -> str:
+    """Seconds and ratios of a whole table, of both sizes side by side."""
+    taken = {size: found.get(f"whole_table_{size}") for size in SIZES}
+    known = {size: report for size, report in taken.items() if report}
+    if not known:
+        return f"**A whole table**: {NOT}."
+    said = []
+    for size, inside in SIZES.items():
+        if size not in known:
+            said.append(f"{size} ({inside}): {NOT}")
+            continue
+        given = known[size]["settings"]
+        said.append(
+            f"{size} ({inside}): {given['variants']} variants × {given['seeds']} seeds × "
+            f"{given['steps']:,} steps on {given['dataset']}{unfinished(known[size])}"
+        )
+    heads = [f"{size}, seconds | {size}, × ours warm / cold" for size in known]
+    lines = [f"| everything included | {' | '.join(heads)} |", "|---" * (1 + 2 * len(known)) + "|"]
+    names = dict.fromkeys(name for report in known.values() for name in report["result"]["ours"])
+    for name in names:
+        cells = [_ours(report["result"]["ours"].get(name)) for report in known.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    names = dict.fromkeys(name for report in known.values() for name in report["result"]["rivals"])
+    for name in names:
+        rows = [report["result"]["rivals"].get(name) for report in known.values()]
+        lines.append(f"| {_called(name)} | {' | '.join(map(_rival, rows))} |")
+    return f"**A whole table**; {'; '.join(said)}.\n\n" + "\n".join(lines)
+
+
+def _called(name: str) -> str:
+    from benchmarks.whole_table import called
+
+    return called(name)
+
+
+def _ours(row: dict | None) -> str:
+    if row is None:
+        return f"{NOT} | –"
+    seconds = shown(row["seconds"], ",.0f") if row["rounds"] > 1 else f"{row['seconds'][1]:,.0f}"
+    return f"{seconds} | 1"
+
+
+def _rival(row: dict | None) -> str:
+    if row is None:
+        return f"{NOT} | –"
+    if "seconds" not in row:
+        return "failed | –"
+    seconds = f"{row['seconds']:,.0f}"
+    if row["extrapolated"]:
+        seconds += f" *extrapolated from {row['cells_run']} cells*"
+    if "ratio" not in row:
+        return f"{seconds} | another model"
+    ratios = [row["ratio"].get(f"ours, {cache} cache") for cache in ("warm", "cold")]
+    return f"{seconds} | " + " / ".join(f"{three[1]:.1f}" if three else "–" for three in ratios)
+
+
+def training(report: dict) -> str:
+    """Two tables, sizes side by side: steps with their share of the peak, and start-up."""
+    from benchmarks.training import RUNS
+
+    given, sizes = report["settings"], report["result"]
+    heads = [f"{size}: ms a step, × ours, of the peak" for size in sizes]
+    steps = [f"| who | {' | '.join(heads)} |", "|---" * (1 + len(sizes)) + "|"]
+    heads = [f"{size}: s to load + compile, MiB" for size in sizes]
+    starts = [f"| until the first step | {' | '.join(heads)} |", "|---" * (1 + len(sizes)) + "|"]
+    for name, run in RUNS.items():
+        rows = [found["runs"].get(name) for found in sizes.values()]
+        if not any(rows):
+            continue
+        if not run.cold:
+            steps.append(f"| {name} | {' | '.join(map(_step, rows))} |")
+        if run.cores == 1:
+            starts.append(f"| {name} | {' | '.join(map(_start, rows))} |")
+    peaks = [
+        f"{found['peak_gigaflops'][1]:.0f} ({size})"
+        for size, found in sizes.items()
+        if found["peak_gigaflops"]
+    ]
+    return (
+        f", {given['steps']} steps, {given['rounds']} rounds in turn. The peak is what products of "
+        f"1,024² matrices reach, {', '.join(peaks) or '?'} GFLOP/s a core; its share counts the "
+        "products that sentences need, without padding. × is to ours on as many cores.\n\n"
+        + "\n".join(steps)
+        + "\n\nSeconds by the clock to load libraries and data, and from there to the first "
+        "trained step, compiling included; the run after one with a cold cache finds its "
+        "programs.\n\n" + "\n".join(starts)
+    )
+
+
+def _step(row: dict | None) -> str:
+    if row is None or "fault" in row:
+        return row["fault"] if row else NOT
+    ratio = f"×{shown(row['ratio'])}" if "ratio" in row else "another model"
+    return f"{row['machine_ms'][1]:.2f}, {ratio}, {row['share_of_peak'][1]:.0%}"
+
+
+def _start(row: dict | None) -> str:
+    if row is None or "fault" in row:
+        return row["fault"] if row else NOT
+    memory = f", {row['mebibytes'][1]:,.0f}" if "mebibytes" in row else ""
+    return f"{row['loading_seconds'][1]:.1f} + {row['compiling_seconds'][1]:.1f}{memory}"
+
+
+def long_texts(report: dict) -> str:
+    """Milliseconds, memory and ratios by length."""
+    lengths = report["settings"]["lengths"]
+    lines = [
+        "; CPU ms, MiB and, of ours, × who computes the same; "
+        f"{report['settings']['rounds']} rounds:",
+        "",
+        f"| tokens | {' | '.join(f'{length:,}' for length in lengths)} |",
+        "|---" * (len(lengths) + 1) + "|",
+    ]
+    for name, by_length in report["result"].items():
+        cells = []
+        for length in lengths:
+            row = by_length.get(str(length))
+            text = "–"
+            if row:
+                text = f"{1e3 * row['seconds'][1]:,.0f}, {row['mebibytes'][1]:,.0f}"
+                text += f", ×{shown(row['ratio'])}" if "ratio" in row else ""
+            cells.append(text)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def tables(report: dict) -> str:
+    """Seconds of `attn-nlp table`."""
+    told = [
+        f"of {line['shown']:,} cells among {line['stored']:,}: {shown(line['clock'])} s"
+        for line in report["result"]["tables"]
+    ]
+    told.append(f"`attn-nlp --help`: {shown(report['result']['help']['clock'])} s")
+    return f", the whole command by the clock: {'; '.join(told)}."
+
+
+def tokenising(report: dict) -> str:
+    """Processor seconds to encode, beside the library's own."""
+    told = [
+        f"{line['dataset']} by {line['tokens']} {shown(line['encode'])} s, "
+        f"the library {shown(line['library_encode'])} s"
+        for line in report["result"]
+    ]
+    return f", processor seconds: {'; '.join(told)}."
+
+
+def machines(found: dict[str, dict]) -> list[str]:
+    """Where and when, each machine and day once."""
+    said: dict[str, list[str]] = {}
+    for name, report in found.items():
+        told = re.sub(r" Load average before: [\d.]+\.", "", reports.told(report["machine"]))
+        said.setdefault(told, []).append(f"`{name}`")
+    return [f"{', '.join(names)}: {told}" for told, names in said.items()]
+
+
+def renewed(text: str, folder: Path) -> str:
+    """README with the block as the files of the folder give it."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise click.ClickException(f"README.md lacks the marks {BEGIN!r} and {END!r}.")
+    return f"{before}{BEGIN}\n\n{block(folder)}\n\n{END}{after}"
+
+
+@click.command()
+@click.option("--take", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def main(take: Path | None) -> None:
+    """Rewrite the figures in README.md."""
+    if take is not None:
+        MEASURED.mkdir(exist_ok=True)
+        for name in NAMES:
+            if (take / f"{name}.json").exists():
+                shutil.copyfile(take / f"{name}.json", MEASURED / f"{name}.json")
+                click.echo(f"taken: {name}", err=True)
+    README.write_text(renewed(README.read_text(encoding="utf-8"), MEASURED), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
