@@ -46,8 +46,8 @@ faults: $(VENV)/installed-dev
 	@$(RUN) -m tests.faults
 
 # Everything that is timed, beside other libraries; it says first how long that takes, some hours on
-# two idle cores, and goes on where it was stopped. A whole table with every cell of the rivals really
-# run: `python -m benchmarks.whole_table --cold --out bench`.
+# two idle cores, and goes on where it was stopped. With every cell of PyTorch eager in the table of
+# size S really run: `python -m benchmarks --all-cells`.
 bench: $(VENV)/installed-dev
 	@$(PIP) -e '.[dev,bench]' 1>&2
 	@$(RUN) -m benchmarks --out bench

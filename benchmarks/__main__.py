@@ -2,12 +2,12 @@
 
     python -m benchmarks                       everything, into the folder bench
     python -m benchmarks --quick --out /tmp/b  the smallest sizes, to see that all of it runs
-    python -m benchmarks --only whole_table_S
+    python -m benchmarks --only whole_table_S --all-cells
 
 Every part is a process of its own and leaves NAME.json and NAME.md. One that fails does not keep
 the others from running; the exit status is then 1. A part that has been measured whole, by the same
 code and with the same arguments, is not measured again, so that the same command goes on after an
-interruption. At the end, or by Ctrl-C, stands one page: all.md.
+interruption. At the end, or by Ctrl-C, one page has it all: all.md.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from typing import NamedTuple
 import click
 
 from benchmarks import processes, reports
-
-MEASURED = Path(__file__).with_name("measured")
 
 
 class Part(NamedTuple):
@@ -59,10 +57,19 @@ PARTS = {
     ),
 }
 
+# In place of the above: with every cell of PyTorch eager really run, in size S.
+ALL_CELLS = {
+    "whole_table_S": PARTS["whole_table_S"]._replace(
+        given="--size S --cold --rivals eager-threads,eager-processes,sorted-processes:24,"
+        "trainer-threads:12,trainer-processes:24",
+        minutes=70,
+    )
+}
 
-def arguments(name: str, quick: bool) -> list[str]:
+
+def arguments(part: Part, quick: bool) -> list[str]:
     """What a part is given, but for its folder."""
-    return (PARTS[name].least if quick else PARTS[name].given).split()
+    return (part.least if quick else part.given).split()
 
 
 def done(name: str, given: list[str], out: Path) -> bool:
@@ -83,14 +90,6 @@ def code() -> str:
         for path in sorted((reports.ROOT / folder).rglob("*.py")):
             found.update(path.relative_to(reports.ROOT).as_posix().encode() + path.read_bytes())
     return found.hexdigest()[:12]
-
-
-def minutes(name: str, quick: bool) -> float:
-    """What a part took in the last full run, else a guess."""
-    if quick:
-        return 1.0
-    last = reports.read(MEASURED, name)
-    return last["seconds"] / 60 if last and last["complete"] else PARTS[name].minutes
 
 
 def command(name: str, given: list[str], out: Path) -> list[str]:
@@ -130,19 +129,22 @@ def page(out: Path, status: dict[str, str]) -> str:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("bench"))
 @click.option("--only", help=f"Of {', '.join(PARTS)}, by commas.")
 @click.option("--quick", is_flag=True, help="The smallest sizes; the figures mean nothing.")
+@click.option("--all-cells", is_flag=True, help="Every cell of PyTorch eager in table S.")
 @click.option("--anew", is_flag=True, help="Also what has been measured already.")
-def main(out: Path, only: str | None, quick: bool, anew: bool) -> None:
+def main(out: Path, only: str | None, quick: bool, all_cells: bool, anew: bool) -> None:
     """Run every benchmark and write one page."""
     chosen = only.split(",") if only else list(PARTS)
     if not set(chosen) <= PARTS.keys():
         raise click.UsageError(f"--only may have {', '.join(PARTS)}; {only!r} was given.")
     out.mkdir(parents=True, exist_ok=True)
-    given = {name: arguments(name, quick) for name in chosen}
+    parts = PARTS | (ALL_CELLS if all_cells else {})
+    given = {name: arguments(parts[name], quick) for name in chosen}
     left = [name for name in chosen if anew or not done(name, given[name], out)]
     status = {name: "not begun" if name in left else "measured before" for name in chosen}
+    minutes = {name: 2.0 if quick else parts[name].minutes for name in left}
     for name in left:
-        click.echo(f"{name}: about {minutes(name, quick):.0f} minutes", err=True)
-    total = sum(minutes(name, quick) for name in left)
+        click.echo(f"{name}: about {minutes[name]:.0f} minutes", err=True)
+    total = sum(minutes[name] for name in left)
     click.echo(f"All: about {total:.0f} minutes on two idle cores.", err=True)
     processes.heed_termination()
     code = 0

@@ -18,6 +18,8 @@ import click
 
 from benchmarks import reports
 from benchmarks.reports import shown
+from benchmarks.training import RUNS
+from benchmarks.whole_table import called, counted
 
 MEASURED = Path(__file__).with_name("measured")
 README = reports.ROOT / "README.md"
@@ -77,14 +79,8 @@ def whole_tables(found: dict[str, dict]) -> str:
     names = dict.fromkeys(name for report in known.values() for name in report["result"]["rivals"])
     for name in names:
         rows = [report["result"]["rivals"].get(name) for report in known.values()]
-        lines.append(f"| {_called(name)} | {' | '.join(map(_rival, rows))} |")
+        lines.append(f"| {called(name)} | {' | '.join(map(_rival, rows))} |")
     return f"**A whole table**; {'; '.join(said)}.\n\n" + "\n".join(lines)
-
-
-def _called(name: str) -> str:
-    from benchmarks.whole_table import called
-
-    return called(name)
 
 
 def _ours(row: dict | None) -> str:
@@ -101,7 +97,7 @@ def _rival(row: dict | None) -> str:
         return "failed | –"
     seconds = f"{row['seconds']:,.0f}"
     if row["extrapolated"]:
-        seconds += f" *extrapolated from {row['cells_run']} cells*"
+        seconds += f" *extrapolated from {counted(row['cells_run'])}*"
     if "ratio" not in row:
         return f"{seconds} | another model"
     ratios = [row["ratio"].get(f"ours, {cache} cache") for cache in ("warm", "cold")]
@@ -110,8 +106,6 @@ def _rival(row: dict | None) -> str:
 
 def training(report: dict) -> str:
     """Two tables, sizes side by side: steps with their share of the peak, and start-up."""
-    from benchmarks.training import RUNS
-
     given, sizes = report["settings"], report["result"]
     heads = [f"{size}: ms a step, × ours, of the peak" for size in sizes]
     steps = [f"| who | {' | '.join(heads)} |", "|---" * (1 + len(sizes)) + "|"]

@@ -173,7 +173,7 @@ def keep_weights(given: Given, folder: Path) -> None:
 def total(name: str, given: Given, portions: list[Portion]) -> dict | None:
     """A rival's seconds for the whole table; None where no cell has been run."""
     count = RIVALS[name][1]
-    faults = [fault for each in portions for fault in each.faults]
+    faults = list(dict.fromkeys(fault for each in portions for fault in each.faults))
     run = [cell for each in portions for lane in each.cells for cell in lane]
     if not run:
         return {"fault": faults[0]} if faults else None
@@ -214,6 +214,7 @@ class Measured:
                 "test_accuracy": runs[0]["test_accuracy"],
             }
             for name, runs in self.mine.items()
+            if runs  # not yet, while the first is on its way
         }
         others = {}
         for name, some in self.portions.items():
@@ -229,6 +230,11 @@ class Measured:
                 }
             others[name] = row
         return {"ours": ours, "rivals": others}
+
+
+def counted(cells: int) -> str:
+    """So many cells, in words."""
+    return f"{cells:,} cell{'s' * (cells != 1)}"
 
 
 def called(name: str) -> str:
@@ -263,7 +269,7 @@ def page(given: Given, found: dict) -> str:
         ratio = " / ".join(f"{three[1]:.2f}" for three in row.get("ratio", {}).values())
         run = f"all {cells} cells run"
         if row["extrapolated"]:
-            run = f"**extrapolated** from {row['cells_run']} cells"
+            run = f"**extrapolated** from {counted(row['cells_run'])}"
         run += f" of {shown(row['cell_seconds'])} s"
         if row["faults"]:
             run += f"; {'; '.join(row['faults'])}"
@@ -288,10 +294,12 @@ def page(given: Given, found: dict) -> str:
     "names",
     default="eager-threads,eager-processes",
     show_default=True,
-    help=f"Of {', '.join(RIVALS)}, by commas.",
+    help=f"Of {', '.join(RIVALS)}, by commas; NAME:24 runs 24 of its cells.",
 )
 @click.option("--ours-only", is_flag=True, help="No rival at all.")
-@click.option("--rival-cells", type=click.IntRange(min=1), help="Run so many; all by default.")
+@click.option(
+    "--rival-cells", type=click.IntRange(min=1), help="Run so many of each; all by default."
+)
 @click.option("--cold", is_flag=True, help="Fill our table without compiled programs too.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for JSON and Markdown.")
 @click.option("--task", hidden=True)
@@ -307,15 +315,13 @@ def main(
             train_cells(rest[0], Given(*rest[1]), rest[2], Path(rest[3]))
         return
     given = Given(size, processes.dataset(), variants, seeds, steps)
-    chosen = [] if ours_only else list(dict.fromkeys(names.split(",")))
-    if not set(chosen) <= RIVALS.keys():
-        raise click.UsageError(f"--rivals may have {', '.join(RIVALS)}; {names!r} was given.")
+    chosen = {} if ours_only else cells_of(names, rival_cells or len(given.cells))
     processes.heed_termination()
     report = Report(f"whole_table_{size}", given._asdict() | {"rounds": rounds}, out)
-    measured = Measured(given, chosen)
+    measured = Measured(given, list(chosen))
     with tempfile.TemporaryDirectory() as made:
         try:
-            for _ in measure(measured, rounds, rival_cells, cold, Path(made)):
+            for _ in measure(measured, rounds, chosen, cold, Path(made)):
                 report.write(result := measured.result(), page(given, result))
         except KeyboardInterrupt:
             result = measured.result()
@@ -325,11 +331,24 @@ def main(
     report.end(result := measured.result(), page(given, result))
 
 
+def cells_of(names: str, usual: int) -> dict[str, int]:
+    """How many cells of each rival to run, of "NAME,NAME:24"."""
+    found = {}
+    for each in names.split(","):
+        name, _, cells = each.partition(":")
+        if name not in RIVALS or not (cells or "1").isdecimal():
+            raise click.UsageError(
+                f"--rivals may have {', '.join(RIVALS)}, each with :CELLS; {each!r} was given."
+            )
+        found[name] = int(cells or usual)
+    return found
+
+
 def measure(
-    measured: Measured, rounds: int, rival_cells: int | None, cold: bool, folder: Path
+    measured: Measured, rounds: int, chosen: dict[str, int], cold: bool, folder: Path
 ) -> Iterator[None]:
-    """Everything in turn; yields whenever something has been measured."""
-    given, chosen = measured.given, list(measured.portions)
+    """Everything in turn, so many cells of each rival; yields whenever something is measured."""
+    given = measured.given
     click.echo("not timed: data, first weights, and a compilation", err=True)
     ours(given._replace(variants=1, seeds=1), folder)
     if chosen:
@@ -343,12 +362,14 @@ def measure(
         settings["attention.scale"] = SCALES[given.variants - 1]
         measured.agree = differences(names, settings, folder, folder / "rivals", FOR_EVER)
         yield
-    cells = given.cells[:rival_cells]
     for place in range(rounds + 1):
-        edges = (part * len(cells) // (rounds + 1) for part in (place, place + 1))
-        some = cells[slice(*edges)]
-        for name in chosen if some else ():
-            click.echo(f"{name}: {len(some)} cells", err=True)
+        for name, count in chosen.items():
+            cells = given.cells[:count]
+            edges = (part * len(cells) // (rounds + 1) for part in (place, place + 1))
+            some = cells[slice(*edges)]
+            if not some:
+                continue
+            click.echo(f"{name}: {counted(len(some))}", err=True)
             run_portion(name, given, some, folder, measured.portions[name])
             yield
         if place == rounds:

@@ -4,6 +4,7 @@ import platform
 import sys
 import time
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -117,6 +118,21 @@ def test_a_whole_table_of_another_model_has_no_ratio(agree):
     found = measured(agree, portion([3, 1], [2, 4]))
     assert "ratio" not in found["rivals"]["eager-processes"]
     assert "| 8.0 | – |" in whole_table.page(SMALL, found)
+
+
+def test_rivals_may_run_cells_of_their_own():
+    found = whole_table.cells_of("eager-threads,trainer-processes:24", 120)
+    assert found == {"eager-threads": 120, "trainer-processes": 24}
+    with pytest.raises(click.UsageError, match="eager-thread"):
+        whole_table.cells_of("eager-thread", 120)
+
+
+def test_what_was_measured_stands_while_the_next_is_on_its_way():
+    found = whole_table.Measured(SMALL, ["eager-processes"])
+    assert found.result() == {"ours": {}, "rivals": {}}
+    found.mine["ours, cold cache"] = []
+    found.portions["eager-processes"].append(portion([3], []))
+    assert "**extrapolated** from 1 cell " in whole_table.page(SMALL, found.result())
 
 
 def test_what_ends_without_a_cell_says_why():
