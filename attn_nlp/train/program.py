@@ -30,8 +30,8 @@ from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.streams import fold
 from attn_nlp.train import adamw, compiling
 
-EVALUATION_BATCH = 128
-EVALUATION_BATCHES = 16  # a call of the evaluation program; more sentences take more calls
+EVALUATION_BATCH = 32  # what a batch computes stays in the processor's caches
+EVALUATION_BATCHES = 64  # a call of the evaluation program; more sentences take more calls
 
 
 class Program:

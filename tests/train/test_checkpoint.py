@@ -85,12 +85,12 @@ def test_where_it_was_cut_changes_no_bit(tmp_path, uncut, places):
 
 
 def test_where_a_look_was_cut_changes_no_bit(tmp_path):
-    """It is told once after a step, three times amid a look at validation, then amid the test."""
-    start, stop = TRAIN, TRAIN + 400  # four batches, so that there is something to cut
+    """It is told once after a step, twelve times amid a look at validation, then amid the test."""
+    start, stop = TRAIN, TRAIN + 400  # 13 batches, each of which is a call here
     splits = {"validation": (start, stop), "test": (stop, len(DATA.labels))}
     data = dataclasses.replace(DATA, splits={**DATA.splits, **splits})
     uncut = measured(train(CELL, data, ignored))
-    for step, time, first in ((20, 3, 0), (60, 6, 60)):
+    for step, time, first in ((20, 3, 0), (60, 15, 60)):
         with pytest.raises(Cut):
             go(tmp_path, Hand(cut=step, time=time), data=data)
         facts = json.loads((tmp_path / f"{step:010d}" / "facts.json").read_text())["facts"]

@@ -35,7 +35,7 @@ def prepared(
 ) -> Prepared:
     """Two classes: whether token 5 is in the sentence. Lengths from 2 to 6.
 
-    The test split takes 17 batches of evaluation, more than one call holds.
+    The test split takes 66 batches of evaluation, more than one call holds.
     """
     rng = np.random.default_rng(0)
     lengths = rng.integers(2, LENGTH + 1, rows).astype(np.int32)
