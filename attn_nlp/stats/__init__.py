@@ -38,7 +38,7 @@ from attn_nlp.stats.power import (
 )
 from attn_nlp.stats.sentences import McNemar, TwoWay, mcnemar, right, two_way
 from attn_nlp.stats.signflip import SignFlip, sign_flip
-from attn_nlp.stats.verdict import ALPHA, Comparison, Verdict, compare
+from attn_nlp.stats.verdict import ALPHA, Comparison, Verdict, compare, flips_of
 
 __all__ = [
     "ALPHA",
@@ -65,6 +65,7 @@ __all__ = [
     "detectable_effect",
     "effect_size",
     "expected_best",
+    "flips_of",
     "holm",
     "least_attainable",
     "mcnemar",

@@ -126,13 +126,23 @@ def _beyond(comparisons: Sequence[np.ndarray], rng_seed: int) -> list[int]:
     most = max(map(len, comparisons))
     bits = np.stack([np.frombuffer(rng.bytes(-(-RESAMPLES // 8)), np.uint8) for _ in range(most)])
     padded = np.stack([np.pad(signed, (0, most - len(signed))) for signed in comparisons])
+    total, size = padded.sum(axis=1, keepdims=True), np.abs(padded).sum(axis=1, keepdims=True)
     reach = np.array([[_observed(signed)] for signed in comparisons])
+    # A float32 sum of n terms is off by less than this; a sum that near is made again in float64.
+    doubt = 2 * (most + 8) * 2.0**-24 * size
+    narrow, offset = (2 * padded).astype(np.float32), total.astype(np.float32)
+    above, below = (reach + doubt).astype(np.float32), (reach - doubt).astype(np.float32)
     counts, left = np.zeros(len(comparisons), int), RESAMPLES
     for piece in np.array_split(bits, 32, axis=1):  # in pieces that fit a cache
         flipped = np.unpackbits(piece, axis=1, count=min(left, 8 * piece.shape[1]))
         # The sum under a pattern is that of all pairs, less twice that of the flipped ones.
-        sums = padded.sum(axis=1, keepdims=True) - 2 * (padded @ flipped.astype(np.float64))
-        counts += (np.abs(sums) >= reach).sum(axis=1)
+        sums = np.abs(offset - narrow @ flipped.astype(np.float32))
+        beyond = sums >= above
+        doubtful = np.flatnonzero((sums >= below) ^ beyond)
+        which, pattern = np.unravel_index(doubtful, sums.shape)
+        again = np.einsum("pn,np->p", padded[which], flipped[:, pattern])
+        beyond[which, pattern] = abs(total[which, 0] - 2 * again) >= reach[which, 0]
+        counts += beyond.sum(axis=1)
         left -= flipped.shape[1]
     return counts.tolist()
 

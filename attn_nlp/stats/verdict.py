@@ -8,17 +8,18 @@ with the number of seeds that a decision would need.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from attn_nlp.stats.effects import effect_size
+from attn_nlp.stats.effects import Effect, effect_size
 from attn_nlp.stats.equivalence import tost
 from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import Summary, summarise
 from attn_nlp.stats.plan import ALPHA
 from attn_nlp.stats.power import seeds_for_decision
-from attn_nlp.stats.signflip import sign_flips
+from attn_nlp.stats.signflip import SignFlip, sign_flips
 
 
 class Verdict(StrEnum):
@@ -46,13 +47,11 @@ class Comparison:
       margin: the largest difference that counts as none; None where none is defined.
       p_equivalence: of two one-sided tests; None without a margin.
       p_equivalence_holm: the same, adjusted within the family.
-      effect: d_z = mean / sd of the differences; None where the spread is zero or unknown.
-      effect_low, effect_high: its 95 % interval; None where it is.
-      rank_biserial: matched-pairs rank-biserial correlation; None where no pair differs.
       family: comparisons declared together, this one included.
       verdict: see the module's docstring.
       seeds_needed: for an undecided comparison; `BEYOND` for more than `MOST_SEEDS`; None where
         it is decided, or where one pair shows no spread.
+      differences: of every pair.
     """
 
     difference: Summary
@@ -64,13 +63,15 @@ class Comparison:
     margin: float | None
     p_equivalence: float | None
     p_equivalence_holm: float | None
-    effect: float | None
-    effect_low: float | None
-    effect_high: float | None
-    rank_biserial: float | None
     family: int
     verdict: Verdict
     seeds_needed: int | None
+    differences: tuple[float, ...] = field(repr=False, compare=False)
+
+    @functools.cached_property
+    def effect(self) -> Effect:
+        """Its size beside its spread; found when it is asked for, as a terminal does not show it."""
+        return effect_size(self.differences)
 
 
 def compare(
@@ -79,6 +80,7 @@ def compare(
     *,
     higher_is_better: bool = True,
     alpha: float = ALPHA,
+    flips: Sequence[SignFlip | None] | None = None,
 ) -> list[Comparison | None]:
     """Test every comparison of one family.
 
@@ -88,6 +90,7 @@ def compare(
       margins: for each comparison its margin, or None.
       higher_is_better: False for a loss.
       alpha: level of the whole family.
+      flips: the sign-flip test of each, as `flips_of` gives them, where they are known already.
 
     Returns:
       One `Comparison` for each member, None for one without pairs.
@@ -95,8 +98,7 @@ def compare(
     Raises:
       ValueError: a difference that is not finite, or a margin that is not positive.
     """
-    tested = iter(sign_flips([each for each in family if len(each)]))
-    flips = [next(tested) if len(each) else None for each in family]
+    flips = flips_of(family) if flips is None else flips
     adjusted = holm([1.0 if flip is None else flip.p for flip in flips])
     tosts = [
         tost(each, margin) if len(each) and margin is not None else None
@@ -110,7 +112,6 @@ def compare(
             compared.append(None)
             continue
         summary, narrow = summarise(differences), summarise(differences, 0.90)
-        size = effect_size(differences)
         p_holm, p_tost = adjusted[place], tosts_adjusted[place]
         up = summary.mean > 0 if higher_is_better else summary.mean < 0
         verdict = _verdict(p_holm < alpha, p_equivalence is not None and p_tost < alpha, up)
@@ -132,16 +133,23 @@ def compare(
                 margin=margin,
                 p_equivalence=p_equivalence,
                 p_equivalence_holm=None if p_equivalence is None else p_tost,
-                effect=size.d_z,
-                effect_low=size.low,
-                effect_high=size.high,
-                rank_biserial=size.rank_biserial,
                 family=len(family),
                 verdict=verdict,
                 seeds_needed=needed,
+                differences=tuple(differences),
             )
         )
     return compared
+
+
+def flips_of(comparisons: Sequence[Sequence[float]]) -> list[SignFlip | None]:
+    """The sign-flip tests of comparisons, of several families at once; None for one without pairs.
+
+    Families tested together draw their patterns of signs once, and the tests are those of each
+    family by itself.
+    """
+    tested = iter(sign_flips([each for each in comparisons if len(each)]))
+    return [next(tested) if len(each) else None for each in comparisons]
 
 
 def _verdict(differs: bool, within: bool, better: bool) -> Verdict:

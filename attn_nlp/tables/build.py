@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from itertools import chain
 
-from attn_nlp.stats import Comparison, compare, default_margin, summarise
+from attn_nlp.stats import Comparison, compare, default_margin, flips_of, summarise
 from attn_nlp.tables.captions import caption
 from attn_nlp.tables.diverged import counted_sentence, with_diverged
 from attn_nlp.tables.facts import Facts, facts_of, label_of, sentences
@@ -116,18 +117,27 @@ def _compared(
     of_column = {
         column: margin_of(table, layout, column, facts, shown) for column in layout.columns
     }
-    for family in layout.families(table):
-        differences, margins = [], []
-        for row, column in family:
-            assert layout.baseline is not None
-            variant, baseline = found[row, column].values, found[layout.baseline, column].values
-            differences.append(
-                [variant[each] - baseline[each] for each in variant if each in baseline]
-            )
-            margins.append(of_column[column])
-        results = compare(differences, margins, higher_is_better=shown.higher_is_better)
+    families = layout.families(table)
+    differences = {where: _differences(*where, layout, found) for where in chain(*families)}
+    flips = dict(zip(differences, flips_of(list(differences.values())), strict=True))
+    for family in families:
+        results = compare(
+            [differences[where] for where in family],
+            [of_column[column] for _, column in family],
+            higher_is_better=shown.higher_is_better,
+            flips=[flips[where] for where in family],
+        )
         compared |= dict(zip(family, results, strict=True))
     return compared
+
+
+def _differences(
+    row: int, column: tuple, layout: Layout, found: Mapping[tuple[int, tuple], Outcomes]
+) -> list[float]:
+    """Variant - baseline of every replicate that both have."""
+    assert layout.baseline is not None
+    variant, baseline = found[row, column].values, found[layout.baseline, column].values
+    return [variant[each] - baseline[each] for each in variant if each in baseline]
 
 
 def margin_of(

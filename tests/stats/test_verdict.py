@@ -38,7 +38,7 @@ def test_five_seeds_are_never_better():
 
 def test_identical_scores_are_equivalent_and_p_is_one():
     (found,) = compare([[0.0] * 10], [0.01])
-    assert (found.p, found.p_holm, found.effect) == (1.0, 1.0, None)
+    assert (found.p, found.p_holm, found.effect.d_z) == (1.0, 1.0, None)
     assert found.verdict is Verdict.EQUIVALENT
     (without,) = compare([[0.0] * 10], [None])
     assert without.verdict is Verdict.UNDECIDED
@@ -76,7 +76,7 @@ def test_equivalence_is_corrected_too():
 def test_effect_size():
     """d_z: mean .025 over sd .00527 (ten values half a point either side, n - 1)."""
     (found,) = compare([UP], [0.01])
-    assert found.effect == pytest.approx(0.025 / (0.005 * (10 / 9) ** 0.5))
+    assert found.effect.d_z == pytest.approx(0.025 / (0.005 * (10 / 9) ** 0.5))
 
 
 @given(
