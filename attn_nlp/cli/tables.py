@@ -140,11 +140,13 @@ def write(
     from attn_nlp.mistakes import Mistake
     from attn_nlp.plan import wanted
     from attn_nlp.tables.formats import render
+    from attn_nlp.tables.quantities import quantity
 
     view = view or _view_of({})
     resolved = store.settled(resolved)
-    splits = {table["value"].split(".")[0] for table in resolved.tables}
-    columns = (*view.columns, *sorted(splits & {*SHOWN}))
+    columns = view.columns
+    if view.columns is _SCORES:
+        columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
     records = store.records(wanted(resolved), columns, {"predictions"} & {*columns})
     grids = [grid for each in resolved.tables for grid in view.make(each, resolved, records)]
     if not grids:

@@ -70,7 +70,7 @@ class Comparison:
 
     @functools.cached_property
     def effect(self) -> Effect:
-        """Its size beside its spread; found when it is asked for, as a terminal does not show it."""
+        """Its size beside its spread; found when asked for, as a terminal does not show it."""
         return effect_size(self.differences)
 
 

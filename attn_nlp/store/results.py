@@ -37,6 +37,7 @@ from attn_nlp.store.file import (
     one_sentence,
     transaction,
 )
+from attn_nlp.store.records import Records
 from attn_nlp.store.schema import COLUMNS, JSON, LARGE, SHARED, SMALL, TABLES, create
 
 DEFAULT_PATH = Path("runs/attn_nlp.sqlite")
@@ -106,12 +107,13 @@ class Store:
         specs: Iterable[str] | None = None,
         columns: Sequence[str] = SMALL,
         arrays: Collection[str] = (),
-    ) -> dict[str, dict]:
+    ) -> Records:
         """The stored records by spec; without specs, all of them, the first finished first.
 
         Args:
           specs: which cells; those without a row are left out.
-          columns: which columns; the large ones (`LARGE`) only where they are named.
+          columns: which columns; the large ones (`LARGE`) only where they are named. Of a column
+            that is JSON one part may be named alone, such as "test.accuracy".
           arrays: those of them that are lists of whole numbers and wanted as arrays, which are
             read many times faster.
 
@@ -120,13 +122,7 @@ class Store:
           equal may be one object: they are for reading only.
         """
         columns = list(dict.fromkeys(["spec", *columns]))
-        for name in columns:
-            assert name in COLUMNS, name
-        places = [f"{'details' if name in LARGE else 'cells'}.{name}" for name in columns]
-        places = [
-            f"CAST({place} AS BLOB)" if name in arrays else place
-            for name, place in zip(columns, places, strict=True)
-        ]
+        places = [_place(name, name in arrays) for name in columns]
         query = f"SELECT {', '.join(places)} FROM "  # noqa: S608
         details = " JOIN details ON details.spec = cells.spec" if set(columns) & set(LARGE) else ""
         with one_sentence(self.path):
@@ -140,12 +136,14 @@ class Store:
             for place, name in enumerate(columns):
                 if name in arrays:
                     by_column[place] = tuple(map(_numbers, by_column[place]))
+                elif "." in name:
+                    parts = _parsed(by_column[place])
+                    by_column[place] = tuple(each and each[0] for each in parts)
                 elif name in JSON:
                     by_column[place] = _parsed(by_column[place])
                 elif name in SHARED:
                     by_column[place] = self._shared(by_column[place])
-        rows = zip(*by_column, strict=True)
-        return {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+        return Records(dict(zip(columns, by_column, strict=True)))
 
     def finish(self, spec: str, record: Mapping[str, object]) -> bool:
         """Store a cell's record and give up the claim on it, both or neither.
@@ -286,6 +284,19 @@ class Store:
             return self._db.execute(
                 "SELECT name, saved_at FROM experiments ORDER BY name"
             ).fetchall()
+
+
+def _place(name: str, as_array: bool) -> str:
+    """Where a column stands, or a part of one, as SQLite is asked for it."""
+    column, _, part = name.partition(".")
+    assert column in COLUMNS, name
+    place = f"{'details' if column in LARGE else 'cells'}.{column}"
+    if part:
+        assert column in JSON, name
+        assert part.isidentifier(), name
+        # Asked for twice, it comes as the text of a list: as it was written, to the last digit.
+        return f"json_extract({place}, '$.{part}', '$.{part}')"
+    return f"CAST({place} AS BLOB)" if as_array else place
 
 
 def _parsed(texts: Sequence[str | None]) -> tuple:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from itertools import chain
 
 from attn_nlp.stats import Comparison, compare, default_margin, flips_of, summarise
+from attn_nlp.store.records import Records
 from attn_nlp.tables.captions import caption
 from attn_nlp.tables.diverged import counted_sentence, with_diverged
 from attn_nlp.tables.facts import Facts, facts_of, label_of, sentences
@@ -51,7 +52,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
     Raises:
       Mistake: the table's value names no stored number.
     """
-    shown = quantity(table["value"])
+    shown, records = quantity(table["value"]), Records.of(records)
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
     found = {where: outcomes(place, records, shown.name) for where, place in layout.places.items()}
@@ -161,7 +162,7 @@ def _entry(
     place: Place,
     found: Outcomes | None,
     comparison: Comparison | None,
-    records: Mapping[str, dict],
+    records: Records,
     shown: Quantity,
     counted: Counted | None = None,
 ) -> Entry:
@@ -200,12 +201,8 @@ def _counted(filled: Outcomes | None, comparison: Comparison | None) -> Counted 
     return Counted(summarise(list(filled.values.values())), comparison)
 
 
-def _parameters(place: Place, records: Mapping[str, dict]) -> tuple[int, int] | None:
-    counts = [
-        record["parameters"]
-        for cell in place.cells.values()
-        if (record := records.get(cell["spec"])) and record.get("parameters") is not None
-    ]
+def _parameters(place: Place, records: Records) -> tuple[int, int] | None:
+    counts = [each for each in records.column("parameters", place.specs) if each is not None]
     return (min(counts), max(counts)) if counts else None
 
 
@@ -216,6 +213,7 @@ def floor_rows(
 
     Over folds it is one run a fold, and their mean.
     """
+    records = Records.of(records)
     names = list(dict.fromkeys(str(floor["settings"]["model"]) for floor in resolved.floors))
     rows = []
     for name in names:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attn_nlp.stats import binomial_error
+from attn_nlp.store.records import Records
 from attn_nlp.tables.across import across_notes
 from attn_nlp.tables.claims import claims
 from attn_nlp.tables.diverged import unfinished
-from attn_nlp.tables.environments import environments
+from attn_nlp.tables.environments import grouped
 from attn_nlp.tables.facts import Facts, data_notes, label_of, sentences
 from attn_nlp.tables.folds import fold_notes
 from attn_nlp.tables.grid import FLOOR, Grid
@@ -18,7 +19,7 @@ from attn_nlp.tables.protocol import protocol
 
 
 def caption(
-    grid: Grid, table: Mapping, layout: Layout, facts: Facts, records: Mapping[str, dict]
+    grid: Grid, table: Mapping, layout: Layout, facts: Facts, records: Records
 ) -> tuple[str, ...]:
     """The sentences under a table, in the order in which a reader needs them."""
     notes = [
@@ -107,19 +108,24 @@ def _carve(table: Mapping, facts: Facts) -> list[str]:
     ]
 
 
-def _environments(layout: Layout, records: Mapping[str, dict]) -> list[str]:
+def _environments(layout: Layout, records: Records) -> list[str]:
     """A warning where cells of one table ran on different devices or versions."""
-    found = environments(
-        record
+    done = [
+        provenance
         for place in layout.places.values()
-        for cell in place.cells.values()
-        if (record := records.get(cell["spec"])) and record["status"] == "done"
-    )
-    if not found.mixed:
+        for status, provenance in zip(
+            records.column("status", place.specs),
+            records.column("provenance", place.specs),
+            strict=True,
+        )
+        if status == "done"
+    ]
+    _, groups = grouped(done)
+    if len(groups) < 2:
         return []
     named = "; ".join(
         f"{plural(count, 'cell')} with "
         + (", ".join(f"{name} {value}" for name, value in apart) or "less")
-        for count, apart in found.groups
+        for count, apart in groups
     )
     return [f"Mixed environments: {named}. Pairs across them differ by more than the variant."]

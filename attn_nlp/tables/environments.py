@@ -6,7 +6,8 @@ says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -40,32 +41,32 @@ def environments(records: Iterable[Mapping]) -> Environments:
     Args:
       records: with "status", "provenance", "finished_at", "wall_seconds".
     """
-    counts: dict[tuple[tuple[str, str], ...], int] = {}
-    finished, seconds = [], 0.0
-    known: dict[int, tuple[object, tuple]] = {}  # records share their provenance
-    for record in records:
-        provenance = record.get("provenance")
-        if id(provenance) not in known:
-            known[id(provenance)] = provenance, tuple(sorted(_flat(provenance or {})))
-        flat = known[id(provenance)][1]
-        counts[flat] = counts.get(flat, 0) + 1
-        finished.append(str(record.get("finished_at") or ""))
-        seconds += record.get("wall_seconds") or 0.0
-    if not counts:
-        return Environments((), ())
-    shared = set.intersection(*map(set, counts))
+    records = list(records)
+    shared, groups = grouped([record.get("provenance") for record in records])
+    finished = sorted(str(time) for record in records if (time := record.get("finished_at")))
+    return Environments(
+        shared=shared,
+        groups=groups,
+        first=finished[0] if finished else "",
+        last=finished[-1] if finished else "",
+        seconds=sum(record.get("wall_seconds") or 0.0 for record in records),
+    )
+
+
+def grouped(
+    provenances: Sequence[Mapping | None],
+) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[int, tuple[tuple[str, str], ...]], ...]]:
+    """`shared` and `groups` of the environments that these say."""
+    known = {id(each): each for each in provenances}  # records share their provenance
+    counts: Counter[tuple[tuple[str, str], ...]] = Counter()
+    for place, count in Counter(map(id, provenances)).items():
+        counts[tuple(sorted(_flat(known[place] or {})))] += count
+    shared = set.intersection(*map(set, counts)) if counts else set()
     groups = sorted(
         (-count, tuple(pair for pair in flat if pair not in shared))
         for flat, count in counts.items()
     )
-    finished = sorted(filter(None, finished)) or [""]
-    return Environments(
-        shared=tuple(sorted(shared)),
-        groups=tuple((-count, apart) for count, apart in groups),
-        first=finished[0],
-        last=finished[-1],
-        seconds=seconds,
-    )
+    return tuple(sorted(shared)), tuple((-count, apart) for count, apart in groups)
 
 
 def _flat(provenance: Mapping) -> Iterable[tuple[str, str]]:

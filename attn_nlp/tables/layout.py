@@ -49,6 +49,11 @@ class Place:
         return self._replicates
 
     @functools.cached_property
+    def specs(self) -> list[str]:
+        """The spec of every planned cell."""
+        return [cell["spec"] for cell in self.cells.values()]
+
+    @functools.cached_property
     def _replicates(self) -> dict[tuple, list[dict]]:
         if self.fold_at is None:
             return {key: [cell] for key, cell in self.cells.items()}

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from attn_nlp.store.records import Records
 from attn_nlp.tables.grid import (
     DIVERGED,
     FAILED,
@@ -67,6 +68,9 @@ def outcomes(place: Place, records: Mapping[str, dict], value: str) -> Outcomes:
       records: stored records by spec; a cell without one has not run.
       value: the address of the number, such as "test.accuracy".
     """
+    whole = _whole(place, records, value)
+    if whole is not None:
+        return whole
     values: dict[tuple, float] = {}
     missing: Counter = Counter()
     reasons: list[tuple[str, str]] = []
@@ -92,6 +96,20 @@ def outcomes(place: Place, records: Mapping[str, dict], value: str) -> Outcomes:
     return Outcomes(values, ordered, reasons, diverged)
 
 
+def _whole(place: Place, records: Mapping[str, dict], value: str) -> Outcomes | None:
+    """A place of which every cell is done and has its number, as most are, seen as columns.
+
+    None where it is not so, or where it takes more than a look at two columns to tell.
+    """
+    if place.fold_at is not None or not isinstance(records, Records):
+        return None
+    numbers = records.column(value, place.specs)
+    plain = all(type(each) is float and math.isfinite(each) for each in numbers)
+    if plain and set(records.column("status", place.specs)) <= {"done"}:
+        return Outcomes(dict(zip(place.cells, numbers, strict=True)), {}, ())
+    return None
+
+
 def _reason(cell: Mapping, record: Mapping | None, folded: bool) -> str:
     reason = str((record or {}).get("reason") or "")
     return f"fold {cell['settings']['fold']}: {reason}" if folded and reason else reason
@@ -100,7 +118,7 @@ def _reason(cell: Mapping, record: Mapping | None, folded: bool) -> str:
 def number_at(record: Mapping, value: str) -> float | None:
     """The number that a dotted address names in a record; None where it is absent or not finite."""
     found: object = record
-    for name in value.split("."):
+    for name in [value] if value in record else value.split("."):
         found = found.get(name) if isinstance(found, dict) else None
     if type(found) is float and math.isfinite(found):
         return found

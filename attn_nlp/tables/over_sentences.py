@@ -15,6 +15,7 @@ from typing import Any
 
 from attn_nlp.stats import McNemar, TwoWay, mcnemar, right, two_way
 from attn_nlp.stats.sentences import RESAMPLES, RNG_SEED
+from attn_nlp.store.records import Records
 from attn_nlp.tables.grid import FLOOR, Grid, GridRow
 from attn_nlp.tables.layout import Layout, Place
 from attn_nlp.tables.stars import p_text
@@ -26,7 +27,7 @@ _NAMED = 6
 
 
 def with_sentences(
-    rows: Sequence[GridRow], layout: Layout, records: Mapping[str, dict], value: str
+    rows: Sequence[GridRow], layout: Layout, records: Records, value: str
 ) -> list[GridRow]:
     """The rows, with `Entry.sentences` wherever an entry is compared with the baseline."""
     if value != VALUE or layout.baseline is None:
@@ -59,17 +60,19 @@ class _Answered:
     right: Any
 
 
-def _answered(place: Place, records: Mapping[str, dict]) -> _Answered:
+def _answered(place: Place, records: Records) -> _Answered:
     """The runs that are done, sentence by sentence."""
-    found = [(replicate, records.get(cell["spec"])) for replicate, cell in place.cells.items()]
-    done = [(replicate, each) for replicate, each in found if each and each["status"] == "done"]
-    gold = next((each["gold"] for _, each in done if each.get("gold")), ())
+    columns = [records.column(name, place.specs) for name in ("status", "predictions", "gold")]
+    found = zip(place.cells, *columns, strict=True)
+    done = [(replicate, *known) for replicate, status, *known in found if status == "done"]
+    gold = next((own for *_, own in done if own), ())
     rows: dict[tuple, int | None] = {}
     answers = []
-    for replicate, each in done:
-        known = _known(each, gold)
+    for replicate, predictions, own in done:
+        # Labels that cells share are one object; comparing them one by one would take seconds.
+        known = predictions is not None and len(predictions) and (own is gold or own == gold)
         rows[replicate] = len(answers) if known else None
-        answers += [each["predictions"]] if known else []
+        answers += [predictions] if known else []
     return _Answered(rows, gold, right(answers, gold) if answers else None)
 
 
@@ -83,13 +86,6 @@ def _judged(variant: _Answered, baseline: _Answered) -> TwoWay | McNemar | None:
         return None
     ours, theirs = variant.right[rows[0]], baseline.right[rows[1]]
     return mcnemar(ours[0], theirs[0]) if len(shared) == 1 else two_way(ours, theirs)
-
-
-def _known(record: Mapping, gold: Sequence[int]) -> bool:
-    """Whether there are predictions for the test split with these labels."""
-    predictions, own = record.get("predictions"), record.get("gold")
-    # Labels that cells share are one object; comparing them one by one would take seconds.
-    return predictions is not None and len(predictions) > 0 and (own is gold or own == gold)
 
 
 def sentence_notes(grid: Grid) -> list[str]:

@@ -23,6 +23,10 @@ from attn_nlp.tables.text import count_text
 SUFFIX = ".json"
 VERSION = "attn-nlp/tables/1"
 _LINE = 100
+_TESTED = (
+    *("interval_90", "p", "p_holm", "least_p", "exact", "margin"),
+    *("p_equivalence", "p_equivalence_holm"),
+)
 _TWO_WAY = (
     *("seeds", "sentences", "mean", "error_seeds", "error_sentences", "error", "low", "high"),
     *("bootstrap_low", "bootstrap_high", "resamples", "rng_seed"),
@@ -98,12 +102,18 @@ def _counted(counted: Counted) -> dict:
 
 
 def _comparison(compared: Comparison) -> dict:
-    needed = compared.seeds_needed
+    needed, size = compared.seeds_needed, compared.effect
     return {
-        **dataclasses.asdict(compared),
+        "difference": dataclasses.asdict(compared.difference),
+        **{name: getattr(compared, name) for name in _TESTED},
+        "effect": size.d_z,
+        "effect_low": size.low,
+        "effect_high": size.high,
+        "rank_biserial": size.rank_biserial,
+        "family": compared.family,
         "verdict": str(compared.verdict),
-        "mark": MARKS[compared.verdict],
         "seeds_needed": None if needed is None else seeds_text(needed),
+        "mark": MARKS[compared.verdict],
     }
 
 
