@@ -26,7 +26,7 @@ SHOWN = (
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
 )
 # What a table of scores reads, beside the split that its value is of.
-_SCORES = ("status", "reason", "data", "provenance", "parameters", "predictions", "gold")
+_SCORES = ("status", "reason", "data", "provenance", "parameters", "correct", "gold")
 
 
 @click.command()
@@ -147,7 +147,7 @@ def write(
     columns = view.columns
     if view.columns is _SCORES:
         columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
-    records = store.records(wanted(resolved), columns, {"predictions"} & {*columns})
+    records = store.records(wanted(resolved), columns)
     grids = [grid for each in resolved.tables for grid in view.make(each, resolved, records)]
     if not grids:
         raise Mistake("nothing of this experiment has run yet, so that its classes are not known.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -208,18 +207,6 @@ def mcnemar(variant: np.ndarray, baseline: np.ndarray) -> McNemar:
     b, c = int((right & ~base).sum()), int((base & ~right).sum())
     p = min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5))) if b + c else 1.0
     return McNemar(b, c, p)
-
-
-def right(predictions: Sequence[Sequence[int]], gold: Sequence[int]) -> np.ndarray:
-    """(n, N) bool: whether each of n runs answered each of N sentences as labelled.
-
-    Example:
-      >>> right([[0, 1, 1], [0, 0, 0]], [0, 1, 0]).tolist()
-      [[True, True, False], [True, False, True]]
-    """
-    import numpy as np
-
-    return np.asarray(predictions) == np.asarray(gold)
 
 
 def _squares(sums: np.ndarray) -> int:

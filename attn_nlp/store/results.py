@@ -17,8 +17,7 @@ import json
 import os
 import sqlite3
 import uuid
-from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +28,7 @@ from attn_nlp.experiment.tuning import settle
 from attn_nlp.faults import point
 from attn_nlp.mistakes import unknown
 from attn_nlp.store.agreement import RESULT, contradiction
+from attn_nlp.store.answers import packed
 from attn_nlp.store.claims import Claims, Heart
 from attn_nlp.store.file import (
     StoreError,
@@ -38,7 +38,7 @@ from attn_nlp.store.file import (
     transaction,
 )
 from attn_nlp.store.records import Records
-from attn_nlp.store.schema import COLUMNS, JSON, LARGE, SHARED, SMALL, TABLES, create
+from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED, SMALL, TABLES, create
 
 DEFAULT_PATH = Path("runs/attn_nlp.sqlite")
 FINAL = ("done", "diverged", "skipped")
@@ -106,23 +106,21 @@ class Store:
         self,
         specs: Iterable[str] | None = None,
         columns: Sequence[str] = SMALL,
-        arrays: Collection[str] = (),
     ) -> Records:
         """The stored records by spec; without specs, all of them, the first finished first.
 
         Args:
           specs: which cells; those without a row are left out.
           columns: which columns; the large ones (`LARGE`) only where they are named. Of a column
-            that is JSON one part may be named alone, such as "test.accuracy".
-          arrays: those of them that are lists of whole numbers and wanted as arrays, which are
-            read many times faster.
+            that is JSON one part may be named alone, such as "test.accuracy". "correct" gives
+            `answers.packed` of predictions and gold.
 
         Returns:
           {spec: {"spec": ..., column: value}}, of given specs in no certain order. Values that are
           equal may be one object: they are for reading only.
         """
         columns = list(dict.fromkeys(["spec", *columns]))
-        places = [_place(name, name in arrays) for name in columns]
+        places = [_place(name) for name in columns]
         query = f"SELECT {', '.join(places)} FROM "  # noqa: S608
         details = " JOIN details ON details.spec = cells.spec" if set(columns) & set(LARGE) else ""
         with one_sentence(self.path):
@@ -134,9 +132,7 @@ class Store:
                 rows = self._db.execute(query, [json.dumps(sorted(specs))]).fetchall()
             by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
             for place, name in enumerate(columns):
-                if name in arrays:
-                    by_column[place] = tuple(map(_numbers, by_column[place]))
-                elif "." in name:
+                if "." in name:
                     parts = _parsed(by_column[place])
                     by_column[place] = tuple(each and each[0] for each in parts)
                 elif name in JSON:
@@ -168,6 +164,7 @@ class Store:
             keep = before is not None and before["status"] in FINAL
             write = not keep and self._claims.holds(spec)
             if write:
+                values[CORRECT] = packed(given["predictions"], given["gold"])
                 for name in SHARED:
                     values[name] = self._share(values[name])
                 for table, names in TABLES.items():
@@ -286,17 +283,17 @@ class Store:
             ).fetchall()
 
 
-def _place(name: str, as_array: bool) -> str:
+def _place(name: str) -> str:
     """Where a column stands, or a part of one, as SQLite is asked for it."""
     column, _, part = name.partition(".")
-    assert column in COLUMNS, name
+    assert column == CORRECT or column in COLUMNS, name
     place = f"{'details' if column in LARGE else 'cells'}.{column}"
     if part:
         assert column in JSON, name
         assert part.isidentifier(), name
         # Asked for twice, it comes as the text of a list: as it was written, to the last digit.
         return f"json_extract({place}, '$.{part}', '$.{part}')"
-    return f"CAST({place} AS BLOB)" if as_array else place
+    return place
 
 
 def _parsed(texts: Sequence[str | None]) -> tuple:
@@ -307,20 +304,6 @@ def _parsed(texts: Sequence[str | None]) -> tuple:
         raise json.JSONDecodeError("not one value for every text", "", 0)
     by_text = dict(zip(distinct, values, strict=True))
     return tuple(by_text[text] for text in texts)
-
-
-_DIGITS = bytes.maketrans(b"0123456789", bytes(range(10)))
-
-
-def _numbers(text: bytes | None) -> array | None:
-    """The array that a JSON list of whole numbers is; digits that stand alone are read in place."""
-    if text is None:
-        return None
-    digits, commas = text[1::2], text[2:-1:2]  # of "[0,1,2]", if it is written so throughout
-    plain = digits.isdigit() and commas == b"," * (len(digits) - 1)
-    if plain and len(text) == 2 * len(digits) + 1 and text[:1] + text[-1:] == b"[]":
-        return array("B", digits.translate(_DIGITS))
-    return array("q", json.loads(text))
 
 
 def _check_same(before: Mapping, given: Mapping) -> None:

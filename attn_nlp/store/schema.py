@@ -9,8 +9,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from attn_nlp.store.answers import packed_text
+
 APPLICATION = 0x6174746E  # "attn"
-VERSION = 3  # 3: an experiment writes settings that many seeds share once
+VERSION = 4  # 4: right answers, a bit each, and the place of the labels among the small columns
 
 COLUMNS = {
     "spec": "TEXT PRIMARY KEY",
@@ -38,10 +40,11 @@ COLUMNS = {
     "confidences": "JSON",
     "gold": "SHARED",  # the labels of the test split
 }
-LARGE = ("settings", "confusion", "history", "predictions", "detail", "confidences", "gold")
+LARGE = ("settings", "confusion", "history", "predictions", "detail", "confidences")
 SMALL = tuple(name for name in COLUMNS if name not in LARGE)
+CORRECT = "correct"  # of no record: worked out from predictions and gold when one is written
 # The table of each column; both tables have the spec.
-TABLES = {"cells": SMALL, "details": ("spec", *LARGE)}
+TABLES = {"cells": (*SMALL, CORRECT), "details": ("spec", *LARGE)}
 
 JSON = frozenset(name for name, kind in COLUMNS.items() if kind == "JSON")
 SHARED = frozenset(name for name, kind in COLUMNS.items() if kind == "SHARED")
@@ -49,6 +52,8 @@ SHARED = frozenset(name for name, kind in COLUMNS.items() if kind == "SHARED")
 
 def kind(name: str) -> str:
     """The type of a column as SQLite is told; shared JSON is kept by its place."""
+    if name == CORRECT:
+        return "BLOB"
     return "INTEGER" if name in SHARED else COLUMNS[name]
 
 
@@ -84,14 +89,21 @@ def upgrade(db: sqlite3.Connection) -> None:
     """Bring the tables of an older version up to date; the caller holds the transaction.
 
     A version only ever adds columns, which are NULL in older rows, and claims outlive no run. So
-    whatever the older version was, the missing columns are added and the claims begin anew. An
-    experiment is read in either of its forms.
+    whatever the older version was, the missing columns are added and the claims begin anew. The
+    labels and the right answers are filled in; labels that stand among the large columns stay
+    there unread. An experiment is read in either of its forms.
     """
     for table, names in TABLES.items():
         there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
         for name in names:
             if name not in there:
                 db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind(name)}")
+    if db.execute("SELECT 1 FROM pragma_table_info('details') WHERE name = 'gold'").fetchone():
+        db.create_function("packed", 2, packed_text)
+        db.execute(
+            "UPDATE cells SET (gold, correct) = (SELECT gold, packed(predictions, value)"
+            " FROM details LEFT JOIN shared ON shared.id = gold WHERE spec = cells.spec)"
+        )
     db.execute("DROP TABLE claims")
     db.execute(CLAIMS)
     db.execute("UPDATE meta SET value = ? WHERE name = 'version'", [str(VERSION)])

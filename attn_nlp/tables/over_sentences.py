@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from attn_nlp.stats import McNemar, TwoWay, mcnemar, right, two_way
+from attn_nlp.stats import McNemar, TwoWay, mcnemar, two_way
 from attn_nlp.stats.sentences import RESAMPLES, RNG_SEED
+from attn_nlp.store.answers import unpacked
 from attn_nlp.store.records import Records
 from attn_nlp.tables.grid import FLOOR, Grid, GridRow
 from attn_nlp.tables.layout import Layout, Place
@@ -22,7 +23,7 @@ from attn_nlp.tables.stars import p_text
 from attn_nlp.tables.text import STARRED
 
 VALUE = "test.accuracy"  # the only number that is a mean over sentences whose parts are stored
-COLUMNS = ("predictions", "gold")  # that a record needs beside those of any table
+COLUMNS = ("correct", "gold")  # that a record needs beside those of any table
 _NAMED = 6
 
 
@@ -62,18 +63,18 @@ class _Answered:
 
 def _answered(place: Place, records: Records) -> _Answered:
     """The runs that are done, sentence by sentence."""
-    columns = [records.column(name, place.specs) for name in ("status", "predictions", "gold")]
+    columns = [records.column(name, place.specs) for name in ("status", *COLUMNS)]
     found = zip(place.cells, *columns, strict=True)
     done = [(replicate, *known) for replicate, status, *known in found if status == "done"]
     gold = next((own for *_, own in done if own), ())
     rows: dict[tuple, int | None] = {}
     answers = []
-    for replicate, predictions, own in done:
+    for replicate, correct, own in done:
         # Labels that cells share are one object; comparing them one by one would take seconds.
-        known = predictions is not None and len(predictions) and (own is gold or own == gold)
+        known = correct is not None and (own is gold or own == gold)
         rows[replicate] = len(answers) if known else None
-        answers += [predictions] if known else []
-    return _Answered(rows, gold, right(answers, gold) if answers else None)
+        answers += [correct] if known else []
+    return _Answered(rows, gold, unpacked(answers, len(gold)) if answers else None)
 
 
 def _judged(variant: _Answered, baseline: _Answered) -> TwoWay | McNemar | None:

@@ -14,6 +14,8 @@ import pytest
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.mistakes import Mistake
 from attn_nlp.store import LARGE, Store, StoreError
+from attn_nlp.store.answers import unpacked
+from attn_nlp.store.records import Records
 from tests.store.records import SPEC, record
 
 
@@ -34,22 +36,34 @@ def test_large_columns_come_only_when_named(path):
         assert store.records(None, ["predictions"]) == {SPEC: {"spec": SPEC, "predictions": [0, 1]}}
 
 
-@pytest.mark.parametrize("numbers", [None, [], [7], [0, 1, 9], [10, 1, 2], [1, 10], [-1, 3], [99]])
-def test_lists_of_whole_numbers_come_as_arrays_where_asked(path, numbers):
-    with Store.open(path) as store:
-        store.finish(SPEC, record(predictions=numbers))
-        found = store.records([SPEC], ["predictions", "status"], {"predictions"})[SPEC]
-    assert found["status"] == "done"
-    assert (found["predictions"] if numbers is None else found["predictions"].tolist()) == numbers
-
-
-def test_what_is_no_list_is_not_read_as_an_array(path):
+def test_a_part_of_a_column_comes_alone_and_as_it_was_written(path):
     with Store.open(path) as store:
         store.finish(SPEC, record())
-        for text in ("[0,1", "(0,1)", "[0,1}"):
-            store._db.execute("UPDATE details SET predictions = ?", [text])
-            with pytest.raises(StoreError, match="damaged"):
-                store.records([SPEC], ["predictions"], {"predictions"})
+        store.finish("b" * 64, record(validation=None))
+        found = store.records(None, ["validation.accuracy", "validation.f1"])
+    assert found[SPEC]["validation.accuracy"] == 0.1 + 0.2
+    assert found[SPEC]["validation.f1"] is found["b" * 64]["validation.accuracy"] is None
+
+
+def test_right_answers_are_kept_beside_predictions(path):
+    given = {"a": [0, 1, 1], "b": [1, 1, 1], "c": None, "d": [0, 1]}
+    with Store.open(path) as store:
+        for spec, predictions in given.items():
+            store.finish(spec, record(predictions=predictions, gold=[0, 1, 0]))
+        found = store.records(None, ["correct"])
+    answers = [found[spec]["correct"] for spec in given]
+    assert answers[2:] == [None, None]
+    assert unpacked(answers[:2], 3).tolist() == [[True, True, False], [False, True, False]]
+
+
+def test_columns_of_records_come_in_the_order_asked_for(path):
+    with Store.open(path) as store:
+        for seed, spec in enumerate("abc"):
+            store.finish(spec, record(parameters=seed))
+        found = store.records(None, ["parameters"])
+    assert found.column("parameters", ["c", "x", "a"]) == [2, None, 0]
+    assert found.column("predictions", ["c"]) == [None]
+    assert dict(Records.of(dict(found))) == dict(found)
 
 
 def test_the_labels_of_a_dataset_are_kept_once(path):

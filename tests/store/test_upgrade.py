@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from attn_nlp.store import Store, StoreError
+from attn_nlp.store.answers import packed
 from attn_nlp.store.processes import this_process
 from attn_nlp.store.schema import COLUMNS, VERSION
 from tests.store.records import SPEC, record
@@ -66,6 +67,22 @@ def test_writing_upgrades_and_keeps_a_copy(old):
     assert version_of(copy) == earlier
     with Store.read(copy) as store:
         assert set(store.records()) == {SPEC, "b" * 64}
+
+
+def test_an_upgrade_works_out_which_answers_were_right(old):
+    expected = {"spec": SPEC, "correct": packed([0, 1], [0, 0]), "gold": [0, 0]}
+    with closing(sqlite3.connect(old)) as db, db:
+        if "gold" in {row[1] for row in db.execute("PRAGMA table_info(details)")}:
+            place = db.execute("INSERT INTO shared (value) VALUES ('[0,0]')").lastrowid
+            db.execute("UPDATE details SET gold = ?", [place])
+        else:  # the first version kept no labels
+            expected |= {"correct": None, "gold": None}
+        db.execute("UPDATE details SET predictions = '[0,' WHERE spec = ?", ["b" * 64])
+    for opened in (Store.read, Store.open, Store.open):
+        with opened(old) as store:
+            found = store.records(None, ["correct", "gold"])
+        assert found[SPEC] == expected
+        assert found["b" * 64]["correct"] is None, "what is damaged stops no upgrade"
 
 
 def test_a_store_in_use_by_an_older_run_is_left_alone(old):

@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 
 from attn_nlp.stats import McNemar, two_way
+from attn_nlp.store.answers import packed
 from attn_nlp.tables import build, render
 from attn_nlp.tables.formats.json import schema
 
@@ -20,6 +21,10 @@ def predicted(correct, offset=0):
     return [gold if place in right else 1 - gold for place, gold in enumerate(GOLD)]
 
 
+def answered(predictions):
+    return {"correct": packed(predictions, GOLD), "gold": GOLD}
+
+
 def with_predictions(seeds=range(7), **changes):
     """The example, whose baseline is right on 7 of 10, "unscaled" on 6 or 5, in every seed."""
     plain, experiment, records = example(**changes)
@@ -28,9 +33,9 @@ def with_predictions(seeds=range(7), **changes):
         if seed.isdigit() and int(seed) not in seeds:
             del records[spec]
         elif record["status"] == "done" and "/none/" in spec:
-            records[spec] = record | {"predictions": predicted(6 - int(seed) % 2), "gold": GOLD}
+            records[spec] = record | answered(predicted(6 - int(seed) % 2))
         elif record["status"] == "done":
-            records[spec] = record | {"predictions": predicted(7), "gold": GOLD}
+            records[spec] = record | answered(predicted(7))
     return plain, experiment, records
 
 
@@ -90,13 +95,13 @@ def test_other_test_sentences_are_not_mixed():
     plain, experiment, records = with_predictions()
     records["sst2/none/1/0"]["gold"] = GOLD[::-1]
     assert entry(build(plain, experiment, records), "unscaled").sentences is None
-    records["trec6/inv_dim/1/0"]["predictions"] = None
+    records["trec6/inv_dim/1/0"]["correct"] = None
     assert entry(build(plain, experiment, records), "1/D", 1).sentences is None
 
 
 def test_a_run_without_predictions_that_is_not_compared_hides_nothing():
     plain, experiment, records = with_predictions()
-    records["sst2/none/1/0"]["predictions"] = None
+    records["sst2/none/1/0"]["correct"] = None
     records["sst2/rsqrt_dim/1/0"]["status"] = "failed"  # the baseline's run of that seed
     assert entry(build(plain, experiment, records), "unscaled").sentences.seeds == 6
 

@@ -1,0 +1,43 @@
+"""Stored records, kept column by column as they are read.
+
+Of a hundred thousand cells a table wants a few columns, whole; making as many dictionaries first
+takes longer than reading the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+
+class Records(Mapping[str, dict]):
+    """Records by spec. One alone is made when it is asked for; its values are for reading only."""
+
+    def __init__(self, columns: Mapping[str, Sequence]) -> None:
+        """Of columns of equal length, "spec" among them."""
+        # None at the end, where the row of an unknown spec is.
+        self._columns = {name: (*values, None) for name, values in columns.items()}
+        self._rows = {spec: row for row, spec in enumerate(columns["spec"])}
+
+    @classmethod
+    def of(cls, records: Mapping[str, Mapping]) -> Records:
+        """The same records by column; a value that one of them lacks is None."""
+        if isinstance(records, Records):
+            return records
+        names = {name: None for each in records.values() for name in each if name != "spec"}
+        columns = {name: [each.get(name) for each in records.values()] for name in names}
+        return cls({"spec": list(records), **columns})
+
+    def column(self, name: str, specs: Iterable[str]) -> list:
+        """The values of some cells in one column; None where a cell or the column is unknown."""
+        values, row = self._columns.get(name), self._rows.get
+        return [None if values is None else values[row(spec, -1)] for spec in specs]
+
+    def __getitem__(self, spec: str) -> dict:
+        row = self._rows[spec]
+        return {name: values[row] for name, values in self._columns.items()}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
