@@ -135,6 +135,7 @@ def _drawn(cell: dict, labels: np.ndarray, rng: np.random.Generator) -> dict:
         "validation": canonical_json(scores),
         "test": canonical_json(scores),
         "settings": canonical_json(cell["settings"]),
+        "correct": np.packbits(~wrong).tobytes(),
         "predictions": "[" + listed[1:-1].tobytes().decode() + "]",
     }
 

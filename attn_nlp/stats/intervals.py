@@ -72,8 +72,15 @@ def summarise(values: Sequence[float], confidence: float = 0.95) -> Summary:
     if constant(values):
         return Summary(n, mean, 0.0, mean, mean, confidence)
     sd = deviation(values)
+    return Summary(n, mean, sd, *t_interval(n, mean, sd, confidence), confidence)
+
+
+def t_interval(n: int, mean: float, sd: float, confidence: float) -> tuple[float, float]:
+    """Where the mean of n replicates of such a deviation lies, n at least 2."""
+    if sd == 0.0:
+        return mean, mean
     reach = t_quantile(n - 1, (1 + confidence) / 2) * sd / math.sqrt(n)
-    return Summary(n, mean, sd, mean - reach, mean + reach, confidence)
+    return mean - reach, mean + reach
 
 
 def deviation(values: Sequence[float]) -> float:

@@ -133,7 +133,7 @@ def _beyond(comparisons: Sequence[np.ndarray], rng_seed: int) -> list[int]:
     narrow, offset = (2 * padded).astype(np.float32), total.astype(np.float32)
     above, below = (reach + doubt).astype(np.float32), (reach - doubt).astype(np.float32)
     counts, left = np.zeros(len(comparisons), int), RESAMPLES
-    for piece in np.array_split(bits, 32, axis=1):  # in pieces that fit a cache
+    for piece in np.array_split(bits, 64, axis=1):  # in pieces that fit a cache
         flipped = np.unpackbits(piece, axis=1, count=min(left, 8 * piece.shape[1]))
         # The sum under a pattern is that of all pairs, less twice that of the flipped ones.
         sums = np.abs(offset - narrow @ flipped.astype(np.float32))

@@ -16,7 +16,7 @@ from enum import StrEnum
 from attn_nlp.stats.effects import Effect, effect_size
 from attn_nlp.stats.equivalence import tost
 from attn_nlp.stats.holm import holm
-from attn_nlp.stats.intervals import Summary, summarise
+from attn_nlp.stats.intervals import Summary, summarise, t_interval
 from attn_nlp.stats.plan import ALPHA
 from attn_nlp.stats.power import seeds_for_decision
 from attn_nlp.stats.signflip import SignFlip, sign_flips
@@ -111,21 +111,18 @@ def compare(
         if flip is None:
             compared.append(None)
             continue
-        summary, narrow = summarise(differences), summarise(differences, 0.90)
+        summary = summarise(differences)
+        n, mean, sd = summary.n, summary.mean, summary.sd
         p_holm, p_tost = adjusted[place], tosts_adjusted[place]
-        up = summary.mean > 0 if higher_is_better else summary.mean < 0
+        up = mean > 0 if higher_is_better else mean < 0
         verdict = _verdict(p_holm < alpha, p_equivalence is not None and p_tost < alpha, up)
         needed = None
-        if verdict is Verdict.UNDECIDED and summary.sd is not None:
-            needed = seeds_for_decision(
-                summary.mean, summary.sd, summary.n, margin, len(family), alpha
-            )
+        if verdict is Verdict.UNDECIDED and sd is not None:
+            needed = seeds_for_decision(mean, sd, n, margin, len(family), alpha)
         compared.append(
             Comparison(
                 difference=summary,
-                interval_90=None
-                if narrow.low is None or narrow.high is None
-                else (narrow.low, narrow.high),
+                interval_90=None if sd is None else t_interval(n, mean, sd, 0.90),
                 p=flip.p,
                 p_holm=p_holm,
                 least_p=flip.least,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ def packed(predictions: Sequence[int] | None, gold: Sequence[int] | None) -> byt
 
     if not predictions or not gold or len(predictions) != len(gold):
         return None
-    return np.packbits(np.asarray(predictions) == np.asarray(gold)).tobytes()
+    # By way of an array of whole numbers, which NumPy takes over as it is.
+    return np.packbits(np.asarray(array("q", predictions)) == np.asarray(gold)).tobytes()
 
 
 def unpacked(rows: Sequence[bytes], sentences: int) -> np.ndarray:
@@ -51,5 +53,6 @@ def packed_text(predictions: str | None, gold: str | None) -> bytes | None:
 
 
 @functools.lru_cache(maxsize=16)  # the cells of a dataset share their labels
-def _labels(text: str) -> list[int] | None:
-    return json.loads(text)
+def _labels(text: str) -> array | None:
+    labels = json.loads(text)
+    return labels and array("q", labels)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment.identity import key_of
+from attn_nlp.store.answers import packed_text
 from attn_nlp.store.file import connect_to_read, connect_to_write, one_sentence, transaction
 from attn_nlp.store.processes import elsewhere, runs_here
 from attn_nlp.store.schema import JSON, LARGE
@@ -138,6 +139,18 @@ def _counts(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(True, says, specs=tuple(bad))
 
 
+def _answers(db: sqlite3.Connection) -> Iterator[Finding]:
+    """What a table over sentences reads is that of the predictions and the labels."""
+    rows = db.execute(
+        "SELECT spec, correct, predictions, value FROM cells JOIN details USING (spec) "
+        "LEFT JOIN shared ON shared.id = gold"
+    )
+    bad = tuple(spec for spec, correct, *texts in rows if correct != packed_text(*texts))
+    if bad:
+        says = f"{len(bad)} cells have right answers that are not those of their predictions."
+        yield Finding(True, says, specs=bad)
+
+
 def _environments(db: sqlite3.Connection) -> Iterator[Finding]:
     rows = db.execute(
         "SELECT value FROM shared WHERE id IN (SELECT DISTINCT provenance FROM cells)"
@@ -159,6 +172,7 @@ _CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] = (
     _texts,
     _identities,
     _counts,
+    _answers,
     _environments,
 )
 

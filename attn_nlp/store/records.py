@@ -6,7 +6,7 @@ takes longer than reading the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 
 class Records(Mapping[str, dict]):
@@ -17,6 +17,7 @@ class Records(Mapping[str, dict]):
         # None at the end, where the row of an unknown spec is.
         self._columns = {name: (*values, None) for name, values in columns.items()}
         self._rows = {spec: row for row, spec in enumerate(columns["spec"])}
+        self._found: dict[int, tuple[tuple[str, ...], list[int]]] = {}
 
     @classmethod
     def of(cls, records: Mapping[str, Mapping]) -> Records:
@@ -27,10 +28,15 @@ class Records(Mapping[str, dict]):
         columns = {name: [each.get(name) for each in records.values()] for name in names}
         return cls({"spec": list(records), **columns})
 
-    def column(self, name: str, specs: Iterable[str]) -> list:
+    def column(self, name: str, specs: tuple[str, ...]) -> list:
         """The values of some cells in one column; None where a cell or the column is unknown."""
-        values, row = self._columns.get(name), self._rows.get
-        return [None if values is None else values[row(spec, -1)] for spec in specs]
+        values = self._columns.get(name)
+        if values is None:
+            return [None] * len(specs)
+        # The same cells are asked for in one column after another. What is kept keeps its id.
+        if id(specs) not in self._found:
+            self._found[id(specs)] = specs, [self._rows.get(spec, -1) for spec in specs]
+        return [values[row] for row in self._found[id(specs)][1]]
 
     def __getitem__(self, spec: str) -> dict:
         row = self._rows[spec]

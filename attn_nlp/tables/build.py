@@ -138,6 +138,9 @@ def _differences(
     """Variant - baseline of every replicate that both have."""
     assert layout.baseline is not None
     variant, baseline = found[row, column].values, found[layout.baseline, column].values
+    if list(variant) == list(baseline):  # as where nothing is missing; no look-ups then
+        pairs = zip(variant.values(), baseline.values(), strict=True)
+        return [ours - theirs for ours, theirs in pairs]
     return [variant[each] - baseline[each] for each in variant if each in baseline]
 
 
@@ -166,7 +169,7 @@ def _entry(
     shown: Quantity,
     counted: Counted | None = None,
 ) -> Entry:
-    expected = len(place.replicates())
+    expected = len(place.replicate_keys())
     if not expected:
         reason = "; ".join(dict.fromkeys(place.skipped))
         return Entry(SKIPPED if place.skipped else ABSENT, reason=reason)

@@ -48,10 +48,14 @@ class Place:
         """The planned cells of every replicate: one, or one for every fold."""
         return self._replicates
 
+    def replicate_keys(self) -> Mapping[tuple, object]:
+        """The replicates alone, for looking up."""
+        return self.cells if self.fold_at is None else self._replicates
+
     @functools.cached_property
-    def specs(self) -> list[str]:
+    def specs(self) -> tuple[str, ...]:
         """The spec of every planned cell."""
-        return [cell["spec"] for cell in self.cells.values()]
+        return tuple([cell["spec"] for cell in self.cells.values()])
 
     @functools.cached_property
     def _replicates(self) -> dict[tuple, list[dict]]:
@@ -107,9 +111,9 @@ class Layout:
     def _pairs(self) -> dict[tuple[int, tuple], list[tuple]]:
         if self.baseline is None:
             return {}
-        baselines = {c: self.place(self.baseline, c).replicates() for c in self.columns}
+        baselines = {c: self.place(self.baseline, c).replicate_keys() for c in self.columns}
         return {
-            (row, column): [each for each in place.replicates() if each in baselines[column]]
+            (row, column): [each for each in place.replicate_keys() if each in baselines[column]]
             for (row, column), place in self.places.items()
             if row != self.baseline
         }

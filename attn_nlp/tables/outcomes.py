@@ -104,7 +104,7 @@ def _whole(place: Place, records: Mapping[str, dict], value: str) -> Outcomes | 
     if place.fold_at is not None or not isinstance(records, Records):
         return None
     numbers = records.column(value, place.specs)
-    plain = all(type(each) is float and math.isfinite(each) for each in numbers)
+    plain = set(map(type, numbers)) <= {float} and all(map(math.isfinite, numbers))
     if plain and set(records.column("status", place.specs)) <= {"done"}:
         return Outcomes(dict(zip(place.cells, numbers, strict=True)), {}, ())
     return None

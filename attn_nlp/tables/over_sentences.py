@@ -85,7 +85,11 @@ def _judged(variant: _Answered, baseline: _Answered) -> TwoWay | McNemar | None:
     rows = [[each.rows[replicate] for replicate in shared] for each in (variant, baseline)]
     if not shared or None in rows[0] or None in rows[1]:
         return None
-    ours, theirs = variant.right[rows[0]], baseline.right[rows[1]]
+    # All runs in their order are taken as they lie: a copy takes as long as the test.
+    ours, theirs = (
+        each.right if chosen == list(range(len(each.right))) else each.right[chosen]
+        for each, chosen in zip((variant, baseline), rows, strict=True)
+    )
     return mcnemar(ours[0], theirs[0]) if len(shared) == 1 else two_way(ours, theirs)
 
 

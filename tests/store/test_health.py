@@ -55,6 +55,10 @@ def test_a_claim_of_a_process_that_ended_is_given_up(filled):
         ("UPDATE details SET history = '[1' ", "2 cells have a damaged history"),
         ("UPDATE cells SET key = 'k' WHERE spec LIKE 'a%'", "1 cells have a key that is not"),
         ("UPDATE details SET predictions = '[0]'", "2 cells have predictions that do not match"),
+        (
+            "UPDATE cells SET correct = x'80' WHERE spec LIKE 'a%'",
+            "1 cells have right answers that",
+        ),
         ("DELETE FROM details WHERE spec LIKE 'a%'", "1 cells have lost their details"),
     ],
 )

@@ -61,8 +61,8 @@ def test_columns_of_records_come_in_the_order_asked_for(path):
         for seed, spec in enumerate("abc"):
             store.finish(spec, record(parameters=seed))
         found = store.records(None, ["parameters"])
-    assert found.column("parameters", ["c", "x", "a"]) == [2, None, 0]
-    assert found.column("predictions", ["c"]) == [None]
+    assert found.column("parameters", ("c", "x", "a")) == [2, None, 0]
+    assert found.column("predictions", ("c",)) == [None]
     assert dict(Records.of(dict(found))) == dict(found)
 
 
