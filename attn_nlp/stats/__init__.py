@@ -36,7 +36,7 @@ from attn_nlp.stats.power import (
     power_of_star,
     seeds_for_decision,
 )
-from attn_nlp.stats.sentences import McNemar, TwoWay, mcnemar, two_way
+from attn_nlp.stats.sentences import McNemar, TwoWay, mcnemar, right, two_way
 from attn_nlp.stats.signflip import SignFlip, sign_flip
 from attn_nlp.stats.verdict import ALPHA, Comparison, Verdict, compare, flips_of
 
@@ -73,6 +73,7 @@ __all__ = [
     "power_of_difference",
     "power_of_equivalence",
     "power_of_star",
+    "right",
     "seeds_for_decision",
     "seeds_for_star",
     "sign_flip",

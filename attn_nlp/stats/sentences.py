@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -207,6 +208,23 @@ def mcnemar(variant: np.ndarray, baseline: np.ndarray) -> McNemar:
     b, c = int((right & ~base).sum()), int((base & ~right).sum())
     p = min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5))) if b + c else 1.0
     return McNemar(b, c, p)
+
+
+def right(answers: Sequence[bytes], sentences: int) -> np.ndarray:
+    """(n, N) bool: whether each of n runs answered each of N sentences as labelled.
+
+    Args:
+      answers: of at least one run, a bit a sentence, the first in the highest bit of a byte.
+      sentences: N.
+
+    Example:
+      >>> right([b"\\xc0", b"\\xa0"], 3).tolist()
+      [[True, True, False], [True, False, True]]
+    """
+    import numpy as np
+
+    rows = np.frombuffer(b"".join(answers), np.uint8).reshape(len(answers), -1)
+    return np.unpackbits(rows, axis=1, count=sentences).view(bool)
 
 
 def _squares(sums: np.ndarray) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -158,6 +159,12 @@ def _create(db: sqlite3.Connection, path: Path, wait: float) -> None:
 def _upgrade(db: sqlite3.Connection, path: Path, version: int) -> None:
     """Bring an older store up to date in one transaction, its copy laid beside it first."""
     copy = path.with_name(f"{path.name}.version{version}")
+    print(  # a large store takes a while
+        f"attn-nlp: bringing store {path} from version {version} to {VERSION}; the file as it was "
+        f"is kept as {copy.name}.",
+        file=sys.stderr,
+        flush=True,
+    )
     if not copy.exists():
         copy_to(db, copy)
     with transaction(db, path):

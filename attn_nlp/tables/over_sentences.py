@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from attn_nlp.stats import McNemar, TwoWay, mcnemar, two_way
+from attn_nlp.stats import McNemar, TwoWay, mcnemar, right, two_way
 from attn_nlp.stats.sentences import RESAMPLES, RNG_SEED
-from attn_nlp.store.answers import unpacked
 from attn_nlp.store.records import Records
 from attn_nlp.tables.grid import FLOOR, Grid, GridRow
 from attn_nlp.tables.layout import Layout, Place
@@ -74,7 +73,7 @@ def _answered(place: Place, records: Records) -> _Answered:
         known = correct is not None and (own is gold or own == gold)
         rows[replicate] = len(answers) if known else None
         answers += [correct] if known else []
-    return _Answered(rows, gold, unpacked(answers, len(gold)) if answers else None)
+    return _Answered(rows, gold, right(answers, len(gold)) if answers else None)
 
 
 def _judged(variant: _Answered, baseline: _Answered) -> TwoWay | McNemar | None:

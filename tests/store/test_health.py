@@ -57,7 +57,7 @@ def test_a_claim_of_a_process_that_ended_is_given_up(filled):
         ("UPDATE details SET predictions = '[0]'", "2 cells have predictions that do not match"),
         (
             "UPDATE cells SET correct = x'80' WHERE spec LIKE 'a%'",
-            "1 cells have right answers that",
+            "1 cells have right answers",
         ),
         ("DELETE FROM details WHERE spec LIKE 'a%'", "1 cells have lost their details"),
     ],

@@ -13,8 +13,8 @@ import pytest
 
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.mistakes import Mistake
+from attn_nlp.stats import right
 from attn_nlp.store import LARGE, Store, StoreError
-from attn_nlp.store.answers import unpacked
 from attn_nlp.store.records import Records
 from tests.store.records import SPEC, record
 
@@ -53,7 +53,7 @@ def test_right_answers_are_kept_beside_predictions(path):
         found = store.records(None, ["correct"])
     answers = [found[spec]["correct"] for spec in given]
     assert answers[2:] == [None, None]
-    assert unpacked(answers[:2], 3).tolist() == [[True, True, False], [False, True, False]]
+    assert right(answers[:2], 3).tolist() == [[True, True, False], [False, True, False]]
 
 
 def test_columns_of_records_come_in_the_order_asked_for(path):

@@ -54,7 +54,7 @@ def test_reading_an_old_store_changes_nothing(old):
     assert [each.name for each in old.parent.iterdir()] == [old.name]
 
 
-def test_writing_upgrades_and_keeps_a_copy(old):
+def test_writing_upgrades_and_keeps_a_copy(old, capsys):
     earlier = version_of(old)
     with Store.open(old) as store:
         assert set(store.records()) == {SPEC, "b" * 64}
@@ -65,6 +65,10 @@ def test_writing_upgrades_and_keeps_a_copy(old):
     assert version_of(old) == str(VERSION)
     copy = old.with_name(f"{old.name}.version{earlier}")
     assert version_of(copy) == earlier
+    said = capsys.readouterr().err
+    assert (
+        f"from version {earlier} to {VERSION}; the file as it was is kept as {copy.name}." in said
+    )
     with Store.read(copy) as store:
         assert set(store.records()) == {SPEC, "b" * 64}
 
