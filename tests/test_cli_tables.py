@@ -4,7 +4,7 @@ import pytest
 
 from attn_nlp.cli import main
 from attn_nlp.store import Store
-from attn_nlp.store.schema import COLUMNS
+from attn_nlp.store.schema import COLUMNS, CORRECT
 from attn_nlp.tables import build, render
 from tests.tables.example import example
 
@@ -19,7 +19,7 @@ def test_a_table_of_scores_is_the_same_from_fewer_columns(tmp_path, capsys, valu
             answers = gold[:7] + [1 - label for label in gold[7:]]
             store.finish(spec, {"key": spec, "predictions": answers, "gold": gold} | each)
         store.save_experiment(experiment)
-        grid = build(plain, experiment, store.records(None, list(COLUMNS)))
+        grid = build(plain, experiment, store.records(None, [*COLUMNS, CORRECT]))
     assert main(["table", "--name", experiment.name, "--store", str(path), "--format", "json"]) == 0
     assert capsys.readouterr().out == render([grid], "json")
     assert any(entry.summary for row in grid.rows for entry in row.entries)

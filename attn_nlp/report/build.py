@@ -21,14 +21,16 @@ from attn_nlp.report.statement import Statement, statement
 from attn_nlp.report.svg import Pictures
 from attn_nlp.report.wrong import Run, Wrong, wrong
 from attn_nlp.store import SMALL
-from attn_nlp.tables import Grid, build, cost
+from attn_nlp.tables import Grid, build, cost, over_sentences
 from attn_nlp.tables.environments import Environments, environments
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.layout import lay_out, once_each
 from attn_nlp.tables.tuning import tuning
 
 # What a report reads of the store.
-COLUMNS = tuple(dict.fromkeys([*SMALL, *results.COLUMNS, "confusion", "predictions"]))
+COLUMNS = tuple(
+    dict.fromkeys([*SMALL, *results.COLUMNS, *over_sentences.COLUMNS, "confusion", "predictions"])
+)
 
 
 @dataclass(frozen=True)
