@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from attn_nlp import cli
+from attn_nlp.report.build import COLUMNS
 from attn_nlp.store import Store
+from attn_nlp.tables import build
 from tests.tables.example import example
 
 
@@ -42,6 +44,17 @@ def test_a_report_is_written_from_the_store_alone(store, capsys):
     assert "attn-nlp run example.py" in text
     assert "written from the store alone" in text
     assert not list(store.glob(".writing-*"))
+
+
+def test_a_report_reads_what_its_tables_judge_sentences_by(store):
+    plain, experiment, records = example()
+    gold = [0, 1] * 5
+    with Store.open("results.sqlite") as opened:
+        for spec, each in records.items():
+            given = {"key": spec, "predictions": [*gold[:7], 0, 0, 0], "gold": gold}
+            opened.finish(spec, given | each)
+        grid = build(plain, experiment, opened.records(None, COLUMNS))
+    assert any(note.startswith("Another draw of test sentences") for note in grid.notes)
 
 
 def test_a_report_of_a_file_says_how_to_get_it_again(store):
