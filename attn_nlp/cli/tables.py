@@ -65,6 +65,8 @@ def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **vi
     """
     import gc
 
+    # Before NumPy starts: a table is short work, and threads would wait longer than they help.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from attn_nlp.store import Store
 
     gc.disable()  # a table of many cells makes no cycles, and looking for them takes a sixth of it

@@ -35,7 +35,7 @@ class TwoWay:
       low, high: the 95 % interval, mean -/+ t(min(n, N) - 1) error; None where `error` is.
       resamples: of the bootstrap.
       rng_seed: of the resamples.
-      differences: (n, N) int8, each -1, 0 or 1: what the bootstrap draws from.
+      variant, baseline: (n, N) bool, the right answers that the bootstrap draws from.
     """
 
     seeds: int
@@ -48,13 +48,15 @@ class TwoWay:
     high: float | None
     resamples: int
     rng_seed: int
-    differences: np.ndarray = field(repr=False, compare=False)
+    variant: np.ndarray = field(repr=False, compare=False)
+    baseline: np.ndarray = field(repr=False, compare=False)
 
     @functools.cached_property
     def _bootstrap(self) -> tuple[float, float]:
         import numpy as np
 
-        means = resampled_means(self.differences, self.resamples, self.rng_seed)
+        d = _differences(self.variant, self.baseline)
+        means = resampled_means(d, self.resamples, self.rng_seed)
         low, high = np.quantile(means, (0.025, 0.975))
         return float(low), float(high)
 
@@ -116,7 +118,7 @@ def two_way(
             f"variant of shape {right.shape} and baseline of shape {base.shape}; both must be "
             "(seeds, sentences), the same ones, and not empty."
         )
-    d = right.view(np.int8) - base.view(np.int8)
+    d = _differences(right, base)
     n, size = d.shape
     # Whole numbers below 2^24, which a product of matrices adds without rounding.
     f = d.astype(np.float32)
@@ -142,7 +144,8 @@ def two_way(
         high=high,
         resamples=resamples,
         rng_seed=rng_seed,
-        differences=d,
+        variant=right,
+        baseline=base,
     )
 
 
@@ -225,6 +228,11 @@ def right(answers: Sequence[bytes], sentences: int) -> np.ndarray:
 
     rows = np.frombuffer(b"".join(answers), np.uint8).reshape(len(answers), -1)
     return np.unpackbits(rows, axis=1, count=sentences).view(bool)
+
+
+def _differences(variant: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """(n, N) int8, each -1, 0 or 1; not kept, since of many comparisons they fill the memory."""
+    return variant.view("int8") - baseline.view("int8")
 
 
 def _squares(sums: np.ndarray) -> int:
