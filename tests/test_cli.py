@@ -183,7 +183,7 @@ def test_plan_counts_and_predicts(attn_nlp, tmp_path):
     assert out.splitlines()[0] == f"fake: {CELLS + FLOORS} to do, {FLOORS} of them floors"
     assert "programs to compile: 3" in out
     assert "an estimate" in out
-    assert "assumes 25 GFLOP/s" in out
+    assert "assumes 45 GFLOP/s" in out
     assert "no star can be earned" in out
     assert not (tmp_path / "none").exists()
 

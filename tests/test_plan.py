@@ -75,13 +75,13 @@ def test_the_estimate_follows_the_stated_assumption(store):
     cell = Cell(dataset="planted_lookup", heads=1)
     wide, hidden, tokens = 64, 256, 20
     forward = 2 * (4 * wide * wide + 2 * tokens * wide + 2 * wide * hidden)
-    step = 3 * forward * cell.batch_size * tokens / 25e9
-    expected = 10 * cell.steps * step + 3 * 4.0 + 2 * FLOOR_SECONDS
+    step = 3 * forward * cell.batch_size * tokens / 45e9
+    expected = 10 * cell.steps * step + 3 * 10.0 + 2 * FLOOR_SECONDS
     # Norms, rectifiers, softmax and the like are a few percent of the matrix products.
     assert expected < found.seconds < 1.05 * expected
     expected, found_assumption = found.seconds, found.assumption
     assert found_assumption == (
-        "assumes 25 GFLOP/s a worker, 4 s to compile a program and 20 tokens a sentence of "
+        "assumes 45 GFLOP/s a worker, 10 s to compile a program and 20 tokens a sentence of "
         "planted_lookup, which this machine has not prepared yet"
     )
     assert plan(resolved, store, workers=2).seconds == pytest.approx(expected / 2)
@@ -102,8 +102,8 @@ def test_the_estimate_takes_the_lengths_of_prepared_data(store, tmp_path):
         found = plan(experiment(), store, workers=1, data=tmp_path / "data")
         assert found.lengths == {"planted_lookup": mean}
         assert found.assumption.endswith(f"tokens a sentence as prepared: planted_lookup {mean}")
-        seconds.append(found.seconds - 3 * 4.0 - 2 * FLOOR_SECONDS)
-    assert seconds[0] == plan(experiment(), store, workers=1).seconds - 32.0
+        seconds.append(found.seconds - 3 * 10.0 - 2 * FLOOR_SECONDS)
+    assert seconds[0] == plan(experiment(), store, workers=1).seconds - 50.0
     assert 2 * seconds[0] < seconds[1] < 2.5 * seconds[0]
     assert seconds[2] == seconds[3]
 
@@ -136,7 +136,7 @@ def test_a_model_of_unknown_cost_is_guessed_to_take_as_long_as_a_floor(catalogue
     ).resolve("own", "Why?")
     found = plan(resolved, store, workers=1)
     floors = len(resolved.floors)
-    assert found.seconds == pytest.approx((3 + floors) * FLOOR_SECONDS + 4.0)
+    assert found.seconds == pytest.approx((3 + floors) * FLOOR_SECONDS + 10.0)
 
 
 def test_measured_cells_replace_the_estimate(store):
@@ -146,12 +146,12 @@ def test_measured_cells_replace_the_estimate(store):
     found = plan(resolved, store, workers=1)
     assert found.counts == {"to do": 5, "done": 7}
     assert found.measured == 5
-    assert found.seconds == pytest.approx(5 * 10.0 + 3 * 4.0)
+    assert found.seconds == pytest.approx(5 * 10.0 + 3 * 10.0)
     assert found.memory_bytes == planning.PROCESS_BYTES + 123
     # The pace is known for other numbers of steps too.
     longer = plan(experiment(steps=2000), store, workers=1)
     assert longer.measured == 10
-    assert longer.seconds == pytest.approx(10 * 20.0 + 3 * 4.0)
+    assert longer.seconds == pytest.approx(10 * 20.0 + 3 * 10.0)
 
 
 def test_failed_cells_are_left_alone_unless_asked(store):
