@@ -121,7 +121,7 @@ def test_the_vocabulary_knows_train_alone(tmp_path):
     prepared = prepare(DataSettings(str(folder)), tmp_path / "kept")
     assert prepared.vocabulary == 4
     assert prepared.ids[20:].tolist() == [[1, 0, 0], [2, 0, 0], [3, 1, 1]]  # blue 2, red 3
-    assert prepared.edges == (3,)
+    assert prepared.edges == (2, 3)
     assert prepared.facts["splits"]["test"]["unknown_rate"] == pytest.approx(2 / 3)
 
 
