@@ -126,8 +126,11 @@ def _kind(error: sqlite3.Error) -> str:
 def _version(db: sqlite3.Connection, path: Path) -> int | None:
     """The version of a store that is understood; None where the file is empty."""
     application = db.execute("PRAGMA application_id").fetchone()[0]
-    if application == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
-        return None
+    if application == 0:
+        if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            return None
+        # Another process may have made the store between the two looks.
+        application = db.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION:
         raise StoreError(f"{path} is the database of another program; choose another --store.")
     row = db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()

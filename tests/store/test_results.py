@@ -8,14 +8,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import right
-from attn_nlp.store import LARGE, Store, StoreError
+from attn_nlp.store import LARGE, Store, StoreError, file
 from attn_nlp.store.records import Records
+from attn_nlp.store.schema import VERSION
 from tests.store.records import SPEC, record
 
 
@@ -238,6 +241,26 @@ with Store.open(sys.argv[1]) as store:
             store.finish(f"{place:064}", record)
             print(place, flush=True)
 """
+
+
+def test_a_store_made_while_it_is_opened_is_known(path):
+    """Between the look at the file's mark and the look at its tables, another process makes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+
+        class Late:
+            """The connection, but that another one makes the store after the first look."""
+
+            looks = 0
+
+            def execute(self, query):
+                found = db.execute(query).fetchall()
+                if not self.looks:
+                    Store.open(path).close()
+                self.looks += 1
+                return SimpleNamespace(fetchone=lambda: found[0] if found else None)
+
+        assert file._version(Late(), path) == VERSION
 
 
 def test_processes_share_a_store_and_do_each_cell_once(path):
