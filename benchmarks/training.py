@@ -139,16 +139,6 @@ def together(run: Run, task: list, cache: Path, limit: float) -> dict:
     return {key: statistics.mean(each[key] for each in last) for key in last[0]}
 
 
-def ask(task: list, cache: Path, limit: float):
-    """What a process answers; None and a line on standard error where it does not."""
-    began = processes.start("benchmarks.training", task, cache=cache, limit=limit)
-    found = processes.wait([began])[0]
-    if found.fault:
-        click.echo(f"  {found.fault}", err=True)
-        return None
-    return found.said[-1]
-
-
 def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float | None]) -> dict:
     """By run: least, median and largest of everything, or why there is none.
 

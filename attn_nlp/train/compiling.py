@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 LONGEST_WAIT = 300.0  # seconds for another process, which may be halted; then both compile
 CORES: set[int] = set()  # all that the run may use; none where nobody has pinned this process
 
@@ -40,6 +38,8 @@ def alone(name: str) -> Iterator[None]:
 
 @contextmanager
 def _locked(folder: Path, name: str) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # commands that compile nothing load this module too
+
     # 256 files and no more, however many programs there have been
     place = folder / "locks" / hashlib.sha256(name.encode()).hexdigest()[:2]
     lock = FileLock(place)
