@@ -25,7 +25,8 @@ MEASURED = Path(__file__).with_name("measured")
 README = reports.ROOT / "README.md"
 BEGIN = "<!-- measured: written by `python -m benchmarks.readme`, not by hand -->"
 END = "<!-- measured: end -->"
-NAMES = ("whole_table_S", "whole_table_M", "training", "long_texts", "tables", "tokenising")
+TABLES = ("whole_table_S", "whole_table_M")
+NAMES = (*TABLES, "training", "startup", "long_texts", "tables", "tokenising")
 NOT = "not measured yet"
 SIZES = {"S": "one layer of width 64", "M": "two of width 128"}
 
@@ -36,6 +37,7 @@ def block(folder: Path) -> str:
     parts = [whole_tables(found)]
     sections: dict[str, tuple[str, Callable[[dict], str]]] = {
         "training": ("Training one cell", training),
+        "startup": ("From the command to the first trained steps", startup),
         "long_texts": ("Attention over long texts, forward and gradient", long_texts),
         "tables": ("Printing tables from a full store", tables),
         "tokenising": ("Tokenising 100,000 sentences", tokenising),
@@ -56,7 +58,7 @@ def unfinished(report: dict) -> str:
 
 def whole_tables(found: dict[str, dict]) -> str:
     """Seconds and ratios of a whole table, of both sizes side by side."""
-    taken = {size: found.get(f"whole_table_{size}") for size in SIZES}
+    taken = {size: found.get(name) for size, name in zip(SIZES, TABLES, strict=True)}
     known = {size: report for size, report in taken.items() if report}
     if not known:
         return f"**A whole table**: {NOT}."
@@ -147,6 +149,13 @@ def _start(row: dict | None) -> str:
         return row["fault"] if row else NOT
     memory = f", {row['mebibytes'][1]:,.0f}" if "mebibytes" in row else ""
     return f"{row['loading_seconds'][1]:.1f} + {row['compiling_seconds'][1]:.1f}{memory}"
+
+
+def startup(report: dict) -> str:
+    """Seconds of each kind of start."""
+    given = report["settings"]
+    told = [f"{name} {shown(three)} s" for name, three in report["result"].items()]
+    return f", S on {given['dataset']}, {given['rounds']} rounds: {'; '.join(told)}."
 
 
 def long_texts(report: dict) -> str:

@@ -16,6 +16,7 @@ from benchmarks import (
     readme,
     reports,
     rivals,
+    startup,
     tokenising,
     training,
     whole_table,
@@ -215,7 +216,7 @@ def test_the_figures_of_the_readme_are_those_that_were_measured():
 
 def test_what_was_not_measured_is_said_not_to_have_been(tmp_path):
     text = f"a {readme.BEGIN} edited {readme.END} z"
-    assert readme.renewed(text, tmp_path).count(readme.NOT) == 5
+    assert readme.renewed(text, tmp_path).count(readme.NOT) == 6
     assert "edited" not in readme.renewed(text, tmp_path)
     report = reports.Report("whole_table_S", SMALL._asdict(), tmp_path)
     report.write(measured({whole_table.SORTED: 0.0}, portion([3], []), portion([5], [])), "")
@@ -234,3 +235,10 @@ def test_tokenising_is_timed_for_every_tokeniser(tmp_path):
     assert all(
         line[name][0] > 0 for line in found for name in ("train", "encode", "library_encode")
     )
+
+
+def test_a_start_is_timed_until_a_step_is_trained(tmp_path):
+    (cold_and_warm,) = startup.measure(1, "planted_lookup", tmp_path)
+    assert list(cold_and_warm) == [startup.COLD, startup.WARM]
+    assert all(0 < three[0] < startup.LIMIT for three in cold_and_warm.values())
+    assert "cold cache" in startup.page(cold_and_warm)

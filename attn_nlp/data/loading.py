@@ -44,15 +44,14 @@ def load(name: str, folder: Path) -> Raw:
     source = SOURCES.get(name)
     if source is not None and source.make is not None:
         return source.make(folder)
-    path = local_path(name)
+    path = place_of(name)
     if path is not None:
-        return from_path(path, "local file" if path.is_file() else "local folder", ())
+        labels = source.labels if source else ()
+        return from_path(path, "local file" if path.is_file() else "local folder", labels)
     if source is None:
         return from_hub(Source(name, name, "", hub_id=name))
-    home = os.environ.get("ATTN_NLP_DATA")
-    if home and Path(home, name).is_dir():
-        return from_path(Path(home, name), "local folder", source.labels)
     if source.hub_id is None:
+        home = os.environ.get("ATTN_NLP_DATA")
         given = f"ATTN_NLP_DATA has no folder {name!r}" if home else "ATTN_NLP_DATA is not set"
         raise Mistake(
             f"dataset {name!r} has no copy with the same rows on the Hub, and {given}; put "
@@ -61,9 +60,28 @@ def load(name: str, folder: Path) -> Raw:
     return from_hub(source)
 
 
+def place_of(name: str) -> Path | None:
+    """The file or folder of this machine that has a dataset's rows; None where none is asked."""
+    source = SOURCES.get(name)
+    if source is None:
+        return local_path(name)
+    home = os.environ.get("ATTN_NLP_DATA")
+    own = Path(home, name) if home and source.make is None else None
+    return own if own is not None and own.is_dir() else None
+
+
+def files_of(place: Path) -> dict[str, list[Path]]:
+    """Split -> the files of a local file (all of it train) or folder.
+
+    Raises:
+      Mistake: a folder without a file for train.
+    """
+    return {"train": [place]} if place.is_file() else files_by_split(place)
+
+
 def from_path(path: Path, origin: str, labels: tuple[str, ...]) -> Raw:
     """Rows of a local file (all of it train) or of a folder with a file for each split."""
-    files = {"train": [path]} if path.is_file() else files_by_split(path)
+    files = files_of(path)
     kinds = {FILE_KINDS[f.suffix] for given in files.values() for f in given}
     if len(kinds) > 1:
         raise Mistake(f"folder {path.name!r} mixes {' and '.join(sorted(kinds))}; keep one kind.")

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from attn_nlp.data import tokens
+from attn_nlp.data import known, tokens
 from attn_nlp.data.batches import bucket_edges
 from attn_nlp.data.counts import repeat_counts, split_counts
 from attn_nlp.data.files import code_stamp, write_columns
-from attn_nlp.data.loading import load
+from attn_nlp.data.loading import files_of, load, place_of
 from attn_nlp.data.prepared import DataSettings, Prepared, open_prepared
 from attn_nlp.data.rows import SPLITS, Raw, Rows, check, fingerprint
 from attn_nlp.data.source import Source
@@ -74,6 +74,22 @@ def prepare(settings: DataSettings, folder: Path) -> Prepared:
 def prepare_in(settings: DataSettings, folder: Path) -> Prepared:
     """What `prepare` promises, with the faults of the disk as they come."""
     folder.mkdir(parents=True, exist_ok=True)
+    source, place = SOURCES.get(settings.dataset), place_of(settings.dataset)
+    if place is None and not (source and source.embedded):
+        return prepare_rows(settings, folder)  # the Hub is asked whether it has newer ones
+    files = [file for given in files_of(place).values() for file in given] if place else []
+    question = known.asked(settings, files)
+    if question and (target := known.recall(folder, question)):
+        with suppress(Mistake):  # damaged: made anew below
+            return open_prepared(target)
+    found = prepare_rows(settings, folder)
+    if question and question == known.asked(settings, files):  # nobody wrote to them meanwhile
+        known.note(folder, question, found.path)
+    return found
+
+
+def prepare_rows(settings: DataSettings, folder: Path) -> Prepared:
+    """Read the rows; with them a folder is found, or made."""
     raw = load(settings.dataset, folder)
     source = SOURCES.get(settings.dataset) or Source(shown_name(settings.dataset), "", "")
     given, class_names = check(raw)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_nlp.data import SOURCES, DataSettings, kept_texts, open_prepared, prepare
+from attn_nlp.data import SOURCES, DataSettings, kept_texts, open_prepared, preparation, prepare
 from attn_nlp.mistakes import Mistake
 
 
@@ -181,7 +181,8 @@ def test_concurrent_writers_are_harmless(csv, tmp_path):
     answers = {process.communicate(timeout=100)[0] for process in running}
     assert [process.returncode for process in running] == [0, 0]
     assert len(answers) == 1
-    assert len(list((tmp_path / "kept").iterdir())) == 1
+    assert len(list((tmp_path / "kept").glob("[!k]*"))) == 1
+    assert len(list((tmp_path / "kept" / "known").iterdir())) == 1
 
 
 FILES = ["prepared.json", "arrays.npz", "texts.parquet", "tokenizer.json"]
@@ -202,7 +203,7 @@ def test_a_damaged_folder_is_named_and_made_anew(csv, tmp_path, file, harm):
     again = prepare(settings, tmp_path / "kept")
     np.testing.assert_array_equal(again.ids, first.ids)
     assert (again.path / file).read_bytes() == content
-    assert list((tmp_path / "kept").iterdir()) == [again.path]
+    assert {each.name for each in (tmp_path / "kept").iterdir()} == {again.path.name, "known"}
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
@@ -214,7 +215,7 @@ def test_an_empty_folder_or_a_file_in_its_place_is_made_anew(csv, tmp_path, kind
     first.path.mkdir() if kind == "folder" else first.path.touch()
     again = prepare(settings, tmp_path / "kept")
     assert (again.path, again.texts("test")) == (first.path, texts)
-    assert list((tmp_path / "kept").iterdir()) == [again.path]
+    assert {each.name for each in (tmp_path / "kept").iterdir()} == {again.path.name, "known"}
 
 
 def test_everything_is_on_the_disk_before_its_name_is(csv, tmp_path, monkeypatch):
@@ -286,7 +287,74 @@ def test_bad_settings_are_refused(tmp_path, setting, said):
 
 def test_what_another_version_of_the_code_left_is_not_taken(csv, tmp_path, monkeypatch):
     now = prepare(DataSettings(str(csv)), tmp_path / "kept")
-    monkeypatch.setattr("attn_nlp.data.preparation.code_stamp", lambda: "another")
+    for place in ("preparation", "known"):
+        monkeypatch.setattr(f"attn_nlp.data.{place}.code_stamp", lambda: "another")
     then = prepare(DataSettings(str(csv)), tmp_path / "kept")
     assert now.path != then.path
     assert now.fingerprint == then.fingerprint
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Names of the datasets whose rows have been read."""
+    names = []
+    load = preparation.load
+
+    def counted(name, folder):
+        names.append(name)
+        return load(name, folder)
+
+    monkeypatch.setattr(preparation, "load", counted)
+    return names
+
+
+def test_known_files_are_not_read_again_and_changed_ones_are(csv, tmp_path, reads):
+    settings, kept = DataSettings(str(csv)), tmp_path / "kept"
+    first = prepare(settings, kept)
+    assert prepare(settings, kept).path == first.path
+    assert len(reads) == 1
+    was = csv.stat()
+    csv.write_text(csv.read_text().replace("good film number 7", "nice film number 7"))
+    os.utime(csv, ns=(was.st_atime_ns, was.st_mtime_ns))  # a time says nothing, a byte does
+    changed = prepare(settings, kept)
+    assert changed.fingerprint != first.fingerprint
+    assert len(reads) == 2
+    assert prepare(replace(settings, length=5), kept).ids.shape[1] <= 5
+    assert len(reads) == 3
+
+
+def test_a_split_that_is_added_is_seen(tmp_path, reads):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    rows = "text,label\n" + "a,x\nb,y\n" * 20
+    (folder / "train.csv").write_text(rows)
+    first = prepare(DataSettings(str(folder)), tmp_path / "kept")
+    (folder / "test.csv").write_text("text,label\nc,x\nd,y\n")
+    second = prepare(DataSettings(str(folder)), tmp_path / "kept")
+    assert first.splits["test"] != second.splits["test"]
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("said", [b"", b"..", b"../..", b"/", b"nothing", b"known", b"\xff"])
+def test_a_damaged_note_costs_a_reading_and_nothing_else(csv, tmp_path, reads, said):
+    settings, kept = DataSettings(str(csv)), tmp_path / "kept"
+    first = prepare(settings, kept)
+    (note,) = (kept / "known").iterdir()
+    note.write_bytes(said)
+    assert prepare(settings, kept).path == first.path
+    assert note.read_text() == first.path.name
+    assert len(reads) == 2
+
+
+def test_files_written_while_they_are_read_are_not_noted(csv, tmp_path, reads, monkeypatch):
+    load = preparation.load
+
+    def late(name, folder):
+        rows = load(name, folder)
+        csv.write_text(csv.read_text().replace("good film number 7", "nice film number 7"))
+        return rows
+
+    monkeypatch.setattr(preparation, "load", late)
+    first = prepare(DataSettings(str(csv)), tmp_path / "kept")
+    monkeypatch.setattr(preparation, "load", load)
+    assert prepare(DataSettings(str(csv)), tmp_path / "kept").fingerprint != first.fingerprint

@@ -1,0 +1,117 @@
+"""Seconds from the command to the first trained steps, with and without compiled programs.
+
+    python -m benchmarks.startup --rounds 5
+    python -m benchmarks.startup --rounds 5 --out bench
+
+The command is `attn-nlp run` with two workers on the table of `twelve_scales.py` in size S, two
+cells and the floors of their dataset, into a new store. Its data has been prepared before, as it is
+whenever a second table is run on a dataset. The clock runs from the start of the process until the
+driver hears of trained steps, which is after the first chunk, of ten. "Cold cache" finds no
+compiled program, "warm cache" those of the run before it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from benchmarks import processes
+from benchmarks.reports import Report, shown, spread
+
+LIMIT = 120.0
+COLD, WARM = "cold cache", "warm cache"
+
+
+def first_steps(asked: float, arguments: list[str]) -> None:
+    """Run the command; print its seconds and stop it as soon as it hears of trained steps."""
+    from attn_nlp.cli import main
+    from attn_nlp.engines.progress import Progress
+
+    usual = Progress.running
+
+    def running(self, worker, job, progress) -> None:
+        usual(self, worker, job, progress)
+        encoder = job is not None and job.settings["model"] == "encoder"  # floors count steps too
+        if encoder and progress.get("step") and Progress.running is running:
+            Progress.running = usual
+            print(json.dumps(time.time() - asked), flush=True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    Progress.running = running
+    sys.exit(main(arguments))
+
+
+def once(arguments: list[str], folder: Path) -> float:
+    """Seconds of one start, with whatever `folder` has."""
+    store = folder / f"{time.time_ns()}.sqlite"
+    task = json.dumps([None, time.time(), [*arguments, "--store", str(store)]])
+    command = [sys.executable, "-m", "benchmarks.startup", "--task", task]
+    variables = os.environ | {"ATTN_NLP_CACHE": str(folder)}
+    variables.pop("JAX_COMPILATION_CACHE_DIR", None)
+    (ended,) = processes.wait([processes.start_command(command, variables, LIMIT)])
+    if not ended.said:
+        raise click.ClickException(f"no step was trained: {ended.fault or 'it said nothing'}")
+    return ended.said[0]
+
+
+def measure(rounds: int, dataset: str, folder: Path) -> Iterator[dict[str, list[float]]]:
+    """Least, median and largest seconds of each kind, after every round."""
+    # Not in the process that is timed, which is this module too.
+    from benchmarks.whole_table import Given, command
+
+    line = command(Given("S", dataset, variants=2, seeds=1, steps=1000), folder / "unused")
+    arguments = line[line.index("run") :]
+    place = arguments.index("--store")
+    del arguments[place : place + 2]
+    click.echo("not timed: the data", err=True)
+    once(arguments, folder)
+    taken: dict[str, list[float]] = {COLD: [], WARM: []}
+    for turn in range(rounds):
+        click.echo(f"round {turn + 1}", err=True)
+        shutil.rmtree(folder / "xla")
+        for seconds in taken.values():
+            seconds.append(once(arguments, folder))
+        yield {name: spread(seconds) for name, seconds in taken.items()}
+
+
+def page(found: dict[str, list[float]]) -> str:
+    """What is printed and written as Markdown."""
+    lines = ["| start | s to the first trained steps |", "|---|---|"]
+    lines += [f"| {name} | {shown(three)} |" for name, three in found.items()]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for JSON and Markdown.")
+@click.option("--task", hidden=True)
+def main(rounds: int, out: Path | None, task: str | None) -> None:
+    """Print how soon a run trains."""
+    if task is not None:
+        first_steps(*processes.begin(task))
+        return
+    processes.heed_termination()
+    dataset = processes.dataset()
+    report = Report("startup", {"dataset": dataset, "rounds": rounds}, out)
+    found: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as made:
+        try:
+            for found in measure(rounds, dataset, Path(made)):
+                report.write(found, page(found))
+        except KeyboardInterrupt:
+            report.end(found, f"Interrupted; measured until then:\n\n{page(found)}", complete=False)
+            sys.exit(130)
+    report.end(found, page(found))
+
+
+if __name__ == "__main__":
+    main()
