@@ -18,13 +18,14 @@ from dataclasses import asdict
 from queue import SimpleQueue
 from typing import BinaryIO
 
+from attn_nlp.train import compiling
+
 COMMAND = "from attn_nlp.engines.worker import main; main()"
 
 
 def main() -> None:
     """Read jobs from standard input until it closes."""
-    from attn_nlp.engines.environment import cores, pin
-    from attn_nlp.train import compiling
+    from attn_nlp.engines.environment import cores
 
     gc.disable()  # until all is imported, see `_collect_less`
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
@@ -35,12 +36,11 @@ def main() -> None:
     if not hello:
         return
     compiling.may_use(cores())
-    pin(hello["core"])
     sys.path[:] = hello["path"]
-    _serve(hello["file"], hello["trains"], out)
+    _serve(hello["file"], hello["trains"], hello["core"], out)
 
 
-def _serve(file: str | None, trains: bool, out: BinaryIO) -> None:
+def _serve(file: str | None, trains: bool, core: int, out: BinaryIO) -> None:
     from attn_nlp.engines.job import Job, Stopped
     from attn_nlp.engines.work import outcome
     from attn_nlp.experiment.load import load_file
@@ -64,6 +64,7 @@ def _serve(file: str | None, trains: bool, out: BinaryIO) -> None:
     _send(out, {"ready": os.getpid()})
     if trains:
         _warm_up()
+    compiling.keep_on([core])
     _collect_less()
     while True:
         job = jobs.get()
@@ -88,17 +89,15 @@ def _serve(file: str | None, trains: bool, out: BinaryIO) -> None:
 
 
 def _warm_up() -> None:
-    """Import what training needs, while the driver still prepares data.
+    """Import and start what training needs, while the driver still prepares data.
 
     After `ready`, so that a first job is claimed meanwhile, and a signal finds a worker that has
     trained nothing. What goes wrong here goes wrong again in the cell, which then says so.
     """
     with contextlib.suppress(Exception):
-        import jax
-
         import attn_nlp.train.loop  # noqa: F401 - for its imports
 
-        jax.devices()
+        compiling.start_threads()
 
 
 def _collect_less() -> None:

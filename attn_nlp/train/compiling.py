@@ -22,6 +22,18 @@ def may_use(cores: Iterable[int]) -> None:
     CORES.update(cores)
 
 
+def start_threads() -> None:
+    """Start XLA with a compiling thread for each core, before this process is pinned to one.
+
+    It makes those threads when it first compiles, as many as there are cores where it may run then.
+    So something is compiled here: a program that calls back, which is never read from the folder of
+    compiled programs instead.
+    """
+    import jax
+
+    jax.jit(lambda: jax.pure_callback(int, jax.ShapeDtypeStruct((), "int32"))).lower().compile()
+
+
 @contextmanager
 def alone(name: str) -> Iterator[None]:
     """Compile what is inside alone of all processes that come to this name, on all cores.
@@ -55,19 +67,29 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
 @contextmanager
 def _spread() -> Iterator[None]:
     """Let every thread of this process on all cores; afterwards each is where it was."""
-    if not CORES or not hasattr(os, "sched_setaffinity"):  # no Linux, or nothing was pinned
-        yield
-        return
-    before = {}
-    # XLA compiles on threads that it started before, each with a place of its own.
-    for each in os.listdir("/proc/self/task"):
-        with suppress(OSError):  # it has ended, or the system allows less
-            thread = int(each)
-            before[thread] = os.sched_getaffinity(thread)
-            os.sched_setaffinity(thread, CORES)
+    before = keep_on(CORES) if CORES else {}  # else nothing was pinned
     try:
         yield
     finally:
         for thread, places in before.items():
             with suppress(OSError):
                 os.sched_setaffinity(thread, places)
+
+
+def keep_on(these: Iterable[int]) -> dict[int, set[int]]:
+    """Keep every thread of this process, and those they start, on these cores, where Linux can.
+
+    XLA compiles and computes on threads that it started before, each with a place of its own.
+
+    Returns:
+      thread -> the cores that it was allowed.
+    """
+    before: dict[int, set[int]] = {}
+    if not hasattr(os, "sched_setaffinity"):
+        return before
+    for each in os.listdir("/proc/self/task"):
+        with suppress(OSError):  # it has ended, or the system allows less
+            thread = int(each)
+            before[thread] = os.sched_getaffinity(thread)
+            os.sched_setaffinity(thread, these)
+    return before

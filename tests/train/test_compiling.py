@@ -112,3 +112,44 @@ def test_every_thread_is_let_on_all_cores_meanwhile():
     assert len(inside) == 2
     assert before == after == [[allowed[0]]] * 2
     assert inside == [allowed] * 2
+
+
+COMPILED = """
+import json, os, sys
+from attn_nlp.engines.environment import single_threaded
+from attn_nlp.train import compiling
+
+os.environ.update(single_threaded())
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+compiling.may_use(os.sched_getaffinity(0))
+import jax
+if sys.argv[1] == "late":
+    compiling.keep_on([min(compiling.CORES)])
+jax.devices()
+before = threads()
+compiling.start_threads()
+compiling.keep_on([min(compiling.CORES)])
+made = threads() - before
+places = [sorted(os.sched_getaffinity(int(each))) for each in os.listdir("/proc/self/task")]
+with compiling.alone("one"):
+    jax.jit(lambda x: 3 * x).lower(1.0).compile()
+print(json.dumps([len(compiling.CORES), min(compiling.CORES), made, threads() - before, places]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system pins no threads")
+def test_a_compiling_thread_is_started_for_each_core_before_the_process_is_pinned(tmp_path):
+    """Also where what is compiled first is in the folder of compiled programs already."""
+    made = {}
+    for when in ("first", "again", "late"):
+        command = [sys.executable, "-c", COMPILED, when]
+        variables = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
+        out = subprocess.run(command, capture_output=True, text=True, check=True, env=variables)
+        cores, core, at_start, at_last, places = json.loads(out.stdout)
+        assert at_start == at_last
+        assert places == [[core]] * len(places)
+        made[when] = at_start
+    assert made["first"] == made["again"] == made["late"] + cores - 1
