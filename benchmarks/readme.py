@@ -56,6 +56,11 @@ def unfinished(report: dict) -> str:
     return "" if report["complete"] else " (stopped before its end)"
 
 
+def rounds(given: dict) -> str:
+    """How often everything was measured."""
+    return f"{given['rounds']} round{'s' * (given['rounds'] > 1)}"
+
+
 def whole_tables(found: dict[str, dict]) -> str:
     """Seconds and ratios of a whole table, of both sizes side by side."""
     taken = {size: found.get(name) for size, name in zip(SIZES, TABLES, strict=True)}
@@ -127,7 +132,7 @@ def training(report: dict) -> str:
         if found["peak_gigaflops"]
     ]
     return (
-        f", {given['steps']} steps, {given['rounds']} rounds in turn. The peak is what products of "
+        f", {given['steps']} steps, {rounds(given)} in turn. The peak is what products of "
         f"1,024² matrices reach, {', '.join(peaks) or '?'} GFLOP/s a core; its share counts the "
         "products that sentences need, without padding. × is to ours on as many cores.\n\n"
         + "\n".join(steps)
@@ -155,15 +160,14 @@ def startup(report: dict) -> str:
     """Seconds of each kind of start."""
     given = report["settings"]
     told = [f"{name} {shown(three)} s" for name, three in report["result"].items()]
-    return f", S on {given['dataset']}, {given['rounds']} rounds: {'; '.join(told)}."
+    return f", S on {given['dataset']}, {rounds(given)}: {'; '.join(told)}."
 
 
 def long_texts(report: dict) -> str:
     """Milliseconds, memory and ratios by length."""
     lengths = report["settings"]["lengths"]
     lines = [
-        "; CPU ms, MiB and, of ours, × who computes the same; "
-        f"{report['settings']['rounds']} rounds:",
+        f"; CPU ms, MiB and, of ours, × who computes the same; {rounds(report['settings'])}:",
         "",
         f"| tokens | {' | '.join(f'{length:,}' for length in lengths)} |",
         "|---" * (len(lengths) + 1) + "|",

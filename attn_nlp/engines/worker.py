@@ -104,7 +104,7 @@ def _collect_less() -> None:
     """Spare modules the search for garbage, and begin it less often.
 
     Tracing makes a great many objects that live. Looking through them and all modules again and
-    again took a third of the time from a worker's start to its first step.
+    again took a third of the time of tracing.
     """
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
