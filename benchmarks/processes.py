@@ -77,6 +77,13 @@ def start_command(command: Sequence[str], variables: dict[str, str], limit: floa
     return Child(process, out, errors, time.monotonic() + limit)
 
 
+def with_cache(folder: Path) -> dict[str, str]:
+    """Variables of a command of ours that keeps data and compiled programs in `folder`."""
+    found = os.environ | {"ATTN_NLP_CACHE": str(folder)}
+    found.pop("JAX_COMPILATION_CACHE_DIR", None)
+    return found
+
+
 def begin(task: str) -> tuple[float, list]:
     """What a process does first: go to its core; when it was asked for, and for what."""
     core, asked, given = json.loads(task)

@@ -50,14 +50,17 @@ def first_steps(asked: float, arguments: list[str]) -> None:
     sys.exit(main(arguments))
 
 
-def once(arguments: list[str], folder: Path) -> float:
+def once(dataset: str, folder: Path) -> float:
     """Seconds of one start, with whatever `folder` has."""
-    store = folder / f"{time.time_ns()}.sqlite"
-    task = json.dumps([None, time.time(), [*arguments, "--store", str(store)]])
-    command = [sys.executable, "-m", "benchmarks.startup", "--task", task]
-    variables = os.environ | {"ATTN_NLP_CACHE": str(folder)}
-    variables.pop("JAX_COMPILATION_CACHE_DIR", None)
-    (ended,) = processes.wait([processes.start_command(command, variables, LIMIT)])
+    # Not in the process that is timed, which is this module too.
+    from benchmarks.whole_table import Given, command
+
+    given = Given("S", dataset, variants=2, seeds=1, steps=1000)
+    line = command(given, folder / f"{time.time_ns()}.sqlite")
+    task = json.dumps([None, time.time(), line[line.index("run") :]])
+    timed = [sys.executable, "-m", "benchmarks.startup", "--task", task]
+    child = processes.start_command(timed, processes.with_cache(folder), LIMIT)
+    (ended,) = processes.wait([child])
     if not ended.said:
         raise click.ClickException(f"no step was trained: {ended.fault or 'it said nothing'}")
     return ended.said[0]
@@ -65,21 +68,14 @@ def once(arguments: list[str], folder: Path) -> float:
 
 def measure(rounds: int, dataset: str, folder: Path) -> Iterator[dict[str, list[float]]]:
     """Least, median and largest seconds of each kind, after every round."""
-    # Not in the process that is timed, which is this module too.
-    from benchmarks.whole_table import Given, command
-
-    line = command(Given("S", dataset, variants=2, seeds=1, steps=1000), folder / "unused")
-    arguments = line[line.index("run") :]
-    place = arguments.index("--store")
-    del arguments[place : place + 2]
     click.echo("not timed: the data", err=True)
-    once(arguments, folder)
+    once(dataset, folder)
     taken: dict[str, list[float]] = {COLD: [], WARM: []}
     for turn in range(rounds):
         click.echo(f"round {turn + 1}", err=True)
         shutil.rmtree(folder / "xla")
         for seconds in taken.values():
-            seconds.append(once(arguments, folder))
+            seconds.append(once(dataset, folder))
         yield {name: spread(seconds) for name, seconds in taken.items()}
 
 

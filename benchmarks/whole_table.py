@@ -20,7 +20,6 @@ every part, and by Ctrl-C.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import statistics
 import sys
@@ -91,10 +90,8 @@ def command(given: Given, store: Path) -> list[str]:
 def ours(given: Given, folder: Path) -> dict:
     """Fill the table; its seconds, and what the store says of its cells."""
     store = folder / f"{time.time_ns()}.sqlite"
-    variables = os.environ | {"ATTN_NLP_CACHE": str(folder)}
-    variables.pop("JAX_COMPILATION_CACHE_DIR", None)
     began = time.perf_counter()
-    child = processes.start_command(command(given, store), variables, FOR_EVER)
+    child = processes.start_command(command(given, store), processes.with_cache(folder), FOR_EVER)
     ended = processes.wait([child])[0]
     seconds = time.perf_counter() - began
     if ended.fault:

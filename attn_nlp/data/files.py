@@ -117,16 +117,23 @@ def take_columns(split: Any) -> Columns:
 
 def write_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
     """Write columns of strings as parquet; a reader sees the old file or the whole new one."""
+    with replacing(path) as unfinished, quiet_datasets() as datasets:
+        features = datasets.Features({name: datasets.Value("string") for name in columns})
+        datasets.Dataset.from_dict(dict(columns), features=features).to_parquet(unfinished)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write in place of `path`, which it becomes where nothing is raised."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     os.close(handle)
+    unfinished = Path(name)
     try:
-        with quiet_datasets() as datasets:
-            features = datasets.Features({name: datasets.Value("string") for name in columns})
-            datasets.Dataset.from_dict(dict(columns), features=features).to_parquet(unfinished)
+        yield unfinished
         os.replace(unfinished, path)
     finally:
-        Path(unfinished).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
 
 
 def read_columns(path: Path) -> dict[str, list[str]] | None:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from attn_nlp.data.docstrings import LIBRARIES
-from attn_nlp.data.files import code_stamp
+from attn_nlp.data.files import code_stamp, replacing
 from attn_nlp.data.limits import most_bytes
 from attn_nlp.data.prepared import DataSettings
 
@@ -56,15 +55,8 @@ def recall(folder: Path, question: str) -> Path | None:
 
 def note(folder: Path, question: str, target: Path) -> None:
     """Keep the answer; without a word where the disk takes no more, since it only saves time."""
-    with suppress(OSError):
-        (folder / "known").mkdir(exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=folder / "known", prefix=".writing-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(target.name)
-            os.replace(unfinished, folder / "known" / question)
-        finally:
-            Path(unfinished).unlink(missing_ok=True)
+    with suppress(OSError), replacing(folder / "known" / question) as unfinished:
+        unfinished.write_text(target.name, encoding="utf-8")
 
 
 def _hash(settings: DataSettings, files: Sequence[Path]) -> str:

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from queue import SimpleQueue
 from typing import BinaryIO
 
+from attn_nlp.engines.environment import cores
 from attn_nlp.train import compiling
 
 COMMAND = "from attn_nlp.engines.worker import main; main()"
@@ -25,8 +26,6 @@ COMMAND = "from attn_nlp.engines.worker import main; main()"
 
 def main() -> None:
     """Read jobs from standard input until it closes."""
-    from attn_nlp.engines.environment import cores
-
     gc.disable()  # until all is imported, see `_collect_less`
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     # What a model prints must not be taken for messages.
