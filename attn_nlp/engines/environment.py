@@ -49,6 +49,8 @@ def single_threaded() -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # several workers may share one accelerator
+        # Else an accelerator rounds the factors of a product to ten bits. No change on a CPU.
+        "JAX_DEFAULT_MATMUL_PRECISION": "highest",
     }
     return {name: os.environ.get(name, value) for name, value in preferred.items()} | variables
 

@@ -1,6 +1,7 @@
 """What describes a run without deciding its result: versions, machine, threads.
 
-Two results of one cell are expected to agree bit for bit only where all of this agrees.
+Two results of one cell are expected to agree bit for bit only where all of this agrees, and on a
+CPU: an accelerator adds in whatever order its threads end.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "datasets", "tokenizers", "numpy"
 
 def provenance() -> dict[str, object]:
     """Plain values that describe this process and what it computes on."""
+    device = _device()
+    # No setting of it changes a bit on a CPU.
+    precise = {} if device == "cpu" else {"matmul_precision": _matmul_precision()}
     return {
         **_versions(),
         "attn_nlp": attn_nlp.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cpu": _cpu(),
-        "device": _device(),
+        "device": device,
+        **precise,
         "threads": 1,
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }
@@ -56,3 +61,10 @@ def _device() -> str:
     """What JAX computes on; "cpu" where the model did without JAX."""
     jax = sys.modules.get("jax")
     return jax.devices()[0].device_kind if jax else "cpu"
+
+
+def _matmul_precision() -> str:
+    """How an accelerator multiplies: by default with factors rounded to ten bits."""
+    import jax
+
+    return str(jax.default_matmul_precision.value or "default")

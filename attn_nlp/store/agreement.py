@@ -1,9 +1,10 @@
 """When two results of one cell are one result: to the bit at home, to a tolerance elsewhere.
 
 One provenance class is one machine, device, number of threads and set of versions. Within it the
-same cell gives the same bits, so any difference at all is a fault of the code, the memory or the
-disk. In another class float32 sums run in another order; training carries the last bits along, and
-results agree to `TOLERANCE` and not to the bit.
+same cell gives the same bits on a CPU, so any difference at all is a fault of the code, the memory
+or the disk. In another class float32 sums run in another order, and on an accelerator in whatever
+order its threads end; training carries the last bits along, and results agree to `TOLERANCE` and
+not to the bit.
 """
 
 from __future__ import annotations
@@ -33,11 +34,18 @@ def contradiction(one: Mapping, other: Mapping) -> str:
     Args:
       one, other: the columns of `RESULT` and "provenance", as a store gives them.
     """
-    if one["provenance"] == other["provenance"]:
+    alike = one["provenance"] == other["provenance"]
+    if alike and _repeats(one["provenance"]):
         differ = differing(one, other)
         return f"in one environment with different {', '.join(differ)}" if differ else ""
     apart = contradictions(one, other)
-    return f"in two environments, with {'; '.join(apart)}" if apart else ""
+    where = "in one environment" if alike else "in two environments"
+    return f"{where}, with {'; '.join(apart)}" if apart else ""
+
+
+def _repeats(provenance: Mapping | None) -> bool:
+    """Whether the same cell gives the same bits again there."""
+    return (provenance or {}).get("device", "cpu") == "cpu"
 
 
 def differing(one: Mapping, other: Mapping) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from attn_nlp.store.agreement import RESULT, contradictions, differing
+from attn_nlp.store.agreement import RESULT, contradiction, differing
 from attn_nlp.store.results import Store
 
 _AT_ONCE = 256  # cells in memory, with their predictions
@@ -114,7 +114,6 @@ def _pairs(first: Store, second: Store, specs: list[str]) -> Iterator[Pair]:
 def _pair(one: Mapping, other: Mapping) -> Pair:
     metric, largest = _largest(one, other)
     differ = differing(one, other)
-    environment = _environment(one["provenance"] or {}, other["provenance"] or {})
     return Pair(
         spec=one["spec"],
         settings=one["settings"] or other["settings"] or {},
@@ -123,8 +122,8 @@ def _pair(one: Mapping, other: Mapping) -> Pair:
         metric=metric,
         largest=largest,
         predictions=_moved(one["predictions"], other["predictions"]),
-        environment=environment,
-        contradicts=bool(contradictions(one, other) if environment else differ),
+        environment=_environment(one["provenance"] or {}, other["provenance"] or {}),
+        contradicts=bool(contradiction(one, other)),
     )
 
 

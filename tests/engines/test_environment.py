@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp.engines import environment
+from attn_nlp.engines import environment, provenance
 from attn_nlp.mistakes import Mistake
 
 
@@ -30,6 +30,24 @@ def test_one_thread_is_added_to_the_users_flags(monkeypatch):
 def test_flags_are_added_once(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", environment.single_threaded()["XLA_FLAGS"])
     assert environment.single_threaded()["XLA_FLAGS"] == os.environ["XLA_FLAGS"]
+
+
+def test_products_are_not_rounded_unless_the_user_says_so(monkeypatch):
+    monkeypatch.delenv("JAX_DEFAULT_MATMUL_PRECISION", raising=False)
+    assert environment.single_threaded()["JAX_DEFAULT_MATMUL_PRECISION"] == "highest"
+    monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", "tensorfloat32")
+    assert environment.single_threaded()["JAX_DEFAULT_MATMUL_PRECISION"] == "tensorfloat32"
+
+
+def test_only_an_accelerator_says_how_it_multiplies(monkeypatch):
+    import jax
+
+    assert provenance.provenance()["device"] == "cpu"
+    assert "matmul_precision" not in provenance.provenance()
+    monkeypatch.setattr(provenance, "_device", lambda: "NVIDIA H200")
+    with jax.default_matmul_precision("highest"):
+        assert provenance.provenance()["matmul_precision"] == "highest"
+    assert provenance.provenance()["matmul_precision"] == "default"
 
 
 def test_the_cache_follows_the_variables(monkeypatch):

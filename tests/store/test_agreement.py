@@ -107,6 +107,20 @@ def test_the_last_bit_is_a_difference_at_home():
     assert "one environment with different validation" in contradiction(one, other)
 
 
+@pytest.mark.parametrize("moved", [LESS, MORE])
+def test_an_accelerator_gives_no_bits_again_and_is_held_to_the_tolerance(moved):
+    there = {"provenance": {"jax": "1", "device": "NVIDIA H200"}, "confidences": None}
+    one = record(**there, test=scores())
+    other = record(**there, test=scores(0.5 + moved))
+    said = contradiction(one, other)
+    if moved < TOLERANCE:
+        assert said == ""
+    else:
+        assert said.startswith("in one environment, with test accuracy 0.05")
+    here = {"provenance": {"jax": "1", "device": "cpu"}, "confidences": None}
+    assert "different test" in contradiction(record(**here), record(**here, test=scores(0.51)))
+
+
 def test_a_trial_is_compared_on_validation(path):
     """It has nothing of the test split."""
     trial = record(test=None, confusion=None, predictions=None, validation=scores())
