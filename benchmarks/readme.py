@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from attn_nlp.tables.layout import plural
 from benchmarks import reports
 from benchmarks.reports import shown
 from benchmarks.training import RUNS
@@ -54,11 +55,6 @@ def block(folder: Path) -> str:
 def unfinished(report: dict) -> str:
     """What is said of a measurement that was stopped."""
     return "" if report["complete"] else " (stopped before its end)"
-
-
-def rounds(given: dict) -> str:
-    """How often everything was measured."""
-    return f"{given['rounds']} round{'s' * (given['rounds'] > 1)}"
 
 
 def whole_tables(found: dict[str, dict]) -> str:
@@ -132,9 +128,10 @@ def training(report: dict) -> str:
         if found["peak_gigaflops"]
     ]
     return (
-        f", {given['steps']} steps, {rounds(given)} in turn. The peak is what products of "
-        f"1,024² matrices reach, {', '.join(peaks) or '?'} GFLOP/s a core; its share counts the "
-        "products that sentences need, without padding. × is to ours on as many cores.\n\n"
+        f", {given['steps']} steps, {plural(given['rounds'], 'round')} in turn. The peak is what "
+        f"products of 1,024² matrices reach, {', '.join(peaks) or '?'} GFLOP/s a core; its share "
+        "counts the products that sentences need, without padding. × is to ours on as many "
+        "cores.\n\n"
         + "\n".join(steps)
         + "\n\nSeconds by the clock to load libraries and data, and from there to the first "
         "trained step, compiling included; the run after one with a cold cache finds its "
@@ -160,14 +157,15 @@ def startup(report: dict) -> str:
     """Seconds of each kind of start."""
     given = report["settings"]
     told = [f"{name} {shown(three)} s" for name, three in report["result"].items()]
-    return f", S on {given['dataset']}, {rounds(given)}: {'; '.join(told)}."
+    return f", S on {given['dataset']}, {plural(given['rounds'], 'round')}: {'; '.join(told)}."
 
 
 def long_texts(report: dict) -> str:
     """Milliseconds, memory and ratios by length."""
     lengths = report["settings"]["lengths"]
     lines = [
-        f"; CPU ms, MiB and, of ours, × who computes the same; {rounds(report['settings'])}:",
+        "; CPU ms, MiB and, of ours, × who computes the same; "
+        f"{plural(report['settings']['rounds'], 'round')}:",
         "",
         f"| tokens | {' | '.join(f'{length:,}' for length in lengths)} |",
         "|---" * (len(lengths) + 1) + "|",

@@ -236,13 +236,18 @@ def counted(cells: int) -> str:
 
 def called(name: str) -> str:
     """A rival in words."""
+    # Not in a process that is timed, which is this module too.
+    from attn_nlp.tables.layout import plural
+
     rival, count, threads = RIVALS[name]
-    each = f"{count} process{'es' * (count > 1)}, {threads} thread{'s' * (threads > 1)}"
+    each = f"{count} process{'es' * (count > 1)}, {plural(threads, 'thread')}"
     return f"{rival}, {each}{' each' * (count > 1)}"
 
 
 def page(given: Given, found: dict) -> str:
     """What is printed and written as Markdown."""
+    from attn_nlp.tables.layout import plural
+
     cells, mine = len(given.cells), found["ours"]
     lines = [
         f"{given.size}, {given.dataset}: {given.variants} variants x {given.seeds} seeds x "
@@ -255,7 +260,7 @@ def page(given: Given, found: dict) -> str:
     for name, row in mine.items():
         how = (
             f"{WORKERS} workers, {row['utilisation']:.0%} busy, {row['compile_seconds']:.1f} s "
-            f"of it compiling, {row['rounds']} round{'s' * (row['rounds'] > 1)}"
+            f"of it compiling, {plural(row['rounds'], 'round')}"
         )
         seconds = shown(row["seconds"], ".1f")
         lines.append(f"| {name} | {seconds} | 1 | {how} | {row['test_accuracy']:.4f} | – |")

@@ -26,10 +26,10 @@ _store = click.Path(dir_okay=False, path_type=Path)
 def diff(first, second, as_json) -> int:
     """Compare two stores cell by cell: results, and the environments they come from.
 
-    Results of one environment must agree to the last bit, those of two to a tolerance, since
-    rounding differs. Ends with 0 where both hold the same cells with the same results in that
-    sense, with 3 where they differ; another environment alone is said and is no difference.
-    Neither store is changed.
+    Results of one CPU environment must agree to the last bit, those of two, or of an accelerator,
+    to a tolerance, since rounding differs. Ends with 0 where both hold the same cells with the same
+    results in that sense, with 3 where they differ; another environment alone is said and is no
+    difference. Neither store is changed.
 
     \b
     Examples:

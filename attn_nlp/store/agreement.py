@@ -54,7 +54,7 @@ def differing(one: Mapping, other: Mapping) -> tuple[str, ...]:
 
 
 def contradictions(one: Mapping, other: Mapping) -> list[str]:
-    """What of two results from two environments is further apart than rounding explains.
+    """What of two results is further apart than rounding explains.
 
     The step that was best, single sentences and confidences may differ; status and parameters not.
     A score that one of them lacks contradicts the other's.

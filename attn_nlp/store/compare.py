@@ -1,8 +1,9 @@
 """Two stores, cell by cell: what only one of them has, what agrees, and what differs in what.
 
 A cell is the same cell in both where its spec is, that is, where settings, data and revisions are.
-Results of one environment are compared exactly; those of two may differ by rounding, by the
-tolerance of `agreement`. What only describes a run (seconds, memory, dates) is not compared.
+Results of one environment on a CPU are compared exactly; those of two, or of an accelerator, may
+differ by rounding, by the tolerance of `agreement`. What only describes a run (seconds, memory,
+dates) is not compared.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Pair:
       predictions: sentences classified otherwise; None where a store has no predictions, or
         another number of them.
       environment: what of the provenance differs, with both values.
-      contradicts: whether the results differ by more than their environments explain: at all in one
-        environment, by more than the tolerance in two.
+      contradicts: whether the results differ by more than their environments explain, see
+        `agreement.contradiction`.
     """
 
     spec: str
@@ -123,7 +124,7 @@ def _pair(one: Mapping, other: Mapping) -> Pair:
         largest=largest,
         predictions=_moved(one["predictions"], other["predictions"]),
         environment=_environment(one["provenance"] or {}, other["provenance"] or {}),
-        contradicts=bool(contradiction(one, other)),
+        contradicts=bool(differ and contradiction(one, other)),
     )
 
 

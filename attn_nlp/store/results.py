@@ -155,7 +155,7 @@ class Store:
 
         Raises:
           StoreError: the stored row was computed from other data, or its result contradicts this
-            one (see `agreement`): at home by a bit, in another environment by more than rounding.
+            one, see `agreement.contradiction`.
         """
         given = {**dict.fromkeys(COLUMNS), "finished_at": _now(), **record, "spec": spec}
         values = {
