@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gc
 import os
+from importlib.metadata import version
 
 # Read by JAX when it starts. One thread, as in a worker, since the number of threads decides bits.
 # Nearly all time of these tests goes into compiling small programs that run a few times, so the
-# machine code is made in the quickest way: by XLA's older emitters, in one piece, not optimised.
-# tests/train/test_flags.py holds it against the code that users get; flags from outside win. The
-# flag of a worker stands last, where a worker puts it: provenance tells other texts apart.
+# machine code is made in the quickest way: by XLA's older emitters where jaxlib still has them (an
+# unknown flag ends the process), in one piece, not optimized. tests/train/test_flags.py holds it
+# against the code that users get; flags from outside win. The flag of a worker is the last one,
+# where a worker puts it: provenance tells other texts apart.
+_OLDER_EMITTERS = tuple(map(int, version("jaxlib").split(".")[:2])) <= (0, 10)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
-    "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false",
+    "--xla_backend_optimization_level=0 "
+    + "--xla_cpu_use_fusion_emitters=false " * _OLDER_EMITTERS
+    + "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false",
 )
 os.environ.setdefault("NPROC", "1")
 
