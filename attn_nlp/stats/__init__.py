@@ -17,13 +17,15 @@ from attn_nlp.stats.datasets import (
     signed_rank,
 )
 from attn_nlp.stats.effects import Effect, effect_size
-from attn_nlp.stats.equivalence import default_margin, tost
+from attn_nlp.stats.equivalence import default_margin, resolves, tost
 from attn_nlp.stats.folds import Folds, over_folds
 from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import Summary, summarise
 from attn_nlp.stats.plan import (
     carries,
+    equivalence_attainable,
     least_attainable,
+    seeds_for_equivalence,
     seeds_for_star,
     star_attainable,
 )
@@ -64,6 +66,7 @@ __all__ = [
     "default_margin",
     "detectable_effect",
     "effect_size",
+    "equivalence_attainable",
     "expected_best",
     "flips_of",
     "holm",
@@ -73,8 +76,10 @@ __all__ = [
     "power_of_difference",
     "power_of_equivalence",
     "power_of_star",
+    "resolves",
     "right",
     "seeds_for_decision",
+    "seeds_for_equivalence",
     "seeds_for_star",
     "sign_flip",
     "signed_rank",

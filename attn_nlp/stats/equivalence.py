@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from attn_nlp.stats.intervals import check, deviation, t_below
+from attn_nlp.stats.intervals import check, constant, deviation, t_below
 
 # The largest difference that counts as none, by the least number of test sentences: a small test
 # split cannot tell half a point from nothing.
@@ -26,6 +26,16 @@ def default_margin(sentences: int) -> float:
     return next(margin for least, margin in DEFAULT_MARGINS if sentences >= least)
 
 
+def resolves(sentences: int, margin: float) -> bool:
+    """Return whether a margin is at least one sentence of a split, the least that a run can lose.
+
+    Example:
+      >>> resolves(50, 0.02), resolves(49, 0.02)
+      (True, False)
+    """
+    return margin * sentences >= 1 - 1e-9
+
+
 def tost(differences: Sequence[float], margin: float) -> float:
     """Two one-sided t tests of a paired difference against a margin: the p of equivalence.
 
@@ -40,8 +50,8 @@ def tost(differences: Sequence[float], margin: float) -> float:
       margin: the largest mean that counts as none, > 0, in the unit of the differences.
 
     Returns:
-      p in [0, 1]; 1 for a single pair, which shows no spread. Where all pairs agree, the interval
-      has no width: p is 0 if it lies inside the margin and 1 otherwise.
+      p in [0, 1]; 1 for a single pair and for pairs that all agree: without a spread the test has
+      nothing to measure the mean against.
 
     Raises:
       ValueError: no difference, one that is not finite, or a margin that is not positive.
@@ -54,12 +64,10 @@ def tost(differences: Sequence[float], margin: float) -> float:
     if not margin > 0:
         raise ValueError(f"margin {margin}; an equivalence needs a margin above 0.")
     n = len(differences)
-    if n == 1:
+    if n == 1 or constant(differences):
         return 1.0
     mean = math.fsum(differences) / n
     error = deviation(differences) / math.sqrt(n)
-    if error == 0.0:
-        return 0.0 if abs(mean) < margin else 1.0
     # P(T > t) is taken as P(T < -t), which keeps small values exact.
     return max(
         t_below(n - 1, -(mean + margin) / error),

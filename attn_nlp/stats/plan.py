@@ -2,9 +2,16 @@
 
 The smallest p value of n paired seeds is 2/2^n, whatever the difference. Holm multiplies it by the
 number of comparisons. A star that cannot be earned should be known before training, not after.
+
+Equivalence rests on t tests, which two seeds that happen to agree pass on the strength of an
+assumed normal distribution alone. So it is held to the number of pairs at which an exact test on
+each side, whose smallest p is 1/2^n, could show the same.
 """
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
 
 ALPHA = 0.05
 
@@ -27,6 +34,34 @@ def star_attainable(seeds: int, comparisons: int, alpha: float = ALPHA) -> bool:
       (True, False, False)
     """
     return comparisons >= 1 and comparisons * least_attainable(seeds) < alpha
+
+
+def equivalence_attainable(seeds: int, comparisons: int, alpha: float = ALPHA) -> bool:
+    """Whether that many pairs may be called equivalent at all, in a family of that size.
+
+        m / 2^n < alpha
+
+    1/2^n is the smallest p of a one-sided sign-flip test of n pairs, and Holm asks alpha / m of
+    the smallest p of m comparisons.
+
+    Example:
+      >>> equivalence_attainable(5, 1), equivalence_attainable(4, 1), equivalence_attainable(10, 52)
+      (True, False, False)
+    """
+    return comparisons >= 1 and comparisons * 0.5**seeds < alpha
+
+
+def seeds_for_equivalence(comparisons: int, alpha: float = ALPHA) -> int:
+    """Return the fewest seeds with which a variant can be called equivalent.
+
+    Raises:
+      ValueError: a family without comparisons.
+
+    Example:
+      >>> seeds_for_equivalence(1), seeds_for_equivalence(6), seeds_for_equivalence(51)
+      (5, 7, 10)
+    """
+    return _fewest(equivalence_attainable, comparisons, alpha)
 
 
 def carries(seeds: int, alpha: float = ALPHA) -> int:
@@ -52,9 +87,10 @@ def seeds_for_star(comparisons: int, alpha: float = ALPHA) -> int:
       >>> seeds_for_star(1), seeds_for_star(25), seeds_for_star(26)
       (6, 10, 11)
     """
+    return _fewest(star_attainable, comparisons, alpha)
+
+
+def _fewest(attainable: Callable[[int, int, float], bool], comparisons: int, alpha: float) -> int:
     if comparisons < 1:
         raise ValueError(f"{comparisons} comparisons; a family has at least 1.")
-    seeds = 1
-    while not star_attainable(seeds, comparisons, alpha):
-        seeds += 1
-    return seeds
+    return next(n for n in itertools.count(1) if attainable(n, comparisons, alpha))

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 
 from attn_nlp.stats.intervals import t_quantile
-from attn_nlp.stats.plan import ALPHA
+from attn_nlp.stats.plan import ALPHA, equivalence_attainable
 
 MOST_SEEDS = 1_000
 BEYOND = MOST_SEEDS + 1  # stands for "more than MOST_SEEDS"
@@ -141,7 +141,7 @@ def seeds_for_decision(
 
     Args:
       mean: the observed paired difference, taken for the true one.
-      sd: the observed deviation of the paired differences, taken for the true one.
+      sd: the observed deviation of the paired differences, taken for the true one; > 0.
       n: pairs at hand, at least 2.
       margin: of equivalence; None where none is defined.
       comparisons: size of the family, at least 1.
@@ -153,12 +153,12 @@ def seeds_for_decision(
     level = alpha / comparisons
 
     def differs(seeds: int) -> bool:
-        if sd == 0:
-            return mean != 0 and _patterns(seeds, comparisons, alpha) > 0
         return power_of_star(abs(mean) / sd, seeds, comparisons, alpha) >= POWER
 
     def agrees(seeds: int) -> bool:
-        return margin is not None and power_of_equivalence(mean, sd, seeds, margin, level) >= POWER
+        if margin is None or not equivalence_attainable(seeds, comparisons, alpha):
+            return False
+        return power_of_equivalence(mean, sd, seeds, margin, level) >= POWER
 
     return min(_first(differs, n + 1), _first(agrees, n + 1))
 

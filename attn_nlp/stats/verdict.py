@@ -2,8 +2,13 @@
 
 *Better* or *worse* means a Holm-adjusted sign-flip p < .05. *Equivalent* means a Holm-adjusted p
 of two one-sided tests < .05, that is, for one comparison, that the 90 % t interval of the
-difference lies inside the margin. Both can hold. Whatever is neither is *undecided*, and comes
-with the number of seeds that a decision would need.
+difference lies inside the margin, from at least the pairs of `equivalence_attainable`. Both can
+hold. Whatever is neither is *undecided*, and comes with the number of seeds that a decision would
+need.
+
+Pairs that all show one and the same difference decide nothing, however many they are: seeds that
+change no score are no replicates, and their number proves nothing. Such a comparison counts in
+its family as p = 1.
 """
 
 from __future__ import annotations
@@ -16,8 +21,8 @@ from enum import StrEnum
 from attn_nlp.stats.effects import Effect, effect_size
 from attn_nlp.stats.equivalence import tost
 from attn_nlp.stats.holm import holm
-from attn_nlp.stats.intervals import Summary, summarise, t_interval
-from attn_nlp.stats.plan import ALPHA
+from attn_nlp.stats.intervals import Summary, constant, summarise, t_interval
+from attn_nlp.stats.plan import ALPHA, equivalence_attainable
 from attn_nlp.stats.power import seeds_for_decision
 from attn_nlp.stats.signflip import SignFlip, sign_flips
 
@@ -49,8 +54,8 @@ class Comparison:
       p_equivalence_holm: the same, adjusted within the family.
       family: comparisons declared together, this one included.
       verdict: see the module's docstring.
-      seeds_needed: for an undecided comparison; `BEYOND` for more than `MOST_SEEDS`; None where
-        it is decided, or where one pair shows no spread.
+      seeds_needed: for an undecided comparison; `BEYOND` for more than `MOST_SEEDS`; None if it
+        is decided, or if the pairs show no spread.
       differences: of every pair.
     """
 
@@ -67,6 +72,11 @@ class Comparison:
     verdict: Verdict
     seeds_needed: int | None
     differences: tuple[float, ...] = field(repr=False, compare=False)
+
+    @property
+    def spreads(self) -> bool:
+        """Whether the pairs differ among themselves, so that they can decide anything."""
+        return bool(self.difference.sd)
 
     @functools.cached_property
     def effect(self) -> Effect:
@@ -99,12 +109,18 @@ def compare(
       ValueError: a difference that is not finite, or a margin that is not positive.
     """
     flips = flips_of(family) if flips is None else flips
-    adjusted = holm([1.0 if flip is None else flip.p for flip in flips])
+    spreads = [bool(len(each)) and not constant(each) for each in family]
+    adjusted = holm(
+        [flip.p if flip and spread else 1.0 for flip, spread in zip(flips, spreads, strict=True)]
+    )
     tosts = [
         tost(each, margin) if len(each) and margin is not None else None
         for each, margin in zip(family, margins, strict=True)
     ]
-    tosts_adjusted = holm([1.0 if p is None else p for p in tosts])
+    enough = [equivalence_attainable(len(each), len(family), alpha) for each in family]
+    tosts_adjusted = holm(
+        [1.0 if p is None or not many else p for p, many in zip(tosts, enough, strict=True)]
+    )
     compared: list[Comparison | None] = []
     for place, differences in enumerate(family):
         flip, margin, p_equivalence = flips[place], margins[place], tosts[place]
@@ -117,7 +133,7 @@ def compare(
         up = mean > 0 if higher_is_better else mean < 0
         verdict = _verdict(p_holm < alpha, p_equivalence is not None and p_tost < alpha, up)
         needed = None
-        if verdict is Verdict.UNDECIDED and sd is not None:
+        if verdict is Verdict.UNDECIDED and sd:
             needed = seeds_for_decision(mean, sd, n, margin, len(family), alpha)
         compared.append(
             Comparison(

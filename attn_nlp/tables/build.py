@@ -11,11 +11,18 @@ import dataclasses
 from collections.abc import Mapping
 from itertools import chain
 
-from attn_nlp.stats import Comparison, compare, default_margin, flips_of, summarise
+from attn_nlp.stats import (
+    Comparison,
+    compare,
+    default_margin,
+    flips_of,
+    resolves,
+    summarise,
+)
 from attn_nlp.store.records import Records
 from attn_nlp.tables.captions import caption
 from attn_nlp.tables.diverged import counted_sentence, with_diverged
-from attn_nlp.tables.facts import Facts, facts_of, label_of, sentences
+from attn_nlp.tables.facts import Facts, facts_of, label_of, sizes_of
 from attn_nlp.tables.grid import (
     ABSENT,
     BASELINE,
@@ -149,16 +156,18 @@ def margin_of(
 ) -> float | None:
     """The declared margin of equivalence, or the default for the split that the value is of.
 
-    Over several datasets the narrowest default counts. A loss has no default.
+    Over several datasets the narrowest default counts. A loss has no default. A margin of less
+    than one sentence of the split is none: no run can differ from another by so little.
     """
-    if table["margin"] is not None:
-        return table["margin"]
+    sizes = sizes_of(layout, column, facts, shown)
+    margin = table["margin"]
     if shown.unit != "%":
+        return margin
+    if margin is None:
+        margin = min(map(default_margin, sizes), default=None)
+    if margin is not None and not all(resolves(size, margin) for size in sizes):
         return None
-    split = shown.name.split(".")[0]
-    names = {str(settings["dataset"]) for settings in layout.settings(column)}
-    sizes = [size for name in names if (size := sentences(facts, name, split)) is not None]
-    return min(map(default_margin, sizes), default=None)
+    return margin
 
 
 def _entry(

@@ -24,7 +24,7 @@ def caption(
     """The sentences under a table, in the order in which a reader needs them."""
     notes = [
         *([str(table["note"])] if table["note"] else []),
-        *claims(grid, table, layout),
+        *claims(grid, table, layout, facts),
         *_floors(grid),
         *protocol(table, layout),
         *_selection(table),

@@ -5,8 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from attn_nlp.stats import detectable_effect
+from attn_nlp.stats import (
+    default_margin,
+    detectable_effect,
+    equivalence_attainable,
+    resolves,
+    seeds_for_equivalence,
+)
 from attn_nlp.stats.signflip import RESAMPLES, RNG_SEED
+from attn_nlp.tables.facts import Facts, sizes_of
 from attn_nlp.tables.grid import FLOOR, Column, Entry, Grid
 from attn_nlp.tables.layout import Layout, replicates
 from attn_nlp.tables.stars import p_text, stars_of
@@ -14,14 +21,15 @@ from attn_nlp.tables.stars import p_text, stars_of
 _NAMED = 6  # families whose power is told one by one
 
 
-def claims(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
+def claims(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[str]:
     """Intervals, test, power, margin: what each mark rests on."""
     return [
         _uncertainty(grid, table),
         *_comparison(grid, table, layout),
         *_power(grid, table, layout),
-        *_margins(grid, table),
-        *_identical(grid),
+        *_margins(grid, table, layout),
+        *_unresolved(grid, table, layout, facts),
+        *_without_spread(grid),
     ]
 
 
@@ -134,7 +142,7 @@ def _spread(entries: Iterable[Entry]) -> float | None:
     return math.sqrt(math.fsum(squares) / len(squares)) if squares else None
 
 
-def _margins(grid: Grid, table: Mapping) -> list[str]:
+def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
     """How large a difference counts as none, by column where columns differ."""
     quantity = grid.columns[0].quantity
     by_margin: dict[float, list[str]] = {}
@@ -146,7 +154,7 @@ def _margins(grid: Grid, table: Mapping) -> list[str]:
             if name not in names:
                 names.append(name)
     if not by_margin:
-        if not _compared(grid):
+        if not _compared(grid) or table["margin"] is not None or quantity.unit == "%":
             return []
         return [f"No margin of equivalence is declared for {quantity.label}; none is claimed."]
     amounts = [
@@ -161,22 +169,60 @@ def _margins(grid: Grid, table: Mapping) -> list[str]:
     )
     return [
         f"Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "
-        f"inside ±{' and ±'.join(amounts)}, {source}. Seeds for a decision: the fewest with 80% "
-        "power at Holm's strictest level, taking the observed mean and spread of the differences "
-        "for the true ones; a rough guide."
+        f"inside ±{' and ±'.join(amounts)}, {source}; {_fewest_equivalent(table, layout)}. Seeds "
+        "for a decision: the fewest with 80% power at Holm's strictest level, taking the observed "
+        "mean and spread of the differences for the true ones; a rough guide."
     ]
 
 
-def _identical(grid: Grid) -> list[str]:
-    """Variants whose every pair is equal: most likely the same function."""
-    same = [
-        f"{label!r}" + (f" ({grid.name_of(column)})" if column.labels else "")
-        for label, column, entry in _compared(grid)
-        if entry.comparison
-        and entry.comparison.difference.n > 1
-        and entry.comparison.difference.sd == 0
-        and entry.comparison.least_p == 1.0
-    ]
-    if not same:
+def _fewest_equivalent(table: Mapping, layout: Layout) -> str:
+    """State the fewest replicates from which equivalence is claimed, and whether they are there."""
+    most = max(stars_of(table, layout), key=lambda each: each.comparisons)
+    fewest = replicates(table["over"], seeds_for_equivalence(most.comparisons))
+    if equivalence_attainable(most.seeds, most.comparisons):
+        return f"claimed from {fewest} on"
+    return f"claimed from {fewest} on, so that nothing in such a family can be called equivalent"
+
+
+def _unresolved(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[str]:
+    """Name the margins that are less than one sentence, so that none of them is held to."""
+    quantity = grid.columns[0].quantity
+    if quantity.unit != "%":
         return []
-    return [f"Scores identical to the baseline's in every pair: {', '.join(same)}."]
+    split = quantity.name.split(".")[0]
+    said: dict[str, None] = {}
+    for column in dict.fromkeys(column for _, column, _ in _compared(grid)):
+        sizes = sizes_of(layout, column.values, facts, quantity)
+        margin = table["margin"] or min(map(default_margin, sizes), default=None)
+        if margin is None or all(resolves(size, margin) for size in sizes):
+            continue
+        name = f" ({grid.name_of(column)})" if column.labels else ""
+        said[
+            f"{margin * quantity.scale:g} {quantity.points}, less than one of the "
+            f"{min(sizes):,} {split} sentences{name}"
+        ] = None
+    if not said:
+        return []
+    return [f"No equivalence is claimed within {'; '.join(said)}."]
+
+
+def _without_spread(grid: Grid) -> list[str]:
+    """Name the variants of which every pair shows one difference, which decides nothing."""
+    same, shifted = [], []
+    for label, column, entry in _compared(grid):
+        compared = entry.comparison
+        if compared and compared.difference.n > 1 and not compared.spreads:
+            name = f"{label!r}" + (f" ({grid.name_of(column)})" if column.labels else "")
+            (same if compared.least_p == 1.0 else shifted).append(name)
+    notes = []
+    if same:
+        notes.append(
+            f"Scores identical to the baseline's in every pair: {', '.join(same)}. Without a "
+            "spread nothing is called equivalent; most likely both compute the same function."
+        )
+    if shifted:
+        notes.append(
+            f"One and the same difference in every pair: {', '.join(shifted)}. A difference that "
+            "never varies cannot be tested, so nothing is called better or worse."
+        )
+    return notes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from attn_nlp.tables.grid import Quantity
 from attn_nlp.tables.layout import Layout, plural
 
 Facts = Mapping[str, Mapping]
@@ -54,6 +55,13 @@ def sentences(facts: Facts, name: str, split: str) -> int | None:
         return known["counted"]["over folds"]
     rows = known.get("splits", {}).get(split, {}).get("rows")
     return rows or known.get("counted", {}).get(split) or None
+
+
+def sizes_of(layout: Layout, column: tuple, facts: Facts, shown: Quantity) -> list[int]:
+    """Return the sentences, of each dataset of a column, of the split that a number is of."""
+    split = shown.name.split(".")[0]
+    names = {str(settings["dataset"]) for settings in layout.settings(column)}
+    return [size for name in names if (size := sentences(facts, name, split)) is not None]
 
 
 def data_notes(facts: Facts) -> list[str]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from attn_nlp.stats import least_attainable, seeds_for_star, star_attainable
+from attn_nlp.stats import (
+    equivalence_attainable,
+    least_attainable,
+    seeds_for_equivalence,
+    seeds_for_star,
+    star_attainable,
+)
 from attn_nlp.tables.layout import Layout, lay_out, plural, replicates
 
 
@@ -45,10 +51,16 @@ class Stars:
             f"{plural(self.comparisons, 'comparison')} over {replicates(self.over, self.seeds)}, "
             f"least p {p_text(self.least_p)}, after Holm {p_text(self.least_p_holm)}: "
         )
-        if self.attainable:
-            return head + "stars can be earned."
         fewest = replicates(self.over, self.seeds_needed)
-        return head + f"no star can be earned; the fewest that could are {fewest}."
+        head += (
+            "stars can be earned"
+            if self.attainable
+            else f"no star can be earned; the fewest that could are {fewest}"
+        )
+        if equivalence_attainable(self.seeds, self.comparisons):
+            return head + "."
+        fewest = replicates(self.over, seeds_for_equivalence(self.comparisons))
+        return f"{head}; nothing can be called equivalent with fewer than {fewest}."
 
 
 def stars(resolved) -> list[Stars]:

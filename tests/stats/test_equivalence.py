@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_nlp.stats import default_margin, summarise, tost
+from attn_nlp.stats import default_margin, resolves, summarise, tost
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the oracle's own imports
@@ -22,7 +22,7 @@ def test_agrees_with_statsmodels(d, margin):
     assert tost(d, margin) == pytest.approx(p, abs=1e-12)
 
 
-@given(differences, st.sampled_from([0.005, 0.01, 0.02]))
+@given(differences.filter(lambda d: len(set(d)) > 1), st.sampled_from([0.005, 0.01, 0.02]))
 def test_means_the_90_percent_interval_lies_inside(d, margin):
     interval = summarise(d, 0.90)
     edge = min(abs(interval.low + margin), abs(interval.high - margin))
@@ -33,10 +33,18 @@ def test_means_the_90_percent_interval_lies_inside(d, margin):
 
 def test_degenerate():
     assert tost([0.0], 0.01) == 1.0  # one pair shows no spread
-    assert tost([0.0] * 5, 0.01) == 0.0
+    assert tost([0.0] * 5, 0.01) == 1.0  # nor do pairs that all agree
     assert tost([0.02] * 5, 0.01) == 1.0
     with pytest.raises(ValueError, match="margin above 0"):
         tost([0.0, 0.1], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "margin", "is_one"),
+    [(40, 0.02, False), (49, 0.02, False), (50, 0.02, True), (200, 0.005, True), (100, 0.01, True)],
+)
+def test_a_margin_is_at_least_one_sentence(sentences, margin, is_one):
+    assert resolves(sentences, margin) is is_one
 
 
 @pytest.mark.parametrize(

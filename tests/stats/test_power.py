@@ -74,7 +74,7 @@ def test_equivalence_can_decide_where_a_difference_never_would():
 
 def test_more_than_the_seeds_at_hand_and_enough_to_earn_a_star():
     assert seeds_for_decision(0.05, 0.001, 10, None, 1) == 11
-    seeds = seeds_for_decision(0.05, 0.0, 2, None, 25)
+    seeds = seeds_for_decision(0.05, 1e-6, 2, None, 25)
     assert seeds == 10
     assert star_attainable(seeds, 25)
 

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attn_nlp.stats import Verdict, binomial_error, compare, holm, sign_flip, tost
+from attn_nlp.stats import (
+    Verdict,
+    binomial_error,
+    compare,
+    equivalence_attainable,
+    holm,
+    sign_flip,
+    tost,
+)
 
 UP = [0.02, 0.03, 0.02, 0.03, 0.02, 0.03, 0.02, 0.03, 0.02, 0.03]
 SMALL = [0.002, 0.003] * 5
@@ -36,13 +44,35 @@ def test_five_seeds_are_never_better():
     assert found.seeds_needed >= 6
 
 
-def test_identical_scores_are_equivalent_and_p_is_one():
-    (found,) = compare([[0.0] * 10], [0.01])
-    assert (found.p, found.p_holm, found.effect.d_z) == (1.0, 1.0, None)
-    assert found.verdict is Verdict.EQUIVALENT
-    (without,) = compare([[0.0] * 10], [None])
+@pytest.mark.parametrize(("shift", "p"), [(0.0, 1.0), (0.025, 2 / 1024)])
+def test_pairs_that_all_agree_decide_nothing(shift, p):
+    """Ten runs that no seed changes are one run: neither equivalent nor better."""
+    (found,) = compare([[shift] * 10], [0.01])
+    assert (found.p, found.p_holm, found.effect.d_z) == (p, 1.0, None)
+    assert (found.verdict, found.seeds_needed) == (Verdict.UNDECIDED, None)
+    assert (found.p_equivalence, found.p_equivalence_holm) == (1.0, 1.0)
+    assert not found.spreads
+    (without,) = compare([[shift] * 10], [None])
     assert without.verdict is Verdict.UNDECIDED
     assert without.p_equivalence is None
+
+
+def test_a_comparison_without_spread_counts_as_p_one():
+    """So that it takes no place among the small p values, which would ease the rest."""
+    among = compare([UP, [0.025] * 10, NOISE], [0.01] * 3)
+    assert among[0].p_holm == 3 * 2 / 1024
+    assert among[2].p_holm == min(1.0, 2 * among[2].p)
+
+
+@pytest.mark.parametrize(("size", "fewest"), [(1, 5), (2, 6), (4, 7)])
+def test_equivalence_needs_seeds_of_its_own(size, fewest):
+    """m / 2^n < .05: an exact test on each side could show it too."""
+    for n, verdict in ((fewest - 1, Verdict.UNDECIDED), (fewest, Verdict.EQUIVALENT)):
+        quiet = [0.0001 * (-1) ** i for i in range(n)]
+        found = compare([quiet, *[[]] * (size - 1)], [0.02] * size)[0]
+        assert found.verdict is verdict
+        assert found.p_equivalence < 0.01 / size
+        assert (found.seeds_needed == fewest) is (verdict is Verdict.UNDECIDED)
 
 
 def test_one_pair_decides_nothing():
@@ -89,13 +119,15 @@ def test_effect_size():
 @settings(max_examples=40)
 def test_rules_hold_for_every_family(family):
     found = compare(family, [0.01] * len(family))
-    adjusted = holm([sign_flip(d).p for d in family])
-    within = holm([tost(d, 0.01) for d in family])
-    for each, p, q in zip(found, adjusted, within, strict=True):
+    spread = [len(set(d)) > 1 for d in family]
+    adjusted = holm([sign_flip(d).p if s else 1.0 for d, s in zip(family, spread, strict=True)])
+    enough = [equivalence_attainable(len(d), len(family)) for d in family]
+    within = holm([tost(d, 0.01) if e else 1.0 for d, e in zip(family, enough, strict=True)])
+    for each, s, p, q in zip(found, spread, adjusted, within, strict=True):
         starred = each.verdict.split(",")[0] in ("better", "worse")
         assert starred is (p < 0.05)
         assert ("margin" in each.verdict or each.verdict == "equivalent") is (q < 0.05)
-        assert (each.seeds_needed is None) is (each.verdict != "undecided")
+        assert (each.seeds_needed is None) is (each.verdict != "undecided" or not s)
 
 
 def test_binomial_error():

@@ -38,17 +38,18 @@ def test_a_worse_row_by_hand():
 
 
 def test_an_equivalent_row_by_hand():
-    """Three up, three down, one zero: p = 1. sd .01, 90% half-width 1.9432 * .01 / sqrt(7) = .0073.
+    """Two up, two down, three zero: p = 1. Squares 4 * .01^2 over 6: sd .00816.
 
-    That is inside the default margin of .01 for 1,821 sentences, alone: p = .0190. Holm over three:
-    1/D takes the second place, after the identical row (p = 0): 2 * .0190 = .0380 < .05.
+    The 90% half-width is 1.9432 * .00816 / sqrt(7) = .0060, inside the default margin of .01 for
+    1,821 sentences: alone p = .0089, and Holm over three makes it .0266 < .05.
     """
+    sd = 0.01 * math.sqrt(4 / 6)
     found = entry(build(*example()), "1/D").comparison
     assert found.margin == 0.01
     assert found.p == 1.0
-    assert found.interval_90[1] == pytest.approx(1.943180 * 0.01 / math.sqrt(7), rel=1e-6)
-    assert found.p_equivalence == pytest.approx(0.0190, abs=5e-4)
-    assert found.p_equivalence_holm == pytest.approx(2 * found.p_equivalence)
+    assert found.interval_90[1] == pytest.approx(1.943180 * sd / math.sqrt(7), rel=1e-6)
+    assert found.p_equivalence == pytest.approx(0.00886, abs=5e-5)
+    assert found.p_equivalence_holm == pytest.approx(3 * found.p_equivalence)
     assert found.verdict is Verdict.EQUIVALENT
 
 
@@ -56,7 +57,48 @@ def test_identical_scores_are_said_to_be():
     grid = build(*example())
     found = entry(grid, "half").comparison
     assert (found.p, found.difference.mean, found.difference.sd) == (1.0, 0.0, 0.0)
-    assert "Scores identical to the baseline's in every pair: 'half' (SST-2)." in grid.notes
+    assert found.verdict is Verdict.UNDECIDED
+    said = [note for note in grid.notes if note.startswith("Scores identical")]
+    assert said == [
+        "Scores identical to the baseline's in every pair: 'half' (SST-2). Without a spread "
+        "nothing is called equivalent; most likely both compute the same function."
+    ]
+
+
+def test_one_difference_in_every_pair_is_no_verdict():
+    """Seven seeds that make no difference to the difference: p would be .016, and means nothing."""
+    plain, planned, records = example()
+    for seed, baseline in enumerate(BASELINE):
+        records[f"sst2/none/1/{seed}"] |= {"test": {"accuracy": round(baseline - 0.02, 2)}}
+    grid = build(plain, planned, records)
+    assert entry(grid, "unscaled").comparison.verdict is Verdict.UNDECIDED
+    assert any(
+        note.startswith("One and the same difference in every pair: 'unscaled' (SST-2).")
+        for note in grid.notes
+    )
+
+
+@pytest.mark.parametrize(("rows", "margin"), [(40, None), (40, 0.02), (9, 0.1)])
+def test_a_margin_under_one_sentence_is_none(rows, margin):
+    """The smallest step of accuracy on 40 sentences is 2.5 points: within 2 lies only 0."""
+    plain, planned, records = example(margin=margin)
+    for record in records.values():
+        record["data"]["splits"]["test"]["rows"] = rows
+    grid = build(plain, planned, records)
+    assert entry(grid, "1/D").comparison.margin is None
+    assert entry(grid, "1/D").comparison.verdict is Verdict.UNDECIDED
+    points = 100 * (margin or 0.02)
+    assert (
+        f"No equivalence is claimed within {points:g} points, less than one of the {rows} test "
+        f"sentences (SST-2); {points:g} points, less than one of the {rows} test sentences "
+        "(TREC-6)."
+    ) in grid.notes
+
+
+def test_the_least_seeds_of_equivalence_are_said():
+    """Three comparisons: 3 / 2^6 = .047, so six seeds."""
+    says = next(note for note in build(*example()).notes if note.startswith("Equivalent:"))
+    assert "claimed from 6 seeds on. Seeds for" in says
 
 
 def test_missing_seeds_are_counted_and_pairs_are_shared():
@@ -150,15 +192,15 @@ def test_without_floors_nothing_stands_in_for_a_diverged_run():
 
 
 def test_the_caption_states_power():
-    """sst2: spreads .00535 and .01, root mean square .00802; trec6: .00548 and .01155, .00904.
+    """sst2: spreads .00535 and .00816, root mean square .00690; trec6: .00548 and .01155, .00904.
     Seven pairs and three comparisons: a star needs all seven of one sign, which has probability .8
-    for an effect of 1.86 (Phi(1.86)^7 = .80), to the .02 of the drawn samples; 1.86 * .00802 is
-    1.49 points. In a family of two the same pattern is needed: 2 * 4 / 128 is above .05.
+    for an effect of 1.86 (Phi(1.86)^7 = .80), to the .02 of the drawn samples; 1.86 * .00690 is
+    1.28 points. In a family of two the same pattern is needed: 2 * 4 / 128 is above .05.
     """
     (note,) = [each for each in build(*example()).notes if each.startswith("Power")]
     assert note.startswith(
-        "Power: with probability .8, 7 seeds detect 1.48 points in a family of 3, the paired "
-        "deviation being 0.80 (SST-2); 7 seeds detect 1.67 points in a family of 2, the paired "
+        "Power: with probability .8, 7 seeds detect 1.28 points in a family of 3, the paired "
+        "deviation being 0.69 (SST-2); 7 seeds detect 1.67 points in a family of 2, the paired "
         "deviation being 0.90 (TREC-6). The deviation"
     )
 

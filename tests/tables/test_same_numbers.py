@@ -27,7 +27,7 @@ def test_the_example_as_its_readers_see_it():
         ("70.4", "3.2", "5 of 7 (1 diverged, 1 failed)", "-2.4", "0.7", "? 7"),
     ]
     assert rows["half"] == [
-        ("73.0", "2.0", "", "0.0", "0.0", "="),
+        ("73.0", "2.0", "", "0.0", "0.0", "?"),
         ("skipped", "", "b", "", "", ""),
     ]
     assert rows["majority class"] == [("50.1", "", "", "", "", "")] * 2
