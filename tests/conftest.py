@@ -12,12 +12,11 @@ from importlib.metadata import version
 # unknown flag ends the process), in one piece, not optimized. tests/train/test_flags.py holds it
 # against the code that users get; flags from outside win. The flag of a worker is the last one,
 # where a worker puts it: provenance tells other texts apart.
-_OLDER_EMITTERS = tuple(map(int, version("jaxlib").split(".")[:2])) <= (0, 10)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 "
-    + "--xla_cpu_use_fusion_emitters=false " * _OLDER_EMITTERS
+    + "--xla_cpu_use_fusion_emitters=false " * version("jaxlib").startswith("0.10.")
     + "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false",
 )
 os.environ.setdefault("NPROC", "1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from attn_nlp.stats import summarise
 from attn_nlp.tables import innermost
@@ -82,14 +83,10 @@ def _grid(
 ) -> Grid:
     rows = []
     for number, row in enumerate(table["rows"]):
-        counted = [_counted(layout.place(number, column), records) for column in columns]
-        for place, name in enumerate(names):
-            entries = tuple(
-                _entry(layout.place(number, column), records, counts, place, quantity.name)
-                for column, counts in zip(columns, counted, strict=True)
-                for quantity in QUANTITIES
-            )
-            rows.append(GridRow(f"{row['label']}: {name}", row["cite"], ROW, entries))
+        of_row = [_entries(layout.place(number, column), records, len(names)) for column in columns]
+        for name, *entries in zip(names, *of_row, strict=True):
+            flat = tuple(chain.from_iterable(entries))
+            rows.append(GridRow(f"{row['label']}: {name}", row["cite"], ROW, flat))
     grid = Grid(
         title=f"Classes of {table['title']!r}",
         subtitle="test split, means over runs",
@@ -111,27 +108,34 @@ def _counted(place: Place, records: Mapping[str, dict]) -> list[list[list[int]]]
     for cells in place.replicates().values():
         counts = [(records.get(cell["spec"]) or {}).get("confusion") for cell in cells]
         if all(counts):
-            found.append(
-                [
-                    [sum(same) for same in zip(*rows, strict=True)]
-                    for rows in zip(*counts, strict=True)
-                ]
-            )
+            found.append(counts[0] if len(counts) == 1 else _added(counts))
     return found
 
 
-def _entry(
-    place: Place,
-    records: Mapping[str, dict],
-    counted: Sequence[list[list[int]]],
-    of_class: int,
-    quantity: str,
-) -> Entry:
+def _added(counts: Sequence[list[list[int]]]) -> list[list[int]]:
+    """Return the sum of confusion counts of equal shape."""
+    return [[sum(same) for same in zip(*rows, strict=True)] for rows in zip(*counts, strict=True)]
+
+
+def _entries(place: Place, records: Mapping[str, dict], classes: int) -> list[list[Entry]]:
+    """Return the entries of every class in one row and column: one for each of `QUANTITIES`."""
     expected = len(place.replicates())
     if not expected:
-        return Entry(SKIPPED if place.skipped else ABSENT)
+        return [[Entry(SKIPPED if place.skipped else ABSENT)] * len(QUANTITIES)] * classes
     found = outcomes(place, records, "test.accuracy")
+    counted = [by_class(counts) for counts in _counted(place, records)]
     if not counted:
-        return Entry(found.state, expected, missing=found.missing)
-    numbers = [float(getattr(by_class(counts)[of_class], quantity)) for counts in counted]
-    return Entry(MEASURED, expected, summarise(numbers), missing=found.missing)
+        empty = Entry(found.state, expected, missing=found.missing)
+        return [[empty] * len(QUANTITIES)] * classes
+    return [
+        [
+            Entry(
+                MEASURED,
+                expected,
+                summarise([float(getattr(each, quantity.name)) for each in of_class]),
+                missing=found.missing,
+            )
+            for quantity in QUANTITIES
+        ]
+        for of_class in zip(*counted, strict=True)
+    ]

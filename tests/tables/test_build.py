@@ -82,8 +82,8 @@ def test_one_difference_in_every_pair_is_no_verdict():
 def test_a_margin_under_one_sentence_is_none(rows, margin):
     """The smallest step of accuracy on 40 sentences is 2.5 points: within 2 lies only 0."""
     plain, planned, records = example(margin=margin)
-    for record in records.values():
-        record["data"]["splits"]["test"]["rows"] = rows
+    for each in records.values():
+        each["data"]["splits"]["test"]["rows"] = rows
     grid = build(plain, planned, records)
     assert entry(grid, "1/D").comparison.margin is None
     assert entry(grid, "1/D").comparison.verdict is Verdict.UNDECIDED

@@ -112,23 +112,27 @@ def _right_heads(grid: Grid) -> list[str]:
 
 def _bodies(grid: Grid, name: str) -> list[str]:
     lines = []
+    heads = _right_heads(grid)
     for floors in (False, True):
         rows = [row for row in grid.rows if (row.kind == FLOOR) is floors]
         if rows:
             kind = "floors" if floors else "rows"
-            lines += [f'<tbody class="attn-{kind}">', *(_row(grid, row, name) for row in rows)]
+            lines += [
+                f'<tbody class="attn-{kind}">',
+                *(_row(grid, row, name, heads) for row in rows),
+            ]
             lines.append("</tbody>")
     return lines
 
 
-def _row(grid: Grid, row: GridRow, name: str) -> str:
+def _row(grid: Grid, row: GridRow, name: str, heads: Sequence[str]) -> str:
     label = escape(row.label)
     if row.kind == BASELINE:
         label += ' <span class="attn-tag">(baseline)</span>'
     cells = [f'<th scope="row">{label}</th>']
     for column, entry in zip(grid.columns, row.entries, strict=True):
         cells.append(_cell(entry, column.quantity, name))
-    for head in _right_heads(grid):
+    for head in heads:
         cells.append(_parameters(row) if head == "parameters" else _source(row))
     return f'<tr class="attn-{row.kind}">' + "".join(cells) + "</tr>"
 
