@@ -9,11 +9,11 @@ Protocol.   One layer, width 64 in all heads together, read at the first token, 
             steps at 2e-3, ten seeds. All mixers have four heads. The step with the best validation
             accuracy is the one tested.
 Cost.       2 datasets x 10 rows x 10 seeds = 200 cells.
-Outcome.    On the look-up the prediction was wrong: four heads solve it and one alone does not,
-            which is 6 points below though as wide; eight heads and shared keys and values are
-            equivalent to four. On docstrings, read at the first token, it was half wrong: talking
-            heads are 2.5 points better and the output gate 2.2 points worse; the others, the query
-            mix among them, are undecided or equivalent.
+Outcome (2026-11-24). On the look-up the prediction was wrong: four heads solve it and one alone
+            does not, which is 6 points below though as wide; eight heads and shared keys and values
+            are equivalent to four. On docstrings, read at the first token, it was half wrong:
+            talking heads are 2.5 points better and the output gate 2.2 points worse; the others,
+            the query mix among them, are undecided or equivalent.
 """
 
 from attn_nlp.cli import run_file

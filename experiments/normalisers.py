@@ -11,14 +11,15 @@ Protocol.   One layer, width 64, one head on the look-up's question: read at the
             positions, 600 steps at 2e-3, ten seeds, the scale 1/√D for all. The step with the best
             validation accuracy is the one tested.
 Cost.       2 datasets x 12 normalisers x 10 seeds = 240 cells.
-Outcome.    The prediction was wrong on both sides. On the look-up the linear one does best of all,
-            at 99.8 %, and the sigmoid comes next, 5 points above softmax, while everything that
-            gives exact zeros loses, from 13 points (entmax of 1.25) to 35 (sparsemax): it may be
-            that in 600 steps a key that is cut off early gets no gradient by which it could come
-            back. On docstrings, read at the first token, the same ones lose 5 to 13 points, since
-            there an average over all words is wanted; the linear one loses 7, softmax with an extra
-            one is equivalent, and the sigmoid is undecided. So neither task needs rows that sum to
-            one. All of it is under the same settings; another learning rate may favour others.
+Outcome (2026-11-24). The prediction was wrong on both sides. On the look-up the linear one does
+            best of all, at 99.8 %, and the sigmoid comes next, 5 points above softmax, while
+            everything that gives exact zeros loses, from 13 points (entmax of 1.25) to 35
+            (sparsemax): it may be that in 600 steps a key that is cut off early gets no gradient by
+            which it could come back. On docstrings, read at the first token, the same ones lose 5
+            to 13 points, since there an average over all words is wanted; the linear one loses 7,
+            softmax with an extra one is equivalent, and the sigmoid is undecided. So neither task
+            needs rows that sum to one. All of it is under the same settings; another learning rate
+            may favour others.
 """
 
 from attn_nlp.cli import run_file

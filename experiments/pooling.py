@@ -11,8 +11,8 @@ Protocol.   Encoders: one layer, width 64, four heads, sinusoids. The others rea
             The recipe was made for the encoder. The step with the best validation accuracy is the
             one tested.
 Cost.       2 datasets x 8 readers x 10 seeds = 160 cells.
-Outcome.    On docstrings the first token is indeed the worst of the poolings, 5 points below the
-            mean, and SE attention is 1.4 points below it; several hops are undecided. The
+Outcome (2026-11-24). On docstrings the first token is indeed the worst of the poolings, 5 points
+            below the mean, and SE attention is 1.4 points below it; several hops are undecided. The
             convolution is 4 points below the mean, so that the last prediction was wrong, and a bag
             of embeddings, which has no layer at all, is 2.6 points above it and nearest to TF-IDF
             with logistic regression, which no encoder reaches. The keyword is found by every

@@ -27,7 +27,9 @@ def test_there_are_experiments():
 
 def test_the_docstring_reads_like_a_page(file):
     _, _, text = load_file(file)
-    headings = re.findall(r"^(Question|Prediction|Protocol|Cost|Outcome)\.", text, re.M)
+    dated = r"Outcome \(\d{4}-\d\d-\d\d\)"
+    headings = re.findall(rf"^(Question|Prediction|Protocol|Cost|{dated})\.", text, re.M)
+    headings[-1] = headings[-1].split()[0]
     assert headings == ["Question", "Prediction", "Protocol", "Cost", "Outcome"]
     assert text.splitlines()[0].endswith("?") or ":" in text.splitlines()[0]
 

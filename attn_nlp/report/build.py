@@ -14,6 +14,7 @@ from pathlib import Path
 from attn_nlp.experiment import Resolved
 from attn_nlp.figures import results
 from attn_nlp.plan import labels, wanted
+from attn_nlp.report.answer import Answer, answers
 from attn_nlp.report.caveats import Dataset, datasets
 from attn_nlp.report.plots import Plots, plots
 from attn_nlp.report.schematics import Makeup, Mechanism, makeup, mechanisms
@@ -54,6 +55,7 @@ class Report:
       name: of the experiment.
       statement: its docstring in parts.
       counts: cells by status, floors included, "not run yet" last; only what occurs.
+      answers: what the tables say of their rows, in sentences.
       tables: results.
       tunings: what the trials of a tuned experiment chose; none of another.
       costs: the same rows and columns with what they cost.
@@ -74,6 +76,7 @@ class Report:
     name: str
     statement: Statement
     counts: Mapping[str, int]
+    answers: tuple[Answer, ...]
     tables: tuple[Grid, ...]
     tunings: tuple[Grid, ...]
     costs: tuple[Grid, ...]
@@ -116,11 +119,13 @@ def report(
     rows = _rows(resolved)
     facts, fingerprints = _data(resolved, here)
     pictures = Pictures()
+    tables = tuple(build(table, resolved, here) for table in resolved.tables)
     return Report(
         name=resolved.name,
         statement=statement(resolved.question),
         counts=_counts(len(cells) + len(resolved.open), here),
-        tables=tuple(build(table, resolved, here) for table in resolved.tables),
+        answers=answers(tables),
+        tables=tables,
         tunings=tuple(
             tuning(table, resolved, here)
             for table in (once_each(resolved.tables) if resolved.tuning else ())

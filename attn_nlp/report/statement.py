@@ -7,8 +7,9 @@
     Prediction. No scaling loses most ...
 
 A section begins at the left margin with one capitalised word and a full stop, and what belongs to
-it is indented. A docstring of another form is told as it is: its first paragraph is the title, the
-rest one section without a name.
+it is indented. A date may follow the word, as in "Outcome (2026-11-24).": the day of the run that
+the outcome is of. A docstring of another form is told as it is: its first paragraph is the title,
+the rest one section without a name.
 """
 
 from __future__ import annotations
@@ -18,16 +19,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-_HEAD = re.compile(r"([A-Z][a-z]+)\.(?:\s+|$)(.*)")
+_HEAD = re.compile(r"([A-Z][a-z]+)(?: \((\d{4}-\d{2}-\d{2})\))?\.(?:\s+|$)(.*)")
 _KNOWN = ("Question", "Prediction", "Protocol", "Cost", "Outcome")
 
 
 @dataclass(frozen=True)
 class Section:
-    """A named part of a docstring; name "" for text that stands under no name."""
+    """A named part of a docstring; name "" for text that stands under no name.
+
+    `date` is the ISO date beside the name, "" if there is none.
+    """
 
     name: str
     paragraphs: tuple[str, ...]
+    date: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,23 +58,23 @@ def statement(docstring: str) -> Statement:
     Example:
       >>> found = statement("Why?\\n\\nPrediction. It rises,\\n            slowly.")
       >>> found.title, found.sections
-      ('Why?', (Section(name='Prediction', paragraphs=('It rises, slowly.',)),))
+      ('Why?', (Section(name='Prediction', paragraphs=('It rises, slowly.',), date=''),))
     """
     title, lines = _title(docstring.splitlines())
-    sections: list[tuple[str, list[str]]] = []
+    sections: list[tuple[str, list[str], str]] = []
     for line, following in pairwise([*lines, ""]):
         head = _HEAD.fullmatch(line)
         if head and (head[1] in _KNOWN or following.startswith("  ")):
-            sections.append((head[1], [head[2]]))
+            sections.append((head[1], [head[3]], head[2] or ""))
         elif sections and not (line.strip() and not line.startswith(" ") and sections[-1][0]):
             sections[-1][1].append(line)
         elif line.strip():  # back at the margin: no longer part of the section above
-            sections.append(("", [line]))
+            sections.append(("", [line], ""))
     return Statement(
         title,
         tuple(
-            Section(name, paragraphs)
-            for name, text in sections
+            Section(name, paragraphs, date)
+            for name, text, date in sections
             if (paragraphs := _paragraphs(text)) or name
         ),
     )

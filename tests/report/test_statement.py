@@ -24,9 +24,11 @@ def test_the_shipped_experiments_say_question_prediction_and_protocol(file):
     words = " ".join(" ".join(section.paragraphs) for section in found.sections)
     for name in names:
         assert f"{name}. " not in words
+    assert all(each.date for each in found.sections if each.name == "Outcome")
     # Nothing of the docstring is lost or told twice.
     said = f"{found.title} " + " ".join(
-        f"{each.name}. {' '.join(each.paragraphs)}" for each in found.sections
+        f"{each.name}{each.date and f' ({each.date})'}. {' '.join(each.paragraphs)}"
+        for each in found.sections
     )
     assert said.split() == (docstring or "").split()
 
