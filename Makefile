@@ -2,7 +2,7 @@
 # Both need only Python 3.11 or newer, make and a package index. What they print on standard output
 # does not depend on whether anything was left to do.
 .POSIX:
-.PHONY: demo test check format oracles browser proofs mutants faults bench catalogue regenerate clean
+.PHONY: demo test short check format oracles browser proofs mutants faults bench catalogue regenerate clean
 
 PYTHON = python3
 VENV = .venv
@@ -14,6 +14,12 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	@$(RUN) -m pytest -n auto --dist worksteal
+
+# What differs from one Python to the next, and with it from one JAX to the next: training, workers,
+# files, the command line. `make short VENV=.venv-3.13 PYTHON=python3.13`
+short: $(VENV)/installed-dev
+	@$(RUN) -m pytest -n auto --dist worksteal tests/train tests/engines tests/store \
+		tests/experiment tests/stats tests/test_cli.py tests/test_run.py tests/test_experiments.py
 
 check: $(VENV)/installed-dev
 	@$(RUN) -m ruff format --check
