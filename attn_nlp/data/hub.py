@@ -13,7 +13,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.data.files import one_line, quiet_datasets
+from attn_nlp.data.columns import GLANCE, Labeled, Wanted
+from attn_nlp.data.library import one_line, quiet_datasets
+from attn_nlp.data.parquet_rows import by_name
 from attn_nlp.mistakes import Mistake
 
 DEADLINE_SECONDS = 8.0
@@ -66,6 +68,11 @@ def load_from_hub(hub_id: str, revision: str | None) -> tuple[dict[str, Any], st
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
     repository, _, config = hub_id.partition(":")
+    if os.path.lexists(repository):  # which the library would read in its place
+        raise Mistake(
+            f"{repository!r} is also a file or folder here, which stands in the way of the Hub's "
+            f"{hub_id!r}; work in another folder."
+        )
     with quiet_datasets() as datasets:
         from huggingface_hub import constants
 
@@ -92,3 +99,22 @@ def commit_of(splits: dict[str, Any]) -> str | None:
                 if COMMIT.fullmatch(part):
                     return part
     return None
+
+
+def read_hub_split(where: str, split: Any, wanted: Wanted) -> Labeled:
+    """The text and the label of every row of one split, labels of a ClassLabel column by name.
+
+    Args:
+      where: what the rows belong to, for messages.
+      split: a `datasets.Dataset`.
+      wanted: the columns that are read; no other is unpacked.
+    """
+    text, label = wanted.of(where, split.column_names)
+    feature = split.features[label]
+    names = tuple(feature.names) if type(feature).__name__ == "ClassLabel" else None
+    both = split.select_columns([text, label])
+    others = {column: [] for column in split.column_names if column not in (text, label)}
+    strings = [c for c in others if getattr(split.features[c], "dtype", "").endswith("string")]
+    if strings:
+        others |= split.select_columns(strings)[:GLANCE]
+    return Labeled(list(both[text]), by_name(list(both[label]), names), names, others, text)

@@ -11,10 +11,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from attn_nlp.data.names import shown
 from attn_nlp.mistakes import Mistake
 
 MOST_BYTES = 4 << 30  # of text, unpacked; $ATTN_NLP_MAX_BYTES
 _ROWS_AT_ONCE = 64
+_MOST_DIGITS = 18
 
 
 def most_bytes() -> int:
@@ -23,20 +25,25 @@ def most_bytes() -> int:
     Raises:
       Mistake: $ATTN_NLP_MAX_BYTES is no whole number.
     """
-    given = os.environ.get("ATTN_NLP_MAX_BYTES", "")
-    if not given:
+    given = os.environ.get("ATTN_NLP_MAX_BYTES")
+    if given is None:
         return MOST_BYTES
-    if not given.isdecimal():
-        raise Mistake(f"ATTN_NLP_MAX_BYTES is {given!r}; give a whole number of bytes.")
+    if not given.isdecimal() or len(given) > _MOST_DIGITS:
+        raise Mistake(
+            f"ATTN_NLP_MAX_BYTES is '{shown(given)}'; give a whole number of bytes, such as "
+            f"{MOST_BYTES}, or unset it."
+        )
     return int(given)
 
 
-def check_sizes(kind: str, files: Sequence[Path]) -> None:
-    """Refuse files that would unpack to more than is allowed.
+def check_disk_sizes(files: Sequence[Path]) -> int:
+    """Refuse files that are larger than is allowed, before a byte of them is read.
 
     Args:
-      kind: "parquet", "csv" or "json".
       files: all files of a dataset.
+
+    Returns:
+      Their size in bytes.
 
     Raises:
       Mistake: a file, or all together, are larger than `most_bytes`.
@@ -45,22 +52,41 @@ def check_sizes(kind: str, files: Sequence[Path]) -> None:
     for file in files:
         total += file.stat().st_size
         _refuse(file, total, most)
-        if kind == "parquet":
-            total = _unpacked(file, total, most)
+    return total
 
 
-def _unpacked(file: Path, total: int, most: int) -> int:
+def check_unpacked(files: Sequence[Path], columns: Sequence[str] | None = None) -> None:
+    """Refuse parquet files that would unpack to more than is allowed.
+
+    Args:
+      files: all files of a dataset.
+      columns: those that will be read; all of them if None.
+
+    Raises:
+      Mistake: a file, or all together, are larger than `most_bytes`.
+    """
+    most, total = most_bytes(), check_disk_sizes(files)
+    for file in files:
+        total = _unpacked(file, total, most, columns)
+
+
+def _unpacked(file: Path, total: int, most: int, columns: Sequence[str] | None) -> int:
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
     try:
-        opened = parquet.ParquetFile(file)
-        footer = opened.metadata
-        declared = sum(footer.row_group(n).total_byte_size for n in range(footer.num_row_groups))
-        _refuse(file, total + declared, most)
-        for batch in opened.iter_batches(batch_size=_ROWS_AT_ONCE):
-            total += batch.nbytes
-            _refuse(file, total, most)
+        with file.open("rb") as source:
+            opened = parquet.ParquetFile(source)
+            footer = opened.metadata
+            groups = map(footer.row_group, range(footer.num_row_groups))
+            _refuse(file, total + sum(group.total_byte_size for group in groups), most)
+            if columns is not None:
+                columns = [name for name in columns if name in opened.schema_arrow.names]
+            if not footer.num_rows:
+                return total
+            for batch in opened.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
+                total += batch.nbytes
+                _refuse(file, total, most)
     except (arrow.ArrowException, OSError):
         return total  # the loader says in its own words what is wrong with it
     return total
@@ -69,6 +95,6 @@ def _unpacked(file: Path, total: int, most: int) -> int:
 def _refuse(file: Path, size: int, most: int) -> None:
     if size > most:
         raise Mistake(
-            f"{file.name} would unpack to more than the {most:,} bytes that are allowed; check the "
-            "file, or raise ATTN_NLP_MAX_BYTES."
+            f"{shown(file.name)} would unpack to more than the {most:,} bytes that are allowed; "
+            "check the file, or raise ATTN_NLP_MAX_BYTES."
         )

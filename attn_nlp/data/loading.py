@@ -6,26 +6,33 @@ $ATTN_NLP_DATA/<name>, then on the Hub; an embedded one is made on the spot.
 
 from __future__ import annotations
 
-import csv
 import os
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.data.files import Columns, read_splits, take_columns
-from attn_nlp.data.hub import load_from_hub
+from attn_nlp.data.columns import Labeled, Wanted, refuse_mixed_kinds, refuse_second_text
+from attn_nlp.data.csv_rows import read_csv
+from attn_nlp.data.hub import load_from_hub, read_hub_split
+from attn_nlp.data.json_rows import read_json
+from attn_nlp.data.limits import check_unpacked
+from attn_nlp.data.names import shown
+from attn_nlp.data.parquet_rows import read_parquet
+from attn_nlp.data.plain_text import check_utf8
 from attn_nlp.data.rows import Raw
 from attn_nlp.data.source import Source
 from attn_nlp.data.sources import FILE_KINDS, SOURCES, check_dataset, local_path
-from attn_nlp.mistakes import Mistake, nearest
+from attn_nlp.data.split_files import SPLIT_NAMES, files_of, reading
+from attn_nlp.mistakes import Mistake
+
+__all__ = ["files_of", "load", "place_of"]
 
 TEXT_COLUMNS = ("text", "sentence")
 LABEL_COLUMN = "label"
-SPLIT_NAMES = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
+READERS: dict[str, Callable[[Path, Wanted], Labeled]] = {
+    "parquet": read_parquet,
+    "csv": read_csv,
+    "json": read_json,
 }
 
 
@@ -61,90 +68,104 @@ def load(name: str, folder: Path) -> Raw:
 
 
 def place_of(name: str) -> Path | None:
-    """The file or folder of this machine that has a dataset's rows; None where none is asked."""
+    """The file or folder of this machine that has a dataset's rows; None where none is asked.
+
+    Raises:
+      Mistake: $ATTN_NLP_DATA has something of that name that is not a folder.
+    """
     source = SOURCES.get(name)
     if source is None:
         return local_path(name)
     home = os.environ.get("ATTN_NLP_DATA")
-    own = Path(home, name) if home and source.make is None else None
-    return own if own is not None and own.is_dir() else None
-
-
-def files_of(place: Path) -> dict[str, list[Path]]:
-    """Split -> the files of a local file (all of it train) or folder.
-
-    Raises:
-      Mistake: a folder without a file for train.
-    """
-    return {"train": [place]} if place.is_file() else files_by_split(place)
+    if not home or source.make is not None:
+        return None
+    own = Path(home).expanduser() / name
+    with reading(own):
+        if not os.path.lexists(own):
+            return None
+        if not own.is_dir():
+            raise Mistake(f"{shown(own)} is not a folder; it must hold the files of {name!r}.")
+    return own
 
 
 def from_path(path: Path, origin: str, labels: tuple[str, ...]) -> Raw:
     """Rows of a local file (all of it train) or of a folder with a file for each split."""
     files = files_of(path)
-    kinds = {FILE_KINDS[f.suffix] for given in files.values() for f in given}
-    if len(kinds) > 1:
-        raise Mistake(f"folder {path.name!r} mixes {' and '.join(sorted(kinds))}; keep one kind.")
-    kind = kinds.pop()
-    columns = None
-    if kind != "parquet":
-        for given in files.values():
-            for file in given:
+    wanted = Wanted(TEXT_COLUMNS, LABEL_COLUMN)
+    every = [file for given in files.values() for file in given]
+    kind = FILE_KINDS[every[0].suffix]
+    if kind == "parquet":
+        check_unpacked(every, (*wanted.texts, wanted.label))
+    table: dict[str, list[Labeled]] = {split: [] for split in files}
+    for split, given in files.items():
+        for file in given:
+            table[split].append(_read(kind, file, wanted))
+            refuse_second_text(shown(file.name), table[split][-1])
+    return from_table(table, origin, labels)
+
+
+def _read(kind: str, file: Path, wanted: Wanted) -> Labeled:
+    """The two columns of a file, which is opened here and nowhere looked for by its name."""
+    name = shown(file.name)
+    with reading(file):
+        try:
+            if kind != "parquet":
                 check_utf8(file)
-                columns = check_csv(file) if kind == "csv" else None
-    table = read_splits(kind, files, columns)
-    return from_table(table, origin, labels, TEXT_COLUMNS, LABEL_COLUMN)
+            return READERS[kind](file, wanted)
+        except UnicodeDecodeError as error:  # it was UTF-8 a moment ago
+            raise Mistake(f"{name} has changed while it was read; try again.") from error
+        except MemoryError as error:
+            raise Mistake(f"{name} does not fit in the memory of this machine.") from error
 
 
 def from_hub(source: Source) -> Raw:
     """Rows of a Hub dataset, by the column names of its entry."""
     assert source.hub_id is not None
     splits, origin = load_from_hub(source.hub_id, source.revision)
-    wanted = {**SPLIT_NAMES, "test": (source.test_split,)}
-    table = {}
-    for split, names in wanted.items():
-        found = [name for name in names if name in splits]
-        if found:
-            table[split] = take_columns(splits[found[0]])
-    if "train" not in table:
-        raise Mistake(f"{source.hub_id!r} has no train split; found: {', '.join(splits)}.")
     texts = TEXT_COLUMNS if source.hub_text == "text" else (source.hub_text,)
-    return from_table(table, origin, source.labels, texts, source.hub_label)
+    wanted = Wanted(texts, source.hub_label)
+    table = {}
+    for split, name in _hub_splits(source, list(splits)).items():
+        where = f"{source.hub_id}, split {name}"
+        table[split] = [read_hub_split(where, splits[name], wanted)]
+        refuse_second_text(where, table[split][0])
+    return from_table(table, origin, source.labels)
 
 
-def files_by_split(folder: Path) -> dict[str, list[Path]]:
-    """Data files of a folder (or its `data` folder) whose names begin with a split's name."""
-    places = [folder, folder / "data"]
-    found = sorted(f for p in places if p.is_dir() for f in p.iterdir() if f.suffix in FILE_KINDS)
-    files: dict[str, list[Path]] = {}
-    for split, names in SPLIT_NAMES.items():
-        given = [f for f in found if f.stem.split("-")[0].split("_")[0].lower() in names]
-        if given:
-            files[split] = given
-    if "train" not in files:
-        there = ", ".join(f.name for f in found) or "no data files"
+def _hub_splits(source: Source, found: list[str]) -> dict[str, str]:
+    """Split -> its name on the Hub.
+
+    Raises:
+      Mistake: there is no train split, two could be one split of ours, or an unregistered dataset
+        has one that must be somebody's validation or test, under another name.
+    """
+    names = {**SPLIT_NAMES, "test": (source.test_split,)}
+    taken = {split: [name for name in known if name in found] for split, known in names.items()}
+    if not taken["train"]:
+        raise Mistake(f"{source.hub_id!r} has no train split; found: {', '.join(found)}.")
+    known = [name for given in taken.values() for name in given]
+    starts = ("eval", "held", *(name for given in SPLIT_NAMES.values() for name in given))
+    strange = [n for n in found if n not in known and n.lower().startswith(starts)]
+    twice = [name for given in taken.values() if len(given) > 1 for name in given]
+    if source.name not in SOURCES and (strange or twice):
         raise Mistake(
-            f"folder {folder.name!r} has no train file; name the files train, validation and test "
-            f"with one of {', '.join(FILE_KINDS)}; found: {there}."
+            f"{source.hub_id!r} has splits {', '.join(found)}: which of "
+            f"{', '.join(strange + twice)} to use is not known; save a copy as a folder with files "
+            "train, validation and test."
         )
-    return files
+    return {split: given[0] for split, given in taken.items() if given}
 
 
-def from_table(
-    table: Mapping[str, Columns],
-    origin: str,
-    labels: tuple[str, ...],
-    text_columns: Sequence[str],
-    label_column: str,
-) -> Raw:
+def from_table(table: Mapping[str, list[Labeled]], origin: str, labels: tuple[str, ...]) -> Raw:
     """The text and label columns of every split; class names as declared where they agree."""
-    columns = {}
+    columns: dict[str, tuple[list[Any], list[Any]]] = {}
     declared: tuple[str, ...] | None = None
-    for split, found in table.items():
-        text = the_column("text", text_columns, found.values)
-        label = the_column("label", (label_column,), found.values)
-        columns[split] = (found.values[text], found.values[label])
-        declared = declared or found.names.get(label)
+    ignored: dict[str, None] = {}
+    for split, files in table.items():
+        columns[split] = ([t for f in files for t in f.texts], [v for f in files for v in f.labels])
+        for file in files:
+            declared = declared or file.class_names
+            ignored |= dict.fromkeys(file.ignored)
     strings = {v for _, values in columns.values() for v in values if isinstance(v, str)}
     if labels and not strings <= set(labels):
         extra = ", ".join(sorted(strings - set(labels))[:3])
@@ -152,56 +173,7 @@ def from_table(
             f"labels {extra} are not among the registered ones ({', '.join(labels[:8])}); "
             "this copy is another dataset: name its path or Hub id directly."
         )
-    return Raw(columns, labels or declared, origin)
-
-
-def the_column(what: str, wanted: Sequence[str], found: Mapping[str, Any]) -> str:
-    """The first wanted column that is there, or a `Mistake` listing those that are."""
-    for name in wanted:
-        if name in found:
-            return name
-    close = nearest(wanted[0], found)
-    hint = f" Did you mean to rename {close!r}?" if close else ""
-    raise Mistake(
-        f"no {what} column named {' or '.join(map(repr, wanted))}; "
-        f"columns: {', '.join(found) or 'none'}.{hint}"
-    )
-
-
-def check_utf8(file: Path) -> None:
-    """Refuse a file that is not UTF-8, naming the line."""
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise Mistake(
-                    f"{file.name}, line {number}: byte {error.object[error.start]:#04x} is not "
-                    "UTF-8; re-encode the file."
-                ) from error
-
-
-def check_csv(file: Path) -> list[str]:
-    """Column names of a CSV file whose every row has as many cells as the header.
-
-    The library shifts cells without a word where a text holds an unquoted comma, so rows are
-    counted here first.
-    """
-    limit = csv.field_size_limit(sys.maxsize)
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.reader(lines)
-            header = next(rows, [])
-            if not header:
-                raise Mistake(f"{file.name} is empty; a CSV file begins with its column names.")
-            for number, row in enumerate(rows, 1):
-                if row and len(row) != len(header):
-                    raise Mistake(
-                        f"{file.name} row {number}: {len(row)} cells under {len(header)} column "
-                        'names; put texts that hold a comma in "double quotes".'
-                    )
-    except csv.Error as error:
-        raise Mistake(f"cannot read {file.name}: {error}.") from error
-    finally:
-        csv.field_size_limit(limit)
-    return header
+    names = labels or declared
+    if names is None:
+        refuse_mixed_kinds({split: values for split, (_, values) in columns.items()})
+    return Raw(columns, names, origin, ignored=tuple(ignored))

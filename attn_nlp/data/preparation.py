@@ -147,6 +147,7 @@ def provenance_of(
         "embedded": source.embedded,
         "real": source.real,
         "settings": asdict(settings) | {"dataset": source.name},
+        **({"ignored_columns": list(raw.ignored)} if raw.ignored else {}),
     }
 
 

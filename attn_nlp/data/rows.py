@@ -27,6 +27,7 @@ class Raw:
       origin: where the rows came from, without a path of this machine.
       versions: package -> version, where the rows depend on it.
       deciding: split -> positions of the deciding words of each row, for planted tasks.
+      ignored: names of the columns that were not read.
     """
 
     columns: dict[str, tuple[list[Any], list[Any]]]
@@ -34,6 +35,7 @@ class Raw:
     origin: str
     versions: dict[str, str] = field(default_factory=dict)
     deciding: dict[str, list[tuple[int, ...]]] | None = None
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

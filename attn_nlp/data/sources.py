@@ -6,10 +6,14 @@ name, and an existing path wins over a Hub id, as in `datasets.load_dataset`.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from attn_nlp.data.docstrings import DOCSTRINGS
+from attn_nlp.data.names import is_utf8_name, shown
 from attn_nlp.data.planted import PLANTED
 from attn_nlp.data.real_sets import REAL_SETS
 from attn_nlp.data.source import Source
@@ -36,14 +40,35 @@ def looks_like_path(name: str) -> bool:
 
 
 def local_path(name: str) -> Path | None:
-    """The existing file or folder a name stands for, or None."""
-    if name in SOURCES or not name or "\0" in name:
+    """The existing file or folder a name stands for, or None; a link to nothing exists."""
+    if name in SOURCES or not name or "\0" in name or not is_utf8_name(name):
         return None
     try:
-        path = Path(name).expanduser()
-        return path if path.exists() else None
+        path = Path(name)  # as written, if there is such a file: a name may begin with ~
+        path = path if os.path.lexists(path) else path.expanduser()
+        return path if os.path.lexists(path) else None
     except (OSError, RuntimeError):  # longer than any file name, or of a user who is not there
         return None
+
+
+def unusual(path: Path) -> str | None:
+    """Return what a path is, if it is neither a file nor a folder that can be looked at, or None.
+
+    Nothing is opened, since opening a named pipe waits for a writer and a device may never end.
+    """
+    kinds = {
+        stat.S_ISFIFO: "a named pipe",
+        stat.S_ISSOCK: "a socket",
+        stat.S_ISCHR: "a device",
+        stat.S_ISBLK: "a device",
+    }
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "a link to a file that is not there" if path.is_symlink() else "missing"
+    except OSError as error:
+        return f"not readable ({error.strerror})"
+    return next((name for is_one, name in kinds.items() if is_one(mode)), None)
 
 
 def check_dataset(name: str) -> None:
@@ -65,18 +90,37 @@ def check_dataset(name: str) -> None:
     """
     if name in SOURCES:
         return
+    if not is_utf8_name(name):
+        raise Mistake(
+            f"dataset '{shown(name)}': the name is not valid UTF-8, so that no store or table can "
+            "hold it; rename the file."
+        )
     path = local_path(name)
     if path is not None:
+        what = unusual(path)
+        if what is not None:
+            raise Mistake(f"dataset '{shown(name)}' is {what}; name a file or a folder of files.")
         if path.is_file() and path.suffix not in FILE_KINDS:
+            ending = f"is a {shown(path.suffix)} file" if path.suffix else "has no ending"
             raise Mistake(
-                f"dataset {name!r} is a {path.suffix or 'nameless'} file; "
-                f"a file must be one of {', '.join(FILE_KINDS)}."
+                f"dataset {name!r} {ending}; a file must be one of {', '.join(FILE_KINDS)}."
             )
         return
     if looks_like_path(name):
-        raise Mistake(f"dataset {name!r} looks like a path, but there is no such file or folder.")
+        raise Mistake(f"dataset {name!r} looks like a path, but {_why_missing(name)}.")
     if not HUB_ID.fullmatch(name):
         raise Mistake(
             f"{unknown('dataset', name, SOURCES)} A Hub id owner/name or an existing file or "
             "folder will do too."
         )
+
+
+def _why_missing(name: str) -> str:
+    with suppress(RuntimeError, ValueError):  # of a user who is not there; a NUL
+        try:
+            Path(name).expanduser().lstat()
+        except PermissionError:
+            return "a folder on the way may not be entered: permission denied"
+        except OSError:
+            pass
+    return "there is no such file or folder"

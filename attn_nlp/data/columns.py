@@ -1,0 +1,158 @@
+"""The two columns of a file that are read, and what is said of the others.
+
+In: the names of a file's columns and a glance at their values. Out: which two are the text and the
+label, or a `Mistake`. A column that is not read is named in the facts; one that looks like the
+second text of a pair is refused, since half of a pair would be trained on without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from attn_nlp.data.names import listed, shown
+from attn_nlp.mistakes import Mistake, nearest
+
+GLANCE = 200  # rows of a column that is not read
+# Names of a text, without case and punctuation, that would make the text column one of two.
+_TEXTS = re.compile(
+    r"(text|sentence|question|premise|hypothesis|passage|paragraph|context)(pair|[ab]|[0-9]+)?"
+    r"|sent(pair|[ab]|[0-9]+)|(second|other|paired)(text|sentence)"
+)
+_FEWEST_WORDS = 4.0
+_CHINESE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+
+
+@dataclass(frozen=True)
+class Labeled:
+    """What is read of one file.
+
+    Attributes:
+      texts, labels: values of the two columns, of any type; a declared label comes as its name, and
+        null, -1 and out-of-range numbers come as they are.
+      class_names: declared by the file, or None.
+      ignored: every other column -> its first values.
+      text_column: the name of the text column.
+    """
+
+    texts: list[Any]
+    labels: list[Any]
+    class_names: tuple[str, ...] | None
+    ignored: dict[str, list[Any]]
+    text_column: str = "text"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The names a text column may have, best first, and the name of the label column."""
+
+    texts: tuple[str, ...]
+    label: str
+
+    def of(self, where: str, found: Sequence[str]) -> tuple[str, str]:
+        """Return the names of the text and the label column.
+
+        Args:
+          where: what the columns belong to, for the message.
+          found: names of all columns.
+
+        Raises:
+          Mistake: one is missing, or is there twice.
+        """
+        text = _the_column(where, "text", self.texts, found)
+        label = _the_column(where, "label", (self.label,), found)
+        for name in (*self.texts, label):
+            if found.count(name) > 1:
+                raise Mistake(
+                    f"{where}: {found.count(name)} columns are named {name!r}; give each column a "
+                    "name of its own."
+                )
+        return text, label
+
+
+def _the_column(where: str, what: str, wanted: Sequence[str], found: Sequence[str]) -> str:
+    """The first wanted column that is there, or a `Mistake` listing those that are."""
+    for name in wanted:
+        if name in found:
+            return name
+    close = nearest(wanted[0], found)
+    hint = f" Did you mean to rename '{shown(close)}'?" if close else ""
+    raise Mistake(
+        f"{where}: no {what} column named {' or '.join(map(repr, wanted))}; "
+        f"columns: {listed(found)}.{hint}"
+    )
+
+
+def refuse_second_text(where: str, read: Labeled) -> None:
+    """Refuse columns of which one that is not read looks like a second text.
+
+    Args:
+      where: what the columns belong to, for the message.
+      read: what was read of them.
+
+    Raises:
+      Mistake: names the column.
+    """
+    for name, values in read.ignored.items():
+        if _looks_like_text(name, values):
+            raise Mistake(
+                f"{where}: column '{shown(name)}' looks like a second text, and only "
+                f"{read.text_column!r} would be read; remove that column, or join the two texts "
+                "in one."
+            )
+
+
+def _looks_like_text(name: str, values: Iterable[Any]) -> bool:
+    strings = [value for value in values if isinstance(value, str) and value.strip()]
+    if not strings or all(map(_is_number, strings)):
+        return False
+    if _TEXTS.fullmatch(re.sub(r"[\W_]", "", name.casefold())):
+        return True
+    words = sum(len(_CHINESE.findall(value)) or len(value.split()) for value in strings)
+    return words >= _FEWEST_WORDS * len(strings) and 2 * len(set(strings)) > len(strings)
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def refuse_mixed_kinds(labels: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse labels of several types, such as true, 1 and "1", which would be equal or not by luck.
+
+    Args:
+      labels: split -> values, whose names no file declares.
+
+    Raises:
+      Mistake: names a row of each of two types.
+    """
+    if len({type(value) for values in labels.values() for value in values}) < 2:
+        return
+    first: dict[str, tuple[str, Any]] = {}
+    for split, values in labels.items():
+        for row, value in enumerate(values, 1):
+            kind = _kind(value)
+            if kind is not None and kind not in first:
+                first[kind] = (f"{split} row {row}", value)
+    if len(first) > 1:
+        (one, (where, value)), (two, (there, other)) = list(first.items())[:2]
+        raise Mistake(
+            f"the labels mix {one} and {two}: {where} has {shown(repr(value))}, {there} has "
+            f"{shown(repr(other))}; write all labels as one type."
+        )
+
+
+def _kind(value: Any) -> str | None:
+    """What kind of label a value is; None where it is none at all, which the rows' check says."""
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, str):
+        return "strings" if value else None
+    if isinstance(value, int | float):
+        return "numbers" if value == value else None
+    return None

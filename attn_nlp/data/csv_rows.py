@@ -1,0 +1,157 @@
+"""Rows of a CSV file, read by Python's `csv` in its strict mode.
+
+A quote that opens by accident turns all lines up to the next quote into one text, labels included,
+and a lenient reader says nothing. So what follows a closing quote must be a comma or the end of the
+row, every row has as many cells as the header, and no cell may hold a line that is itself a row.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from attn_nlp.data.columns import GLANCE, Labeled, Wanted
+from attn_nlp.data.names import shown
+from attn_nlp.mistakes import Mistake
+
+_OTHER_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
+_QUOTING = 'write a quote inside a quoted cell twice, as in "say ""yes"""'
+
+
+def read_csv(file: Path, wanted: Wanted) -> Labeled:
+    """Return the text and the label of every row; cells are strings, as written.
+
+    Args:
+      file: UTF-8 text, with or without a byte order mark; the first row names the columns.
+      wanted: the columns that are read.
+
+    Raises:
+      Mistake: names the row or the line at fault.
+    """
+    name = shown(file.name)
+    with _cells_of_any_length(), file.open(encoding="utf-8-sig", newline="") as lines:
+        rows = _rows(name, lines)
+        _, header = next(rows, (1, []))
+        if not header:
+            raise Mistake(f"{name} is empty; a CSV file begins with its column names.")
+        _refuse_other_separators(name, header)
+        text, label = wanted.of(name, header)
+        text_at, label_at = header.index(text), header.index(label)
+        others = {
+            column or f"(column {at + 1}, without a name)": at
+            for at, column in enumerate(header)
+            if at not in (text_at, label_at)
+        }
+        found = Labeled([], [], None, {column: [] for column in others}, text)
+        broken = []  # rows with a line break in a cell
+        number = 0
+        for line, row in rows:
+            if not row:
+                continue
+            number += 1
+            if len(row) != len(header):
+                raise Mistake(f"{name} row {number}: {_wrong_count(row, header)}")
+            for cell in (row[text_at], row[label_at]):
+                if cell[:1].isspace() and cell.lstrip()[:1] == '"' == cell[-1:]:
+                    raise Mistake(
+                        f"{name}, line {line}: a space before the quote makes the quotes part of "
+                        "the cell; remove the space."
+                    )
+            if any("\n" in cell or "\r" in cell for cell in row):
+                broken.append((line, row))
+            found.texts.append(row[text_at])
+            found.labels.append(sys.intern(row[label_at]))
+            if number <= GLANCE:
+                for column, at in others.items():
+                    found.ignored[column].append(row[at])
+    _refuse_swallowed(name, broken, label_at, set(found.labels) - {""})
+    if not number:
+        raise Mistake(f"{name} has a header and no rows.")
+    return found
+
+
+def _rows(name: str, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the numbers of the lines on which they begin."""
+    rows = csv.reader(lines, strict=True)
+    while True:
+        line = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                what = "the quote that opens in this row is never closed"
+            elif "expected after" in str(error):
+                what = "a quoted cell goes on after its closing quote"
+            else:
+                raise Mistake(f"cannot read {name}, line {line}: {error}.") from error
+            if rows.line_num > line:
+                what += f" (read up to line {rows.line_num})"
+            raise Mistake(f"{name}, line {line}: {what}; {_QUOTING}.") from error
+        yield line, row
+
+
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _refuse_other_separators(name: str, header: Sequence[str]) -> None:
+    """Refuse a header of one cell that another separator would split."""
+    if len(header) > 1:
+        return
+    cell = header[0]
+    if cell.lower().startswith("sep="):
+        raise Mistake(f"{name} begins with {shown(cell)!r}; remove that line and use commas.")
+    for separator, what in _OTHER_SEPARATORS.items():
+        if separator in cell:
+            raise Mistake(
+                f"{name} has one column, '{shown(cell)}': its separator seems to be {what}; write "
+                "it with commas."
+            )
+
+
+def _wrong_count(row: Sequence[str], header: Sequence[str]) -> str:
+    """What is wrong with a row that has more or fewer cells than the header, and what to do."""
+    counts = f"{len(row)} cells under {len(header)} column names"
+    if len(row) > len(header) and not any(row[len(header) :]):
+        return f"{counts}; it ends with a comma too many."
+    if len(row) < len(header):
+        return f"{counts}; give every row a cell for each column."
+    return f'{counts}; put texts that hold a comma in "double quotes".'
+
+
+def _refuse_swallowed(
+    name: str, broken: Sequence[tuple[int, Sequence[str]]], label_at: int, labels: set[str]
+) -> None:
+    """Refuse a cell of several lines of which one ends, or begins, as a row of this file would."""
+    for line, row in broken:
+        for cell in row:
+            inside = cell.splitlines()
+            if len(inside) > 1 and any(
+                _is_row(each, len(row), label_at, labels) for each in inside
+            ):
+                raise Mistake(
+                    f"{name}, line {line}: a quoted cell of {len(inside)} lines holds what looks "
+                    "like whole rows with their labels; close its quote, or write its line breaks "
+                    "as spaces."
+                )
+
+
+def _is_row(line: str, cells: int, label_at: int, labels: set[str]) -> bool:
+    parts = line.split(",")
+    if len(parts) < 2:
+        return False
+    if label_at == 0 and parts[0] in labels and not parts[1][:1].isspace():  # no "Yes, I do"
+        return True
+    if label_at == cells - 1 and parts[-1] in labels:
+        return True
+    return len(parts) == cells and parts[label_at] in labels

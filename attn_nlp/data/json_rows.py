@@ -1,0 +1,149 @@
+"""Rows of a JSON file: a list of objects, or objects one after another, as in JSON Lines.
+
+Python's parser is asked for one row at a time. It keeps types as they are written: a date stays a
+string, and true, 1 and "1" stay three different values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from attn_nlp.data.columns import GLANCE, Labeled, Wanted
+from attn_nlp.data.names import is_utf8_name, shown
+from attn_nlp.mistakes import Mistake
+
+DEEPEST = 200  # brackets within brackets of one row
+_SPACE = re.compile(r"[ \t\n\r]*")
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_ROWS = "write a list of objects, each with a text and a label"
+
+
+def read_json(file: Path, wanted: Wanted) -> Labeled:
+    """Return the text and the label of every row; what a row lacks is None.
+
+    Args:
+      file: UTF-8 text, with or without a byte order mark.
+      wanted: the columns that are read.
+
+    Raises:
+      Mistake: names the row or the line at fault.
+    """
+    name = shown(file.name)
+    values: dict[str, list[Any]] = {column: [] for column in (*wanted.texts, wanted.label)}
+    columns: dict[str, list[Any]] = {}  # in the order of their first appearance
+    number = 0
+    for number, row in enumerate(_rows(name, file.read_text("utf-8-sig")), 1):
+        if not isinstance(row, dict):
+            raise Mistake(f"{name}, row {number} is not an object; {_ROWS}.")
+        for column, kept in values.items():
+            kept.append(row.get(column))
+        if number <= GLANCE:
+            for column, value in row.items():
+                columns.setdefault(column, []).append(value)
+        elif not row.keys() <= columns.keys():
+            columns |= {column: [] for column in row if column not in columns}
+    if not number:
+        raise Mistake(f"{name} has no rows; {_ROWS}.")
+    whole = number == 1 and any(
+        isinstance(v, dict | list) for kept in columns.values() for v in kept
+    )
+    if whole and not any(isinstance(values[column][0], str) for column in wanted.texts):
+        raise Mistake(f"cannot read {name}: it is one object, not a list of rows; {_ROWS}.")
+    text, label = wanted.of(name, list(columns))
+    for kept in (values[text], values[label]):
+        for row_number, value in enumerate(kept, 1):
+            if isinstance(value, str) and not value.isascii() and not is_utf8_name(value):
+                raise Mistake(
+                    f"cannot read {name}: row {row_number} has a lone surrogate, which has no "
+                    "UTF-8 form; write the character itself."
+                )
+    ignored = {column: kept for column, kept in columns.items() if column not in (text, label)}
+    return Labeled(values[text], values[label], None, ignored, text)
+
+
+def _rows(name: str, text: str) -> Iterator[Any]:
+    """Every value of a list, or of values one after another."""
+    at = _skip(text, 0)
+    listed = text.startswith("[", at)
+    if listed:
+        at = _skip(text, at + 1)
+        if text.startswith("]", at):
+            return
+    number = 0
+    while at < len(text) or listed:
+        number += 1
+        value, end = _value(name, number, text, at)
+        yield value
+        at = _skip(text, end)
+        if not listed:
+            continue
+        if text.startswith(",", at):
+            at = _skip(text, at + 1)
+        elif text.startswith("]", at):
+            rest = _skip(text, at + 1)
+            if rest < len(text):
+                raise _broken(name, text, rest, "more follows the list of rows")
+            return
+        else:
+            raise _broken(name, text, at, "a comma or the end of the list is missing")
+
+
+def _skip(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    assert found is not None
+    return found.end()
+
+
+def _broken(name: str, text: str, at: int, what: str) -> Mistake:
+    return Mistake(f"cannot read {name}: line {text.count(chr(10), 0, at) + 1}: {what}.")
+
+
+def _value(name: str, number: int, text: str, at: int) -> tuple[Any, int]:
+    """The value that begins at a position, and where it ends."""
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+    except RecursionError as error:
+        raise _too_deep(name, number) from error
+    except json.JSONDecodeError as error:
+        raise _broken(name, text, error.pos, error.msg) from error
+    except ValueError as error:  # a number of too many digits, or a key twice
+        raise Mistake(f"cannot read {name}: row {number}: {error}.") from error
+    brackets = text.count("[", at, end) + text.count("{", at, end)
+    if brackets > DEEPEST and _depth(text, at, end) > DEEPEST:
+        raise _too_deep(name, number)
+    return value, end
+
+
+def _too_deep(name: str, number: int) -> Mistake:
+    return Mistake(
+        f"cannot read {name}: row {number} is nested more than {DEEPEST} deep; remove that value."
+    )
+
+
+def _depth(text: str, at: int, end: int) -> int:
+    deepest = depth = 0
+    for found in _BRACKETS.finditer(text, at, end):
+        bracket = found[0]
+        if bracket in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif bracket in "]}":
+            depth -= 1
+    return deepest
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are all different."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key '{shown(twice)}' is given twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)

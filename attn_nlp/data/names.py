@@ -1,0 +1,40 @@
+"""Names of files and columns, as a message may print them.
+
+A name may hold bytes that are not UTF-8, terminal escapes, line breaks, or thousands of characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+LONGEST = 80  # characters of one name
+MOST = 12  # names in one list
+
+
+def shown(name: str | Path) -> str:
+    """Return a name in printable characters, shortened in the middle.
+
+    Example:
+      >>> print(shown("a" + chr(27) + "[1m.csv"))
+      a\\x1b[1m.csv
+    """
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
+    half = LONGEST // 2
+    return line if len(line) <= LONGEST else f"{line[:half]}...{line[-half:]}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names as one list, the first dozen of many; "none" if there are none."""
+    every = [shown(name) for name in names]
+    more = f" and {len(every) - MOST} more" if len(every) > MOST else ""
+    return ", ".join(every[:MOST]) + more or "none"
+
+
+def is_utf8_name(name: str) -> bool:
+    """Return whether a name has a UTF-8 form, so that a store and a table can hold it."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,178 @@
+"""Which files of a folder are its splits, and that each of them is an ordinary file.
+
+What is read is exactly `train`, `validation` and `test` (or another usual word for one of them), or
+a whole set of shards such as train-00000-of-00002. Any other file that looks like data is refused
+by name: to leave it out, or to read it as more of train, would change results without a word.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from errno import EACCES
+from pathlib import Path
+
+from attn_nlp.data.limits import check_disk_sizes
+from attn_nlp.data.names import listed, shown
+from attn_nlp.data.plain_text import check_beginning
+from attn_nlp.data.sources import FILE_KINDS, unusual
+from attn_nlp.mistakes import Mistake
+
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test",),
+}
+_SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in names}
+_SHARD = re.compile(r"(\w+?)-(\d{5})-of-(\d{5})(-[0-9a-f]{8,})?", re.IGNORECASE)
+_DATA = re.compile(
+    r"parquet|csv|jsonl?|ndjson|tsv|tab|[ps]sv|txt|dat|data|labels?|gz|tgz|zip|bz2|xz|zst|lz4|7z|rar"
+    r"|tar|arrow|feather|orc|avro|xlsx?|ods|xml|h5|hdf5|np[yz]|pkl|pickle|pt|db|sqlite3?|tfrecords?"
+)
+_ABOUT = {"readme", "license", "licence", "notice", "copying", "citation", "changelog", "authors"}
+_ABOUT_FILES = {
+    "dataset_infos.json",
+    "dataset_info.json",
+    "dataset_dict.json",
+    "state.json",
+    "croissant.json",
+    "requirements.txt",
+}
+_NAMING = (
+    f"name the files train, validation and test with one of {', '.join(FILE_KINDS)}, or shards "
+    "such as train-00000-of-00002.parquet"
+)
+
+
+@contextmanager
+def reading(place: Path) -> Iterator[None]:
+    """Say of a fault of the disk which file or folder of the dataset has it.
+
+    Raises:
+      Mistake: for any OSError within the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Mistake(f"cannot read {shown(place)}: {error.strerror or error}.") from error
+
+
+def check_is_file(path: Path) -> None:
+    """Refuse what is not an ordinary file that can be opened, without opening it.
+
+    Raises:
+      Mistake: a folder, a link to nothing, a named pipe, a socket, a device, or no permission.
+    """
+    with reading(path):
+        what = unusual(path) or ("a folder" if path.is_dir() else None)
+        if what is not None:
+            raise Mistake(f"{shown(path)} is {what}; give a file of rows.")
+        if not os.access(path, os.R_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+
+
+def files_of(place: Path) -> dict[str, list[Path]]:
+    """Return split -> files of a local file (all of it train) or folder.
+
+    Every file is an ordinary one, of a size that is allowed, and begins as its ending says; more is
+    not read here.
+
+    Raises:
+      Mistake: a folder without train, with data that is none of its splits, or with two files for
+        one split; a file that is not one, is too large, or is of another kind.
+    """
+    with reading(place):
+        files = _files_by_split(place) if place.is_dir() else {"train": [place]}
+    every = [file for given in files.values() for file in given]
+    for file in every:
+        check_is_file(file)
+    check_disk_sizes(every)
+    for file in every:
+        with reading(file):
+            if FILE_KINDS.get(file.suffix) in ("csv", "json"):
+                check_beginning(file)
+    return files
+
+
+def _files_by_split(folder: Path) -> dict[str, list[Path]]:
+    """Data files of a folder and of its `data` folder."""
+    own = shown(folder.resolve().name)
+    found: dict[str, list[Path]] = {}
+    strange: list[str] = []
+    places = [folder, *(p for p in [folder / "data"] if p.is_dir())]
+    for place in places:
+        for file in sorted(place.iterdir()):
+            split = _split_of(file)
+            if split is not None:
+                found.setdefault(split, []).append(file)
+            elif _looks_like_data(file):
+                strange.append(str(file.relative_to(folder)))
+    if "train" not in found:
+        names = [str(f.relative_to(folder)) for files in found.values() for f in files]
+        there = names + strange or sorted(p.name for p in folder.iterdir())
+        raise Mistake(
+            f"folder '{own}' has no train file; {_NAMING}; found: "
+            f"{listed(there) if there else 'no data files'}."
+        )
+    if strange:
+        raise Mistake(
+            f"folder '{own}' holds data that is none of its splits: {listed(strange)}; {_NAMING}, "
+            "or move them out of the folder."
+        )
+    files = {split: found[split] for split in SPLIT_NAMES if split in found}
+    for split, given in files.items():
+        _check_shards(own, split, given)
+    kinds = {FILE_KINDS[f.suffix] for given in files.values() for f in given}
+    if len(kinds) > 1:
+        names = [f.name for given in files.values() for f in given]
+        raise Mistake(
+            f"folder '{own}' mixes {' and '.join(sorted(kinds))} ({listed(names)}); keep one kind."
+        )
+    return files
+
+
+def _split_of(file: Path) -> str | None:
+    """The split that a file's name says, or None."""
+    if file.suffix not in FILE_KINDS:
+        return None
+    shard = _SHARD.fullmatch(file.stem)
+    return _SPLIT_OF.get((shard[1] if shard else file.stem).lower())
+
+
+def _looks_like_data(file: Path) -> bool:
+    """Whether a file or folder that is no split may hold rows that somebody expects to be read."""
+    name = file.name.lower()
+    if name.startswith(".") or name.endswith("~"):
+        return False
+    first, *endings = name.split(".")
+    if first in _SPLIT_OF and (not endings or file.is_dir()):
+        return True
+    if file.is_dir() or first in _ABOUT or name in _ABOUT_FILES:
+        return False
+    return any(map(_DATA.fullmatch, endings))
+
+
+def _check_shards(folder: str, split: str, files: Sequence[Path]) -> None:
+    """Refuse several files for one split unless they are all shards of one set, none missing."""
+    shards = [_SHARD.fullmatch(file.stem) for file in files]
+    if len(files) == 1 and shards[0] is None:
+        return
+    names = listed(file.name for file in files)
+    whole = {(s[1].lower(), s[3]) for s in shards if s is not None}
+    if None in shards or len(whole) > 1 or len({f.suffix for f in files}) > 1:
+        paths = listed(str(Path(f.parent.name, f.name)) for f in files)
+        raise Mistake(
+            f"folder '{folder}' has {len(files)} files for {split}: {paths}; keep one, or shards "
+            "of one set such as train-00000-of-00002."
+        )
+    (_, count), numbers = whole.pop(), [int(s[2]) for s in shards if s is not None]
+    missing = sorted(set(range(int(count))) - set(numbers))
+    if missing:
+        raise Mistake(
+            f"folder '{folder}' lacks {len(missing)} of {int(count)} shards of {split}, number "
+            f"{missing[0]:05} for one; found: {names}."
+        )
+    if len(numbers) != int(count):
+        raise Mistake(f"folder '{folder}' has a shard of {split} twice, or too many: {names}.")
