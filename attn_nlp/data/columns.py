@@ -21,7 +21,9 @@ _TEXTS = re.compile(
     r"(text|sentence|question|premise|hypothesis|passage|paragraph|context)(pair|[ab]|[0-9]+)?"
     r"|sent(pair|[ab]|[0-9]+)|(second|other|paired)(text|sentence)"
 )
-_FEWEST_WORDS = 4.0
+# Or of many different values, of a mean of some words each: no date, address, name or category.
+_FEWEST_VALUES, _FEWEST_WORDS = 5, 4.0
+_WORD = re.compile(r"(?<!\S)\W?[^\W\d_]{2,}\W?(?!\S)")
 _CHINESE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 
 
@@ -110,8 +112,13 @@ def _looks_like_text(name: str, values: Iterable[Any]) -> bool:
         return False
     if _TEXTS.fullmatch(re.sub(r"[\W_]", "", name.casefold())):
         return True
-    words = sum(len(_CHINESE.findall(value)) or len(value.split()) for value in strings)
-    return words >= _FEWEST_WORDS * len(strings) and 2 * len(set(strings)) > len(strings)
+    distinct = len(set(strings))
+    words = sum(len(_CHINESE.findall(value)) or len(_WORD.findall(value)) for value in strings)
+    return (
+        distinct >= _FEWEST_VALUES
+        and 2 * distinct > len(strings)
+        and words >= _FEWEST_WORDS * len(strings)
+    )
 
 
 def _is_number(value: str) -> bool:

@@ -54,6 +54,11 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
             number += 1
             if len(row) != len(header):
                 raise Mistake(f"{name} row {number}: {_wrong_count(row, header)}")
+            if row == header:
+                raise Mistake(
+                    f"{name}, line {line}: the column names again; remove that row, or give each "
+                    "file a split of its own."
+                )
             for cell in (row[text_at], row[label_at]):
                 if cell[:1].isspace() and cell.lstrip()[:1] == '"' == cell[-1:]:
                     raise Mistake(

@@ -110,9 +110,11 @@ def _value(name: str, number: int, text: str, at: int) -> tuple[Any, int]:
     except RecursionError as error:
         raise _too_deep(name, number) from error
     except json.JSONDecodeError as error:
-        raise _broken(name, text, error.pos, error.msg) from error
-    except ValueError as error:  # a number of too many digits, or a key twice
-        raise Mistake(f"cannot read {name}: row {number}: {error}.") from error
+        raise _broken(name, text, error.pos, error.msg.removesuffix(" at")) from error
+    except _Twice as error:
+        raise Mistake(f"cannot read {name}: row {number} has the key {error} twice.") from error
+    except ValueError as error:  # Python converts no more than some thousand digits
+        raise Mistake(f"cannot read {name}: row {number} has a number that is too long.") from error
     brackets = text.count("[", at, end) + text.count("{", at, end)
     if brackets > DEEPEST and _depth(text, at, end) > DEEPEST:
         raise _too_deep(name, number)
@@ -137,12 +139,16 @@ def _depth(text: str, at: int, end: int) -> int:
     return deepest
 
 
+class _Twice(ValueError):
+    """A key that an object has twice."""
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose keys are all different."""
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"the key '{shown(twice)}' is given twice")
+        raise _Twice(f"'{shown(twice)}'")
     return found
 
 

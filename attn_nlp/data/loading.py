@@ -16,12 +16,12 @@ from attn_nlp.data.csv_rows import read_csv
 from attn_nlp.data.hub import load_from_hub, read_hub_split
 from attn_nlp.data.json_rows import read_json
 from attn_nlp.data.limits import check_unpacked
-from attn_nlp.data.names import shown
+from attn_nlp.data.names import MOST, shown
 from attn_nlp.data.parquet_rows import read_parquet
 from attn_nlp.data.plain_text import check_utf8
 from attn_nlp.data.rows import Raw
 from attn_nlp.data.source import Source
-from attn_nlp.data.sources import FILE_KINDS, SOURCES, check_dataset, local_path
+from attn_nlp.data.sources import FILE_KINDS, SOURCES, check_dataset, expanded, local_path
 from attn_nlp.data.split_files import SPLIT_NAMES, files_of, reading
 from attn_nlp.mistakes import Mistake
 
@@ -79,9 +79,11 @@ def place_of(name: str) -> Path | None:
     home = os.environ.get("ATTN_NLP_DATA")
     if not home or source.make is not None:
         return None
-    own = Path(home).expanduser() / name
+    own = expanded(home) / name
     with reading(own):
-        if not os.path.lexists(own):
+        try:
+            own.lstat()
+        except FileNotFoundError:
             return None
         if not own.is_dir():
             raise Mistake(f"{shown(own)} is not a folder; it must hold the files of {name!r}.")
@@ -176,4 +178,7 @@ def from_table(table: Mapping[str, list[Labeled]], origin: str, labels: tuple[st
     names = labels or declared
     if names is None:
         refuse_mixed_kinds({split: values for split, (_, values) in columns.items()})
-    return Raw(columns, names, origin, ignored=tuple(ignored))
+    others = [shown(name) for name in ignored]
+    if len(others) > MOST:
+        others[MOST:] = [f"and {len(others) - MOST} more"]
+    return Raw(columns, names, origin, ignored=tuple(others))

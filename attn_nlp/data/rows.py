@@ -27,7 +27,7 @@ class Raw:
       origin: where the rows came from, without a path of this machine.
       versions: package -> version, where the rows depend on it.
       deciding: split -> positions of the deciding words of each row, for planted tasks.
-      ignored: names of the columns that were not read.
+      ignored: names of the columns that were not read, the first dozen of many.
     """
 
     columns: dict[str, tuple[list[Any], list[Any]]]

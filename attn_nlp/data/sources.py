@@ -44,11 +44,18 @@ def local_path(name: str) -> Path | None:
     if name in SOURCES or not name or "\0" in name or not is_utf8_name(name):
         return None
     try:
-        path = Path(name)  # as written, if there is such a file: a name may begin with ~
-        path = path if os.path.lexists(path) else path.expanduser()
+        path = expanded(name)
         return path if os.path.lexists(path) else None
-    except (OSError, RuntimeError):  # longer than any file name, or of a user who is not there
+    except OSError:  # longer than any file name
         return None
+
+
+def expanded(name: str) -> Path:
+    """Return a path with the user's home for a leading ~, unless a file is named so itself."""
+    path = Path(name)
+    with suppress(RuntimeError):  # of a user who is not there
+        return path if os.path.lexists(path) else path.expanduser()
+    return path
 
 
 def unusual(path: Path) -> str | None:
@@ -116,9 +123,9 @@ def check_dataset(name: str) -> None:
 
 
 def _why_missing(name: str) -> str:
-    with suppress(RuntimeError, ValueError):  # of a user who is not there; a NUL
+    with suppress(ValueError):  # a NUL
         try:
-            Path(name).expanduser().lstat()
+            expanded(name).lstat()
         except PermissionError:
             return "a folder on the way may not be entered: permission denied"
         except OSError:
