@@ -111,11 +111,11 @@ def _cells_of_any_length() -> Iterator[None]:
 
 def _refuse_other_separators(name: str, header: Sequence[str]) -> None:
     """Refuse a header of one cell that another separator would split."""
+    cell = ",".join(header)
+    if cell.lower().startswith("sep="):
+        raise Mistake(f"{name} begins with '{shown(cell)}'; remove that line and use commas.")
     if len(header) > 1:
         return
-    cell = header[0]
-    if cell.lower().startswith("sep="):
-        raise Mistake(f"{name} begins with {shown(cell)!r}; remove that line and use commas.")
     for separator, what in _OTHER_SEPARATORS.items():
         if separator in cell:
             raise Mistake(
@@ -155,8 +155,8 @@ def _is_row(line: str, cells: int, label_at: int, labels: set[str]) -> bool:
     parts = line.split(",")
     if len(parts) < 2:
         return False
-    if label_at == 0 and parts[0] in labels and not parts[1][:1].isspace():  # no "Yes, I do"
-        return True
-    if label_at == cells - 1 and parts[-1] in labels:
-        return True
+    if label_at == 0:
+        return parts[0] in labels and not parts[1][:1].isspace()  # no "Yes, I do"
+    if label_at == cells - 1:
+        return parts[-1] in labels
     return len(parts) == cells and parts[label_at] in labels

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from pathlib import Path
+
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
-from attn_nlp.data.files import read_splits
-from attn_nlp.data.limits import MOST_BYTES, check_sizes
+from attn_nlp.data import DataSettings, prepare
+from attn_nlp.data.limits import MOST_BYTES, check_disk_sizes, check_unpacked
+from attn_nlp.data.loading import load
 from attn_nlp.mistakes import Mistake
 
 ROWS = 6_000
@@ -30,7 +35,7 @@ def test_a_text_named_many_times_is_counted_each_time(bomb):
     assert footer.row_group(0).total_byte_size < MOST_BYTES, "the footer alone gives nothing away"
     assert bomb.stat().st_size < 2_000_000
     with pytest.raises(Mistake, match=r"train\.parquet would unpack to more than"):
-        read_splits("parquet", {"train": [bomb]})
+        load(str(bomb), bomb.parent)
 
 
 def test_zeros_that_unpack_to_gigabytes_are_refused_by_their_footer(tmp_path, monkeypatch):
@@ -50,7 +55,7 @@ def test_zeros_that_unpack_to_gigabytes_are_refused_by_their_footer(tmp_path, mo
     with pytest.raises(
         Mistake, match=r"train\.parquet would unpack to more than the 4,294,967,296"
     ):
-        read_splits("parquet", {"train": [path]})
+        load(str(path), tmp_path)
 
 
 def test_what_the_footer_declares_is_believed(tmp_path, monkeypatch):
@@ -58,9 +63,9 @@ def test_what_the_footer_declares_is_believed(tmp_path, monkeypatch):
     parquet.write_table(arrow.table({"text": [f"{n:01000}" for n in range(100)]}), path)
     monkeypatch.setenv("ATTN_NLP_MAX_BYTES", "90000")
     with pytest.raises(Mistake, match="more than the 90,000 bytes"):
-        check_sizes("parquet", [path])
+        check_unpacked([path])
     monkeypatch.setenv("ATTN_NLP_MAX_BYTES", "1000000")
-    check_sizes("parquet", [path])
+    check_unpacked([path])
 
 
 def test_files_count_together(tmp_path, monkeypatch):
@@ -69,10 +74,49 @@ def test_files_count_together(tmp_path, monkeypatch):
         file.write_text("x" * 60)
     monkeypatch.setenv("ATTN_NLP_MAX_BYTES", "100")
     with pytest.raises(Mistake, match=r"b\.csv would unpack"):
-        check_sizes("csv", files)
+        check_disk_sizes(files)
 
 
-def test_a_limit_that_is_no_number_is_named(monkeypatch):
-    monkeypatch.setenv("ATTN_NLP_MAX_BYTES", "4 GB")
-    with pytest.raises(Mistake, match="ATTN_NLP_MAX_BYTES is '4 GB'"):
-        check_sizes("csv", [])
+@pytest.mark.parametrize("given", ["4 GB", "abc", "", "-1", "1e9", "0x10", "²", "9" * 5000])
+def test_a_limit_that_is_no_number_is_named(monkeypatch, given):
+    monkeypatch.setenv("ATTN_NLP_MAX_BYTES", given)
+    with pytest.raises(Mistake, match=f"ATTN_NLP_MAX_BYTES is '{given[:40]}") as caught:
+        check_disk_sizes([])
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.jsonl", "d.parquet", "f/train.csv"])
+def test_what_is_too_large_is_refused_before_it_is_opened(tmp_path, monkeypatch, name):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    os.truncate(file, MOST_BYTES + 1)  # a hole: takes no room
+    monkeypatch.setattr(Path, "open", None)
+    dataset = file if name[0] == "d" else file.parent
+    with pytest.raises(Mistake, match=rf"{file.name} would unpack to more than the 4,294,967,296"):
+        prepare(DataSettings(str(dataset)), tmp_path / "kept")
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.jsonl"])
+def test_gigabytes_of_zeros_are_refused_by_their_first_block(tmp_path, monkeypatch, name):
+    file = tmp_path / name
+    file.touch()
+    os.truncate(file, 3 << 30)
+    monkeypatch.setattr(hashlib, "file_digest", None)  # not even hashed
+    with pytest.raises(Mistake, match=f"{name}, line 1: a NUL byte"):
+        prepare(DataSettings(str(file)), tmp_path / "kept")
+
+
+def test_a_column_that_is_not_read_is_not_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "d.parquet"
+    many = arrow.DictionaryArray.from_arrays(
+        arrow.array([0] * 2_000, arrow.int32()), ["x" * 10_000]
+    )
+    table = arrow.table({"text": ["a", "b"] * 1_000, "label": ["a", "b"] * 1_000, "blob": many})
+    parquet.write_table(table, path, store_schema=False)
+    monkeypatch.setenv("ATTN_NLP_MAX_BYTES", "1000000")
+    with pytest.raises(Mistake, match="would unpack"):
+        check_unpacked([path])
+    raw = load(str(path), tmp_path)
+    assert raw.columns["train"][0] == ["a", "b"] * 1_000
+    assert raw.ignored == ("blob",)

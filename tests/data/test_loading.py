@@ -126,8 +126,11 @@ def test_bad_files_are_one_sentence(tmp_path, file, content, said):
 
 def test_folders_without_a_train_file_or_of_two_kinds(tmp_path):
     write(tmp_path / "empty" / "notes.txt", "")
-    with pytest.raises(Mistake, match=r"has no train file; .* found: no data files"):
+    with pytest.raises(Mistake, match=r"has no train file; .* found: notes.txt"):
         load(str(tmp_path / "empty"), tmp_path)
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(Mistake, match=r"folder 'bare' has no train file; .* found: no data files"):
+        load(str(tmp_path / "bare"), tmp_path)
     write(tmp_path / "mixed" / "train.csv", "text,label\na,0\n")
     write(tmp_path / "mixed" / "test.jsonl", lines({"text": "a", "label": 0}))
     with pytest.raises(Mistake, match="mixes csv and json"):
