@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from attn_nlp.data.library import quiet_datasets
 from attn_nlp.data.limits import check_unpacked
 from attn_nlp.mistakes import Mistake
 
@@ -30,10 +29,12 @@ def code_stamp() -> str:
 
 def write_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
     """Write columns of strings as parquet; a reader sees the old file or the whole new one."""
-    with replacing(path) as unfinished, quiet_datasets() as datasets:
-        features = datasets.Features({name: datasets.Value("string") for name in columns})
-        with unfinished.open("wb") as opened:  # a path would be taken for an address
-            datasets.Dataset.from_dict(dict(columns), features=features).to_parquet(opened)
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    table = arrow.table({name: arrow.array(c, arrow.string()) for name, c in columns.items()})
+    with replacing(path) as unfinished, unfinished.open("wb") as opened:
+        parquet.write_table(table, opened)  # a path would be taken for an address
 
 
 @contextmanager
