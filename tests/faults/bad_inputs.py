@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import mkfifo
 from pathlib import Path
 
 FILE = "fake.py"
@@ -124,6 +125,14 @@ DATASETS = (
     _rows("d.jsonl", '{"text": 7, "label": 1}\n{"text": 8, "label": 0}\n', "numbers", "string"),
     _rows("d.parquet", b"PAR1 no parquet", "junk as parquet", "cannot read d.parquet"),
     _rows("d.txt", "a x\n", "a file of another kind", "d.txt"),
+    _rows("d.csv", GOOD + '"c,x\nd,y\n"e,x\n', "a stray quote", "d.csv, line 42: a quoted cell"),
+    _rows("d.csv", "text,text_pair,label\n" + "a,b,x\nc,d,y\n" * 20, "pairs", "'text_pair'"),
+    _rows("d.csv", GOOD.encode("utf-16-le"), "UTF-16", "looks like UTF-16"),
+    _rows("d.jsonl", '{"text": "a", "x": ' + "[" * 9999, "deep JSON", "nested more than 200 deep"),
+    _rows("d.jsonl", '{"text": "a", "label": 1, "label": 2}', "a key twice", "'label' twice"),
+    _rows("d\udcff.csv", GOOD, "a name that is not UTF-8", "rename the file"),
+    Bad("a named pipe", _run("--dataset", "d.csv"), "a named pipe", lambda f: mkfifo(f / "d.csv")),
+    Bad("a device", _run("--dataset", "/dev/zero"), "a device"),
     _rows("d.csv", "text,label\na,x\nb,x\nc,y\n", "too few of a class", "leave nothing for"),
 )
 EXPERIMENTS = (
