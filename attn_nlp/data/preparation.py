@@ -26,6 +26,7 @@ from attn_nlp.data.batches import bucket_edges
 from attn_nlp.data.counts import repeat_counts, split_counts
 from attn_nlp.data.digests import note_sums
 from attn_nlp.data.files import code_stamp, write_columns
+from attn_nlp.data.labels import alike
 from attn_nlp.data.loading import files_of, load, place_of
 from attn_nlp.data.prepared import (
     ARRAYS,
@@ -201,6 +202,7 @@ def build(
             "class_names": list(class_names),
             "splits": counts,
             **repeat_counts(splits),
+            **({"look_alike_labels": same} if (same := alike(class_names)) else {}),
         },
     }
     return arrays, kept, tokenizer

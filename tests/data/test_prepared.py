@@ -97,10 +97,17 @@ def test_a_fold_other_than_0_needs_data_without_a_test_split(csv, tmp_path):
     one, other = (prepare(DataSettings(str(csv), fold=fold), kept) for fold in (0, 7))
     assert one.fingerprint != other.fingerprint
     assert not set(one.texts("test")) & set(other.texts("test")) - {"good film number 3"}
-    assert other.facts["test_rule"].endswith("fold 7")
+    assert "fold 7 of 10" in other.facts["test_rule"]
     said = "dataset 'planted_lookup' has a test split of its own, so that fold 7 does not apply"
     with pytest.raises(Mistake, match=said):
         prepare(DataSettings("planted_lookup", fold=7), kept)
+
+
+def test_names_that_look_alike_are_among_the_facts(csv, tmp_path):
+    assert "look_alike_labels" not in prepare(DataSettings(str(csv)), tmp_path / "kept").facts
+    csv.write_text(csv.read_text().replace('4",pos', '4",POS'))
+    found = prepare(DataSettings(str(csv)), tmp_path / "kept")
+    assert found.facts["look_alike_labels"] == ["'POS' and 'pos'"]
 
 
 def test_sealed_data_has_no_test_split(csv, tmp_path):
