@@ -27,7 +27,8 @@ def test_notes(layout: Layout, facts: Facts) -> list[str]:
         rule = str(known.get("test_rule") or "")
         if not rule.startswith(HELD_OUT):
             continue
-        folds = sorted({each["fold"] for each in layout.settings() if each["dataset"] == name})
+        here = [each for each in layout.settings() if str(each["dataset"]) == name]
+        folds = sorted({each.get("fold", 0) for each in here})
         if len(folds) > 1:
             rule = _FOLD.sub(f"folds {', '.join(map(str, folds))}", rule)
         rules.setdefault(rule.rstrip("."), []).append(label_of(facts, name))
