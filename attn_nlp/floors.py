@@ -83,8 +83,8 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
 
     Returns:
       The result of a model, as `attn_nlp.models.encoder` returns it; parameters are the
-      coefficients and intercepts. `history` has an entry for every trial, and `reason` names the
-      winner: "by characters, C = 10".
+      coefficients and intercepts. `history` has an entry for every trial (`characters` is 1 for
+      them and 0 for words), and `reason` names the winner: "by characters, C = 10".
 
     References:
       Pedregosa et al., "Scikit-learn: Machine Learning in Python", JMLR 12, 2011.
@@ -114,7 +114,7 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
                 history.append(
                     {
                         "step": len(history),
-                        "features": name,
+                        "characters": int(name == "characters"),  # a history holds numbers
                         "strength": strength,
                         "validation_accuracy": accuracy,
                     }

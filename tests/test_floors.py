@@ -134,8 +134,8 @@ def test_what_sets_no_spaces_is_read_by_characters_whatever_it_is_called(languag
     found = tfidf_logreg(data(rows=rows, facts={"language": language}), silent)
     assert found["predictions"] == [0, 1]
     assert found["reason"] == "by characters, C = 0.1"
-    assert [(each["features"], each["strength"]) for each in found["history"]] == [
-        (name, strength) for name in ("words", "characters") for strength in STRENGTHS
+    assert [(each["characters"], each["strength"]) for each in found["history"]] == [
+        (characters, strength) for characters in (0, 1) for strength in STRENGTHS
     ]
     assert [each["validation_accuracy"] for each in found["history"]] == [0.5] * 4 + [1.0] * 4
 
