@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import Any
 
 FEW = 10  # values of any kind may be classes
@@ -33,7 +32,7 @@ def looks_measured(labels: Sequence[Any]) -> str | None:
     `ROWS_OF_A_CLASS` rows each. Whole numbers seem so where both holds, unless they are numbered
     through from 0 or 1, as class ids are.
     """
-    given = {value for value in labels if isinstance(value, str | int | float | Decimal)}
+    given = {value for value in labels if isinstance(value, str | int | float)}
     numbers = {value: _number(value) for value in given}
     values = {number for number in numbers.values() if number is not None}
     count = len(values)

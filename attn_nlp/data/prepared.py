@@ -163,6 +163,8 @@ def read_kept(path: Path) -> dict[str, Any]:
         kept = json.loads((path / FACTS).read_text(encoding="utf-8"))
         if kept["folder"] != path.name:
             raise ValueError(f"it was written as {kept['folder']}")
+    except MemoryError:
+        raise
     except Exception as error:  # whatever is raised, it is none of ours
         raise damaged(path) from error
     return kept
@@ -197,5 +199,7 @@ def open_prepared(path: Path) -> Prepared:
                 deciding=arrays.get("deciding"),
                 facts=kept["facts"],
             )
+    except MemoryError:
+        raise
     except Exception as error:  # NumPy and zipfile have no one type of error for damage
         raise damaged(path) from error

@@ -148,6 +148,11 @@ def three_splits(
         train, test = train.take(kept_rows.tolist()), train.take(held_rows.tolist())
     validation = given.get("validation")
     if validation is None:
+        if test is not given.get("test") and np.bincount(train.labels).max() < 2:
+            raise Mistake(
+                f"{len(train) + len(test)} rows with no three of one class leave nothing for "
+                "validation beside train and test; add rows or give validation and test files."
+            )
         kept_rows, carved = carve(train.labels, seed)
         rules["validation"] = carve_rule(len(train), len(carved))
         train, validation = train.take(kept_rows.tolist()), train.take(carved.tolist())

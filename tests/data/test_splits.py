@@ -131,6 +131,11 @@ def test_the_rules_say_what_was_done(classes, each, test, validation):
     assert all(set(part.labels) == set(range(classes)) for part in splits.values())
 
 
+def test_too_few_rows_of_every_class_are_counted_before_the_fold():
+    with pytest.raises(Mistake, match=r"^60 rows with no three of one class leave nothing"):
+        three_splits({"train": rows(list(range(30)) * 2)}, 0)
+
+
 def test_official_splits_are_left_alone():
     given = {"train": rows([0, 1] * 20), "validation": rows([0, 1]), "test": rows([1])}
     for seed in (0, 1):
