@@ -10,6 +10,7 @@ import pytest
 from attn_nlp import plan as planning
 from attn_nlp import registry
 from attn_nlp.data import DataSettings, prepare
+from attn_nlp.data.digests import note_sums
 from attn_nlp.experiment import Cell, Experiment, Row, Table, skip, vary
 from attn_nlp.experiment.cell import flatten
 from attn_nlp.mistakes import Mistake
@@ -97,7 +98,9 @@ def test_the_estimate_takes_the_lengths_of_prepared_data(store, tmp_path):
             "settings": {"dataset": "planted_lookup", "tokens": "word"},
             "splits": {"train": {"mean_length": mean}},
         }
-        (folder / "prepared.json").write_text(json.dumps({"facts": facts}))
+        kept = {"folder": folder.name, "facts": facts}
+        (folder / "prepared.json").write_text(json.dumps(kept))
+        note_sums(folder)
         os.utime(folder / "prepared.json", (place, place))  # the latest counts
         found = plan(experiment(), store, workers=1, data=tmp_path / "data")
         assert found.lengths == {"planted_lookup": mean}
@@ -108,10 +111,14 @@ def test_the_estimate_takes_the_lengths_of_prepared_data(store, tmp_path):
     assert seconds[2] == seconds[3]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"facts": {"settings": 3}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "[" * 100_000, '{"folder": "planted_lookup-0", "facts": {"settings": 3}}'],
+)
 def test_damaged_prepared_data_leaves_the_length_assumed(store, tmp_path, text):
     (tmp_path / "planted_lookup-0").mkdir()
     (tmp_path / "planted_lookup-0" / "prepared.json").write_text(text)
+    note_sums(tmp_path / "planted_lookup-0")
     found = plan(experiment(), store, workers=1, data=tmp_path)
     assert found.lengths == {"planted_lookup": None}
 

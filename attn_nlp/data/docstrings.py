@@ -15,9 +15,11 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from attn_nlp.data.files import code_stamp, read_columns, write_columns
+from attn_nlp.data.digests import sha256_of
+from attn_nlp.data.files import code_stamp, read_columns, replacing, write_columns
 from attn_nlp.data.rows import Raw
 from attn_nlp.data.source import Source
 from attn_nlp.mistakes import Mistake
@@ -43,6 +45,7 @@ LEAST_PROSE = 0.85  # share of letters and spaces; below it a line is a signatur
 ENOUGH = 1_400  # sentences of one library: classes of like size, and fewer files to parse
 HELD_OUT = 200  # of them in test, and as many in validation
 MOST_OF_A_FILE = 40  # so that no split is the subject of a single file
+_SUM = ".sha256"
 
 SENTENCE = re.compile(r".*?[.!?](?=\s|$)", re.DOTALL)
 ROLE = re.compile(r":[a-zA-Z:+-]+:(?=`)")
@@ -177,16 +180,26 @@ def docstrings(folder: Path) -> Raw:
     installed = versions()
     stamp = repr([code_stamp(), sorted(installed.items())]).encode("utf-8")
     kept = folder / f"docstrings-{hashlib.sha256(stamp).hexdigest()[:16]}.parquet"
-    columns = read_columns(kept) if kept.is_file() else None
+    columns = _unchanged(kept)
     if columns is None:
         columns = collect()
         write_columns(kept, columns)
+        with replacing(kept.with_suffix(_SUM)) as unfinished:
+            unfinished.write_text(sha256_of(kept), encoding="ascii")
     splits: dict[str, tuple[list, list]] = {s: ([], []) for s in ("train", "validation", "test")}
     for text, label, split in zip(columns["text"], columns["label"], columns["split"], strict=True):
         texts, labels = splits[split]
         texts.append(text)
         labels.append(label)
     return Raw(splits, None, "installed packages", installed)
+
+
+def _unchanged(kept: Path) -> dict[str, list[str]] | None:
+    """The sentences of a file; None where there is none, or another than was written."""
+    with suppress(OSError, UnicodeDecodeError):
+        if kept.with_suffix(_SUM).read_text(encoding="ascii") == sha256_of(kept):
+            return read_columns(kept)
+    return None
 
 
 DOCSTRINGS = Source(

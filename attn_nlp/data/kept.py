@@ -6,10 +6,12 @@ and does without where the prepared data is gone. Nothing is prepared, loaded or
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from attn_nlp.data.prepared import open_prepared
+from attn_nlp.data.prepared import FACTS, open_prepared, read_kept
 from attn_nlp.mistakes import Mistake
 
 
@@ -25,13 +27,10 @@ def kept_texts(fingerprint: str, folder: Path, split: str = "test") -> list[str]
       The texts in the order of the stored predictions, or None where no whole folder of these rows
       is there. Tokens may be prepared in several ways; the rows of equal fingerprints are equal.
     """
-    for file in sorted(Path(folder).glob("*/prepared.json")):
-        try:
-            known = json.loads(file.read_text(encoding="utf-8")).get("fingerprint")
-            if known == fingerprint:
-                return open_prepared(file.parent).texts(split)
-        except (OSError, ValueError, Mistake):  # a damaged folder; another may have the same rows
-            continue
+    for place, kept in _whole(Path(folder)):
+        if kept.get("fingerprint") == fingerprint:
+            with suppress(Mistake):  # its texts are damaged; another may have the same rows
+                return open_prepared(place).texts(split)
     return None
 
 
@@ -46,14 +45,18 @@ def kept_lengths(folder: Path) -> dict[tuple[str, str], float]:
       and so do two sizes of vocabulary. That is near enough for an estimate and for nothing else.
     """
     found: dict[tuple[str, str], float] = {}
-    for _, file in sorted((_written(file), file) for file in Path(folder).glob("*/prepared.json")):
-        try:
-            facts = json.loads(file.read_text(encoding="utf-8"))["facts"]
-            settings, train = facts["settings"], facts["splits"]["train"]
+    for _, kept in _whole(Path(folder)):
+        with suppress(KeyError, TypeError, ValueError):  # written by another version
+            settings, train = kept["facts"]["settings"], kept["facts"]["splits"]["train"]
             found[settings["dataset"], settings["tokens"]] = float(train["mean_length"])
-        except (OSError, ValueError, KeyError, TypeError):  # damaged: `prepare` makes it anew
-            continue
     return found
+
+
+def _whole(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Prepared folders and what they say of themselves, the latest last; damaged ones left out."""
+    for file in sorted(folder.glob(f"*/{FACTS}"), key=lambda file: (_written(file), file)):
+        with suppress(Mistake):  # `prepare` makes it anew
+            yield file.parent, read_kept(file.parent)
 
 
 def _written(file: Path) -> int:

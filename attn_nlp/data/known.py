@@ -46,9 +46,12 @@ def asked(settings: DataSettings, files: Sequence[Path]) -> str | None:
 def recall(folder: Path, question: str) -> Path | None:
     """The prepared folder within `folder`, or None where nobody has noted it or it is gone."""
     try:
-        name = (folder / "known" / question).read_text(encoding="utf-8")
-        # A name that is there, and no way out of the folder, whatever a damaged file says.
-        return folder / name if name in os.listdir(folder) else None
+        said = (folder / "known" / question).read_text(encoding="utf-8")
+        name = said.partition(" ")[0]
+        # A name that is there, and no way out of the folder, whatever a damaged file says; and the
+        # one that was noted, not that of other data.
+        whole = said == _answer(question, name) and name in os.listdir(folder)
+        return folder / name if whole else None
     except (OSError, UnicodeDecodeError):
         return None
 
@@ -56,7 +59,12 @@ def recall(folder: Path, question: str) -> Path | None:
 def note(folder: Path, question: str, target: Path) -> None:
     """Keep the answer; without a word where the disk takes no more, since it only saves time."""
     with suppress(OSError), replacing(folder / "known" / question) as unfinished:
-        unfinished.write_text(target.name, encoding="utf-8")
+        unfinished.write_text(_answer(question, target.name), encoding="utf-8")
+
+
+def _answer(question: str, name: str) -> str:
+    """What a note says: a name, and that it answers this question."""
+    return f"{name} {hashlib.sha256(f'{question} {name}'.encode()).hexdigest()}"
 
 
 def _hash(settings: DataSettings, files: Sequence[Path]) -> str:

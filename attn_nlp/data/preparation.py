@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -23,9 +24,19 @@ import numpy as np
 from attn_nlp.data import known, tokens
 from attn_nlp.data.batches import bucket_edges
 from attn_nlp.data.counts import repeat_counts, split_counts
+from attn_nlp.data.digests import note_sums
 from attn_nlp.data.files import code_stamp, write_columns
+from attn_nlp.data.labels import alike
 from attn_nlp.data.loading import files_of, load, place_of
-from attn_nlp.data.prepared import DataSettings, Prepared, open_prepared
+from attn_nlp.data.prepared import (
+    ARRAYS,
+    FACTS,
+    TEXTS,
+    TOKENIZER,
+    DataSettings,
+    Prepared,
+    open_prepared,
+)
 from attn_nlp.data.rows import SPLITS, Raw, Rows, check, fingerprint
 from attn_nlp.data.source import Source
 from attn_nlp.data.sources import SOURCES, local_path
@@ -34,6 +45,7 @@ from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
 
 FEWEST_IDS = 3  # padding, unknown and one token
+_TRIES, _SECONDS = 20, 0.05  # to read a folder back while others write the same
 
 
 def check_settings(settings: DataSettings) -> None:
@@ -106,21 +118,17 @@ def prepare_rows(settings: DataSettings, folder: Path) -> Prepared:
     stamp = json.dumps([identity, provenance, code_stamp()], sort_keys=True)
     readable = "".join(c if c.isalnum() else "_" for c in source.name)[:40]
     target = folder / f"{readable}-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
-    if target.exists():
-        try:
-            return open_prepared(target)
-        except Mistake:
-            _clear(target)  # a disk's fault or a hand's; the rows are at hand
+    with suppress(Mistake):  # not there, or damaged by a disk or a hand; the rows are at hand
+        return open_prepared(target)
     unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
     try:
         arrays, kept, tokenizer = build(settings, source, raw, splits, class_names)
-        kept |= {"name": source.name, "fingerprint": identity}
+        kept |= {"name": source.name, "fingerprint": identity, "folder": target.name}
         kept["facts"] |= provenance
         write(unfinished, arrays, kept, tokenizer, splits)
-        put(unfinished, target)
+        return put(unfinished, target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return open_prepared(target)
 
 
 def shown_name(dataset: str) -> str:
@@ -195,6 +203,7 @@ def build(
             "class_names": list(class_names),
             "splits": counts,
             **repeat_counts(splits),
+            **({"look_alike_labels": same} if (same := alike(class_names)) else {}),
         },
     }
     return arrays, kept, tokenizer
@@ -234,34 +243,54 @@ def write(
 ) -> None:
     """Put all files of a prepared dataset into a folder."""
     with point("data.write"):
-        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
-    (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
+        np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
+    (folder / TOKENIZER).write_text(tokenizer.to_str(), encoding="utf-8")
     texts = [text for split in SPLITS for text in splits[split].texts]
-    write_columns(folder / "texts.parquet", {"text": texts})
-    sizes = {each.name: each.stat().st_size for each in sorted(folder.iterdir())}
-    text = json.dumps(kept | {"bytes": sizes}, indent=1, ensure_ascii=False)
-    (folder / "prepared.json").write_text(text + "\n", encoding="utf-8")
+    write_columns(folder / TEXTS, {"text": texts})
+    text = json.dumps(kept, indent=1, ensure_ascii=False)
+    (folder / FACTS).write_text(text + "\n", encoding="utf-8")
+    note_sums(folder)
     with point("data.fsync"):
         for each in [*folder.iterdir(), folder]:
             _sync(each)
 
 
-def put(unfinished: Path, target: Path) -> None:
-    """Move a finished folder into place, unless another writer was first."""
-    with point("data.rename"):
+def put(unfinished: Path, target: Path) -> Prepared:
+    """Move a finished folder into place, unless another writer was first, and open what is there.
+
+    Raises:
+      OSError: the disk does not take it.
+      Mistake: it cannot be read back from there.
+    """
+    for _ in range(_TRIES):
+        with point("data.rename"):
+            try:
+                os.replace(unfinished, target)
+            except OSError:
+                if unfinished.exists() and not target.exists():
+                    raise
+        _sync(target.parent)
         try:
-            os.replace(unfinished, target)
-        except OSError:
-            if not target.is_dir():
-                raise
-    _sync(target.parent)
+            return open_prepared(target)
+        except Mistake:
+            if unfinished.exists():
+                _clear(target)
+            else:
+                time.sleep(_SECONDS)  # another process looks at ours, and will put it back
+    return open_prepared(target)
 
 
 def _clear(target: Path) -> None:
-    """Take a damaged folder away, in one step, so that its name is free at once."""
+    """Take a damaged folder away, in one step, so that its name is free at once.
+
+    Another process may have put a whole one there since ours was found damaged; that one goes back.
+    """
     aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".damaged-"))
     with suppress(FileNotFoundError):  # another run was first
         os.rename(target, aside / target.name)
+        with suppress(Mistake, OSError):
+            open_prepared(aside / target.name)
+            os.rename(aside / target.name, target)
     shutil.rmtree(aside, ignore_errors=True)
 
 

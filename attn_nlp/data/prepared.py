@@ -2,12 +2,13 @@
 
 In: a folder that `prepare` has written. Out: arrays at once, texts and tokenizer when asked for.
 Arrays are an .npz without pickles, texts parquet, the rest JSON: nothing in a folder can run code.
+Every file has its SHA-256 noted beside it, and the folder its own name within: whatever was changed
+since, cut, or put under another's name counts as damaged, and `prepare` makes it anew.
 """
 
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +17,11 @@ from typing import Any
 import numpy as np
 
 from attn_nlp.data import tokens
+from attn_nlp.data.digests import check_sums
 from attn_nlp.data.files import read_columns
 from attn_nlp.mistakes import Mistake
+
+ARRAYS, FACTS, TEXTS, TOKENIZER = "arrays.npz", "prepared.json", "texts.parquet", "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,11 @@ class Prepared:
 
     def texts(self, split: str) -> list[str]:
         """The texts of a split, in the order of its rows, read when asked for."""
-        columns = read_columns(self.path / "texts.parquet")
+        start, stop = self.splits[split]
+        self._check(TEXTS)
+        columns = read_columns(self.path / TEXTS)
         if columns is None:
             raise damaged(self.path)
-        start, stop = self.splits[split]
         return columns["text"][start:stop]
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +124,15 @@ class Prepared:
 
     def _tokenizer(self) -> Any:
         """The trained tokenizer, read when asked for."""
-        return tokens.library().Tokenizer.from_file(str(self.path / "tokenizer.json"))
+        self._check(TOKENIZER)
+        return tokens.library().Tokenizer.from_file(str(self.path / TOKENIZER))
+
+    def _check(self, file: str) -> None:
+        """Refuse a file that was changed since the folder was opened."""
+        try:
+            check_sums(self.path, [file])
+        except (OSError, ValueError) as error:
+            raise damaged(self.path) from error
 
 
 class _Sealed(dict):
@@ -139,6 +152,24 @@ def damaged(path: Path) -> Mistake:
     return Mistake(f"prepared data in {path} is missing or damaged; delete the folder and rerun.")
 
 
+def read_kept(path: Path) -> dict[str, Any]:
+    """What a prepared folder says of itself, without its arrays and texts.
+
+    Raises:
+      Mistake: the folder is missing, damaged or not one of ours.
+    """
+    try:
+        check_sums(path, [FACTS])
+        kept = json.loads((path / FACTS).read_text(encoding="utf-8"))
+        if kept["folder"] != path.name:
+            raise ValueError(f"it was written as {kept['folder']}")
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever is raised, it is none of ours
+        raise damaged(path) from error
+    return kept
+
+
 def open_prepared(path: Path) -> Prepared:
     """The prepared dataset in a folder that `prepare` has written.
 
@@ -146,12 +177,11 @@ def open_prepared(path: Path) -> Prepared:
       Mistake: the folder is missing, damaged or not one of ours.
     """
     path = Path(path)
+    kept = read_kept(path)
     try:
-        kept = json.loads((path / "prepared.json").read_text(encoding="utf-8"))
-        if any((path / name).stat().st_size != size for name, size in kept["bytes"].items()):
-            raise ValueError("a file was cut")  # texts and tokenizer are not read until asked for
+        check_sums(path, [ARRAYS, TEXTS, TOKENIZER])
         with (
-            (path / "arrays.npz").open("rb") as file,  # ours to close: NumPy leaks a damaged one
+            (path / ARRAYS).open("rb") as file,  # ours to close: NumPy leaks a damaged one
             np.load(file, allow_pickle=False) as arrays,
         ):
             return Prepared(
@@ -169,5 +199,7 @@ def open_prepared(path: Path) -> Prepared:
                 deciding=arrays.get("deciding"),
                 facts=kept["facts"],
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy and zipfile have no one type of error for damage
         raise damaged(path) from error

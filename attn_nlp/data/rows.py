@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from attn_nlp.data.labels import bare, looks_measured, other_type, visible
 from attn_nlp.mistakes import Mistake
 
 SPLITS = ("train", "validation", "test")
@@ -140,12 +141,39 @@ def check_labels(split: str, labels: Sequence[Any], class_names: Sequence[str] |
         "label -1, which marks a hidden label",
         "use a split whose labels are public",
     )
+    if class_names is None:
+        refuse(split, *other_type(labels), "write all labels of a column in one way")
+        measured = looks_measured(labels) if split == "train" else None
+        if measured:
+            raise Mistake(
+                f"the labels of {split} look like regression ({measured}); bin them into classes, "
+                "such as low, middle and high. Numbers that name classes need a letter before them."
+            )
+    else:
+        refuse_other_spelling(split, labels, class_names, "the data declare as")
     names = [label_name(v, class_names) for v in labels]
     known = "a name or a whole number" if class_names is None else f"0 to {len(class_names) - 1}"
     bad = [r for r, name in enumerate(names) if name is None]
     what = f"label {labels[bad[0]]!r} names no class" if bad else ""
     refuse(split, bad, what, f"a label is {known}")
     return [name for name in names if name is not None]
+
+
+def refuse_other_spelling(
+    split: str, labels: Sequence[Any], names: Sequence[str], whose: str
+) -> None:
+    """Refuse labels that are none of the names and look like one of them."""
+    known, spelled = set(names), {bare(name): name for name in names}
+    odd = {
+        label: spelled[bare(label)]
+        for label in {label for label in labels if isinstance(label, str)} - known
+        if is_utf8(label) and bare(label) in spelled
+    }
+    bad = [row for row, label in enumerate(labels) if isinstance(label, str) and label in odd]
+    if bad:
+        label, name = visible([labels[bad[0]], odd[labels[bad[0]]]])
+        what = f"label {label}, which {whose} {name}"
+        refuse(split, bad, what, "spell each class in one way")
 
 
 def in_order(names: set[str]) -> tuple[str, ...]:
@@ -166,8 +194,9 @@ def check(raw: Raw) -> tuple[dict[str, Rows], tuple[str, ...]]:
 
     Raises:
       Mistake: a split without rows or with only empty texts, a row with a null text, a text
-        without UTF-8 form or with a NUL, a label that is null, -1 or unknown to train, or
-        fewer than two classes in train. Rows are counted from 1, header lines apart.
+        without UTF-8 form or with a NUL, a label that is null, -1, unknown to train or spelled
+        otherwise there, labels of several types or that look measured, or fewer than two classes
+        in train. Rows are counted from 1, header lines apart.
     """
     if "train" not in raw.columns:
         found = ", ".join(raw.columns) or "none"
@@ -185,6 +214,7 @@ def check(raw: Raw) -> tuple[dict[str, Rows], tuple[str, ...]]:
             f"every train row has the label {min(seen)!r}; a classifier needs two classes or more."
         )
     for split, names in labels.items():
+        refuse_other_spelling(split, names, in_order(seen), "train spells")
         bad = [r for r, name in enumerate(names) if name not in seen]
         what = f"label {names[bad[0]]!r}, which no train row has" if bad else ""
         refuse(split, bad, what, f"train has {', '.join(in_order(seen)[:8])}")

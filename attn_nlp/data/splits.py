@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from attn_nlp.data.rows import Rows
-from attn_nlp.data.source import CARVED, HELD_OUT_FOLD, OFFICIAL
+from attn_nlp.data.source import CARVED, OFFICIAL
 from attn_nlp.mistakes import Mistake
 
 VALIDATION_SHARE = 0.1
@@ -44,12 +44,15 @@ def drop_repeats(rows: Rows) -> Rows:
 def held_out_fold(labels: Sequence[int], fold: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Rows kept and rows held out: one fold of a stratified ten-fold division with fixed seed.
 
+    A class with one row keeps it in train, whatever the fold: held out, it would be asked for and
+    never shown. Of every other class no fold holds out all rows.
+
     Args:
       labels: class number of every row.
-      fold: which; every row is held out in exactly one.
+      fold: which; every row is held out in exactly one, those of classes with one row in none.
 
     Returns:
-      (kept, held out), each ascending. Fewer folds where no class has ten rows, at least two.
+      (kept, held out), each ascending. There are `folds_of(labels)` folds.
 
     Raises:
       Mistake: no class has two rows, or there is no such fold.
@@ -60,7 +63,7 @@ def held_out_fold(labels: Sequence[int], fold: int = 0) -> tuple[np.ndarray, np.
     """
     from sklearn.model_selection import StratifiedKFold
 
-    folds = min(FOLDS, int(np.bincount(labels).max()))
+    folds = folds_of(labels)
     if folds < 2:
         raise Mistake(
             f"{len(labels)} rows with no two of one class cannot be split; "
@@ -72,7 +75,13 @@ def held_out_fold(labels: Sequence[int], fold: int = 0) -> tuple[np.ndarray, np.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer rows than folds
         kept, held = list(division.split(np.zeros(len(labels)), labels))[fold]
-    return np.sort(kept), np.sort(held)
+    lone = np.bincount(labels)[np.asarray(labels)[held]] == 1
+    return np.sort(np.concatenate([kept, held[lone]])), np.sort(held[~lone])
+
+
+def folds_of(labels: Sequence[int]) -> int:
+    """How many folds the rows are divided into: ten, or as many as the largest class has rows."""
+    return min(FOLDS, int(np.bincount(labels).max()))
 
 
 def carve(labels: Sequence[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -135,11 +144,39 @@ def three_splits(
     test = given.get("test")
     if test is None:
         kept_rows, held_rows = held_out_fold(train.labels, fold)
+        rules["test"] = fold_rule(train.labels, fold)
         train, test = train.take(kept_rows.tolist()), train.take(held_rows.tolist())
-        rules["test"] = f"{HELD_OUT_FOLD}: fold {fold}"
     validation = given.get("validation")
     if validation is None:
+        if test is not given.get("test") and np.bincount(train.labels).max() < 2:
+            raise Mistake(
+                f"{len(train) + len(test)} rows with no three of one class leave nothing for "
+                "validation beside train and test; add rows or give validation and test files."
+            )
         kept_rows, carved = carve(train.labels, seed)
+        rules["validation"] = carve_rule(len(train), len(carved))
         train, validation = train.take(kept_rows.tolist()), train.take(carved.tolist())
-        rules["validation"] = CARVED
     return {"train": train, "validation": validation, "test": test}, rules, dropped
+
+
+def fold_rule(labels: Sequence[int], fold: int) -> str:
+    """How a fold of these rows came to play test, as a sentence for a footnote."""
+    folds = folds_of(labels)
+    says = f"no official test split: fold {fold} of {folds}, held out from train"
+    if folds == FOLDS:
+        says += f" (StratifiedKFold({FOLDS}, shuffle, random_state=0))"
+    else:
+        says += f" ({folds} and not {FOLDS}, since no class has more than {folds} rows)"
+    lone = int((np.bincount(labels) == 1).sum())
+    if lone:
+        rows = "the one row of a class" if lone == 1 else f"the one row of each of {lone} classes"
+        says += f"; {rows} stays in train"
+    return says
+
+
+def carve_rule(rows: int, carved: int) -> str:
+    """How validation came about; its true share where that is not a tenth, as of small classes."""
+    share = carved / rows
+    if round(share, 2) == VALIDATION_SHARE:
+        return CARVED
+    return CARVED.replace("10% of train", f"{share:.0%} of train ({carved:,} of {rows:,} rows)")

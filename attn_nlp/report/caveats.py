@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from attn_nlp.tables.facts import Facts, label_of
+from attn_nlp.tables.facts import Facts, column_and_class_notes, label_of
+from attn_nlp.tables.folds import HELD_OUT
 from attn_nlp.tables.layout import plural
 
 SPLITS = ("train", "validation", "test")
@@ -80,6 +81,9 @@ def _caveats(known: Mapping) -> Sequence[str]:
         for place, (what, where) in _PLACES.items()
         if (count := repeated.get(place))
     ]
+    said += [_sentence(each) for each in column_and_class_notes(known)]
+    if str(known.get("test_rule")).startswith(HELD_OUT):
+        said.append(_sentence(str(known["test_rule"])))
     if known.get("conflicting_labels"):
         said.append(f"{plural(known['conflicting_labels'], 'text')} with more than one label.")
     if known.get("dropped_duplicates"):

@@ -23,6 +23,7 @@ from attn_nlp.store.records import Records
 from attn_nlp.tables.captions import caption
 from attn_nlp.tables.diverged import counted_sentence, with_diverged
 from attn_nlp.tables.facts import Facts, facts_of, label_of, sizes_of
+from attn_nlp.tables.floors import floor_label, floor_notes
 from attn_nlp.tables.grid import (
     ABSENT,
     BASELINE,
@@ -102,7 +103,9 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
     return dataclasses.replace(
         grid,
         legend=legend(grid),
-        notes=caption(grid, table, layout, facts, records),
+        notes=caption(
+            grid, table, layout, facts, records, floor_notes(grid, layout, resolved, records, facts)
+        ),
     )
 
 
@@ -243,19 +246,8 @@ def floor_rows(
                 _entry(place, outcomes(place, records, shown.name), None, records, shown)
             )
         if any(entry.expected for entry in entries):
-            rows.append(GridRow(*_floor_label(name), FLOOR, tuple(entries)))
+            rows.append(GridRow(*floor_label(name), FLOOR, tuple(entries)))
     return rows
-
-
-def _floor_label(name: str) -> tuple[str, str]:
-    from attn_nlp import registry
-    from attn_nlp.mistakes import Mistake
-
-    try:
-        part = registry.find("model", name)
-    except Mistake:  # an old store may hold a floor that is gone
-        return name, ""
-    return part.label, part.cite
 
 
 def with_footnotes(rows: list[GridRow]) -> tuple[list[GridRow], tuple[tuple[str, str], ...]]:

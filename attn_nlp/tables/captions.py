@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attn_nlp.stats import binomial_error
 from attn_nlp.store.records import Records
@@ -11,7 +11,7 @@ from attn_nlp.tables.claims import claims
 from attn_nlp.tables.diverged import unfinished
 from attn_nlp.tables.environments import grouped
 from attn_nlp.tables.facts import Facts, data_notes, label_of, sentences
-from attn_nlp.tables.folds import fold_notes
+from attn_nlp.tables.folds import fold_notes, test_notes
 from attn_nlp.tables.grid import FLOOR, Grid
 from attn_nlp.tables.layout import Layout, plural
 from attn_nlp.tables.over_sentences import sentence_notes
@@ -19,18 +19,24 @@ from attn_nlp.tables.protocol import protocol
 
 
 def caption(
-    grid: Grid, table: Mapping, layout: Layout, facts: Facts, records: Records
+    grid: Grid,
+    table: Mapping,
+    layout: Layout,
+    facts: Facts,
+    records: Records,
+    floors: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """The sentences under a table, in the order in which a reader needs them."""
     notes = [
         *([str(table["note"])] if table["note"] else []),
         *claims(grid, table, layout, facts),
-        *_floors(grid),
+        *floors,
         *protocol(table, layout),
         *_selection(table),
         *_split_errors(grid, table, layout, facts),
         *sentence_notes(grid),
         *across_notes(grid),
+        *test_notes(layout, facts),
         *_carve(table, facts),
         *fold_notes(grid, table, layout, records),
         *data_notes(facts),
@@ -38,14 +44,6 @@ def caption(
         *_environments(layout, records),
     ]
     return tuple(notes)
-
-
-def _floors(grid: Grid) -> list[str]:
-    if all(row.kind != FLOOR for row in grid.rows):
-        return []
-    return [
-        "The last rows are floors that need no network: one deterministic run each, not compared."
-    ]
 
 
 def _selection(table: Mapping) -> list[str]:

@@ -12,6 +12,7 @@ from attn_nlp.tables.grid import Quantity
 from attn_nlp.tables.layout import Layout, plural
 
 Facts = Mapping[str, Mapping]
+_FEW = 3  # names that are spelled out
 
 
 def facts_of(layout: Layout, records: Mapping[str, dict]) -> Facts:
@@ -36,9 +37,16 @@ def _over_folds(layout: Layout, name: str, data: Mapping) -> int:
     """Sentences tested over all folds: every one once, or less where some folds are left out."""
     rows = {split: each.get("rows", 0) for split, each in data.get("splits", {}).items()}
     folds = {each["fold"] for each in layout.settings() if str(each["dataset"]) == name}
-    test, every = rows.get("test", 0), sum(rows.values())
+    # A class with one row keeps it in train in every fold.
+    test, every = rows.get("test", 0), sum(rows.values()) - _by_class(data).count(1)
     # Folds differ by a few rows: the whole is known better than ten times one of them.
     return every if test * (len(folds) + 0.5) > every else test * len(folds)
+
+
+def _by_class(data: Mapping) -> list[int]:
+    """Sentences of each class in all splits; nothing where it is not known."""
+    counts = [each.get("class_counts") or [] for each in data.get("splits", {}).values()]
+    return [sum(of_class) for of_class in zip(*counts, strict=True)] if all(counts) else []
 
 
 def label_of(facts: Facts, name: str) -> str:
@@ -83,6 +91,7 @@ def _described(known: Mapping) -> str:
     rates = {split: each.get("unknown_rate") for split, each in splits.items()}
     unknown = ", ".join(f"{rate:.1%} of {split}" for split, rate in rates.items() if rate)
     said += [f"unknown tokens {unknown}"] if unknown else []
+    said += column_and_class_notes(known)
     said += _repeated(known.get("duplicates", {}))
     if known.get("conflicting_labels"):
         said.append(f"{plural(known['conflicting_labels'], 'text')} with more than one label")
@@ -91,6 +100,59 @@ def _described(known: Mapping) -> str:
     if known.get("note"):
         said.append(str(known["note"]).rstrip("."))
     return "; ".join(said) or "nothing is known about the data"
+
+
+def column_and_class_notes(known: Mapping) -> list[str]:
+    """What of the data's own is not read, and `class_notes`."""
+    columns = [str(name) for name in known.get("ignored_columns") or []]
+    said = [f"columns not read: {', '.join(_some(columns))}"] if columns else []
+    return said + class_notes(known)
+
+
+def class_notes(known: Mapping) -> list[str]:
+    """Classes that a reader may take for others, or that train or test lacks."""
+    same = [str(names) for names in known.get("look_alike_labels") or []]
+    said = [f"classes that look alike: {'; '.join(_some(same))}"] if same else []
+    missed, absent = untrained(known), unseen(known)
+    if missed:
+        said.append(f"train has no sentence of {_named(missed)}, which test asks for")
+    if absent:
+        said.append(f"test has no sentence of {_named(absent)}")
+    return said
+
+
+def untrained(known: Mapping) -> list[str]:
+    """The names of classes that stand in test and not in train."""
+    return _only(known, "test", "train")
+
+
+def unseen(known: Mapping) -> list[str]:
+    """The names of classes that stand in train and not in test."""
+    return _only(known, "train", "test")
+
+
+def _only(known: Mapping, there: str, not_there: str) -> list[str]:
+    names = list(map(str, known.get("class_names") or []))
+    one, other = (
+        known.get("splits", {}).get(split, {}).get("class_counts") or []
+        for split in (there, not_there)
+    )
+    if not len(names) == len(one) == len(other):
+        return []
+    return [name for name, some, more in zip(names, one, other, strict=True) if some and not more]
+
+
+def _named(names: list[str]) -> str:
+    """ "class 'a'", or "4 classes ('a', 'b', 'c' and 1 more)"."""
+    if len(names) == 1:
+        return f"class {names[0]!r}"
+    return f"{len(names):,} classes ({', '.join(_some(list(map(repr, names))))})"
+
+
+def _some(names: list[str]) -> list[str]:
+    """The first few, and how many more there are."""
+    more = len(names) - _FEW
+    return names if more < 1 else [*names[:_FEW], f"and {more:,} more"]
 
 
 def _counted(splits: Mapping, key: str, words: str) -> list[str]:

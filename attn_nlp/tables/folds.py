@@ -6,13 +6,37 @@ mean over folds; the spread over folds is stated apart, with its own correction.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from attn_nlp.stats.folds import Folds, over_folds
+from attn_nlp.tables.facts import Facts, label_of
 from attn_nlp.tables.grid import Grid, Quantity
 from attn_nlp.tables.layout import Layout, Place, plural
 from attn_nlp.tables.outcomes import number_at
 from attn_nlp.tables.text import number
+
+HELD_OUT = "no official test"  # how a rule begins where train lends the test split
+_FOLD = re.compile(r"\bfold \d+")
+
+
+def test_notes(layout: Layout, facts: Facts) -> list[str]:
+    """How test came about where the dataset has none of its own; nothing of an official split."""
+    rules: dict[str, list[str]] = {}
+    for name, known in facts.items():
+        rule = str(known.get("test_rule") or "")
+        if not rule.startswith(HELD_OUT):
+            continue
+        here = [each for each in layout.settings() if str(each["dataset"]) == name]
+        folds = sorted({each.get("fold", 0) for each in here})
+        if len(folds) > 1:
+            rule = _FOLD.sub(f"folds {', '.join(map(str, folds))}", rule)
+        rules.setdefault(rule.rstrip("."), []).append(label_of(facts, name))
+    said = [
+        rule + (f" ({', '.join(labels)})" if len(facts) > 1 else "")
+        for rule, labels in rules.items()
+    ]
+    return [f"Test: {'; '.join(said)}."] if said else []
 
 
 def fold_notes(

@@ -12,7 +12,8 @@ from itertools import chain
 
 from attn_nlp.stats import summarise
 from attn_nlp.tables import innermost
-from attn_nlp.tables.facts import Facts, facts_of
+from attn_nlp.tables.facts import Facts, class_notes, facts_of, label_of
+from attn_nlp.tables.folds import test_notes
 from attn_nlp.tables.grid import (
     ABSENT,
     INNERMOST,
@@ -97,9 +98,25 @@ def _grid(
             "Precision: of the sentences answered with the class, the share that is of it. Recall: "
             "of its sentences, the share answered with it. F1: their harmonic mean. 0 where there "
             "is nothing to divide by. Support: sentences of the class. Nothing is compared here.",
+            *_class_notes(layout, facts, names),
         ),
     )
     return dataclasses.replace(grid, legend=legend(grid))
+
+
+def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[str]:
+    """What is odd about the classes of these datasets, and about their test split."""
+    here = {
+        name: known
+        for name, known in facts.items()
+        if tuple(map(str, known.get("class_names") or ())) == tuple(names)
+    }
+    odd = [
+        f"{label_of(facts, name)}: {'; '.join(said)}."
+        for name, known in here.items()
+        if (said := class_notes(known))
+    ]
+    return [*test_notes(layout, here), *odd]
 
 
 def _counted(place: Place, records: Mapping[str, dict]) -> list[list[list[int]]]:

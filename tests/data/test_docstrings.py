@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attn_nlp.data import docstrings as source
 from attn_nlp.data.docstrings import (
     ENOUGH,
     LIBRARIES,
@@ -153,3 +154,21 @@ def test_only_core_dependencies_are_read():
             if "extra ==" not in line and ";" not in line:
                 waiting.append(match(r"[\w.-]+", line)[0].lower().replace("_", "-"))
     assert {dist for dist, _ in LIBRARIES.values()} <= core
+
+
+@pytest.mark.parametrize("place", [40, -1])
+@pytest.mark.parametrize("ending", [".parquet", ".sha256"])
+def test_kept_sentences_that_were_changed_are_read_anew(tmp_path, monkeypatch, place, ending):
+    splits = ["train", "validation", "test"]
+    rows = {"text": list("abc"), "label": ["jax"] * 3, "split": splits, "module": list("mno")}
+    read = []
+    monkeypatch.setattr(source, "collect", lambda: read.append(1) or rows)
+    first = source.docstrings(tmp_path)
+    assert source.docstrings(tmp_path) == first
+    assert len(read) == 1
+    (file,) = tmp_path.glob(f"docstrings-*{ending}")
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+    assert source.docstrings(tmp_path) == first
+    assert len(read) == 2

@@ -13,7 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_nlp.data import SOURCES, DataSettings, kept_texts, open_prepared, preparation, prepare
+from attn_nlp.data import (
+    SOURCES,
+    DataSettings,
+    kept_lengths,
+    kept_texts,
+    open_prepared,
+    preparation,
+    prepare,
+)
+from attn_nlp.data.digests import SUMS, note_sums
 from attn_nlp.mistakes import Mistake
 
 
@@ -88,10 +97,17 @@ def test_a_fold_other_than_0_needs_data_without_a_test_split(csv, tmp_path):
     one, other = (prepare(DataSettings(str(csv), fold=fold), kept) for fold in (0, 7))
     assert one.fingerprint != other.fingerprint
     assert not set(one.texts("test")) & set(other.texts("test")) - {"good film number 3"}
-    assert other.facts["test_rule"].endswith("fold 7")
+    assert "fold 7 of 10" in other.facts["test_rule"]
     said = "dataset 'planted_lookup' has a test split of its own, so that fold 7 does not apply"
     with pytest.raises(Mistake, match=said):
         prepare(DataSettings("planted_lookup", fold=7), kept)
+
+
+def test_names_that_look_alike_are_among_the_facts(csv, tmp_path):
+    assert "look_alike_labels" not in prepare(DataSettings(str(csv)), tmp_path / "kept").facts
+    csv.write_text(csv.read_text().replace('4",pos', '4",POS'))
+    found = prepare(DataSettings(str(csv)), tmp_path / "kept")
+    assert found.facts["look_alike_labels"] == ["'POS' and 'pos'"]
 
 
 def test_sealed_data_has_no_test_split(csv, tmp_path):
@@ -186,19 +202,30 @@ def test_concurrent_writers_are_harmless(csv, tmp_path):
     assert len(list((tmp_path / "kept" / "known").iterdir())) == 1
 
 
-FILES = ["prepared.json", "arrays.npz", "texts.parquet", "tokenizer.json"]
+FILES = ["prepared.json", "arrays.npz", "texts.parquet", "tokenizer.json", SUMS]
+HARMS = {
+    "cut": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "remove": lambda content: None,
+    "one bit": lambda content: content[:80] + bytes([content[80] ^ 1]) + content[81:],
+    "last bit": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    "another kind": lambda content: b"[1, 2]",
+    "too deep": lambda content: b"[" * 100_000 + b"]" * 100_000,
+}
 
 
 @pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("harm", ["cut", "empty", "remove"])
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_damaged_folder_is_named_and_made_anew(csv, tmp_path, file, harm):
     settings = DataSettings(str(csv))
     first = prepare(settings, tmp_path / "kept")
     content = (first.path / file).read_bytes()
-    if harm != "remove":
-        (first.path / file).write_bytes(content[: len(content) // 2 if harm == "cut" else 0])
+    harmed = HARMS[harm](content)
+    if harmed is not None:
+        (first.path / file).write_bytes(harmed)
     else:
         (first.path / file).unlink()
+    assert kept_texts(first.fingerprint, tmp_path / "kept") is None
     with pytest.raises(Mistake, match="missing or damaged; delete the folder"):
         open_prepared(first.path)
     again = prepare(settings, tmp_path / "kept")
@@ -239,7 +266,7 @@ def test_everything_is_on_the_disk_before_its_name_is(csv, tmp_path, monkeypatch
     assert before == []
     inodes = {each.stat().st_ino for each in [*found.path.iterdir(), found.path.parent]}
     assert inodes <= synced
-    assert len(inodes) == 5
+    assert len(inodes) == 6
 
 
 class Payload:
@@ -257,9 +284,7 @@ def test_a_pickle_in_the_cache_is_never_run(csv, tmp_path):
     arrays = dict(np.load(data.path / "arrays.npz"))
     arrays["ids"] = np.array([Payload(tmp_path / "run")], dtype=object)
     np.savez(data.path / "arrays.npz", allow_pickle=True, **arrays)
-    kept = json.loads((data.path / "prepared.json").read_text())
-    kept["bytes"]["arrays.npz"] = (data.path / "arrays.npz").stat().st_size
-    (data.path / "prepared.json").write_text(json.dumps(kept))
+    note_sums(data.path)
     again = prepare(DataSettings(str(csv)), tmp_path / "kept")
     assert not (tmp_path / "run").exists()
     np.testing.assert_array_equal(again.ids, data.ids)
@@ -343,8 +368,84 @@ def test_a_damaged_note_costs_a_reading_and_nothing_else(csv, tmp_path, reads, s
     (note,) = (kept / "known").iterdir()
     note.write_bytes(said)
     assert prepare(settings, kept).path == first.path
-    assert note.read_text() == first.path.name
+    assert note.read_text().startswith(f"{first.path.name} ")
     assert len(reads) == 2
+
+
+def test_a_note_that_names_other_data_is_not_believed(csv, tmp_path, reads):
+    kept = tmp_path / "kept"
+    first, other = (prepare(DataSettings(str(csv), length=n), kept) for n in (3, 5))
+    of_first, of_other = sorted(
+        (kept / "known").iterdir(), key=lambda note: first.path.name not in note.read_text()
+    )
+    of_first.write_bytes(of_other.read_bytes())
+    assert prepare(DataSettings(str(csv), length=3), kept).path == first.path != other.path
+    assert len(reads) == 3
+
+
+def test_a_folder_put_under_the_name_of_another_is_made_anew(csv, tmp_path):
+    kept = tmp_path / "kept"
+    first, other = (prepare(DataSettings(str(csv), length=n), kept) for n in (3, 5))
+    shutil.rmtree(first.path)
+    shutil.copytree(other.path, first.path)
+    assert prepare(DataSettings(str(csv), length=3), kept).ids.shape[1] == 3
+
+
+def test_a_folder_of_the_layout_without_sums_is_made_anew_once(csv, tmp_path):
+    settings, kept = DataSettings(str(csv)), tmp_path / "kept"
+    first = prepare(settings, kept)
+    (first.path / SUMS).unlink()
+    assert kept_lengths(kept) == {}
+    second = prepare(settings, kept)
+    written = (second.path / "arrays.npz").stat().st_mtime_ns
+    assert (prepare(settings, kept).path / "arrays.npz").stat().st_mtime_ns == written
+    assert kept_lengths(kept) == {("films.csv", "word"): pytest.approx(4, abs=0.1)}
+
+
+@pytest.mark.parametrize("file", ["texts.parquet", "tokenizer.json"])
+def test_what_is_read_later_is_checked_again_then(csv, tmp_path, file):
+    prepared = prepare(DataSettings(str(csv)), tmp_path / "kept")
+    content = (prepared.path / file).read_bytes()
+    (prepared.path / file).write_bytes(
+        content.replace(b"good film", b"dull film").replace(b'"bad"', b'"sad"')
+    )
+    assert (prepared.path / file).read_bytes() != content
+    with pytest.raises(Mistake, match="missing or damaged"):
+        prepared.texts("test") if file == "texts.parquet" else prepared.encode(["a"])
+
+
+def test_damage_elsewhere_in_the_cache_is_passed_over(csv, tmp_path):
+    kept = tmp_path / "kept"
+    prepared = prepare(DataSettings(str(csv)), kept)
+    for number, text in enumerate(["[1, 2]", "[" * 100_000, "", "3", '{"fingerprint": {}}']):
+        for summed in (False, True):
+            other = kept / f"{'ab'[summed]}{number}"
+            other.mkdir()
+            (other / "prepared.json").write_text(text)
+            if summed:
+                note_sums(other)
+    assert kept_texts(prepared.fingerprint, kept) == prepared.texts("test")
+    assert list(kept_lengths(kept)) == [("films.csv", "word")]
+    assert prepare(DataSettings(str(csv)), kept).path == prepared.path
+
+
+def test_a_folder_that_another_process_clears_and_puts_back_is_waited_for(
+    csv, tmp_path, monkeypatch
+):
+    """Between our move and our reading, a process that had seen the damage takes ours away."""
+    elsewhere, real, moved = tmp_path / "elsewhere", preparation.open_prepared, []
+
+    def taken(path):
+        if path.exists() and not moved:
+            moved.append(path)
+            os.rename(path, elsewhere)
+        return real(path)
+
+    monkeypatch.setattr(preparation, "open_prepared", taken)
+    monkeypatch.setattr(preparation.time, "sleep", lambda _: os.rename(elsewhere, moved[0]))
+    found = prepare(DataSettings(str(csv)), tmp_path / "kept")
+    assert found.path == moved[0]
+    assert len(found.texts("train")) == 49
 
 
 def test_files_written_while_they_are_read_are_not_noted(csv, tmp_path, reads, monkeypatch):

@@ -33,3 +33,19 @@ def test_clean_data_are_said_to_be_clean_and_generated_ones_generated():
     assert plain.caveats == ("No repeated text, no conflicting label and no cut text was found.",)
     (made,) = datasets({"x": {"real": False, "note": "made up"}}, {})
     assert made.caveats == ("Made up.", "Generated, not written by people.")
+
+
+def test_a_fold_that_plays_test_and_odd_classes_are_caveats():
+    rule = "no official test split: fold 0 of 10, held out from train"
+    known = {
+        "test_rule": rule,
+        "look_alike_labels": ["'pos' and 'Pos'"],
+        "ignored_columns": ["text_pair"],
+    }
+    (found,) = datasets({"x": known}, {})
+    assert found.caveats == (
+        "Columns not read: text_pair.",
+        "Classes that look alike: 'pos' and 'Pos'.",
+        "No official test split: fold 0 of 10, held out from train.",
+    )
+    assert dict(found.origin)["Test split"] == rule

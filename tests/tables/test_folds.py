@@ -75,6 +75,30 @@ def test_every_sentence_is_tested_once(made):
     assert "30 sentences alone bring" in text
 
 
+def test_the_caption_names_the_folds_that_play_test_and_what_floors_chose_on_them(made):
+    experiment, records = made
+    rule = "no official test split: fold {} of 10, held out from train"
+    for cell in [*experiment.cells, *experiment.floors]:
+        fold, found = cell["settings"]["fold"], records[cell["spec"]]
+        found["data"] = found["data"] | {"test_rule": rule.format(fold)}
+        if cell["settings"]["model"] == "tfidf_logreg":
+            found["reason"] = f"by words, C = {10 if fold else 1}"
+    notes = build(experiment.tables[0], *made).notes
+    assert "Test: no official test split: folds 0, 1, 2 of 10, held out from train." in notes
+    said = " ".join(notes)
+    assert "by words, C = 1 (mr, 1 of 3 folds or carves); by words, C = 10 (mr, 2 of 3" in said
+
+
+def test_a_class_of_one_row_is_tested_in_no_fold(made):
+    """Of thirty rows one stays in train; three folds leave 29 sentences of test."""
+    experiment, records = made
+    for found in records.values():
+        counts = {"train": [10, 7, 1], "validation": [1, 1, 0], "test": [5, 5, 0]}
+        for split, each in counts.items():
+            found["data"]["splits"][split]["class_counts"] = each
+    assert "29 sentences alone bring" in " ".join(build(experiment.tables[0], *made).notes)
+
+
 def test_a_seed_that_lacks_a_fold_is_missing_with_the_reason(made):
     experiment, records = made
     failed = spec(experiment, heads=2, fold=2, seed=1)

@@ -1,0 +1,59 @@
+"""What a caption says about the floors: the rows below all others, which need no network."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from attn_nlp.store.records import Records
+from attn_nlp.tables.facts import Facts, label_of
+from attn_nlp.tables.grid import FLOOR, Grid
+from attn_nlp.tables.layout import Experiment, Layout, data_of
+
+
+def floor_notes(
+    grid: Grid, layout: Layout, resolved: Experiment, records: Records, facts: Facts
+) -> list[str]:
+    """That the last rows are floors, and what each of them chose on validation."""
+    if all(row.kind != FLOOR for row in grid.rows):
+        return []
+    plain = (
+        "The last rows are floors that need no network: one deterministic run each, not compared."
+    )
+    return [" ".join([plain, *_chosen(layout, resolved, records, facts)])]
+
+
+def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts) -> list[str]:
+    """ "TF-IDF chose on validation: by characters, C = 10 (THUCNews); by words, C = 1 (MR)." """
+    data = {data_of(each) for each in layout.settings()}
+    chose: dict[str, dict[str, Counter]] = {}
+    for floor in resolved.floors:
+        record = records.get(floor["spec"]) or {}
+        if data_of(floor["settings"]) in data and record.get("status") == "done":
+            of_model = chose.setdefault(str(floor["settings"]["model"]), {})
+            of_dataset = of_model.setdefault(str(floor["settings"]["dataset"]), Counter())
+            of_dataset[str(record.get("reason") or "")] += 1
+    said = []
+    for model, by_dataset in chose.items():
+        told: dict[str, list[str]] = {}
+        for name, counts in by_dataset.items():
+            for what, times in counts.items() if any(counts) else ():
+                more = f", {times} of {counts.total()} folds or carves" if len(counts) > 1 else ""
+                told.setdefault(what, []).append(label_of(facts, name) + more)
+        told.pop("", None)
+        if told:
+            one = len(by_dataset) == 1 and len(told) == 1
+            choices = [what + ("" if one else f" ({'; '.join(on)})") for what, on in told.items()]
+            said.append(f"{floor_label(model)[0]} chose on validation: {'; '.join(choices)}.")
+    return said
+
+
+def floor_label(name: str) -> tuple[str, str]:
+    """Label and source of a floor."""
+    from attn_nlp import registry
+    from attn_nlp.mistakes import Mistake
+
+    try:
+        part = registry.find("model", name)
+    except Mistake:  # an old store may hold a floor that is gone
+        return name, ""
+    return part.label, part.cite
