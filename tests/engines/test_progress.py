@@ -48,7 +48,7 @@ def test_a_note_is_one_line_that_names_its_cell():
     stream = io.StringIO()
     with Progress(1, 0, stream) as progress:
         progress.note(JOB, "two\nlines, \x1b[31mred\u202e")
-    assert stream.getvalue() == "attn-nlp: fake heads=1: two lines,  [31mred \n"
+    assert stream.getvalue() == "attn-nlp: fake heads=1: two lines, [31mred\n"
 
 
 def test_a_run_without_anything_to_do_is_silent():

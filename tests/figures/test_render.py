@@ -11,6 +11,7 @@ import pytest
 from attn_nlp.catalogue.lookup import one
 from attn_nlp.figures import mechanism, plate, save
 from attn_nlp.figures.render import LOOKS
+from attn_nlp.mistakes import Mistake
 
 SCRIPT = """
 import sys
@@ -70,5 +71,5 @@ def test_looks_differ_without_colour():
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(Mistake, match="file is no folder"):
         save(plate(), tmp_path / "file")
