@@ -32,31 +32,8 @@ _STYLE = re.compile(r"(\x1b\[[0-9;]*m)")  # colors, as `tables.lines` writes the
 SUBSTITUTES = "attn_nlp.substitutes"
 # What tables are made of, in letters that every encoding has. Each mark of a verdict keeps one of
 # its own: a question mark would turn "better" into "undecided".
-_PLAIN = {
-    "▲": "^",
-    "▼": "v",
-    "△": "(^)",
-    "▽": "(v)",
-    "–": "-",
-    "—": "-",
-    "−": "-",
-    "·": ".",
-    "±": "+/-",
-    "×": "x",
-    "√": "sqrt ",
-    "…": "...",
-    "≥": ">=",
-    "≤": "<=",
-    "≈": "~",
-    "█": "#",
-    "░": ".",
-    "→": "->",
-    "‘": "'",
-    "’": "'",
-    "“": '"',
-    "”": '"',
-    "\u00a0": " ",
-}
+_PLAIN = "▲^ ▼v △(^) ▽(v) –- —- −- ·. ±+/- ×x √sqrt …... ≥>= ≤<= ≠!= ≈~ ²^2 •* ─- █# ░. →-> ‘' ’'"
+_PLAIN_LETTERS = {each[0]: each[1:] for each in _PLAIN.split()}
 
 
 class Unread(Exception):
@@ -180,7 +157,7 @@ def _substitutes(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
-    return "".join(_PLAIN.get(each, _number(each)) for each in lacking), error.end
+    return "".join(_PLAIN_LETTERS.get(each, _number(each)) for each in lacking), error.end
 
 
 def _number(letter: str) -> str:

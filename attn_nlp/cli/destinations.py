@@ -154,7 +154,7 @@ def _is_text(head: bytes) -> bool:
     if b"\0" in head or head.startswith((b"%PDF", b"PAR1")):
         return False
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # the last letter may be cut
+        codecs.getincrementaldecoder("utf-8")().decode(head, len(head) < _LOOK)  # else it is cut
     except UnicodeDecodeError:
         return False
     return True

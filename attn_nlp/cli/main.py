@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _status(given: list[str]) -> int:
+    printed = sys.stdout
     try:
         result = commands.main(given, "attn-nlp", standalone_mode=False, obj=given)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -73,10 +74,11 @@ def _status(given: list[str]) -> int:
         return _say("interrupted.", INTERRUPTED)
     except wording.Unread:
         return UNREAD
-    except SystemExit as error:  # click's answer to a pipe that is closed while it prints help
-        if isinstance(error.__context__, BrokenPipeError):
-            return UNREAD
-        raise
+    except SystemExit:
+        if sys.stdout is printed:
+            raise
+        sys.stdout = printed  # click puts another there when nobody reads the help that it prints
+        return UNREAD
     except Exception as error:
         # Imported late: most commands never touch a store.
         from attn_nlp.store import StoreError

@@ -51,12 +51,11 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp.store import Store
 
     options.check_source(file, name, overrides)
-    check_report(out, store=store_path)
-    if not store_path.exists():
-        wording.warn(f"there is no store {store_path} yet.")
     with Store.read(store_path) as store:
         resolved = store.settled(options.resolve_or_find(file, name, overrides, store))
         check_report(out, store=store_path, resolved=resolved)
+        if not store_path.exists():
+            wording.warn(f"there is no store {store_path} yet.")
         records = store.records(wanted(resolved), reports.COLUMNS)
     shown = file or Path(f"{name}.py")
     options_given = _words(overrides)

@@ -70,12 +70,12 @@ def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **vi
 
     gc.disable()  # a table of many cells makes no cycles, and looking for them takes a sixth of it
     options.check_source(file, name, overrides)
-    check_output(format, out, store_path)
     view = _view_of(views)
-    if not store_path.exists():
-        wording.warn(f"there is no store {store_path} yet.")
     with Store.read(store_path) as store:
         resolved = options.resolve_or_find(file, name, overrides, store)
+        check_output(format, out, store_path, resolved)
+        if not store_path.exists():
+            wording.warn(f"there is no store {store_path} yet.")
         write(
             resolved,
             store,
