@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -53,6 +54,16 @@ def test_the_svg_is_well_formed_and_needs_no_font(tmp_path):
     assert "path" in kinds
     assert not kinds & {"text", "script", "image"}
     assert "Three mechanisms of attention" in path.read_text()
+
+
+def test_a_label_of_the_users_own_cannot_break_a_file(tmp_path):
+    """XML allows few control characters, and a screen obeys those that turn text around."""
+    part = dataclasses.replace(one("query_mix"), label="La\x1b[31mbel\x07\u202e", cite="a\x00b")
+    for path in save(mechanism(part), tmp_path):
+        content = path.read_bytes()
+        assert b"La[31mbel" in content
+        assert not any(each in content for each in (b"\x1b[31m", b"bel\x07", b"bel\xe2\x80\xae"))
+    ElementTree.parse(tmp_path / "mixer-query_mix.svg")
 
 
 def luminance(colour: str) -> float:
