@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attn_nlp.mistakes import Mistake
 from attn_nlp.outputs import check_writable, descriptor
@@ -44,6 +44,18 @@ def check(
     Raises:
       Mistake: one line that says what stands there.
     """
+    check_inputs(out, store, resolved)
+    check_writable(out)
+    if os.path.isfile(out) and descriptor(out) is None:  # an open file is added to
+        _check_kind(out, kind)
+
+
+def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> None:
+    """Refuse the store, code and data of the command, under whatever name.
+
+    Raises:
+      Mistake: one line that says what stands there.
+    """
     real = os.path.realpath(out)
     if store is not None and _belongs_to(out, real, store):
         raise _refusal(out, "belongs to the store")
@@ -57,9 +69,6 @@ def check(
                 raise _refusal(out, f"lies in the folder of dataset {name!r}")
             if out.exists() and any(_same_file(out, each) for each in place.rglob("*")):
                 raise _refusal(out, f"is a file of dataset {name!r}")
-    check_writable(out)
-    if os.path.isfile(out) and descriptor(out) is None:  # an open file is added to
-        _check_kind(out, kind)
 
 
 def format_of(format: str | None, out: Path | None) -> str:
@@ -85,15 +94,16 @@ def format_of(format: str | None, out: Path | None) -> str:
     return format or named or _without_ending(out, by_ending, ", or give --format")
 
 
-def check_report(out: Path, **inputs: Any) -> None:
+def check_report(out: Path, store: Path, resolved: Resolved) -> None:
     """The same for a report, which has one format.
 
     Raises:
       Mistake: another ending than .html, or what `check` refuses.
     """
+    check_inputs(out, store, resolved)
     if out.suffix.lower() != ".html":
         _without_ending(out, [".html"])
-    check(out, "html", **inputs)
+    check(out, "html", store=store, resolved=resolved)
 
 
 def _without_ending(out: Path, known: Iterable[str], more: str = "") -> str:

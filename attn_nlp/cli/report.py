@@ -53,7 +53,7 @@ def report(file, name, overrides, store_path, out) -> None:
     options.check_source(file, name, overrides)
     with Store.read(store_path) as store:
         resolved = store.settled(options.resolve_or_find(file, name, overrides, store))
-        check_report(out, store=store_path, resolved=resolved)
+        check_report(out, store_path, resolved)
         if not store_path.exists():
             wording.warn(f"there is no store {store_path} yet.")
         records = store.records(wanted(resolved), reports.COLUMNS)

@@ -92,6 +92,8 @@ def check_output(
     """Refuse what cannot or must not be written, before anything is trained; else the format."""
     from attn_nlp.cli import destinations
 
+    if out is not None:
+        destinations.check_inputs(out, store, resolved)
     found = destinations.format_of(format, out)
     if out is not None:
         destinations.check(out, found, store=store, resolved=resolved)
