@@ -173,6 +173,7 @@ def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
     [
         (["table", "fake.py", "--out", "x.docx"], "its ending '.docx' names no format; end it in"),
         (["table", "fake.py", "--out", "x.pdf"], ".csv, .html, .json, .md, .tex, .txt, or give"),
+        (["table", "fake.py", "--out", "x" * 300], "it has no ending"),
         (["run", "fake.py", "--out", "x"], "it has no ending, which names no format"),
         (["report", "fake.py", "--out", "x.pdf"], "names no format; end it in .html."),
         (["table", "fake.py", "--out", STORE], "belongs to the store"),

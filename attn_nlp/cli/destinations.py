@@ -67,7 +67,7 @@ def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> No
         if place.is_dir():
             if Path(os.path.realpath(place)) in Path(real).parents:
                 raise _refusal(out, f"lies in the folder of dataset {name!r}")
-            if out.exists() and any(_same_file(out, each) for each in place.rglob("*")):
+            if os.path.exists(out) and any(_same_file(out, each) for each in place.rglob("*")):
                 raise _refusal(out, f"is a file of dataset {name!r}")
 
 
@@ -108,7 +108,7 @@ def check_report(out: Path, store: Path, resolved: Resolved) -> None:
 
 def _without_ending(out: Path, known: Iterable[str], more: str = "") -> str:
     """A terminal and a pipe need no ending."""
-    if descriptor(out) is None and (out.is_file() or not out.exists()):
+    if descriptor(out) is None and (os.path.isfile(out) or not os.path.exists(out)):
         ending = f"its ending {out.suffix!r}" if out.suffix else "it has no ending, which"
         raise Mistake(
             f"--out {out}: {ending} names no format; end it in {', '.join(sorted(known))}{more}."

@@ -51,11 +51,6 @@ def test_a_note_is_one_line_that_names_its_cell():
     assert stream.getvalue() == "attn-nlp: fake heads=1: two lines, [31mred\n"
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
 def test_a_live_display_obeys_no_label():
     stream = Terminal()
     job = Job("s", {}, "", "p", label="\x1b]0;pwn\x07la\x9bbel\u202e\ud800\nnext")
