@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pty
 import re
@@ -62,6 +63,14 @@ def test_a_look_counts_and_shows_the_means_so_far(run):
     assert [line.split()[0] for line in lines[3:5]] == ["encoder", "encoder"]
     # The baseline over its first three seeds: .70, .71, .72.
     assert re.search(r"1/sqrt\(D\) +71\.0 ±2\.5 \(3 of 7\)", found.text)
+
+
+def test_a_name_is_one_line_that_no_terminal_obeys(run):
+    """The live view takes colors from the text, so that they must be ours."""
+    path, resolved, *_ = run
+    named = dataclasses.replace(resolved, name="a\x1b[31m\x1b]0;pwn\x07\nb")
+    assert look(named, path).text.startswith("a[31m]0;pwn b: 20 done")
+    assert "\x1b]" not in look(named, path, colour=True).text
 
 
 def test_the_time_left_is_an_estimate(tmp_path):

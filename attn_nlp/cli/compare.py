@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from attn_nlp import wording
 from attn_nlp.cli import options, show
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def diff(first, second, as_json) -> int:
             raise Mistake(f"there is no store {path}; diff takes two files that are there.")
     with Store.read(first) as one, Store.read(second) as other:
         found = compare(one, other)
-    click.echo(show.as_text(_as_json(found)) if as_json else _as_text(found, first, second))
+    if as_json:
+        wording.show(show.as_text(_as_json(found)))
+    else:
+        wording.show(_as_text(found, first, second))
     return 0 if found.same else DIFFER
 
 

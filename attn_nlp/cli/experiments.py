@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from attn_nlp import wording
 from attn_nlp.cli import options, show
 
 if TYPE_CHECKING:
@@ -62,30 +63,30 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
             "assumption": found.assumption,
             "stars": [vars(s) for s in stars(resolved)],
         }
-        click.echo(show.as_text(said))
+        wording.show(show.as_text(said))
         return
     from attn_nlp.engines.progress import duration
 
     to_do = found.counts["to do"]
     floors = f", {found.floors} of them floors" if found.floors else ""
-    click.echo(f"{found.name}: {show.counted(found.counts)}{floors}")
+    wording.say(f"{found.name}: {show.counted(found.counts)}{floors}")
     if found.trials:
-        click.echo(
+        wording.say(
             f"tuned: {found.trials} trials on validation; of the cells to do, {found.open} take "
             "the values that the trials choose"
         )
     if to_do:
-        click.echo(f"programs to compile: {found.programs}")
-        click.echo(
+        wording.say(f"programs to compile: {found.programs}")
+        wording.say(
             f"time: about {duration(found.seconds)} on {found.workers} workers, an estimate; the "
             f"pace of {found.measured} of {to_do} cells is known from the store"
         )
-        click.echo(f"memory: about {show.size(found.memory_bytes)}, an estimate")
-        click.echo(f"the estimate {found.assumption}")
+        wording.say(f"memory: about {show.size(found.memory_bytes)}, an estimate")
+        wording.say(f"the estimate {found.assumption}")
     for reason, cells in found.skipped.items():
-        click.echo(f"skipped: {cells} cells: {reason}")
+        wording.say(f"skipped: {cells} cells: {reason}")
     for each in stars(resolved):
-        click.echo(each.sentence)
+        wording.say(each.sentence)
 
 
 @click.command()
@@ -116,8 +117,8 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
 
     if in_process and workers:
         raise click.UsageError("--in-process has no workers; leave out --workers.")
-    check_output(format, out)
     resolved = options.resolve(file, overrides)
+    check_output(format, out, store_path, resolved)
     with Store.open(store_path) as store:
         summary = train(
             resolved,
@@ -128,8 +129,8 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
             retry_failed=retry_failed,
         )
         if summary.signal:
-            _say(f"interrupted; {show.counted(summary.counts)}. To go on where it stopped:")
-            click.echo("  " + shlex.join(["attn-nlp", *given]), err=True)
+            wording.warn(f"interrupted; {show.counted(summary.counts)}. To go on where it stopped:")
+            wording.warn("  " + shlex.join(["attn-nlp", *given]), before="")
             return summary.status
         write(resolved, store, format=format, out=out)
         _say_bad(store.settled(resolved), store, summary, file)
@@ -165,16 +166,16 @@ def status(file, overrides, store_path, as_json) -> None:
             found = [options.resolve(file, overrides)]
         entries = [_status_of(store.settled(resolved), store) for resolved in found]
     if as_json:
-        click.echo(show.as_text(entries))
+        wording.show(show.as_text(entries))
     elif not entries:
-        click.echo(f"no experiment in store {store_path} yet")
+        wording.say(f"no experiment in store {store_path} yet")
     else:
         names = [name for name in entries[0] if name != "reasons"]
         rows = [[entry[name] for name in names] for entry in entries]
-        click.echo(show.columns([names, *rows]))
+        wording.show(show.columns([names, *rows]))
         for entry in entries if file else ():
             for each in entry["reasons"]:
-                click.echo(f"{each['status']}: {each['cell']}: {each['reason']}")
+                wording.say(f"{each['status']}: {each['cell']}: {each['reason']}")
 
 
 def _status_of(resolved: Resolved, store: Store) -> dict:
@@ -204,13 +205,9 @@ def _say_bad(resolved: Resolved, store: Store, summary: Summary, file: Path) -> 
     if not any(bad.values()):
         return
     entry = _status_of(resolved, store)
-    _say(f"{show.counted(bad)}; 'attn-nlp status {file}' lists them. Reasons:")
+    wording.warn(f"{show.counted(bad)}; 'attn-nlp status {file}' lists them. Reasons:")
     reasons = Counter(each["reason"] for each in entry["reasons"])
     for reason, count in reasons.most_common(_REASONS):
-        click.echo(f"  {count} x {reason}", err=True)
+        wording.warn(f"  {count} x {reason}", before="")
     if bad["failed"]:
-        click.echo("  --retry-failed trains failed cells again.", err=True)
-
-
-def _say(message: str) -> None:
-    click.echo(f"attn-nlp: {message}", err=True)
+        wording.warn("  --retry-failed trains failed cells again.", before="")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from attn_nlp import wording
 from attn_nlp.cli import options
 
 _out = click.option(
@@ -107,6 +109,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
       attn-nlp figure results experiments/scaling.py --kind sweep --axis learning_rate
       attn-nlp figure results --name scaling --kind curves --out pictures
     """
+    from attn_nlp.cli.destinations import check
     from attn_nlp.figures import results as drawing
     from attn_nlp.mistakes import Mistake
     from attn_nlp.plan import wanted
@@ -129,45 +132,45 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     absent = []
     for made in drawing.figures_of(resolved, records, kinds or None, axis):
         if isinstance(made, drawing.Drawn):
-            _write(made.figure, folder, f"{resolved.name}-{made.name}", formats)
+            paths = [folder / f"{_stem(resolved.name)}-{made.name}.{each}" for each in formats]
+            for path, format in zip(paths, formats, strict=True):
+                check(path, format, store=store_path, resolved=resolved)
+            _write(made.figure, paths)
             drawn.add(made.kind)
         else:
             absent.append(made)
     for made in absent:
         if not everything and made.kind not in drawn:
             raise Mistake(_without(made))
-        click.echo(f"attn-nlp: {_without(made)}", err=True)
+        wording.warn(_without(made))
     if not drawn:
         raise Mistake(f"no figure of {resolved.name!r} can be drawn from what is stored yet.")
 
 
 def _without(made) -> str:
     """Why a figure is missing, in one line."""
-    from attn_nlp.tables.text import clean
-
-    return clean(f"no {made.name} of {made.title!r}: {made.reason}.")
+    return f"no {made.name} of {made.title!r}: {made.reason}."
 
 
-def _write(figure, folder: Path, stem: str, formats: tuple[str, ...]) -> None:
+def _stem(name: str) -> str:
+    """How the files of an experiment begin; a store of others may name it like a path."""
+    return wording.clean(name).replace("/", "_")
+
+
+def _write(figure, paths: Sequence[Path]) -> None:
     """The files of a figure, each whole; and what of it no font could draw."""
-    from attn_nlp.cli.tables import replace
     from attn_nlp.figures.results import boxed, file_bytes
-    from attn_nlp.mistakes import Mistake
+    from attn_nlp.outputs import replace
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Mistake(f"cannot write to {folder}: {error.strerror}.") from error
-    for format in formats:
-        path = folder / f"{stem}.{format}"
-        replace(path, file_bytes(figure, format))
-        click.echo(path)
+    for path in paths:
+        replace(path, file_bytes(figure, path.suffix[1:]))
+        wording.say(path)
     letters = boxed(figure)
-    if letters and "png" in formats:
-        click.echo(
-            f"attn-nlp: no font on this machine has {letters[:20]!r}; {stem}.png shows boxes for "
-            "them. Install one that has, such as Noto Sans CJK.",
-            err=True,
+    drawn = [path.name for path in paths if path.suffix == ".png"]
+    if letters and drawn:
+        wording.warn(
+            f"no font on this machine has {letters[:20]!r}; {drawn[0]} shows boxes for them. "
+            "Install one that has, such as Noto Sans CJK."
         )
 
 
@@ -183,12 +186,10 @@ def _formats(format: str | None) -> tuple[str, ...]:
 
 
 def _save(drawing, folder: Path, formats: tuple[str, ...]) -> None:
+    from attn_nlp.cli.destinations import check
     from attn_nlp.figures import save
-    from attn_nlp.mistakes import Mistake
 
-    try:
-        paths = save(drawing, folder, formats)
-    except OSError as error:
-        raise Mistake(f"cannot write to {folder}: {error.strerror}.") from error
-    for path in paths:
-        click.echo(path)
+    for format in formats:
+        check(folder / f"{drawing.name}.{format}", format)
+    for path in save(drawing, folder, formats):
+        wording.say(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from attn_nlp import wording
 from attn_nlp.cli import options, show
 
 
@@ -31,7 +32,7 @@ def parts(name, markdown, as_json) -> None:
     if markdown:
         from attn_nlp.catalogue.markdown import markdown as all_parts
 
-        click.echo(all_parts(), nl=False)
+        wording.show(all_parts())
     elif name in (None, *registry.SLOTS):
         _list(registry.parts(name), as_json)
     else:
@@ -41,10 +42,10 @@ def parts(name, markdown, as_json) -> None:
 def _list(found, as_json: bool) -> None:
     entries = [part.entry() for part in found]
     if as_json:
-        click.echo(show.as_text(entries))
+        wording.show(show.as_text(entries))
         return
     names = ["slot", "name", "label", "citation"]
-    click.echo(show.columns([names, *([entry[name] for name in names] for entry in entries)]))
+    wording.show(show.columns([names, *([entry[name] for name in names] for entry in entries)]))
 
 
 def _tell(name: str, as_json: bool) -> None:
@@ -57,7 +58,7 @@ def _tell(name: str, as_json: bool) -> None:
     else:
         from attn_nlp.catalogue.page import page
 
-        click.echo("\n\n".join(map(page, found)))
+        wording.show("\n\n".join(map(page, found)))
 
 
 @click.command()
@@ -86,11 +87,14 @@ def datasets(name, as_json) -> None:
             "classes": list(prepared.class_names),
             **prepared.facts,
         }
-        click.echo(show.as_text(found) if as_json else show.nested(found))
+        if as_json:
+            wording.show(show.as_text(found))
+        else:
+            wording.show(show.nested(found))
         return
     entries = [source.facts() for source in sources()]
     if as_json:
-        click.echo(show.as_text(entries))
+        wording.show(show.as_text(entries))
         return
     names = ["name", "label", "language", "licence"]
     rows = [
@@ -100,4 +104,4 @@ def datasets(name, as_json) -> None:
         ]
         for entry in entries
     ]
-    click.echo(show.columns([[*names, "from"], *rows]))
+    wording.show(show.columns([[*names, "from"], *rows]))

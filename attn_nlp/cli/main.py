@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from attn_nlp import __version__
+from attn_nlp import __version__, wording
+from attn_nlp.cli import streams
 from attn_nlp.cli.compare import diff
 from attn_nlp.cli.experiments import plan, run, status
 from attn_nlp.cli.figures import figure
@@ -21,6 +22,7 @@ from attn_nlp.cli.watch import watch
 from attn_nlp.mistakes import Mistake
 
 MISTAKE, STORE, INTERRUPTED = 2, 4, 130
+UNREAD = 141  # as a shell says that a pipe was closed by its reader
 # What the system says of a disk, which is no fault of the code.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -50,10 +52,19 @@ for _command in (
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say, by default those of the process; the exit status."""
     given = list(sys.argv[1:] if argv is None else argv)
+    streams.prepare()
+    try:
+        return _status(given)
+    finally:
+        streams.settle()
+
+
+def _status(given: list[str]) -> int:
+    printed = sys.stdout
     try:
         result = commands.main(given, "attn-nlp", standalone_mode=False, obj=given)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        wording.tell(sys.stderr, error.format_message())
         return MISTAKE
     except click.ClickException as error:
         return _say(error.format_message(), MISTAKE)
@@ -61,15 +72,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(error), MISTAKE)
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted.", INTERRUPTED)
+    except wording.Unread:
+        return UNREAD
+    except SystemExit:
+        if sys.stdout is printed:
+            raise
+        sys.stdout = printed  # click puts another there when nobody reads the help that it prints
+        return UNREAD
     except Exception as error:
         # Imported late: most commands never touch a store.
         from attn_nlp.store import StoreError
 
         if isinstance(error, StoreError):
             return _say(str(error), STORE)
-        if isinstance(error, OSError) and error.errno in _DISK:
+        if isinstance(error, OSError) and (
+            isinstance(error, wording.Unwritable) or error.errno in _DISK
+        ):
             where = f"{error.filename}: " if error.filename else ""
             return _say(f"{where}{error.strerror}; what was stored before is intact.", STORE)
+        sys.excepthook = streams.print_fault
         raise
     return result if isinstance(result, int) else 0
 
@@ -90,5 +111,5 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str, status: int) -> int:
-    click.echo("attn-nlp: " + " ".join(message.split()), err=True)
+    wording.warn(" ".join(message.split()))
     return status

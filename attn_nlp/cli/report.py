@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from attn_nlp import wording
 from attn_nlp.cli import options
 
 if TYPE_CHECKING:
@@ -43,17 +44,18 @@ def report(file, name, overrides, store_path, out) -> None:
       attn-nlp report --name scaling --store runs/attn_nlp.sqlite
     """
     from attn_nlp import report as reports
-    from attn_nlp.cli.tables import check_output, replace
+    from attn_nlp.cli.destinations import check_report
     from attn_nlp.engines.environment import cache_folder
+    from attn_nlp.outputs import descriptor, replace
     from attn_nlp.plan import wanted
     from attn_nlp.store import Store
 
     options.check_source(file, name, overrides)
-    check_output(None, out)
-    if not store_path.exists():
-        click.echo(f"attn-nlp: there is no store {store_path} yet.", err=True)
     with Store.read(store_path) as store:
         resolved = store.settled(options.resolve_or_find(file, name, overrides, store))
+        check_report(out, store_path, resolved)
+        if not store_path.exists():
+            wording.warn(f"there is no store {store_path} yet.")
         records = store.records(wanted(resolved), reports.COLUMNS)
     shown = file or Path(f"{name}.py")
     options_given = _words(overrides)
@@ -67,7 +69,8 @@ def report(file, name, overrides, store_path, out) -> None:
     )
     text = reports.page(made)
     replace(out, text)
-    click.echo(f"{out} ({len(text.encode()) / 1e6:.1f} MB)")
+    if descriptor(out) is None:
+        wording.say(f"{out} ({len(text.encode()) / 1e6:.1f} MB)")
 
 
 _FROM_STORE = (

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from attn_nlp import wording
+
 
 def columns(rows: Sequence[Sequence[object]]) -> str:
     """Rows of cells, left-aligned by what a terminal shows; Chinese letters are two wide."""
     from rich.cells import cell_len
 
-    texts = [[str(cell) for cell in row] for row in rows]
+    texts = [[wording.clean(str(cell)) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
     lines = (
         "  ".join(
@@ -42,8 +44,8 @@ def size(count: int) -> str:
 
 
 def as_text(value: object) -> str:
-    """JSON for people and programs."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """JSON for people and programs; what a terminal would obey is written as an escape."""
+    return wording.escaped_json(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def nested(value: Mapping, indent: str = "") -> str:
@@ -51,9 +53,9 @@ def nested(value: Mapping, indent: str = "") -> str:
     lines = []
     for key, each in value.items():
         if isinstance(each, Mapping):
-            lines += [f"{indent}{key}:", nested(each, indent + "  ")]
+            lines += [wording.clean(f"{indent}{key}:"), nested(each, indent + "  ")]
         elif isinstance(each, list | tuple):
-            lines.append(f"{indent}{key}: {', '.join(map(str, each))}")
+            lines.append(wording.clean(f"{indent}{key}: {', '.join(map(str, each))}"))
         else:
-            lines.append(f"{indent}{key}: {'' if each is None else each}")
+            lines.append(wording.clean(f"{indent}{key}: {'' if each is None else each}"))
     return "\n".join(line for line in lines if line)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
+from attn_nlp import wording
 from attn_nlp.cli import options, show
 
 FOUND = 3
@@ -32,20 +34,20 @@ def doctor(store_path, mend, as_json) -> int:
     done = repair(store_path) if mend else []
     found = examine(store_path)
     if as_json:
-        click.echo(show.as_text({"findings": [vars(each) for each in found], "repaired": done}))
+        wording.show(show.as_text({"findings": [vars(each) for each in found], "repaired": done}))
     else:
         for each in done:
-            click.echo(f"repaired: {each}")
+            wording.say(f"repaired: {each}")
         for each in found:
             cells = ", ".join(spec[:12] for spec in each.specs[:5])
             more = ", ..." if len(each.specs) > 5 else ""
-            click.echo(
+            wording.say(
                 f"{'damage' if each.grave else 'note'}: {each.says}"
                 + (f" Cells: {cells}{more}." if cells else "")
                 + (f" --repair will {each.repair}." if each.repair else "")
             )
         if not found:
-            click.echo(f"store {store_path} is sound")
+            wording.say(f"store {store_path} is sound")
     return FOUND if any(each.grave for each in found) else 0
 
 
@@ -70,8 +72,10 @@ def export(file, overrides, store_path, out) -> None:
       attn-nlp export --out paper.sqlite
       attn-nlp export experiments/scaling.py --out scaling.sqlite
     """
+    from attn_nlp.cli.destinations import check
     from attn_nlp.experiment.load import Overrides
     from attn_nlp.mistakes import Mistake
+    from attn_nlp.outputs import make_folder
     from attn_nlp.store import Store
     from attn_nlp.store.exchange import export as copy
 
@@ -80,10 +84,13 @@ def export(file, overrides, store_path, out) -> None:
         raise Mistake("options that change an experiment need its FILE; give it first.")
     if out.exists():
         raise Mistake(f"{out} exists already; choose another name, or merge into it.")
+    check(out, "store", store=store_path)
     wanted = None if file is None else [options.resolve(file, overrides)]
+    target = Path(os.path.realpath(out))  # a link stays
+    make_folder(target)
     with Store.read(store_path) as store:
-        cells = copy(store, out, wanted)
-    click.echo(f"{cells} cells written to {out}")
+        cells = copy(store, target, wanted)
+    wording.say(f"{cells} cells written to {out}")
 
 
 @click.command()
@@ -115,7 +122,7 @@ def merge(stores, store_path) -> None:
                 "known already": found.known,
                 "left out, since a run trains them now": found.kept_back,
             }
-            click.echo(f"{each}: {show.counted(counts)}")
+            wording.say(f"{each}: {show.counted(counts)}")
 
 
 @click.command()
@@ -131,4 +138,4 @@ def seal(store_path) -> None:
 
     options.existing(store_path)
     fold(store_path)
-    click.echo(f"store {store_path} is sealed")
+    wording.say(f"store {store_path} is sealed")

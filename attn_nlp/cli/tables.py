@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from attn_nlp import wording
 from attn_nlp.cli import options
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from attn_nlp.store import Store
     from attn_nlp.tables import Grid
 
-DEFAULT_FORMAT = "terminal"
 SHOWN = (
     *("status", "reason", "validation", "test", "data", "provenance"),
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
@@ -71,12 +70,12 @@ def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **vi
 
     gc.disable()  # a table of many cells makes no cycles, and looking for them takes a sixth of it
     options.check_source(file, name, overrides)
-    check_output(format, out)
     view = _view_of(views)
-    if not store_path.exists():
-        click.echo(f"attn-nlp: there is no store {store_path} yet.", err=True)
     with Store.read(store_path) as store:
         resolved = options.resolve_or_find(file, name, overrides, store)
+        check_output(format, out, store_path, resolved)
+        if not store_path.exists():
+            wording.warn(f"there is no store {store_path} yet.")
         write(
             resolved,
             store,
@@ -87,15 +86,18 @@ def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **vi
         )
 
 
-def check_output(format: str | None, out: Path | None) -> None:
-    """Refuse a format or a file that cannot be written, before anything is trained for it."""
-    from attn_nlp.mistakes import Mistake, unknown
-    from attn_nlp.tables.formats import FORMATS
+def check_output(
+    format: str | None, out: Path | None, store: Path, resolved: Resolved | None = None
+) -> str:
+    """Refuse what cannot or must not be written, before anything is trained; else the format."""
+    from attn_nlp.cli import destinations
 
-    if format is not None and format not in FORMATS:
-        raise unknown("table format", format, FORMATS)
-    if out is not None and not out.absolute().parent.is_dir():
-        raise Mistake(f"--out {out}: there is no folder {out.parent}; make it first.")
+    if out is not None:
+        destinations.check_inputs(out, store, resolved)
+    found = destinations.format_of(format, out)
+    if out is not None:
+        destinations.check(out, found, store=store, resolved=resolved)
+    return found
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,12 @@ def write(
 ) -> None:
     """Write the tables to standard output, or whole to a file."""
     from attn_nlp.mistakes import Mistake
+    from attn_nlp.outputs import replace
     from attn_nlp.plan import wanted
     from attn_nlp.tables.formats import render
     from attn_nlp.tables.quantities import quantity
 
+    chosen = check_output(format, out, store.path, resolved)
     view = view or _view_of({})
     resolved = store.settled(resolved)
     columns = view.columns
@@ -154,51 +158,17 @@ def write(
     if not grids:
         raise Mistake("nothing of this experiment has run yet, so that its classes are not known.")
     terminal = out is None and sys.stdout.isatty()
+    colour = terminal and "NO_COLOR" not in os.environ
     text = render(
         grids,
-        format or _format_of(out),
+        chosen,
         width=shutil.get_terminal_size().columns if terminal else None,
-        colour=terminal and "NO_COLOR" not in os.environ,
+        colour=colour,
         safe_spreadsheet=safe_spreadsheet,
     )
     if not text.endswith("\n"):
         text += "\n"
     if out is None:
-        click.echo(text, nl=False)
+        wording.show(text, exact=chosen == "csv", styled=colour)
     else:
         replace(out, text)
-
-
-def replace(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never half of it."""
-    from attn_nlp.faults import point
-    from attn_nlp.mistakes import Mistake
-
-    try:
-        handle, unfinished = tempfile.mkstemp(dir=path.absolute().parent, prefix=".writing-")
-        try:
-            with open(handle, "wb") as file, point("output.write"):
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                with point("output.fsync"):
-                    os.fsync(file.fileno())
-            os.chmod(unfinished, 0o666 & ~_umask())
-            with point("output.rename"):
-                os.replace(unfinished, path)
-        finally:
-            Path(unfinished).unlink(missing_ok=True)
-    except OSError as error:
-        raise Mistake(f"cannot write {path}: {error.strerror}.") from error
-
-
-def _format_of(out: Path | None) -> str:
-    from attn_nlp.tables.formats import FORMATS, suffix
-
-    by_suffix = {suffix(name): name for name in FORMATS}
-    return by_suffix.get(out.suffix if out else "", DEFAULT_FORMAT)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from attn_nlp import wording
 from attn_nlp.cli import options, show
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def watch(file, name, overrides, store_path, once, every) -> None:
         resolved = options.resolve_or_find(file, name, overrides, store)
     if once or not sys.stdout.isatty():
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        click.echo(look(resolved, store_path, width=width).text, nl=False)
+        wording.show(look(resolved, store_path, width=width).text)
         return
     from rich.console import Console
     from rich.live import Live
@@ -105,6 +106,7 @@ def look(
         lines, left = _progress(resolved, store)
         grids = _so_far(resolved, store)
     tables = render(grids, "terminal", width=width, colour=colour)
+    lines = [wording.clean(line) for line in lines]
     return Look("\n".join([*lines, "", _MEANS, "", tables]), left)
 
 

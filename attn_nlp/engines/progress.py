@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import IO
 
 from attn_nlp.engines.job import Job
+from attn_nlp.wording import clean, tell
 
 _LINE_SECONDS = 20.0
 
@@ -41,7 +42,7 @@ class Progress:
         self._live = None
 
     def __enter__(self) -> Progress:
-        if self._stream.isatty() and self._before < self._total:
+        if self._stream is not None and self._stream.isatty() and self._before < self._total:
             from rich.console import Console
             from rich.live import Live
 
@@ -87,7 +88,7 @@ class Progress:
             from rich.text import Text
 
             running = [f"  {label}" for _, label in sorted(self._now.items())]
-            self._live.update(Text("\n".join([self.line(), *running])))
+            self._live.update(Text("\n".join(map(clean, [self.line(), *running]))))
         elif self._clock() - self._last >= _LINE_SECONDS:
             self._last = self._clock()
             self._write(self.line())
@@ -95,14 +96,13 @@ class Progress:
     def say(self, text: str) -> None:
         """Write a line of its own, above the live display where there is one."""
         if self._live is not None:
-            self._live.console.print(f"attn-nlp: {text}", markup=False, highlight=False)
+            self._live.console.print(f"attn-nlp: {clean(text)}", markup=False, highlight=False)
         else:
             self._write(text)
 
     def note(self, job: Job | None, text: str) -> None:
-        """Say what a cell wants a person to know, in one line that a terminal cannot obey."""
-        shown = "".join(c if c.isprintable() else " " for c in text)
-        self.say(f"{job.label}: {shown}" if job is not None and job.label else shown)
+        """Say what a cell wants a person to know, in one line that names the cell."""
+        self.say(f"{job.label}: {text}" if job is not None and job.label else text)
 
     def line(self) -> str:
         """Everything in one line."""
@@ -128,7 +128,7 @@ class Progress:
         )
 
     def _write(self, line: str) -> None:
-        print(f"attn-nlp: {line}", file=self._stream, flush=True)
+        tell(self._stream, f"attn-nlp: {clean(line)}")
 
 
 def duration(seconds: float) -> str:

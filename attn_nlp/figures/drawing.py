@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from attn_nlp.figures.fonts import properties, quiet
+from attn_nlp.wording import clean, without_controls
 
 LEADING = 1.32  # line height over font size
 PAD_X, PAD_Y = 6.0, 4.5
@@ -34,6 +35,10 @@ class Text:
     bold: bool = False
     mono: bool = False
     grey: bool = False
+
+    def __post_init__(self) -> None:
+        """A part of the user's may hold characters that no XML may."""
+        object.__setattr__(self, "content", without_controls(self.content, "\n\t"))
 
     @property
     def height(self) -> float:
@@ -110,6 +115,10 @@ class Drawing:
     height: float = 0.0
     boxes: list[Box] = field(default_factory=list)
     arrows: list[Arrow] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """The title goes into the files too."""
+        self.title = clean(self.title)
 
     def add(self, boxes: Iterable[Box], arrows: Iterable[Arrow] = (), dx=0.0, dy=0.0) -> None:
         """Put boxes and arrows on the figure, moved by (dx, dy)."""

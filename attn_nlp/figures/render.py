@@ -7,6 +7,7 @@ drawn as outlines, of the font that comes with matplotlib where it has them (`fo
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from attn_nlp.figures.drawing import (
     grid_height,
 )
 from attn_nlp.figures.fonts import properties, quiet
+from attn_nlp.outputs import replace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,9 +96,8 @@ def save(drawing: Drawing, folder: Path, formats: tuple[str, ...] = FORMATS) -> 
     """Write the drawing in every format; the paths written.
 
     Raises:
-      OSError: the folder cannot be made or written.
+      Mistake: the folder cannot be made or written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{drawing.name}.{format}" for format in formats]
     plain = {
         "svg": {"Date": None, "Creator": None, "Title": drawing.title},
@@ -105,7 +106,9 @@ def save(drawing: Drawing, folder: Path, formats: tuple[str, ...] = FORMATS) -> 
     with settings():
         made = figure(drawing)
         for path, format in zip(paths, formats, strict=True):
-            made.savefig(path, format=format, metadata=plain[format])
+            content = io.BytesIO()
+            made.savefig(content, format=format, metadata=plain[format])
+            replace(path, content.getvalue())
     return paths
 
 

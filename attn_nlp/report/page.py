@@ -19,7 +19,7 @@ from attn_nlp.tables import Grid, render
 from attn_nlp.tables.formats.html import fragment
 from attn_nlp.tables.legend import MARKS
 from attn_nlp.tables.page import STYLE
-from attn_nlp.tables.text import without_controls
+from attn_nlp.wording import without_controls
 
 COPIES = ("latex", "markdown", "csv")
 _COPY_LABELS = {"latex": "LaTeX", "markdown": "Markdown", "csv": "CSV"}

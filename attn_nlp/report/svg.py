@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
+from attn_nlp.wording import clean
+
 _LINK = "http://www.w3.org/1999/xlink"
 PIXELS = 1.5  # of a screen for a point of the drawing, so that its small print can be read
 _GLYPH = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*-[0-9a-f]+")  # DejaVuSans-Bold-4a
@@ -49,7 +51,7 @@ class Pictures:
             "width": f"{PIXELS * float(width):.0f}",
             "height": f"{PIXELS * float(height):.0f}",
             "role": "img",
-            "aria-label": says,
+            "aria-label": clean(says),
             **_EVERYWHERE,
         }
         return _written(root)

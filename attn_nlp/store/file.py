@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 from attn_nlp.faults import point
 from attn_nlp.store.processes import runs_here
 from attn_nlp.store.schema import APPLICATION, VERSION, create, upgrade
+from attn_nlp.wording import warn
 
 MAPPED_BYTES = 1 << 30
 
@@ -162,11 +162,9 @@ def _create(db: sqlite3.Connection, path: Path, wait: float) -> None:
 def _upgrade(db: sqlite3.Connection, path: Path, version: int) -> None:
     """Bring an older store up to date in one transaction, its copy laid beside it first."""
     copy = path.with_name(f"{path.name}.version{version}")
-    print(  # a large store takes a while
-        f"attn-nlp: bringing store {path} from version {version} to {VERSION}; the file as it was "
-        f"is kept as {copy.name}.",
-        file=sys.stderr,
-        flush=True,
+    warn(  # a large store takes a while
+        f"bringing store {path} from version {version} to {VERSION}; the file as it was is kept as "
+        f"{copy.name}."
     )
     if not copy.exists():
         copy_to(db, copy)

@@ -11,7 +11,6 @@ from attn_nlp.stats import Verdict
 from attn_nlp.tables.grid import BASELINE, FLOOR, Entry, Grid, GridRow, Quantity
 from attn_nlp.tables.lines import Line, Piece, pad, width_of, wrap
 from attn_nlp.tables.text import (
-    clean,
     count_text,
     has_lost,
     mark,
@@ -22,6 +21,7 @@ from attn_nlp.tables.text import (
     state_word,
     tail,
 )
+from attn_nlp.wording import clean
 
 GAP = "   "
 LABEL_WIDTH = 34  # longer labels are wrapped, on a narrow terminal sooner

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from attn_nlp.tables.text import clean
+from attn_nlp.wording import clean
 
 # XeLaTeX and LuaLaTeX know the letters if their font has them; pdflatex takes them from CJKutf8.
 # The command is no robust one: a list of tables is printed before this definition is read.

@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from attn_nlp.stats import Comparison, Verdict
 from attn_nlp.tables.grid import MEASURED, PENDING, Entry, Quantity
 from attn_nlp.tables.legend import MARKS, STATE_MARKS, seeds_text
 
-# Characters that turn the order of text round: a label could otherwise rewrite its line.
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_BREAKS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 MINUS = "−"
 
 STARRED = frozenset(
     {Verdict.BETTER, Verdict.WORSE, Verdict.BETTER_WITHIN_MARGIN, Verdict.WORSE_WITHIN_MARGIN}
 )
-
-
-def clean(text: str) -> str:
-    """One line without control characters: what a terminal would obey is left out.
-
-    Example:
-      >>> clean("two\\nlines, \\x1b[31mred")
-      'two lines, [31mred'
-    """
-    return without_controls(_BREAKS.sub(" ", text))
-
-
-def without_controls(text: str, kept: Container[str] = ()) -> str:
-    """The text without characters that a screen would obey rather than show.
-
-    Those are control characters, except the kept ones, and those that turn the order of text
-    round. A lone surrogate, which has no UTF-8 form, becomes a question mark.
-
-    Example:
-      >>> without_controls("a\\x00b\\u202ec\\n", kept="\\n")
-      'abc\\n'
-    """
-    text = text.encode("utf-8", "replace").decode()
-    return "".join(
-        letter
-        for letter in text
-        if letter in kept or (unicodedata.category(letter) != "Cc" and letter not in _BIDI)
-    )
 
 
 def number(value: float, quantity: Quantity, *, signed: bool = False) -> str:

@@ -48,7 +48,27 @@ def test_a_note_is_one_line_that_names_its_cell():
     stream = io.StringIO()
     with Progress(1, 0, stream) as progress:
         progress.note(JOB, "two\nlines, \x1b[31mred\u202e")
-    assert stream.getvalue() == "attn-nlp: fake heads=1: two lines,  [31mred \n"
+    assert stream.getvalue() == "attn-nlp: fake heads=1: two lines, [31mred\n"
+
+
+def test_a_live_display_obeys_no_label():
+    stream = Terminal()
+    job = Job("s", {}, "", "p", label="\x1b]0;pwn\x07la\x9bbel\u202e\ud800\nnext")
+    with Progress(2, 0, stream) as progress:
+        progress.running(0, job, {})
+        progress.note(job, "\x1b]0;note")
+        progress.finished({"status": "done"})
+    shown = stream.getvalue()
+    assert "]0;pwnlabel? next" in shown
+    assert "attn-nlp: ]0;pwnlabel? next: ]0;note" in shown
+    assert not {"\x07", "\x9b", "\u202e", "\ud800"} & set(shown)
+    assert "\x1b]" not in shown
+
+
+def test_a_run_without_a_standard_error_goes_on(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    with Progress(1, 0) as progress:
+        progress.finished({"status": "done"})
 
 
 def test_a_run_without_anything_to_do_is_silent():

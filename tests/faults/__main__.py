@@ -25,7 +25,7 @@ from tests.faults.bad_inputs import BAD
 from tests.faults.classes import FAULTS
 from tests.faults.trials import Bench, Verdict, imported
 
-DISK = {"output": (2,), "data": (2, 4)}  # a file that the user named; else the store is unusable
+DISK = {"data": (2, 4)}  # else 4: the disk is full or broken, and what was stored is intact
 WORKER_POINTS = ("worker.job:before:1", "worker.result:before:2", "worker.result:after:1")
 
 STOPPED = "real training in workers, stopped"

@@ -88,7 +88,7 @@ COMMANDS = (
     Bad("an unknown model", _run("--set", "model=encodr"), "Did you mean 'encoder'?"),
     Bad("an unknown tokeniser", _run("--set", "tokens=wordz"), "tokens"),
     Bad("an unknown format", ("table", FILE, "--format", "markdwon"), "Did you mean 'markdown'?"),
-    Bad("an output without a folder", ("table", FILE, "--out", "no/t.md"), "there is no folder no"),
+    Bad("an output in what is no folder", ("table", FILE, "--out", f"{FILE}/t.md"), "is no folder"),
     Bad("an output that is a folder", ("table", FILE, "--out", "."), "directory"),
     Bad("neither file nor name", ("table",), "give either"),
     Bad("both file and name", ("table", FILE, "--name", "fake"), "give either"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -11,6 +12,7 @@ import pytest
 from attn_nlp.catalogue.lookup import one
 from attn_nlp.figures import mechanism, plate, save
 from attn_nlp.figures.render import LOOKS
+from attn_nlp.mistakes import Mistake
 
 SCRIPT = """
 import sys
@@ -54,6 +56,16 @@ def test_the_svg_is_well_formed_and_needs_no_font(tmp_path):
     assert "Three mechanisms of attention" in path.read_text()
 
 
+def test_a_label_of_the_users_own_cannot_break_a_file(tmp_path):
+    """XML allows few control characters, and a screen obeys those that turn text around."""
+    part = dataclasses.replace(one("query_mix"), label="La\x1b[31mbel\x07\u202e", cite="a\x00b")
+    for path in save(mechanism(part), tmp_path):
+        content = path.read_bytes()
+        assert b"La[31mbel" in content
+        assert not any(each in content for each in (b"\x1b[31m", b"bel\x07", b"bel\xe2\x80\xae"))
+    ElementTree.parse(tmp_path / "mixer-query_mix.svg")
+
+
 def luminance(colour: str) -> float:
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
@@ -70,5 +82,5 @@ def test_looks_differ_without_colour():
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(Mistake, match="file is no folder"):
         save(plate(), tmp_path / "file")

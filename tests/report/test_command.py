@@ -86,7 +86,7 @@ def test_a_tuned_experiment_says_what_its_trials_chose(store):
         (["mine.py", "--name", "example"], "give either an experiment FILE or --name"),
         (["--name", "exampel"], "Did you mean 'example'?"),
         (["--name", "example", "--seeds", "2"], "need its FILE"),
-        (["--name", "example", "--out", "no/where.html"], "there is no folder no"),
+        (["--name", "example", "--out", "results.sqlite/r.html"], "results.sqlite is no folder"),
     ],
 )
 def test_mistakes_are_one_line(store, capsys, arguments, message):

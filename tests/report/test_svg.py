@@ -29,7 +29,7 @@ L 1 1
 
 def test_styles_become_attributes_and_letters_stand_once():
     pictures = Pictures()
-    first, second = pictures.inline(SVG, 'says "so"'), pictures.inline(SVG, "again")
+    first, second = pictures.inline(SVG, 'says\x1b "so\u202e"'), pictures.inline(SVG, "again")
     root = ElementTree.fromstring(first)
     assert root.attrib == {
         "viewBox": "0 0 9 5",

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from attn_nlp.tables import build, cost, html, render
-from attn_nlp.tables.text import clean
+from attn_nlp.wording import clean
 
 from .example import by_heads, example
 from .hostile import HOSTILE, hostile

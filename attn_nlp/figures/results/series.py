@@ -16,7 +16,7 @@ from attn_nlp.tables.grid import Column, Grid, GridRow, Quantity
 from attn_nlp.tables.layout import Experiment, Place, lay_out
 from attn_nlp.tables.outcomes import outcomes
 from attn_nlp.tables.quantities import quantity
-from attn_nlp.tables.text import clean
+from attn_nlp.wording import clean
 
 
 def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Chart:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Literal
 from attn_nlp.figures.drawing import PAD_X, Text, width_of, wrap
 from attn_nlp.figures.fonts import properties, undrawable
 from attn_nlp.figures.render import GREY, INK, settings
-from attn_nlp.tables.text import MINUS, clean
+from attn_nlp.tables.text import MINUS
+from attn_nlp.wording import clean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

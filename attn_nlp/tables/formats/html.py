@@ -20,13 +20,13 @@ from attn_nlp.tables.legend import MARKS, STATE_MARKS
 from attn_nlp.tables.page import page
 from attn_nlp.tables.text import (
     STARRED,
-    clean,
     count_text,
     number,
     parameters,
     seeds_after,
     spread,
 )
+from attn_nlp.wording import clean
 
 SUFFIX = ".html"
 

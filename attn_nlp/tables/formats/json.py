@@ -3,7 +3,7 @@
 Accuracies and differences are fractions, as stored; `quantity` says how they are printed. What is
 missing is null, with its state and its reason beside it. `schema()` describes the whole, and the
 document names the version of the schema; "<" is written as an escape, so that the text can stand
-inside a page of HTML.
+inside a page of HTML, and so are characters that a terminal would obey.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import Column, Counted, Entry, Grid, GridRow
 from attn_nlp.tables.legend import MARKS, seeds_text
 from attn_nlp.tables.text import count_text
+from attn_nlp.wording import escaped_json
 
 SUFFIX = ".json"
 VERSION = "attn-nlp/tables/1"
@@ -36,7 +37,7 @@ _TWO_WAY = (
 def render(grids: Sequence[Grid], options: Options) -> str:
     """All tables as one document."""
     document = {"schema": VERSION, "tables": [_table(grid) for grid in grids]}
-    return _written(_plain(document)).replace("<", "\\u003c") + "\n"
+    return escaped_json(_written(_plain(document))).replace("<", "\\u003c") + "\n"
 
 
 def schema() -> dict:

@@ -18,13 +18,13 @@ from attn_nlp.tables.tex import HAN, code_point, escape, odd
 from attn_nlp.tables.text import (
     MINUS,
     STARRED,
-    clean,
     count_text,
     number,
     parameters,
     seeds_after,
     spread,
 )
+from attn_nlp.wording import clean
 
 SUFFIX = ".tex"
 # Characters of a label, and of a source, which is smaller; a longer one is set as a paragraph.

@@ -9,7 +9,6 @@ from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import BASELINE, FLOOR, Column, Entry, Grid, GridRow
 from attn_nlp.tables.text import (
     STARRED,
-    clean,
     count_text,
     has_lost,
     mark,
@@ -20,6 +19,7 @@ from attn_nlp.tables.text import (
     state_word,
     tail,
 )
+from attn_nlp.wording import clean
 
 SUFFIX = ".md"
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")

@@ -12,7 +12,7 @@ from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import Grid
 from attn_nlp.tables.lines import Line, Piece, clip_line, to_text, wrap
 from attn_nlp.tables.terminal_blocks import LABEL_WIDTH, block_lines, block_width
-from attn_nlp.tables.text import clean
+from attn_nlp.wording import clean
 
 SUFFIX = ".txt"
 DEFAULT_WIDTH = 100

@@ -1,0 +1,198 @@
+"""What `--out` may not be: the store, an input of the command, or a file of another kind.
+
+Asked before anything is trained, and once more when the file is written.
+"""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attn_nlp.mistakes import Mistake
+from attn_nlp.outputs import check_writable, descriptor
+
+if TYPE_CHECKING:
+    from attn_nlp.experiment import Resolved
+
+DEFAULT_FORMAT = "terminal"
+# What SQLite and this package lay beside a store.
+_BESIDE = re.compile(r"-wal|-shm|-journal|\.version\d+|\.checkpoints(/.*)?", re.DOTALL)
+_SQLITE = b"SQLite format 3\0"
+_LOOK = 65536
+
+
+def check(
+    out: Path,
+    kind: str,
+    *,
+    store: Path | None = None,
+    resolved: Resolved | None = None,
+) -> None:
+    """Refuse a destination that holds what must not be lost.
+
+    Args:
+      out: where a command is to write.
+      kind: "png", "svg", "store" or the name of a table format; a report is "html".
+      store: of the command.
+      resolved: the experiment, whose data are inputs too.
+
+    Raises:
+      Mistake: one line that says what stands there.
+    """
+    check_inputs(out, store, resolved)
+    check_writable(out)
+    if os.path.isfile(out) and descriptor(out) is None:  # an open file is added to
+        _check_kind(out, kind)
+
+
+def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> None:
+    """Refuse the store, code and data of the command, under whatever name.
+
+    Raises:
+      Mistake: one line that says what stands there.
+    """
+    real = os.path.realpath(out)
+    if store is not None and _belongs_to(out, real, store):
+        raise _refusal(out, "belongs to the store")
+    if real.endswith((".py", ".pyc")):  # an experiment file, or a module beside it
+        raise _refusal(out, "is code in Python")
+    for name, place in _data_of(resolved):
+        if _same(out, real, place):
+            raise _refusal(out, f"is dataset {name!r}")
+        if place.is_dir():
+            if Path(os.path.realpath(place)) in Path(real).parents:
+                raise _refusal(out, f"lies in the folder of dataset {name!r}")
+            if os.path.exists(out) and any(_same_file(out, each) for each in place.rglob("*")):
+                raise _refusal(out, f"is a file of dataset {name!r}")
+
+
+def format_of(format: str | None, out: Path | None) -> str:
+    """The table format that a user has asked for, by its name or by the ending of a file.
+
+    Raises:
+      Mistake: an unknown name or ending, or two that differ.
+    """
+    from attn_nlp.mistakes import unknown
+    from attn_nlp.tables.formats import FORMATS, suffix
+
+    if format is not None and format not in FORMATS:
+        raise unknown("table format", format, FORMATS)
+    if out is None:
+        return format or DEFAULT_FORMAT
+    by_ending = {suffix(name): name for name in FORMATS}
+    named = by_ending.get(out.suffix.lower())
+    if format and named not in (None, format):
+        raise Mistake(
+            f"--format {format} and --out {out} name two formats; leave out --format, or end the "
+            f"name in {suffix(format)}."
+        )
+    return format or named or _without_ending(out, by_ending, ", or give --format")
+
+
+def check_report(out: Path, store: Path, resolved: Resolved) -> None:
+    """The same for a report, which has one format.
+
+    Raises:
+      Mistake: another ending than .html, or what `check` refuses.
+    """
+    check_inputs(out, store, resolved)
+    if out.suffix.lower() != ".html":
+        _without_ending(out, [".html"])
+    check(out, "html", store=store, resolved=resolved)
+
+
+def _without_ending(out: Path, known: Iterable[str], more: str = "") -> str:
+    """A terminal and a pipe need no ending."""
+    if descriptor(out) is None and (os.path.isfile(out) or not os.path.exists(out)):
+        ending = f"its ending {out.suffix!r}" if out.suffix else "it has no ending, which"
+        raise Mistake(
+            f"--out {out}: {ending} names no format; end it in {', '.join(sorted(known))}{more}."
+        )
+    return DEFAULT_FORMAT
+
+
+def _belongs_to(out: Path, real: str, store: Path) -> bool:
+    """Whether it is the store or lies beside it, under whatever name, also if not there yet."""
+    if _same(out, real, store):
+        return True
+    for stem in (os.path.realpath(store), os.path.abspath(store)):
+        for name in (real, os.path.abspath(out)):
+            if name.startswith(stem) and _BESIDE.fullmatch(name[len(stem) :]):
+                return True
+        for each in glob.glob(f"{glob.escape(stem)}[.-]*"):
+            if _BESIDE.fullmatch(each[len(stem) :]) and _same_file(out, Path(each)):
+                return True
+    return False
+
+
+def _check_kind(out: Path, kind: str) -> None:
+    """An output of an earlier command may be replaced, and so may text by text."""
+    try:
+        with open(out, "rb") as file:
+            head = file.read(_LOOK)
+    except OSError as error:
+        raise Mistake(
+            f"cannot write to {out}: what stands there cannot be read ({error.strerror}), so that "
+            "nobody knows what would be lost."
+        ) from error
+    if not head:
+        return
+    if head.startswith(_SQLITE):
+        raise _refusal(out, "is an SQLite database, perhaps a store")
+    if kind == "png":
+        if not head.startswith(b"\x89PNG"):
+            raise _refusal(out, "exists and is no PNG")
+        return
+    if kind == "svg" and not head.lstrip().startswith(b"<"):
+        raise _refusal(out, "exists and is no SVG")
+    if not _is_text(head):
+        raise _refusal(out, "exists and holds no text")
+    if kind == "csv" and not head.startswith(b"title,row,kind"):
+        raise _refusal(out, "exists and is no table of attn-nlp but perhaps data")
+    if kind == "json" and b'"attn-nlp/tables' not in head[:200]:
+        raise _refusal(out, "exists and is no table of attn-nlp but perhaps data")
+    if kind == "latex" and rb"\documentclass" in head:
+        raise _refusal(out, "exists and is a document, not a table for one")
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\0" in head or head.startswith((b"%PDF", b"PAR1")):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head, len(head) < _LOOK)  # else it is cut
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _data_of(resolved: Resolved | None) -> Iterator[tuple[str, Path]]:
+    """Every dataset of an experiment that lies on this machine, with its place."""
+    if resolved is None:
+        return
+    from attn_nlp.data.loading import place_of
+
+    for name in dict.fromkeys(str(each["settings"]["dataset"]) for each in resolved.cells):
+        place = place_of(name)
+        if place is not None:
+            yield name, place
+
+
+def _same(out: Path, real: str, other: Path) -> bool:
+    return real == os.path.realpath(other) or _same_file(out, other)
+
+
+def _same_file(out: Path, other: Path) -> bool:
+    """Whether both are one file, under whatever names."""
+    try:
+        return os.path.samefile(out, other)
+    except OSError:  # one of them is not there
+        return False
+
+
+def _refusal(out: Path, why: str) -> Mistake:
+    return Mistake(f"--out {out} {why}, and is not replaced; choose another name.")

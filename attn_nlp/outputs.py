@@ -1,0 +1,197 @@
+"""Writing a file that a user has named, in the one way that every command uses.
+
+A regular file is replaced at once, so that a reader sees the old one or the new one, never half of
+it; it keeps its mode, and its owner where that is allowed. A symbolic link stays and what it points
+to is replaced. A file with several names (hard links) is refused: replacing it would part the
+names, and writing into it could leave half of it under all of them. A terminal, a pipe or another
+device is opened and written to. A folder that is missing is made.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from attn_nlp.faults import point
+from attn_nlp.mistakes import Mistake
+from attn_nlp.wording import Unread, without_controls
+
+# What the system says of a disk; the user's choice of a name is not at fault.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+def replace(path: Path, content: str | bytes) -> None:
+    """Write a file, or to a device or a pipe.
+
+    Args:
+      path: where; see above.
+      content: all of it. What a terminal shows has no control characters.
+
+    Raises:
+      Mistake: it cannot be written there.
+      OSError: the disk is full or broken.
+      Unread: the other end of the pipe is closed.
+    """
+    check_writable(path)
+    try:
+        if (number := descriptor(path)) is not None:
+            if number == 1:
+                sys.stdout.flush()  # what was printed before comes before
+            _pour(os.dup(number), content)
+        elif (found := _state(path)) is not None and not stat.S_ISREG(found.st_mode):
+            _pour(os.open(path, os.O_WRONLY), content)
+        else:
+            _replace(Path(os.path.realpath(path)), _bytes(content), found)
+    except BrokenPipeError as error:
+        raise Unread from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _DISK:
+            raise OSError(error.errno, reason, str(path)) from error
+        raise Mistake(f"cannot write to {path}: {reason}.") from error
+
+
+def check_writable(path: Path) -> None:
+    """Refuse what `replace` could not write, or should not; changes nothing.
+
+    Raises:
+      Mistake: a folder, a disk, a socket, a file with several names, or no permission.
+    """
+    try:
+        _check_descriptor(path)
+        found = _state(path)
+        if found is None:
+            _check_folder(path)
+            return
+    except OSError as error:
+        raise Mistake(f"cannot write to {path}: {error.strerror}.") from error
+    for is_kind, what in (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISBLK, "a disk"),
+        (stat.S_ISSOCK, "a socket"),
+    ):
+        if is_kind(found.st_mode):
+            raise Mistake(f"cannot write to {path}: it is {what}.")
+    if descriptor(path) is not None:
+        return
+    if not os.access(path, os.W_OK):
+        raise Mistake(f"cannot write to {path}: you have no permission to write to it.")
+    if stat.S_ISREG(found.st_mode):
+        if found.st_nlink > 1:
+            raise Mistake(
+                f"cannot write to {path}: the file has {found.st_nlink} names (hard links), which "
+                "would part; remove this one, or choose another."
+            )
+        _check_folder(path)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a file, where it is missing.
+
+    Raises:
+      Mistake: it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Mistake(f"cannot make the folder of {path}: {error.strerror}.") from error
+
+
+def descriptor(path: Path) -> int | None:
+    """The number of an open file of this process that a path stands for: 1 for /dev/stdout.
+
+    Opened anew, such a file would be written from its beginning, over what stands in it already.
+    """
+    name = str(path)
+    for _ in range(40):  # as many links as the system follows
+        folder, last = os.path.split(os.path.abspath(name))
+        folder = os.path.realpath(folder)
+        if re.fullmatch(rf"/proc/{os.getpid()}(/task/\d+)?/fd|/dev/fd", folder):
+            return int(last) if last.isdecimal() and last.isascii() else None
+        name = os.path.join(folder, last)
+        try:
+            name = os.path.join(folder, os.readlink(name))
+        except OSError:  # no link
+            return None
+    return None
+
+
+def _state(path: Path) -> os.stat_result | None:
+    """What is there, behind all links; None for nothing."""
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _check_descriptor(path: Path) -> None:
+    number = descriptor(path)
+    if number is not None:
+        import fcntl
+
+        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "it is open for reading only")
+
+
+def _check_folder(path: Path) -> None:
+    """The folder of a file, or the one above in which it will be made, must be one of ours."""
+    folder = Path(os.path.realpath(path)).parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise Mistake(f"cannot write to {path}: {folder.name} is no folder.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Mistake(f"cannot write to {path}: you have no permission to write to its folder.")
+
+
+def _pour(number: int, content: str | bytes) -> None:
+    with os.fdopen(number, "wb", buffering=0) as file:
+        if isinstance(content, str) and file.isatty():
+            content = without_controls(content, "\n\t")
+        left = memoryview(_bytes(content))
+        while left:
+            left = left[file.write(left) :]
+
+
+def _replace(target: Path, content: bytes, found: os.stat_result | None) -> None:
+    make_folder(target)
+    handle, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+    try:
+        with open(handle, "wb") as file, point("output.write"):
+            file.write(content)
+            file.flush()
+            with point("output.fsync"):
+                os.fsync(file.fileno())
+        if found is not None:
+            _take_over(unfinished, found)
+        else:
+            os.chmod(unfinished, 0o666 & ~_umask())
+        with point("output.rename"):
+            os.replace(unfinished, target)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)
+
+
+def _take_over(unfinished: str, found: os.stat_result) -> None:
+    """Give the new file the owner, where that is allowed, and the mode of the old one."""
+    own = os.stat(unfinished)
+    if (own.st_uid, own.st_gid) != (found.st_uid, found.st_gid):
+        with suppress(PermissionError):
+            os.chown(unfinished, found.st_uid, found.st_gid)
+    os.chmod(unfinished, found.st_mode & 0o777)
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode("utf-8", "replace") if isinstance(content, str) else content
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,246 @@
+"""--out never replaces a store, an input or a file of another kind, in any command."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.engines.fakes import Here, trained, write_experiment
+
+STORE = "runs/attn_nlp.sqlite"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, cache):
+    """A folder with results, other files and links to them."""
+    from _pytest.monkeypatch import MonkeyPatch
+
+    from attn_nlp import cli, registry
+
+    folder = tmp_path_factory.mktemp("finished")
+    write_experiment(folder)
+    registry.load_builtin()
+    before = dict(registry._parts)
+    with MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("ATTN_NLP_CACHE", str(cache))
+        assert cli.main(["run", "fake.py", "--in-process", "--out", "t.csv"]) == 0
+    registry._parts.clear()
+    registry._parts.update(before)
+    (folder / "log.txt").unlink()
+    (folder / "runs/attn_nlp.sqlite.version2").write_bytes(b"an older one")
+    (folder / "helper.py").write_text("A = 1\n")
+    (folder / "set").mkdir()
+    (folder / "reviews.csv").rename(folder / "set/train.csv")
+    os.symlink("set/train.csv", folder / "reviews.csv")
+    with sqlite3.connect(folder / "other.sqlite") as db:
+        db.execute("CREATE TABLE t (x)")
+    db.close()
+    shutil.copy(folder / "other.sqlite", folder / "other.md")
+    (folder / "data.csv").write_text("text,label\na,b\n")
+    (folder / "data.json").write_text('[{"text": "a"}]')
+    (folder / "paper.tex").write_text("\\documentclass{article}\n")
+    (folder / "picture.md").write_bytes(b"\x89PNG\r\n\x1a\n\0")
+    (folder / "latin.txt").write_bytes("é".encode("latin-1"))
+    (folder / "archive.html").write_bytes(b"PK\x03\x04\0\0")
+    (folder / "fake-forest.svg").write_text("notes")
+    os.symlink(STORE, folder / "store.md")
+    os.symlink("helper.py", folder / "helper.md")
+    os.symlink("set/train.csv", folder / "link.csv")
+    return folder
+
+
+@pytest.fixture
+def here(finished, tmp_path, cache, catalogue, monkeypatch, capsys):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    os.link(folder / STORE, folder / "hard.md")
+    return folder, Here(folder, cache, monkeypatch, capsys)
+
+
+def state(folder):
+    """Every file and folder with what it holds; SQLite's side files come and go."""
+    return {
+        str(each.relative_to(folder)): (
+            os.readlink(each)
+            if each.is_symlink()
+            else each.is_file() and hashlib.sha256(each.read_bytes()).hexdigest()
+        )
+        for each in folder.rglob("*")
+        if not each.name.endswith(("-wal", "-shm"))
+    }
+
+
+NAMED = {
+    STORE: "belongs to the store",
+    f"./{STORE}": "belongs to the store",
+    f"{STORE}-wal": "belongs to the store",
+    f"{STORE}-shm": "belongs to the store",
+    f"{STORE}-journal": "belongs to the store",
+    f"{STORE}.version2": "belongs to the store",
+    f"{STORE}.version1": "belongs to the store",
+    f"{STORE}.checkpoints/new": "belongs to the store",
+    "hard.md": "belongs to the store",
+    "store.md": "belongs to the store",
+    "fake.py": "is code in Python",
+    "helper.py": "is code in Python",
+    "helper.md": "is code in Python",
+    "reviews.csv": "is dataset 'reviews.csv'",
+    "link.csv": "is dataset 'reviews.csv'",
+    "set/train.csv": "is dataset 'reviews.csv'",
+    "other.sqlite": "is an SQLite database",
+    "other.md": "is an SQLite database",
+    "picture.md": "holds no text",
+    "latin.txt": "holds no text",
+    "archive.html": "holds no text",
+}
+
+
+def refused(found, out, says):
+    lines = found.stderr.splitlines()
+    assert (found.returncode, len(lines), found.stdout) == (2, 1, ""), found.stderr
+    assert lines[0].startswith(f"attn-nlp: --out {Path(out)}")
+    assert says in lines[0]
+
+
+@pytest.mark.parametrize("out", NAMED)
+def test_a_table_replaces_nothing_else(here, out):
+    """With --format, the ending is the user's own choice."""
+    folder, call = here
+    before = state(folder)
+    refused(call("table", "fake.py", "--format", ending(out), "--out", out), out, NAMED[out])
+    refused(call("table", "--name", "fake", "--format", ending(out), "--out", out), out, NAMED[out])
+    assert state(folder) == before
+
+
+def ending(out):
+    """A format that does not contradict the ending."""
+    return {".csv": "csv", ".txt": "terminal", ".html": "html"}.get(Path(out).suffix, "markdown")
+
+
+@pytest.mark.parametrize("out", ["hard.md", "fake.py", "reviews.csv", "link.csv", "other.md"])
+def test_a_run_is_refused_before_anything_is_trained(here, out):
+    folder, call = here
+    before = state(folder)
+    options = ("--seeds", "4", "--in-process", "--format", ending(out))
+    refused(call("run", "fake.py", *options, "--out", out), out, NAMED[out])
+    assert trained(folder) == []
+    assert state(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("dataset", "out", "says"),
+    [
+        ("set", "set/train.csv", "lies in the folder of dataset 'set'"),
+        ("set", "set/new.csv", "lies in the folder of dataset 'set'"),
+        ("set", "t.csv", "is a file of dataset 'set'"),
+        ("data.csv", "data.csv", "is dataset 'data.csv'"),
+    ],
+)
+@pytest.mark.parametrize("option", ["--dataset", "--set"])
+def test_data_from_the_command_line_is_an_input_too(here, option, dataset, out, says):
+    folder, call = here
+    if out == "t.csv":  # the same file under a name outside
+        (folder / "t.csv").unlink()
+        (folder / "set/train.csv").rename(folder / "t.csv")
+        (folder / "set/train.csv").symlink_to("../t.csv")
+    before = state(folder)
+    value = dataset if option == "--dataset" else f"dataset={dataset}"
+    refused(call("run", "fake.py", option, value, "--in-process", "--out", out), out, says)
+    assert state(folder) == before
+
+
+def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
+    folder, call = here
+    (folder / "all/mr").mkdir(parents=True)
+    monkeypatch.setenv("ATTN_NLP_DATA", "all")
+    found = call("table", "fake.py", "--dataset", "mr", "--out", "all/mr/t.md")
+    refused(found, "all/mr/t.md", "lies in the folder of dataset 'mr'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["table", "fake.py", "--out", "x.docx"], "its ending '.docx' names no format; end it in"),
+        (["table", "fake.py", "--out", "x.pdf"], ".csv, .html, .json, .md, .tex, .txt, or give"),
+        (["table", "fake.py", "--out", "x" * 300], "it has no ending"),
+        (["run", "fake.py", "--out", "x"], "it has no ending, which names no format"),
+        (["report", "fake.py", "--out", "x.pdf"], "names no format; end it in .html."),
+        (["table", "fake.py", "--out", STORE], "belongs to the store"),
+        (["report", "fake.py", "--out", STORE], "belongs to the store"),
+        (["run", "fake.py", "--out", "fake.py"], "is code in Python"),
+        (["report", "fake.py", "--out", "archive.html"], "holds no text"),
+        (["table", "fake.py", "--out", "data.csv"], "is no table of attn-nlp but perhaps data"),
+        (["table", "fake.py", "--out", "data.json"], "is no table of attn-nlp but perhaps data"),
+        (["table", "fake.py", "--out", "paper.tex"], "is a document, not a table for one"),
+        (["export", "--out", f"{STORE}-wal"], "belongs to the store"),
+        (["export", "--out", f"{STORE}.version1"], "belongs to the store"),
+    ],
+)
+def test_other_endings_and_unlike_files_are_refused(here, arguments, says):
+    folder, call = here
+    before = state(folder)
+    refused(call(*arguments), arguments[-1], says)
+    assert state(folder) == before
+
+
+def test_two_names_of_a_format_must_agree(here):
+    _, call = here
+    found = call("table", "fake.py", "--format", "csv", "--out", "t.md")
+    assert (found.returncode, found.stderr) == (
+        2,
+        "attn-nlp: --format csv and --out t.md name two formats; leave out --format, or end the "
+        "name in .csv.\n",
+    )
+    assert call("table", "fake.py", "--format", "csv", "--out", "t.dat").returncode == 0
+    assert call("table", "fake.py", "--out", "T.CSV").returncode == 0
+
+
+def test_a_figure_replaces_its_like_only(here):
+    folder, call = here
+    before = (folder / "fake-forest.svg").read_text()
+    arguments = ("figure", "results", "fake.py", "--kind", "forest", "--out", ".")
+    found = call(*arguments)
+    refused(found, "fake-forest.svg", "exists and is no SVG")
+    assert (folder / "fake-forest.svg").read_text() == before
+    assert not (folder / "fake-forest.png").exists()
+    (folder / "fake-forest.svg").unlink()
+    assert [call(*arguments).returncode for _ in range(2)] == [0, 0]
+
+
+def test_every_command_makes_the_folder(here):
+    folder, call = here
+    commands = {
+        "a/b/t.md": ("table", "fake.py"),
+        "c/d/t.md": ("run", "fake.py"),
+        "e/r.html": ("report", "fake.py"),
+        "g/h/s.sqlite": ("export",),
+    }
+    for out, arguments in commands.items():
+        assert call(*arguments, "--out", out).returncode == 0
+        assert (folder / out).stat().st_size > 500
+
+
+def test_devices_get_what_is_written(here, tmp_path):
+    _, call = here
+    assert call("table", "fake.py", "--out", "/dev/null").returncode == 0
+    assert call("report", "fake.py", "--out", "/dev/null").returncode == 0
+    found = call("table", "fake.py", "--out", "/dev/full", "--format", "csv")
+    assert (found.returncode, found.stderr) == (
+        4,
+        "attn-nlp: /dev/full: No space left on device; what was stored before is intact.\n",
+    )
+    plain = call("table", "fake.py").stdout
+    with open(tmp_path / "log", "w+", encoding="utf-8") as log:
+        assert call("table", "fake.py", "--out", f"/dev/fd/{log.fileno()}").returncode == 0
+    assert (tmp_path / "log").read_text("utf-8") == plain
