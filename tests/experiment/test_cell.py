@@ -54,7 +54,7 @@ def test_wrong_values_are_refused():
     refused("attention.score names a score; 3 is no name", attention__score=3)
     refused(r"unknown score 'dott'; .*Did you mean 'dot'\?", attention__score="dott")
     refused("attention.tie_qk is 1; expected bool", attention__tie_qk=1)
-    refused("dataset is 3; expected str", dataset=3)
+    refused("dataset is 3; give a name, a Hub id or a path as a text", dataset=3)
 
 
 @pytest.mark.parametrize(
