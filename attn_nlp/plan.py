@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from attn_nlp import costs
 from attn_nlp.experiment import Cell, Resolved
-from attn_nlp.experiment.cell import unflatten
+from attn_nlp.experiment.cell import shape_of, unflatten
 from attn_nlp.experiment.identity import canonical_json, is_floor
 from attn_nlp.store import FINAL, Store
 
@@ -141,14 +140,14 @@ def labels_among(cells: Iterable[Mapping]) -> Callable[[Mapping], str]:
 
 
 class Programs:
-    """Names of compiled programs, worked out once for all seeds of a cell."""
+    """Names of compiled programs, worked out once for all cells of a shape."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, str, Cell]] = {}
+        self._known: dict[tuple, tuple[str, str, Cell]] = {}
 
     def of(self, settings: Mapping) -> tuple[str, str, Cell]:
         """Name of the program, name of its pace (the program for any number of steps), a cell."""
-        key = json.dumps({**settings, "seed": 0}, sort_keys=True)
+        key = shape_of(settings)
         if key not in self._known:
             cell = unflatten(settings)
             program = cell.program()

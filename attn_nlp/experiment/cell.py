@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
+from operator import itemgetter
 from typing import Any
 
 from attn_nlp import values
@@ -182,7 +183,7 @@ class Cell:
         # A program draws its first weights as the cell that it was made for.
         static |= {path: v for path, v in self.numeric().items() if path.startswith(_FIRST)}
         # A rate of zero compiles to no dropout at all.
-        static |= {f"{path} > 0": get(self, path) > 0 for path in ("dropout", "attention.dropout")}
+        static |= {f"{path} > 0": get(self, path) > 0 for path in _RATES}
         return static
 
     def replace(self, settings: Mapping[str, object]) -> Cell:
@@ -198,6 +199,7 @@ class Cell:
 # An argument of the program, and what only the host reads.
 _HOST = ("seed", "evaluate_every", "fold", "trial")
 _FIRST = "attention.init."
+_RATES = ("dropout", "attention.dropout")
 
 
 def _fields(cls, prefix: str = "") -> dict[str, dict]:
@@ -213,6 +215,8 @@ def _fields(cls, prefix: str = "") -> dict[str, dict]:
 PATHS: dict[str, dict] = _fields(Cell)
 _INNER = tuple(path for path in PATHS if path.startswith("attention."))
 _OUTER = tuple(path for path in PATHS if path not in _INNER)
+_SHARED = tuple(p for p, info in PATHS.items() if "numeric" not in info and p not in _HOST)
+_SHAPING = itemgetter(*_SHARED)
 _SLOTS: dict[str, str] = {path: info["slot"] for path, info in PATHS.items() if "slot" in info}
 
 
@@ -225,6 +229,22 @@ def unflatten(flat: Mapping[str, object]) -> Cell:
     """The cell with the fields given by path."""
     outer, inner = _split(flat)
     return Cell(**outer, attention=Attention(**inner))  # type: ignore[arg-type]
+
+
+def shape_of(settings: Mapping[str, object]) -> tuple:
+    """What cells of one program and of the same parts and sizes have in common.
+
+    Args:
+      settings: of a cell by path.
+
+    Returns:
+      A key, equal for cells that differ in numbers alone, or in what only the host reads.
+    """
+    try:
+        shared = _SHAPING(settings)
+    except KeyError:  # stored before a field was added
+        shared = tuple(settings.get(path) for path in _SHARED)
+    return shared, *(bool(settings.get(path)) for path in _RATES)
 
 
 def _split(flat: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:

@@ -16,9 +16,9 @@ from typing import Any
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.accounting import checked, plain_tables
 from attn_nlp.experiment.axes import Axis, Skip, check_size, product
-from attn_nlp.experiment.cell import Cell, flatten, unflatten
+from attn_nlp.experiment.cell import Cell, flatten, shape_of, unflatten
 from attn_nlp.experiment.grid import Grid
-from attn_nlp.experiment.identity import floor_cell, spec_of, specs_of
+from attn_nlp.experiment.identity import floor_cell, spec_maker, spec_of
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.table import Table
 from attn_nlp.experiment.tuning import Tuning, with_trials, without_tuned
@@ -96,16 +96,19 @@ class Experiment:
         one_seed, seeds = (
             (axes, None) if any("seed" in s.when for s in self.skips) else _apart(axes)
         )
-        settings, specs, skipped, floors = [], [], [], {}
+        settings, specs, skipped, shapes, data = [], [], [], {}, {}
         for each in product(self.base, one_seed):
             reason = next((skip.reason for skip in self.skips if skip.covers(each)), None)
             if reason is not None:
                 skipped.append({"settings": each, "reason": reason})
                 continue
-            cell = unflatten(each)
+            # Values are checked on their axes; together they may be no cell, by their shape alone.
+            shape = shape_of(each)
+            if shape not in shapes:
+                shapes[shape] = spec_maker(unflatten(each))
             settings.append(each)
-            specs.append(specs_of(cell, seeds or [cell.seed]))
-            floors[cell.dataset, cell.split_seed, cell.fold] = cell
+            specs.append(shapes[shape](each, seeds or [each["seed"]]))
+            data[each["dataset"], each["split_seed"], each["fold"]] = each
         if not settings:
             raise Mistake(f"experiment {name!r} has no cell left after its skips.")
         everything = [*settings, *(each["settings"] for each in skipped)]
@@ -124,7 +127,7 @@ class Experiment:
                 )
             ),
             floors=tuple(
-                {"spec": spec_of(cell), "settings": flatten(cell)} for cell in _floors(floors.values())
+                {"spec": spec_of(cell), "settings": flatten(cell)} for cell in _floors(map(unflatten, data.values()))
             ),
             skipped=tuple(
                 {"settings": settings, "reason": each["reason"]}
