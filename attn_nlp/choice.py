@@ -236,6 +236,6 @@ def _one(slot: str, text: str, choices: tuple[Choice, ...]) -> Mistake:
 
 def _malformed(slot: str, text: str) -> Mistake:
     return Mistake(
-        f"{slot} {values.shown(text)} is malformed; write a name such as 'dot', or a name with settings such "
-        "as 'constant(0.25)'."
+        f"{slot} {values.shown(text)} is malformed; write a name such as 'dot', or a name with "
+        "settings such as 'constant(0.25)'."
     )

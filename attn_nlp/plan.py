@@ -30,6 +30,7 @@ TOKENS = 20  # mean length of a sentence, where it is not known
 COMPILE_SECONDS = 10.0  # of six padded lengths, on one core; a second time the cache has it
 FLOOR_SECONDS = 10.0
 PROCESS_BYTES = 400_000_000  # a worker before it has trained anything
+SENTENCE_BYTES = 8  # of every sentence of every batch, whose order is drawn before training
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def plan(
         name = shown_name(cell.dataset)
         lengths[name] = kept.get((name, cell.tokens))
         seconds += predicted(cell, known, lengths[name])
-        memory = max(memory, _bytes(cell) if peak is None else peak)
+        memory = max(memory, (_bytes(cell) if peak is None else peak) + _order_bytes(cell))
     seconds += COMPILE_SECONDS * len(compiled)
     workers = max(1, min(workers, len(ahead)))
     counts = Counter(record["status"] for record in records.values())
@@ -243,6 +244,13 @@ def _bytes(cell: Cell) -> int:
     positions = cell.batch_size * n["T"]
     per_layer = 6 * n["E"] + 2 * n["F"] + 2 * n["H"] * (n["T"] + n["D"] + n["U"])
     return 4 * (4 * weights + positions * n["N"] * per_layer)
+
+
+def _order_bytes(cell: Cell) -> int:
+    """The order of all batches, on the host and beside the program; a measured peak is of a
+    program for any number of steps."""
+    fitted = "fit" in cell.choices()["model"].part.hooks
+    return 0 if fitted else SENTENCE_BYTES * cell.steps * cell.batch_size
 
 
 def _digest(value: object) -> str:

@@ -26,6 +26,7 @@ STAGES = {
     "revisions": 0,
     "streams": 0,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
+    "values": 1,
     "letters": 1,
     "registry": 2,
     "choice": 3,

@@ -26,6 +26,7 @@ from attn_nlp.values import plain, shown, spread
 
 # The order of all sentences of a training is drawn beforehand, 4 bytes each.
 MOST_SENTENCES = 10**9
+DRAWN_TOGETHER = 50  # batches, however few are wanted
 
 
 def _part(default: str, slot: str, help: str):
@@ -116,12 +117,8 @@ class Cell:
 
     def _check_widths(self) -> None:
         chosen = self.choices()
-        if "fit" not in chosen["model"].part.hooks and self.steps * self.batch_size > MOST_SENTENCES:
-            raise Mistake(
-                f"{self.steps:,} steps of batch_size {self.batch_size:,} take "
-                f"{self.steps * self.batch_size:,} sentences; allowed: at most "
-                f"{MOST_SENTENCES:,}, whose order can be drawn beforehand."
-            )
+        if "fit" not in chosen["model"].part.hooks:
+            self._check_sentences()
         if chosen["model"].part.hooks:  # it has no blocks
             return
         if self.head_dim is None and self.width % self.heads:
@@ -133,6 +130,15 @@ class Cell:
             )
         defaults = {path: info["default"] for path, info in PATHS.items() if "slot" in info}
         check_products(chosen, self.letters(), defaults, self.attention.tie_qk)
+
+    def _check_sentences(self) -> None:
+        sentences = max(self.steps, DRAWN_TOGETHER) * self.batch_size
+        if sentences > MOST_SENTENCES:
+            raise Mistake(
+                f"{self.steps:,} steps of {self.batch_size:,} sentences each need the order of "
+                f"{sentences:,} sentences beforehand; allowed: at most {MOST_SENTENCES:,}. Give "
+                "fewer steps or a smaller batch_size."
+            )
 
     def letters(self) -> dict[str, int]:
         """The sizes that are known before any data: T, H, Q, K, M, D, U, E, F, N."""

@@ -33,8 +33,8 @@ def spelled(value: object) -> str:
       Mistake: no text, or one that no message and no store could hold.
 
     Example:
-      >>> spelled("sst2"), spelled("owner/name:config"), spelled("./a//d.csv"), spelled("a/../d.csv")
-      ('sst2', 'owner/name:config', 'a/d.csv', 'd.csv')
+      >>> spelled("sst2"), spelled("owner/name:config"), spelled("./a//d.csv")
+      ('sst2', 'owner/name:config', 'a/d.csv')
     """
     value = values.plain(value)
     meant = isinstance(value, os.PathLike)  # a path, whatever it looks like
@@ -44,7 +44,10 @@ def spelled(value: object) -> str:
     values.line("dataset", text)
     if not (meant or text.endswith(ENDINGS) or _STEPS.search(text)):
         return text
-    return _unmistakable(_below(_shortened(text)))
+    try:
+        return _unmistakable(_below(_shortened(text)))
+    except OSError:  # the working directory is gone
+        return _unmistakable(os.path.normpath(text))
 
 
 def _shortened(path: str) -> str:
@@ -59,9 +62,11 @@ def _below(path: str) -> str:
     """Relative to the working directory where the path lies in it."""
     here = os.path.realpath(os.curdir)
     folder, name = os.path.split(os.path.expanduser(path))
-    for whole in (os.path.join(here, folder), _real(folder)):
-        whole = os.path.normpath(os.path.join(whole, name))
-        if whole == here or whole.startswith(here.rstrip("/") + "/"):
+    real = os.path.realpath(folder)
+    written = os.path.normpath(os.path.join(here, folder))  # keeps the names of links
+    for found in (written, real):
+        whole = os.path.normpath(os.path.join(found, name))
+        if os.path.realpath(found) == real and (whole + "/").startswith(here.rstrip("/") + "/"):
             return os.path.relpath(whole, here)
     return path
 

@@ -127,7 +127,8 @@ class Experiment:
                 )
             ),
             floors=tuple(
-                {"spec": spec_of(cell), "settings": flatten(cell)} for cell in _floors(map(unflatten, data.values()))
+                {"spec": spec_of(cell), "settings": flatten(cell)}
+                for cell in _floors(map(unflatten, data.values()))
             ),
             skipped=tuple(
                 {"settings": settings, "reason": each["reason"]}

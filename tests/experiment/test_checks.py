@@ -41,7 +41,11 @@ EXPERIMENTS = [
     ("axes", "{vary('heads', 1).paths}", "give a list"),
     ("base", "{}", "base is {}; give base=Cell(heads=4)"),
     ("base", "Cell", "base is the class Cell; give base=Cell(heads=4)"),
-    ("tables", "Table('T', 'heads')", "tables is Table(...); put it in a list: tables=[Table(...)]"),
+    (
+        "tables",
+        "Table('T', 'heads')",
+        "tables is Table(...); put it in a list: tables=[Table(...)]",
+    ),
     ("tables", "[None]", "tables[0] is None; give Table('title', rows='heads')"),
     ("tables", "[[Table('T', 'heads')]]", "tables[0] is [Table("),
     ("tables", "5", "tables is 5; give a list: tables=[Table(...)]"),
@@ -186,7 +190,7 @@ def test_a_slip_is_one_line_that_names_what_was_given(written, message):
 def test_what_can_be_read_once_is_kept():
     found = made(
         axes="(vary(path, 1, 2) for path in ('heads', 'seed'))",
-        tables="iter([Table('T', (Row(str(n), {'heads': n}) for n in (1, 2)), over=iter(['seed']))])",
+        tables="iter([Table('T', (Row(n, {'heads': int(n)}) for n in '12'), over=iter(['seed']))])",
     )
     first, again = found.resolve("name", ""), found.resolve("name", "")
     assert first == again
@@ -241,7 +245,7 @@ class Broken:
 
 
 def test_a_value_that_cannot_be_shown_is_named_by_its_class():
-    with pytest.raises(Mistake, match="heads is <?.*Broken"):
+    with pytest.raises(Mistake, match=r"heads is <?.*Broken"):
         Cell(heads=Broken())
 
 

@@ -197,7 +197,10 @@ def test_test_numbers_cannot_choose():
         (lambda: Tuning(space={"warmup": uniform(0, 1)}), "'warmup' shapes the program"),
         (lambda: Tuning(space={"drop": uniform(0, 1)}), r"Did you mean 'dropout'\?"),
         (lambda: Tuning(space={"dropout": uniform(0, 2)}), "dropout is 2.0; allowed: from 0 to"),
-        (lambda: Tuning(space={"clip": uniform(2, 1)}), r"uniform\(2, 1\) goes nowhere; give the lower end first"),
+        (
+            lambda: Tuning(space={"clip": uniform(2, 1)}),
+            r"uniform\(2, 1\) goes nowhere; give the lower end first",
+        ),
         (
             lambda: Tuning(space={"learning_rate": log_uniform(0, 1)}),
             r"log_uniform\(0, 1\) has no logarithm at its low end; give one above 0",
