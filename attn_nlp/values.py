@@ -47,8 +47,8 @@ def shown(value: object) -> str:
     """A value for a message: short, on one line, whatever its class does.
 
     Example:
-      >>> shown([1, 4]), shown(int), shown("a" * 100)
-      ('[1, 4]', 'the class int', "'aaaaaaaaaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaaaaaaaaaaa'")
+      >>> shown([1, 4]), shown(int), shown(range(3)), len(shown("a" * 100))
+      ('[1, 4]', 'the class int', 'range(0, 3)', 60)
     """
     if isinstance(value, type):
         return f"the class {value.__name__}"
