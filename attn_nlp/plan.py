@@ -187,16 +187,16 @@ def plan(
     lengths: dict[str, float | None] = {}
     pace = store.pace({paced for _, paced, _ in named})
     seconds, measured, memory, compiled = 0.0, 0, 0, set()
-    for program, paced, cell in named:
+    for (program, paced, cell), times in _counted(named):
         if is_floor(cell):
-            seconds += FLOOR_SECONDS
+            seconds += times * FLOOR_SECONDS
             continue
         compiled.add(program)
         known, peak = pace.get(paced, (None, None))
-        measured += known is not None
+        measured += times * (known is not None)
         name = shown_name(cell.dataset)
         lengths[name] = kept.get((name, cell.tokens))
-        seconds += predicted(cell, known, lengths[name])
+        seconds += times * predicted(cell, known, lengths[name])
         memory = max(memory, (_bytes(cell) if peak is None else peak) + _order_bytes(cell))
     seconds += COMPILE_SECONDS * len(compiled)
     workers = max(1, min(workers, len(ahead)))
@@ -217,6 +217,12 @@ def plan(
         open=len(resolved.open),
         lengths=lengths,
     )
+
+
+def _counted(named: list[tuple[str, str, Cell]]) -> list[tuple[tuple[str, str, Cell], int]]:
+    """Each once, with how often it is there; what `Programs` gives for one shape is one object."""
+    times = Counter(map(id, named))
+    return [(each, times[at]) for at, each in {id(each): each for each in named}.items()]
 
 
 def predicted(cell: Cell, pace: float | None, tokens: float | None = None) -> float:
