@@ -13,8 +13,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
+from attn_nlp import values
 from attn_nlp.letters import evaluate
 from attn_nlp.mistakes import Mistake, unknown
 from attn_nlp.registry import SLOTS, Named, Numeric, Part, Static, find
@@ -124,9 +124,10 @@ def _parsed(slot: str, text: str) -> tuple[Choice, ...]:
     """The choices as they stand in the text."""
     try:
         node = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError:
+        terms = _terms(node)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _malformed(slot, text) from None
-    choices = tuple(_choice(slot, term, text) for term in _terms(node))
+    choices = tuple(_choice(slot, term, text) for term in terms)
     if len(choices) > 1 and not SLOTS[slot].several:
         raise _one(slot, text, choices)
     return choices
@@ -173,11 +174,15 @@ def _terms(node: ast.expr) -> list[ast.expr]:
 def _choice(slot: str, node: ast.expr, text: str) -> Choice:
     match node:
         case ast.Name(id=name):
-            return Choice(find(slot, name), {})
+            positional, keywords = [], []
         case ast.Call(func=ast.Name(id=name), args=positional, keywords=keywords):
-            part = find(slot, name)
+            pass
         case _:
             raise _malformed(slot, text)
+    part = find(slot, name)
+    for key, setting in part.settings.items():
+        if isinstance(setting, Numeric) and not isinstance(setting.default, str):
+            _checked(part, key, setting.default)
     settable = list(part.settable)
     if len(positional) > len(settable):
         raise Mistake(
@@ -187,6 +192,8 @@ def _choice(slot: str, node: ast.expr, text: str) -> Choice:
     for keyword in keywords:
         if keyword.arg not in settable:
             raise unknown(f"setting of {slot} {name!r}", keyword.arg, settable)
+        if keyword.arg in given:
+            raise Mistake(f"{slot} {text!r}: setting {keyword.arg!r} is given twice.")
         given[keyword.arg] = keyword.value
     values = {key: _literal(slot, text, value) for key, value in given.items()}
     return Choice(part, {key: _checked(part, key, value) for key, value in values.items()})
@@ -195,7 +202,7 @@ def _choice(slot: str, node: ast.expr, text: str) -> Choice:
 def _literal(slot: str, text: str, node: ast.expr) -> object:
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError, MemoryError):
         if isinstance(node, ast.Name):  # activation=sigmoid reads as activation="sigmoid"
             return node.id
         raise _malformed(slot, text) from None
@@ -208,15 +215,9 @@ def _checked(part: Part, name: str, value: object) -> object:
         case Named(slot=slot):
             return canonical(slot, str(value))
         case Numeric(low=low, high=high):
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise Mistake(f"{where} is a number, not {value!r}.")
-            if not (low <= value <= high and isfinite(value)):
-                raise Mistake(f"{where} is {value!r}; allowed: from {low} to {high}.")
-            return float(value)
+            return values.number(where, value, low, high)
         case Static(low=low):
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise Mistake(f"{where} is {value!r}; allowed: whole numbers from {low}.")
-            return value
+            return values.whole(where, value, low)
     raise AssertionError(f"{where} is of no known kind")
 
 
@@ -235,6 +236,6 @@ def _one(slot: str, text: str, choices: tuple[Choice, ...]) -> Mistake:
 
 def _malformed(slot: str, text: str) -> Mistake:
     return Mistake(
-        f"{slot} {text!r} is malformed; write a name such as 'dot', or a name with settings such "
-        "as 'constant(0.25)'."
+        f"{slot} {values.shown(text)} is malformed; write a name such as 'dot', or a name with "
+        "settings such as 'constant(0.25)'."
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from attn_nlp import costs
 from attn_nlp.experiment import Cell, Resolved
-from attn_nlp.experiment.cell import unflatten
+from attn_nlp.experiment.cell import shape_of, unflatten
 from attn_nlp.experiment.identity import canonical_json, is_floor
 from attn_nlp.store import FINAL, Store
 
@@ -31,6 +30,7 @@ TOKENS = 20  # mean length of a sentence, where it is not known
 COMPILE_SECONDS = 10.0  # of six padded lengths, on one core; a second time the cache has it
 FLOOR_SECONDS = 10.0
 PROCESS_BYTES = 400_000_000  # a worker before it has trained anything
+SENTENCE_BYTES = 8  # of every sentence of every batch, whose order is drawn before training
 
 
 @dataclass(frozen=True)
@@ -141,14 +141,14 @@ def labels_among(cells: Iterable[Mapping]) -> Callable[[Mapping], str]:
 
 
 class Programs:
-    """Names of compiled programs, worked out once for all seeds of a cell."""
+    """Names of compiled programs, worked out once for all cells of a shape."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, str, Cell]] = {}
+        self._known: dict[tuple, tuple[str, str, Cell]] = {}
 
     def of(self, settings: Mapping) -> tuple[str, str, Cell]:
         """Name of the program, name of its pace (the program for any number of steps), a cell."""
-        key = json.dumps({**settings, "seed": 0}, sort_keys=True)
+        key = shape_of(settings)
         if key not in self._known:
             cell = unflatten(settings)
             program = cell.program()
@@ -187,17 +187,17 @@ def plan(
     lengths: dict[str, float | None] = {}
     pace = store.pace({paced for _, paced, _ in named})
     seconds, measured, memory, compiled = 0.0, 0, 0, set()
-    for program, paced, cell in named:
+    for (program, paced, cell), times in _counted(named):
         if is_floor(cell):
-            seconds += FLOOR_SECONDS
+            seconds += times * FLOOR_SECONDS
             continue
         compiled.add(program)
         known, peak = pace.get(paced, (None, None))
-        measured += known is not None
+        measured += times * (known is not None)
         name = shown_name(cell.dataset)
         lengths[name] = kept.get((name, cell.tokens))
-        seconds += predicted(cell, known, lengths[name])
-        memory = max(memory, _bytes(cell) if peak is None else peak)
+        seconds += times * predicted(cell, known, lengths[name])
+        memory = max(memory, (_bytes(cell) if peak is None else peak) + _order_bytes(cell))
     seconds += COMPILE_SECONDS * len(compiled)
     workers = max(1, min(workers, len(ahead)))
     counts = Counter(record["status"] for record in records.values())
@@ -217,6 +217,12 @@ def plan(
         open=len(resolved.open),
         lengths=lengths,
     )
+
+
+def _counted(named: list[tuple[str, str, Cell]]) -> list[tuple[tuple[str, str, Cell], int]]:
+    """Each once, with how often it is there; what `Programs` gives for one shape is one object."""
+    times = Counter(map(id, named))
+    return [(each, times[at]) for at, each in {id(each): each for each in named}.items()]
 
 
 def predicted(cell: Cell, pace: float | None, tokens: float | None = None) -> float:
@@ -244,6 +250,13 @@ def _bytes(cell: Cell) -> int:
     positions = cell.batch_size * n["T"]
     per_layer = 6 * n["E"] + 2 * n["F"] + 2 * n["H"] * (n["T"] + n["D"] + n["U"])
     return 4 * (4 * weights + positions * n["N"] * per_layer)
+
+
+def _order_bytes(cell: Cell) -> int:
+    """The order of all batches, on the host and beside the program; a measured peak is of a
+    program for any number of steps."""
+    fitted = "fit" in cell.choices()["model"].part.hooks
+    return 0 if fitted else SENTENCE_BYTES * cell.steps * cell.batch_size
 
 
 def _digest(value: object) -> str:

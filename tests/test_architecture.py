@@ -28,6 +28,7 @@ STAGES = {
     "wording": 0,
     "outputs": 1,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
+    "values": 1,
     "letters": 1,
     "registry": 2,
     "choice": 3,

@@ -154,7 +154,8 @@ def test_measured_cells_replace_the_estimate(store):
     assert found.counts == {"to do": 5, "done": 7}
     assert found.measured == 5
     assert found.seconds == pytest.approx(5 * 10.0 + 3 * 10.0)
-    assert found.memory_bytes == planning.PROCESS_BYTES + 123
+    batches = planning.SENTENCE_BYTES * 1000 * 32
+    assert found.memory_bytes == planning.PROCESS_BYTES + 123 + batches
     # The pace is known for other numbers of steps too.
     longer = plan(experiment(steps=2000), store, workers=1)
     assert longer.measured == 10
@@ -217,3 +218,27 @@ def _renamed(path, value):
     for settings in plain["cells"]["settings"]:
         settings[path] = value
     return plain
+
+
+def test_many_steps_need_memory_for_the_order_of_their_sentences(store):
+    axes, tables = [vary("heads", 1, 2), vary("seed", 0)], [Table("T", "heads")]
+    predicted = []
+    for steps in (100, 10**8):
+        base = Cell(dataset="planted_lookup", steps=steps, batch_size=8)
+        resolved = Experiment(base=base, axes=axes, tables=tables).resolve("t", "")
+        predicted.append(plan(resolved, store, workers=1).memory_bytes)
+    assert predicted[1] - predicted[0] == 8 * 8 * (10**8 - 100)
+    spec = next(spec for spec, each in wanted(resolved).items() if each["model"] == "encoder")
+    finish(store, resolved, spec, peak_bytes=10**6)  # of whatever number of steps
+    assert plan(resolved, store, workers=1).memory_bytes > 6 * 10**9
+
+
+def test_cells_of_one_shape_are_of_one_program():
+    programs, cell = Programs(), Cell()
+    same = [{"learning_rate": 0.5}, {"seed": 3}, {"dropout": 0.2}, {"fold": 1}]
+    other = [{"dropout": 0.0}, {"warmup": 0.2}, {"heads": 1}, {"steps": 5}]
+    name = programs.of(flatten(cell))[0]
+    for changes, equal in [*((each, True) for each in same), *((each, False) for each in other)]:
+        changed = cell.replace(changes)
+        assert (programs.of(flatten(changed))[0] == name) is equal, changes
+        assert (changed.program() == cell.program()) is equal

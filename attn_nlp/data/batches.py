@@ -17,6 +17,7 @@ MOST_BUCKETS = 10
 STEP = 2  # edges are multiples of this; the last one is exact
 BUCKET_PRICE = 0.008  # a bucket must save this share of the real tokens: 1.5 s of compilation
 WINDOW = 50  # batches sorted by length together
+PIECE = 1 << 20  # rows drawn together: few calls, and some 50 MB whatever the number of steps
 ROWS_STREAM, ORDER_STREAM = 1, 2
 
 
@@ -93,22 +94,31 @@ def training_plan(
       rows (steps, batch_size) int32 into the train split, and bucket (steps,) int32, the
       smallest edge that holds the longest row of the batch.
     """
-    windows = -(-steps // WINDOW)
-    wanted = windows * WINDOW * batch_size
-    epochs = -(-wanted // len(lengths))
-    # Sorting uniform draws, not Generator.permutation: drawn row by row, so that a longer plan
-    # begins with the shorter one, and all epochs at once, so that tiny datasets are fast.
-    draws = np.random.default_rng([seed, ROWS_STREAM]).random((epochs, len(lengths)))
-    stream = np.argsort(draws, axis=1, kind="stable").reshape(-1)[:wanted]
-    in_windows = stream.reshape(windows, WINDOW * batch_size)
-    by_length = np.argsort(lengths[in_windows], axis=1, kind="stable")
-    batches = np.take_along_axis(in_windows, by_length, axis=1)
-    batches = batches.reshape(windows, WINDOW, batch_size)
-    order_draws = np.random.default_rng([seed, ORDER_STREAM]).random((windows, WINDOW))
-    order = np.argsort(order_draws, axis=1, kind="stable")
-    rows = np.take_along_axis(batches, order[:, :, None], axis=1)
-    rows = rows.reshape(-1, batch_size)[:steps].astype(np.int32)
-    return rows, smallest_edge(lengths[rows].max(axis=1, initial=0), edges)
+    rows, longest = np.empty((steps, batch_size), np.int32), np.empty(steps, lengths.dtype)
+    drawn = np.random.default_rng([seed, ROWS_STREAM])
+    order = np.random.default_rng([seed, ORDER_STREAM])
+    pending = np.empty(0, np.int64)
+    together = max(1, PIECE // (WINDOW * batch_size))
+    for first in range(0, steps, WINDOW * together):
+        windows = min(together, -(-(steps - first) // WINDOW))
+        wanted = windows * WINDOW * batch_size
+        epochs = max(0, -(-(wanted - len(pending)) // len(lengths)))
+        # Sorting uniform draws, not Generator.permutation: drawn row by row, so that a longer plan
+        # begins with the shorter one however it is cut into pieces, and many epochs at once, so
+        # that tiny datasets are fast.
+        fresh = np.argsort(drawn.random((epochs, len(lengths))), axis=1, kind="stable")
+        stream = np.concatenate([pending, fresh.reshape(-1)])
+        in_windows = stream[:wanted].reshape(windows, WINDOW * batch_size)
+        pending = stream[wanted:]
+        by_length = np.argsort(lengths[in_windows], axis=1, kind="stable")
+        batches = np.take_along_axis(in_windows, by_length, axis=1)
+        batches = batches.reshape(windows, WINDOW, batch_size)
+        places = np.argsort(order.random((windows, WINDOW)), axis=1, kind="stable")
+        shuffled = np.take_along_axis(batches, places[:, :, None], axis=1)
+        some = rows[first : first + windows * WINDOW]
+        some[:] = shuffled.reshape(-1, batch_size)[: len(some)]
+        longest[first : first + len(some)] = lengths[some].max(axis=1, initial=0)
+    return rows, smallest_edge(longest, edges)
 
 
 def evaluation_plan(

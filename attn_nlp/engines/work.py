@@ -138,7 +138,8 @@ def _prepared(path: str, sealed: bool) -> object:
 
 def shape(settings: Mapping[str, object]) -> str:
     """What of a cell decides its memory."""
-    names = ("batch_size", "length", "layers", "width", "heads", "head_dim", "attention.chunk")
+    names = ("batch_size", "length", "layers", "width", "heads", "head_dim")
+    names += ("attention.chunk", "steps")
     return ", ".join(f"{name}={settings[name]}" for name in names)
 
 

@@ -7,11 +7,17 @@ every row of a table has one run before any has two.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
+from attn_nlp import values as single
+from attn_nlp.experiment import checks
 from attn_nlp.experiment.cell import Cell, check_path, check_value, flatten
+from attn_nlp.experiment.checks import MOST
 from attn_nlp.mistakes import Mistake, nearest
+from attn_nlp.values import shown
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,9 @@ class Axis:
     """Points of settings by path; every point names the same paths."""
 
     points: tuple[Mapping[str, object], ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", _checked(self.points, "Axis(...)"))
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -37,6 +46,20 @@ class Skip:
     reason: str
     when: Mapping[str, tuple[object, ...]]
 
+    def __post_init__(self) -> None:
+        checks.check_fields(self, "skip(...)", {"reason": checks.line()})
+        when = single.keyed(f"skip({self.reason!r}): when", self.when, "when={'heads': (1, 2)}")
+        if not when:
+            raise Mistake(f"skip({self.reason!r}): when is empty; name the settings to leave out.")
+        conditions = {}
+        for path, value in when.items():
+            check_path(path, "path in skip(...)")
+            several = tuple(value) if single.is_several(value) else (value,)  # type: ignore[arg-type]
+            if not several:
+                raise Mistake(f"skip({self.reason!r}): no value for {path}; give at least one.")
+            conditions[path] = tuple(check_value(path, each) for each in several)
+        object.__setattr__(self, "when", conditions)
+
     def covers(self, settings: Mapping[str, object]) -> bool:
         """Whether the settings of a cell have one of the values at every path."""
         return all(settings[path] in values for path, values in self.when.items())
@@ -52,32 +75,68 @@ def vary(path: str, *values: object) -> Axis:
       >>> vary("heads", 1, 4).points
       ({'heads': 1}, {'heads': 4})
     """
-    return together(*({path: value} for value in values), _called=f"vary({path!r}, ...)")
+    called = f"vary({shown(path)}, ...)"
+    check_path(path, "axis")
+    if len(values) == 1 and single.is_several(values[0]):
+        raise Mistake(
+            f"vary({path!r}, {shown(values[0])}) has one value, a collection; did you mean "
+            f"vary({path!r}, {single.spread(values[0])})?"
+        )
+    return _axis(_checked(({path: value} for value in values), called, len(values)))
 
 
-def together(*points: Mapping[str, object], _called: str = "together(...)") -> Axis:
+def together(*points: Mapping[str, object]) -> Axis:
     """Move several settings in step: one axis whose points are the mappings given.
 
     Raises:
       Mistake: points that name different paths, an unknown path, or a point twice.
     """
-    if not points:
-        raise Mistake(f"{_called} has no values; give at least one.")
-    paths = list(points[0])
-    checked: list[Mapping[str, object]] = []
-    for point in points:
-        for path in point:
-            check_path(path, "axis")
-        if list(point) != paths:
+    if len(points) == 1 and single.is_several(points[0]) and not isinstance(points[0], Mapping):
+        raise Mistake(
+            f"together({shown(points[0])}) has one point, a collection; did you mean "
+            f"together(*{shown(points[0])})?"
+        )
+    return _axis(_checked(points, "together(...)", len(points)))
+
+
+def _checked(
+    points: Iterable[Mapping[str, object]], called: str, number: int | None = None
+) -> tuple[Mapping[str, object], ...]:
+    """Points as an axis keeps them; their number is known before they are, where it is."""
+    if number is None:
+        points = checks.several(checks.anything(), "[{'heads': 1}]").read(called, points)  # type: ignore[assignment]
+        number = len(points)  # type: ignore[arg-type]
+    if number > MOST:
+        raise Mistake(f"{called} has {number:,} values; allowed: at most {MOST:,}.")
+    if not number:
+        raise Mistake(f"{called} has no values; give at least one.")
+    paths: list[str] | None = None
+    checked, seen = [], set()
+    for given in points:
+        point = single.keyed(f"{called}: a point", given, "{'heads': 1, 'width': 8}")
+        if paths is None:
+            paths = [check_path(path, "axis") for path in point]
+            if not paths:
+                raise Mistake(f"{called}: a point names no path; give settings by path.")
+        elif list(point) != paths:
             raise Mistake(
-                f"{_called}: every point must name the same paths in the same order; the first "
-                f"names {', '.join(paths)}, another {', '.join(point)}."
+                f"{called}: every point must name the same paths in the same order; the first "
+                f"names {', '.join(paths)}, another {', '.join(map(str, point))}."
             )
         point = normalised(point)
-        if point in checked:
-            raise Mistake(f"{_called}: {point} stands twice.")
+        key = tuple(point.values())
+        if key in seen:
+            raise Mistake(f"{called}: {point} stands twice.")
+        seen.add(key)
         checked.append(point)
-    return Axis(tuple(checked))
+    return tuple(checked)
+
+
+def _axis(points: Sequence[Mapping[str, object]]) -> Axis:
+    """An axis of points that are checked already."""
+    axis = object.__new__(Axis)
+    object.__setattr__(axis, "points", tuple(points))
+    return axis
 
 
 def skip(reason: str, *, when: Mapping[str, object]) -> Skip:
@@ -85,17 +144,12 @@ def skip(reason: str, *, when: Mapping[str, object]) -> Skip:
 
     Args:
       reason: why the combination cannot run, or says nothing new.
-      when: values by path; a tuple means any of them.
+      when: values by path; several of them, such as a tuple, mean any of them.
 
     Raises:
-      Mistake: an unknown path.
+      Mistake: an unknown path, a value that its field refuses, or nothing named.
     """
-    conditions = {}
-    for path, value in when.items():
-        check_path(path, "path in skip(...)")
-        values = value if isinstance(value, tuple) else (value,)
-        conditions[path] = tuple(normalised({path: each})[path] for each in values)
-    return Skip(reason, conditions)
+    return Skip(reason, when)  # type: ignore[arg-type]
 
 
 def normalised(point: Mapping[str, object]) -> dict[str, object]:
@@ -103,7 +157,37 @@ def normalised(point: Mapping[str, object]) -> dict[str, object]:
     return {path: check_value(path, value) for path, value in point.items()}
 
 
-def product(base: Cell, axes: tuple[Axis, ...]) -> list[dict[str, object]]:
+def ordered(axes: Sequence[Axis]) -> list[Axis]:
+    """The axes from the outermost to the innermost: that of seeds, then the others as they stand.
+
+    Raises:
+      Mistake: two axes that move one path.
+    """
+    for path, times in Counter(path for axis in axes for path in axis.paths).items():
+        if times > 1:
+            raise Mistake(f"two axes move {path!r}; put the values on one axis.")
+    return sorted(axes, key=lambda axis: "seed" not in axis.paths)
+
+
+def check_size(axes: Sequence[Axis]) -> None:
+    """Refuse more cells than can be planned, before they are made.
+
+    Raises:
+      Mistake: naming the axes and their sizes.
+    """
+    sizes = [len(axis.points) for axis in axes]
+    if prod(sizes) > MOST:
+        named = ", ".join(
+            f"{size:,} of {' with '.join(axis.paths)}"
+            for axis, size in zip(axes, sizes, strict=True)
+            if size > 1
+        )
+        raise Mistake(
+            f"the axes have {prod(sizes):,} combinations ({named}); allowed: at most {MOST:,}."
+        )
+
+
+def product(base: Cell, axes: tuple[Axis, ...]) -> Iterator[dict[str, object]]:
     """The settings of all cells, the axis of seeds outermost and the others as they stand.
 
     They are no cells yet, since a combination that no cell can be may still be skipped.
@@ -111,15 +195,11 @@ def product(base: Cell, axes: tuple[Axis, ...]) -> list[dict[str, object]]:
     Raises:
       Mistake: two axes that move one path.
     """
-    moved = [path for axis in axes for path in axis.paths]
-    for path in moved:
-        if moved.count(path) > 1:
-            raise Mistake(f"two axes move {path!r}; put the values on one axis.")
-    ordered = sorted(axes, key=lambda axis: "seed" not in axis.paths)
-    return [
-        flatten(base) | {path: value for point in points for path, value in point.items()}
-        for points in itertools.product(*(axis.points for axis in ordered))
-    ]
+    outer, plain = ordered(axes), flatten(base)
+    return (
+        plain | {path: value for point in points for path, value in point.items()}
+        for points in itertools.product(*(axis.points for axis in outer))
+    )
 
 
 def restrict(axes: tuple[Axis, ...], path: str, wanted: tuple[object, ...]) -> tuple[Axis, ...]:
@@ -141,8 +221,8 @@ def restrict(axes: tuple[Axis, ...], path: str, wanted: tuple[object, ...]) -> t
                     f"{', '.join(str(each) for each in known)}."
                     + (f" Did you mean {close!r}?" if close else "")
                 )
-        kept = tuple(point for point in axis.points if point[path] in wanted)
-        return (*axes[:place], Axis(kept), *axes[place + 1 :])
+        kept = [point for point in axis.points if point[path] in wanted]
+        return (*axes[:place], _axis(kept), *axes[place + 1 :])
     moved = [each for axis in axes for each in axis.paths]
     raise Mistake(f"this experiment has no axis {path!r}; it has {', '.join(moved) or 'none'}.")
 

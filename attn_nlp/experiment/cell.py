@@ -13,12 +13,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite, prod
+from math import prod
+from operator import itemgetter
 from typing import Any
 
+from attn_nlp import values
 from attn_nlp.choice import Choice, canonical, choose_all
+from attn_nlp.experiment.data_names import spelled
 from attn_nlp.experiment.products import check_products
 from attn_nlp.mistakes import Mistake, unknown
+from attn_nlp.values import plain, shown, spread
+
+# The order of all sentences of a training is drawn beforehand, 4 bytes each.
+MOST_SENTENCES = 10**9
+DRAWN_TOGETHER = 50  # batches, however few are wanted
 
 
 def _part(default: str, slot: str, help: str):
@@ -54,6 +62,11 @@ class Attention:
     chunk: int | None = _whole(
         None, "queries and keys worked out at once, in eights; all", low=8, multiple=8
     )
+
+    def __post_init__(self) -> None:
+        for path in _INNER:
+            name = path.removeprefix("attention.")
+            object.__setattr__(self, name, check_value(path, getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -93,16 +106,19 @@ class Cell:
     )
 
     def __post_init__(self) -> None:
-        checked = {path: check_value(path, value) for path, value in flatten(self).items()}
-        outer, inner = _split(checked)
+        if not isinstance(self.attention, Attention):
+            raise Mistake(
+                f"attention is {shown(self.attention)}; give attention=Attention(score='additive')."
+            )
         # One way to write every value, since the values take part in identity: 1 is kept as 1.0.
-        object.__setattr__(self, "attention", Attention(**inner))  # type: ignore[arg-type]
-        for name, value in outer.items():
-            object.__setattr__(self, name, value)
+        for path in _OUTER:
+            object.__setattr__(self, path, check_value(path, getattr(self, path)))
         self._check_widths()
 
     def _check_widths(self) -> None:
         chosen = self.choices()
+        if "fit" not in chosen["model"].part.hooks:
+            self._check_sentences()
         if chosen["model"].part.hooks:  # it has no blocks
             return
         if self.head_dim is None and self.width % self.heads:
@@ -114,6 +130,15 @@ class Cell:
             )
         defaults = {path: info["default"] for path, info in PATHS.items() if "slot" in info}
         check_products(chosen, self.letters(), defaults, self.attention.tie_qk)
+
+    def _check_sentences(self) -> None:
+        sentences = max(self.steps, DRAWN_TOGETHER) * self.batch_size
+        if sentences > MOST_SENTENCES:
+            raise Mistake(
+                f"{self.steps:,} steps of {self.batch_size:,} sentences each need the order of "
+                f"{sentences:,} sentences beforehand; allowed: at most {MOST_SENTENCES:,}. Give "
+                "fewer steps or a smaller batch_size."
+            )
 
     def letters(self) -> dict[str, int]:
         """The sizes that are known before any data: T, H, Q, K, M, D, U, E, F, N."""
@@ -164,7 +189,7 @@ class Cell:
         # A program draws its first weights as the cell that it was made for.
         static |= {path: v for path, v in self.numeric().items() if path.startswith(_FIRST)}
         # A rate of zero compiles to no dropout at all.
-        static |= {f"{path} > 0": get(self, path) > 0 for path in ("dropout", "attention.dropout")}
+        static |= {f"{path} > 0": get(self, path) > 0 for path in _RATES}
         return static
 
     def replace(self, settings: Mapping[str, object]) -> Cell:
@@ -180,6 +205,7 @@ class Cell:
 # An argument of the program, and what only the host reads.
 _HOST = ("seed", "evaluate_every", "fold", "trial")
 _FIRST = "attention.init."
+_RATES = ("dropout", "attention.dropout")
 
 
 def _fields(cls, prefix: str = "") -> dict[str, dict]:
@@ -193,6 +219,10 @@ def _fields(cls, prefix: str = "") -> dict[str, dict]:
 
 
 PATHS: dict[str, dict] = _fields(Cell)
+_INNER = tuple(path for path in PATHS if path.startswith("attention."))
+_OUTER = tuple(path for path in PATHS if path not in _INNER)
+_SHARED = tuple(p for p, info in PATHS.items() if "numeric" not in info and p not in _HOST)
+_SHAPING = itemgetter(*_SHARED)
 _SLOTS: dict[str, str] = {path: info["slot"] for path, info in PATHS.items() if "slot" in info}
 
 
@@ -205,6 +235,22 @@ def unflatten(flat: Mapping[str, object]) -> Cell:
     """The cell with the fields given by path."""
     outer, inner = _split(flat)
     return Cell(**outer, attention=Attention(**inner))  # type: ignore[arg-type]
+
+
+def shape_of(settings: Mapping[str, object]) -> tuple:
+    """What cells of one program and of the same parts and sizes have in common.
+
+    Args:
+      settings: of a cell by path.
+
+    Returns:
+      A key, equal for cells that differ in numbers alone, or in what only the host reads.
+    """
+    try:
+        shared = _SHAPING(settings)
+    except KeyError:  # stored before a field was added
+        shared = tuple(settings.get(path) for path in _SHARED)
+    return shared, *(bool(settings.get(path)) for path in _RATES)
 
 
 def _split(flat: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
@@ -226,6 +272,8 @@ def check_path(path: str, what: str = "setting") -> str:
     Raises:
       Mistake: no field stands there; the message names the nearest.
     """
+    if not isinstance(path, str):
+        raise Mistake(f"{what} is {shown(path)}; give a path, such as 'heads'.")
     if path in PATHS:
         return path
     if f"attention.{path}" in PATHS:
@@ -236,40 +284,43 @@ def check_path(path: str, what: str = "setting") -> str:
 
 
 def check_value(path: str, value: object) -> object:
-    """The value as its field keeps it."""
+    """The value as its field keeps it.
+
+    Raises:
+      Mistake: an unknown path, or a value that its field does not allow.
+    """
     info = PATHS[check_path(path)]
+    if values.is_several(value):
+        raise Mistake(
+            f"{path} is {shown(value)}; it takes one value. To run several, write "
+            f"vary({path!r}, {spread(value)})."
+        )
+    value = plain(value)
     if "slot" in info:
         if not isinstance(value, str):
-            raise Mistake(f"{path} names a {info['slot']}; {value!r} is no name.")
+            raise Mistake(f"{path} names a {info['slot']}; {shown(value)} is no name.")
         return canonical(info["slot"], value)
     if "numeric" in info or "fraction" in info:
-        low, high = info.get("numeric", (0.0, 1.0))
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Mistake(f"{path} is a number, not {value!r}.")
-        if not (low <= value <= high and isfinite(value)):
-            raise Mistake(f"{path} is {value}; allowed: from {low:g} to {high:g}.")
-        return float(value)
+        return values.number(path, value, *info.get("numeric", (0.0, 1.0)))
     if "whole" in info:
         if value is None and info["default"] is None:
             return None
-        low, high = info["whole"], info["high"]
-        fits = isinstance(value, int) and not isinstance(value, bool) and value >= low
-        if not fits or (high is not None and value > high):
-            upper = "" if high is None else f" to {high}"
-            raise Mistake(f"{path} is {value!r}; allowed: whole numbers from {low}{upper}.")
-        if value % info["multiple"]:
-            fits = value - value % info["multiple"]
+        kept = values.whole(path, value, info["whole"], info["high"])
+        if kept % info["multiple"]:
+            fits = kept - kept % info["multiple"]
             raise Mistake(
-                f"{path} is {value}; allowed: multiples of {info['multiple']}, such as {fits}."
+                f"{path} is {kept}; allowed: multiples of {info['multiple']}, such as {fits}."
             )
-        return value
+        return kept
     if "choices" in info:
         if value not in info["choices"]:
             raise unknown(path, value, info["choices"])
         return value
+    if path == "dataset":
+        return spelled(value)
     if not isinstance(value, type(info["default"])):
-        raise Mistake(f"{path} is {value!r}; expected {type(info['default']).__name__}.")
-    return value
+        raise Mistake(f"{path} is {shown(value)}; expected {type(info['default']).__name__}.")
+    return values.line(path, value) if isinstance(value, str) else value
 
 
 def parse(path: str, text: str) -> object:
@@ -289,9 +340,9 @@ def parse(path: str, text: str) -> object:
     except Mistake:
         raise
     except ValueError:
-        raise Mistake(f"{path} is a number, not {text!r}.") from None
+        raise Mistake(f"{path} is a number, not {shown(text)}.") from None
     if isinstance(info["default"], bool):
         if text.lower() not in ("true", "false"):
-            raise Mistake(f"{path} is {text!r}; allowed: true, false.")
+            raise Mistake(f"{path} is {shown(text)}; allowed: true, false.")
         return text.lower() == "true"
     return check_value(path, text)

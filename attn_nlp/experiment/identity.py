@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attn_nlp.experiment.cell import PATHS, Cell, flatten
 from attn_nlp.revisions import REVISIONS
@@ -23,12 +23,13 @@ _BLOCK_STAGES = ("blocks",)
 _FLOOR_STAGES = ("data", "floors", "metrics")
 # A floor reads the texts themselves and is not drawn from a seed.
 FLOOR_PATHS = ("model", "dataset", "split_seed", "fold")
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _SEED = "\0seed\0"  # stands where a seed is to be put; no value of a cell is written so
 
 
 def canonical_json(value: object) -> str:
     """JSON with one spelling: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def is_floor(cell: Cell) -> bool:
@@ -43,32 +44,53 @@ def floor_cell(model: str, cell: Cell) -> Cell:
 
 def spec_of(cell: Cell) -> str:
     """The identity of a cell before any data is seen: 64 hexadecimal digits."""
-    return _digest(_told(cell, cell.seed))
+    return specs_of(cell, [cell.seed])[0]
 
 
 def specs_of(cell: Cell, seeds: Sequence[int]) -> list[str]:
-    """The specs that a cell has under each of some seeds.
+    """The specs that a cell has under each of some seeds."""
+    return spec_maker(cell)(flatten(cell), seeds)
 
-    What stands beside the seed is written down once, as an experiment has many seeds.
+
+def spec_maker(cell: Cell) -> Callable[[Mapping[str, object], Sequence[int]], list[str]]:
+    """What gives the specs of any settings of the cell's shape, under each of some seeds.
+
+    An experiment may have a million cells of few shapes, and of many seeds: what they share is
+    worked out once.
+
+    Args:
+      cell: any cell; the settings may differ from its own in what `shape_of` leaves out.
     """
-    before, place, after = canonical_json(_told(cell, _SEED)).partition(canonical_json(_SEED))
-    default = PATHS["seed"]["default"]
-    return [
-        hashlib.sha256(f"{before}{seed}{after}".encode()).hexdigest()
-        if place and seed != default
-        else _digest(_told(cell, seed))
-        for seed in seeds
-    ]
-
-
-def _told(cell: Cell, seed: int | str) -> dict[str, object]:
-    """What the spec is a digest of, with that seed."""
     floor = is_floor(cell)
-    fields = {
+    after = f',"revisions":{canonical_json(_revisions(cell, floor))}}}'
+    default = PATHS["seed"]["default"]
+
+    def text(settings: Mapping[str, object], seed: object) -> str:
+        return f'{{"cell":{canonical_json(_told({**settings, "seed": seed}, floor))}{after}'
+
+    def specs(settings: Mapping[str, object], seeds: Sequence[int]) -> list[str]:
+        if len(seeds) == 1:
+            return [_hash(text(settings, seeds[0]))]
+        before, place, rest = text(settings, _SEED).partition(canonical_json(_SEED))
+        return [
+            _hash(f"{before}{seed}{rest}" if place and seed != default else text(settings, seed))
+            for seed in seeds
+        ]
+
+    return specs
+
+
+def _told(settings: Mapping[str, object], floor: bool) -> dict[str, object]:
+    """The settings that a spec is a digest of."""
+    return {
         path: value
-        for path, value in (flatten(cell) | {"seed": seed}).items()
+        for path, value in settings.items()
         if value != PATHS[path]["default"] and (not floor or path in FLOOR_PATHS)
     }
+
+
+def _revisions(cell: Cell, floor: bool) -> dict[str, object]:
+    """The revisions that a spec is a digest of."""
     revisions: dict[str, object] = {
         stage: REVISIONS[stage] for stage in (_FLOOR_STAGES if floor else _STAGES)
     }
@@ -80,7 +102,7 @@ def _told(cell: Cell, seed: int | str) -> dict[str, object]:
         for part in choice.family():
             if part.revision != 1 or part.code_hash:
                 revisions[f"{part.slot}:{part.name}"] = [part.revision, part.code_hash]
-    return {"cell": fields, "revisions": revisions}
+    return revisions
 
 
 def key_of(spec: str, fingerprint: str, tokenizer_hash: str) -> str:
@@ -89,4 +111,8 @@ def key_of(spec: str, fingerprint: str, tokenizer_hash: str) -> str:
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+    return _hash(canonical_json(value))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -17,7 +17,8 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 from attn_nlp.experiment.axes import Axis, normalised, replace_axis, restrict
-from attn_nlp.experiment.cell import Cell, check_path, get, parse
+from attn_nlp.experiment.cell import Cell, check_path, check_value, get, parse
+from attn_nlp.experiment.checks import MOST
 from attn_nlp.experiment.definition import Experiment
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.tuning import Tuning
@@ -112,8 +113,9 @@ def apply(experiment: Experiment, overrides: Overrides) -> Experiment:
     if overrides.datasets:
         base, axes = _set(base, axes, "dataset", tuple(overrides.datasets))
     if overrides.seeds is not None:
-        if overrides.seeds < 1:
-            raise Mistake(f"--seeds is {overrides.seeds}; give at least 1.")
+        if not 1 <= overrides.seeds <= MOST:
+            bound = "at least 1" if overrides.seeds < 1 else f"at most {MOST:,}"
+            raise Mistake(f"--seeds is {overrides.seeds}; give {bound}.")
         base, axes = _set(base, axes, "seed", tuple(range(overrides.seeds)))
     if overrides.steps is not None:
         base, axes = _set(base, axes, "steps", (overrides.steps,))
@@ -143,7 +145,8 @@ def _leave_to_trials(overrides: Overrides, tuning: Tuning) -> None:
 def _set(
     base: Cell, axes: tuple[Axis, ...], path: str, values: tuple[object, ...]
 ) -> tuple[Cell, tuple[Axis, ...]]:
-    axis = Axis(tuple(normalised({path: value}) for value in dict.fromkeys(values)))
+    values = tuple(dict.fromkeys(check_value(path, value) for value in values))
+    axis = Axis(tuple({path: value} for value in values))
     axes, replaced = replace_axis(axes, axis)
     if replaced:
         return base, axes

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from attn_nlp.experiment import checks
+from attn_nlp.experiment.checks import Kind
+from attn_nlp.mistakes import Mistake
+
+METRICS = ("accuracy", "macro_f1", "matthews", "f1", "loss", "ece")
+VALUES = tuple(f"{split}.{metric}" for split in ("test", "validation") for metric in METRICS)
+_FAMILIES = ("column", "table")
+
+_ROW = {
+    "where": checks.settings("where={'heads': 4}"),
+    "cite": checks.line(empty=True),
+    "baseline": checks.flag(),
+}
 
 
 @dataclass(frozen=True)
@@ -22,6 +37,43 @@ class Row:
     cite: str = ""
     baseline: bool = False
 
+    def __post_init__(self) -> None:
+        checks.check_fields(self, "Row(...)", {"label": checks.line()})
+        checks.check_fields(self, f"row {self.label!r}", _ROW)
+
+
+_TABLE: dict[str, Kind] = {
+    "rows": checks.path_or(
+        checks.several(
+            checks.made_by(
+                Row,
+                "Row('label', {'heads': 4})",
+                str="give a Row, or a single path for a row of every value: rows='heads'.",
+                dict="give it a label: Row('label', {'heads': 4}).",
+            ),
+            "rows=[Row(...)]",
+            alone=Row,
+        )
+    ),
+    "columns": checks.path_or(
+        checks.several(
+            checks.path(),
+            "columns=['dataset', 'heads']",
+            NoneType="give a path, several, or () for a single column.",
+        )
+    ),
+    "where": checks.settings("where={'heads': 4}"),
+    "each": checks.maybe(checks.path()),
+    "over": checks.several(
+        checks.path(), "over=['seed']", NoneType="give () to average over nothing."
+    ),
+    "value": checks.one_of(*VALUES),
+    "margin": checks.maybe(checks.above_zero()),
+    "family": checks.one_of(*_FAMILIES),
+    "note": checks.sentence(),
+    "baseline": checks.anything(),
+}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -37,7 +89,7 @@ class Table:
       columns: a path, or several for columns under columns; () for a single column.
       where: settings by path that hold for the whole table.
       each: a path; one table for each of its values.
-      over: the paths averaged over; the replicate of the statistics.
+      over: the path or paths averaged over; the replicate of the statistics.
       value: "test.accuracy" or another stored number, such as "validation.accuracy".
       margin: largest difference, in the unit of the value, that counts as none; by default
         0.005, 0.01 or 0.02 by the size of the test split.
@@ -50,9 +102,27 @@ class Table:
     columns: str | Sequence[str] = ()
     where: Mapping[str, object] = field(default_factory=dict)
     each: str | None = None
-    over: Sequence[str] = ("seed",)
+    over: str | Sequence[str] = ("seed",)
     value: str = "test.accuracy"
     margin: float | None = None
     family: str = "column"
     note: str = ""
     baseline: object = None
+
+    def __post_init__(self) -> None:
+        checks.check_fields(self, "Table(...)", {"title": checks.line()})
+        if isinstance(self.over, str):
+            object.__setattr__(self, "over", (self.over,))
+        where = f"table {self.title!r}"
+        checks.check_fields(self, where, _TABLE)
+        if isinstance(self.rows, str):
+            return
+        if self.baseline is not None:
+            raise Mistake(f"{where}: baseline= goes with rows= of one path; mark a Row instead.")
+        if not self.rows:
+            raise Mistake(f"{where} has no rows; give at least one.")
+        label, times = Counter(row.label for row in self.rows).most_common(1)[0]
+        if times > 1:
+            raise Mistake(f"{where} has two rows {label!r}; label them apart.")
+        if sum(row.baseline for row in self.rows) > 1:
+            raise Mistake(f"{where} has more than one baseline row; keep one.")

@@ -14,17 +14,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import exp, isfinite, log
+from math import exp, log
 
+from attn_nlp import values
+from attn_nlp.experiment import checks
 from attn_nlp.experiment.axes import Axis
 from attn_nlp.experiment.cell import PATHS, check_path, check_value, unflatten
+from attn_nlp.experiment.checks import MOST
 from attn_nlp.experiment.identity import canonical_json, is_floor, spec_of, specs_of
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.table import Table
 from attn_nlp.mistakes import Mistake
 from attn_nlp.streams import Stream
+from attn_nlp.values import shown
 
 DIGITS = 3  # significant ones of a drawn value, so that it can be printed as it is
+MOST_TRIALS = 10_000  # of each setting
 RULE = "the best mean validation accuracy, the lowest number among equals"
 
 
@@ -35,6 +40,24 @@ class Span:
     low: float
     high: float
     log: bool = False
+
+    def __post_init__(self) -> None:
+        called = "log_uniform" if values.flag("Span(...): log", self.log) else "uniform"
+        for name in ("low", "high"):
+            kept = values.number(
+                f"{called}(...): {name}", getattr(self, name), -values.LARGEST, values.LARGEST
+            )
+            object.__setattr__(self, name, kept)
+        if self.low >= self.high:
+            raise Mistake(
+                f"{called}({self.low:g}, {self.high:g}) goes nowhere; give the lower end first, "
+                "then the higher."
+            )
+        if self.log and self.low <= 0:
+            raise Mistake(
+                f"{called}({self.low:g}, {self.high:g}) has no logarithm at its low end; give one "
+                "above 0."
+            )
 
     def at(self, share: float) -> float:
         """The value at a share of the way from low to high, to three significant digits.
@@ -57,18 +80,26 @@ class Span:
 
 def uniform(low: float, high: float) -> Span:
     """Values spread evenly."""
-    return Span(float(low), float(high))
+    return Span(low, high)
 
 
 def log_uniform(low: float, high: float) -> Span:
     """Values whose logarithms are spread evenly, for settings that matter by their ratio."""
-    return Span(float(low), float(high), log=True)
+    return Span(low, high, log=True)
 
 
 SPACE: Mapping[str, Span] = {
     "learning_rate": log_uniform(1e-4, 1e-2),
     "weight_decay": log_uniform(1e-4, 1e-1),
     "dropout": uniform(0.0, 0.5),
+}
+
+
+_SPAN = checks.made_by(Span, "its ends: log_uniform(1e-4, 1e-2) or uniform(0, 0.5)")
+_TUNING = {
+    "budget": checks.whole(1, MOST_TRIALS),
+    "space": checks.settings("space={'learning_rate': log_uniform(1e-4, 1e-2)}"),
+    "seeds": checks.several(checks.anything(), "seeds=[1000, 1001]"),
 }
 
 
@@ -87,9 +118,8 @@ class Tuning:
     seeds: Sequence[int] = (1000, 1001)
 
     def __post_init__(self) -> None:
+        checks.check_fields(self, "Tuning(...)", _TUNING)
         numeric = [path for path, info in PATHS.items() if "numeric" in info]
-        if not isinstance(self.budget, int) or self.budget < 1:
-            raise Mistake(f"a tuning budget is {self.budget!r}; give a whole number from 1.")
         if not self.space or not self.seeds:
             raise Mistake("tuning needs a space and seeds; give at least one of each.")
         for path, span in self.space.items():
@@ -98,16 +128,13 @@ class Tuning:
                     f"{path!r} shapes the program and cannot be tuned in one; the space may have "
                     f"{', '.join(numeric)}."
                 )
+            _SPAN.read(f"Tuning(...): space[{path!r}]", span)
             check_value(path, span.low)
             check_value(path, span.high)
-            if not (isfinite(span.high) and span.low < span.high) or (span.log and span.low <= 0):
-                least = "above 0" if span.log else "finite"
-                raise Mistake(
-                    f"the span of {path!r} goes from {span.low:g} to {span.high:g}; give a low "
-                    f"end {least} and a higher high end."
-                )
-        for seed in self.seeds:
-            check_value("seed", seed)
+        seeds = tuple(check_value("seed", seed) for seed in self.seeds)
+        if len({*seeds}) < len(seeds):
+            raise Mistake(f"Tuning(...): a seed stands twice in {shown(seeds)}; give each once.")
+        object.__setattr__(self, "seeds", seeds)
 
     def draws(self, name: str) -> list[dict[str, float]]:
         """The values of every trial, by the experiment's name; a larger budget adds more."""
@@ -181,6 +208,13 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
             by_setting[setting] = None if fixed else cell["settings"]
         fixed = by_setting[setting] is None
         cells.append(cell if fixed else {"spec": None, "settings": cell["settings"]})
+    tuned = sum(settings is not None for settings in by_setting.values())
+    trials = tuning.budget * tuned * len(tuning.seeds)
+    if trials > MOST:
+        raise Mistake(
+            f"{tuning.budget:,} trials of each of {tuned:,} settings on {len(tuning.seeds):,} "
+            f"seeds are {trials:,} cells; allowed: at most {MOST:,}."
+        )
     chosen = [
         (number, {**settings, **draw, "trial": True})
         for number, draw in enumerate(draws)
@@ -188,7 +222,7 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
         if settings is not None
     ]
     specs = [specs_of(unflatten(settings), tuning.seeds) for _, settings in chosen]
-    trials = [
+    listed = [
         {"spec": each[place], "settings": {**settings, "seed": seed}, "trial": number}
         for place, seed in enumerate(tuning.seeds)
         for each, (number, settings) in zip(specs, chosen, strict=True)
@@ -198,7 +232,7 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
         "space": {path: dataclasses.asdict(span) for path, span in tuning.space.items()},
         "seeds": list(tuning.seeds),
         "draws": draws,
-        "cells": trials,
+        "cells": listed,
     }
     about = {name: plain[name] for name in ("budget", "space", "seeds")}
     tables = tuple({**table, "tuning": about} for table in resolved.tables)

@@ -108,7 +108,8 @@ class _Lane:
         rows, buckets = training_plan(
             prepared.lengths[start:stop], program.edges, cell.batch_size, cell.steps, cell.seed
         )
-        self.rows = jnp.asarray(rows + start, jnp.int32)
+        rows += start  # in place: of many steps they are large
+        self.rows = jnp.asarray(rows, jnp.int32)
         self.buckets = jnp.asarray(buckets, jnp.int32)
         self.state = program.start(cell.seed)
         self.step, self.steps = 0, cell.steps

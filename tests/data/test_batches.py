@@ -115,6 +115,23 @@ def test_windows_sort_by_length():
     assert not np.all(np.diff(bucket[:WINDOW]) >= 0)  # but come in mixed order
 
 
+@pytest.mark.parametrize("piece", [1, 1000, 7000])
+def test_a_plan_is_the_same_however_it_is_cut(monkeypatch, piece):
+    lengths = np.arange(1, 24, dtype=np.int32)
+    whole = training_plan(lengths, (8, 23), 5, 333, 7)
+    monkeypatch.setattr("attn_nlp.data.batches.PIECE", piece)
+    for one, other in zip(whole, training_plan(lengths, (8, 23), 5, 333, 7), strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+
+
+def test_a_plan_stays_what_it_was():
+    """Results that are stored were trained on these batches."""
+    rows, buckets = training_plan(np.arange(1, 8, dtype=np.int32), (3, 7), 2, 200, 5)
+    assert rows[:4].tolist() == [[0, 0], [2, 2], [0, 1], [1, 1]]
+    assert rows.sum(axis=0).tolist() == [593, 606]
+    assert buckets[:4].tolist() == [0, 0, 0, 0]
+
+
 def test_no_steps_is_an_empty_plan():
     rows, bucket = training_plan(np.array([3, 4]), (4,), 8, 0, seed=0)
     assert rows.shape == (0, 8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attn_nlp.experiment import Cell, skip, together, vary
+from attn_nlp.experiment import Cell, Experiment, Table, skip, together, vary
 from attn_nlp.experiment.axes import product, restrict
 from attn_nlp.mistakes import Mistake
 
@@ -81,3 +81,30 @@ def test_only_some_points():
     (kept, seeds) = restrict(axes, "width", (16,))
     assert kept.points == ({"heads": 2, "width": 16},)
     assert seeds == axes[1]
+
+
+def test_axes_and_cells_are_counted_before_they_are_made():
+    with pytest.raises(
+        Mistake, match=r"vary\('seed', ...\) has 1,000,001 values; allowed: at most"
+    ):
+        vary("seed", *range(1_000_001))
+    axes = [vary("learning_rate", *range(1, 1002)), vary("seed", *range(1000))]
+    experiment = Experiment(base=Cell(), axes=axes, tables=[Table("T", "learning_rate")])
+    message = (
+        r"1,001,000 combinations \(1,001 of learning_rate, 1,000 of seed\); allowed: at most 1,0"
+    )
+    with pytest.raises(Mistake, match=message):
+        experiment.resolve("name", "")
+
+
+def test_a_slip_in_a_table_is_said_before_any_cell_is_made(monkeypatch):
+    axes = [vary("learning_rate", *range(1, 1001)), vary("weight_decay", *range(1000))]
+    experiment = Experiment(base=Cell(), axes=axes, tables=[Table("T", "learning_rate")])
+    monkeypatch.setattr("attn_nlp.experiment.definition.product", None)
+    with pytest.raises(Mistake, match="axis 'weight_decay' is neither a row"):
+        experiment.resolve("name", "")
+
+
+def test_a_skip_may_name_its_values_as_any_collection():
+    rules = [skip("why", when={"heads": values}) for values in ((1, 2), [1, 2], range(1, 3))]
+    assert rules[0] == rules[1] == rules[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from attn_nlp import registry
@@ -54,7 +55,60 @@ def test_wrong_values_are_refused():
     refused("attention.score names a score; 3 is no name", attention__score=3)
     refused(r"unknown score 'dott'; .*Did you mean 'dot'\?", attention__score="dott")
     refused("attention.tie_qk is 1; expected bool", attention__tie_qk=1)
-    refused("dataset is 3; expected str", dataset=3)
+    refused("dataset is 3; give a name, a Hub id or a path as a text", dataset=3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"learning_rate": 1e39},
+            "learning_rate is 1e.39, and float32, .* for infinity; allowed: 0,",
+        ),
+        ({"learning_rate": 10**400}, "for infinity"),
+        ({"learning_rate": 1e-50}, "learning_rate is 1e-50, and float32, in .* takes it for zero"),
+        ({"learning_rate": 1e-38}, "for zero; allowed: 0, or 1.18e-38 to 3.4e.38"),  # subnormal
+        ({"weight_decay": 1e39}, "weight_decay is 1e.39"),
+        ({"clip": 1e39}, "clip is 1e.39"),
+        ({"dropout": 1e-300}, "dropout is 1e-300"),
+        ({"attention.scale": "constant(1e50)"}, "setting 'c' of scale 'constant' is 1e.50, and"),
+        ({"attention.scale": "constant(-1e-50)"}, "is -1e-50, and float32"),
+        ({"attention.mixer": "query_mix('fixed(1e-50)')"}, "is 1e-50, and float32"),
+    ],
+)
+def test_numbers_that_float32_cannot_hold_are_refused(settings, message):
+    with pytest.raises(Mistake, match=message):
+        Cell().replace(settings)
+
+
+def test_the_ends_of_float32_and_zero_are_numbers():
+    largest, smallest = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
+    for value in (largest, smallest, 0.0):
+        cell = Cell(learning_rate=value)
+        assert np.float32(cell.numeric()["learning_rate"]) == value
+
+
+def test_a_default_of_a_part_must_fit_float32_too(catalogue):
+    registry.scale("vast", settings={"c": registry.Numeric(1e39)})(lambda c: c)
+    refused("setting 'c' of scale 'vast' is 1e.39", attention__scale="vast")
+
+
+@pytest.mark.parametrize("path", ["steps", "width", "length", "vocabulary", "batch_size", "layers"])
+def test_sizes_fit_into_int32(path):
+    with pytest.raises(
+        Mistake, match=f"{path} is {2**31}; allowed: whole numbers from . to {2**31 - 1}"
+    ):
+        Cell().replace({path: 2**31})
+    with pytest.raises(Mistake, match=f"{path} is 1000"):
+        Cell().replace({path: 10**30})
+
+
+def test_as_many_steps_as_can_be_drawn_beforehand():
+    assert Cell(steps=10**8, batch_size=10).steps == 10**8
+    message = "100,000,000 steps of 16 sentences each need the order of 1,600,000,000 sentences"
+    refused(message, steps=10**8, batch_size=16)
+    refused("1 steps of 21,000,000 sentences", steps=1, batch_size=21_000_000)
+    assert Cell(model="majority", steps=10**9).steps == 10**9, "it takes no steps"
 
 
 @pytest.mark.parametrize(

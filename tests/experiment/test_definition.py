@@ -162,49 +162,53 @@ def table(**settings) -> Table:
 
 
 @pytest.mark.parametrize(
-    ("tables", "message"),
+    ("changed", "message"),
     [
-        ([], "experiment 'name' has no table; give at least one"),
         (
-            [table(columns=())],
+            {"columns": ()},
             "table 'T': axis 'heads' is neither a row, a column, fixed by where=, one table each "
             "by each=, nor averaged by over=; name it in one of them",
         ),
-        ([table(over=())], "table 'T': axis 'seed' is neither a row"),
-        ([table(columns="head")], r"unknown path in table 'T': 'head'; .*'heads'\?"),
-        ([table(over=("sed",))], r"unknown path in table 'T': 'sed'; .*'seed'\?"),
-        ([table(each="nrom", over=("seed",))], r"unknown path in table 'T': 'nrom'; .*'norm'\?"),
-        ([table(where={"nrom": "pre"})], r"unknown path in table 'T': where= 'nrom'"),
-        ([table(rows="attention.scor")], r"unknown path in table 'T': rows= 'attention.scor'"),
+        ({"over": ()}, "table 'T': axis 'seed' is neither a row"),
+        ({"columns": "head"}, r"unknown path in table 'T': 'head'; .*'heads'\?"),
+        ({"over": ("sed",)}, r"unknown path in table 'T': 'sed'; .*'seed'\?"),
+        ({"each": "nrom"}, r"unknown path in table 'T': 'nrom'; .*'norm'\?"),
+        ({"where": {"nrom": "pre"}}, r"unknown path in table 'T': where= 'nrom'"),
+        ({"rows": "attention.scor"}, r"unknown path in table 'T': rows= 'attention.scor'"),
         (
-            [table(rows=[Row("A", {"scor": "dot"})])],
+            {"rows": [Row("A", {"scor": "dot"})]},
             r"unknown path in table 'T', row 'A': 'scor'; .*",
         ),
-        ([table(rows=[SCORES[0], SCORES[0]])], "table 'T' has two rows 'Dot'; label them apart"),
+        ({"rows": [SCORES[0], SCORES[0]]}, "table 'T' has two rows 'Dot'; label them apart"),
         (
-            [table(rows=[Row("A", {}, baseline=True), Row("B", {}, baseline=True)])],
+            {"rows": [Row("A", {}, baseline=True), Row("B", {}, baseline=True)]},
             "table 'T' has more than one baseline row; keep one",
         ),
-        ([table(rows=[])], "table 'T' has no rows; give at least one"),
-        ([table(family="row")], "table 'T': family is 'row'; allowed: column, table"),
+        ({"rows": []}, "table 'T' has no rows; give at least one"),
+        ({"family": "row"}, "table 'T': family is 'row'; allowed: column, table"),
         (
-            [table(rows=[Row("A", {"attention.score": "bilinear"})])],
+            {"rows": [Row("A", {"attention.score": "bilinear"})]},
             "table 'T', row 'A': no cell has {'attention.score': 'bilinear'}; name values that "
             "stand on the axes",
         ),
         (
-            [table(rows=[Row("A", {"norm": "pre"})])],
+            {"rows": [Row("A", {"norm": "pre"})]},
             "table 'T': axis 'attention.score' is neither a row",
         ),
         (
-            [table(rows=[*SCORES, Row("Both", {})])],
+            {"rows": [*SCORES, Row("Both", {})]},
             "axis 'attention.score' is neither a row",
         ),
     ],
 )
-def test_tables_that_do_not_hold_together_are_refused(tables, message):
+def test_tables_that_do_not_hold_together_are_refused(changed, message):
     with pytest.raises(Mistake, match=message):
-        resolved(tables=tables)
+        resolved(tables=[table(**changed)])
+
+
+def test_an_experiment_without_tables_is_refused():
+    with pytest.raises(Mistake, match="experiment 'name' has no table; give at least one"):
+        resolved(tables=[])
 
 
 def test_a_row_with_two_cells_in_one_place_is_refused():
@@ -228,13 +232,10 @@ def test_nothing_left_is_refused():
     ("changed", "message"),
     [
         ({"value": "test.acuracy"}, "Did you mean 'test.accuracy'"),
-        ({"value": "train.accuracy"}, "unknown value of table"),
-        ({"margin": 0.0}, "margin is 0.0; give a number above 0"),
+        ({"value": "train.accuracy"}, "table 'T': value is 'train.accuracy'; allowed: test.acc"),
+        ({"margin": 0.0}, "table 'T': margin is 0.0; give a number above 0"),
     ],
 )
-def test_a_table_of_an_unknown_number_is_refused_before_anything_runs(changed, message):
-    experiment = Experiment(
-        base=Cell(), axes=[vary("heads", 1, 4)], tables=[Table("Heads", "heads", **changed)]
-    )
+def test_a_table_of_an_unknown_number_is_refused_where_it_is_written(changed, message):
     with pytest.raises(Mistake, match=message):
-        experiment.resolve("heads", "")
+        table(**changed)

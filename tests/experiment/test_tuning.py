@@ -191,16 +191,19 @@ def test_test_numbers_cannot_choose():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Tuning(budget=0), "budget is 0; give a whole number from 1"),
+        (lambda: Tuning(budget=0), "budget is 0; allowed: whole numbers from 1"),
         (lambda: Tuning(space={}), "needs a space and seeds"),
         (lambda: Tuning(space={"width": uniform(8, 16)}), "'width' shapes the program"),
         (lambda: Tuning(space={"warmup": uniform(0, 1)}), "'warmup' shapes the program"),
         (lambda: Tuning(space={"drop": uniform(0, 1)}), r"Did you mean 'dropout'\?"),
         (lambda: Tuning(space={"dropout": uniform(0, 2)}), "dropout is 2.0; allowed: from 0 to"),
-        (lambda: Tuning(space={"clip": uniform(2, 1)}), "give a low end finite and a higher high"),
+        (
+            lambda: Tuning(space={"clip": uniform(2, 1)}),
+            r"uniform\(2, 1\) goes nowhere; give the lower end first",
+        ),
         (
             lambda: Tuning(space={"learning_rate": log_uniform(0, 1)}),
-            "give a low end above 0 and a higher high end",
+            r"log_uniform\(0, 1\) has no logarithm at its low end; give one above 0",
         ),
         (lambda: Tuning(seeds=(-1,)), "seed is -1"),
         (lambda: resolved(tuning=Tuning(seeds=(1, 99))), "seed 1 is a seed of the experiment and"),

@@ -65,6 +65,15 @@ COMMANDS = (
     Bad("a folder as file", ("run", "."), "no experiment file"),
     Bad("not a Python file", ("run", "reviews.csv"), "must end in .py"),
     Bad("seeds of none", _run("--seeds", "0"), "seeds"),
+    Bad("more seeds than can be planned", _run("--seeds", "100000000"), "give at most 1,000,000"),
+    Bad("steps beyond int32", _run("--steps", str(10**30)), "steps is 1000"),
+    Bad(
+        "more sentences than can be ordered",
+        _run("--steps", "100000000", "--set", "model=encoder"),
+        "100,000,000 steps of 32 sentences",
+    ),
+    Bad("a number beyond float32", _run("--set", "learning_rate=1e39"), "float32"),
+    Bad("a number that float32 takes for zero", _run("--set", "weight_decay=1e-50"), "float32"),
     Bad("seeds in words", _run("--seeds", "three"), "not a valid integer"),
     Bad("steps of none", _run("--steps", "0"), "steps is 0"),
     Bad("negative steps", _run("--steps", "-5"), "steps is -5"),
@@ -104,7 +113,7 @@ DATASETS = (
     Bad("a path that climbs out", _run("--dataset", "../../etc/passwd"), "passwd"),
     Bad("a name with a NUL", _run("--dataset", "a\0b"), "a"),
     Bad("a name of 300 letters", _run("--dataset", "x" * 300), "unknown dataset"),
-    Bad("a terminal escape as name", _run("--dataset", "\x1b[31mred"), "unknown dataset"),
+    Bad("a terminal escape as name", _run("--dataset", "\x1b[31mred"), "without control"),
     _rows("d.csv", "", "an empty file", "d.csv is empty"),
     _rows("d.csv", "text,label\n", "a header alone", "d.csv has a header and no rows"),
     _rows("d.csv", "text,label\na,x\n", "one row", "label"),
@@ -151,5 +160,19 @@ EXPERIMENTS = (
     _changed('@model("fake"', '@model("cnn"', "a name that is taken", "is taken"),
     _changed("def fake(cell, prepared, report)", "def fake(sell)", "an argument", "sell"),
     _changed("experiment = Experiment(", "experiment = Experiment((", "a syntax error", "line"),
+    _changed('vary("heads", 1, 2, 4)', '"heads"', "a path as axis", "vary('heads', 1, 4)"),
+    _changed("    ],\n)", "    ][0],\n)", "a table without brackets", "tables=[Table(...)]"),
+    _changed('"Heads",\n', "None,\n", "a table without a title", "title is None"),
+    _changed(
+        '"Heads",\n', '"Heads", margin="0.01", rows=\n', "a text as margin", "margin is '0.01'"
+    ),
+    _changed(
+        '"Heads",\n', '"Heads", margin=float("inf"), rows=\n', "an endless margin", "margin is inf"
+    ),
+    _changed('"Heads",\n', '"Heads", where={"heads"}, rows=\n', "a set as conditions", "where is"),
+    _changed("Cell(model", "dict(model", "settings that are no cell", "base=Cell("),
+    _changed(
+        "0, 1, 2)]", "[0, 1, 2])]", "a list as a value", "did you mean vary('seed', 0, 1, 2)?"
+    ),
 )
 BAD = (*COMMANDS, *DATASETS, *EXPERIMENTS)

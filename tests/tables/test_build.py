@@ -6,7 +6,7 @@ import math
 import pytest
 
 from attn_nlp.engines.provenance import provenance
-from attn_nlp.experiment.definition import VALUES
+from attn_nlp.experiment.table import VALUES
 from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import Verdict
 from attn_nlp.tables import QUANTITIES, build

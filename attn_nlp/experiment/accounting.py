@@ -1,0 +1,188 @@
+"""Tables held against the axes of their experiment, and told as plain data.
+
+`checked` needs no cell, so that a slip is named before any is made. `plain_tables` then asks the
+cells only for the order in which values come.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from attn_nlp.choice import choose_all
+from attn_nlp.experiment.cell import PATHS, check_path, check_value
+from attn_nlp.experiment.grid import Grid
+from attn_nlp.experiment.table import Row, Table
+from attn_nlp.mistakes import Mistake, unknown
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A table whose conditions are as cells keep their settings.
+
+    Attributes:
+      table: as it was written.
+      where: what holds for all of it.
+      rows: its rows, without those that have no cell where that is allowed; their order is that
+        of the axis where they are the values of a path.
+    """
+
+    table: Table
+    where: Mapping[str, object]
+    rows: tuple[Row, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The paths of its columns."""
+        columns = self.table.columns
+        return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
+def checked(table: Table, grid: Grid, partial: bool) -> Asked | None:
+    """The table as it can be made of the cells.
+
+    Args:
+      table: as it was written.
+      grid: the cells.
+      partial: leave out rows without any cell; otherwise such a row is a mistake.
+
+    Returns:
+      The table; None where no row is left.
+
+    Raises:
+      Mistake: an unknown path, an axis that the table does not account for, a row without cells
+        or with two for one place.
+    """
+    where = _conditions(table.where, f"table {table.title!r}: where=")
+    rows = [row for row in _rows(table, grid) if not partial or _any(grid, where, row.where)]
+    if not rows:
+        return None
+    asked = Asked(table, where, tuple(rows))
+    each = [table.each] if table.each else []
+    for path in [*asked.columns, *table.over, *each]:
+        check_path(path, f"path in table {table.title!r}:")
+    named = {*asked.columns, *table.over, *each}
+    _account(asked, grid, named)
+    for row in rows:
+        _check_row(asked, grid, row, named)
+    return asked
+
+
+def plain_tables(
+    asked: Asked, cells: Sequence[Mapping], seeds: Iterable[object] | None
+) -> list[dict]:
+    """The table as plain data; one for each value of `each`.
+
+    Args:
+      asked: the table.
+      cells: the settings of all cells in their order, under one seed where `seeds` are given.
+      seeds: all seeds, where the cells are the same under each.
+    """
+    table, rows = asked.table, list(asked.rows)
+    if isinstance(table.rows, str):
+        order = _values(table.rows, cells, seeds)
+        rows.sort(key=lambda row: order[row.where[table.rows]])  # type: ignore[index]
+    plain = {
+        "title": table.title,
+        "rows": [dataclasses.asdict(row) for row in rows],
+        "columns": list(asked.columns),
+        "where": dict(asked.where),
+        "over": list(table.over),
+        "value": table.value,
+        "margin": table.margin,
+        "family": table.family,
+        "note": table.note,
+    }
+    if table.each is None:
+        return [plain]
+    where = dict(asked.where)
+    if seeds is not None and "seed" in where:
+        seeds = [where.pop("seed")]
+    under = [cell for cell in cells if all(cell[path] == v for path, v in where.items())]
+    return [
+        plain
+        | {
+            "title": f"{table.title}, {table.each} {value}",
+            "where": {**asked.where, table.each: value},
+        }
+        for value in _values(table.each, under, seeds)
+    ]
+
+
+def _values(
+    path: str, cells: Iterable[Mapping], seeds: Iterable[object] | None
+) -> dict[object, int]:
+    """The values of a path and their places, in the order in which cells have them."""
+    found = seeds if path == "seed" and seeds is not None else (cell[path] for cell in cells)
+    return {value: place for place, value in enumerate(dict.fromkeys(found))}
+
+
+def _rows(table: Table, grid: Grid) -> Sequence[Row]:
+    if not isinstance(table.rows, str):
+        place = f"table {table.title!r}, row "
+        return [
+            dataclasses.replace(row, where=_conditions(row.where, f"{place}{row.label!r}:"))
+            for row in table.rows
+        ]
+    path = check_path(table.rows, f"path in table {table.title!r}: rows=")
+    values = grid.values(path)
+    baseline = None if table.baseline is None else check_value(path, table.baseline)
+    if baseline is not None and baseline not in values:
+        raise unknown(f"baseline of table {table.title!r}:", str(baseline), map(str, values))
+    return [
+        Row(*_named(path, value), baseline=baseline is not None and value == baseline)
+        for value in values
+    ]
+
+
+def _named(path: str, value: object) -> tuple[str, dict[str, object], str]:
+    """Label, condition and source of the row of one value."""
+    slot = PATHS[path].get("slot")
+    if slot is None:
+        return str(value), {path: value}, ""
+    chosen = choose_all(slot, str(value))
+    labels = [each.part.label + each.text.removeprefix(each.part.name) for each in chosen]
+    sources = dict.fromkeys(each.part.cite for each in chosen)
+    return " + ".join(labels), {path: value}, "; ".join(sources)
+
+
+def _conditions(where: Mapping[str, object], place: str) -> dict[str, object]:
+    for path in where:
+        check_path(path, f"path in {place}")
+    return {path: check_value(path, value) for path, value in where.items()}
+
+
+def _account(asked: Asked, grid: Grid, named: Collection[str]) -> None:
+    """Refuse a table that would average over an axis that nobody named."""
+    in_rows = set.intersection(*(set(row.where) for row in asked.rows))
+    known = {*named, *asked.table.where, *in_rows}
+    for axis in grid.axes:
+        if len(axis.points) > 1 and not known & set(axis.paths):
+            raise Mistake(
+                f"table {asked.table.title!r}: axis {' with '.join(map(repr, axis.paths))} is "
+                "neither a row, a column, fixed by where=, one table each by each=, nor averaged "
+                "by over=; name it in one of them."
+            )
+
+
+def _check_row(asked: Asked, grid: Grid, row: Row, named: Collection[str]) -> None:
+    """Refuse a row without cells, or with two cells for one replicate of a column."""
+    if not _any(grid, asked.where, row.where):
+        raise Mistake(
+            f"table {asked.table.title!r}, row {row.label!r}: no cell has {dict(row.where)}; "
+            "name values that stand on the axes."
+        )
+    differ = grid.clash({**asked.where, **row.where}, named)
+    if differ:
+        raise Mistake(
+            f"table {asked.table.title!r}, row {row.label!r}: two cells for one place; they "
+            f"differ in {', '.join(differ)}; name it in the row, columns=, where= or over=."
+        )
+
+
+def _any(grid: Grid, where: Mapping[str, object], also: Mapping[str, object]) -> bool:
+    """Whether any cell has the settings of both."""
+    return all(where.get(path, value) == value for path, value in also.items()) and grid.has(
+        {**where, **also}
+    )
