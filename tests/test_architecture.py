@@ -24,9 +24,13 @@ STAGES = {
     "mistakes": 0,
     "slots": 0,
     "revisions": 0,
+    "library_code": 0,  # reads the source of the others, imports nothing
     "streams": 0,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
+    "loading": 0,
     "letters": 1,
+    "own_code": 1,
+    "declared": 1.5,
     "registry": 2,
     "choice": 3,
     "experiment": 4,
@@ -41,6 +45,7 @@ STAGES = {
     "floors": 10,
     "store": 11,
     "plan": 12,
+    "other_code": 12,
     "engines": 12,
     "run": 13,
     "tables": 14,

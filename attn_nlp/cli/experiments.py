@@ -95,9 +95,25 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
 @_workers
 @click.option("--in-process", is_flag=True, help="Train here, without worker processes.")
 @_retry
+@click.option(
+    "--retrain-changed",
+    is_flag=True,
+    help="Train cells again that other code of attn_nlp has computed.",
+)
 @options.output_options
 @click.pass_obj
-def run(given, file, overrides, store_path, workers, in_process, retry_failed, format, out) -> int:
+def run(
+    given,
+    file,
+    overrides,
+    store_path,
+    workers,
+    in_process,
+    retry_failed,
+    retrain_changed,
+    format,
+    out,
+) -> int:
     """Train every cell that the store lacks, then print the tables.
 
     A run that was interrupted goes on where it stopped: give the same command again. Finished
@@ -111,6 +127,8 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
       attn-nlp run experiments/scaling.py --out scaling.md
     """
     from attn_nlp.cli.tables import check_output, write
+    from attn_nlp.other_code import other_code
+    from attn_nlp.plan import wanted
     from attn_nlp.run import run as train
     from attn_nlp.store import Store
 
@@ -119,6 +137,9 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
     check_output(format, out)
     resolved = options.resolve(file, overrides)
     with Store.open(store_path) as store:
+        if not retrain_changed:
+            for sentence in other_code(store, wanted(store.settled(resolved))).sentences:
+                _say(sentence)
         summary = train(
             resolved,
             store,
@@ -126,6 +147,7 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
             workers=workers,
             in_process=in_process,
             retry_failed=retry_failed,
+            retrain_changed=retrain_changed,
         )
         if summary.signal:
             _say(f"interrupted; {show.counted(summary.counts)}. To go on where it stopped:")
@@ -133,6 +155,11 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
             return summary.status
         write(resolved, store, format=format, out=out)
         _say_bad(store.settled(resolved), store, summary, file)
+        if summary.kept:
+            _say(
+                f"{len(summary.kept)} cells failed when they were trained again and keep their "
+                f"earlier results. The first reason: {summary.kept[0]}"
+            )
     return summary.status
 
 
