@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType
 
 PREFIX = "attn_nlp_experiment_"
+_PYTHON = sys.stdlib_module_names
 _ROOT = os.path.dirname(os.path.abspath(__file__))
 _INSTALLED = ("site-packages", "dist-packages")
 _SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
@@ -39,7 +40,7 @@ class Load:
       file: its absolute path.
       name: its module.
       brought: the user's modules that were loaded meanwhile.
-      untraced: those of them that no import statement leads to.
+      untraced: those of them that no import statement leads to, or that change others.
       reads: files that were opened for reading, by the file of the user's that did so.
     """
 
@@ -122,9 +123,13 @@ def _forget(file: str) -> None:
     main = sys.modules.get("__main__")
     script = getattr(main, "__file__", None)
     if script and os.path.abspath(script) == file:
-        _brought.update(name for name in sys.modules if name != "__main__" and _renewable(name))
+        _brought.update(name for name in [*sys.modules] if name != "__main__" and _renewable(name))
         if sys.path and os.path.abspath(sys.path[0]) == os.path.dirname(file):
             del sys.path[0]  # what lies there is found by `_Beside`, and by the user's code only
+    folder = os.path.join(os.path.dirname(file), "")
+    for place in [*sys.path_importer_cache]:  # listings, which are as old as a clock tick
+        if os.path.join(place, "").startswith(folder):
+            del sys.path_importer_cache[place]
     for name in _brought:
         if _renewable(name):
             sys.modules.pop(name, None)
@@ -166,8 +171,9 @@ class _Beside:
 
     def _found(self, name: str, path: Sequence[str] | None, target: object) -> ModuleSpec | None:
         beside = PathFinder.find_spec(name, self.folders) if path is None else None
-        if beside is not None and beside.loader is not None and _asked_by_own():
-            return beside
+        if beside is not None and beside.loader is not None and name not in _PYTHON:
+            if _asked_by_own():
+                return beside
         found = self.elsewhere(name, path, target)
         if found is not None and (found.loader is not None or beside is None):
             return found
@@ -202,7 +208,7 @@ def shadowed(name: str) -> str | None:
         return None
     other = _finder.elsewhere(name)
     taken = other is not None and other.loader is not None and not is_own(other.origin)
-    return beside.origin if taken or name in sys.stdlib_module_names else None
+    return beside.origin if taken or name in _PYTHON else None
 
 
 def _asked_by_own() -> bool:

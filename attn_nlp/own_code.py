@@ -8,7 +8,7 @@ of every cell that uses the part. It covers
 - every module that it imports, by statement or by `import_module("name")`, at the top or inside a
   function, and what those import in turn, as far as it is the user's: not of Python, not
   installed into site-packages, not of this package;
-- modules that the experiment file has loaded in any other way;
+- modules that the experiment file has loaded in any other way, and those that change others;
 - files that were opened for reading while the experiment file was loaded, and files that the part
   declares. What a hook function reads while it is traced is seen by nobody: declare it.
 
@@ -134,6 +134,34 @@ def imports(file: str, package: str = "") -> Iterator[str]:
                 args=[ast.Constant(value=str() as name), *_],
             ):
                 yield _resolved(name, package)
+
+
+def writes(file: str | None) -> bool:
+    """Whether a file changes what it has imported, such as by `helper.gain = 2`.
+
+    It then decides what other modules compute, without being imported by them.
+    """
+    tree = _parsed(file) if file else None
+    bound: set[str] = set()
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {each.asname or each.name.partition(".")[0] for each in node.names}
+    for node in ast.walk(tree) if tree else ():
+        match node:
+            case (
+                ast.Attribute(ctx=ast.Store() | ast.Del())
+                | ast.Subscript(ctx=ast.Store() | ast.Del())
+            ):
+                changed: ast.expr = node
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[first, *_]):
+                changed = first
+            case _:
+                continue
+        while isinstance(changed, ast.Attribute | ast.Subscript):
+            changed = changed.value
+        if isinstance(changed, ast.Name) and changed.id in bound:
+            return True
+    return False
 
 
 def file_of(module: str) -> str | None:

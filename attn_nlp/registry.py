@@ -238,10 +238,8 @@ def variant(
 ) -> None:
     """Enter a part under other numeric defaults, which stay: `constant(c)` offers a choice."""
     base = _parts[slot, of]
-    if (slot, name) in _parts:
-        raise _taken(_parts[slot, name])
     changed = {key: Numeric(value) for key, value in defaults.items()}
-    _parts[slot, name] = Part(
+    part = Part(
         slot=slot,
         name=name,
         label=label,
@@ -255,6 +253,7 @@ def variant(
         program=base.program,
         own_code=_own_code(None, base.hooks.values(), ()),
     )
+    _enter(part)
 
 
 def alias(slot: str, name: str, *, of: str) -> None:

@@ -26,7 +26,7 @@ from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.tuning import Tuning
 from attn_nlp.loading import Fresh, Load, is_loading, is_own, loading, shadowed
 from attn_nlp.mistakes import Mistake, nearest, words_of
-from attn_nlp.own_code import imports, reach
+from attn_nlp.own_code import imports, reach, writes
 from attn_nlp.registry import settle
 
 
@@ -78,7 +78,9 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
     with loading(file) as load:
         module = _run(load, path)
     traced = reach([load.name])
-    load.untraced = tuple(name for name in load.brought if name not in traced)
+    load.untraced = tuple(
+        name for name in (load.name, *load.brought) if name not in traced or writes(traced[name])
+    )
     _check_names(path, load, traced)
     settle(load)
     found = getattr(module, "experiment", None)
@@ -112,7 +114,7 @@ def _run(load: Load, path: Path) -> ModuleType:
             "end, so that its experiment is known."
         ) from error
     except SyntaxError as error:
-        if error.filename is None or not is_own(os.path.abspath(error.filename)):
+        if error.filename is None or not os.path.isfile(error.filename):  # it ran a text
             raise Mistake(f"{_where(error, load, path)}: {words_of(error)}.") from error
         named = _shown(os.path.abspath(error.filename), load, path)
         raise Mistake(f"{named}, line {error.lineno}: {error.msg}.") from error
