@@ -171,9 +171,9 @@ class _Beside:
 
     def _found(self, name: str, path: Sequence[str] | None, target: object) -> ModuleSpec | None:
         beside = PathFinder.find_spec(name, self.folders) if path is None else None
-        if beside is not None and beside.loader is not None and name not in _PYTHON:
-            if _asked_by_own():
-                return beside
+        free = beside is not None and beside.loader is not None and name not in _PYTHON
+        if free and _asked_by_own():
+            return beside
         found = self.elsewhere(name, path, target)
         if found is not None and (found.loader is not None or beside is None):
             return found

@@ -131,7 +131,7 @@ def test_an_edit_of_a_helper_is_run_and_not_its_old_bytecode(folder):
         (folder / "helper.py").write_text(f"C = {value}")
         os.utime(folder / "helper.py", (1_000_000_000, 1_000_000_000))
         specs(folder, "import helper")
-        assert sys.modules["helper"].C == value
+        assert value == sys.modules["helper"].C
 
 
 def test_files_that_change_nothing_are_not_in_the_spec(folder):

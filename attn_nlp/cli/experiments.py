@@ -156,10 +156,10 @@ def run(
         write(resolved, store, format=format, out=out)
         _say_bad(store.settled(resolved), store, summary, file)
         if summary.kept:
-            _say(
-                f"{len(summary.kept)} cells failed when they were trained again and keep their "
-                f"earlier results. The first reason: {summary.kept[0]}"
-            )
+            count = len(summary.kept)
+            they = "cell failed when it was" if count == 1 else "cells failed when they were"
+            theirs = "keeps its earlier result" if count == 1 else "keep their earlier results"
+            _say(f"{count} {they} trained again and {theirs}. The first reason: {summary.kept[0]}")
     return summary.status
 
 
