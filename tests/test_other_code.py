@@ -121,7 +121,8 @@ def test_trials_of_other_code_are_trained_again_before_what_they_choose(folder, 
     text = (folder / "fake.py").read_text()
     tuned = text.replace(
         "    tables=[",
-        "    tuning=Tuning(budget=2, space={'learning_rate': log_uniform(1e-4, 1e-2)}),\n    tables=[",
+        "    tuning=Tuning(budget=2, space={'learning_rate': log_uniform(1e-4, 1e-2)}),\n"
+        "    tables=[",
     ).replace("Table, vary", "Table, Tuning, log_uniform, vary")
     (folder / "fake.py").write_text(tuned)
     with edited():
