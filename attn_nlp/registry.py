@@ -303,7 +303,7 @@ def _again(before: Code | None, now: Code | None) -> bool:
     """
     if before is None or now is None:
         return False
-    if before.load is not now.load or not now.modules:  # or typed by hand
+    if now.load is None or before.load is not now.load:
         return True
     return before.modules == now.modules and before.space is not now.space
 

@@ -127,6 +127,12 @@ def test_sizes_follow_the_part():
     assert shapes("score", "feature_wise")["weights"] == "(B, M, T, S)"
 
 
+def _plain(hook: str):
+    space: dict = {}
+    exec(f"def {hook}({', '.join(HOOKS[hook])}):\n    pass", space)
+    return space[hook]
+
+
 @pytest.mark.parametrize("slot", SLOTS)
 def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue, monkeypatch):
     """A part that nobody has written yet can be drawn: long names, much to say, every hook."""
@@ -140,9 +146,11 @@ def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue, mo
             "Do something that takes a long sentence to tell, and then some more words.\n\n"
             f"    result[t] = {'f(' * 12}x{')' * 12} + {'y' * 90}, z = 1,  w = 2\n"
         )
-        body = type(
-            "Strange", (), {hook: staticmethod(space[hook]), "__doc__": space[hook].__doc__}
-        )
+        needed = {hook: staticmethod(space[hook]), "__doc__": space[hook].__doc__}
+        if slot == "normaliser" and hook != "weights":
+            rest = ("reduce", "merge", "rescale", "weights")
+            needed |= {each: staticmethod(_plain(each)) for each in rest if each != hook}
+        body = type("Strange", (), needed)
         registry.register(
             slot,
             "strange",
@@ -151,6 +159,7 @@ def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue, mo
             learned={"first": Learned("H D D"), "second": Learned("")},
             settings={"third": Numeric("D**-0.5"), "named": Named("activation", "sigmoid")},
             unheard_of="a fact without words",
+            **({"features": "E"} if hook == "read" else {}),
         )(body)
         part = registry.find(slot, "strange")
         drawn = mechanism(part)
