@@ -209,9 +209,11 @@ def check_part(part: Any) -> None:
     for name in (*part.settings, *part.learned):
         if name in part.settings and name in part.learned:
             raise Mistake(f"{who} has {name!r} both as a setting and as a learned array.")
+    asked: set[str] = set()
     for hook, function in part.hooks.items():
-        _check_signature(who, hook, function, (*part.settings, *part.learned))
-    _check_unasked(who, part)
+        asked |= _check_signature(who, hook, function, (*part.settings, *part.learned))
+    if part.hooks:
+        _check_unasked(who, part, asked)
     counts = [name for name, setting in part.settings.items() if isinstance(setting, Static)]
     for name, setting in part.settings.items():
         where = f"setting {name!r} of {who}"
@@ -226,7 +228,7 @@ def check_part(part: Any) -> None:
             raise Mistake(f"{where} has the shape {array.shape!r}; write letters, such as 'H D'.")
         for expression in (array.fill, array.deviation, *array.shape.split()):
             check_expression(expression, where, counts)
-    for fact, value in part.facts.items():
+    for fact, value in part.facts.items() if part.own_code else ():  # tests read the others
         _check_expressions(f"{fact} of {who}", FACTS.get(fact), value, counts)
     if "read" in part.hooks and "features" not in part.facts:
         raise Mistake(
@@ -235,11 +237,13 @@ def check_part(part: Any) -> None:
         )
 
 
-def _check_signature(who: str, hook: str, function: Callable, own: Sequence[str]) -> None:
+def _check_signature(who: str, hook: str, function: Callable, own: Sequence[str]) -> set[str]:
+    """What the function asks for."""
     if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
         raise Mistake(f"hook {hook!r} of {who} must return an array: no yield, no async.")
     known = {*HOOKS[hook], *ON_REQUEST, *own}
-    for place, argument in enumerate(inspect.signature(function).parameters.values()):
+    arguments = inspect.signature(function).parameters
+    for place, argument in enumerate(arguments.values()):
         name, where = argument.name, f"argument of {who} in hook {hook!r}:"
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             raise Mistake(f"{where} {argument} gets nothing; name what you need: {_list(known)}.")
@@ -262,17 +266,15 @@ def _check_signature(who: str, hook: str, function: Callable, own: Sequence[str]
             raise Mistake(f"{where} {name!r} stands before a '/', but is given by name; drop it.")
         if name in own and name in HOOKS[hook]:
             raise Mistake(f"{where} {name!r} is both given to the hook and declared; rename it.")
+    return set(arguments)
 
 
 def _list(names: Collection[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _check_unasked(who: str, part: Any) -> None:
+def _check_unasked(who: str, part: Any, asked: Collection[str]) -> None:
     """A number or an array that no hook asks for would be set and trained without effect."""
-    if not part.hooks:
-        return
-    asked = {name for hook in part.hooks for name in part.arguments(hook)}
     for name, setting in part.settings.items():
         if isinstance(setting, Numeric | Named) and name not in asked:
             raise Mistake(f"setting {name!r} of {who} is asked for by none of its functions.")

@@ -13,7 +13,6 @@ import functools
 import importlib.util
 import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType
@@ -73,7 +72,7 @@ def is_own(path: str | None) -> bool:
 
 @functools.cache
 def _foreign() -> tuple[str, ...]:
-    paths = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), _ROOT}
+    paths = {os.path.dirname(os.path.abspath(os.__file__)), _ROOT}
     paths |= {os.path.realpath(path) for path in paths}
     return tuple(os.path.join(path, "") for path in paths)
 

@@ -22,7 +22,6 @@ import functools
 import hashlib
 import importlib.util
 import os
-import pkgutil
 import sys
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -195,6 +194,8 @@ def _beside(package: str) -> Iterator[str]:
     """Every module of a package of the user's: what `import *` may bring in."""
     known, file, _ = _whereabouts(package)
     if known and (file is None or is_own(file)):
+        import pkgutil  # seldom needed
+
         for each in pkgutil.iter_modules(_paths(package)):
             yield f"{package}.{each.name}"
 
