@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from types import FrameType
+from types import FrameType, ModuleType
 
 PREFIX = "attn_nlp_experiment_"
 _PYTHON = sys.stdlib_module_names
@@ -159,7 +159,7 @@ class _Beside:
         self.folders: list[str] = []
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: object = None
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Where a module is; see `importlib.abc.MetaPathFinder`."""
         spec = self._found(name, path, target)
@@ -168,7 +168,9 @@ class _Beside:
             spec.cached = None
         return spec
 
-    def _found(self, name: str, path: Sequence[str] | None, target: object) -> ModuleSpec | None:
+    def _found(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
         beside = PathFinder.find_spec(name, self.folders) if path is None else None
         free = beside is not None and beside.loader is not None and name not in _PYTHON
         if free and _asked_by_own():
@@ -179,7 +181,7 @@ class _Beside:
         return beside
 
     def elsewhere(
-        self, name: str, path: Sequence[str] | None = None, target: object = None
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Where a module is without regard to the experiment file."""
         for finder in sys.meta_path:

@@ -275,9 +275,9 @@ def _unparsed(tree: ast.Module) -> str:
 
 
 def _without_texts(tree: ast.Module, holds_experiment: bool = True) -> ast.Module:
-    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     for node in ast.walk(tree):
-        if isinstance(node, kinds) and _is_text(node.body[0]):
+        defines = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if defines and _is_text(node.body[0]):
             del node.body[0]
     tree.body = [node for node in tree.body if not _tells_nothing(node, holds_experiment)]
     return tree
