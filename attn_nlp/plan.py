@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,10 +89,20 @@ def wanted(resolved: Resolved) -> dict[str, dict]:
     return {each["spec"]: each["settings"] for each in resolved.runnable}
 
 
-def to_do(specs: Iterable[str], records: Mapping[str, Mapping], retry_failed: bool) -> list[str]:
-    """The specs without a final record; a failed cell is left alone unless it is to be retried."""
+def to_do(
+    specs: Iterable[str],
+    records: Mapping[str, Mapping],
+    retry_failed: bool,
+    changed: Collection[str] = (),
+) -> list[str]:
+    """The specs without a final record, and those of `changed`, which are to be trained again.
+
+    A failed cell is left alone unless it is to be retried.
+    """
     finished = FINAL if retry_failed else (*FINAL, "failed")
-    return [s for s in specs if s not in records or records[s]["status"] not in finished]
+    return [
+        s for s in specs if s not in records or s in changed or records[s]["status"] not in finished
+    ]
 
 
 def data_settings(settings: Mapping) -> DataSettings:

@@ -9,27 +9,25 @@ The built-in parts stand beside their formulas in later stages; `load_builtin` i
 modules by name, the way a host loads plug-ins, so that no stage imports a later one.
 
 A user's own part uses the same decorators in the user's own experiment file. It has no revision
-that anyone keeps for it, so the hash of its source goes into the identity of every cell that
-uses it.
+that anyone keeps for it, so the hash of all code and data of the user's that it reaches goes into
+the identity of every cell that uses it.
 """
 
 from __future__ import annotations
 
-import ast
 import functools
-import hashlib
 import importlib
 import inspect
-import re
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 
-from attn_nlp.letters import check_expression
+from attn_nlp.declared import check_brackets, check_line, check_part, data_files, hooks_of
+from attn_nlp.loading import Load, current
 from attn_nlp.mistakes import Mistake, unknown
+from attn_nlp.own_code import Code, file_of, told_text
 from attn_nlp.slots import HOOKS, ON_REQUEST, SLOTS, Learned, Named, Numeric, Setting, Slot, Static
 
 __all__ = [
@@ -103,7 +101,7 @@ class Part:
     revision: int = 1
     doc: str = ""
     program: str = ""  # parts of one slot that share a program differ in numeric defaults only
-    code_hash: str | None = None  # for a user's part: its source decides the result too
+    own_code: Code | None = None  # for a user's part: its source decides the result too
 
     @property
     def summary(self) -> str:
@@ -132,6 +130,11 @@ class Part:
     def settable(self) -> Mapping[str, Setting]:
         """The settings that an experiment may give; a variant of another part has none."""
         return {} if self.facts.get("fixed") else self.settings
+
+    @property
+    def code_hash(self) -> str | None:
+        """For a user's part the hash of all that it is made of, see `own_code`."""
+        return None if self.own_code is None else self.own_code.hash
 
     def arguments(self, hook: str) -> list[str]:
         """What a hook function asks for."""
@@ -162,7 +165,6 @@ class Part:
 
 _parts: dict[tuple[str, str], Part] = {}
 _aliases: dict[tuple[str, str], str] = {}
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def register(
@@ -174,6 +176,7 @@ def register(
     settings: Mapping[str, Setting] | None = None,
     learned: Mapping[str, Learned] | None = None,
     revision: int = 1,
+    files: Sequence[str] = (),
     **facts: object,
 ) -> Callable:
     """Enter a function (one hook) or a class of functions (several) into the catalogue.
@@ -186,22 +189,21 @@ def register(
       settings: what an experiment may set, by argument name of the hook functions.
       learned: arrays that training changes, by argument name of the hook functions.
       revision: raised when what the part computes changes.
-      facts: anything a test or a figure asks, such as `sums_to_one=True`.
+      files: data that the part reads, by paths from the folder of its module. What is opened
+        while an experiment file is loaded is known without it; what a hook function opens while
+        it is traced, or a library that does not open files by Python, is not: name it here, or an
+        edit of it leaves stored results as they are.
+      facts: what tests, figures and cells ask, such as `sums_to_one=True`; see `slots.FACTS`.
 
     Raises:
-      Mistake: the name is malformed or taken, a hook does not belong to the slot, or a hook
-        function asks for an argument that nothing supplies.
+      Mistake: the name is malformed or taken, a hook does not belong to the slot, a hook
+        function asks for an argument that nothing supplies, or whatever else in the line cannot
+        be meant.
     """
-    if slot not in SLOTS:
-        raise unknown("slot", slot, SLOTS)
-    if not _NAME.fullmatch(name):
-        raise Mistake(
-            f"{slot} name {name!r} is malformed; use lower-case letters, digits and underscores, "
-            "at most 40, beginning with a letter."
-        )
+    check_line(slot, name, label, cite, revision, settings, learned, facts)
 
     def enter(definition):
-        hooks = _hooks_of(slot, name, definition)
+        hooks = hooks_of(slot, name, definition)
         part = Part(
             slot=slot,
             name=name,
@@ -214,9 +216,9 @@ def register(
             revision=revision,
             doc=inspect.getdoc(definition) or "",
             program=name,
-            code_hash=_code_hash(definition),
+            own_code=_own_code(definition, hooks.values(), files),
         )
-        _check_part(part)
+        check_part(part)
         _enter(part)
         return definition
 
@@ -236,10 +238,8 @@ def variant(
 ) -> None:
     """Enter a part under other numeric defaults, which stay: `constant(c)` offers a choice."""
     base = _parts[slot, of]
-    if (slot, name) in _parts:
-        raise _taken(_parts[slot, name])
     changed = {key: Numeric(value) for key, value in defaults.items()}
-    _parts[slot, name] = Part(
+    part = Part(
         slot=slot,
         name=name,
         label=label,
@@ -251,7 +251,9 @@ def variant(
         revision=revision,
         doc=doc,
         program=base.program,
+        own_code=_own_code(None, base.hooks.values(), ()),
     )
+    _enter(part)
 
 
 def alias(slot: str, name: str, *, of: str) -> None:
@@ -287,53 +289,23 @@ def find(slot: str, name: str) -> Part:
     return _parts[slot, name]
 
 
-def _hooks_of(slot: str, name: str, definition) -> dict[str, Callable]:
-    allowed = SLOTS[slot].hooks
-    if inspect.isfunction(definition):
-        return {allowed[0]: definition}
-    plain = {
-        key: value.__func__ if isinstance(value, staticmethod) else value
-        for key, value in vars(definition).items()
-        if not key.startswith("_")
-    }
-    hooks = {key: value for key, value in plain.items() if inspect.isfunction(value)}
-    for key in hooks:
-        if key not in allowed:
-            raise Mistake(
-                f"{slot} {name!r} has a function {key!r}, which is no hook of a {slot}; "
-                f"allowed: {', '.join(allowed)}."
-            )
-    if not hooks and not SLOTS[slot].plain:
-        raise Mistake(f"{slot} {name!r} supplies no hook; a {slot} needs {allowed[0]!r}.")
-    return hooks
-
-
-def _check_part(part: Part) -> None:
-    own = {*part.settings, *part.learned}
-    for hook in part.hooks:
-        known = {*HOOKS[hook], *ON_REQUEST, *own}
-        for argument in part.arguments(hook):
-            if argument not in known:
-                raise unknown(
-                    f"argument of {part.slot} {part.name!r} in hook {hook!r}:", argument, known
-                )
-    counts = [name for name, setting in part.settings.items() if isinstance(setting, Static)]
-    for name, setting in part.settings.items():
-        if isinstance(setting, Numeric | Static):
-            check_expression(setting.default, f"setting {name!r} of {part.slot} {part.name!r}")
-    for name, array in part.learned.items():
-        where = f"learned array {name!r} of {part.slot} {part.name!r}"
-        for expression in (array.fill, array.deviation, *array.shape.split()):
-            check_expression(expression, where, counts)
-
-
 def _enter(part: Part) -> None:
     taken = _parts.get(part.place)
-    # An experiment file is executed once as a script and once more when workers import it.
-    same_source = taken is not None and taken.code_hash is not None and part.code_hash is not None
-    if taken is not None and not same_source:
+    if taken is not None and not _again(taken.own_code, part.own_code):
         raise _taken(taken)
     _parts[part.place] = part
+
+
+def _again(before: Code | None, now: Code | None) -> bool:
+    """Whether a part of the user's stands where the same file, or an earlier one, has put one.
+
+    An experiment file is executed once as a script and once more when workers import it.
+    """
+    if before is None or now is None:
+        return False
+    if now.load is None or before.load is not now.load:
+        return True
+    return before.modules == now.modules and before.space is not now.space
 
 
 def _taken(part: Part) -> Mistake:
@@ -342,41 +314,39 @@ def _taken(part: Part) -> Mistake:
     )
 
 
-def _code_hash(definition) -> str | None:
-    """The hash of a user's source file; None for the parts of this package.
-
-    The whole file counts, since a part may call helpers beside it; but not its texts, its
-    comments and the experiment itself, which change as results come in.
-    """
-    if definition.__module__.split(".")[0] == "attn_nlp":
+def _own_code(definition: object, hooks: Iterable[Callable], files: Sequence[str]) -> Code | None:
+    """What a user's part is made of; None for the parts of this package."""
+    space = sys._getframe(2).f_globals  # of the module that registers the part
+    named = (space.get("__name__"), getattr(definition, "__module__", None))
+    modules = [*named, *(getattr(hook, "__module__", None) for hook in hooks)]
+    own = [str(name) for name in modules if name and str(name).partition(".")[0] != "attn_nlp"]
+    if not own:
         return None
-    file = getattr(sys.modules.get(definition.__module__), "__file__", None)
-    source = Path(file).read_text("utf-8") if file else inspect.getsource(definition)
-    tree = ast.parse(textwrap.dedent(source))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and _is_text(node.body[0]):
-            del node.body[0]
-    kept = [ast.unparse(node) for node in tree.body if not _tells_nothing(node)]
-    return hashlib.sha256("\n".join(kept).encode()).hexdigest()[:16]
+    told = [name for name in own if file_of(name)]
+    return Code(told, data_files(told, files), current(), space, "" if told else _typed(definition))
 
 
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def _typed(definition: object) -> str:
+    """The source of what stands in no file, such as a cell of a notebook."""
+    try:
+        return told_text(inspect.getsource(definition))  # type: ignore[arg-type]
+    except (OSError, TypeError, SyntaxError) as error:
+        raise Mistake(
+            "the source of a part cannot be read, which decides what its results are; define it "
+            "in a file."
+        ) from error
 
 
-def _tells_nothing(node: ast.stmt) -> bool:
-    match node:
-        case ast.Assign(targets=[ast.Name(id="experiment")]):
-            return True
-        case ast.AnnAssign(target=ast.Name(id="experiment")):
-            return True
-        case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
-            return True
-    return _is_text(node)
+def settle(load: Load) -> None:
+    """Work out the hashes of what a run of an experiment file has registered."""
+    for part in _parts.values():
+        if part.own_code is not None and part.own_code.load is load:
+            _ = part.own_code.hash
 
 
 def _decorator(slot: str) -> Callable:
-    def decorator(name: str, **facts) -> Callable:
+    def decorator(name: str = "", /, **facts) -> Callable:
+        check_brackets(slot, name)
         return register(slot, name, **facts)
 
     decorator.__name__ = slot

@@ -26,8 +26,9 @@ from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import is_floor, key_of
 from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
+from attn_nlp.other_code import other_code
 from attn_nlp.plan import Programs, check_data, data_settings, labels, predicted, to_do, wanted
-from attn_nlp.store import Store, StoreError
+from attn_nlp.store import FINAL, Store, StoreError
 
 if TYPE_CHECKING:
     from attn_nlp.data import DataSettings, Prepared
@@ -42,17 +43,20 @@ class Summary:
     Attributes:
       counts: cells of the experiment by status, "to do" among them.
       signal: the signal that ended the run, or 0.
+      kept: reasons why cells that were to be trained again have kept their earlier results.
     """
 
     counts: Mapping[str, int]
     signal: int = 0
+    kept: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
         """The exit status of a command that did this run."""
         if self.signal:
             return 128 + self.signal
-        return 3 if self.counts.get("failed") or self.counts.get("diverged") else 0
+        bad = self.counts.get("failed") or self.counts.get("diverged") or self.kept
+        return 3 if bad else 0
 
 
 def run(
@@ -63,6 +67,7 @@ def run(
     workers: int | None = None,
     in_process: bool = False,
     retry_failed: bool = False,
+    retrain_changed: bool = False,
 ) -> Summary:
     """Train every cell that the store lacks.
 
@@ -73,6 +78,8 @@ def run(
       workers: processes, by default one for each usable core.
       in_process: train here instead, one cell after another, with the same bits.
       retry_failed: train failed cells again.
+      retrain_changed: train cells again that other code of this package has computed. Each keeps
+        its result until the new one is there.
 
     Raises:
       Mistake: a dataset cannot be had, or is no longer the one that stored cells were trained on.
@@ -80,10 +87,11 @@ def run(
     """
     check_data(resolved)
     tried: set[str] = set()  # by this run, in an earlier phase
+    kept: list[str] = []
     with Interrupt() as interrupt, store.heart():
         try:
-            for phase in _phases(resolved, store, retry_failed):
-                driver = _Driver(phase, store, retry_failed, tried)
+            for phase in _phases(resolved, store, retry_failed, retrain_changed):
+                driver = _Driver(phase, store, retry_failed, tried, retrain_changed, kept)
                 count = 1 if in_process else min(workers or usable(), driver.left)
                 done = len(driver.cells) - driver.left
                 progress = Progress(len(driver.cells), done, workers=count)
@@ -100,7 +108,8 @@ def run(
         finally:
             with contextlib.suppress(StoreError):
                 store.release()
-        summary = Summary(_counts(store.settled(resolved), store), interrupt.number)
+        counts = _counts(store.settled(resolved), store)
+        summary = Summary(counts, interrupt.number, tuple(kept))
         assert summary.signal or not summary.counts.get("to do"), "an engine lost cells"
         return summary
 
@@ -115,7 +124,9 @@ def _engine(
     return LocalEngine(workers, path, len(driver.store.running()), driver.trains())
 
 
-def _phases(resolved: Resolved, store: Store, retry_failed: bool) -> Iterator[Resolved]:
+def _phases(
+    resolved: Resolved, store: Store, retry_failed: bool, retrain_changed: bool
+) -> Iterator[Resolved]:
     """What is run: everything at once, or the trials and then what they have chosen.
 
     The second phase is read from the store when the first has ended. A failed trial that is to be
@@ -125,6 +136,7 @@ def _phases(resolved: Resolved, store: Store, retry_failed: bool) -> Iterator[Re
         trials = {cell["spec"] for cell in resolved.tuning["cells"]}
         statuses = [each["status"] for each in store.records(trials, ["status"]).values()]
         again = retry_failed and "failed" in statuses
+        again = again or bool(retrain_changed and other_code(store, trials).changed)
         if again or store.settled(resolved).open:
             yield resolved
     yield store.settled(resolved)
@@ -141,7 +153,13 @@ def _counts(resolved: Resolved, store: Store) -> dict[str, int]:
 
 class _Driver:
     def __init__(
-        self, resolved: Resolved, store: Store, retry_failed: bool, tried: Collection[str]
+        self,
+        resolved: Resolved,
+        store: Store,
+        retry_failed: bool,
+        tried: Collection[str],
+        retrain_changed: bool,
+        kept: list[str],
     ) -> None:
         self.cells = wanted(resolved)
         self._resolved = resolved
@@ -150,7 +168,10 @@ class _Driver:
         self._before = store.records(
             self.cells, ["status", "finished_at", "fingerprint", "tokenizer_hash"]
         )
-        left = to_do(self.cells, self._before, retry_failed)
+        changed = other_code(store, self.cells).changed if retrain_changed else frozenset()
+        self._changed = changed & self._before.keys()
+        self._kept = kept
+        left = to_do(self.cells, self._before, retry_failed, self._changed)
         self._left = [spec for spec in left if spec not in tried]
         self._data: dict[str, Prepared] = {}
         self._refused: list[Job] = []
@@ -217,7 +238,11 @@ class _Driver:
 
     def _take(self, job: Job) -> bool:
         with point("run.claim"):
-            taken = self.store.claim(job.spec, replaces=self._failed_at(job.spec))
+            taken = self.store.claim(
+                job.spec,
+                replaces=self._stored_at(job.spec),
+                final=job.spec in self._changed,
+            )
         if not taken:
             self._refused.append(job)
         return taken
@@ -236,7 +261,10 @@ class _Driver:
             "gold": data.labels_of("test").tolist() if result.get("test") else None,
         }
         with point("run.finish"):
-            self.store.finish(job.spec, record)
+            before = self._stored_at(job.spec) if job.spec in self._changed else None
+            self.store.finish(job.spec, record, replaces=before)
+        if before is not None and result["status"] not in FINAL:
+            self._kept.append(str(result["reason"]))
         shutil.rmtree(self._keep(job.spec), ignore_errors=True)
         with contextlib.suppress(OSError):  # other cells may have theirs there
             self._keep(job.spec).parent.rmdir()
@@ -246,11 +274,11 @@ class _Driver:
         path = self.store.path.absolute()
         return path.with_name(f"{path.name}.checkpoints") / spec
 
-    def _failed_at(self, spec: str) -> str | None:
+    def _stored_at(self, spec: str) -> str | None:
         return self._before.get(spec, {}).get("finished_at")
 
     def _is_new(self, spec: str, records: Mapping[str, Mapping]) -> bool:
-        return spec in records and records[spec]["finished_at"] != self._failed_at(spec)
+        return spec in records and records[spec]["finished_at"] != self._stored_at(spec)
 
     def _prepare(self) -> None:
         """Prepare each dataset once; refuse one that stored cells met in another state."""

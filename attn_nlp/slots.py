@@ -41,6 +41,20 @@ GATHERED = ("score", "relate", "factor", "visible", "spend")
 COUNTS = ("maps", "features", "key_heads")
 # The slots of attention over pairs, in the order in which they act within a hook.
 PAIRWISE = ("score", "scale", "position", "mask", "normaliser", "mixer")
+# What a registry line may say of a part beside its settings and arrays, and in which form.
+FACTS: dict[str, str] = {
+    # Counts, in letters and in the part's whole-number settings.
+    **dict.fromkeys(("flops", "state", "features", "maps", "key_heads"), "expression"),
+    # Conditions on sizes.
+    **dict.fromkeys(("requires", "divides"), "sizes"),
+    # True or False.
+    **dict.fromkeys(("alone", "control", "equivariant", "fixed", "floor"), "truth"),
+    **dict.fromkeys(("ignores_keys", "ignores_query", "kinked", "position_bound"), "truth"),
+    **dict.fromkeys(("shift_invariant", "signed", "sums_to_one", "surrogate"), "truth"),
+    **dict.fromkeys(("symmetric", "whole_rows"), "truth"),
+    # Words.
+    **dict.fromkeys(("exclusive", "special_case_of"), "text"),
+}
 ON_REQUEST = ("here", "dims", "seed", "layer", "draw")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp import costs, registry
+from attn_nlp import costs, registry, slots
 from attn_nlp.catalogue import words
 from attn_nlp.catalogue.lookup import known, one, some
 from attn_nlp.catalogue.markdown import markdown
@@ -115,8 +115,14 @@ def test_arrays_in_words():
     assert words.start(Learned("D", fill=1.0, deviation=0.1)) == "starts at N(1, s²), s = 0.1"
 
 
-def test_facts_in_words(catalogue):
-    @registry.score("odd", requires={"U": "D"}, divides={"H": "groups"}, kinked=False, new="thing")
+def test_facts_in_words(catalogue, monkeypatch):
+    monkeypatch.setitem(slots.FACTS, "new", "text")
+    groups = {"groups": Static(2)}
+
+    @registry.score(
+        "odd", settings=groups, requires={"U": "D"}, divides={"H": "groups"}, kinked=False,
+        new="thing",
+    )  # fmt: skip
     def odd(q, k):
         """Compare."""
 

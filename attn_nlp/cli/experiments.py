@@ -96,9 +96,25 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
 @_workers
 @click.option("--in-process", is_flag=True, help="Train here, without worker processes.")
 @_retry
+@click.option(
+    "--retrain-changed",
+    is_flag=True,
+    help="Train cells again that other code of attn_nlp has computed.",
+)
 @options.output_options
 @click.pass_obj
-def run(given, file, overrides, store_path, workers, in_process, retry_failed, format, out) -> int:
+def run(
+    given,
+    file,
+    overrides,
+    store_path,
+    workers,
+    in_process,
+    retry_failed,
+    retrain_changed,
+    format,
+    out,
+) -> int:
     """Train every cell that the store lacks, then print the tables.
 
     A run that was interrupted goes on where it stopped: give the same command again. Finished
@@ -112,6 +128,8 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
       attn-nlp run experiments/scaling.py --out scaling.md
     """
     from attn_nlp.cli.tables import check_output, write
+    from attn_nlp.other_code import other_code
+    from attn_nlp.plan import wanted
     from attn_nlp.run import run as train
     from attn_nlp.store import Store
 
@@ -120,6 +138,9 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
     resolved = options.resolve(file, overrides)
     check_output(format, out, store_path, resolved)
     with Store.open(store_path) as store:
+        if not retrain_changed:
+            for sentence in other_code(store, wanted(store.settled(resolved))).sentences:
+                _say(sentence)
         summary = train(
             resolved,
             store,
@@ -127,6 +148,7 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
             workers=workers,
             in_process=in_process,
             retry_failed=retry_failed,
+            retrain_changed=retrain_changed,
         )
         if summary.signal:
             wording.warn(f"interrupted; {show.counted(summary.counts)}. To go on where it stopped:")
@@ -134,6 +156,11 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
             return summary.status
         write(resolved, store, format=format, out=out)
         _say_bad(store.settled(resolved), store, summary, file)
+        if summary.kept:
+            count = len(summary.kept)
+            they = "cell failed when it was" if count == 1 else "cells failed when they were"
+            theirs = "keeps its earlier result" if count == 1 else "keep their earlier results"
+            _say(f"{count} {they} trained again and {theirs}. The first reason: {summary.kept[0]}")
     return summary.status
 
 

@@ -48,6 +48,8 @@ for _command in (
 ):
     commands.add_command(_command)
 
+_unguarded: list[str] = []  # files that call `run_file` while they are read
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say, by default those of the process; the exit status."""
@@ -104,10 +106,26 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
             raise SystemExit(run_file(__file__))
 
     is a command of its own.
+
+    Raises:
+      Mistake: an experiment file calls it outside of that `if`, while a run reads the file.
+      SystemExit: the same, in the script itself, which may not hand on the status.
     """
+    from attn_nlp.loading import current
+
+    if current() is not None:
+        _unguarded.append(path)
+        raise Mistake(
+            'run_file stands outside of `if __name__ == "__main__":`; write it below that line, '
+            "since a run reads the file once more to find its experiment."
+        )
+    _unguarded.clear()
     file = Path(path)
     shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
-    return main(["run", str(shown), *(sys.argv[1:] if argv is None else argv)])
+    status = main(["run", str(shown), *(sys.argv[1:] if argv is None else argv)])
+    if _unguarded:
+        raise SystemExit(status)
+    return status
 
 
 def _say(message: str, status: int) -> int:

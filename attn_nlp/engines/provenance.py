@@ -1,4 +1,4 @@
-"""What describes a run without deciding its result: versions, machine, threads.
+"""What describes a run without deciding its result: versions, code, machine, threads.
 
 Two results of one cell are expected to agree bit for bit only where all of this agrees, and on a
 CPU: an accelerator adds in whatever order its threads end.
@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import attn_nlp
+from attn_nlp.library_code import FACT, code_digest
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "datasets", "tokenizers", "numpy", "scikit-learn")
 
@@ -26,6 +27,7 @@ def provenance() -> dict[str, object]:
     return {
         **_versions(),
         "attn_nlp": attn_nlp.__version__,
+        FACT: code_digest(),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cpu": _cpu(),

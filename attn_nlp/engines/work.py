@@ -19,7 +19,8 @@ from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.engines.provenance import provenance
 from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.experiment.identity import spec_of
-from attn_nlp.mistakes import Mistake
+from attn_nlp.library_code import code_digest
+from attn_nlp.mistakes import Mistake, words_of
 
 Report = Callable[[Mapping], None]
 
@@ -40,6 +41,7 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
       Stopped: as `report` raised it.
     """
     began = time.perf_counter()
+    code_digest()  # of what is imported now, should somebody edit it while the cell trains
     try:
         cell = unflatten(job.settings)
         if spec_of(cell) != job.spec:
@@ -144,5 +146,4 @@ def shape(settings: Mapping[str, object]) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    message = str(error).strip().split("\n")[0]
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return words_of(error).split("\n")[0]

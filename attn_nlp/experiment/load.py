@@ -6,15 +6,18 @@ script does; it trains nothing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import inspect
+import os
+import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 
 from attn_nlp.experiment.axes import Axis, normalised, replace_axis, restrict
 from attn_nlp.experiment.cell import Cell, check_path, check_value, get, parse
@@ -22,7 +25,10 @@ from attn_nlp.experiment.checks import MOST
 from attn_nlp.experiment.definition import Experiment
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.tuning import Tuning
-from attn_nlp.mistakes import Mistake, nearest
+from attn_nlp.loading import Fresh, Load, is_loading, is_own, loading, shadowed
+from attn_nlp.mistakes import Mistake, nearest, words_of
+from attn_nlp.own_code import imports, reach, writes
+from attn_nlp.registry import settle
 
 
 @dataclass(frozen=True)
@@ -46,18 +52,11 @@ class Overrides:
     budget: int | None = None
 
 
-class _Fresh(SourceFileLoader):
-    """Runs the text that stands in the file, never bytecode kept of an earlier one.
-
-    Kept bytecode is told apart by the second and the size only, while identity hashes the text.
-    """
-
-    def path_stats(self, path):
-        raise OSError("no bytecode is read or kept")
-
-
 def load_file(path: str | Path) -> tuple[Experiment, str, str]:
     """The experiment of a file, its name and its docstring.
+
+    Modules beside the file may be imported, as where Python runs it as a script. The working
+    directory is afterwards what it was.
 
     Raises:
       Mistake: no such file, it cannot be run, or it defines no `experiment`.
@@ -71,28 +70,119 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
         )
     if path.suffix != ".py":
         raise Mistake(f"{str(path)!r} is no experiment file; its name must end in .py.")
-    name = f"attn_nlp_experiment_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
+    file = os.path.abspath(path)
+    if is_loading(file):
+        raise Mistake(
+            f"{path} is being read; what reads it once more stands below "
+            '`if __name__ == "__main__":`.'
+        )
+    with loading(file) as load:
+        module = _run(load, path)
+    traced = reach([load.name])
+    load.untraced = tuple(
+        name for name in (load.name, *load.brought) if name not in traced or writes(traced[name])
+    )
+    _check_names(path, load, traced)
+    settle(load)
+    found = getattr(module, "experiment", None)
+    if found is None:
+        raise Mistake(f"{str(path)!r} defines no `experiment = Experiment(...)`.")
+    if not isinstance(found, Experiment):
+        what = found.__name__ if isinstance(found, type) else type(found).__name__
+        raise Mistake(
+            f"`experiment` of {str(path)!r} is of type {what}; write "
+            "`experiment = Experiment(...)`."
+        )
+    return found, path.stem, inspect.cleandoc(module.__doc__ or "")
+
+
+def _run(load: Load, path: Path) -> ModuleType:
+    """The module of an experiment file."""
+    spec = importlib.util.spec_from_file_location(
+        load.name, load.file, loader=Fresh(load.name, load.file)
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # a part's source is looked up by its module
+    sys.modules[load.name] = module  # a part's source is looked up by its module
     try:
         spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise Mistake(f"{path}, line {error.lineno}: {error.msg}.") from error
-    except Mistake:
+    except KeyboardInterrupt:
         raise
-    except Exception as error:  # the file is the user's; `python FILE` shows the whole traceback
-        lines = [
-            e.lineno for e in traceback.extract_tb(error.__traceback__) if e.filename == str(path)
-        ]
-        where = f", line {lines[-1]}" if lines else ""
-        raise Mistake(f"{path}{where}: {type(error).__name__}: {error}.") from error
-    found = getattr(module, "experiment", None)
-    if not isinstance(found, Experiment):
-        raise Mistake(f"{str(path)!r} defines no `experiment = Experiment(...)`.")
-    return found, path.stem, inspect.cleandoc(module.__doc__ or "")
+    except SystemExit as error:
+        raise Mistake(
+            f"{_where(error, load, path)}: the file ends Python by sys.exit(); it must run to its "
+            "end, so that its experiment is known."
+        ) from error
+    except SyntaxError as error:
+        if error.filename is None or not os.path.isfile(error.filename):  # it ran a text
+            raise Mistake(f"{_where(error, load, path)}: {words_of(error)}.") from error
+        named = _shown(os.path.abspath(error.filename), load, path)
+        raise Mistake(f"{named}, line {error.lineno}: {error.msg}.") from error
+    except Mistake as error:
+        raise Mistake(f"{_where(error, load, path)}: {error}") from error
+    except BaseException as error:  # the file is the user's; `python FILE` shows the traceback
+        told = words_of(error)
+        end = "" if told.endswith(".") else "."
+        raise Mistake(f"{_where(error, load, path)}: {told}{end}") from error
+    return module
+
+
+def _where(error: BaseException, load: Load, path: Path) -> str:
+    """The innermost line of the user's code in a traceback, and the file's own that led there."""
+    lines = [
+        (os.path.abspath(each.filename), each.lineno)
+        for each in traceback.extract_tb(error.__traceback__)
+        if each.filename[0] != "<" and is_own(os.path.abspath(each.filename))
+    ]
+    if not lines:
+        return str(path)
+    file, line = lines[-1]
+    said = f"{_shown(file, load, path)}, line {line}"
+    own = [line for file, line in lines if file == load.file]
+    return said if file == load.file or not own else f"{said}, by way of {path}, line {own[-1]}"
+
+
+def _shown(file: str, load: Load, path: Path) -> str:
+    """A file as the user would name it: beside the experiment file as that was named."""
+    if file == load.file:
+        return str(path)
+    folder = os.path.dirname(load.file)
+    inside = file.startswith(os.path.join(folder, ""))
+    return str(path.parent / os.path.relpath(file, folder)) if inside else file
+
+
+def _check_names(path: Path, load: Load, traced: Mapping[str, str | None]) -> None:
+    """Refuse a module beside the file whose name is needed for another one."""
+    folder = os.path.dirname(load.file)
+    with contextlib.suppress(OSError):
+        here = {each.partition(".")[0] for each in os.listdir(folder)}
+        files = [file for file in traced.values() if file is not None]
+        asked = {name.partition(".")[0] for file in files for name in imports(file)}
+        for name in sorted((asked | set(load.brought)) & here):
+            file = shadowed(name)
+            if file is not None and _needed(name):
+                raise Mistake(
+                    f"{_shown(file, load, path)} has the name of a module that Python or attn_nlp "
+                    f"needs, {name!r}; give your file another name."
+                )
+
+
+def _needed(name: str) -> bool:
+    """Whether Python or what this package is installed with brings a module of that name."""
+    if name in sys.stdlib_module_names or name == "attn_nlp":
+        return True
+    from importlib import metadata  # slow to import, and hardly ever asked
+
+    waiting, known = ["attn_nlp"], set()
+    while waiting:
+        each = re.split(r"[^\w.-]", waiting.pop(), maxsplit=1)[0].lower().replace("_", "-")
+        if each not in known:
+            known.add(each)
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                waiting += metadata.requires(each) or []
+    owners = metadata.packages_distributions().get(name, ())
+    return any(each.lower().replace("_", "-") in known for each in owners)
 
 
 def resolve_file(path: str | Path, overrides: Overrides | None = None) -> Resolved:

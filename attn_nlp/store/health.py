@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment.identity import key_of
+from attn_nlp.library_code import FACT
 from attn_nlp.store.answers import packed_text
 from attn_nlp.store.file import connect_to_read, connect_to_write, one_sentence, transaction
 from attn_nlp.store.processes import elsewhere, runs_here
@@ -156,6 +157,13 @@ def _environments(db: sqlite3.Connection) -> Iterator[Finding]:
         "SELECT value FROM shared WHERE id IN (SELECT DISTINCT provenance FROM cells)"
     ).fetchall()
     known = [json.loads(text) for (text,) in rows]
+    codes = {each.get(FACT) for each in known}
+    if None in codes and len(codes) > 1:
+        says = "some cells were stored before the code of attn_nlp was noted."
+        yield Finding(False, says)
+    if len(codes - {None}) < 2:  # what is not known is no difference
+        known = [{name: each[name] for name in each if name != FACT} for each in known]
+        known = [each for place, each in enumerate(known) if each not in known[:place]]
     if len(known) > 1:
         differ = sorted(
             name

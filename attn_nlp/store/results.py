@@ -146,8 +146,16 @@ class Store:
                     by_column[place] = self._shared(by_column[place])
         return Records(dict(zip(columns, by_column, strict=True)))
 
-    def finish(self, spec: str, record: Mapping[str, object]) -> bool:
+    def finish(
+        self, spec: str, record: Mapping[str, object], *, replaces: str | None = None
+    ) -> bool:
         """Store a cell's record and give up the claim on it, both or neither.
+
+        Args:
+          spec: the cell.
+          record: by column.
+          replaces: `finished_at` of a final row that this one is to stand in for, whatever that
+            says. Until this is written, and where this one has failed, that row stays.
 
         Returns:
           Whether the record was written. A final result that is there already stays; a failed one
@@ -164,9 +172,13 @@ class Store:
         }
         with transaction(self._db, self.path):
             before = self.records([spec], list(COLUMNS)).get(spec)
+            final = before is not None and before["status"] in FINAL
+            anew = final and before is not None and before["finished_at"] == replaces
             if before is not None:
-                _check_same(before, given)
-            keep = before is not None and before["status"] in FINAL
+                _check_same_data(before, given)
+                if not anew:
+                    _check_same(before, given)
+            keep = final and not (anew and given["status"] in FINAL)
             write = not keep and self._claims.holds(spec)
             if write:
                 values[CORRECT] = packed(given["predictions"], given["gold"])
@@ -224,17 +236,18 @@ class Store:
 
     # Claims
 
-    def claim(self, spec: str, *, replaces: str | None = None) -> bool:
+    def claim(self, spec: str, *, replaces: str | None = None, final: bool = False) -> bool:
         """Take a cell, unless it is finished or a living process has it.
 
         Args:
           spec: the cell.
           replaces: `finished_at` of the failed row that is to be tried again.
+          final: whether that row may also be a final one, whose cell is to be trained again.
         """
         with transaction(self._db, self.path):
             row = self._db.execute("SELECT status, finished_at FROM cells WHERE spec = ?", [spec])
             done = row.fetchone()
-            if done is not None and (done[0] in FINAL or done[1] != replaces):
+            if done is not None and (done[1] != replaces or (done[0] in FINAL and not final)):
                 return False
             return self._claims.take(spec)
 
@@ -311,13 +324,16 @@ def _parsed(texts: Sequence[str | None]) -> tuple:
     return tuple(by_text[text] for text in texts)
 
 
-def _check_same(before: Mapping, given: Mapping) -> None:
+def _check_same_data(before: Mapping, given: Mapping) -> None:
     for name in ("fingerprint", "tokenizer_hash"):
         if given[name] != before[name]:
             raise StoreError(
                 f"cell {before['spec'][:12]} was computed from data of {name} {before[name]} and "
                 f"now of {given[name]}; the data has changed: choose another --store."
             )
+
+
+def _check_same(before: Mapping, given: Mapping) -> None:
     if before["status"] not in FINAL or given["status"] not in FINAL:
         return
     # As it would come back from the store.

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from attn_nlp.library_code import FACT
+
 
 @dataclass(frozen=True)
 class Environments:
@@ -61,12 +63,32 @@ def grouped(
     counts: Counter[tuple[tuple[str, str], ...]] = Counter()
     for place, count in Counter(map(id, provenances)).items():
         counts[tuple(sorted(_flat(known[place] or {})))] += count
+    counts = _with_unknown_code(counts)
     shared = set.intersection(*map(set, counts)) if counts else set()
     groups = sorted(
         (-count, tuple(pair for pair in flat if pair not in shared))
         for flat, count in counts.items()
     )
     return tuple(sorted(shared)), tuple((-count, apart) for count, apart in groups)
+
+
+def _with_unknown_code(
+    counts: Counter[tuple[tuple[str, str], ...]],
+) -> Counter[tuple[tuple[str, str], ...]]:
+    """Cells that were stored before the code was noted, as those that are like them otherwise.
+
+    Not to know is no difference; where two codes are known, the cells go with the most frequent.
+    """
+    found: Counter[tuple[tuple[str, str], ...]] = Counter()
+    noted = {flat: count for flat, count in counts.items() if FACT in dict(flat)}
+    for flat, count in counts.items():
+        alike = [other for other in noted if _but_code(other) == flat]
+        found[max(alike, key=noted.__getitem__) if alike else flat] += count
+    return found
+
+
+def _but_code(flat: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(pair for pair in flat if pair[0] != FACT)
 
 
 def _flat(provenance: Mapping) -> Iterable[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
@@ -38,6 +39,8 @@ def file(tmp_path):
     path.write_text(FILE)
     yield path
     sys.modules.pop("attn_nlp_experiment_heads", None)
+    for name in ("helper", "inner", "uncommon"):
+        sys.modules.pop(name, None)
 
 
 def values(resolved, path: str) -> list:
@@ -132,3 +135,123 @@ def test_wrong_files_are_refused(file, tmp_path):
     file.write_text("x = = 1\n")
     with pytest.raises(Mistake, match=r"heads\.py, line 1: invalid syntax"):
         load_file(file)
+
+
+def told(file, top: str, **helpers: str) -> str:
+    """What is said of the file with some lines before it."""
+    for name, text in helpers.items():
+        (file.parent / f"{name}.py").write_text(text)
+    file.write_text(f"{top}\n{FILE}")
+    with pytest.raises(Mistake) as raised:
+        load_file(file)
+    return str(raised.value).replace(f"{file.parent}/", "")
+
+
+UNTOLD = """class E(Exception):
+    def __str__(self):
+        raise RuntimeError
+raise E"""
+
+
+@pytest.mark.parametrize(
+    ("top", "said"),
+    [
+        ("import sys\nsys.exit()", "heads.py, line 2: the file ends Python by sys.exit(); it must"),
+        ("raise SystemExit(0)", "heads.py, line 1: the file ends Python by sys.exit()"),
+        ("quit()", "heads.py, line 1: "),
+        (UNTOLD, "heads.py, line 4: E: it cannot say what happened, RuntimeError."),
+        ("raise ValueError", "heads.py, line 1: ValueError."),
+        ("raise ValueError('Really.')", "heads.py, line 1: ValueError: Really."),
+        ("class B(BaseException): pass\nraise B('b')", "heads.py, line 2: B: b."),
+        ("def f(n): f(n + 1)\nf(0)", "heads.py, line 1: RecursionError: maximum recursion depth"),
+        (
+            "import warnings\nwarnings.simplefilter('error')\nwarnings.warn('old')",
+            "heads.py, line 3: UserWarning: old.",
+        ),
+        ("eval('1 +')", "heads.py, line 1: SyntaxError: invalid syntax"),
+        ("import nowhere", "heads.py, line 1: ModuleNotFoundError: No module named 'nowhere'."),
+        (
+            "from attn_nlp.experiment import Cell\nCell(steps=0)",
+            "heads.py, line 2: steps is 0; allowed",
+        ),
+        (
+            "from attn_nlp.registry import score\n\n@score\ndef f(q, k): return q",
+            "heads.py, line 3: @score stands above 'f' without a name; write @score(\"f\")",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_run_is_told_by_its_line(file, top, said, monkeypatch):
+    monkeypatch.setattr("warnings.filters", [])
+    found = told(file, top)
+    assert found.startswith(said)
+    assert not found.endswith("..")
+
+
+def test_ctrl_c_while_a_file_is_read_is_no_mistake(file):
+    file.write_text("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load_file(file)
+
+
+def test_the_innermost_line_of_ones_own_is_named(file):
+    helper = "import json\n\ndef f(text):\n    json.loads(text)\n"
+    found = told(file, "import helper\nhelper.f('{')", helper=helper)
+    assert found.startswith("helper.py, line 4, by way of heads.py, line 2: JSONDecodeError: ")
+    assert told(file, "import helper", helper="x = = 1") == "helper.py, line 1: invalid syntax."
+
+
+@pytest.mark.parametrize("value", ["Table", "Table('T', 'seed')", "3", "Experiment"])
+def test_an_experiment_of_another_type_is_refused(file, value):
+    file.write_text(f"{FILE}\nexperiment = {value}\n")
+    kind = {"3": "int", "Experiment": "Experiment"}.get(value, "Table")
+    with pytest.raises(Mistake, match=f"`experiment` of .*heads.py' is of type {kind}; write"):
+        load_file(file)
+
+
+def test_modules_beside_a_file_are_its_own(file, tmp_path):
+    """The first file's helper is not handed to the second, nor an old one to an edited file."""
+    other = tmp_path / "more" / "heads.py"
+    other.parent.mkdir()
+    for each, steps in ((file, 3), (other, 4), (file, 5)):
+        each.with_name("helper.py").write_text(f"STEPS = {steps}")
+        each.write_text(FILE.replace("steps=5", "steps=helper.STEPS"))
+        each.write_text("import helper\n" + each.read_text())
+        assert values(resolve_file(each), "steps") == [steps]
+
+
+def test_modules_beside_a_file_are_found_by_functions_later(file, tmp_path, monkeypatch):
+    (tmp_path / "helper.py").write_text("C = 3")
+    file.write_text(f"{FILE}\ndef late():\n    import helper\n    return helper.C\n")
+    monkeypatch.chdir("/")
+    load_file(file)
+    assert sys.modules["attn_nlp_experiment_heads"].late() == 3
+    assert str(tmp_path) not in sys.path
+
+
+@pytest.mark.parametrize("name", ["json", "queue", "click", "datasets"])
+def test_a_module_beside_a_file_takes_no_name_that_others_need(file, tmp_path, name):
+    (tmp_path / f"{name}.py").write_text("raise SystemExit('run all the same')")
+    load_file(file)  # nobody of the user's asks for it
+    sys.modules.pop(name if name == "queue" else "", None)
+    importlib.import_module("queue")
+    found = told(file, f"try:\n    import {name}\nexcept BaseException: pass")
+    assert found == (
+        f"{name}.py has the name of a module that Python or attn_nlp needs, {name!r}; give your "
+        "file another name."
+    )
+
+
+def test_a_file_that_reads_itself_is_refused(file):
+    top = "from attn_nlp.experiment.load import load_file\nload_file(__file__)"
+    assert "is being read; what reads it once more stands below `if __name__ ==" in told(file, top)
+
+
+def test_a_file_may_build_on_another(file, tmp_path):
+    (tmp_path / "helper.py").write_text("STEPS = 7")
+    base = tmp_path / "base.py"
+    base.write_text("import helper\n" + FILE.replace("steps=5", "steps=helper.STEPS"))
+    file.write_text(
+        "from pathlib import Path\nfrom attn_nlp.experiment.load import load_file\n"
+        "experiment, _, _ = load_file(Path(__file__).with_name('base.py'))\n"
+    )
+    assert values(resolve_file(file), "steps") == [7]

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from attn_nlp import registry
+from attn_nlp import registry, slots
 from attn_nlp.figures import mechanism
 from attn_nlp.figures.flows import WHOLE, _pairwise, flow
 from attn_nlp.figures.fonts import quiet
@@ -127,9 +127,16 @@ def test_sizes_follow_the_part():
     assert shapes("score", "feature_wise")["weights"] == "(B, M, T, S)"
 
 
+def _plain(hook: str):
+    space: dict = {}
+    exec(f"def {hook}({', '.join(HOOKS[hook])}):\n    pass", space)
+    return space[hook]
+
+
 @pytest.mark.parametrize("slot", SLOTS)
-def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue):
+def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue, monkeypatch):
     """A part that nobody has written yet can be drawn: long names, much to say, every hook."""
+    monkeypatch.setitem(slots.FACTS, "unheard_of", "text")
     for hook in SLOTS[slot].hooks:
         registry._parts.pop((slot, "strange"), None)
         arguments = ", ".join((*HOOKS[hook], "first", "second", "third", "named"))
@@ -139,9 +146,11 @@ def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue):
             "Do something that takes a long sentence to tell, and then some more words.\n\n"
             f"    result[t] = {'f(' * 12}x{')' * 12} + {'y' * 90}, z = 1,  w = 2\n"
         )
-        body = type(
-            "Strange", (), {hook: staticmethod(space[hook]), "__doc__": space[hook].__doc__}
-        )
+        needed = {hook: staticmethod(space[hook]), "__doc__": space[hook].__doc__}
+        if slot == "normaliser" and hook != "weights":
+            rest = ("reduce", "merge", "rescale", "weights")
+            needed |= {each: staticmethod(_plain(each)) for each in rest if each != hook}
+        body = type("Strange", (), needed)
         registry.register(
             slot,
             "strange",
@@ -150,6 +159,7 @@ def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue):
             learned={"first": Learned("H D D"), "second": Learned("")},
             settings={"third": Numeric("D**-0.5"), "named": Named("activation", "sigmoid")},
             unheard_of="a fact without words",
+            **({"features": "E"} if hook == "read" else {}),
         )(body)
         part = registry.find(slot, "strange")
         drawn = mechanism(part)

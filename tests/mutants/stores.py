@@ -55,7 +55,7 @@ SLIPS = (
     Slip(
         "final_is_replaced",
         RESULTS,
-        'keep = before is not None and before["status"] in FINAL',
+        'keep = final and not (anew and given["status"] in FINAL)',
         "keep = False",
         f"{OF_RESULTS}::test_the_first_final_result_stays",
         "A result that comes twice replaces the first.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attn_nlp.tables.environments import environments
+from attn_nlp.tables.environments import environments, grouped
 
 
 def record(jax: str, finished: str, seconds: float | None = 1.5, **more) -> dict:
@@ -41,3 +41,13 @@ def test_mixed_environments_are_told_by_what_differs_the_largest_group_first():
 def test_nothing_that_ran_has_no_environment():
     found = environments([])
     assert (found.groups, found.first, found.mixed) == ((), "", False)
+
+
+def test_code_that_was_not_noted_is_no_difference():
+    old, new, other = ({"jax": "1"} | more for more in ({}, {"code": "a"}, {"code": "b"}))
+    assert grouped([old, old, new]) == ((("code", "a"), ("jax", "1")), ((3, ()),))
+    assert grouped([old, old]) == ((("jax", "1"),), ((2, ()),))
+    _, groups = grouped([old, new, other, other])
+    assert groups == ((3, (("code", "b"),)), (1, (("code", "a"),)))
+    _, groups = grouped([old, new, {"jax": "2"}])
+    assert groups == ((2, (("code", "a"), ("jax", "1"))), (1, (("jax", "2"),)))

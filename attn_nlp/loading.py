@@ -1,0 +1,281 @@
+"""One run of an experiment file: which modules it brings in, from where, and what it reads.
+
+A name that the user's code imports is looked for beside the experiment file first, as Python does
+for a script. A name that anything else imports is not: a `queue.py` beside the file must not become
+what a library takes for Python's own. Modules of the user's are always made from their text, since
+kept bytecode is told apart by the second and the size only, while identity hashes the text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import FrameType, ModuleType
+
+PREFIX = "attn_nlp_experiment_"
+_PYTHON = sys.stdlib_module_names
+_ROOT = os.path.dirname(os.path.abspath(__file__))
+_INSTALLED = ("site-packages", "dist-packages")
+_SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
+
+
+class Fresh(SourceFileLoader):
+    """Runs the text that stands in the file, never bytecode kept of an earlier one."""
+
+    def path_stats(self, path):
+        """No time and size, so that no bytecode is looked for."""
+        raise OSError("no bytecode is read or kept")
+
+
+class Load:
+    """One run of an experiment file.
+
+    Attributes:
+      file: its absolute path.
+      name: its module.
+      brought: the user's modules that were loaded meanwhile.
+      untraced: those of them that no import statement leads to, or that change others.
+      reads: files that were opened for reading, by the file of the user's that did so.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.name = PREFIX + os.path.basename(file).removesuffix(".py")
+        self.brought: tuple[str, ...] = ()
+        self.untraced: tuple[str, ...] = ()
+        self.reads: dict[str, set[str]] = {}
+        self._before = set(sys.modules)
+
+    def end(self) -> None:
+        """Note what has been brought in; of what was read, leave out modules and what has gone."""
+        new = [name for name in [*sys.modules] if name not in self._before]
+        self.brought = tuple(name for name in new if name != self.name and is_own(_file(name)))
+        modules = {_file(name) for name in [*sys.modules]}
+        for opener, files in list(self.reads.items()):
+            self.reads[opener] = {f for f in files if f not in modules and os.path.isfile(f)}
+
+
+@functools.lru_cache(maxsize=4096)
+def is_own(path: str | None) -> bool:
+    """Whether a file is the user's: not Python's, not installed, not of this package."""
+    if not path or not os.path.isabs(path):
+        return False
+    if any(f"{os.sep}{each}{os.sep}" in path for each in _INSTALLED):
+        return False
+    return not path.startswith(_foreign())
+
+
+@functools.cache
+def _foreign() -> tuple[str, ...]:
+    paths = {os.path.dirname(os.path.abspath(os.__file__)), _ROOT}
+    paths |= {os.path.realpath(path) for path in paths}
+    return tuple(os.path.join(path, "") for path in paths)
+
+
+_loads: list[Load] = []  # the running ones, the innermost last
+_brought: set[str] = set()  # the user's modules of runs that have ended
+
+
+def current() -> Load | None:
+    """The run that goes on now."""
+    return _loads[-1] if _loads else None
+
+
+def is_loading(file: str) -> bool:
+    """Whether that file is being run as an experiment file."""
+    return any(load.file == file for load in _loads)
+
+
+@contextlib.contextmanager
+def loading(file: str) -> Iterator[Load]:
+    """Run an experiment file inside; its own modules are loaded anew, not taken from earlier runs.
+
+    Names beside the file stay importable afterwards, for imports inside functions.
+    """
+    folder = os.path.dirname(file)
+    _install()
+    if not _loads:
+        _forget(file)
+        _finder.folders = []
+    _finder.folders.insert(0, folder)
+    load = Load(file)
+    _loads.append(load)
+    before = _folder()
+    try:
+        yield load
+    finally:
+        _loads.pop()
+        load.end()
+        _brought.update(load.brought)
+        if before is not None and _folder() != before:
+            with contextlib.suppress(OSError):
+                os.chdir(before)
+
+
+def _forget(file: str) -> None:
+    """Let the user's modules of earlier runs go; also those of the script that this file is."""
+    main = sys.modules.get("__main__")
+    script = getattr(main, "__file__", None)
+    if script and os.path.abspath(script) == file:
+        _brought.update(name for name in [*sys.modules] if name != "__main__" and _renewable(name))
+        if sys.path and os.path.abspath(sys.path[0]) == os.path.dirname(file):
+            del sys.path[0]  # what lies there is found by `_Beside`, and by the user's code only
+    folder = os.path.join(os.path.dirname(file), "")
+    for place in [*sys.path_importer_cache]:  # listings, which are as old as a clock tick
+        if os.path.join(place, "").startswith(folder):
+            del sys.path_importer_cache[place]
+    for name in _brought:
+        if _renewable(name):
+            sys.modules.pop(name, None)
+    _brought.clear()
+
+
+def _renewable(name: str) -> bool:
+    """Whether a module is the user's and made of text; compiled ones cannot be loaded twice."""
+    file = _file(name)
+    return is_own(file) and str(file).endswith(".py") and not name.startswith(PREFIX)
+
+
+def _file(name: str) -> str | None:
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return os.path.abspath(file) if isinstance(file, str) and file else None
+
+
+def _folder() -> str | None:
+    with contextlib.suppress(OSError):
+        return os.getcwd()
+    return None
+
+
+class _Beside:
+    """Finds what lies beside the experiment file, for the user's code."""
+
+    def __init__(self) -> None:
+        self.folders: list[str] = []
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Where a module is; see `importlib.abc.MetaPathFinder`."""
+        spec = self._found(name, path, target)
+        if spec is not None and type(spec.loader) is SourceFileLoader and is_own(spec.origin):
+            spec.loader = Fresh(name, str(spec.origin))
+            spec.cached = None
+        return spec
+
+    def _found(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        beside = PathFinder.find_spec(name, self.folders) if path is None else None
+        free = beside is not None and beside.loader is not None and name not in _PYTHON
+        if free and _asked_by_own():
+            return beside
+        found = self.elsewhere(name, path, target)
+        if found is not None and (found.loader is not None or beside is None):
+            return found
+        return beside
+
+    def elsewhere(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Where a module is without regard to the experiment file."""
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                return spec
+        return None
+
+
+_finder = _Beside()
+
+
+def find(name: str, path: Sequence[str] | None = None) -> ModuleSpec | None:
+    """Where the user's code would find a module; nothing is imported."""
+    beside = PathFinder.find_spec(name, _finder.folders) if path is None else None
+    return beside if beside is not None and beside.loader else _finder.find_spec(name, path)
+
+
+def shadowed(name: str) -> str | None:
+    """The file beside the experiment file whose name is Python's or of an installed module."""
+    beside = PathFinder.find_spec(name, _finder.folders)
+    if beside is None or beside.loader is None:
+        return None
+    other = _finder.elsewhere(name)
+    taken = other is not None and other.loader is not None and not is_own(other.origin)
+    return beside.origin if taken or name in _PYTHON else None
+
+
+def _asked_by_own() -> bool:
+    """Whether code of the user's asks for an import."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file != __file__ and "importlib" not in file and not file.startswith("<"):
+            return is_own(os.path.abspath(file))
+        frame = frame.f_back
+    return False
+
+
+@functools.cache
+def _install() -> None:
+    sys.meta_path.insert(0, _finder)
+    sys.addaudithook(_hear)
+
+
+def _hear(event: str, arguments: tuple) -> None:
+    """Note a file that is opened for reading, and who does so; no hook may fail, or be removed."""
+    if event != "open" or not _loads:
+        return
+    with contextlib.suppress(Exception):
+        name, mode, flags = arguments
+        if isinstance(name, int) or not _for_reading(mode, flags):
+            return
+        file = os.path.abspath(os.fsdecode(name))
+        if f"{os.sep}__pycache__{os.sep}" in file:
+            file = importlib.util.source_from_cache(file)
+        opener = _opener()
+        if opener is not None and _is_data(file, os.path.dirname(opener)):
+            for load in _loads:
+                load.reads.setdefault(opener, set()).add(file)
+
+
+def _for_reading(mode: str | None, flags: int) -> bool:
+    if mode is not None:
+        return "r" in mode
+    return flags & os.O_ACCMODE != os.O_WRONLY
+
+
+def _opener() -> str | None:
+    """The file of the user's that is at work."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = os.path.abspath(frame.f_code.co_filename)
+        if frame.f_code.co_filename[0] != "<" and is_own(file):
+            return file
+        frame = frame.f_back
+    return None
+
+
+def _is_data(file: str, folder: str) -> bool:
+    """Whether a file may be data of the user's: no file of the system, hidden or a cache."""
+    if f"{os.sep}.git{os.sep}" in file or not is_own(file) or _within(file, _caches()):
+        return False
+    if _within(file, [folder]):
+        return True
+    return f"{os.sep}." not in file and not _within(file, (*_SYSTEM, sys.prefix, sys.base_prefix))
+
+
+def _within(file: str, folders: Iterable[str]) -> bool:
+    return any(file.startswith(os.path.join(folder, "")) for folder in folders)
+
+
+def _caches() -> list[str]:
+    names = ("ATTN_NLP_CACHE", "XDG_CACHE_HOME", "HF_HOME")
+    return [os.path.abspath(path) for name in names if (path := os.environ.get(name))]

@@ -1,0 +1,320 @@
+"""What a part of the user's own is made of: all code and data of the user's that it reaches.
+
+In come the modules that define and register a part. Out goes one hash, which stands in the identity
+of every cell that uses the part. It covers
+
+- the file of the part, without comments, docstrings and the experiment itself, which change as
+  results come in, and without `if __name__ == "__main__":`, which a run never enters;
+- every module that it imports, by statement or by `import_module("name")`, at the top or inside a
+  function, and what those import in turn, as far as it is the user's: not of Python, not
+  installed into site-packages, not of this package;
+- modules that the experiment file has loaded in any other way, and those that change others;
+- files that were opened for reading while the experiment file was loaded, and files that the part
+  declares. What a hook function reads while it is traced is seen by nobody: declare it.
+
+A part that reaches nothing but its own file has the hash that this file always had.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import os
+import sys
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+from attn_nlp.loading import Load, find, is_own
+
+_BYTES = 2**20
+
+
+class Code:
+    """The code of one part.
+
+    Attributes:
+      modules: names of the modules that define and register it.
+      load: the run of an experiment file that registered it, None outside of one.
+      space: the names of the module that registered it: another one for every run of a file.
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[str],
+        files: Iterable[Path] = (),
+        load: Load | None = None,
+        space: Mapping | None = None,
+        text: str = "",
+    ) -> None:
+        self.modules = tuple(dict.fromkeys(modules))
+        self.load = load
+        self.space = space
+        self._files = tuple(files)
+        self._text = text
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits, worked out when the experiment file has been loaded."""
+        starts = [*self.modules, *(self.load.untraced if self.load else ())]
+        reached = reach(starts, {name.partition(".")[0] for name in self.modules})
+        files = {file for file in reached.values() if file is not None}
+        read = {each: file for file in files for each in self._read_by(file)}
+        for file in self._files:
+            read[str(file)] = str(self._home())
+        if len(files) == 1 and not read and not self._text:
+            return _digest(self._told(files.pop()))
+        lines = [self._text]
+        lines += sorted(
+            f"{'' if name in self.modules else name} {_digest(self._told(file))}"
+            for name, file in reached.items()
+            if file is not None
+        )
+        lines += sorted(f"{_shown(data, near)} {digest(data)}" for data, near in read.items())
+        return _digest("\n".join(lines))
+
+    def _told(self, file: str) -> str:
+        """What of a file counts, as text."""
+        holds = file == self.load.file if self.load else file in map(file_of, self.modules)
+        tree = _parsed(file, holds)
+        return digest(_existing(file)) if tree is None else _unparsed(tree)
+
+    def _read_by(self, file: str) -> Iterator[str]:
+        if self.load is None:
+            return
+        yield from self.load.reads.get(file, ())
+        yield from self.load.reads.get(self.load.file, ())
+
+    def _home(self) -> str | None:
+        return next(filter(None, map(file_of, self.modules)), None)
+
+
+def reach(starts: Iterable[str], tops: Collection[str] = ()) -> dict[str, str | None]:
+    """The files of the user's modules that some modules reach, themselves included, by module.
+
+    Args:
+      starts: names of modules.
+      tops: packages that count as the user's wherever they stand.
+    """
+    waiting, found = list(starts), {}
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.partition(".")[0] == "attn_nlp":
+            continue
+        known, file, package = _whereabouts(name)
+        if not known or (file is not None and not (is_own(file) or name.split(".")[0] in tops)):
+            continue
+        found[name] = file
+        if file is not None:
+            waiting += imports(file, package)
+        waiting.append(name.rpartition(".")[0] or name)  # a package is run before what is in it
+    return found
+
+
+def imports(file: str, package: str = "") -> Iterator[str]:
+    """The names of what a file may import, also of what turns out to be no module."""
+    tree = _parsed(file)
+    for node in ast.walk(tree) if tree else ():
+        match node:
+            case ast.Import(names=names):
+                yield from (each.name for each in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                base = _resolved("." * level + (module or ""), package)
+                yield base
+                for each in names:
+                    yield from _beside(base) if each.name == "*" else (f"{base}.{each.name}",)
+            case ast.Call(
+                func=ast.Name(id="import_module" | "__import__")
+                | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(value=str() as name), *_],
+            ):
+                yield _resolved(name, package)
+
+
+def writes(file: str | None) -> bool:
+    """Whether a file changes what it has imported, such as by `helper.gain = 2`.
+
+    It then decides what other modules compute, without being imported by them.
+    """
+    tree = _parsed(file) if file else None
+    bound: set[str] = set()
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {each.asname or each.name.partition(".")[0] for each in node.names}
+    for node in ast.walk(tree) if tree else ():
+        match node:
+            case (
+                ast.Attribute(ctx=ast.Store() | ast.Del())
+                | ast.Subscript(ctx=ast.Store() | ast.Del())
+            ):
+                changed: ast.expr = node
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[first, *_]):
+                changed = first
+            case _:
+                continue
+        while isinstance(changed, ast.Attribute | ast.Subscript):
+            changed = changed.value
+        if isinstance(changed, ast.Name) and changed.id in bound:
+            return True
+    return False
+
+
+def file_of(module: str) -> str | None:
+    """The file of a loaded module."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return os.path.abspath(file) if file else None
+
+
+def digest(file: str) -> str:
+    """The hash of the bytes of a file."""
+    summed = hashlib.sha256()
+    with open(file, "rb") as opened:
+        while block := opened.read(_BYTES):
+            summed.update(block)
+    return summed.hexdigest()[:16]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _resolved(name: str, package: str) -> str:
+    """The whole name of a module; relative names are of the package."""
+    try:
+        return importlib.util.resolve_name(name, package)
+    except ImportError:
+        return name.lstrip(".")
+
+
+def _beside(package: str) -> Iterator[str]:
+    """Every module of a package of the user's: what `import *` may bring in."""
+    known, file, _ = _whereabouts(package)
+    if known and (file is None or is_own(file)):
+        import pkgutil  # seldom needed
+
+        for each in pkgutil.iter_modules(_paths(package)):
+            yield f"{package}.{each.name}"
+
+
+def _whereabouts(name: str) -> tuple[bool, str | None, str]:
+    """Whether there is such a module, its file, and the package that its relative names are of."""
+    module = sys.modules.get(name)
+    if module is not None:
+        package = getattr(module, "__package__", None) or ""
+        return True, file_of(name), package
+    spec = _spec(name)
+    if spec is None:
+        return False, None, ""
+    file = spec.origin if spec.has_location else None
+    return True, os.path.abspath(file) if file else None, spec.parent or ""
+
+
+def _paths(name: str) -> list[str]:
+    module: ModuleType | ModuleSpec | None = sys.modules.get(name)
+    if module is not None:
+        return list(getattr(module, "__path__", None) or ())
+    spec = _spec(name)
+    return list((spec and spec.submodule_search_locations) or ())
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """Where a module would be found; imports nothing, not even its package."""
+    outer = name.rpartition(".")[0]
+    if outer:
+        top = name.partition(".")[0]
+        if not _paths(outer) or (outer == top and not _may_hold_own(top)):
+            return None
+    try:
+        return find(name, _paths(outer) if outer else None)
+    except (ImportError, AttributeError, ValueError):
+        return None
+
+
+def _may_hold_own(package: str) -> bool:
+    return any(is_own(os.path.join(path, "")) for path in _paths(package))
+
+
+def _parsed(file: str, holds_experiment: bool = False) -> ast.Module | None:
+    """The code of a file without what tells nothing; None where it is no text of Python.
+
+    Bytes are parsed, so that Python itself looks at marks and declarations of an encoding.
+    """
+    if not file.endswith((".py", ".pyw")) or not os.path.isfile(file):
+        return None
+    stat = os.stat(file)
+    return _parsed_once(file, holds_experiment, stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed_once(file: str, holds_experiment: bool, *_: int) -> ast.Module | None:
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (SyntaxError, ValueError):
+        return None
+    return _without_texts(tree, holds_experiment)
+
+
+def _existing(file: str) -> str:
+    """The file, or the archive that it is in."""
+    while not os.path.isfile(file) and os.path.dirname(file) != file:
+        file = os.path.dirname(file)
+    return file
+
+
+def told_text(source: str) -> str:
+    """What of a source that stands in no file counts."""
+    return _unparsed(_without_texts(ast.parse(textwrap.dedent(source))))
+
+
+def _unparsed(tree: ast.Module) -> str:
+    return "\n".join(map(ast.unparse, tree.body))
+
+
+def _without_texts(tree: ast.Module, holds_experiment: bool = True) -> ast.Module:
+    for node in ast.walk(tree):
+        defines = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if defines and _is_text(node.body[0]):
+            del node.body[0]
+    tree.body = [node for node in tree.body if not _tells_nothing(node, holds_experiment)]
+    return tree
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _tells_nothing(node: ast.stmt, holds_experiment: bool) -> bool:
+    match node:
+        case ast.Assign(targets=[ast.Name(id="experiment")], value=value):
+            return holds_experiment or _makes_experiment(value)
+        case ast.AnnAssign(target=ast.Name(id="experiment"), value=value):
+            return holds_experiment or _makes_experiment(value)
+        case ast.If(
+            test=ast.Compare(
+                left=ast.Name(id="__name__"),
+                ops=[ast.Eq()],
+                comparators=[ast.Constant(value="__main__")],
+            ),
+            orelse=[],
+        ):
+            return True
+    return _is_text(node)
+
+
+def _makes_experiment(value: ast.expr | None) -> bool:
+    """Whether a module that is no experiment file names an experiment so, and nothing else."""
+    match value:
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return name == "Experiment"
+    return False
+
+
+def _shown(file: str, near: str) -> str:
+    """A name for a file that stays when the whole folder moves."""
+    folder = os.path.dirname(near)
+    inside = file.startswith(os.path.join(folder, ""))
+    return os.path.relpath(file, folder) if inside else os.path.basename(file)

@@ -1,0 +1,99 @@
+"""Whole runs of an experiment with code and data of one's own beside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from attn_nlp.store import Store
+from tests.engines.fakes import EXPERIMENT, Here, environment, trained, write_experiment
+
+STORE = "runs/attn_nlp.sqlite"
+GUARDED = EXPERIMENT[EXPERIMENT.index("if __name__") :]
+UNGUARDED = "from attn_nlp.cli import run_file\n\nrun_file(__file__)\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_experiment(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def attn_nlp(folder, cache, catalogue, monkeypatch, capsys):
+    return Here(folder, cache, monkeypatch, capsys)
+
+
+def accuracies(folder) -> dict[tuple[int, int], float]:
+    with Store.read(folder / STORE) as store:
+        return {
+            (each["settings"]["heads"], each["settings"]["seed"]): each["test"]["accuracy"]
+            for each in store.records(None, ["settings", "test"]).values()
+            if each["settings"]["model"] == "fake"
+        }
+
+
+def test_workers_import_what_lies_beside_the_file_and_agree_on_it(folder, attn_nlp, cache):
+    """Row, column and seeds are of one formula, wherever the command is given and by whom."""
+    own = folder / "own"
+    own.mkdir()
+    text = EXPERIMENT.replace("import hashlib\n", "import hashlib\nimport helper\n").replace(
+        "(10 * cell.heads + cell.seed) / 100", "helper.scored(cell.heads, cell.seed)"
+    )
+    (own / "fake.py").write_text(text)
+    data = (
+        "from pathlib import Path\n"
+        "GAIN = float(Path(__file__).with_name('gain.txt').read_text())\n\n"
+        "def scored(heads, seed):\n    import late\n    return GAIN * (late.C * heads + seed)\n"
+    )
+    (own / "helper.py").write_text(data)
+    (own / "late.py").write_text("C = 10\n")
+    (own / "gain.txt").write_text("0.01")
+    for name in ("json", "queue", "datasets"):  # which nobody of ours asks for
+        (own / f"{name}.py").write_text("raise SystemExit('of another project')")
+    run = ("run", "own/fake.py", "--workers", "2")
+    first = attn_nlp(*run, "--seeds", "2")
+    assert first.returncode == 0, first.stderr
+    assert accuracies(folder)[4, 1] == pytest.approx(0.41)
+    (own / "late.py").write_text("C = 20\n")
+    (own / "gain.txt").write_text("0.001")
+    second = attn_nlp(*run)
+    assert second.returncode == 0, second.stderr
+    assert accuracies(folder)[4, 1] == pytest.approx(0.081)
+    assert len(trained(folder)) == 6 + 9
+    for name in ("json", "queue"):  # Python itself takes them, before any line of ours
+        (own / f"{name}.py").unlink()
+    script = subprocess.run(
+        [sys.executable, "own/fake.py", "--in-process"],
+        cwd=folder, env=environment(cache), capture_output=True, text=True,
+    )  # fmt: skip
+    assert script.returncode == 0, script.stderr
+    assert len(trained(folder)) == 6 + 9
+    assert script.stdout == second.stdout
+
+
+@pytest.mark.parametrize("by", ["attn-nlp", "python"])
+def test_a_file_without_a_guard_is_told_to_have_one(folder, attn_nlp, cache, by):
+    (folder / "fake.py").write_text(EXPERIMENT.replace(GUARDED, UNGUARDED))
+    line = EXPERIMENT.replace(GUARDED, UNGUARDED).split("\n").index("run_file(__file__)") + 1
+    if by == "attn-nlp":
+        found = attn_nlp("run", "fake.py")
+    else:
+        found = subprocess.run(
+            [sys.executable, "fake.py"],
+            cwd=folder, env=environment(cache), capture_output=True, text=True,
+        )  # fmt: skip
+    assert found.returncode == 2
+    assert found.stderr == (
+        f"attn-nlp: fake.py, line {line}: run_file stands outside of "
+        '`if __name__ == "__main__":`; write it below that line, since a run reads the file once '
+        "more to find its experiment.\n"
+    )
+    assert not (folder / "runs").exists()
