@@ -41,7 +41,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
       attn-nlp plan experiments/scaling.py --json
     """
     from attn_nlp.engines.environment import cache_folder, usable
-    from attn_nlp.plan import check_data
+    from attn_nlp.plan import cells_ahead, check_data, check_parts
     from attn_nlp.plan import plan as planned
     from attn_nlp.store import Store
     from attn_nlp.tables.stars import stars
@@ -49,6 +49,8 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     resolved = options.resolve(file, overrides)
     check_data(resolved)
     with Store.read(store_path) as store:
+        for each in check_parts(cells_ahead(resolved, store, retry_failed)):
+            _say(f"warning: {each}")
         found = planned(
             resolved,
             store,

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import math
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from attn_nlp import own_code
 from attn_nlp.choice import Choice
 from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.engines.provenance import provenance
@@ -52,12 +52,12 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
     except Stopped:
         raise
     except Mistake as error:
-        result = failure(str(error))
+        result = failure(own_code.message(error), own_code.whole(error))
     except BaseException as error:  # also SystemExit: a model must not end its worker
-        reason = _one_line(error)
+        reason = own_code.told(error)
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
             reason = f"out of memory with {shape(job.settings)}; {reason}"
-        result = failure(reason, "".join(traceback.format_exception(error)))
+        result = failure(reason, own_code.whole(error))
     result.setdefault("wall_seconds", time.perf_counter() - began)
     return result | {"provenance": provenance()}
 
@@ -140,8 +140,3 @@ def shape(settings: Mapping[str, object]) -> str:
     """What of a cell decides its memory."""
     names = ("batch_size", "length", "layers", "width", "heads", "head_dim", "attention.chunk")
     return ", ".join(f"{name}={settings[name]}" for name in names)
-
-
-def _one_line(error: BaseException) -> str:
-    message = str(error).strip().split("\n")[0]
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__

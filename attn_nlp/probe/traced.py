@@ -1,0 +1,125 @@
+"""A cell's whole encoder, traced with values that have a shape and a type and nothing else.
+
+Every hook of every part runs as it will in the compiled step, on as many positions and heads, so
+that what a user's own part returns is checked by `attention/promises.py`, and what it raises is
+found with its line. Nothing is computed and nothing compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from attn_nlp import own_code
+from attn_nlp.attention.bound import Bound, Call, Here
+from attn_nlp.attention.promises import Swapped, raised_in
+from attn_nlp.encoder import Encoder
+from attn_nlp.experiment import Cell
+from attn_nlp.mistakes import Mistake
+from attn_nlp.own_parts import own_choices
+from attn_nlp.streams import Stream
+
+SENTENCES, VOCABULARY, CLASSES = 3, 11, 3
+ROWS, COLUMNS = 5, 7  # T and S, which differ here so that a swap of them shows
+
+
+def trace(cell: Cell) -> str | None:
+    """What is wrong with a part of the user's own in this cell, in one sentence; else None."""
+    return said(lambda: _encoder(cell)) or said(lambda: _swapped(cell))
+
+
+def said(run: Callable[[], object]) -> str | None:
+    """What running this raises, as a user is told; None where it raises nothing."""
+    try:
+        run()
+    except Mistake as error:
+        return str(error)
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception | SystemExit):
+            raise  # a signal
+        hook = raised_in(error)
+        return own_code.told(error) + (f" ({hook})" if hook else "")
+    return None
+
+
+def _encoder(cell: Cell) -> None:
+    """One forward pass as in training, and one as in evaluation."""
+    cell = cell.replace({"layers": min(cell.layers, 2)})  # a first and a later one
+    numeric = {path: jax.ShapeDtypeStruct((), jnp.float32) for path in cell.numeric()}
+    seed = jax.ShapeDtypeStruct((), jnp.uint32)
+    ids = jax.ShapeDtypeStruct((SENTENCES, cell.length), jnp.int32)
+    model = Encoder(cell, VOCABULARY, CLASSES, 0)
+
+    def start():
+        Encoder(cell, VOCABULARY, CLASSES, 0)
+        return ()
+
+    def forward(numeric, seed, ids):
+        key = jax.random.key(seed)
+        return [model(ids, Call(numeric, seed, frozenset(), each)) for each in (key, None)]
+
+    jax.eval_shape(start)  # as a program does it, which an initialiser may not like
+    jax.eval_shape(forward, numeric, seed, ids)
+
+
+def _swapped(cell: Cell) -> None:
+    """Hooks that return T x S matrices, once more with fewer queries than keys.
+
+    Only a swap of the two counts: a part that is not meant for blocks may need T = S.
+    """
+    sizes = cell.letters() | {"V": VOCABULARY, "C": CLASSES}
+    q_shape = (SENTENCES, sizes["Q"], ROWS, sizes["D"])
+    k_shape = (SENTENCES, sizes["Q"], COLUMNS, sizes["D"])
+    pairs = (SENTENCES, sizes["M"], ROWS, COLUMNS)
+    float32 = jnp.float32
+    inputs = {
+        "q": jax.ShapeDtypeStruct(q_shape, float32),
+        "k": jax.ShapeDtypeStruct(k_shape, float32),
+        "logits": jax.ShapeDtypeStruct(pairs, float32),
+        "weights": jax.ShapeDtypeStruct(pairs, float32),
+        "mask": jax.ShapeDtypeStruct((SENTENCES, 1, ROWS, COLUMNS), bool),
+        "seen": jax.ShapeDtypeStruct((SENTENCES, 1, ROWS, 1), float32),
+        "tokens": jax.ShapeDtypeStruct((SENTENCES, COLUMNS), bool),
+    }
+    numeric = cell.numeric()
+    for path, choice in own_choices(cell).items():
+        if not path.startswith(("attention.", "position")):
+            continue
+        bound = Bound(choice, path, sizes, Stream(0))
+        for hook in _SQUARE:
+            if bound.has(hook):
+                _try(bound, hook, numeric, inputs)
+
+
+# With the inputs that each is handed.
+_SQUARE = {
+    "score": ("q", "k"),
+    "relate": ("q", "k"),
+    "adjust": ("logits", "q", "seen"),
+    "weights": ("logits", "mask", "seen"),
+    "reweigh": ("weights",),
+}
+
+
+def _try(bound: Bound, hook: str, numeric, inputs) -> None:
+    def run(inputs):
+        rows, columns = jnp.arange(ROWS), jnp.arange(COLUMNS)
+        here = Here(rows, columns, inputs["tokens"][:, :ROWS], inputs["tokens"])
+        given = {name: inputs[name] for name in _SQUARE[hook]}
+        if bound.has("reduce"):
+            found = {"logits": given["logits"], "mask": given["mask"]}
+            given["stats"] = bound.run("reduce", Call(numeric), here, **found)
+        elif hook == "weights":
+            given["stats"] = None
+        return bound.run(hook, Call(numeric), here, **given)
+
+    try:
+        jax.eval_shape(run, inputs)
+    except Swapped:
+        raise
+    except Exception:
+        return
