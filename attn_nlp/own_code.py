@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, TracebackType
 
-LONGEST = 500  # letters of a reason
+LONGEST = 1000  # letters of a reason
 LONGEST_DETAIL = 50_000
 # A module that `experiment.load` made of an experiment file.
 _EXPERIMENT = "attn_nlp_experiment_"
@@ -85,13 +85,13 @@ def shown(file: str) -> str:
     return path.name
 
 
-def message(error: BaseException) -> str:
-    """The first line of what the exception says, cut where it is very long."""
+def message(error: BaseException, lines: int | None = 1) -> str:
+    """What the exception says, its first lines or all in one, cut where it is very long."""
     try:
         said = str(error)
-    except BaseException:  # also what no handler of errors expects: it is the part's own code
+    except BaseException:  # whatever the part's own code does there
         said = "(what it says cannot be printed)"
-    first = _printable(said.strip().split("\n")[0]).strip()
+    first = " ".join(" ".join(_printable(said).strip().split("\n")[:lines]).split())
     return first if len(first) <= LONGEST else first[: LONGEST - 3] + "..."
 
 

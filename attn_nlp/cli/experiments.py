@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from attn_nlp.store import Store
 
 _REASONS = 3
+_BAD = ("failed", "diverged")
 _workers = click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core by default."
 )
@@ -142,8 +143,9 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @options.changes
 @options.store_option
+@click.option("--verbose", is_flag=True, help="Show why cells failed, with the whole traceback.")
 @options.as_json
-def status(file, overrides, store_path, as_json) -> None:
+def status(file, overrides, store_path, verbose, as_json) -> None:
     """Count the cells that are done, failed, diverged, running and to do.
 
     Without a file, of every experiment in the store.
@@ -152,6 +154,7 @@ def status(file, overrides, store_path, as_json) -> None:
     Examples:
       attn-nlp status
       attn-nlp status experiments/scaling.py
+      attn-nlp status experiments/scaling.py --verbose
       attn-nlp status --store runs/attn_nlp.sqlite --json
     """
     from attn_nlp.experiment.load import Overrides
@@ -165,7 +168,8 @@ def status(file, overrides, store_path, as_json) -> None:
             found = [store.experiment(name) for name, _ in store.names()]
         else:
             found = [options.resolve(file, overrides)]
-        entries = [_status_of(store.settled(resolved), store) for resolved in found]
+        details = verbose or as_json
+        entries = [_status_of(store.settled(resolved), store, details) for resolved in found]
     if as_json:
         click.echo(show.as_text(entries))
     elif not entries:
@@ -174,39 +178,72 @@ def status(file, overrides, store_path, as_json) -> None:
         names = [name for name in entries[0] if name != "reasons"]
         rows = [[entry[name] for name in names] for entry in entries]
         click.echo(show.columns([names, *rows]))
-        for entry in entries if file else ():
-            for each in entry["reasons"]:
-                click.echo(f"{each['status']}: {each['cell']}: {each['reason']}")
+        for entry in entries if file or verbose else ():
+            for line in _once(entry["reasons"]) if verbose else _each(entry["reasons"]):
+                click.echo(line)
 
 
-def _status_of(resolved: Resolved, store: Store) -> dict:
+def _each(reasons: Sequence[Mapping]) -> Iterator[str]:
+    """One line for every cell that has no result."""
+    for each in reasons:
+        yield f"{each['status']}: {each['cell']}: {each['reason']}"
+
+
+def _once(reasons: Sequence[Mapping]) -> Iterator[str]:
+    """Every reason once: its first cell, how many share it, and the traceback of the first."""
+    alike: dict[tuple, list[Mapping]] = {}
+    for each in reasons:
+        alike.setdefault((each["status"], each["reason"]), []).append(each)
+    for first, *others in alike.values():
+        yield ""
+        yield from _each([first])
+        if others:
+            yield f"  and {len(others)} more: {_some([o['cell'] for o in others])}"
+        if first["detail"]:
+            yield from (f"    {line}" for line in first["detail"].rstrip().splitlines())
+        elif first["status"] == "failed":
+            yield "    (no traceback was stored)"
+
+
+def _some(cells: Sequence[str]) -> str:
+    left = f"; and {len(cells) - _REASONS} others" if len(cells) > _REASONS else ""
+    return "; ".join(cells[:_REASONS]) + left
+
+
+def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
     from attn_nlp.plan import labels, wanted
 
     cells, label = wanted(resolved), labels(resolved)
     records = store.records(cells, ["status", "reason"])
     counts = Counter(record["status"] for record in records.values())
     running = len(store.running() & cells.keys() - records.keys())
+    bad = [spec for spec in cells if spec in records and records[spec]["status"] in _BAD]
+    found = store.records(bad, ["detail"]) if details and bad else {}
     return {
         "experiment": resolved.name,
         "cells": len(cells) + len(resolved.open),
-        **{name: counts[name] for name in ("done", "failed", "diverged")},
+        **{name: counts[name] for name in ("done", *_BAD)},
         "running": running,
         "to do": len(cells) + len(resolved.open) - len(records) - running,
         "reasons": [
-            {"status": each["status"], "cell": label(cells[spec]), "reason": each["reason"]}
-            for spec in cells
-            if (each := records.get(spec)) and each["status"] in ("failed", "diverged")
+            {
+                "status": records[spec]["status"],
+                "cell": label(cells[spec]),
+                "reason": records[spec]["reason"],
+                **({"detail": found[spec]["detail"]} if spec in found else {}),
+            }
+            for spec in bad
         ],
     }
 
 
 def _say_bad(resolved: Resolved, store: Store, summary: Summary, file: Path) -> None:
     """On standard error: which cells have no result, and why."""
-    bad: Mapping = {name: summary.counts.get(name, 0) for name in ("failed", "diverged")}
+    bad: Mapping = {name: summary.counts.get(name, 0) for name in _BAD}
     if not any(bad.values()):
         return
     entry = _status_of(resolved, store)
-    _say(f"{show.counted(bad)}; 'attn-nlp status {file}' lists them. Reasons:")
+    _say(f"{show.counted(bad)}; 'attn-nlp status {file} --verbose' shows them. Reasons:")
     reasons = Counter(each["reason"] for each in entry["reasons"])
     for reason, count in reasons.most_common(_REASONS):
         click.echo(f"  {count} x {reason}", err=True)

@@ -52,7 +52,7 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
     except Stopped:
         raise
     except Mistake as error:
-        result = failure(own_code.message(error), own_code.whole(error))
+        result = failure(own_code.message(error, lines=None), own_code.whole(error))
     except BaseException as error:  # also SystemExit: a model must not end its worker
         reason = own_code.told(error)
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:

@@ -17,14 +17,14 @@ from jax._src import xla_bridge  # JAX has no public way to ask whether it runs
 
 from attn_nlp.experiment import Cell
 from attn_nlp.mistakes import Mistake
-from attn_nlp.probe.laws import broken_laws
 from attn_nlp.own_parts import own_choices, without_numbers
+from attn_nlp.probe.laws import broken_laws
 from attn_nlp.probe.traced import trace
 
 __all__ = ["probe"]
 
-_traced: dict[str, str | None] = {}  # what is wrong, if anything, by program
-_tried: dict[str, tuple[str | None, tuple[str, ...]]] = {}  # and warnings, by part and settings
+_traced: dict[str, Mistake | None] = {}  # what is wrong, if anything, by program
+_tried: dict[str, tuple[Mistake | None, tuple[str, ...]]] = {}  # and warnings, by part and settings
 
 
 def probe(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
@@ -59,9 +59,9 @@ def probe(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _refuse(wrong: str | None) -> None:
+def _refuse(wrong: Mistake | None) -> None:
     if wrong is not None:
-        raise Mistake(wrong)
+        raise Mistake(str(wrong)) from wrong.__cause__
 
 
 def _program(cell: Cell) -> str:

@@ -29,7 +29,7 @@ from attn_nlp.encoder import PADDING, Encoder
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.cell import PATHS, get
 from attn_nlp.mistakes import Mistake
-from attn_nlp.probe.traced import CLASSES, VOCABULARY, said
+from attn_nlp.probe.traced import CLASSES, VOCABULARY, caught
 
 LENGTH, FURTHER = 6, 8  # positions, and with more padding
 # Class logits are near one here. A sum over more zeros is grouped otherwise: some fifty roundings
@@ -62,7 +62,7 @@ _NO_SLOPE = (
 )
 
 
-def broken_laws(cell: Cell, path: str) -> tuple[str | None, tuple[str, ...]]:
+def broken_laws(cell: Cell, path: str) -> tuple[Mistake | None, tuple[str, ...]]:
     """What is wrong with the part at that path of the cell, and what it is warned of.
 
     Returns:
@@ -76,7 +76,7 @@ def broken_laws(cell: Cell, path: str) -> tuple[str | None, tuple[str, ...]]:
     wrong = None
     for lengths in _lengths(cell.length):
         found.clear()
-        wrong = said(lambda lengths=lengths: found.extend(violations(alone, lengths, causal)))
+        wrong = caught(lambda lengths=lengths: found.extend(violations(alone, lengths, causal)))
         if wrong is None:
             break
     if wrong is not None:
@@ -85,7 +85,7 @@ def broken_laws(cell: Cell, path: str) -> tuple[str | None, tuple[str, ...]]:
     name = f"{choice.part.slot} {choice.text!r}"
     refused = [f"{name} {text}" for fact, text in found if fact not in declared]
     warned = [f"{name} {text} (declared: {f}=True)" for f, text in found if f in declared]
-    return refused[0] if refused else None, tuple(warned)
+    return Mistake(refused[0]) if refused else None, tuple(warned)
 
 
 def _lengths(length: int) -> list[tuple[int, int]]:

@@ -25,24 +25,22 @@ SENTENCES, VOCABULARY, CLASSES = 3, 11, 3
 ROWS, COLUMNS = 5, 7  # T and S, which differ here so that a swap of them shows
 
 
-def trace(cell: Cell) -> str | None:
-    """What is wrong with a part of the user's own in this cell, in one sentence; else None."""
-    return said(lambda: _encoder(cell)) or said(lambda: _swapped(cell))
+def trace(cell: Cell) -> Mistake | None:
+    """What is wrong with a part of the user's own in this cell; None where nothing is."""
+    return caught(lambda: _encoder(cell)) or caught(lambda: _swapped(cell))
 
 
-def said(run: Callable[[], object]) -> str | None:
-    """What running this raises, as a user is told; None where it raises nothing."""
+def caught(run: Callable[[], object]) -> Mistake | None:
+    """What running this raises, as a user is told, with its cause; None where it raises nothing."""
     try:
         run()
     except Mistake as error:
-        return str(error)
-    except (KeyboardInterrupt, MemoryError):
-        raise
-    except BaseException as error:
-        if not isinstance(error, Exception | SystemExit):
-            raise  # a signal
+        return error
+    except (Exception, SystemExit) as error:
         hook = raised_in(error)
-        return own_code.told(error) + (f" ({hook})" if hook else "")
+        wrong = Mistake(own_code.told(error) + (f" ({hook})" if hook else ""))
+        wrong.__cause__ = error
+        return wrong
     return None
 
 
