@@ -64,8 +64,20 @@ def _refuse(wrong: Mistake | None) -> None:
         raise Mistake(str(wrong)) from wrong.__cause__
 
 
+# Settings of a program that its parts do not see.
+_UNSEEN = (
+    "steps",
+    "batch_size",
+    "warmup",
+    "dataset",
+    "tokens",
+    "vocabulary",
+    "split_seed",
+    "layers",
+)
+
+
 def _program(cell: Cell) -> str:
     """What of a cell decides what its parts are handed."""
-    plain = {"steps": 1, "batch_size": 1, "warmup": 0.0, "dataset": "any", "tokens": "any"}
-    same = cell.replace(plain | {"vocabulary": 2, "split_seed": 0, "layers": min(cell.layers, 2)})
-    return json.dumps(same.program(), sort_keys=True, default=str)
+    seen = {path: value for path, value in cell.program().items() if path not in _UNSEEN}
+    return json.dumps({**seen, "later layers": cell.layers > 1}, sort_keys=True, default=str)

@@ -82,7 +82,8 @@ def broken_laws(cell: Cell, path: str) -> tuple[Mistake | None, tuple[str, ...]]
     if wrong is not None:
         return wrong, ()
     declared = {name for each in choice.family() for name, told in each.facts.items() if told}
-    name = f"{choice.part.slot} {choice.text!r}"
+    own = [each for each in choice.family() if each.code_hash is not None]
+    name = f"{own[0].slot} {own[0].name!r}" if own else choice.text
     refused = [f"{name} {text}" for fact, text in found if fact not in declared]
     warned = [f"{name} {text} (declared: {f}=True)" for f, text in found if f in declared]
     return Mistake(refused[0]) if refused else None, tuple(warned)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
 from attn_nlp import own_code
 from attn_nlp.attention.bound import Bound, Call, Here
@@ -50,18 +51,17 @@ def _encoder(cell: Cell) -> None:
     numeric = {path: jax.ShapeDtypeStruct((), jnp.float32) for path in cell.numeric()}
     seed = jax.ShapeDtypeStruct((), jnp.uint32)
     ids = jax.ShapeDtypeStruct((SENTENCES, cell.length), jnp.int32)
-    model = Encoder(cell, VOCABULARY, CLASSES, 0)
 
-    def start():
-        Encoder(cell, VOCABULARY, CLASSES, 0)
-        return ()
+    def start():  # traced, as a program does it, which an initialiser may not like
+        return nnx.state(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param)
 
-    def forward(numeric, seed, ids):
-        key = jax.random.key(seed)
+    graph, _ = nnx.split(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param)
+
+    def forward(state, numeric, seed, ids):
+        model, key = nnx.merge(graph, state), jax.random.key(seed)
         return [model(ids, Call(numeric, seed, frozenset(), each)) for each in (key, None)]
 
-    jax.eval_shape(start)  # as a program does it, which an initialiser may not like
-    jax.eval_shape(forward, numeric, seed, ids)
+    jax.eval_shape(forward, jax.eval_shape(start), numeric, seed, ids)
 
 
 def _swapped(cell: Cell) -> None:
@@ -87,10 +87,8 @@ def _swapped(cell: Cell) -> None:
     for path, choice in own_choices(cell).items():
         if not path.startswith(("attention.", "position")):
             continue
-        bound = Bound(choice, path, sizes, Stream(0))
-        for hook in _SQUARE:
-            if bound.has(hook):
-                _try(bound, hook, numeric, inputs)
+        for hook in set(_SQUARE) & set(choice.part.hooks):
+            _try(Bound(choice, path, sizes, Stream(0)), hook, numeric, inputs)
 
 
 # With the inputs that each is handed.
@@ -104,7 +102,10 @@ _SQUARE = {
 
 
 def _try(bound: Bound, hook: str, numeric, inputs) -> None:
-    def run(inputs):
+    graph, state = nnx.split(bound, nnx.Param)
+
+    def run(state, inputs):
+        bound = nnx.merge(graph, state)
         rows, columns = jnp.arange(ROWS), jnp.arange(COLUMNS)
         here = Here(rows, columns, inputs["tokens"][:, :ROWS], inputs["tokens"])
         given = {name: inputs[name] for name in _SQUARE[hook]}
@@ -116,7 +117,7 @@ def _try(bound: Bound, hook: str, numeric, inputs) -> None:
         return bound.run(hook, Call(numeric), here, **given)
 
     try:
-        jax.eval_shape(run, inputs)
+        jax.eval_shape(run, state, inputs)
     except Swapped:
         raise
     except Exception:
