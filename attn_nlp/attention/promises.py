@@ -137,7 +137,7 @@ def _spreads(results: bool = False) -> Callable[[Any, _Known], str]:
         if isinstance(found, int | float) and not isinstance(found, bool) and isfinite(found):
             return ""
         fits = _is_array(found) and _spread(tuple(found.shape), size)
-        if fits and _kind(found) in (_float(), "int32"):
+        if fits and (_is_float(found) or _kind(found) == "int32"):
             return ""
         return f"{_float()} that broadcasts to ({letters}) = {size}"
 
@@ -193,7 +193,7 @@ def _merged(found: Any, known: _Known) -> str:
 
 
 def _rescaled(found: Any, known: _Known) -> str:
-    fits = _is_array(found) and _kind(found) == _float() and len(found.shape) == 4
+    fits = _is_array(found) and _is_float(found) and len(found.shape) == 4
     return "" if fits else f"{_float()} (B, H, T, 1)"
 
 
@@ -251,7 +251,7 @@ _CHECKS: dict[str, Callable[[Any, _Known], str]] = {
 def _array(found: Any, wanted: Expected, what: str = "") -> str:
     """What is expected, where it is not what was found; else ""."""
     letters, size = wanted
-    if _is_array(found) and _kind(found) == _float() and tuple(found.shape) == size:
+    if _is_array(found) and _is_float(found) and tuple(found.shape) == size:
         return ""
     return f"{what}{_float()} ({letters}) = {size}"
 
@@ -265,8 +265,12 @@ def _kind(found: Any) -> str:
     return str(jax.dtypes.canonicalize_dtype(found.dtype))
 
 
+def _is_float(found: Any) -> bool:
+    """Whether the numbers are float32, or float64 where a process has asked for it."""
+    return _kind(found) in ("float32", str(jnp.result_type(float)))
+
+
 def _float() -> str:
-    """float32, or float64 where a process has asked for it."""
     return str(jnp.result_type(float))
 
 

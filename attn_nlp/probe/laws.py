@@ -72,13 +72,10 @@ def broken_laws(cell: Cell, path: str) -> tuple[Mistake | None, tuple[str, ...]]
     if choice.part.slot in _NO_LAWS:
         return None, ()
     alone, causal = _alone(cell, choice)
-    found: list[tuple[str, str]] = []
-    wrong = None
-    for lengths in _lengths(cell.length):
-        found.clear()
-        wrong = caught(lambda lengths=lengths: found.extend(violations(alone, lengths, causal)))
-        if wrong is None:
-            break
+    wrong, found = _tried(alone, causal)
+    if wrong is None and any(fact == GRADIENT_LAW or "NaN" in text for fact, text in found):
+        # It may need what another of the cell's own parts makes, such as logits above zero.
+        wrong, found = _tried(_whole(cell), causal=False)
     if wrong is not None:
         return wrong, ()
     declared = {name for each in choice.family() for name, told in each.facts.items() if told}
@@ -87,6 +84,24 @@ def broken_laws(cell: Cell, path: str) -> tuple[Mistake | None, tuple[str, ...]]
     refused = [f"{name} {text}" for fact, text in found if fact not in declared]
     warned = [f"{name} {text} (declared: {f}=True)" for f, text in found if f in declared]
     return Mistake(refused[0]) if refused else None, tuple(warned)
+
+
+def _tried(cell: Cell, causal: bool) -> tuple[Mistake | None, list[tuple[str, str]]]:
+    """What a cell raises, if anything, and the laws that it breaks."""
+    found: list[tuple[str, str]] = []
+    wrong = None
+    for lengths in _lengths(cell.length):
+        found.clear()
+        wrong = caught(lambda lengths=lengths: found.extend(violations(cell, lengths, causal)))
+        if wrong is None:
+            break
+    return wrong, found
+
+
+def _whole(cell: Cell) -> Cell:
+    """The cell with one block and nothing dropped."""
+    none = {"layers": 1, "dropout": 0.0, "attention.dropout": 0.0, "attention.chunk": None}
+    return cell.replace(none)
 
 
 def _lengths(length: int) -> list[tuple[int, int]]:
@@ -108,7 +123,7 @@ def _alone(cell: Cell, choice: Choice) -> tuple[Cell, bool]:
     try:
         return Cell(dropout=0.0).replace({**sizes, **hidden, path: choice.text}), causal
     except Mistake:  # it needs another of the cell's parts
-        return cell.replace({"layers": 1, "dropout": 0.0, "attention.dropout": 0.0}), False
+        return _whole(cell), False
 
 
 def violations(

@@ -52,13 +52,15 @@ def _encoder(cell: Cell) -> None:
     seed = jax.ShapeDtypeStruct((), jnp.uint32)
     ids = jax.ShapeDtypeStruct((SENTENCES, cell.length), jnp.int32)
 
-    def start():  # traced, as a program does it, which an initialiser may not like
-        return nnx.state(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param)
+    graphs = []
 
-    graph, _ = nnx.split(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param)
+    def start():  # traced, as a program does it, which an initialiser may not like
+        graph, state = nnx.split(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param)
+        graphs.append(graph)
+        return state
 
     def forward(state, numeric, seed, ids):
-        model, key = nnx.merge(graph, state), jax.random.key(seed)
+        model, key = nnx.merge(graphs[0], state), jax.random.key(seed)
         return [model(ids, Call(numeric, seed, frozenset(), each)) for each in (key, None)]
 
     jax.eval_shape(forward, jax.eval_shape(start), numeric, seed, ids)

@@ -196,6 +196,16 @@ def test_a_lawful_part_passes(slot, function, catalogue):
     assert broken(slot, function) == ("", ())
 
 
+def test_a_part_may_need_what_another_own_part_makes(catalogue):
+    registry.score("mine_above")(lambda q, k: jnp.exp(-jnp.abs(q @ k.swapaxes(2, 3))))
+    registry.normaliser("mine_roots")(lambda logits, mask: jnp.where(mask, jnp.log(logits), 0.0))
+    cell = BASE.replace({"attention.normaliser": "mine_roots"})
+    refused, _ = laws.broken_laws(cell, "attention.normaliser")
+    assert "normaliser 'mine_roots'" in str(refused)
+    both = cell.replace({"attention.score": "mine_above"})
+    assert laws.broken_laws(both, "attention.normaliser") == (None, ())
+
+
 def test_a_part_that_only_works_at_the_full_length_is_tried_there(catalogue):
     def whole(x, mask, dims):
         return jnp.einsum("bte,t->be", x, jnp.ones(dims["T"]))
