@@ -46,13 +46,15 @@ def caught(run: Callable[[], object]) -> Mistake | None:
 
 
 def _encoder(cell: Cell) -> None:
-    """One forward pass as in training, and one as in evaluation."""
+    """A forward pass as in evaluation, and one as in training for a part that draws numbers."""
     cell = cell.replace({"layers": min(cell.layers, 2)})  # a first and a later one
     numeric = {path: jax.ShapeDtypeStruct((), jnp.float32) for path in cell.numeric()}
     seed = jax.ShapeDtypeStruct((), jnp.uint32)
     ids = jax.ShapeDtypeStruct((SENTENCES, cell.length), jnp.int32)
 
     graphs = []
+    own = [part for choice in own_choices(cell).values() for part in choice.family()]
+    draws = any("draw" in part.arguments(hook) for part in own for hook in part.hooks)
 
     def start():  # traced, as a program does it, which an initialiser may not like
         graph, state = nnx.split(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param)
@@ -61,7 +63,8 @@ def _encoder(cell: Cell) -> None:
 
     def forward(state, numeric, seed, ids):
         model, key = nnx.merge(graphs[0], state), jax.random.key(seed)
-        return [model(ids, Call(numeric, seed, frozenset(), each)) for each in (key, None)]
+        keys = (key, None) if draws else (None,)  # an evaluation draws nothing
+        return [model(ids, Call(numeric, seed, frozenset(), each)) for each in keys]
 
     jax.eval_shape(forward, jax.eval_shape(start), numeric, seed, ids)
 

@@ -244,3 +244,11 @@ def test_a_part_named_by_anothers_setting_is_checked_too(catalogue):
 def test_built_in_parts_are_not_asked(monkeypatch):
     monkeypatch.setattr("attn_nlp.attention.promises.kept", lambda *_: 1 / 0)
     assert trace(BASE) is None
+
+
+def test_a_part_that_draws_is_tried_as_in_training_too(catalogue):
+    def noisy(logits, mask, draw):
+        return jnp.where(mask, logits, 0.0) if draw is None else draw(logits.shape) > 0.5
+
+    said = wrong("normaliser", "weights", noisy)
+    assert "returned bool of shape (3, 2, 6, 6); expected weights float32" in said
