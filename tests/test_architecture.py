@@ -22,7 +22,7 @@ LONGEST = 400
 STAGES = {
     "faults": 0,
     "mistakes": 0,
-    "own_code": 0,
+    "own_frames": 0,
     "slots": 0,
     "revisions": 0,
     "streams": 0,

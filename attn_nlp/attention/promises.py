@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from attn_nlp import own_code
+from attn_nlp import own_frames
 from attn_nlp.mistakes import Mistake
 from attn_nlp.registry import Part
 
@@ -287,7 +287,7 @@ def _sentence(part: Part, hook: str, found: Any, wanted: str) -> str:
     missing = " Is a `return` missing?" if found is None else ""
     turned = _turned(found, wanted)
     return (
-        f"{part.slot} {part.name!r}, hook {hook!r} ({own_code.place_of(function)}): returned "
+        f"{part.slot} {part.name!r}, hook {hook!r} ({own_frames.place_of(function)}): returned "
         f"{_said(found)}; expected {wanted}.{missing}{turned}"
     )
 

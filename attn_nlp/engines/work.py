@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from attn_nlp import own_code
+from attn_nlp import own_frames
 from attn_nlp.choice import Choice
 from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.engines.provenance import provenance
@@ -52,12 +52,12 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
     except Stopped:
         raise
     except Mistake as error:
-        result = failure(own_code.message(error, lines=None), own_code.whole(error))
+        result = failure(own_frames.message(error, lines=None), own_frames.whole(error))
     except BaseException as error:  # also SystemExit: a model must not end its worker
-        reason = own_code.told(error)
+        reason = own_frames.told(error)
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
             reason = f"out of memory with {shape(job.settings)}; {reason}"
-        result = failure(reason, own_code.whole(error))
+        result = failure(reason, own_frames.whole(error))
     result.setdefault("wall_seconds", time.perf_counter() - began)
     return result | {"provenance": provenance()}
 

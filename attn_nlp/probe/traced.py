@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from attn_nlp import own_code
+from attn_nlp import own_frames
 from attn_nlp.attention.bound import Bound, Call, Here
 from attn_nlp.attention.promises import Swapped, raised_in
 from attn_nlp.encoder import Encoder
@@ -39,7 +39,7 @@ def caught(run: Callable[[], object]) -> Mistake | None:
         return error
     except (Exception, SystemExit) as error:
         hook = raised_in(error)
-        wrong = Mistake(own_code.told(error) + (f" ({hook})" if hook else ""))
+        wrong = Mistake(own_frames.told(error) + (f" ({hook})" if hook else ""))
         wrong.__cause__ = error
         return wrong
     return None

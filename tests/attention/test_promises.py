@@ -7,7 +7,7 @@ import pytest
 
 from attn_nlp import registry
 from attn_nlp.experiment import Cell
-from attn_nlp.own_code import shown
+from attn_nlp.own_frames import shown
 from attn_nlp.probe.traced import trace
 from attn_nlp.registry import Named, Static
 from tests.attention.running import ready

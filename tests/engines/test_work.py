@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from attn_nlp import own_code
+from attn_nlp import own_frames
 from attn_nlp.engines import work
 from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.experiment import Cell
@@ -117,7 +117,7 @@ def test_an_error_is_the_outcome_of_its_cell_with_its_line(outcome, error, reaso
         raise error
 
     found = outcome(fit)
-    place = f"{own_code.shown(__file__)}, line {fit.__code__.co_firstlineno + 1}, in fit"
+    place = f"{own_frames.shown(__file__)}, line {fit.__code__.co_firstlineno + 1}, in fit"
     assert (found["status"], found["reason"]) == ("failed", f"{place}: {reason}")
     assert "Traceback" in found["detail"]
     assert "in fit\n    raise error\n" in found["detail"]
@@ -135,7 +135,7 @@ def test_a_mistake_is_told_in_its_own_words(outcome):
 
 def test_an_error_of_this_package_is_laid_at_nobodys_door(outcome, monkeypatch):
     monkeypatch.setattr(work, "_fit", lambda *_: json.loads("{"))
-    monkeypatch.setattr(own_code, "_is_own", lambda file: False)
+    monkeypatch.setattr(own_frames, "_is_own", lambda file: False)
     assert outcome(lambda_of(GOOD))["reason"].startswith("JSONDecodeError: Expecting property name")
 
 

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from attn_nlp import own_code
+from attn_nlp import own_frames
 
-HERE = own_code.shown(__file__)
+HERE = own_frames.shown(__file__)
 
 
 def caught(function) -> BaseException:
@@ -52,29 +52,29 @@ def test_the_innermost_line_of_ones_own_is_found_through_jax(filtering):
     finally:
         jax.config.update("jax_traceback_filtering", before)
     line = line_of("# the line that multiplies")
-    assert own_code.where(error) == f"{HERE}, line {line}, in <lambda>"
-    assert own_code.told(error).startswith(f"{HERE}, line {line}, in <lambda>: TypeError: ")
+    assert own_frames.where(error) == f"{HERE}, line {line}, in <lambda>"
+    assert own_frames.told(error).startswith(f"{HERE}, line {line}, in <lambda>: TypeError: ")
 
 
 def test_an_exception_is_told_with_file_line_and_function():
     line = line_of("# the line that divides")
     told = f"{HERE}, line {line}, in divides: ZeroDivisionError: float division by zero"
-    assert own_code.told(caught(divides)) == told
-    assert own_code.place_of(divides) == f"{HERE}, line {line - 1}"
+    assert own_frames.told(caught(divides)) == told
+    assert own_frames.place_of(divides) == f"{HERE}, line {line - 1}"
     line = line_of("# the line that chains")
-    assert own_code.told(caught(chained)) == f"{HERE}, line {line}, in chained: KeyError: 'so'"
+    assert own_frames.told(caught(chained)) == f"{HERE}, line {line}, in chained: KeyError: 'so'"
 
 
 def test_lines_of_packages_are_nobodys_own():
     import json
 
     error = caught(lambda: json.loads("{"))
-    assert own_code.where(error).endswith("in <lambda>")
+    assert own_frames.where(error).endswith("in <lambda>")
     inside = error.__traceback__
     while inside.tb_next is not None:
         inside = inside.tb_next
     assert "json" in inside.tb_frame.f_code.co_filename
-    assert own_code.told(ValueError("from nowhere")) == "ValueError: from nowhere"
+    assert own_frames.told(ValueError("from nowhere")) == "ValueError: from nowhere"
 
 
 class Mute(Exception):
@@ -94,8 +94,8 @@ class Mute(Exception):
     ],
 )
 def test_whatever_an_exception_says_it_is_told_in_one_line(error, said):
-    assert own_code.told(error) == said
-    own_code.whole(error).encode()  # can be stored
+    assert own_frames.told(error) == said
+    own_frames.whole(error).encode()  # can be stored
 
 
 def test_a_very_deep_traceback_is_cut():
@@ -103,14 +103,14 @@ def test_a_very_deep_traceback_is_cut():
         return deep(n + 1)
 
     error = caught(lambda: deep(0))
-    assert "in deep: RecursionError: maximum recursion depth exceeded" in own_code.told(error)
-    text = own_code.whole(ValueError("x" * 200_000))
-    assert len(text) < own_code.LONGEST_DETAIL + 100
+    assert "in deep: RecursionError: maximum recursion depth exceeded" in own_frames.told(error)
+    text = own_frames.whole(ValueError("x" * 200_000))
+    assert len(text) < own_frames.LONGEST_DETAIL + 100
     assert "[...]" in text
 
 
 def test_a_file_is_named_from_its_folder_or_alone(tmp_path, monkeypatch):
-    assert own_code.shown(str(tmp_path / "far" / "idea.py")) == "idea.py"
+    assert own_frames.shown(str(tmp_path / "far" / "idea.py")) == "idea.py"
     monkeypatch.chdir(tmp_path)
-    assert own_code.shown(str(tmp_path / "far" / "idea.py")) == "far/idea.py"
-    assert own_code.shown("idea.py") == "idea.py"
+    assert own_frames.shown(str(tmp_path / "far" / "idea.py")) == "far/idea.py"
+    assert own_frames.shown("idea.py") == "idea.py"
