@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from attn_nlp.experiment import Cell, Resolved
 from attn_nlp.experiment.cell import shape_of, unflatten
 from attn_nlp.experiment.identity import canonical_json, is_floor
 from attn_nlp.store import FINAL, Store
+from attn_nlp.store.records import Records
 
 if TYPE_CHECKING:
     from attn_nlp.data import DataSettings
@@ -127,6 +128,51 @@ def check_data(resolved: Resolved) -> None:
         check_tokens(tokens)
 
 
+def check_parts(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
+    """Refuse parts of the user's own that cannot work, before anything is trained.
+
+    JAX is started only where a cell uses such a part.
+
+    Args:
+      cells: one of each program.
+      alone: whether this process trains nothing afterwards, so that no accelerator is taken.
+
+    Returns:
+      Warnings, one sentence each.
+
+    Raises:
+      Mistake: what a part returns or raises, or a law of its slot that it breaks.
+    """
+    from attn_nlp.own_parts import with_own_parts
+
+    own = with_own_parts(cells)
+    if not own:
+        return ()
+    from attn_nlp.probe import probe
+
+    return probe(own, alone=alone)
+
+
+def cells_ahead(resolved: Resolved, store: Store, retry_failed: bool) -> Iterator[Cell]:
+    """One of every program's cells to do; of open ones, with the values of the first trial."""
+    programs, seen = Programs(), set()
+    for settings in _ahead(store.settled(resolved), store, retry_failed)[0]:
+        name, _, cell = programs.of(settings)
+        if name not in seen:
+            seen.add(name)
+            yield cell
+
+
+def _ahead(resolved: Resolved, store: Store, retry_failed: bool) -> tuple[list[dict], Records]:
+    """Settings of the cells to do, and the records that are there."""
+    cells = wanted(resolved)
+    records = store.records(cells, ["status"])
+    left = to_do(cells, records, retry_failed)
+    first = resolved.tuning["draws"][0] if resolved.tuning else {}
+    ahead = [cells[spec] for spec in left]
+    return [*ahead, *({**each["settings"], **first} for each in resolved.open)], records
+
+
 def labels(resolved: Resolved) -> Callable[[Mapping], str]:
     """What to call a cell: its model and the settings in which the experiment's cells differ."""
     trials = resolved.tuning["cells"] if resolved.tuning else ()
@@ -185,13 +231,8 @@ def plan(
     from attn_nlp.data import kept_lengths, shown_name
 
     resolved = store.settled(resolved)
-    cells = wanted(resolved)
-    records = store.records(cells, ["status"])
-    left = to_do(cells, records, retry_failed)
+    ahead, records = _ahead(resolved, store, retry_failed)
     programs = Programs()
-    first = resolved.tuning["draws"][0] if resolved.tuning else {}
-    ahead = [cells[spec] for spec in left]
-    ahead += [{**each["settings"], **first} for each in resolved.open]
     named = [programs.of(settings) for settings in ahead]
     kept = kept_lengths(data) if data is not None else {}
     lengths: dict[str, float | None] = {}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attn_nlp.engines.environment import cache_folder, usable
+from attn_nlp.engines.environment import cache_folder, single_threaded_here, usable
 from attn_nlp.engines.here import HereEngine
 from attn_nlp.engines.interrupt import Interrupt
 from attn_nlp.engines.job import Job, Stopped
@@ -27,7 +27,16 @@ from attn_nlp.experiment.identity import is_floor, key_of
 from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
 from attn_nlp.other_code import other_code
-from attn_nlp.plan import Programs, check_data, data_settings, labels, predicted, to_do, wanted
+from attn_nlp.plan import (
+    Programs,
+    check_data,
+    check_parts,
+    data_settings,
+    labels,
+    predicted,
+    to_do,
+    wanted,
+)
 from attn_nlp.store import FINAL, Store, StoreError
 
 if TYPE_CHECKING:
@@ -82,7 +91,8 @@ def run(
         its result until the new one is there.
 
     Raises:
-      Mistake: a dataset cannot be had, or is no longer the one that stored cells were trained on.
+      Mistake: a dataset cannot be had, or is no longer the one that stored cells were trained on;
+        or a part of the user's own cannot work.
       StoreError: the store cannot be written.
     """
     check_data(resolved)
@@ -97,9 +107,12 @@ def run(
                 progress = Progress(len(driver.cells), done, workers=count)
                 with _engine(driver, count, file, in_process) as engine:
                     with interrupt.raising():
+                        warnings = driver.check_parts(in_process)
                         jobs = driver.jobs()
                     store.save_experiment(phase)  # not before its data is known to be good
                     with progress:
+                        for each in warnings:
+                            progress.say(f"warning: {each}")
                         driver.work(jobs, engine, interrupt, progress)
                 interrupt.check()
                 tried |= driver.cells.keys()
@@ -185,6 +198,14 @@ class _Driver:
         """Whether any of them is an encoder, or read like one, which JAX trains."""
         cells = {self._programs.of(self.cells[spec])[2] for spec in self._left}
         return any("fit" not in cell.choices()["model"].part.hooks for cell in cells)
+
+    def check_parts(self, in_process: bool) -> tuple[str, ...]:
+        """Warnings about parts of the user's own; one that cannot work is a `Mistake`."""
+        named = (self._programs.of(self.cells[spec]) for spec in self._left)
+        cells = {program: cell for program, _, cell in named}.values()
+        # Here JAX goes on to train; else it only looks, and leaves accelerators to the workers.
+        with single_threaded_here() if in_process else contextlib.nullcontext():
+            return check_parts(cells, alone=not in_process)
 
     def jobs(self) -> list[Job]:
         """The cells to do with their data at hand, in order.

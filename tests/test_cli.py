@@ -172,6 +172,101 @@ def test_a_fault_keeps_its_traceback(attn_nlp, monkeypatch):
         attn_nlp("parts")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--debug", "plan", "fake.py", "--seeds", "0"],
+        ["plan", "fake.py", "--debug", "--seeds", "0"],
+        ["plan", "fake.py", "--seeds", "0", "--debug"],
+        ["plan", "fak.py", "--debug"],
+        ["--debug", "status", "fake.py", "--store", "reviews.csv"],
+        ["rnu", "--debug"],
+    ],
+)
+def test_debug_shows_the_traceback_of_a_mistake(attn_nlp, arguments, monkeypatch):
+    status, out, err = attn_nlp(*arguments)
+    plainly = [each for each in arguments if each != "--debug"]
+    plain = attn_nlp(*plainly)
+    assert (status, out) == plain[:2]
+    assert status in (2, 4)
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert plain[2].startswith("attn-nlp: ")
+    assert plain[2].count("\n") == 1
+    monkeypatch.setenv("ATTN_NLP_DEBUG", "1")
+    assert attn_nlp(*plainly)[2] == err
+    monkeypatch.setenv("ATTN_NLP_DEBUG", "0")
+    assert attn_nlp(*plainly) == plain
+
+
+def test_debug_changes_nothing_else(attn_nlp):
+    assert attn_nlp("status", "fake.py", "--debug") == attn_nlp("status", "fake.py")
+    assert "--debug" in attn_nlp("--help")[1]
+
+
+def test_a_plan_of_models_that_fit_by_themselves_imports_no_jax(finished):
+    store = str(finished / "none.sqlite")
+    file, data = str(finished / "fake.py"), f"dataset={finished}/reviews.csv"
+    assert "jax" not in modules_of("plan", file, "--store", store, "--set", data)
+
+
+BROKEN = '''"""Does it run?"""
+from attn_nlp.cli import run_file
+from attn_nlp.experiment import Cell, Experiment, Table, vary
+from attn_nlp.registry import pooling, score
+
+@score("mine_broken")
+def mine(q, k):
+    return helper(q)
+
+def helper(q):
+    return 1.0 / 0
+
+@pooling("mine_padded", sees_padding=True)
+def padded(x):
+    return x.mean(axis=1)
+
+experiment = Experiment(
+    base=Cell(dataset="reviews.csv", width=8, heads=2, steps=2, evaluate_every=2, pooling="PLACE"),
+    axes=[vary("attention.score", "dot", "SCORE")],
+    tables=[Table("T", rows="attention.score")],
+)
+
+if __name__ == "__main__":
+    raise SystemExit(run_file(__file__))
+'''
+
+
+@pytest.mark.parametrize("name", ["plan", "run"])
+def test_a_part_that_cannot_work_is_refused_before_anything_is_trained(
+    attn_nlp, finished, name, tmp_path
+):
+    text = BROKEN.replace("PLACE", "mean").replace("SCORE", "mine_broken")
+    (finished / "broken.py").write_text(text)
+    store = tmp_path / "store.sqlite"
+    status, out, err = attn_nlp(name, "broken.py", "--store", str(store))
+    line = 1 + text.splitlines().index("    return 1.0 / 0")
+    assert (status, out) == (2, "")
+    assert err == (
+        f"attn-nlp: broken.py, line {line}, in helper: ZeroDivisionError: float division by zero "
+        "(hook 'score' of score 'mine_broken')\n"
+    )
+    debugged = attn_nlp(name, "broken.py", "--store", str(store), "--debug")[2]
+    assert "    return helper(q)\n" in debugged
+    if store.exists():
+        with Store.read(store) as read:
+            assert (read.records(None, ["status"]), read.names()) == ({}, [])
+
+
+def test_what_a_part_declares_is_warned_of(attn_nlp, finished, tmp_path):
+    text = BROKEN.replace("PLACE", "mine_padded").replace("SCORE", "content")
+    (finished / "padded.py").write_text(text)
+    status, out, err = attn_nlp("plan", "padded.py", "--store", str(tmp_path / "store"))
+    assert status == 0
+    assert "to do" in out
+    said = "attn-nlp: warning: pooling 'mine_padded' lets padding into the result: class logits "
+    assert err.startswith(said)
+
+
 def test_the_store_may_be_named_by_a_variable(attn_nlp, monkeypatch, tmp_path):
     monkeypatch.setenv("ATTN_NLP_STORE", str(tmp_path / "other"))
     status, out, _ = attn_nlp("status")

@@ -198,7 +198,11 @@ class Bound(nnx.Module):
         """The hook's result for these inputs."""
         part = self.choice.part
         given = {name: self._supply(name, call, here, inputs) for name in part.arguments(hook)}
-        return part.hooks[hook](**given)
+        if part.code_hash is None:
+            return part.hooks[hook](**given)
+        from attn_nlp.attention.promises import kept  # for parts of the user's own alone
+
+        return kept(part, hook, given, inputs, here, {**self.dims, **self.counts})
 
     def _supply(self, name: str, call: Call, here: Here | None, inputs: Mapping[str, Any]):
         if name in inputs:

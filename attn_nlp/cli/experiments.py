@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from attn_nlp.store import Store
 
 _REASONS = 3
+_BAD = ("failed", "diverged")
 _workers = click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core by default."
 )
@@ -42,7 +43,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
       attn-nlp plan experiments/scaling.py --json
     """
     from attn_nlp.engines.environment import cache_folder, usable
-    from attn_nlp.plan import check_data
+    from attn_nlp.plan import cells_ahead, check_data, check_parts
     from attn_nlp.plan import plan as planned
     from attn_nlp.store import Store
     from attn_nlp.tables.stars import stars
@@ -50,6 +51,8 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     resolved = options.resolve(file, overrides)
     check_data(resolved)
     with Store.read(store_path) as store:
+        for each in check_parts(cells_ahead(resolved, store, retry_failed)):
+            wording.warn(f"warning: {each}")
         found = planned(
             resolved,
             store,
@@ -140,7 +143,7 @@ def run(
     with Store.open(store_path) as store:
         if not retrain_changed:
             for sentence in other_code(store, wanted(store.settled(resolved))).sentences:
-                _say(sentence)
+                wording.warn(sentence)
         summary = train(
             resolved,
             store,
@@ -160,7 +163,9 @@ def run(
             count = len(summary.kept)
             they = "cell failed when it was" if count == 1 else "cells failed when they were"
             theirs = "keeps its earlier result" if count == 1 else "keep their earlier results"
-            _say(f"{count} {they} trained again and {theirs}. The first reason: {summary.kept[0]}")
+            wording.warn(
+                f"{count} {they} trained again and {theirs}. The first reason: {summary.kept[0]}"
+            )
     return summary.status
 
 
@@ -168,8 +173,9 @@ def run(
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @options.changes
 @options.store_option
+@click.option("--verbose", is_flag=True, help="Show why cells failed, with the whole traceback.")
 @options.as_json
-def status(file, overrides, store_path, as_json) -> None:
+def status(file, overrides, store_path, verbose, as_json) -> None:
     """Count the cells that are done, failed, diverged, running and to do.
 
     Without a file, of every experiment in the store.
@@ -178,6 +184,7 @@ def status(file, overrides, store_path, as_json) -> None:
     Examples:
       attn-nlp status
       attn-nlp status experiments/scaling.py
+      attn-nlp status experiments/scaling.py --verbose
       attn-nlp status --store runs/attn_nlp.sqlite --json
     """
     from attn_nlp.experiment.load import Overrides
@@ -191,7 +198,8 @@ def status(file, overrides, store_path, as_json) -> None:
             found = [store.experiment(name) for name, _ in store.names()]
         else:
             found = [options.resolve(file, overrides)]
-        entries = [_status_of(store.settled(resolved), store) for resolved in found]
+        details = verbose or as_json
+        entries = [_status_of(store.settled(resolved), store, details) for resolved in found]
     if as_json:
         wording.show(show.as_text(entries))
     elif not entries:
@@ -200,39 +208,72 @@ def status(file, overrides, store_path, as_json) -> None:
         names = [name for name in entries[0] if name != "reasons"]
         rows = [[entry[name] for name in names] for entry in entries]
         wording.show(show.columns([names, *rows]))
-        for entry in entries if file else ():
-            for each in entry["reasons"]:
-                wording.say(f"{each['status']}: {each['cell']}: {each['reason']}")
+        for entry in entries if file or verbose else ():
+            for line in _once(entry["reasons"]) if verbose else _each(entry["reasons"]):
+                wording.say(line)
 
 
-def _status_of(resolved: Resolved, store: Store) -> dict:
+def _each(reasons: Sequence[Mapping]) -> Iterator[str]:
+    """One line for every cell that has no result."""
+    for each in reasons:
+        yield f"{each['status']}: {each['cell']}: {each['reason']}"
+
+
+def _once(reasons: Sequence[Mapping]) -> Iterator[str]:
+    """Every reason once: its first cell, how many share it, and the traceback of the first."""
+    alike: dict[tuple, list[Mapping]] = {}
+    for each in reasons:
+        alike.setdefault((each["status"], each["reason"]), []).append(each)
+    for first, *others in alike.values():
+        yield ""
+        yield from _each([first])
+        if others:
+            yield f"  and {len(others)} more: {_some([o['cell'] for o in others])}"
+        if first["detail"]:
+            yield from (f"    {line}" for line in first["detail"].rstrip().splitlines())
+        elif first["status"] == "failed":
+            yield "    (no traceback was stored)"
+
+
+def _some(cells: Sequence[str]) -> str:
+    left = f"; and {len(cells) - _REASONS} others" if len(cells) > _REASONS else ""
+    return "; ".join(cells[:_REASONS]) + left
+
+
+def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
     from attn_nlp.plan import labels, wanted
 
     cells, label = wanted(resolved), labels(resolved)
     records = store.records(cells, ["status", "reason"])
     counts = Counter(record["status"] for record in records.values())
     running = len(store.running() & cells.keys() - records.keys())
+    bad = [spec for spec in cells if spec in records and records[spec]["status"] in _BAD]
+    found = store.records(bad, ["detail"]) if details and bad else {}
     return {
         "experiment": resolved.name,
         "cells": len(cells) + len(resolved.open),
-        **{name: counts[name] for name in ("done", "failed", "diverged")},
+        **{name: counts[name] for name in ("done", *_BAD)},
         "running": running,
         "to do": len(cells) + len(resolved.open) - len(records) - running,
         "reasons": [
-            {"status": each["status"], "cell": label(cells[spec]), "reason": each["reason"]}
-            for spec in cells
-            if (each := records.get(spec)) and each["status"] in ("failed", "diverged")
+            {
+                "status": records[spec]["status"],
+                "cell": label(cells[spec]),
+                "reason": records[spec]["reason"],
+                **({"detail": found[spec]["detail"]} if spec in found else {}),
+            }
+            for spec in bad
         ],
     }
 
 
 def _say_bad(resolved: Resolved, store: Store, summary: Summary, file: Path) -> None:
     """On standard error: which cells have no result, and why."""
-    bad: Mapping = {name: summary.counts.get(name, 0) for name in ("failed", "diverged")}
+    bad: Mapping = {name: summary.counts.get(name, 0) for name in _BAD}
     if not any(bad.values()):
         return
     entry = _status_of(resolved, store)
-    wording.warn(f"{show.counted(bad)}; 'attn-nlp status {file}' lists them. Reasons:")
+    wording.warn(f"{show.counted(bad)}; 'attn-nlp status {file} --verbose' shows them. Reasons:")
     reasons = Counter(each["reason"] for each in entry["reasons"])
     for reason, count in reasons.most_common(_REASONS):
         wording.warn(f"  {count} x {reason}", before="")

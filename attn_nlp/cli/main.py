@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,12 +24,14 @@ from attn_nlp.mistakes import Mistake
 
 MISTAKE, STORE, INTERRUPTED = 2, 4, 130
 UNREAD = 141  # as a shell says that a pipe was closed by its reader
+_DEBUG = "--debug"
 # What the system says of a disk, which is no fault of the code.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="attn-nlp")
+@click.option(_DEBUG, is_flag=True, expose_value=False, help="Show tracebacks; $ATTN_NLP_DEBUG=1.")
 def commands() -> None:
     """Ablations of attention on sentence classification.
 
@@ -52,26 +55,28 @@ _unguarded: list[str] = []  # files that call `run_file` while they are read
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments say, by default those of the process; the exit status."""
+    """Do what the arguments say, by default those of the process; the exit status.
+
+    With `--debug` anywhere among them a user's mistake shows its traceback instead of one line.
+    """
     given = list(sys.argv[1:] if argv is None else argv)
+    end = given.index("--") if "--" in given else len(given)
+    debug = _DEBUG in given[:end] or os.environ.get("ATTN_NLP_DEBUG", "0") not in ("", "0")
+    given = [each for each in given[:end] if each != _DEBUG] + given[end:]
     streams.prepare()
     try:
-        return _status(given)
+        return _status(given, debug)
     finally:
         streams.settle()
 
 
-def _status(given: list[str]) -> int:
+def _status(given: list[str], debug: bool) -> int:
     printed = sys.stdout
     try:
         result = commands.main(given, "attn-nlp", standalone_mode=False, obj=given)
     except click.exceptions.NoArgsIsHelpError as error:
         wording.tell(sys.stderr, error.format_message())
         return MISTAKE
-    except click.ClickException as error:
-        return _say(error.format_message(), MISTAKE)
-    except Mistake as error:
-        return _say(str(error), MISTAKE)
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted.", INTERRUPTED)
     except wording.Unread:
@@ -82,19 +87,34 @@ def _status(given: list[str]) -> int:
         sys.stdout = printed  # click puts another there when nobody reads the help that it prints
         return UNREAD
     except Exception as error:
-        # Imported late: most commands never touch a store.
-        from attn_nlp.store import StoreError
-
-        if isinstance(error, StoreError):
-            return _say(str(error), STORE)
-        if isinstance(error, OSError) and (
-            isinstance(error, wording.Unwritable) or error.errno in _DISK
-        ):
-            where = f"{error.filename}: " if error.filename else ""
-            return _say(f"{where}{error.strerror}; what was stored before is intact.", STORE)
-        sys.excepthook = streams.print_fault
-        raise
+        told = _told(error)
+        if told is None:
+            sys.excepthook = streams.print_fault
+            raise
+        if not debug:
+            return _say(*told)
+        streams.print_fault(type(error), error, error.__traceback__)
+        return told[1]
     return result if isinstance(result, int) else 0
+
+
+def _told(error: Exception) -> tuple[str, int] | None:
+    """What to say of an error and the exit status; None where the fault is in the code."""
+    if isinstance(error, click.ClickException):
+        return error.format_message(), MISTAKE
+    if isinstance(error, Mistake):
+        return str(error), MISTAKE
+    # Imported late: most commands never touch a store.
+    from attn_nlp.store import StoreError
+
+    if isinstance(error, StoreError):
+        return str(error), STORE
+    if isinstance(error, OSError) and (
+        isinstance(error, wording.Unwritable) or error.errno in _DISK
+    ):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}; what was stored before is intact.", STORE
+    return None
 
 
 def run_file(path: str, argv: Sequence[str] | None = None) -> int:

@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 import math
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from attn_nlp import own_frames
 from attn_nlp.choice import Choice
 from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.engines.provenance import provenance
 from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.experiment.identity import spec_of
 from attn_nlp.library_code import code_digest
-from attn_nlp.mistakes import Mistake, words_of
+from attn_nlp.mistakes import Mistake
 
 Report = Callable[[Mapping], None]
 
@@ -54,12 +54,12 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
     except Stopped:
         raise
     except Mistake as error:
-        result = failure(str(error))
+        result = failure(own_frames.message(error, lines=None), own_frames.whole(error))
     except BaseException as error:  # also SystemExit: a model must not end its worker
-        reason = _one_line(error)
+        reason = own_frames.told(error)
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
             reason = f"out of memory with {shape(job.settings)}; {reason}"
-        result = failure(reason, "".join(traceback.format_exception(error)))
+        result = failure(reason, own_frames.whole(error))
     result.setdefault("wall_seconds", time.perf_counter() - began)
     return result | {"provenance": provenance()}
 
@@ -143,7 +143,3 @@ def shape(settings: Mapping[str, object]) -> str:
     names = ("batch_size", "length", "layers", "width", "heads", "head_dim")
     names += ("attention.chunk", "steps")
     return ", ".join(f"{name}={settings[name]}" for name in names)
-
-
-def _one_line(error: BaseException) -> str:
-    return words_of(error).split("\n")[0]

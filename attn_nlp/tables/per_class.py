@@ -123,8 +123,9 @@ def _counted(place: Place, records: Mapping[str, dict]) -> list[list[list[int]]]
     """The confusion counts of every replicate that has them, those of its folds added up."""
     found = []
     for cells in place.replicates().values():
-        counts = [(records.get(cell["spec"]) or {}).get("confusion") for cell in cells]
-        if all(counts):
+        stored = [(records.get(cell["spec"]) or {}).get("confusion") for cell in cells]
+        counts = [each for each in stored if each]
+        if len(counts) == len(cells):
             found.append(counts[0] if len(counts) == 1 else _added(counts))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -69,13 +70,19 @@ def test_a_worker_that_is_killed_again_fails_its_cell_alone(folder, attn_nlp):
     assert (states.count("failed"), states.count("done")) == (1, CELLS - 1)
 
 
+RAISES = r'        raise RuntimeError("first line\nsecond line")'
+
+
 def test_an_exception_fails_its_cell_alone(folder, attn_nlp):
     found = attn_nlp("run", "fake.py", **{"raise": "1,1", "diverge": "4,2"})
     assert found.returncode == 3
     assert "1 failed, 1 diverged" in found.stderr
     assert "Traceback" not in found.stderr
     by_cell = records(folder, "status", "reason", "detail")
-    assert by_cell[1, 1]["reason"] == "RuntimeError: first line"
+    line = 1 + (folder / "fake.py").read_text().splitlines().index(RAISES)
+    reason = f"fake.py, line {line}, in fake: RuntimeError: first line"
+    assert by_cell[1, 1]["reason"] == reason
+    assert f"  1 x {reason}\n" in found.stderr
     assert "second line" in by_cell[1, 1]["detail"]
     assert by_cell[4, 2]["reason"] == "loss is NaN at step 1"
     # Nothing is tried again unasked, and then only what failed.
@@ -92,6 +99,33 @@ def test_workers_end_when_the_driver_is_killed(folder, cache):
     driver.kill()
     driver.communicate()
     until(lambda: all(map(gone, pids(folder))), 10)
+
+
+def test_every_reason_is_shown_once_with_its_traceback(folder, cache, attn_nlp):
+    """And is the same of a worker and of this process."""
+    text = (folder / "fake.py").read_text()
+    changed = text.replace('    if asked("RAISE", cell):', "    if cell.heads != 4:")
+    changed = changed.replace(
+        '    if asked("KILL", cell)', "    if cell.heads == 4:\n        1 / 0\n    if 0"
+    )
+    (folder / "fake.py").write_text(changed)
+    assert attn_nlp("run", "fake.py", "--workers", "1").returncode == 3
+    here = ["--in-process", "--store", "here"]
+    assert command(folder, environment(cache), "run", "fake.py", *here).returncode == 3
+    plain = attn_nlp("status", "fake.py").stdout
+    assert plain == attn_nlp("status", "fake.py", "--store", "here").stdout
+    assert plain.count("in fake: RuntimeError: first line") == 6
+    assert "Traceback" not in plain
+    for options in (["fake.py"], [], ["fake.py", "--store", "here"]):
+        told = attn_nlp("status", *options, "--verbose").stdout
+        assert told.count("in fake: RuntimeError: first line\n") == 1
+        assert told.count("  and 5 more: ") == 1
+        assert told.count("in fake: ZeroDivisionError: division by zero\n  and 2 more: ") == 1
+        assert told.count("    Traceback (most recent call last):\n") == 2
+        assert "\n        1 / 0\n" in told
+        assert "\n    second line\n" in told
+    (entry,) = json.loads(attn_nlp("status", "fake.py", "--json").stdout)
+    assert [each["detail"].splitlines()[-1] for each in entry["reasons"]].count("second line") == 6
 
 
 JAX_MODEL = '''"""Bits."""

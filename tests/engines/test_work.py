@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from attn_nlp import own_frames
 from attn_nlp.engines import work
 from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.experiment import Cell
@@ -95,22 +96,47 @@ def test_a_result_that_is_none_is_a_failure(outcome, result, reason):
     assert reason in found["reason"]
 
 
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("never")
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
         (ValueError("first\nsecond"), "ValueError: first"),
-        (Mistake("say it better."), "say it better."),
         (SystemExit(), "SystemExit"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (RecursionError("deep"), "RecursionError: deep"),
+        (Mute(), "Mute: (what it says cannot be printed)"),
+        (ValueError("\ud800"), "ValueError: \\ud800"),
     ],
 )
-def test_an_error_is_the_outcome_of_its_cell(outcome, error, reason):
+def test_an_error_is_the_outcome_of_its_cell_with_its_line(outcome, error, reason):
     def fit(cell):
         raise error
 
     found = outcome(fit)
-    assert (found["status"], found["reason"]) == ("failed", reason)
-    if not isinstance(error, Mistake):
-        assert "Traceback" in found["detail"]
+    place = f"{own_frames.shown(__file__)}, line {fit.__code__.co_firstlineno + 1}, in fit"
+    assert (found["status"], found["reason"]) == ("failed", f"{place}: {reason}")
+    assert "Traceback" in found["detail"]
+    assert "in fit\n    raise error\n" in found["detail"]
+    found["detail"].encode()  # can be stored
+
+
+def test_a_mistake_is_told_in_its_own_words(outcome):
+    def fit(cell):
+        raise Mistake("say it better\nin one line.")
+
+    found = outcome(fit)
+    assert (found["status"], found["reason"]) == ("failed", "say it better in one line.")
+    assert "in fit\n" in found["detail"]
+
+
+def test_an_error_of_this_package_is_laid_at_nobodys_door(outcome, monkeypatch):
+    monkeypatch.setattr(work, "_fit", lambda *_: json.loads("{"))
+    monkeypatch.setattr(own_frames, "_is_own", lambda file: False)
+    assert outcome(lambda_of(GOOD))["reason"].startswith("JSONDecodeError: Expecting property name")
 
 
 @pytest.mark.parametrize(

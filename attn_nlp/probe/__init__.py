@@ -1,0 +1,83 @@
+"""Parts of the user's own, tried before anything is trained.
+
+In come cells; out come warnings, or a `Mistake` that names the part and what it does wrong. Every
+cell that uses such a part is traced whole with abstract values (`traced.py`), which costs no
+arithmetic and finds wrong shapes, types and missing returns; and every such part is run once on a
+few made-up sentences (`laws.py`), which finds one that looks at padding. Cells of built-in parts
+alone are for the tests, and none of this is imported for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import jax
+from jax._src import xla_bridge  # JAX has no public way to ask whether it runs
+
+from attn_nlp.experiment import Cell
+from attn_nlp.mistakes import Mistake
+from attn_nlp.own_parts import own_choices, without_numbers
+from attn_nlp.probe.laws import broken_laws
+from attn_nlp.probe.traced import trace
+
+__all__ = ["probe"]
+
+_traced: dict[str, Mistake | None] = {}  # what is wrong, if anything, by program
+_tried: dict[str, tuple[Mistake | None, tuple[str, ...]]] = {}  # and warnings, by part and settings
+
+
+def probe(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
+    """Try the parts of the user's own that these cells use; what is known already costs nothing.
+
+    Args:
+      cells: any cells.
+      alone: whether this process trains nothing afterwards; then JAX runs on the processor.
+
+    Returns:
+      Warnings: laws that a part breaks and declares to break.
+
+    Raises:
+      Mistake: a part does not return what it must, raises an exception, or breaks a law.
+    """
+    if alone and not xla_bridge.backends_are_initialized():
+        jax.config.update("jax_platforms", "cpu")
+    named = {_program(cell): cell for cell in cells}
+    for name, cell in named.items():
+        if name not in _traced:
+            _traced[name] = trace(cell)
+        _refuse(_traced[name])
+    warnings: dict[str, None] = {}
+    for cell in named.values():
+        for path, choice in own_choices(cell).items():
+            key = json.dumps(without_numbers(choice), default=str)
+            if key not in _tried:
+                _tried[key] = broken_laws(cell, path)
+            wrong, notes = _tried[key]
+            _refuse(wrong)
+            warnings |= dict.fromkeys(notes)
+    return tuple(warnings)
+
+
+def _refuse(wrong: Mistake | None) -> None:
+    if wrong is not None:
+        raise Mistake(str(wrong)) from wrong.__cause__
+
+
+# Settings of a program that its parts do not see.
+_UNSEEN = (
+    "steps",
+    "batch_size",
+    "warmup",
+    "dataset",
+    "tokens",
+    "vocabulary",
+    "split_seed",
+    "layers",
+)
+
+
+def _program(cell: Cell) -> str:
+    """What of a cell decides what its parts are handed."""
+    seen = {path: value for path, value in cell.program().items() if path not in _UNSEEN}
+    return json.dumps({**seen, "later layers": cell.layers > 1}, sort_keys=True, default=str)
