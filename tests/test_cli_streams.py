@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from attn_nlp.experiment.load import resolve_file
 from attn_nlp.store import Store
 from tests.engines.fakes import CELLS, FLOORS, Here, environment, write_experiment
 
@@ -116,14 +117,16 @@ def on_a_terminal(folder, env, *arguments):
 
 def test_data_on_a_terminal_is_cleaned_and_exact_in_a_file(shell, tmp_path, cache):
     """In the file of data a label is what it is."""
-    text = (tmp_path / "fake.py").read_text().replace('Row("two"', f"Row({ESCAPE!r}")
-    (tmp_path / "red.py").write_text(text)
-    line = "table", "red.py", "--store", "none", "--format", "csv"
+    resolved = resolve_file(tmp_path / "fake.py")
+    resolved.tables[0]["rows"][0]["label"] = ESCAPE  # as only a store from elsewhere has it
+    with Store.open(tmp_path / "s.sqlite") as store:
+        store.save_experiment(resolved)
+    line = "table", "--name", "fake", "--store", "s.sqlite", "--format", "csv"
     shown = on_a_terminal(tmp_path, environment(cache), *line)
     assert f",{SHOWN}," in shown
     assert "\x1b" not in shown
-    shell("$NLP table red.py --store none --format csv >piped; "
-          "$NLP table red.py --store none --out file.csv")  # fmt: skip
+    shell("$NLP table --name fake --store s.sqlite --format csv >piped; "
+          "$NLP table --name fake --store s.sqlite --out file.csv")  # fmt: skip
     assert f",{ESCAPE},".encode() in (tmp_path / "piped").read_bytes()
     assert (tmp_path / "piped").read_bytes() == (tmp_path / "file.csv").read_bytes()
 
@@ -133,7 +136,8 @@ def here(tmp_path, cache, catalogue, monkeypatch, capsys):
     """Commands in a folder in which every name is an escape."""
     file = write_experiment(tmp_path).rename(tmp_path / f"{ESCAPE}.py")
     rows = [f"film number {place},{(ESCAPE, 'y')[place % 2]}" for place in range(60)]
-    (tmp_path / f"{ESCAPE}.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    (tmp_path / "films.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    (tmp_path / f"{ESCAPE}.csv").write_text("text,label\na,b\n")
     (tmp_path / "columns.csv").write_text(f"te{ESCAPE},label\na,b\n")
     (tmp_path / "folder").mkdir()
     (tmp_path / f"folder/{ESCAPE}.csv").write_text("text,label\na,b\n")
@@ -142,7 +146,7 @@ def here(tmp_path, cache, catalogue, monkeypatch, capsys):
     file.write_text(text)
     (tmp_path / "log.txt").touch()
     call = Here(tmp_path, cache, monkeypatch, capsys)
-    done = call("run", file.name, "--in-process", "--dataset", f"{ESCAPE}.csv", RAISE="1,0")
+    done = call("run", file.name, "--in-process", "--dataset", "films.csv", RAISE="1,0")
     assert done.returncode == 3
     return done, call
 
@@ -150,7 +154,7 @@ def here(tmp_path, cache, catalogue, monkeypatch, capsys):
 def test_names_from_outside_reach_no_terminal(here):
     """Each command shows the name, and nothing that a terminal would obey."""
     done, call = here
-    name, data = f"{ESCAPE}.py", ("--dataset", f"{ESCAPE}.csv")
+    name, data = f"{ESCAPE}.py", ("--dataset", "films.csv")
     commands = [
         ("plan", name, *data),
         ("status",),
@@ -161,7 +165,9 @@ def test_names_from_outside_reach_no_terminal(here):
         ("table", "--name", ESCAPE, "--format", "html"),
         ("table", "--name", ESCAPE, "--per-class"),
         ("watch", name, *data, "--once"),
+        ("datasets", "films.csv"),
         ("datasets", f"{ESCAPE}.csv"),
+        ("plan", name, "--dataset", f"{ESCAPE}.csv"),
         ("datasets", "columns.csv"),
         ("datasets", "folder"),
         ("plan", "boom.py"),
@@ -189,11 +195,11 @@ def test_names_from_outside_reach_no_terminal(here):
 
 def test_json_says_names_exactly_in_escapes(here):
     _, call = here
-    found = call("status", f"{ESCAPE}.py", "--dataset", f"{ESCAPE}.csv", "--json")
+    found = call("status", f"{ESCAPE}.py", "--dataset", "films.csv", "--json")
     (entry,) = json.loads(found.stdout)
     assert entry["experiment"] == ESCAPE
     assert entry["reasons"][0]["reason"].endswith(ESCAPE)
-    found = call("datasets", f"{ESCAPE}.csv", "--json")
+    found = call("datasets", "films.csv", "--json")
     assert json.loads(found.stdout)["classes"] == [ESCAPE, "y"]
     found = call("table", "--name", ESCAPE, "--format", "json")
     assert json.dumps(ESCAPE)[1:-1] in found.stdout

@@ -113,5 +113,5 @@ def test_a_variant_shares_the_program_and_takes_no_settings(catalogue):
     part, base = registry.find("scale", "half"), registry.find("scale", "constant")
     assert part.program == base.program
     assert part.hooks == base.hooks
-    with pytest.raises(Mistake, match="the scale name 'half' is taken"):
-        variant("scale", "half", **half, defaults={"c": 0.5})
+    with pytest.raises(Mistake, match="the scale name 'inv_dim' is taken"):
+        variant("scale", "inv_dim", **half, defaults={"c": 0.5})

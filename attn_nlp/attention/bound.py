@@ -198,7 +198,7 @@ class Bound(nnx.Module):
         """The hook's result for these inputs."""
         part = self.choice.part
         given = {name: self._supply(name, call, here, inputs) for name in part.arguments(hook)}
-        if part.code_hash is None:
+        if part.own_code is None:
             return part.hooks[hook](**given)
         from attn_nlp.attention.promises import kept  # for parts of the user's own alone
 
