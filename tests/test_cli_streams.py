@@ -166,7 +166,6 @@ def test_names_from_outside_reach_no_terminal(here):
         ("table", "--name", ESCAPE, "--per-class"),
         ("watch", name, *data, "--once"),
         ("datasets", "films.csv"),
-        ("datasets", f"{ESCAPE}.csv"),
         ("plan", name, "--dataset", f"{ESCAPE}.csv"),
         ("datasets", "columns.csv"),
         ("datasets", "folder"),
