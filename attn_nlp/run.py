@@ -110,7 +110,7 @@ def _engine(
 ) -> HereEngine | LocalEngine:
     """What trains; its workers start before data is prepared, and none where nothing is to do."""
     if in_process:
-        return HereEngine()
+        return HereEngine(driver.trains())
     path = None if file is None else str(file)
     return LocalEngine(workers, path, len(driver.store.running()), driver.trains())
 

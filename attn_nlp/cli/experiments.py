@@ -111,12 +111,15 @@ def run(given, file, overrides, store_path, workers, in_process, retry_failed, f
       attn-nlp run experiments/scaling.py --out scaling.md
     """
     from attn_nlp.cli.tables import check_output, write
+    from attn_nlp.engines.environment import settle
     from attn_nlp.run import run as train
     from attn_nlp.store import Store
 
     if in_process and workers:
         raise click.UsageError("--in-process has no workers; leave out --workers.")
     check_output(format, out)
+    if in_process:
+        settle()  # before the file imports a library that reads what is taken away
     resolved = options.resolve(file, overrides)
     with Store.open(store_path) as store:
         summary = train(

@@ -84,7 +84,7 @@ def test_this_process_is_pinned_and_let_go():
 
 def test_jax_on_several_threads_is_refused(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
-    monkeypatch.setattr(environment, "_jax_runs", lambda: True)
+    monkeypatch.setattr(environment, "jax_runs", lambda: True)
     with pytest.raises(Mistake, match="leave out --in-process"), environment.single_threaded_here():
         pass
 

@@ -192,7 +192,7 @@ def test_a_worker_imports_what_it_trains_with_before_its_first_job():
     """And nothing of JAX where no cell trains an encoder."""
     asked = "import sys; from attn_nlp.engines import worker; {} print('jax' in sys.modules, {})"
     loaded = "'attn_nlp.train.program' in sys.modules"
-    for warm, expected in (("", "False False"), ("worker._warm_up();", "True True")):
+    for warm, expected in (("", "False False"), ("worker.warm_up();", "True True")):
         code = asked.format(warm, loaded)
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
