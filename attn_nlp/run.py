@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attn_nlp.engines.environment import cache_folder, usable
+from attn_nlp.engines.environment import cache_folder, check_cache, check_limits, usable
 from attn_nlp.engines.here import HereEngine
 from attn_nlp.engines.interrupt import Interrupt
 from attn_nlp.engines.job import Job, Stopped
@@ -28,6 +28,7 @@ from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
 from attn_nlp.plan import Programs, check_data, data_settings, labels, predicted, to_do, wanted
 from attn_nlp.store import Store, StoreError
+from attn_nlp.train.checkpoint import interval
 
 if TYPE_CHECKING:
     from attn_nlp.data import DataSettings, Prepared
@@ -75,16 +76,21 @@ def run(
       retry_failed: train failed cells again.
 
     Raises:
-      Mistake: a dataset cannot be had, or is no longer the one that stored cells were trained on.
+      Mistake: a dataset cannot be had, or is no longer the one that stored cells were trained on;
+        or nothing can be trained in these surroundings.
       StoreError: the store cannot be written.
     """
     check_data(resolved)
+    interval()
     tried: set[str] = set()  # by this run, in an earlier phase
     with Interrupt() as interrupt, store.heart():
         try:
             for phase in _phases(resolved, store, retry_failed):
                 driver = _Driver(phase, store, retry_failed, tried)
                 count = 1 if in_process else min(workers or usable(), driver.left)
+                if count:
+                    check_cache()
+                    check_limits(count)
                 done = len(driver.cells) - driver.left
                 progress = Progress(len(driver.cells), done, workers=count)
                 with _engine(driver, count, file, in_process) as engine:

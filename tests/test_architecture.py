@@ -25,6 +25,7 @@ STAGES = {
     "slots": 0,
     "revisions": 0,
     "streams": 0,
+    "variables": 1,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
     "letters": 1,
     "registry": 2,

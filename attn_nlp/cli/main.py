@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -19,8 +21,11 @@ from attn_nlp.cli.stores import doctor, export, merge, seal
 from attn_nlp.cli.tables import table
 from attn_nlp.cli.watch import watch
 from attn_nlp.mistakes import Mistake
+from attn_nlp.variables import unknown
 
 MISTAKE, STORE, INTERRUPTED = 2, 4, 130
+# What the system says where it gives no more files, processes or memory.
+_LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 # What the system says of a disk, which is no fault of the code.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -50,6 +55,8 @@ for _command in (
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say, by default those of the process; the exit status."""
     given = list(sys.argv[1:] if argv is None else argv)
+    for warning in unknown(os.environ):
+        _say(warning, 0)
     try:
         result = commands.main(given, "attn-nlp", standalone_mode=False, obj=given)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -62,6 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted.", INTERRUPTED)
     except Exception as error:
+        limit = _limit(error)
+        if limit:
+            return _say(f"{limit}; raise the limits of this shell (ulimit -a).", MISTAKE)
         # Imported late: most commands never touch a store.
         from attn_nlp.store import StoreError
 
@@ -84,9 +94,24 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
 
     is a command of its own.
     """
-    file = Path(path)
-    shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+    from attn_nlp.engines.paths import put_last
+
+    put_last(path)  # what the file imports it has; no library is to meet its neighbors
+    shown = Path(path)
+    with suppress(ValueError, FileNotFoundError):  # elsewhere, or the working directory is gone
+        shown = shown.relative_to(Path.cwd())
     return main(["run", str(shown), *(sys.argv[1:] if argv is None else argv)])
+
+
+def _limit(error: BaseException | None) -> str | None:
+    """What the system has no more of, where that is the error, or the cause of it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _LIMITS:
+            return error.strerror
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _say(message: str, status: int) -> int:

@@ -22,6 +22,7 @@ from attn_nlp.train import compiling
 _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 _DECIDING = ("XLA_FLAGS", "NPROC")
 _CACHE_BYTES = 2**30  # several hundred programs
+_OPEN_FILES, _OPEN_FILES_OF_WORKER = 64, 3
 _PROCESSOR = ("model name", "flags", "Features", "CPU part")  # on x86 and on ARM
 
 
@@ -59,6 +60,27 @@ def check_cache() -> None:
             f"cannot keep prepared data and compiled programs in {folder}: {error.strerror}; name "
             "another folder by ATTN_NLP_CACHE."
         ) from error
+
+
+def check_limits(workers: int) -> None:
+    """Make sure that the system allows the files that a run has open.
+
+    Else some cell would be the one that fails, with a reason that is not its own.
+
+    Raises:
+      Mistake: it allows fewer.
+    """
+    with suppress(ImportError):  # not on every system
+        import resource
+
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = _OPEN_FILES + _OPEN_FILES_OF_WORKER * workers
+        if allowed != resource.RLIM_INFINITY and allowed < needed:
+            said = "1 worker" if workers == 1 else f"{workers} workers"
+            raise Mistake(
+                f"this process may have {allowed} files open and needs {needed} for {said}; "
+                f"raise the limit by 'ulimit -n {max(1024, needed)}'."
+            )
 
 
 def single_threaded() -> dict[str, str]:

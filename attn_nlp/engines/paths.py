@@ -61,7 +61,16 @@ def beside(file: str) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path[:] = [each for each in sys.path if _real(each) != _real(folder)] + [folder]
+        put_last(file)
+
+
+def put_last(file: str) -> None:
+    """Import from the folder of a file only what is nowhere else, unless PYTHONPATH names it."""
+    folder = os.path.dirname(_absolute(file))
+    if _real(folder) not in {_real(each) for each in python_path()}:
+        others = [each for each in sys.path if _real(each) != _real(folder)]
+        if len(others) < len(sys.path):
+            sys.path[:] = [*others, folder]
 
 
 def _absolute(path: str) -> str:

@@ -66,8 +66,16 @@ def _begin(hello: Mapping) -> None:
     if hello["file"] is not None:
         from attn_nlp.experiment.load import load_file
 
-        with paths.beside(hello["file"]):
-            load_file(hello["file"])
+        try:
+            with paths.beside(hello["file"]):
+                load_file(hello["file"])
+        except Mistake as error:
+            if not isinstance(error.__cause__, ModuleNotFoundError):
+                raise
+            raise Mistake(
+                f"{error} Worker processes import nothing from the working directory: put the "
+                "module beside the file, or name its folder by PYTHONPATH."
+            ) from error
         settle()  # the file may have set variables
 
 
