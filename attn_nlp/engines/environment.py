@@ -63,13 +63,19 @@ def check_cache() -> None:
 
 
 def check_limits(workers: int) -> None:
-    """Make sure that the system allows the files that a run has open.
+    """Make sure that there is a working directory, and that a run may have its files open.
 
     Else some cell would be the one that fails, with a reason that is not its own.
 
     Raises:
-      Mistake: it allows fewer.
+      Mistake: the directory was deleted, or the system allows fewer files.
     """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise Mistake(
+            "the working directory was deleted; change to one that exists and run it again."
+        ) from error
     with suppress(ImportError):  # not on every system
         import resource
 
