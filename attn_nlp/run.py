@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attn_nlp.engines.environment import cache_folder, single_threaded_here, usable
+from attn_nlp.engines.environment import (
+    cache_folder,
+    check_cache,
+    check_limits,
+    single_threaded_here,
+    usable,
+)
 from attn_nlp.engines.here import HereEngine
 from attn_nlp.engines.interrupt import Interrupt
 from attn_nlp.engines.job import Job, Stopped
@@ -38,6 +44,7 @@ from attn_nlp.plan import (
     wanted,
 )
 from attn_nlp.store import FINAL, Store, StoreError
+from attn_nlp.train.checkpoint import interval
 
 if TYPE_CHECKING:
     from attn_nlp.data import DataSettings, Prepared
@@ -92,10 +99,11 @@ def run(
 
     Raises:
       Mistake: a dataset cannot be had, or is no longer the one that stored cells were trained on;
-        or a part of the user's own cannot work.
+        or a part of the user's own cannot work; or nothing can be trained in these surroundings.
       StoreError: the store cannot be written.
     """
     check_data(resolved)
+    interval()
     tried: set[str] = set()  # by this run, in an earlier phase
     kept: list[str] = []
     with Interrupt() as interrupt, store.heart():
@@ -103,6 +111,9 @@ def run(
             for phase in _phases(resolved, store, retry_failed, retrain_changed):
                 driver = _Driver(phase, store, retry_failed, tried, retrain_changed, kept)
                 count = 1 if in_process else min(workers or usable(), driver.left)
+                if count:
+                    check_cache()
+                    check_limits(count)
                 done = len(driver.cells) - driver.left
                 progress = Progress(len(driver.cells), done, workers=count)
                 with _engine(driver, count, file, in_process) as engine:
@@ -132,7 +143,7 @@ def _engine(
 ) -> HereEngine | LocalEngine:
     """What trains; its workers start before data is prepared, and none where nothing is to do."""
     if in_process:
-        return HereEngine()
+        return HereEngine(driver.trains())
     path = None if file is None else str(file)
     return LocalEngine(workers, path, len(driver.store.running()), driver.trains())
 

@@ -29,6 +29,7 @@ STAGES = {
     "streams": 0,
     "wording": 0,
     "outputs": 1,
+    "variables": 1,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
     "loading": 0,
     "values": 1,

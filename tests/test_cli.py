@@ -499,3 +499,52 @@ def test_a_reader_that_leaves_early_is_no_fault(finished, cache):
 def test_a_store_is_opened_by_the_same_path_everywhere(finished):
     with Store.read(finished / "runs/attn_nlp.sqlite") as store:
         assert [name for name, _ in store.names()] == ["fake"]
+
+
+def test_a_slip_in_the_name_of_a_variable_is_said(attn_nlp, monkeypatch):
+    monkeypatch.setenv("ATTN_NLP_STROE", "x")
+    status, _, err = attn_nlp("parts")
+    assert (status, err.count("\n")) == (0, 1)
+    assert "ATTN_NLP_STROE is set, but no such variable is read" in err
+
+
+def test_an_interval_that_is_none_is_said_before_anything_runs(attn_nlp, finished, monkeypatch):
+    monkeypatch.setenv("ATTN_NLP_CHECKPOINT_SECONDS", "soon")
+    status, out, err = attn_nlp("run", "fake.py")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "ATTN_NLP_CHECKPOINT_SECONDS is 'soon'" in err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(24, "Too many open files", "x"),
+        BlockingIOError(11, "Too many open files"),
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_where_the_system_gives_no_more_it_is_one_line(attn_nlp, monkeypatch, error):
+    def refuse(*_):
+        raise KeyError("while another was handled") from error
+
+    monkeypatch.setattr(Store, "read", refuse)
+    status, out, err = attn_nlp("status")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "raise the limits of this shell" in err
+
+
+def test_a_working_directory_that_is_gone_is_one_line(finished, cache, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.argv[1], sys.argv[1:])"
+    program = [sys.executable, str(finished / "fake.py"), "--store", str(tmp_path / "s.sqlite")]
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *program, "--dataset", str(finished / "reviews.csv")],
+        cwd=gone,
+        env=environment(cache),
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("attn-nlp: the working directory was deleted; change to one")
+    assert len(ended.stderr.splitlines()) == 1

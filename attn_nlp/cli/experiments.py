@@ -131,6 +131,7 @@ def run(
       attn-nlp run experiments/scaling.py --out scaling.md
     """
     from attn_nlp.cli.tables import check_output, write
+    from attn_nlp.engines.environment import settle
     from attn_nlp.other_code import other_code
     from attn_nlp.plan import wanted
     from attn_nlp.run import run as train
@@ -138,6 +139,8 @@ def run(
 
     if in_process and workers:
         raise click.UsageError("--in-process has no workers; leave out --workers.")
+    if in_process:
+        settle()  # before the file imports a library that reads what is taken away
     resolved = options.resolve(file, overrides)
     check_output(format, out, store_path, resolved)
     with Store.open(store_path) as store:

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -21,10 +22,13 @@ from attn_nlp.cli.stores import doctor, export, merge, seal
 from attn_nlp.cli.tables import table
 from attn_nlp.cli.watch import watch
 from attn_nlp.mistakes import Mistake
+from attn_nlp.variables import unknown
 
 MISTAKE, STORE, INTERRUPTED = 2, 4, 130
 UNREAD = 141  # as a shell says that a pipe was closed by its reader
 _DEBUG = "--debug"
+# What the system says when it gives no more files, processes or memory.
+_LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 # What the system says of a disk, which is no fault of the code.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -65,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = [each for each in given[:end] if each != _DEBUG] + given[end:]
     streams.prepare()
     try:
+        for warning in unknown(os.environ):
+            wording.warn(warning)
         return _status(given, debug)
     finally:
         streams.settle()
@@ -104,6 +110,9 @@ def _told(error: Exception) -> tuple[str, int] | None:
         return error.format_message(), MISTAKE
     if isinstance(error, Mistake):
         return str(error), MISTAKE
+    limit = _limit(error)
+    if limit:
+        return f"{limit}; raise the limits of this shell (ulimit -a).", MISTAKE
     # Imported late: most commands never touch a store.
     from attn_nlp.store import StoreError
 
@@ -131,6 +140,7 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
       Mistake: an experiment file calls it outside of that `if`, while a run reads the file.
       SystemExit: the same, in the script itself, which may not hand on the status.
     """
+    from attn_nlp.engines.paths import put_last
     from attn_nlp.loading import current
 
     if current() is not None:
@@ -140,12 +150,25 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
             "since a run reads the file once more to find its experiment."
         )
     _unguarded.clear()
-    file = Path(path)
-    shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+    put_last(path)  # what the file imports it has; no library is to meet its neighbors
+    shown = Path(path)
+    with suppress(ValueError, FileNotFoundError):  # elsewhere, or the working directory is gone
+        shown = shown.relative_to(Path.cwd())
     status = main(["run", str(shown), *(sys.argv[1:] if argv is None else argv)])
     if _unguarded:
         raise SystemExit(status)
     return status
+
+
+def _limit(error: BaseException | None) -> str | None:
+    """What the system has no more of, where that is the error, or the cause of it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _LIMITS:
+            return error.strerror
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _say(message: str, status: int) -> int:

@@ -3,7 +3,8 @@
 JAX writes an entry as two files, NAME-cache and then NAME-atime. A process that is killed between
 the two, or a machine that stops before their bytes are on the disk, leaves an entry that is never
 read again; and because JAX looks at every entry's second file before it writes a new one, nothing
-is kept any more. No result is wrong: JAX compiles anew each time, and warns.
+is kept any more. No result is wrong: JAX compiles anew each time, and warns. What it takes out to
+make room leaves its seal behind.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from attn_nlp.train.sealed import SEAL
 
 _PROGRAM, _USED = "-cache", "-atime"
 SETTLED_SECONDS = 60.0  # another process may be writing what is younger
@@ -27,6 +30,10 @@ def mend(folder: Path) -> int:
         for suffix in (_PROGRAM, _USED)
         for path in folder.glob(f"*{suffix}")
     }
+    for path in folder.glob(f"*{SEAL}"):
+        if path.name.removesuffix(SEAL) not in names and _settled(path):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
     return sum(
         _mended([folder / f"{name}{suffix}" for suffix in (_PROGRAM, _USED)]) for name in names
     )
@@ -45,3 +52,9 @@ def _mended(pair: list[Path]) -> bool:
         with suppress(OSError):  # another run mends the same, or may alone write here
             path.unlink(missing_ok=True)
     return True
+
+
+def _settled(path: Path) -> bool:
+    with suppress(OSError):
+        return time.time() - path.stat().st_mtime >= SETTLED_SECONDS
+    return False

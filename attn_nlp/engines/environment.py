@@ -10,16 +10,19 @@ import hashlib
 import os
 import platform
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from attn_nlp.engines import variables
 from attn_nlp.mistakes import Mistake
 from attn_nlp.train import compiling
 
 _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 _DECIDING = ("XLA_FLAGS", "NPROC")
 _CACHE_BYTES = 2**30  # several hundred programs
+_OPEN_FILES, _OPEN_FILES_OF_WORKER = 64, 3
 _PROCESSOR = ("model name", "flags", "Features", "CPU part")  # on x86 and on ARM
 
 
@@ -28,14 +31,72 @@ def cache_folder() -> Path:
     own = os.environ.get("ATTN_NLP_CACHE")
     if own:
         return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attn_nlp"
+    users = os.environ.get("XDG_CACHE_HOME")
+    if users and not Path(users).is_absolute():
+        raise Mistake(
+            f"XDG_CACHE_HOME is {users!r}, which is no absolute path; give one, or name a folder "
+            "for prepared data and compiled programs by ATTN_NLP_CACHE."
+        )
+    try:
+        return Path(users or Path.home() / ".cache") / "attn_nlp"
+    except RuntimeError as error:  # a user without an entry in the system's list, as in containers
+        raise Mistake(
+            "this user has no home folder; name a folder for prepared data and compiled programs "
+            "by ATTN_NLP_CACHE."
+        ) from error
+
+
+def check_cache() -> None:
+    """Make sure that the folder of `cache_folder` is there.
+
+    Raises:
+      Mistake: it cannot be made.
+    """
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Mistake(
+            f"cannot keep prepared data and compiled programs in {folder}: {error.strerror}; name "
+            "another folder by ATTN_NLP_CACHE."
+        ) from error
+
+
+def check_limits(workers: int) -> None:
+    """Make sure that there is a working directory, and that a run may have its files open.
+
+    Else some cell would be the one that fails, with a reason that is not its own.
+
+    Raises:
+      Mistake: the directory was deleted, or the system allows fewer files.
+    """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise Mistake(
+            "the working directory was deleted; change to one that exists and run it again."
+        ) from error
+    with suppress(ImportError):  # not on every system
+        import resource
+
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = _OPEN_FILES + _OPEN_FILES_OF_WORKER * workers
+        if allowed != resource.RLIM_INFINITY and allowed < needed:
+            said = "1 worker" if workers == 1 else f"{workers} workers"
+            raise Mistake(
+                f"this process may have {allowed} files open and needs {needed} for {said}; "
+                f"raise the limit by 'ulimit -n {max(1024, needed)}'."
+            )
 
 
 def single_threaded() -> dict[str, str]:
-    """The environment variables of a process that trains cells."""
-    flags = os.environ.get("XLA_FLAGS", "").split()
-    kept = [flag for flag in flags if flag != _ONE_THREAD]
-    variables = {
+    """The environment variables of a process that trains cells.
+
+    Raises:
+      Mistake: $XLA_FLAGS holds no flags.
+    """
+    kept = [flag for flag in variables.xla_flags(os.environ) if flag != _ONE_THREAD]
+    wanted = {
         "XLA_FLAGS": " ".join([*kept, _ONE_THREAD]),
         "NPROC": "1",  # the size of XLA's thread pools
         "OMP_NUM_THREADS": "1",
@@ -52,31 +113,56 @@ def single_threaded() -> dict[str, str]:
         # Else an accelerator rounds the factors of a product to ten bits. No change on a CPU.
         "JAX_DEFAULT_MATMUL_PRECISION": "highest",
     }
-    return {name: os.environ.get(name, value) for name, value in preferred.items()} | variables
+    return {name: os.environ.get(name) or value for name, value in preferred.items()} | wanted
+
+
+def of_workers() -> dict[str, str]:
+    """All environment variables of a worker."""
+    return variables.for_workers(os.environ) | single_threaded()
+
+
+def settle() -> None:
+    """Make the variables of this process those of one that trains cells.
+
+    They stay so, since libraries keep what they have read.
+
+    Raises:
+      Mistake: a library has already read something else here.
+    """
+    late = variables.come_too_late(os.environ)
+    if late:
+        raise Mistake(
+            f"{late[0]} is set and was read in this process already, which changes results; unset "
+            "it, or leave out --in-process where the experiment file does not set it itself."
+        )
+    wanted = single_threaded()
+    differ = any(os.environ.get(name) != wanted[name] for name in _DECIDING)
+    if differ and jax_runs():
+        raise Mistake(
+            "JAX already runs in this process on several threads or with other flags, which "
+            "changes results; start a fresh process, or leave out --in-process."
+        )
+    for name in variables.taken_away(os.environ):
+        del os.environ[name]
+    os.environ.update(wanted)
 
 
 @contextmanager
 def single_threaded_here() -> Iterator[None]:
-    """Make this process one that trains cells.
-
-    The variables stay set afterwards, since JAX keeps what it has read; the core is given back.
+    """Make this process one that trains cells, on one core, which is given back.
 
     Raises:
-      Mistake: JAX already runs here with other settings.
+      Mistake: a library has already read other settings here.
     """
-    wanted = single_threaded()
-    differ = any(os.environ.get(name) != wanted[name] for name in _DECIDING)
-    if differ and _jax_runs():
-        raise Mistake(
-            "JAX already runs in this process on several threads, which changes results; start a "
-            "fresh process, or leave out --in-process."
-        )
-    os.environ.update(wanted)
+    settle()
     allowed = cores()
     compiling.may_use(allowed)
     pin(allowed[0])
     try:
-        yield
+        with warnings.catch_warnings():
+            if any("error" in each for each in sys.warnoptions):
+                warnings.simplefilter("default")  # else a library's warning fails every cell
+            yield
     finally:
         pin(*allowed)
 
@@ -118,7 +204,8 @@ def pin(*these: int) -> None:
             os.sched_setaffinity(0, these)
 
 
-def _jax_runs() -> bool:
+def jax_runs() -> bool:
+    """Whether JAX has started in this process, and keeps the flags that it has read."""
     if "jax" not in sys.modules:
         return False
     from jax._src import xla_bridge  # JAX has no public way to ask

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attn_nlp.engines.compiled import mend
-from attn_nlp.engines.environment import single_threaded_here
+from attn_nlp.engines.environment import jax_runs, of_workers, single_threaded_here
 from attn_nlp.engines.interrupt import Interrupt
 from attn_nlp.engines.job import Job, Stopped, is_training
-from attn_nlp.engines.local import Done, Take
+from attn_nlp.engines.local import Done, Take, telling
 from attn_nlp.engines.progress import Progress
 from attn_nlp.engines.work import outcome
+from attn_nlp.engines.worker import surroundings, warm_up
+from attn_nlp.mistakes import Mistake
+from attn_nlp.train import compiling
+
+# Where XLA does not know a flag it ends the process, so another one asks it.
+_READS_FLAGS = "from jaxlib import xla_client; xla_client.CompileOptions()"
 
 
 class HereEngine:
-    """This process as the only worker; the same bits as a worker process."""
+    """This process as the only worker; the same bits as a worker process.
+
+    Args:
+      trains: whether any job trains an encoder; JAX is then started before the first job.
+    """
+
+    def __init__(self, trains: bool = False) -> None:
+        self._trains = trains
 
     def __enter__(self) -> HereEngine:
         return self
@@ -31,6 +46,10 @@ class HereEngine:
         """Train the jobs that `take` allows, in the order given."""
         with single_threaded_here():
             mend(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]))
+            if self._trains and not jax_runs():
+                _check_flags()
+                with compiling.spread():
+                    warm_up()
             for job in jobs:
                 if interrupt.number:
                     return
@@ -58,3 +77,12 @@ class HereEngine:
                     progress.let_go(0, time.monotonic() - began)
                 done(job, result)
                 progress.finished(result)
+
+
+def _check_flags() -> None:
+    if len(os.environ["XLA_FLAGS"].split()) == 1:
+        return  # our own
+    command = [sys.executable, "-P", "-c", _READS_FLAGS]
+    done = subprocess.run(command, env=of_workers(), capture_output=True, text=True)
+    if done.returncode:
+        raise Mistake(f"JAX cannot start: {telling(done.stderr)}{surroundings()}")

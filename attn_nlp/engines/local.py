@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,17 +27,21 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
+from attn_nlp.engines import paths
 from attn_nlp.engines.compiled import mend
-from attn_nlp.engines.environment import cores, single_threaded
+from attn_nlp.engines.environment import cores, of_workers, single_threaded
 from attn_nlp.engines.interrupt import GRACE_SECONDS, Interrupt
 from attn_nlp.engines.job import Job, is_training
 from attn_nlp.engines.order import Queue
 from attn_nlp.engines.progress import Progress
 from attn_nlp.engines.work import failure, shape
-from attn_nlp.engines.worker import COMMAND, encode, job_message
+from attn_nlp.engines.worker import COMMAND, code, encode, job_message, surroundings
+from attn_nlp.mistakes import Mistake
 
 _POLL_SECONDS = 0.2
 _FALSE_STARTS = 3
+_LONGEST = 500  # letters of a line that a process left
+_STAMP = re.compile(r"^[A-Z]\d{4} \S+\s+\d+ \S+\] ")  # what XLA writes before a message
 _STOP = encode({"stop": True})
 
 Take = Callable[[Job], bool]
@@ -48,7 +53,7 @@ class _Worker:
     process: subprocess.Popen
     log: IO[bytes]
     place: int
-    ready: bool = False
+    warm: bool = False  # has started all that it trains with
     closed: bool = False
     job: Job | None = None
     began: float = 0.0  # with its job, on the monotonic clock
@@ -98,21 +103,37 @@ class LocalEngine:
         return self._waiting.pop(0) if self._waiting else self.start(place)
 
     def start(self, place: int) -> _Worker:
-        """A worker process that has been greeted."""
-        log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env={**os.environ, **single_threaded(), "PYTHONPATH": _python_path()},
-            start_new_session=True,  # Ctrl-C in a terminal reaches the driver only
-        )
+        """A worker process that has been greeted.
+
+        Raises:
+          Mistake: the system gives no more processes, memory or files.
+        """
+        command = [sys.executable, "-P", *(["-s"] if sys.flags.no_user_site else []), "-c", COMMAND]
+        named = paths.python_path()
+        path = {"PYTHONPATH": os.pathsep.join(named)} if named else {}
+        log = None
+        try:
+            log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+            process = subprocess.Popen(
+                [*command, *paths.for_workers(self._file)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=of_workers() | path,
+                start_new_session=True,  # Ctrl-C in a terminal reaches the driver only
+            )
+        except OSError as error:
+            if log is not None:
+                log.close()
+            raise Mistake(
+                f"cannot start a worker process: {error.strerror}; raise the limit (ulimit), give "
+                "fewer --workers, or choose --in-process."
+            ) from error
         allowed = cores()
         core = allowed[(self._first_core + place) % len(allowed)]
         worker = _Worker(process, log, place)
         file = None if self._file is None else str(Path(self._file).absolute())
-        hello = {"core": core, "path": sys.path, "file": file, "trains": self._trains}
+        hello = {"core": core, "code": code(), "file": file, "trains": self._trains}
         _write(worker, encode(hello))
         return worker
 
@@ -132,6 +153,7 @@ class _Run:
         self._events: SimpleQueue[tuple[_Worker, dict | None]] = SimpleQueue()
         self._died_with: set[str] = set()
         self._false_starts = 0
+        self._any_warm = False
         self._grace_until: float | None = None  # on the monotonic clock, once it is to stop
 
     def run(self) -> None:
@@ -196,9 +218,15 @@ class _Run:
             worker.training = is_training(message["progress"])
             self._progress.running(worker.place, job, message["progress"])
             return
-        worker.ready = True
+        if "warm" in message:
+            worker.warm = self._any_warm = True
+            self._false_starts = 0
+            return
+        if "unfit" in message:
+            if not self._interrupt.number:
+                raise Mistake(message["unfit"])
+            return
         self._let_go(worker)
-        self._false_starts = 0
         self._next(worker)  # before storing, so that the worker does not wait for the disk
         if "result" in message:
             assert job is not None
@@ -230,14 +258,14 @@ class _Run:
         status, last_words = _bury(worker)
         if dismissed and worker.job is None:
             return
-        if not worker.ready:
-            self._false_starts += 1
-            if self._false_starts >= _FALSE_STARTS:
-                raise RuntimeError(f"worker processes end before they begin: {last_words}")
+        if not worker.warm and not self._interrupt.number:
+            self._false_start(status, last_words)
         job = worker.job
         self._let_go(worker)
         if job is not None and not self._interrupt.number:
-            if job.spec in self._died_with:
+            if not worker.warm:  # the cell has no part in it
+                self._queue.back(job)
+            elif job.spec in self._died_with:
                 reason = f"its worker {_death(status)}, twice, with {shape(job.settings)}"
                 self._done(job, failure(reason, last_words))
                 self._progress.finished(failure(""))
@@ -246,6 +274,20 @@ class _Run:
                 self._queue.back(job)
         if self._queue and not self._interrupt.number:
             self._start(worker.place)
+
+    def _false_start(self, status: int, last_words: str) -> None:
+        """A worker died before it could train; give up where the next one would do the same.
+
+        One that was killed from outside may have been unlucky, and so may one among others.
+        """
+        self._false_starts += 1
+        by_chance = self._any_warm or status in (-signal.SIGKILL, -signal.SIGTERM)
+        if self._false_starts >= (_FALSE_STARTS if by_chance else 1):
+            words = telling(last_words)
+            raise Mistake(
+                f"a worker process {_death(status)} before it could train"
+                f"{': ' if words else '.'}{words}{surroundings()}"
+            )
 
 
 def _write(worker: _Worker, message: bytes) -> None:
@@ -263,18 +305,19 @@ def _close(worker: _Worker) -> None:
         worker.process.stdin.close()
 
 
-def _python_path() -> str:
-    """So that a worker finds this package however this process did."""
-    here = str(Path(__file__).parents[2])
-    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-
-
 def _death(status: int) -> str:
     if status >= 0:
         return f"ended with status {status}"
     name = signal.Signals(-status).name
     memory = ", as the system does when memory runs out" if name == "SIGKILL" else ""
     return f"was ended by {name}{memory}"
+
+
+def telling(text: str) -> str:
+    """The line of a process's last words that says most: the last that is no part of a trace."""
+    lines = [line for line in text.splitlines() if line.strip()[:1].isalnum() and line[0] != " "]
+    line = _STAMP.sub("", lines[-1]).strip() if lines else ""
+    return f"{line[:_LONGEST].rstrip('.')}." if line else ""
 
 
 def _bury(worker: _Worker) -> tuple[int, str]:

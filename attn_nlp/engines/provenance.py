@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import attn_nlp
+from attn_nlp.engines import variables
 from attn_nlp.library_code import FACT, code_digest
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "datasets", "tokenizers", "numpy", "scikit-learn")
@@ -35,6 +36,7 @@ def provenance() -> dict[str, object]:
         **precise,
         "threads": 1,
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        **variables.recorded(os.environ),
     }
 
 

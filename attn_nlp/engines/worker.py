@@ -1,12 +1,12 @@
 """The process that trains cells, one after another, as a driver hands them over its pipes.
 
-Messages are lines of JSON: in come `hello`, `job` and `stop`, out go `ready`, `progress`, `note`,
-`result` and `stopped`. When the driver's end closes, for whatever reason, the process ends.
+Messages are lines of JSON: in come `hello`, `job` and `stop`, out go `ready`, `warm`, `progress`,
+`note`, `result` and `stopped`, or `unfit` where nothing could be trained here. When the driver's
+end closes, for whatever reason, the process ends.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
@@ -18,10 +18,18 @@ from dataclasses import asdict
 from queue import SimpleQueue
 from typing import BinaryIO
 
-from attn_nlp.engines.environment import cores
+from attn_nlp import __version__
+from attn_nlp.engines import paths
+from attn_nlp.engines.environment import cores, settle, single_threaded
+from attn_nlp.mistakes import Mistake
 from attn_nlp.train import compiling
 
-COMMAND = "from attn_nlp.engines.worker import main; main()"
+# The folders to import from are arguments; what Python has found itself comes after them.
+COMMAND = (
+    "import sys; given = sys.argv[1:]; "
+    "sys.path[:] = given + [each for each in sys.path if each not in given]; "
+    "from attn_nlp.engines.worker import main; main()"
+)
 
 
 def main() -> None:
@@ -35,18 +43,46 @@ def main() -> None:
     if not hello:
         return
     compiling.may_use(cores())
-    sys.path[:] = hello["path"]
-    _serve(hello["file"], hello["trains"], hello["core"], out)
+    try:
+        _begin(hello)
+        _serve(hello, out)
+    except Mistake as error:  # of what comes before the first job
+        _send(out, {"unfit": str(error)})
 
 
-def _serve(file: str | None, trains: bool, core: int, out: BinaryIO) -> None:
+def code() -> list[str]:
+    """Which code of ours runs in this process: its folder and version."""
+    return [paths.PACKAGE, __version__]
+
+
+def _begin(hello: Mapping) -> None:
+    """Load the experiment file, whose parts register themselves, into what the driver runs."""
+    if code() != hello["code"]:
+        ours, theirs = (" ".join(reversed(each)) for each in (code(), hello["code"]))
+        raise Mistake(
+            f"a worker process would train with attn_nlp {ours}, while this run is of attn_nlp "
+            f"{theirs}; install one of them and run it again."
+        )
+    if hello["file"] is not None:
+        from attn_nlp.experiment.load import load_file
+
+        try:
+            load_file(hello["file"])
+        except Mistake as error:
+            if not isinstance(error.__cause__, ModuleNotFoundError):
+                raise
+            raise Mistake(
+                f"{error} Worker processes import nothing from the working directory: put the "
+                "module beside the file, or name its folder by PYTHONPATH."
+            ) from error
+        settle()  # the file may have set variables
+
+
+def _serve(hello: Mapping, out: BinaryIO) -> None:
     from attn_nlp.engines.job import Job, Stopped
     from attn_nlp.engines.work import outcome
-    from attn_nlp.experiment.load import load_file
     from attn_nlp.faults import pass_by, point
 
-    if file is not None:
-        load_file(file)  # its parts register themselves
     jobs: SimpleQueue[Job] = SimpleQueue()
     stopping = threading.Event()
 
@@ -61,10 +97,11 @@ def _serve(file: str | None, trains: bool, core: int, out: BinaryIO) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     _send(out, {"ready": os.getpid()})
-    if trains:
-        _warm_up()
-    compiling.keep_on([core])
+    if hello["trains"] or "jax" in sys.modules:
+        warm_up()
+    compiling.keep_on([hello["core"]])
     _collect_less()
+    _send(out, {"warm": True})
     while True:
         job = jobs.get()
 
@@ -87,16 +124,42 @@ def _serve(file: str | None, trains: bool, core: int, out: BinaryIO) -> None:
             _send(out, {"stopped": job.spec})
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
     """Import and start what training needs, while the driver still prepares data.
 
     After `ready`, so that a first job is claimed meanwhile, and a signal finds a worker that has
-    trained nothing. What goes wrong here goes wrong again in the cell, which then says so.
+    trained nothing.
+
+    Raises:
+      Mistake: JAX cannot start with what the environment says, so that every cell would fail.
     """
-    with contextlib.suppress(Exception):
+    try:
         import attn_nlp.train.loop  # noqa: F401 - for its imports
 
         compiling.start_threads()
+    except Exception as error:
+        raise Mistake(f"JAX cannot start: {told(error)}{surroundings()}") from error
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line that ends in a full stop."""
+    lines = str(error).strip().splitlines()
+    if isinstance(error, AssertionError) and not lines:  # what JAX has to say of a platform
+        lines = ["no platform of those asked for is here"]
+    return f"{type(error).__name__}{': ' if lines else ''}{''.join(lines[:1]).rstrip('.')}."
+
+
+def surroundings() -> str:
+    """What users set of what decides whether JAX can start, as a sentence; "" where nothing is."""
+    ours = single_threaded()
+    names = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME", "JAX_DEFAULT_MATMUL_PRECISION", "XLA_FLAGS")
+    names += ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "LD_PRELOAD")
+    given = {name: os.environ[name] for name in names if os.environ.get(name)}
+    given["XLA_FLAGS"] = ours["XLA_FLAGS"].rpartition(" ")[0]  # the last one is not the user's
+    if given.get("JAX_DEFAULT_MATMUL_PRECISION") == "highest":
+        del given["JAX_DEFAULT_MATMUL_PRECISION"]
+    found = ", ".join(f"{name}={value}" for name, value in given.items() if value)
+    return f" The environment says {found}." if found else ""
 
 
 def _collect_less() -> None:

@@ -3,7 +3,8 @@
 A checkpoint is a folder of its own: the arrays as orbax writes them, what else the loop knows as
 JSON, and the SHA-256 of all of these files. It is written under another name and renamed when it
 is whole. One whose hash does not fit is set aside under a name that says so, and the one before it
-is taken; so a damaged file costs steps and never changes a result.
+is taken; so a damaged file costs steps and never changes a result. The hash finds damage and no
+intent: who may write to the folder can also write a hash that fits.
 
 The bits of a cell do not depend on where it was cut: the state is kept exactly, batches and dropout
 follow from the seed and the step, and sums go on from where they were.
@@ -17,10 +18,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from attn_nlp.faults import point
+from attn_nlp.mistakes import Mistake
 
 SECONDS = 60.0  # of training between two checkpoints; $ATTN_NLP_CHECKPOINT_SECONDS
 KEPT = 2
@@ -28,8 +32,22 @@ _HASH, _FACTS, _ARRAYS = "sha256", "facts.json", "arrays"
 
 
 def interval() -> float:
-    """Seconds of training between two checkpoints."""
-    return float(os.environ.get("ATTN_NLP_CHECKPOINT_SECONDS", SECONDS))
+    """Seconds of training between two checkpoints.
+
+    Raises:
+      Mistake: $ATTN_NLP_CHECKPOINT_SECONDS is no such number.
+    """
+    given = os.environ.get("ATTN_NLP_CHECKPOINT_SECONDS")
+    if given is None:
+        return SECONDS
+    with suppress(ValueError):
+        seconds = float(given)
+        if isfinite(seconds) and seconds >= 0:
+            return seconds
+    raise Mistake(
+        f"ATTN_NLP_CHECKPOINT_SECONDS is {given!r}; give seconds from 0, such as {SECONDS:g}, or "
+        "unset it."
+    )
 
 
 class Checkpoints:

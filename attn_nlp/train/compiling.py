@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
+from attn_nlp.train import sealed
+
 LONGEST_WAIT = 300.0  # seconds for another process, which may be halted; then both compile
 CORES: set[int] = set()  # all that the run may use; none where nobody has pinned this process
 
@@ -31,6 +33,11 @@ def start_threads() -> None:
     """
     import jax
 
+    sealed.install()
+    jax.devices()  # which says best what is wrong with a platform
+    # Not every precision of products is known everywhere.
+    square = jax.ShapeDtypeStruct((2, 2), "float32")
+    jax.jit(lambda x: x @ x).lower(square)
     jax.jit(lambda: jax.pure_callback(int, jax.ShapeDtypeStruct((), "int32"))).lower().compile()
 
 
@@ -43,8 +50,9 @@ def alone(name: str) -> Iterator[None]:
     Args:
       name: equal for equal programs. Other names are compiled side by side, nearly always.
     """
+    sealed.install()
     folder = os.environ.get("JAX_COMPILATION_CACHE_DIR")
-    with _locked(Path(folder), name) if folder else nullcontext(), _spread():
+    with _locked(Path(folder), name) if folder else nullcontext(), spread():
         yield
 
 
@@ -65,7 +73,7 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _spread() -> Iterator[None]:
+def spread() -> Iterator[None]:
     """Let every thread of this process on all cores; afterwards each is where it was."""
     before = keep_on(CORES) if CORES else {}  # else nothing was pinned
     try:

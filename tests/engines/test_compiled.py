@@ -58,3 +58,13 @@ def test_what_another_process_may_be_writing_stays(tmp_path):
 
 def test_no_folder_needs_no_mending(tmp_path):
     assert mend(tmp_path / "none") == 0
+
+
+def test_a_seal_without_its_program_goes(tmp_path):
+    for name in ("one-cache", "one-atime", "one-seal", "two-seal"):
+        (tmp_path / name).write_bytes(b"kept")
+    age(tmp_path)
+    (tmp_path / "three-seal").write_bytes(b"its program may be on its way")
+    assert mend(tmp_path) == 0
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"one-cache", "one-atime", "one-seal", "three-seal"}

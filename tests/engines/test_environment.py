@@ -84,7 +84,7 @@ def test_this_process_is_pinned_and_let_go():
 
 def test_jax_on_several_threads_is_refused(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
-    monkeypatch.setattr(environment, "_jax_runs", lambda: True)
+    monkeypatch.setattr(environment, "jax_runs", lambda: True)
     with pytest.raises(Mistake, match="leave out --in-process"), environment.single_threaded_here():
         pass
 
@@ -95,3 +95,38 @@ def test_pinning_is_left_out_where_the_system_cannot(monkeypatch):
     environment.pin(0)
     assert environment.cores() == list(range(os.cpu_count() or 1))
     assert 1 <= environment.usable() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "this user has no home folder; name a folder"),
+        ({"XDG_CACHE_HOME": "cache"}, "XDG_CACHE_HOME is 'cache', which is no absolute path"),
+        ({"ATTN_NLP_CACHE": "/dev/null/x"}, "in /dev/null/x: Not a directory; name another"),
+        ({"XDG_CACHE_HOME": "/dev/null"}, "in /dev/null/attn_nlp: Not a directory; name another"),
+    ],
+)
+def test_where_nothing_can_be_kept_the_variable_is_named(monkeypatch, variables, said):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    for name in ("ATTN_NLP_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Mistake, match="ATTN_NLP_CACHE") as found:
+        environment.check_cache()
+    assert said in str(found.value)
+
+
+@pytest.mark.parametrize(("allowed", "fits"), [(69, False), (70, True), (-1, True)])
+def test_too_few_open_files_are_said_before_anything_runs(monkeypatch, allowed, fits):
+    import resource
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, -1))
+    if fits:
+        environment.check_limits(2)
+        return
+    with pytest.raises(Mistake, match="may have 69 files open and needs 70 for 2 workers"):
+        environment.check_limits(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -157,9 +158,28 @@ experiment = Experiment(
 '''
 
 
-def test_a_worker_and_this_process_give_the_same_bits(folder, cache, attn_nlp):
+# Each changes bits or makes every cell fail where it reaches JAX or what is beneath it.
+HOSTILE = {
+    "JAX_RANDOM_SEED_OFFSET": "7",
+    "JAX_DEFAULT_PRNG_IMPL": "rbg",
+    "JAX_THREEFRY_PARTITIONABLE": "0",
+    "JAX_ENABLE_X64": "1",
+    "JAX_DISABLE_JIT": "1",
+    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+    "JAX_NUMPY_RANK_PROMOTION": "raise",
+    "NPY_DISABLE_CPU_FEATURES": "AVX2",
+    "OPENBLAS_CORETYPE": "Prescott",
+    "OMP_NUM_THREADS": "7",
+}
+
+
+def test_a_worker_and_this_process_give_the_same_bits(folder, cache, attn_nlp, monkeypatch):
+    """Whatever the variables of the run with workers say."""
     (folder / "bits.py").write_text(JAX_MODEL)
-    workers = attn_nlp("run", "bits.py", "--store", "workers", "--workers", "1")
+    with monkeypatch.context() as context:
+        for name, value in HOSTILE.items():
+            context.setenv(name, value)
+        workers = attn_nlp("run", "bits.py", "--store", "workers", "--workers", "1")
     options = ["--store", "here", "--in-process"]
     here = command(folder, environment(cache), "run", "bits.py", *options)
     assert (workers.returncode, here.returncode) == (0, 0), here.stderr
@@ -171,11 +191,126 @@ def test_a_worker_and_this_process_give_the_same_bits(folder, cache, attn_nlp):
     assert found[0] == found[1]
 
 
-def test_a_worker_that_cannot_begin_is_a_fault(attn_nlp, monkeypatch):
-    """Not an endless chain of processes that start and die."""
-    monkeypatch.setattr(local, "COMMAND", "raise SystemExit('no library')")
-    with pytest.raises(RuntimeError, match="worker processes end before they begin: no library"):
-        attn_nlp("run", "fake.py")
+UNFIT = {
+    "JAX_PLATFORMS=nonsense": "Unable to initialize backend 'nonsense'",
+    "XLA_FLAGS=--garbage": "Unknown flag in XLA_FLAGS: --garbage.",
+    "JAX_DEFAULT_MATMUL_PRECISION=TF32_TF32_F32": "'TF32_TF32_F32' is not supported",
+}
+
+
+@pytest.mark.parametrize(
+    ("where", "variable"),
+    [*(("workers", each) for each in UNFIT), *(("here", each) for each in [*UNFIT][:2])],
+)
+def test_where_jax_cannot_start_nothing_is_tried(
+    folder, cache, attn_nlp, monkeypatch, variable, where
+):
+    """One line, status 2, and no cell is stored: not as failed, and no floor either."""
+    text = (folder / "fake.py").read_text()
+    (folder / "real.py").write_text(text.replace('Cell(model="fake", ', "Cell("))
+    name, value = variable.split("=", 1)
+    if where == "here":
+        env = environment(cache) | {name: value}
+        found = command(folder, env, "run", "real.py", "--in-process")
+    else:
+        monkeypatch.setenv(name, value)
+        found = attn_nlp("run", "real.py", "--workers", "2")
+    assert (found.returncode, found.stdout, len(found.stderr.splitlines())) == (2, "", 1)
+    assert UNFIT[variable] in found.stderr
+    assert variable in found.stderr
+    with Store.read(folder / "runs/attn_nlp.sqlite") as store:
+        assert store.records(None, ["status"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "raise SystemExit('no library')",
+            "ended with status 1 before it could train: no library.",
+        ),
+        ("import os; os.abort()", "was ended by SIGABRT before it could train."),
+        ("import os; os.kill(os.getpid(), 9)", "was ended by SIGKILL, as the system does"),
+    ],
+)
+def test_a_worker_that_cannot_begin_ends_the_run(attn_nlp, monkeypatch, folder, code, said):
+    """Not an endless chain of processes that start and die, and no cell is to blame."""
+    monkeypatch.setattr(local, "COMMAND", code)
+    found = attn_nlp("run", "fake.py")
+    assert (found.returncode, found.stdout, len(found.stderr.splitlines())) == (2, "", 1)
+    assert said in found.stderr
+    assert records(folder, "status") == {}
+
+
+def test_a_worker_of_another_package_is_refused(attn_nlp, monkeypatch):
+    monkeypatch.setattr(local, "code", lambda: ["/elsewhere/attn_nlp", "0.0.1"])
+    found = attn_nlp("run", "fake.py")
+    assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
+    assert "while this run is of attn_nlp 0.0.1 /elsewhere/attn_nlp" in found.stderr
+
+
+@pytest.mark.parametrize("error", [BlockingIOError(11, "no more"), OSError(24, "no more")])
+def test_no_more_processes_or_files_are_one_line(attn_nlp, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    found = attn_nlp("run", "fake.py")
+    assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
+    assert "cannot start a worker process: no more; raise the limit" in found.stderr
+
+
+FOREIGN = """
+import pathlib
+(pathlib.Path(__file__).parent / f"ran-{__name__}").touch()
+raise SystemExit("foreign code was run")
+"""
+NAMES = ("json", "signal", "queue", "attn_nlp", "jax", "numpy", "statistics", "sitecustomize")
+
+
+@pytest.mark.parametrize("place", ["elsewhere", "beside the file"])
+@pytest.mark.parametrize("python_path", ["", ":/nowhere"])
+def test_nothing_of_the_working_directory_is_run(
+    folder, cache, attn_nlp, monkeypatch, place, python_path
+):
+    """Neither by workers, nor where it is the folder of the file, which joins later."""
+    if place == "elsewhere":
+        (folder / "below").mkdir()
+        monkeypatch.chdir(folder / "below")
+        (folder / "below/reviews.csv").write_text((folder / "reviews.csv").read_text())
+    for name in NAMES:
+        Path(f"{name}.py").write_text(FOREIGN)
+    monkeypatch.setenv("PYTHONPATH", python_path)
+    found = attn_nlp("run", str(folder / "fake.py"), "--workers", "1")
+    assert (found.returncode, list(Path.cwd().glob("ran-*"))) == (0, [])
+
+
+def test_the_module_form_of_the_command_runs_nothing_of_it_either(folder, cache):
+    for name in ("json", "signal", "queue", "click"):
+        (folder / f"{name}.py").write_text(FOREIGN)
+    found = command(folder, environment(cache), "run", "fake.py", "--workers", "1")
+    assert (found.returncode, list(folder.glob("ran-*"))) == (0, []), found.stderr
+
+
+def test_another_copy_of_the_package_in_the_working_directory_trains_nothing(folder, attn_nlp):
+    (folder / "attn_nlp/engines").mkdir(parents=True)
+    for place in ("attn_nlp", "attn_nlp/engines"):
+        (folder / place / "__init__.py").write_text(FOREIGN)
+    found = attn_nlp("run", "fake.py", "--workers", "1")
+    assert (found.returncode, list(folder.rglob("ran-*"))) == (0, [])
+
+
+def test_a_module_that_only_the_driver_finds_is_told_from_a_worker(folder, attn_nlp, monkeypatch):
+    (folder / "below").mkdir()
+    (folder / "helper.py").write_text("")
+    text = (folder / "fake.py").read_text()
+    (folder / "below/own.py").write_text(text.replace("import hashlib", "import hashlib, helper"))
+    monkeypatch.syspath_prepend(str(folder))
+    found = attn_nlp("run", "below/own.py", "--workers", "1")
+    assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
+    assert "No module named 'helper'. Worker processes import nothing from the" in found.stderr
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    assert attn_nlp("run", "below/own.py", "--workers", "1").returncode == 0
 
 
 @pytest.fixture
@@ -226,7 +361,7 @@ def test_a_worker_imports_what_it_trains_with_before_its_first_job():
     """And nothing of JAX where no cell trains an encoder."""
     asked = "import sys; from attn_nlp.engines import worker; {} print('jax' in sys.modules, {})"
     loaded = "'attn_nlp.train.program' in sys.modules"
-    for warm, expected in (("", "False False"), ("worker._warm_up();", "True True")):
+    for warm, expected in (("", "False False"), ("worker.warm_up();", "True True")):
         code = asked.format(warm, loaded)
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -9,8 +9,9 @@ import json
 import pytest
 
 from attn_nlp import faults
+from attn_nlp.mistakes import Mistake
 from attn_nlp.train import loop
-from attn_nlp.train.checkpoint import KEPT, Checkpoints
+from attn_nlp.train.checkpoint import KEPT, SECONDS, Checkpoints, interval
 from attn_nlp.train.loop import train
 from tests.train.tiny import CELL, TRAIN, ignored, measured, prepared
 
@@ -161,3 +162,17 @@ def test_a_full_disk_costs_the_checkpoint_alone(tmp_path, uncut, monkeypatch, pl
     (said,) = hand.notes
     assert said.startswith(f"no checkpoint at step 16: [Errno {errno.ENOSPC}]")
     assert not [each for each in names(tmp_path) if each.startswith(".writing")]
+
+
+@pytest.mark.parametrize("given", ["abc", "", "nan", "inf", "-1", "1 s"])
+def test_an_interval_that_is_no_number_of_seconds_is_refused(monkeypatch, given):
+    monkeypatch.setenv("ATTN_NLP_CHECKPOINT_SECONDS", given)
+    with pytest.raises(Mistake, match=f"ATTN_NLP_CHECKPOINT_SECONDS is '{given}'; give seconds"):
+        interval()
+
+
+def test_an_interval_is_read_where_it_is_given(monkeypatch):
+    monkeypatch.delenv("ATTN_NLP_CHECKPOINT_SECONDS", raising=False)
+    assert interval() == SECONDS
+    monkeypatch.setenv("ATTN_NLP_CHECKPOINT_SECONDS", "0")
+    assert interval() == 0

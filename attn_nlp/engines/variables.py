@@ -1,0 +1,178 @@
+"""Which variables of the environment reach a process that trains cells.
+
+JAX, Flax and the libraries beneath NumPy read dozens of variables, and many change the bits of a
+result or make every cell fail. So of their families only what is named here passes. What passes
+and may decide bits goes into the provenance; all the rest never arrives.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+
+from attn_nlp.mistakes import Mistake
+
+# A family -> the library that reads it when it is imported, after which it cannot be taken away;
+# "" where that is no matter of bits, or is read later. The first that fits counts.
+_FAMILIES = {
+    "JAX_": "jax",
+    "JAX2TF_": "jax",
+    "CHECK_VMA": "jax",
+    "EAGER_CONSTANT_FOLDING": "jax",
+    "MOCK_NUM_GPU_PROCESSES": "jax",
+    "PJRT_NPROC": "",
+    "FLAX_": "flax",
+    "CHEX_": "chex",
+    "TF_": "",
+    "XNN_": "",
+    "DNNL_": "",
+    "ONEDNN_": "",
+    "NPY_": "numpy",
+    "OPENBLAS_CORETYPE": "numpy",
+    "OPENBLAS_": "",
+    "GOTO_": "",
+    "BLIS_": "",
+    "MKL_CBWR": "numpy",
+    "MKL_ENABLE_INSTRUCTIONS": "numpy",
+    "MKL_": "",
+    "OMP_": "",
+    "GOMP_": "",
+    "KMP_": "",
+    "SCIPY_": "scipy",
+    "SKLEARN_": "sklearn",
+}
+
+# What is said to these families and changes no bit, or is recorded under a name of its own.
+_PASS = {
+    # where to compute
+    "JAX_PLATFORMS",
+    "JAX_PLATFORM_NAME",
+    "JAX_CUDA_VISIBLE_DEVICES",
+    "JAX_ROCM_VISIBLE_DEVICES",
+    "JAX_ONEAPI_VISIBLE_DEVICES",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    # where programs are kept
+    "JAX_ENABLE_COMPILATION_CACHE",
+    "JAX_COMPILATION_CACHE_DIR",
+    "JAX_COMPILATION_CACHE_MAX_SIZE",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES",
+    # what to say about it
+    "JAX_LOGGING_LEVEL",
+    "JAX_LOG_COMPILES",
+    "JAX_EXPLAIN_CACHE_MISSES",
+    "JAX_DEBUG_LOG_MODULES",
+    "JAX_TRACEBACK_FILTERING",
+    "JAX_DUMP_IR_TO",
+    "JAX_DUMP_IR_MODES",
+    "TF_CPP_MIN_LOG_LEVEL",
+    "TF_CPP_MAX_VLOG_LEVEL",
+    "TF_CPP_VMODULE",
+    # memory and threads
+    "TF_FORCE_UNIFIED_MEMORY",
+    "TF_GPU_ALLOCATOR",
+    "KMP_DUPLICATE_LIB_OK",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+}
+
+# They reach a worker and may decide bits, mostly of an accelerator. XLA_FLAGS and the precision of
+# products are recorded under names of their own.
+RECORDED = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "GLIBC_TUNABLES",
+    "LIBTPU_INIT_ARGS",
+    "NVIDIA_TF32_OVERRIDE",
+)
+
+# Python's own: what turns a warning into a failed cell, leaves out assertions and texts, or waits
+# at a prompt.
+_PYTHON = {
+    "PYTHONPATH",  # the driver hands over what it really uses
+    "PYTHONWARNINGS",
+    "PYTHONDEVMODE",
+    "PYTHONOPTIMIZE",
+    "PYTHONINSPECT",
+    "PYTHONSTARTUP",
+}
+
+# Settings of JAX that decide bits, as they are unless somebody's code changes them.
+_SETTINGS = {
+    "jax_default_device": None,
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_disable_jit": False,
+    "jax_disable_most_optimizations": False,
+    "jax_enable_x64": False,
+    "jax_exec_time_optimization_effort": 0.0,
+    "jax_high_dynamic_range_gumbel": False,
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_random_seed_offset": 0,
+    "jax_softmax_custom_jvp": False,
+    "jax_threefry_partitionable": True,
+}
+
+
+def taken_away(names: Iterable[str]) -> list[str]:
+    """Those of the variables that must not reach a library, sorted.
+
+    Example:
+      >>> taken_away(["HOME", "JAX_ENABLE_X64", "JAX_PLATFORMS", "OMP_SCHEDULE"])
+      ['JAX_ENABLE_X64', 'OMP_SCHEDULE']
+    """
+    return sorted(name for name in names if _family(name) is not None and name not in _PASS)
+
+
+def for_workers(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a worker gets, before any of ours are set."""
+    away = {*taken_away(variables), *_PYTHON}
+    kept = {name: value for name, value in variables.items() if name not in away}
+    # A set of names has the same order in every worker, and what a model prints never fails.
+    return kept | {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+
+
+def come_too_late(names: Iterable[str]) -> list[str]:
+    """Those that should be taken away but were read already by a library that is loaded here."""
+    return [name for name in taken_away(names) if _family(name) in sys.modules]
+
+
+def recorded(variables: Mapping[str, str]) -> dict[str, str]:
+    """What the provenance says of variables and settings beyond the usual; mostly nothing."""
+    told = [f"{name}={variables[name]}" for name in RECORDED if variables.get(name)]
+    changed = []
+    if "jax" in sys.modules:
+        import jax
+
+        for name, usual in _SETTINGS.items():
+            found = jax.config._read(name)  # the public way knows only some of them
+            if found != usual:
+                changed.append(f"{name}={getattr(found, 'value', found)}")
+    found = {"variables": " ".join(told), "jax_settings": " ".join(changed)}
+    return {name: text for name, text in found.items() if text}
+
+
+def xla_flags(variables: Mapping[str, str]) -> list[str]:
+    """The flags of $XLA_FLAGS, also where it names a file that holds them.
+
+    XLA takes a text that does not begin with a hyphen for the name of a file, and where there is
+    none it goes on without any flag.
+
+    Raises:
+      Mistake: there is no such file.
+    """
+    text = variables.get("XLA_FLAGS", "").strip()
+    if not text or text.startswith("-"):
+        return text.split()
+    try:
+        with open(text, encoding="utf-8") as file:
+            return file.read().split()
+    except (OSError, ValueError) as error:
+        raise Mistake(
+            f"XLA_FLAGS is {text!r}, which neither begins with '--' nor names a file of flags that "
+            "can be read; give flags such as --xla_dump_to=FOLDER, or unset it."
+        ) from error
+
+
+def _family(name: str) -> str | None:
+    """The library that reads a variable, "" where none of ours to ask for, None for no family."""
+    return next((of for prefix, of in _FAMILIES.items() if name.startswith(prefix)), None)

@@ -1,0 +1,74 @@
+"""JAX's folder of compiled programs, each read only as what was written under its name.
+
+JAX believes whatever lies there: of two files that were exchanged, the other program would be run
+without a word. So beside NAME-cache stands NAME-seal with the SHA-256 of the name and the program.
+An entry without a seal that fits is taken out, compiled anew and written anew. This finds damage
+and mistakes; who may write to the folder can also write seals.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from contextlib import nullcontext, suppress
+
+SEAL = "-seal"
+
+
+def install() -> None:
+    """Have JAX, where it is loaded, read and write the folder so."""
+    if "jax" not in sys.modules:
+        return
+    from jax._src import compilation_cache  # there is no public way to have a cache of one's own
+
+    kind = _kind(compilation_cache.LRUCache)
+    if kind is not compilation_cache.LRUCache:
+        compilation_cache.LRUCache = kind
+        if compilation_cache._cache is not None:
+            compilation_cache.reset_cache()
+
+
+def _kind(of: type) -> type:
+    if hasattr(of, "sealed"):
+        return of
+
+    class Sealed(of):
+        """JAX's own cache with seals."""
+
+        sealed = True
+
+        def get(self, key: str) -> bytes | None:
+            """The program of that name as it was written, or None."""
+            with self._alone():
+                program = super().get(key)
+                if program is not None and self._seal(key) != _seal(key, program):
+                    for suffix in ("-cache", "-atime", SEAL):
+                        with suppress(OSError):
+                            (self.path / f"{key}{suffix}").unlink(missing_ok=True)
+                    return None
+                return program
+
+        def put(self, key: str, value: bytes) -> None:
+            """Write a program and its seal, unless another process was first."""
+            with self._alone():
+                if (self.path / f"{key}-cache").exists():
+                    return
+                super().put(key, value)
+                if (self.path / f"{key}-cache").exists():  # it may be too large for the folder
+                    (self.path / f"{key}{SEAL}").write_bytes(_seal(key, value))
+
+        def _alone(self):
+            return self.lock if self.eviction_enabled else nullcontext()
+
+        def _seal(self, key: str) -> bytes:
+            with suppress(OSError):
+                return (self.path / f"{key}{SEAL}").read_bytes()
+            return b""
+
+    return Sealed
+
+
+def _seal(key: str, program: bytes) -> bytes:
+    digest = hashlib.sha256(f"{key}\n".encode())
+    digest.update(program)
+    return digest.hexdigest().encode()

@@ -1,0 +1,42 @@
+"""The environment variables of this package: their names, and those that look like one.
+
+Each is read where it is used; here they stand so that a slip in a name does not pass in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attn_nlp.mistakes import nearest
+
+PREFIX = "ATTN_NLP_"
+KNOWN = {
+    "ATTN_NLP_CACHE": "the folder of prepared data and compiled programs",
+    "ATTN_NLP_CHECKPOINT_SECONDS": "seconds of training between two checkpoints",
+    "ATTN_NLP_DATA": "a folder with datasets by name",
+    "ATTN_NLP_MAX_BYTES": "how large a dataset may be",
+    "ATTN_NLP_STORE": "the file with the results",
+}
+_OF_TESTS = {
+    "ATTN_NLP_FAULT": "where to fail",
+    "ATTN_NLP_FAULT_LOG": "where to write what could fail",
+    "ATTN_NLP_FAULT_ONCE": "a file that the first failure makes",
+    "ATTN_NLP_REGENERATE": "write golden files anew",
+    "ATTN_NLP_REQUIRE": "what tests may not do without",
+}
+
+
+def unknown(names: Iterable[str]) -> list[str]:
+    """A sentence for every variable that looks like one of ours and is none.
+
+    Example:
+      >>> unknown(["HOME", "ATTN_NLP_STORE", "ATTN_NLP_CASHE"])
+      ['ATTN_NLP_CASHE is set, but no such variable is read; did you mean ATTN_NLP_CACHE?']
+    """
+    found = []
+    for name in sorted(names):
+        if name.startswith(PREFIX) and name not in KNOWN | _OF_TESTS:
+            close = nearest(name, KNOWN)
+            hint = f"did you mean {close}?" if close else f"known: {', '.join(KNOWN)}."
+            found.append(f"{name} is set, but no such variable is read; {hint}")
+    return found
