@@ -27,6 +27,7 @@ from attn_nlp.experiment.identity import is_floor, key_of
 from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
 from attn_nlp.plan import Programs, check_data, data_settings, labels, predicted, to_do, wanted
+from attn_nlp.result import fit_to_store
 from attn_nlp.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -225,15 +226,17 @@ class _Driver:
     def _done(self, job: Job, result: Mapping) -> None:
         data = self._data[job.spec]
         tokenizer_hash = self._tokenizer_hash(job.spec)
+        found = fit_to_store(result)
         record = {
-            **result,
+            **found,
+            "provenance": result.get("provenance"),
             "key": key_of(job.spec, data.fingerprint, tokenizer_hash),
             "program": self._programs.of(job.settings)[1],
             "settings": job.settings,
             "data": data.facts,
             "fingerprint": data.fingerprint,
             "tokenizer_hash": tokenizer_hash,
-            "gold": data.labels_of("test").tolist() if result.get("test") else None,
+            "gold": data.labels_of("test").tolist() if found.get("test") else None,
         }
         with point("run.finish"):
             self.store.finish(job.spec, record)

@@ -22,11 +22,13 @@ LONGEST = 400
 STAGES = {
     "faults": 0,
     "mistakes": 0,
+    "shapes": 0,
     "slots": 0,
     "revisions": 0,
     "streams": 0,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
     "letters": 1,
+    "result": 1,
     "registry": 2,
     "choice": 3,
     "experiment": 4,
