@@ -101,6 +101,7 @@ def run(
         finally:
             with contextlib.suppress(StoreError):
                 store.release()
+        store.check_place()  # what is no longer there is not said to be done
         summary = Summary(_counts(store.settled(resolved), store), interrupt.number)
         assert summary.signal or not summary.counts.get("to do"), "an engine lost cells"
         return summary

@@ -18,7 +18,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,11 +32,14 @@ from attn_nlp.store.answers import packed
 from attn_nlp.store.claims import Claims, Heart
 from attn_nlp.store.file import (
     StoreError,
+    check_place,
     connect_to_read,
     connect_to_write,
     one_sentence,
+    place_of,
     transaction,
 )
+from attn_nlp.store.place import Place
 from attn_nlp.store.records import Records
 from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED, SMALL, TABLES, create
 
@@ -47,9 +50,12 @@ FINAL = ("done", "diverged", "skipped")
 class Store:
     """The results in one file. Use `Store.open` to write and `Store.read` to look."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, place: Place | None = None
+    ) -> None:
         self.path = path
         self._db = connection
+        self._place = place  # of a file that is open for writing
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
         self._claims = Claims(connection, self._owner)
 
@@ -65,7 +71,12 @@ class Store:
           StoreError: the file is no store, newer than this package, damaged, locked or read-only.
         """
         path = Path(path)
-        return cls(path, connect_to_write(path, wait))
+        db = connect_to_write(path, wait)
+        try:
+            return cls(path, db, place_of(db, path))
+        except BaseException:
+            db.close()
+            raise
 
     @classmethod
     def read(cls, path: str | Path) -> Store:
@@ -99,6 +110,20 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def check_place(self) -> None:
+        """Refuse to go on where the file has been removed, moved or replaced meanwhile.
+
+        Every transaction asks this before it begins and when it has ended; whoever says that
+        results are stored asks it once more.
+
+        Raises:
+          StoreError: what was stored last is not at the path.
+        """
+        check_place(self._place, self.path)
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._db, self.path, self._place)
 
     # Results
 
@@ -162,7 +187,7 @@ class Store:
             name: canonical_json(value) if name in JSON | SHARED and value is not None else value
             for name, value in given.items()
         }
-        with transaction(self._db, self.path):
+        with self._transaction():
             before = self.records([spec], list(COLUMNS)).get(spec)
             if before is not None:
                 _check_same(before, given)
@@ -180,7 +205,7 @@ class Store:
 
     def delete(self, spec: str) -> None:
         """Forget a cell, so that it is trained again."""
-        with transaction(self._db, self.path):
+        with self._transaction():
             self._db.execute("DELETE FROM cells WHERE spec = ?", [spec])
             self._db.execute("DELETE FROM details WHERE spec = ?", [spec])
 
@@ -231,7 +256,7 @@ class Store:
           spec: the cell.
           replaces: `finished_at` of the failed row that is to be tried again.
         """
-        with transaction(self._db, self.path):
+        with self._transaction():
             row = self._db.execute("SELECT status, finished_at FROM cells WHERE spec = ?", [spec])
             done = row.fetchone()
             if done is not None and (done[0] in FINAL or done[1] != replaces):
@@ -244,7 +269,7 @@ class Store:
 
     def release(self) -> None:
         """Give up every claim of this store object."""
-        with transaction(self._db, self.path):
+        with self._transaction():
             self._claims.give_up()
 
     def running(self) -> set[str]:
@@ -256,7 +281,7 @@ class Store:
 
     def save_experiment(self, resolved: Resolved) -> None:
         """Keep what was run, so that its tables need no file; the latest of a name stays."""
-        with transaction(self._db, self.path):
+        with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO experiments VALUES (?, ?, ?)",
                 [resolved.name, json.dumps(resolved.as_json(), allow_nan=False), _now()],
