@@ -14,7 +14,6 @@ from operator import eq
 from typing import Any
 
 from attn_nlp.shapes import (
-    LARGEST_FLOAT,
     LARGEST_WHOLE,
     Check,
     Misfit,
@@ -48,6 +47,16 @@ SCORES: Mapping[str, Check] = {
     "loss": _AMOUNT,
 }
 _SCORES = optional(fields(SCORES, others=optional(number())))
+
+
+def _counts(value: Any, at: str) -> None:
+    """As many lists of whole numbers as each of them has."""
+    listed(wholes(0))(value, at)
+    for place, row in enumerate(value):
+        if len(row) != len(value):
+            raise Misfit(f"the length of {at}[{place}]", len(row), f"{len(value)}, one a class")
+
+
 FIELDS: Mapping[str, Check] = {
     "status": one_of(*STATUSES),
     "reason": optional(text),
@@ -58,7 +67,7 @@ FIELDS: Mapping[str, Check] = {
     "peak_bytes": _COUNT,
     "validation": _SCORES,
     "test": _SCORES,
-    "confusion": optional(listed(wholes(0))),
+    "confusion": optional(_counts),
     "history": optional(listed(keyed(optional(number())))),
     "predictions": optional(wholes(0)),
     "detail": optional(text),

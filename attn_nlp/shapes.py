@@ -107,7 +107,7 @@ def truth(value: Any, at: str) -> None:
 
 def one_of(*known: str) -> Check:
     """One of some texts."""
-    allowed = f"{', '.join(known[:-1])} or {known[-1]}"
+    allowed = " or ".join(filter(None, [", ".join(known[:-1]), known[-1]]))
 
     def check(value: Any, at: str) -> None:
         if not isinstance(value, str) or value not in known:

@@ -171,6 +171,11 @@ def _can_lock(folder: Path) -> bool:
     return True
 
 
+def about_values(error: sqlite3.Error) -> bool:
+    """Whether SQLite found a value wrong, such as JSON that is none, and not the file."""
+    return _kind(error) in ("ERROR", "MISMATCH", "TOOBIG", "")
+
+
 def _kind(error: sqlite3.Error) -> str:
     """BUSY of SQLITE_BUSY_SNAPSHOT."""
     return getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").split("_")[0]

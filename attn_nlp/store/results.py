@@ -27,11 +27,14 @@ from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.experiment.tuning import settle
 from attn_nlp.faults import point
 from attn_nlp.mistakes import unknown
+from attn_nlp.store import damage
 from attn_nlp.store.agreement import RESULT, contradiction
 from attn_nlp.store.answers import packed
 from attn_nlp.store.claims import Claims, Heart
+from attn_nlp.store.damage import check_answers, check_column, parsed
 from attn_nlp.store.file import (
     StoreError,
+    about_values,
     check_place,
     connect_to_read,
     connect_to_write,
@@ -45,6 +48,20 @@ from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED, SMALL, 
 
 DEFAULT_PATH = Path("runs/attn_nlp.sqlite")
 FINAL = ("done", "diverged", "skipped")
+# Seconds a step and bytes by program, and whether all that they are worked out from are numbers.
+_PACE = """
+SELECT program,
+       avg((wall_seconds - coalesce(compile_seconds, 0)) / json_extract(settings, '$.steps')),
+       max(peak_bytes),
+       min(typeof(wall_seconds) IN ('real', 'integer') AND abs(wall_seconds) < 1e300
+           AND typeof(compile_seconds) IN ('real', 'integer', 'null')
+           AND typeof(peak_bytes) IN ('integer', 'null')
+           AND json_type(settings, '$.steps') = 'integer'
+           AND json_extract(settings, '$.steps') > 0)
+FROM json_each(?) AS wanted JOIN cells ON cells.program = wanted.value
+JOIN details ON details.spec = cells.spec
+WHERE status = 'done' AND wall_seconds IS NOT NULL GROUP BY program
+"""
 
 
 class Store:
@@ -145,31 +162,94 @@ class Store:
           equal may be one object: they are for reading only.
         """
         columns = list(dict.fromkeys(["spec", *columns]))
-        places = [_place(name) for name in columns]
-        query = f"SELECT {', '.join(places)} FROM "  # noqa: S608
-        details = " JOIN details ON details.spec = cells.spec" if set(columns) & set(LARGE) else ""
-        wanted = set(specs or ())
+        wanted = None if specs is None else set(specs)
         with one_sentence(self.path):
-            if specs is None:
-                query += f"cells{details} ORDER BY finished_at"
-                rows = self._db.execute(query).fetchall()
-            elif len(wanted) > self._db.execute("SELECT count(*) FROM cells").fetchone()[0] / 2:
-                # Reading all is faster than looking most of them up.
-                rows = self._db.execute(f"{query}cells{details}").fetchall()
-                rows = [row for row in rows if row[0] in wanted]
-            else:
-                query += f"json_each(?) AS wanted JOIN cells ON cells.spec = wanted.value{details}"
-                rows = self._db.execute(query, [json.dumps(sorted(wanted))]).fetchall()
-            by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
-            for place, name in enumerate(columns):
-                if "." in name:
-                    parts = _parsed(by_column[place])
-                    by_column[place] = tuple(each and each[0] for each in parts)
-                elif name in JSON:
-                    by_column[place] = _parsed(by_column[place])
-                elif name in SHARED:
-                    by_column[place] = self._shared(by_column[place])
-        return Records(dict(zip(columns, by_column, strict=True)))
+            try:
+                return Records(self._read(columns, wanted))
+            except sqlite3.Error as error:
+                if not about_values(error):
+                    raise
+                found = error
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+                found = error
+            raise self._damage(columns, wanted, found) from found
+
+    def _read(self, columns: list[str], wanted: set[str] | None) -> dict[str, Sequence]:
+        """Columns of equal length, their values checked.
+
+        Raises:
+          sqlite3.Error, ValueError, TypeError, KeyError, OverflowError, RecursionError: a value is
+            not what it must be, or the file cannot be read.
+        """
+        places = [_place(name) for name in columns]
+        source = "cells"
+        if {name.partition(".")[0] for name in columns} & set(LARGE):
+            places.append("details.spec")
+            source += " LEFT JOIN details ON details.spec = cells.spec"
+        query = f"SELECT {', '.join(places)} FROM "  # noqa: S608
+        if wanted is None:
+            rows = self._db.execute(f"{query}{source} ORDER BY finished_at").fetchall()
+        elif len(wanted) > self._db.execute("SELECT count(*) FROM cells").fetchone()[0] / 2:
+            # Reading all is faster than looking most of them up.
+            rows = self._db.execute(f"{query}{source}").fetchall()
+            rows = [row for row in rows if row[0] in wanted]
+        else:
+            joined = source.removeprefix("cells")
+            source = f"json_each(?) AS wanted JOIN cells ON cells.spec = wanted.value{joined}"
+            rows = self._db.execute(f"{query}{source}", [json.dumps(sorted(wanted))]).fetchall()
+        by_column = list(zip(*rows, strict=True)) or [()] * len(places)
+        if len(places) > len(columns) and None in by_column.pop():
+            raise KeyError("details")
+        found = {
+            name: self._checked(name, by_column[place], by_column[0])
+            for place, name in enumerate(columns)
+        }
+        if CORRECT in found and "gold" in found:
+            check_answers(found[CORRECT], found["gold"])
+        return found
+
+    def _checked(self, name: str, values: Sequence, specs: Sequence[str]) -> Sequence:
+        """What stands in a column, as it is given to readers."""
+        if "." in name:
+            values = tuple(each and each[0] for each in parsed(name, values))
+            lacking = [spec for spec, value in zip(specs, values, strict=True) if value is None]
+            if lacking:
+                self._check_lacking(name, lacking)
+        elif name in JSON:
+            return parsed(name, values)
+        elif name in SHARED:
+            return self._shared(name, values)
+        check_column(name, values)
+        return values
+
+    def _check_lacking(self, name: str, specs: list[str]) -> None:
+        """A part that is not there must be of a whole that may be without it."""
+        column = name.partition(".")[0]
+        whole = self._db.execute(
+            f"SELECT {_place(column)} FROM json_each(?) AS wanted "  # noqa: S608
+            f"JOIN cells ON cells.spec = wanted.value WHERE {column} IS NOT NULL",
+            [json.dumps(specs)],
+        )
+        parsed(column, [text for (text,) in whole.fetchall()])
+
+    def _damage(
+        self, columns: Sequence[str], specs: set[str] | None, error: Exception
+    ) -> StoreError:
+        """The first damage in some columns, in one sentence."""
+        found = next(damage.rows(self._db, ["spec", *columns], specs), None)
+        if found is not None:
+            what = f"cell {found.spec[:12]} has a damaged {found.column}: {found.why}"
+        elif "details" in str(error):
+            what = "a cell has lost its details"
+        else:
+            what = "what is kept of a cell is damaged"
+        return self._damaged(what)
+
+    def _damaged(self, what: str) -> StoreError:
+        return StoreError(
+            f"store {self.path} is damaged: {what}; 'attn-nlp doctor --store {self.path}' lists "
+            "all damage."
+        )
 
     def finish(self, spec: str, record: Mapping[str, object]) -> bool:
         """Store a cell's record and give up the claim on it, both or neither.
@@ -211,16 +291,18 @@ class Store:
 
     def pace(self, programs: Iterable[str]) -> dict[str, tuple[float, int | None]]:
         """Measured seconds a step, compiling left out, and largest memory in bytes, by program."""
+        wanted = [json.dumps(list(programs))]
         with one_sentence(self.path):
-            rows = self._db.execute(
-                "SELECT program, avg((wall_seconds - coalesce(compile_seconds, 0))"
-                " / json_extract(settings, '$.steps')), max(peak_bytes)"
-                " FROM json_each(?) AS wanted JOIN cells ON cells.program = wanted.value"
-                " JOIN details ON details.spec = cells.spec"
-                " WHERE status = 'done' AND wall_seconds IS NOT NULL GROUP BY program",
-                [json.dumps(list(programs))],
-            ).fetchall()
-        return {program: (max(seconds, 0.0), peak) for program, seconds, peak in rows}
+            try:
+                rows = self._db.execute(_PACE, wanted).fetchall()
+                if not all(sound for *_, sound in rows):
+                    raise ValueError("pace")
+            except (sqlite3.Error, ValueError) as error:
+                if isinstance(error, sqlite3.Error) and not about_values(error):
+                    raise
+                columns = ["wall_seconds", "compile_seconds", "peak_bytes", "settings"]
+                raise self._damage(columns, None, error) from error
+        return {program: (max(pace, 0.0), peak) for program, pace, peak, _ in rows}
 
     def _put(self, table: str, values: Mapping[str, object]) -> None:
         # Columns by name: an upgraded store has them in another order.
@@ -236,15 +318,17 @@ class Store:
         found = self._db.execute("SELECT id FROM shared WHERE value = ?", [text])
         return found.fetchone()[0]
 
-    def _shared(self, places: Sequence[int | None]) -> tuple:
+    def _shared(self, name: str, places: Sequence[int | None]) -> tuple:
         """The values at the places of shared JSON."""
         wanted = json.dumps(list(set(places) - {None}))
         rows = self._db.execute(
             "SELECT shared.id, shared.value FROM json_each(?) AS wanted"
             " JOIN shared ON shared.id = wanted.value",
             [wanted],
-        )
-        values: dict = {place: json.loads(text) for place, text in rows} | {None: None}
+        ).fetchall()
+        texts = [text for _, text in rows]
+        values = dict(zip([place for place, _ in rows], parsed(name, texts), strict=True))
+        values[None] = None
         return tuple(values[place] for place in places)
 
     # Claims
@@ -275,7 +359,10 @@ class Store:
     def running(self) -> set[str]:
         """The cells that a living process has claimed."""
         with one_sentence(self.path):
-            return self._claims.living()
+            try:
+                return self._claims.living()
+            except (TypeError, ValueError, OverflowError) as error:
+                raise self._damaged("a claim is not what a run writes") from error
 
     # Experiments
 
@@ -297,8 +384,14 @@ class Store:
             found = self._db.execute("SELECT resolved FROM experiments WHERE name = ?", [name])
             row = found.fetchone()
             if row is not None:
-                return self.settled(Resolved.from_json(json.loads(row[0])))
+                return self.settled(self._resolved(name, row[0]))
         raise unknown(f"experiment in store {self.path}", name, [name for name, _ in self.names()])
+
+    def _resolved(self, name: str, text: object) -> Resolved:
+        try:
+            return damage.experiment(name, text)
+        except damage.Misfit as error:
+            raise self._damaged(f"experiment {name!r}: {error}") from error
 
     def settled(self, resolved: Resolved) -> Resolved:
         """A tuned experiment with the values that the trials stored here have chosen so far."""
@@ -308,9 +401,11 @@ class Store:
     def names(self) -> list[tuple[str, str]]:
         """Name and time of every kept experiment."""
         with one_sentence(self.path):
-            return self._db.execute(
-                "SELECT name, saved_at FROM experiments ORDER BY name"
-            ).fetchall()
+            found = self._db.execute("SELECT name, saved_at FROM experiments ORDER BY name")
+            names = found.fetchall()
+        if not all(isinstance(each, str) for row in names for each in row):
+            raise self._damaged("an experiment has a name or a date that is no text")
+        return names
 
 
 def _place(name: str) -> str:
@@ -324,16 +419,6 @@ def _place(name: str) -> str:
         # Asked for twice, it comes as the text of a list: as it was written, to the last digit.
         return f"json_extract({place}, '$.{part}', '$.{part}')"
     return place
-
-
-def _parsed(texts: Sequence[str | None]) -> tuple:
-    """The values of many JSON texts; every distinct text is parsed once, all in one go."""
-    distinct = list(dict.fromkeys(texts))
-    values = json.loads("[" + ",".join(text or "null" for text in distinct) + "]")
-    if len(values) != len(distinct):
-        raise json.JSONDecodeError("not one value for every text", "", 0)
-    by_text = dict(zip(distinct, values, strict=True))
-    return tuple(by_text[text] for text in texts)
 
 
 def _check_same(before: Mapping, given: Mapping) -> None:

@@ -199,7 +199,7 @@ def looped():
         ("history", looped(), "allowed is at most 8 lists"),
         ("confusion", "x", "confusion is 'x'; allowed is a list"),
         ("confusion", [[1, 0, 0], [3, 0, 0]], "the length of confusion[0] is 3; allowed is 2"),
-        ("confusion", [[1, 3]], "the length of confusion is 1; allowed is 2"),
+        ("confusion", [[1, 3]], "the length of confusion[0] is 2; allowed is 1"),
         ("confusion", [[1, 0], [4, -1]], "confusion[1][1] is -1; allowed is a whole number from 0"),
         (
             "confusion",
