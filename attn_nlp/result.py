@@ -190,7 +190,10 @@ def disagreement(result: Mapping, labels: Sequence[int] | None) -> Misfit | None
         return Misfit(
             "the right answers of predictions", counted[1][1], f"{counted[0][1]} as in confusion"
         )
-    accuracy = (result.get("test") or {}).get("accuracy")
+    test = result.get("test")
+    accuracy = None if test is None else test.get("accuracy")
+    if test is not None and accuracy is None and result.get("status") == "done":
+        return Misfit("test.accuracy", None, "a number from 0 to 1 where a cell is done")
     for where, right, size in counted:
         if accuracy is None or not size:
             continue

@@ -87,9 +87,7 @@ def export(file, overrides, store_path, out) -> None:
 
 
 @click.command()
-@click.argument(
-    "stores", metavar="STORE...", nargs=-1, required=True, type=options.StorePath()
-)
+@click.argument("stores", metavar="STORE...", nargs=-1, required=True, type=options.StorePath())
 @options.store_option
 def merge(stores, store_path) -> None:
     """Take the results of other stores into the one of --store.

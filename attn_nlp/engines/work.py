@@ -102,32 +102,28 @@ def _settings(choice: Choice, cell: Cell) -> dict[str, object]:
 
 def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
     """What the model has returned, plain, of known fields that fit the data and each other."""
+    model = f"model {cell.model!r}"
     if not isinstance(given, Mapping) or given.get("status") not in ("done", "diverged"):
         raise Mistake(
-            f"model {cell.model!r} must return a dict with status 'done' or 'diverged'; it "
-            f"returned {shown(given)}."
+            f"{model} must return a dict with status 'done' or 'diverged'; it returned "
+            f"{shown(given)}."
         )
     try:
         result = of_model(given)
-        if cell.trial:
-            _check_trial(result, cell)
-        else:
+        if result["status"] == "done":
+            for split in ("validation",) if cell.trial else ("validation", "test"):
+                if (result.get(split) or {}).get("accuracy") is None:
+                    raise Mistake(
+                        f"{model} returned no finite {split}.accuracy; allowed is a number from 0 "
+                        "to 1."
+                    )
+        if not cell.trial:
             check_against(result, len(prepared.class_names), prepared.labels_of("test").tolist())
+        elif not leaves_test_alone(result):
+            raise Mistake(f"{model} returned test numbers of a trial, which has none.")
     except Misfit as error:
-        raise Mistake(f"model {cell.model!r} returned a wrong result: {error}.") from error
-    if result["status"] == "done":
-        for split in ("validation",) if cell.trial else ("validation", "test"):
-            if (result.get(split) or {}).get("accuracy") is None:
-                raise Mistake(
-                    f"model {cell.model!r} returned no finite {split}.accuracy; allowed is a "
-                    "number from 0 to 1."
-                )
+        raise Mistake(f"{model} returned a wrong result: {error}.") from error
     return result
-
-
-def _check_trial(result: Mapping, cell: Cell) -> None:
-    if not leaves_test_alone(result):
-        raise Mistake(f"model {cell.model!r} returned test numbers of a trial, which has none.")
 
 
 @lru_cache(maxsize=4)

@@ -189,9 +189,7 @@ def _together(db: sqlite3.Connection) -> Iterator[Finding]:
         if record is None or (labels is not None and kept[labels] is None):
             continue  # said by column
         gold = kept[labels]
-        found = disagreement(record, gold)
-        if status == "done" and record["test"] and record["test"].get("accuracy") is None:
-            found = Misfit("test.accuracy", None, "a number from 0 to 1 where a cell is done")
+        found = disagreement({"status": status, **record}, gold)
         if found is not None:
             apart[damage.named(spec)] = found
         if correct != packed(record["predictions"], gold):

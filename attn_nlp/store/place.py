@@ -24,8 +24,8 @@ def unusable(path: str | Path) -> str:
         return "the name of the store holds a NUL; name a file without one."
     if given.startswith((":memory:", "file:")):
         return (
-            f"{given!r} is no file to SQLite and would keep nothing; name the store by a path, such "
-            "as runs/attn_nlp.sqlite."
+            f"{given!r} is no file to SQLite and would keep nothing; name a file, such as "
+            "runs/attn_nlp.sqlite."
         )
     name = os.fsencode(os.path.basename(given))
     if len(name) > LONGEST_NAME:

@@ -37,7 +37,7 @@ def asked(name, cell):
 def fake(cell, prepared, report):
     """Pretend to learn.
 
-        accuracy = (10 heads + seed) / 100
+        accuracy = (heads + seed // 2) / sentences
     """
     with open("log.txt", "a") as log:
         log.write(f"{cell.heads},{cell.seed} {os.getpid()}\\n")
@@ -72,14 +72,19 @@ def fake(cell, prepared, report):
     }
     if cell.trial:
         return known
-    start, stop = prepared.splits["test"]
-    scores = {"accuracy": (10 * cell.heads + cell.seed) / 100, "loss": 1.0, "macro_f1": 0.5}
+    labels = prepared.labels_of("test").tolist()
+    right = cell.heads + cell.seed // 2
+    predictions = [y if place < right else 1 - y for place, y in enumerate(labels)]
+    confusion = [[0, 0], [0, 0]]
+    for label, predicted in zip(labels, predictions):
+        confusion[label][predicted] += 1
+    scores = {"accuracy": right / len(labels), "loss": 1.0, "macro_f1": 0.5}
     return {
         **known,
         "test": scores,
         "history": [],
-        "confusion": [[stop - start, 0], [0, 0]],
-        "predictions": [0] * (stop - start),
+        "confusion": confusion,
+        "predictions": predictions,
         "wall_seconds": 0.5,
         "compile_seconds": 0.1,
         "peak_bytes": 1000,
