@@ -79,8 +79,8 @@ _SPLIT = fields(
     },
     others=anything,
 )
-SETTINGS = keyed(scalar)
-DATA = fields(
+_SETTINGS = fields({"steps": whole(1)}, others=scalar)
+_DATA = fields(
     {
         "label": text,
         "class_names": listed(text),
@@ -100,9 +100,9 @@ _CHECKS: Mapping[str, Check] = {
     "fingerprint": optional(text),
     "tokenizer_hash": optional(text),
     "finished_at": _time,
-    "data": optional(DATA),
+    "data": optional(_DATA),
     "provenance": optional(keyed(anything)),
-    "settings": optional(SETTINGS),
+    "settings": optional(_SETTINGS),
     "gold": optional(wholes(0)),
     CORRECT: optional(_bytes),
     "status": one_of(*STATUSES),

@@ -56,8 +56,8 @@ SELECT program,
        min(typeof(wall_seconds) IN ('real', 'integer') AND abs(wall_seconds) < 1e300
            AND typeof(compile_seconds) IN ('real', 'integer', 'null')
            AND typeof(peak_bytes) IN ('integer', 'null')
-           AND json_type(settings, '$.steps') = 'integer'
-           AND json_extract(settings, '$.steps') > 0)
+           AND coalesce(json_type(settings, '$.steps') = 'integer', 1)
+           AND coalesce(json_extract(settings, '$.steps') > 0, 1))
 FROM json_each(?) AS wanted JOIN cells ON cells.program = wanted.value
 JOIN details ON details.spec = cells.spec
 WHERE status = 'done' AND wall_seconds IS NOT NULL GROUP BY program
@@ -241,6 +241,8 @@ class Store:
             what = f"cell {found.spec[:12]} has a damaged {found.column}: {found.why}"
         elif "details" in str(error):
             what = "a cell has lost its details"
+        elif str(error) == CORRECT:
+            what = "the right answers of a cell are not of its labels"
         else:
             what = "what is kept of a cell is damaged"
         return self._damaged(what)
@@ -302,7 +304,9 @@ class Store:
                     raise
                 columns = ["wall_seconds", "compile_seconds", "peak_bytes", "settings"]
                 raise self._damage(columns, None, error) from error
-        return {program: (max(pace, 0.0), peak) for program, pace, peak, _ in rows}
+        return {
+            program: (max(pace, 0.0), peak) for program, pace, peak, _ in rows if pace is not None
+        }
 
     def _put(self, table: str, values: Mapping[str, object]) -> None:
         # Columns by name: an upgraded store has them in another order.
