@@ -85,7 +85,7 @@ _DATA = fields(
         "label": text,
         "class_names": listed(text),
         "splits": keyed(_SPLIT),
-        "duplicates": keyed(anything),
+        "duplicates": keyed(optional(number(0))),
         "conflicting_labels": optional(whole(0)),
         "dropped_duplicates": optional(whole(0)),
         "real": optional(truth),

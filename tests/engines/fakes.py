@@ -57,6 +57,9 @@ def fake(cell, prepared, report):
         Path("stalled").touch()
         time.sleep(float(os.environ["FAKE_STALL_SECONDS"]))
         report({"step": 2, "steps": cell.steps})
+    if asked("VANISH", cell):
+        for each in Path("runs").iterdir():
+            each.unlink()
     if asked("DIVERGE", cell):
         return {"status": "diverged", "reason": "loss is NaN at step 1", "parameters": 1}
     for step in range(cell.steps):
@@ -79,6 +82,8 @@ def fake(cell, prepared, report):
     for label, predicted in zip(labels, predictions):
         confusion[label][predicted] += 1
     scores = {"accuracy": right / len(labels), "loss": 1.0, "macro_f1": 0.5}
+    if asked("PERCENT", cell):
+        scores["accuracy"] *= 100
     return {
         **known,
         "test": scores,
