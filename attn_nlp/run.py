@@ -43,6 +43,7 @@ from attn_nlp.plan import (
     to_do,
     wanted,
 )
+from attn_nlp.result import fit_to_store
 from attn_nlp.store import FINAL, Store, StoreError
 from attn_nlp.train.checkpoint import interval
 
@@ -132,6 +133,7 @@ def run(
         finally:
             with contextlib.suppress(StoreError):
                 store.release()
+        store.check_place()  # what is no longer there is not said to be done
         counts = _counts(store.settled(resolved), store)
         summary = Summary(counts, interrupt.number, tuple(kept))
         assert summary.signal or not summary.counts.get("to do"), "an engine lost cells"
@@ -282,21 +284,23 @@ class _Driver:
     def _done(self, job: Job, result: Mapping) -> None:
         data = self._data[job.spec]
         tokenizer_hash = self._tokenizer_hash(job.spec)
+        found = fit_to_store(result)
         record = {
-            **result,
+            **found,
+            "provenance": result.get("provenance"),
             "key": key_of(job.spec, data.fingerprint, tokenizer_hash),
             "program": self._programs.of(job.settings)[1],
             "settings": job.settings,
             "data": data.facts,
             "fingerprint": data.fingerprint,
             "tokenizer_hash": tokenizer_hash,
-            "gold": data.labels_of("test").tolist() if result.get("test") else None,
+            "gold": data.labels_of("test").tolist() if found.get("test") else None,
         }
         with point("run.finish"):
             before = self._stored_at(job.spec) if job.spec in self._changed else None
             self.store.finish(job.spec, record, replaces=before)
-        if before is not None and result["status"] not in FINAL:
-            self._kept.append(str(result["reason"]))
+        if before is not None and record["status"] not in FINAL:
+            self._kept.append(str(record["reason"]))
         shutil.rmtree(self._keep(job.spec), ignore_errors=True)
         with contextlib.suppress(OSError):  # other cells may have theirs there
             self._keep(job.spec).parent.rmdir()

@@ -23,6 +23,7 @@ STAGES = {
     "faults": 0,
     "mistakes": 0,
     "own_frames": 0,
+    "shapes": 0,
     "slots": 0,
     "revisions": 0,
     "library_code": 0,  # reads the source of the others, imports nothing
@@ -36,6 +37,7 @@ STAGES = {
     "letters": 1,
     "own_code": 1,
     "declared": 1.5,
+    "result": 1,
     "registry": 2,
     "choice": 3,
     "experiment": 4,

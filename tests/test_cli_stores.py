@@ -44,7 +44,7 @@ def test_damage_ends_with_three_and_is_named(store, capsys):
     change(store, "UPDATE cells SET test = '{'")
     assert main(["doctor", "--store", "a.sqlite"]) == 3
     out = capsys.readouterr().out
-    assert out == f"damage: 1 cells have a damaged test. Cells: {SPEC[:12]}.\n"
+    assert out == f"damage: 1 cell has a damaged test: it is no JSON. Cells: {SPEC[:12]}.\n"
     assert main(["doctor", "--store", "a.sqlite", "--json"]) == 3
     (found,) = json.loads(capsys.readouterr().out)["findings"]
     assert (found["grave"], found["specs"]) == (True, [SPEC])
@@ -53,7 +53,7 @@ def test_damage_ends_with_three_and_is_named(store, capsys):
 def test_what_is_safe_is_repaired(store, capsys):
     change(store, "DELETE FROM cells")
     assert main(["doctor", "--store", "a.sqlite"]) == 0
-    assert "--repair will remove them." in capsys.readouterr().out
+    assert "--repair will remove it." in capsys.readouterr().out
     assert main(["doctor", "--store", "a.sqlite", "--repair"]) == 0
     assert "repaired: removed details" in capsys.readouterr().out
     assert main(["doctor", "--store", "a.sqlite"]) == 0
@@ -78,10 +78,10 @@ def test_export_and_merge(store, capsys):
 
 def test_a_contradiction_ends_with_four_and_changes_nothing(store, capsys):
     with Store.open("b.sqlite") as other:
-        other.finish(SPEC, whole(SPEC, predictions=[1, 1]))
+        other.finish(SPEC, whole(SPEC, predictions=[1, 1], confusion=[[0, 1], [0, 1]]))
     before = hashlib.sha256(store.read_bytes()).digest()
     assert main(["merge", "b.sqlite", "--store", "a.sqlite"]) == 4
-    assert "different predictions" in capsys.readouterr().err
+    assert "different confusion, predictions" in capsys.readouterr().err
     with Store.read(store) as found:
         assert found.records([SPEC], ["predictions"])[SPEC]["predictions"] == [0, 1]
     assert hashlib.sha256(store.read_bytes()).digest() == before

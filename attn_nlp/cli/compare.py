@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DIFFER = 3
 _SHOWN = 20
-_store = click.Path(dir_okay=False, path_type=Path)
+_store = options.StorePath()
 
 
 @click.command()

@@ -38,12 +38,31 @@ def changes(command: Callable) -> Callable:
     return changed
 
 
+class StorePath(click.Path):
+    """A place where a store is or may be; refused before anything is trained for it."""
+
+    name = "file"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value, param, ctx) -> Path:
+        """The path, however it was given: as an option, by the environment, by default."""
+        from attn_nlp.mistakes import Mistake
+        from attn_nlp.store.place import unusable
+
+        sentence = unusable(value)
+        if sentence:
+            raise Mistake(sentence)
+        return Path(value)
+
+
 def store_option(command: Callable) -> Callable:
     """--store; the command gets `store_path`."""
     return click.option(
         "--store",
         "store_path",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=StorePath(),
         envvar="ATTN_NLP_STORE",
         default=Path("runs/attn_nlp.sqlite"),
         show_default=True,

@@ -58,7 +58,7 @@ def doctor(store_path, mend, as_json) -> int:
 @click.option(
     "--out",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.StorePath(),
     metavar="STORE",
     help="The new store.",
 )
@@ -94,9 +94,7 @@ def export(file, overrides, store_path, out) -> None:
 
 
 @click.command()
-@click.argument(
-    "stores", metavar="STORE...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("stores", metavar="STORE...", nargs=-1, required=True, type=options.StorePath())
 @options.store_option
 def merge(stores, store_path) -> None:
     """Take the results of other stores into the one of --store.

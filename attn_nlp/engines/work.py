@@ -5,8 +5,6 @@ A fault in one cell is an outcome of that cell; it never stops the others.
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -21,6 +19,8 @@ from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.experiment.identity import spec_of
 from attn_nlp.library_code import code_digest
 from attn_nlp.mistakes import Mistake
+from attn_nlp.result import check_against, leaves_test_alone, of_model
+from attn_nlp.shapes import Misfit, shown
 
 Report = Callable[[Mapping], None]
 
@@ -34,8 +34,8 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
         {"note"} for a sentence that a person should read; then it raises nothing.
 
     Returns:
-      {"status": "done", "diverged" or "failed", "reason", "provenance", ...}; a number that is
-      not finite is None.
+      {"status": "done", "diverged" or "failed", "reason", "provenance", ...}, as `result` has its
+      fields; a number that is not finite is None.
 
     Raises:
       Stopped: as `report` raised it.
@@ -48,9 +48,8 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
             raise Mistake(
                 "the experiment file or this package changed while the run went on; run it again."
             )
-        result = plain(_fit(job, cell, _prepared(job.prepared, cell.trial), report))
-        _check(result, cell)
-        json.dumps(result)  # or it could be neither sent nor stored
+        prepared = _prepared(job.prepared, cell.trial)
+        result: dict[str, object] = _check(_fit(job, cell, prepared, report), cell, prepared)
     except Stopped:
         raise
     except Mistake as error:
@@ -67,19 +66,6 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
 def failure(reason: str, detail: str | None = None) -> dict[str, object]:
     """The outcome of a cell that has no result."""
     return {"status": "failed", "reason": reason, "detail": detail}
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON can hold it: lists for arrays, None for NaN and infinity."""
-    if hasattr(value, "tolist"):  # a NumPy or JAX array or scalar
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:
@@ -116,18 +102,30 @@ def _settings(choice: Choice, cell: Cell) -> dict[str, object]:
     return {**named, **own, **choice.static(cell.letters())}
 
 
-def _check(result: object, cell: Cell) -> None:
-    if not isinstance(result, dict) or result.get("status") not in ("done", "diverged"):
-        raise TypeError(f"model {cell.model!r} must return a dict with status 'done' or 'diverged'")
-    if result["status"] == "diverged":
-        return
-    if cell.trial and result.get("test") is not None:
-        raise TypeError(f"model {cell.model!r} returned test numbers of a trial, which has none")
-    for split in ("validation",) if cell.trial else ("validation", "test"):
-        scores = result.get(split)
-        accuracy = scores.get("accuracy") if isinstance(scores, dict) else None
-        if not isinstance(accuracy, float | int):
-            raise TypeError(f"model {cell.model!r} returned no finite {split}.accuracy")
+def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
+    """What the model has returned, plain, of known fields that fit the data and each other."""
+    model = f"model {cell.model!r}"
+    if not isinstance(given, Mapping) or given.get("status") not in ("done", "diverged"):
+        raise Mistake(
+            f"{model} must return a dict with status 'done' or 'diverged'; it returned "
+            f"{shown(given)}."
+        )
+    try:
+        result = of_model(given)
+        if result["status"] == "done":
+            for split in ("validation",) if cell.trial else ("validation", "test"):
+                if (result.get(split) or {}).get("accuracy") is None:
+                    raise Mistake(
+                        f"{model} returned no finite {split}.accuracy; allowed is a number from 0 "
+                        "to 1."
+                    )
+        if not cell.trial:
+            check_against(result, len(prepared.class_names), prepared.labels_of("test").tolist())
+        elif not leaves_test_alone(result):
+            raise Mistake(f"{model} returned test numbers of a trial, which has none.")
+    except Misfit as error:
+        raise Mistake(f"{model} returned a wrong result: {error}.") from error
+    return result
 
 
 @lru_cache(maxsize=4)

@@ -5,7 +5,82 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
+
+from attn_nlp.shapes import (
+    Misfit,
+    fields,
+    keyed,
+    listed,
+    number,
+    one_of,
+    optional,
+    scalar,
+    text,
+    truth,
+    whole,
+)
+
+# The shape of `Resolved.as_json`, whoever wrote it. What a cell always had must be there; fields
+# that came later may be missing.
+_SETTINGS = fields(
+    {"model": text, "dataset": text, "tokens": text, "seed": whole(), "split_seed": whole()},
+    needed=("model", "dataset", "seed", "split_seed"),
+    others=scalar,
+)
+_WHERE = keyed(scalar)
+_SPEC = optional(text)
+_CELLS = listed(
+    fields(
+        {
+            "spec": _SPEC,
+            "settings": _SETTINGS,
+            "trial": optional(whole(0)),
+            "lost": optional(whole(0)),
+        },
+        needed=("spec", "settings"),
+    )
+)
+_BY_SEED = fields(
+    {"settings": listed(_SETTINGS), "seeds": listed(whole()), "specs": listed(_SPEC)},
+    needed=("settings", "seeds", "specs"),
+)
+_SKIPPED = listed(
+    fields({"settings": _WHERE, "reason": text}, needed=("settings", "reason"), others=scalar)
+)
+_ROW = fields(
+    {"label": text, "where": _WHERE, "cite": text, "baseline": truth},
+    needed=("label", "where", "cite", "baseline"),
+)
+_SPACE = keyed(
+    fields({"low": number(), "high": number(), "log": truth}, needed=("low", "high", "log"))
+)
+_ABOUT = {"budget": whole(1), "space": _SPACE, "seeds": listed(whole())}
+_TABLE = fields(
+    {
+        "title": text,
+        "rows": listed(_ROW),
+        "columns": listed(text),
+        "where": _WHERE,
+        "over": listed(text),
+        "value": text,
+        "margin": optional(number(0)),
+        "family": one_of("column", "table"),
+        "note": text,
+        "tuning": fields(_ABOUT, needed=tuple(_ABOUT)),
+    },
+    needed=("title", "rows", "columns", "where", "over", "value", "margin", "family", "note"),
+)
+_TUNING = {**_ABOUT, "draws": listed(keyed(number())), "cells": _CELLS}
+_SHAPE = {
+    "name": text,
+    "question": text,
+    "floors": _CELLS,
+    "skipped": _SKIPPED,
+    "tables": listed(_TABLE),
+    "tuning": optional(fields(_TUNING, needed=tuple(_TUNING))),
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +147,12 @@ class Resolved:
 
     @classmethod
     def from_json(cls, value: Mapping) -> Resolved:
-        """The inverse of `as_json`."""
+        """The inverse of `as_json`.
+
+        Raises:
+          Misfit: the value is not of that shape.
+        """
+        _check(value)
         plain: dict[str, Any] = {
             key: tuple(v) if isinstance(v, list) else v for key, v in value.items()
         }
@@ -85,6 +165,32 @@ class Resolved:
             )
             plain["seeds"] = tuple(seeds)
         return cls(**plain)
+
+
+def _check(value: object) -> None:
+    """The shape of an experiment, and that it names no path and no trial which is not there."""
+    cells = value.get("cells") if isinstance(value, Mapping) else None
+    by_seed = isinstance(cells, Mapping)
+    shape = {**_SHAPE, "cells": _BY_SEED if by_seed else _CELLS}
+    fields(shape, needed=tuple(name for name in shape if name != "tuning"))(value, "it")
+    assert isinstance(value, Mapping)
+    assert cells is not None
+    if by_seed and len(cells["specs"]) != len(cells["settings"]) * len(cells["seeds"]):
+        raise Misfit("it.cells.specs", cells["specs"], "one for every setting and seed")
+    tuning = value.get("tuning")
+    trials = tuning["cells"] if tuning else ()
+    found = cells["settings"] if by_seed else [cell["settings"] for cell in cells]
+    settings = [*found, *(cell["settings"] for cell in (*trials, *value["floors"]))]
+    for place, table in enumerate(value["tables"]):
+        paths = {*table["columns"], *table["over"], *table["where"]}
+        paths |= set(chain.from_iterable(row["where"] for row in table["rows"]))
+        for each in settings:
+            if not paths <= each.keys():
+                missing = min(paths - each.keys())
+                raise Misfit(f"it.tables[{place}]", missing, "paths that every cell has")
+    for cell in trials:
+        if cell.get("trial", -1) not in range(len(tuning["draws"] if tuning else ())):
+            raise Misfit("it.tuning.cells", cell.get("trial"), "the number of a draw")
 
 
 def _listed(value: object) -> object:

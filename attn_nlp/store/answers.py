@@ -33,7 +33,7 @@ def packed_text(predictions: str | None, gold: str | None) -> bytes | None:
     """`packed` of two JSON texts; None where one of them is damaged, which `doctor` reports."""
     try:
         return packed(json.loads(predictions or "null"), _labels(gold or "null"))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

@@ -104,7 +104,7 @@ class Heart:
 
     def _keep_beating(self) -> None:
         while not self._stop.wait(self._seconds):
-            with suppress(StoreError), closing(connect_to_write(self._path, 1.0)) as db:
+            with suppress(StoreError), closing(connect_to_write(self._path, 1.0, make=False)) as db:
                 while True:
                     self.beat(db)
                     if self._stop.wait(self._seconds):

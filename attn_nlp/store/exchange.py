@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment import Resolved
+from attn_nlp.result import disagreement
 from attn_nlp.store.file import StoreError, copy_to, one_sentence
 from attn_nlp.store.results import FINAL, Store
 from attn_nlp.store.schema import COLUMNS
@@ -61,10 +62,14 @@ def merge(source: Store, target: Store, specs: Iterable[str] | None = None) -> M
     """Take over every cell, or those of some specs, and every experiment that the target lacks.
 
     Raises:
-      StoreError: a cell has another result in each; what was merged before it stays.
+      StoreError: what is read is damaged or contradicts itself, and nothing is written; or a cell
+        has another result in each, and what was merged before it stays.
     """
     added = known = kept_back = 0
     found = source.records(specs, list(COLUMNS))
+    experiments = _experiments(source) if specs is None else []
+    for spec, record in found.items():
+        _refuse_contradicting(source, spec, record)
     there = target.records(found, ["status"])
     for spec, record in found.items():
         if target.finish(spec, record):
@@ -74,11 +79,19 @@ def merge(source: Store, target: Store, specs: Iterable[str] | None = None) -> M
         else:
             kept_back += 1
     names = {name for name, _ in target.names()}
-    if specs is None:
-        for each in _experiments(source):
-            if each.name not in names:
-                target.save_experiment(each)
+    for each in experiments:
+        if each.name not in names:
+            target.save_experiment(each)
     return Merged(len(found), added, known, kept_back)
+
+
+def _refuse_contradicting(source: Store, spec: str, record: Mapping) -> None:
+    found = disagreement(record, record["gold"])
+    if found is not None:
+        raise StoreError(
+            f"store {source.path}: cell {spec[:12]} contradicts itself: {found}; 'attn-nlp doctor "
+            f"--store {source.path}' lists all damage."
+        )
 
 
 def _experiments(store: Store) -> list[Resolved]:

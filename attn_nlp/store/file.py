@@ -7,17 +7,23 @@ is brought up to date when it is opened for writing, after a copy of it has been
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
+import re
 import sqlite3
+import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from attn_nlp.faults import point
+from attn_nlp.store.place import Place, unusable
 from attn_nlp.store.processes import runs_here
-from attn_nlp.store.schema import APPLICATION, VERSION, create, upgrade
+from attn_nlp.store.schema import APPLICATION, VERSION, create, foreign, upgrade
 from attn_nlp.wording import warn
 
 MAPPED_BYTES = 1 << 30
@@ -27,8 +33,11 @@ class StoreError(Exception):
     """The store cannot be used: what is wrong with the file, and what to do."""
 
 
-def connect_to_write(path: Path, wait: float) -> sqlite3.Connection:
-    """Open the file, making it where there is none; `wait` seconds for other writers."""
+def connect_to_write(path: Path, wait: float, *, make: bool = True) -> sqlite3.Connection:
+    """Open the file, by default making it where there is none; `wait` seconds for others."""
+    _check_place(path)
+    if not make and not path.exists():
+        raise StoreError(f"store {path} is no longer there.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -53,6 +62,7 @@ def connect_to_write(path: Path, wait: float) -> sqlite3.Connection:
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """Open the file for reading only; where there is none, a store without rows in memory."""
+    _check_place(path)
     if not path.exists():
         return _nothing()
     address = f"{path.absolute().as_uri()}?mode=ro"
@@ -76,9 +86,35 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
             return _upgraded_in_memory(db)
 
 
+def _check_place(path: Path) -> None:
+    sentence = unusable(path)
+    if sentence:
+        raise StoreError(sentence)
+
+
+def place_of(db: sqlite3.Connection, path: Path) -> Place:
+    """Where the file lies that a connection has just opened for writing."""
+    with one_sentence(path):
+        mode = db.execute("PRAGMA journal_mode").fetchone()[0]
+    place = Place(path, logged=mode == "wal")
+    check_place(place, path)
+    return place
+
+
+def check_place(place: Place | None, path: Path) -> None:
+    """Refuse to go on with a file that is no longer at its path."""
+    change = "" if place is None else place.change()
+    if change:
+        raise StoreError(
+            f"store {path} {change} while it was in use; results since then are not kept. Put the "
+            "file back or choose another --store, and run again."
+        )
+
+
 @contextmanager
-def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """All that is written inside, or nothing."""
+def transaction(db: sqlite3.Connection, path: Path, place: Place | None = None) -> Iterator[None]:
+    """All that is written inside, or nothing; into the file that lies at the path, or nowhere."""
+    check_place(place, path)
     with one_sentence(path):
         try:
             with point("store.begin"):
@@ -90,6 +126,7 @@ def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+    check_place(place, path)
 
 
 _SENTENCES = {
@@ -97,6 +134,7 @@ _SENTENCES = {
     "CORRUPT": "is damaged; restore a copy of it, or move it away and run again",
     "FULL": "cannot be written: the disk is full; what was stored before is intact",
     "BUSY": "is locked by another program; try again when that has ended",
+    "NOLCK": "cannot be locked: its disk does not lock files; choose a --store on another disk",
     "READONLY": "is read-only; choose another --store, or make the file and its folder writable",
     "CANTOPEN": "cannot be opened; check that it is a file in a folder that you may write to",
     "IOERR": "cannot be read or written: the disk reports an error",
@@ -109,13 +147,33 @@ def one_sentence(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        kind = "CANTOPEN" if path.is_dir() else _kind(error)
+        kind = _kind(error)
+        if kind == "BUSY" and not _can_lock(path.parent):
+            kind = "NOLCK"
         sentence = _SENTENCES.get(kind, f"cannot be used: {error}")
         raise StoreError(f"store {path} {sentence}.") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise StoreError(f"store {path} {_SENTENCES['CORRUPT']}.") from error
     except OSError as error:
         raise StoreError(f"store {path} cannot be written: {error.strerror}.") from error
+
+
+def _can_lock(folder: Path) -> bool:
+    """Whether the disk locks files at all: asked of a file of our own.
+
+    SQLite says the same of a disk without locks as of a file that another program has locked.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+    return True
+
+
+def about_values(error: sqlite3.Error) -> bool:
+    """Whether SQLite found a value wrong, such as JSON that is none, and not the file."""
+    return _kind(error) in ("ERROR", "MISMATCH", "TOOBIG", "")
 
 
 def _kind(error: sqlite3.Error) -> str:
@@ -133,9 +191,15 @@ def _version(db: sqlite3.Connection, path: Path) -> int | None:
         application = db.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION:
         raise StoreError(f"{path} is the database of another program; choose another --store.")
+    odd = foreign(db)
+    if odd:
+        raise StoreError(
+            f"store {path} {odd}: another program has changed it, and it is not read. Restore a "
+            "copy of it, or choose another --store."
+        )
     row = db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
-    if row is None or not str(row[0]).isdecimal() or int(row[0]) < 1:
-        raise StoreError(f"store {path} {_SENTENCES['CORRUPT']}.")
+    if row is None or not re.fullmatch("[1-9][0-9]{0,8}", str(row[0]), re.ASCII):
+        raise StoreError(f"store {path} {_SENTENCES['CORRUPT']}: it has no version of ours.")
     if int(row[0]) > VERSION:
         raise StoreError(
             f"store {path} has schema version {row[0]}, newer than {VERSION}, which this package "
@@ -183,18 +247,24 @@ def _upgrade(db: sqlite3.Connection, path: Path, version: int) -> None:
 
 def copy_to(db: sqlite3.Connection, target: Path) -> None:
     """A copy of a database as one file that opens anywhere, whole or not at all."""
-    unfinished = target.with_name(f".writing-{os.getpid()}-{target.name}")
+    unfinished = target.with_name(f".writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     try:
-        with closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
-            with point("copy.write"):
-                db.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
-        with open(unfinished, "rb") as file, point("copy.fsync"):
-            os.fsync(file.fileno())
-        with point("copy.rename"):
-            os.replace(unfinished, target)
+        with one_sentence(target):
+            _copy(db, unfinished, target)
     finally:
-        unfinished.unlink(missing_ok=True)
+        for ending in ("", "-journal", "-wal", "-shm"):
+            Path(f"{unfinished}{ending}").unlink(missing_ok=True)
+
+
+def _copy(db: sqlite3.Connection, unfinished: Path, target: Path) -> None:
+    with closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
+        with point("copy.write"):
+            db.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+    with open(unfinished, "rb") as file, point("copy.fsync"):
+        os.fsync(file.fileno())
+    with point("copy.rename"):
+        os.replace(unfinished, target)
 
 
 def _upgraded_in_memory(db: sqlite3.Connection) -> sqlite3.Connection:

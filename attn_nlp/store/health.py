@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment.identity import key_of
 from attn_nlp.library_code import FACT
-from attn_nlp.store.answers import packed_text
+from attn_nlp.result import disagreement
+from attn_nlp.shapes import Misfit, shown
+from attn_nlp.store import damage
+from attn_nlp.store.answers import packed
 from attn_nlp.store.file import connect_to_read, connect_to_write, one_sentence, transaction
 from attn_nlp.store.processes import elsewhere, runs_here
-from attn_nlp.store.schema import JSON, LARGE
+from attn_nlp.store.schema import COLUMNS, CORRECT
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,12 @@ def examine(path: Path) -> list[Finding]:
       StoreError: the file is no store or cannot be opened.
     """
     with one_sentence(path), closing(connect_to_read(path)) as db:
-        damage = [row[0] for row in db.execute("PRAGMA integrity_check")]
-        if damage != ["ok"]:
-            says = f"SQLite finds the file damaged: {damage[0]}; restore a copy of it."
+        found = [row[0] for row in db.execute("PRAGMA integrity_check")]
+        if found != ["ok"]:
+            says = f"SQLite finds the file damaged: {found[0]}; restore a copy of it."
             return [Finding(True, says)]
-        return [finding for check in _CHECKS for finding in check(db)]
+        with damage.as_it_stands(db):
+            return [finding for check in _CHECKS for finding in check(db)]
 
 
 def repair(path: Path) -> list[str]:
@@ -55,31 +59,56 @@ def repair(path: Path) -> list[str]:
       What was done.
     """
     done = []
-    with closing(connect_to_write(path, 30.0)) as db, transaction(db, path):
-        for spec in _orphaned(db):
-            db.execute("DELETE FROM claims WHERE spec = ?", [spec])
+    with (
+        closing(connect_to_write(path, 30.0)) as db,
+        transaction(db, path),
+        damage.as_it_stands(db),
+    ):
+        for place, spec in _orphaned(db):
+            db.execute("DELETE FROM claims WHERE rowid = ?", [place])
             done.append(f"gave up the claim on cell {spec[:12]}")
-        for (spec,) in db.execute(_STRAY).fetchall():
-            db.execute("DELETE FROM details WHERE spec = ?", [spec])
-            done.append(f"removed details without a cell, {spec[:12]}")
+        for place, spec in db.execute(_STRAY).fetchall():
+            db.execute("DELETE FROM details WHERE rowid = ?", [place])
+            done.append(f"removed details without a cell, {damage.named(spec)[:12]}")
     return done
 
 
-def _orphaned(db: sqlite3.Connection) -> list[str]:
+def _cells(count: int, one: str, many: str) -> str:
+    """A sentence about cells.
+
+    Example:
+      >>> _cells(1, "has", "have"), _cells(2, "has", "have")
+      ('1 cell has', '2 cells have')
+    """
+    return f"1 cell {one}" if count == 1 else f"{count} cells {many}"
+
+
+def _orphaned(db: sqlite3.Connection) -> list[tuple[int, str]]:
+    """Place and cell of every claim that nobody can redeem."""
     rows = db.execute(
-        "SELECT claims.spec, pid, started, boot, status FROM claims "
+        "SELECT claims.rowid, claims.spec, pid, started, boot, token, beat, status FROM claims "
         "LEFT JOIN cells ON cells.spec = claims.spec"
     ).fetchall()
     return [
-        spec
-        for spec, pid, started, place, status in rows
-        if status == "done" or (not elsewhere(place) and not runs_here(pid, started))
+        (place, damage.named(spec))
+        for place, spec, pid, started, boot, token, beat, status in rows
+        if status == "done"
+        or not _is_claim(spec, pid, started, boot, token, beat)
+        or (not elsewhere(boot) and not runs_here(pid, started))
     ]
 
 
+def _is_claim(spec: object, pid: object, started: object, *others: object) -> bool:
+    """Whether a claim is what a run writes."""
+    boot, *numbers = others
+    texts = all(isinstance(each, str) for each in (spec, started, boot))
+    whole = all(isinstance(each, int) for each in numbers)
+    return texts and whole and isinstance(pid, int) and 0 < pid < 2**31
+
+
 _STRAY = (
-    "SELECT details.spec FROM details LEFT JOIN cells ON cells.spec = details.spec "
-    "WHERE cells.spec IS NULL"
+    "SELECT details.rowid, details.spec FROM details "
+    "LEFT JOIN cells ON cells.spec = details.spec WHERE cells.spec IS NULL"
 )
 _HOLLOW = (
     "SELECT cells.spec FROM cells LEFT JOIN details ON details.spec = cells.spec "
@@ -88,75 +117,125 @@ _HOLLOW = (
 
 
 def _claims(db: sqlite3.Connection) -> Iterator[Finding]:
-    orphans = _orphaned(db)
+    orphans = tuple(spec for _, spec in _orphaned(db))
     if orphans:
-        says = f"{len(orphans)} claims are held by processes that have ended."
-        yield Finding(False, says, "give them up", tuple(orphans))
+        several = len(orphans) > 1
+        says = f"{len(orphans)} claims are" if several else "1 claim is"
+        says += " held by processes that have ended, or by none."
+        yield Finding(False, says, f"give {'them' if several else 'it'} up", orphans)
+    token = db.execute("SELECT value FROM meta WHERE name = 'token'").fetchone()
+    if token is not None and not (isinstance(token[0], str) and token[0].isdecimal()):
+        yield Finding(True, f"the number of the last claim is {shown(token[0])}, and no number.")
 
 
 def _pairs(db: sqlite3.Connection) -> Iterator[Finding]:
-    stray = tuple(row[0] for row in db.execute(_STRAY))
+    stray = tuple(damage.named(spec) for _, spec in db.execute(_STRAY))
     if stray:
-        yield Finding(False, f"{len(stray)} details belong to no cell.", "remove them", stray)
-    hollow = tuple(row[0] for row in db.execute(_HOLLOW))
+        says = "1 row" if len(stray) == 1 else f"{len(stray)} rows"
+        belongs = "belongs" if len(stray) == 1 else "belong"
+        them = "it" if len(stray) == 1 else "them"
+        yield Finding(False, f"{says} of details {belongs} to no cell.", f"remove {them}", stray)
+    hollow = tuple(damage.named(row[0]) for row in db.execute(_HOLLOW))
     if hollow:
-        yield Finding(True, f"{len(hollow)} cells have lost their details.", specs=hollow)
+        says = _cells(len(hollow), "has lost its details.", "have lost their details.")
+        yield Finding(True, says, specs=hollow)
 
 
-def _texts(db: sqlite3.Connection) -> Iterator[Finding]:
-    for name in sorted(JSON):
-        table = "details" if name in LARGE else "cells"
-        rows = db.execute(f"SELECT spec, {name} FROM {table} WHERE {name} IS NOT NULL")  # noqa: S608
-        bad = tuple(spec for spec, text in rows if not _is_json(text))
-        if bad:
-            yield Finding(True, f"{len(bad)} cells have a damaged {name}.", specs=bad)
+def _values(db: sqlite3.Connection) -> Iterator[Finding]:
+    """What stands in every column."""
+    for column in (*COLUMNS, CORRECT):
+        found = list(damage.rows(db, [column]))
+        if found:
+            specs = tuple(each.spec for each in found)
+            says = f"{_cells(len(found), 'has', 'have')} a damaged {column}: {found[0].why}."
+            yield Finding(True, says, specs=specs)
 
 
 def _identities(db: sqlite3.Connection) -> Iterator[Finding]:
     rows = db.execute("SELECT spec, key, fingerprint, tokenizer_hash FROM cells").fetchall()
     bad = tuple(
-        spec
+        damage.named(spec)
         for spec, key, fingerprint, tokens in rows
-        if fingerprint is not None and key != key_of(spec, fingerprint, tokens or "")
+        if fingerprint is not None and key != _key(spec, fingerprint, tokens)
     )
     if bad:
-        yield Finding(True, f"{len(bad)} cells have a key that is not theirs.", specs=bad)
-
-
-def _counts(db: sqlite3.Connection) -> Iterator[Finding]:
-    """Predictions and confusion are counted from the same sentences."""
-    rows = db.execute(
-        "SELECT spec, confusion, predictions FROM details "
-        "WHERE confusion IS NOT NULL AND predictions IS NOT NULL"
-    )
-    bad = []
-    for spec, confusion, predictions in rows:
-        if not (_is_json(confusion) and _is_json(predictions)):
-            continue
-        if sum(map(sum, json.loads(confusion))) != len(json.loads(predictions)):
-            bad.append(spec)
-    if bad:
-        says = f"{len(bad)} cells have predictions that do not match their confusion counts."
-        yield Finding(True, says, specs=tuple(bad))
-
-
-def _answers(db: sqlite3.Connection) -> Iterator[Finding]:
-    """What a table over sentences reads is that of the predictions and the labels."""
-    rows = db.execute(
-        "SELECT spec, correct, predictions, value FROM cells JOIN details USING (spec) "
-        "LEFT JOIN shared ON shared.id = gold"
-    )
-    bad = tuple(spec for spec, correct, *texts in rows if correct != packed_text(*texts))
-    if bad:
-        says = f"{len(bad)} cells have right answers that are not those of their predictions."
+        says = _cells(len(bad), "has a key that is not its own.", "have a key that is not theirs.")
         yield Finding(True, says, specs=bad)
+
+
+def _key(spec: object, fingerprint: object, tokens: object) -> str | None:
+    """The key that a cell should have; None where it has no names to make one of."""
+    if not all(isinstance(each, str) for each in (spec, fingerprint, tokens or "")):
+        return None
+    return key_of(str(spec), str(fingerprint), str(tokens or ""))
+
+
+_TOGETHER = (
+    "SELECT cells.spec, correct, status, test, confusion, predictions, shared.value "
+    "FROM cells JOIN details ON details.spec = cells.spec "
+    "LEFT JOIN shared ON shared.id = gold AND typeof(gold) = 'integer'"
+)
+
+
+def _together(db: sqlite3.Connection) -> Iterator[Finding]:
+    """Accuracy, confusion, predictions, right answers and labels are of the same sentences."""
+    apart: dict[str, Misfit] = {}
+    answers: list[str] = []
+    kept: dict[str | None, list[int] | None] = {}  # the cells of a dataset share their labels
+    for spec, correct, status, *texts, labels in db.execute(_TOGETHER):
+        if labels not in kept:
+            found = _sound({"gold": labels})
+            kept[labels] = None if found is None else found["gold"]
+        record = _sound(dict(zip(("test", "confusion", "predictions"), texts, strict=True)))
+        if record is None or (labels is not None and kept[labels] is None):
+            continue  # said by column
+        gold = kept[labels]
+        found = disagreement({"status": status, **record}, gold)
+        if found is not None:
+            apart[damage.named(spec)] = found
+        if correct != packed(record["predictions"], gold):
+            answers.append(damage.named(spec))
+    if apart:
+        first = next(iter(apart.values()))
+        says = _cells(len(apart), "contradicts itself", "contradict themselves")
+        yield Finding(True, f"{says}: {first}.", specs=tuple(apart))
+    if answers:
+        says = _cells(
+            len(answers),
+            "has right answers that are not those of its predictions.",
+            "have right answers that are not those of their predictions.",
+        )
+        yield Finding(True, says, specs=tuple(answers))
+
+
+def _sound(texts: Mapping[str, object]) -> dict | None:
+    """The values of some columns of a cell; None where one of them is damaged."""
+    try:
+        found = {
+            name: None if text is None else damage.loaded(text) for name, text in texts.items()
+        }
+        damage.check(found)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return found
+
+
+def _experiments(db: sqlite3.Connection) -> Iterator[Finding]:
+    for name, resolved, saved in db.execute("SELECT name, resolved, saved_at FROM experiments"):
+        try:
+            if not isinstance(name, str) or not isinstance(saved, str):
+                raise Misfit("its name or its date", name, "text")
+            damage.experiment(name, resolved)
+        except Misfit as error:
+            yield Finding(True, f"experiment {shown(name)} is damaged: {error}.")
 
 
 def _environments(db: sqlite3.Connection) -> Iterator[Finding]:
     rows = db.execute(
         "SELECT value FROM shared WHERE id IN (SELECT DISTINCT provenance FROM cells)"
     ).fetchall()
-    known = [json.loads(text) for (text,) in rows]
+    found = [_sound({"provenance": text}) for (text,) in rows]
+    known = [each["provenance"] for each in found if each is not None]
     codes = {each.get(FACT) for each in known}
     if None in codes and len(codes) > 1:
         says = "some cells were stored before the code of attn_nlp was noted."
@@ -177,17 +256,9 @@ def _environments(db: sqlite3.Connection) -> Iterator[Finding]:
 _CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] = (
     _claims,
     _pairs,
-    _texts,
+    _values,
     _identities,
-    _counts,
-    _answers,
+    _together,
+    _experiments,
     _environments,
 )
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True

@@ -18,7 +18,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,29 +27,52 @@ from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.experiment.tuning import settle
 from attn_nlp.faults import point
 from attn_nlp.mistakes import unknown
+from attn_nlp.store import damage
 from attn_nlp.store.agreement import RESULT, contradiction
 from attn_nlp.store.answers import packed
 from attn_nlp.store.claims import Claims, Heart
+from attn_nlp.store.damage import check_answers, check_column, parsed
 from attn_nlp.store.file import (
     StoreError,
+    about_values,
+    check_place,
     connect_to_read,
     connect_to_write,
     one_sentence,
+    place_of,
     transaction,
 )
+from attn_nlp.store.place import Place
 from attn_nlp.store.records import Records
 from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED, SMALL, TABLES, create
 
 DEFAULT_PATH = Path("runs/attn_nlp.sqlite")
 FINAL = ("done", "diverged", "skipped")
+# Seconds a step and bytes by program, and whether all that they are worked out from are numbers.
+_PACE = """
+SELECT program,
+       avg((wall_seconds - coalesce(compile_seconds, 0)) / json_extract(settings, '$.steps')),
+       max(peak_bytes),
+       min(typeof(wall_seconds) IN ('real', 'integer') AND abs(wall_seconds) < 1e300
+           AND typeof(compile_seconds) IN ('real', 'integer', 'null')
+           AND typeof(peak_bytes) IN ('integer', 'null')
+           AND coalesce(json_type(settings, '$.steps') = 'integer', 1)
+           AND coalesce(json_extract(settings, '$.steps') > 0, 1))
+FROM json_each(?) AS wanted JOIN cells ON cells.program = wanted.value
+JOIN details ON details.spec = cells.spec
+WHERE status = 'done' AND wall_seconds IS NOT NULL GROUP BY program
+"""
 
 
 class Store:
     """The results in one file. Use `Store.open` to write and `Store.read` to look."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, place: Place | None = None
+    ) -> None:
         self.path = path
         self._db = connection
+        self._place = place  # of a file that is open for writing
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
         self._claims = Claims(connection, self._owner)
 
@@ -65,7 +88,12 @@ class Store:
           StoreError: the file is no store, newer than this package, damaged, locked or read-only.
         """
         path = Path(path)
-        return cls(path, connect_to_write(path, wait))
+        db = connect_to_write(path, wait)
+        try:
+            return cls(path, db, place_of(db, path))
+        except BaseException:
+            db.close()
+            raise
 
     @classmethod
     def read(cls, path: str | Path) -> Store:
@@ -100,6 +128,20 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def check_place(self) -> None:
+        """Refuse to go on where the file has been removed, moved or replaced meanwhile.
+
+        Every transaction asks this before it begins and when it has ended; whoever says that
+        results are stored asks it once more.
+
+        Raises:
+          StoreError: what was stored last is not at the path.
+        """
+        check_place(self._place, self.path)
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._db, self.path, self._place)
+
     # Results
 
     def records(
@@ -120,31 +162,96 @@ class Store:
           equal may be one object: they are for reading only.
         """
         columns = list(dict.fromkeys(["spec", *columns]))
-        places = [_place(name) for name in columns]
-        query = f"SELECT {', '.join(places)} FROM "  # noqa: S608
-        details = " JOIN details ON details.spec = cells.spec" if set(columns) & set(LARGE) else ""
-        wanted = set(specs or ())
+        wanted = None if specs is None else set(specs)
         with one_sentence(self.path):
-            if specs is None:
-                query += f"cells{details} ORDER BY finished_at"
-                rows = self._db.execute(query).fetchall()
-            elif len(wanted) > self._db.execute("SELECT count(*) FROM cells").fetchone()[0] / 2:
-                # Reading all is faster than looking most of them up.
-                rows = self._db.execute(f"{query}cells{details}").fetchall()
-                rows = [row for row in rows if row[0] in wanted]
-            else:
-                query += f"json_each(?) AS wanted JOIN cells ON cells.spec = wanted.value{details}"
-                rows = self._db.execute(query, [json.dumps(sorted(wanted))]).fetchall()
-            by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
-            for place, name in enumerate(columns):
-                if "." in name:
-                    parts = _parsed(by_column[place])
-                    by_column[place] = tuple(each and each[0] for each in parts)
-                elif name in JSON:
-                    by_column[place] = _parsed(by_column[place])
-                elif name in SHARED:
-                    by_column[place] = self._shared(by_column[place])
-        return Records(dict(zip(columns, by_column, strict=True)))
+            try:
+                return Records(self._read(columns, wanted))
+            except sqlite3.Error as error:
+                if not about_values(error):
+                    raise
+                found = error
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+                found = error
+            raise self._damage(columns, wanted, found) from found
+
+    def _read(self, columns: list[str], wanted: set[str] | None) -> dict[str, Sequence]:
+        """Columns of equal length, their values checked.
+
+        Raises:
+          sqlite3.Error, ValueError, TypeError, KeyError, OverflowError, RecursionError: a value is
+            not what it must be, or the file cannot be read.
+        """
+        places = [_place(name) for name in columns]
+        source = "cells"
+        if {name.partition(".")[0] for name in columns} & set(LARGE):
+            places.append("details.spec")
+            source += " LEFT JOIN details ON details.spec = cells.spec"
+        query = f"SELECT {', '.join(places)} FROM "  # noqa: S608
+        if wanted is None:
+            rows = self._db.execute(f"{query}{source} ORDER BY finished_at").fetchall()
+        elif len(wanted) > self._db.execute("SELECT count(*) FROM cells").fetchone()[0] / 2:
+            # Reading all is faster than looking most of them up.
+            rows = self._db.execute(f"{query}{source}").fetchall()
+            rows = [row for row in rows if row[0] in wanted]
+        else:
+            joined = source.removeprefix("cells")
+            source = f"json_each(?) AS wanted JOIN cells ON cells.spec = wanted.value{joined}"
+            rows = self._db.execute(f"{query}{source}", [json.dumps(sorted(wanted))]).fetchall()
+        by_column = list(zip(*rows, strict=True)) or [()] * len(places)
+        if len(places) > len(columns) and None in by_column.pop():
+            raise KeyError("details")
+        found = {
+            name: self._checked(name, by_column[place], by_column[0])
+            for place, name in enumerate(columns)
+        }
+        if CORRECT in found and "gold" in found:
+            check_answers(found[CORRECT], found["gold"])
+        return found
+
+    def _checked(self, name: str, values: Sequence, specs: Sequence[str]) -> Sequence:
+        """What stands in a column, as it is given to readers."""
+        if "." in name:
+            values = tuple(each and each[0] for each in parsed(name, values))
+            lacking = [spec for spec, value in zip(specs, values, strict=True) if value is None]
+            if lacking:
+                self._check_lacking(name, lacking)
+        elif name in JSON:
+            return parsed(name, values)
+        elif name in SHARED:
+            return self._shared(name, values)
+        check_column(name, values)
+        return values
+
+    def _check_lacking(self, name: str, specs: list[str]) -> None:
+        """A part that is not there must be of a whole that may be without it."""
+        column = name.partition(".")[0]
+        whole = self._db.execute(
+            f"SELECT {_place(column)} FROM json_each(?) AS wanted "  # noqa: S608
+            f"JOIN cells ON cells.spec = wanted.value WHERE {column} IS NOT NULL",
+            [json.dumps(specs)],
+        )
+        parsed(column, [text for (text,) in whole.fetchall()])
+
+    def _damage(
+        self, columns: Sequence[str], specs: set[str] | None, error: Exception
+    ) -> StoreError:
+        """The first damage in some columns, in one sentence."""
+        found = next(damage.rows(self._db, ["spec", *columns], specs), None)
+        if found is not None:
+            what = f"cell {found.spec[:12]} has a damaged {found.column}: {found.why}"
+        elif "details" in str(error):
+            what = "a cell has lost its details"
+        elif str(error) == CORRECT:
+            what = "the right answers of a cell are not of its labels"
+        else:
+            what = "what is kept of a cell is damaged"
+        return self._damaged(what)
+
+    def _damaged(self, what: str) -> StoreError:
+        return StoreError(
+            f"store {self.path} is damaged: {what}; 'attn-nlp doctor --store {self.path}' lists "
+            "all damage."
+        )
 
     def finish(
         self, spec: str, record: Mapping[str, object], *, replaces: str | None = None
@@ -170,7 +277,7 @@ class Store:
             name: canonical_json(value) if name in JSON | SHARED and value is not None else value
             for name, value in given.items()
         }
-        with transaction(self._db, self.path):
+        with self._transaction():
             before = self.records([spec], list(COLUMNS)).get(spec)
             final = before is not None and before["status"] in FINAL
             anew = final and before is not None and before["finished_at"] == replaces
@@ -192,22 +299,26 @@ class Store:
 
     def delete(self, spec: str) -> None:
         """Forget a cell, so that it is trained again."""
-        with transaction(self._db, self.path):
+        with self._transaction():
             self._db.execute("DELETE FROM cells WHERE spec = ?", [spec])
             self._db.execute("DELETE FROM details WHERE spec = ?", [spec])
 
     def pace(self, programs: Iterable[str]) -> dict[str, tuple[float, int | None]]:
         """Measured seconds a step, compiling left out, and largest memory in bytes, by program."""
+        wanted = [json.dumps(list(programs))]
         with one_sentence(self.path):
-            rows = self._db.execute(
-                "SELECT program, avg((wall_seconds - coalesce(compile_seconds, 0))"
-                " / json_extract(settings, '$.steps')), max(peak_bytes)"
-                " FROM json_each(?) AS wanted JOIN cells ON cells.program = wanted.value"
-                " JOIN details ON details.spec = cells.spec"
-                " WHERE status = 'done' AND wall_seconds IS NOT NULL GROUP BY program",
-                [json.dumps(list(programs))],
-            ).fetchall()
-        return {program: (max(seconds, 0.0), peak) for program, seconds, peak in rows}
+            try:
+                rows = self._db.execute(_PACE, wanted).fetchall()
+                if not all(sound for *_, sound in rows):
+                    raise ValueError("pace")
+            except (sqlite3.Error, ValueError) as error:
+                if isinstance(error, sqlite3.Error) and not about_values(error):
+                    raise
+                columns = ["wall_seconds", "compile_seconds", "peak_bytes", "settings"]
+                raise self._damage(columns, None, error) from error
+        return {
+            program: (max(pace, 0.0), peak) for program, pace, peak, _ in rows if pace is not None
+        }
 
     def _put(self, table: str, values: Mapping[str, object]) -> None:
         # Columns by name: an upgraded store has them in another order.
@@ -223,15 +334,17 @@ class Store:
         found = self._db.execute("SELECT id FROM shared WHERE value = ?", [text])
         return found.fetchone()[0]
 
-    def _shared(self, places: Sequence[int | None]) -> tuple:
+    def _shared(self, name: str, places: Sequence[int | None]) -> tuple:
         """The values at the places of shared JSON."""
         wanted = json.dumps(list(set(places) - {None}))
         rows = self._db.execute(
             "SELECT shared.id, shared.value FROM json_each(?) AS wanted"
             " JOIN shared ON shared.id = wanted.value",
             [wanted],
-        )
-        values: dict = {place: json.loads(text) for place, text in rows} | {None: None}
+        ).fetchall()
+        texts = [text for _, text in rows]
+        values = dict(zip([place for place, _ in rows], parsed(name, texts), strict=True))
+        values[None] = None
         return tuple(values[place] for place in places)
 
     # Claims
@@ -244,7 +357,7 @@ class Store:
           replaces: `finished_at` of the failed row that is to be tried again.
           final: whether that row may also be a final one, whose cell is to be trained again.
         """
-        with transaction(self._db, self.path):
+        with self._transaction():
             row = self._db.execute("SELECT status, finished_at FROM cells WHERE spec = ?", [spec])
             done = row.fetchone()
             if done is not None and (done[1] != replaces or (done[0] in FINAL and not final)):
@@ -257,19 +370,22 @@ class Store:
 
     def release(self) -> None:
         """Give up every claim of this store object."""
-        with transaction(self._db, self.path):
+        with self._transaction():
             self._claims.give_up()
 
     def running(self) -> set[str]:
         """The cells that a living process has claimed."""
         with one_sentence(self.path):
-            return self._claims.living()
+            try:
+                return self._claims.living()
+            except (TypeError, ValueError, OverflowError) as error:
+                raise self._damaged("a claim is not what a run writes") from error
 
     # Experiments
 
     def save_experiment(self, resolved: Resolved) -> None:
         """Keep what was run, so that its tables need no file; the latest of a name stays."""
-        with transaction(self._db, self.path):
+        with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO experiments VALUES (?, ?, ?)",
                 [resolved.name, json.dumps(resolved.as_json(), allow_nan=False), _now()],
@@ -285,8 +401,14 @@ class Store:
             found = self._db.execute("SELECT resolved FROM experiments WHERE name = ?", [name])
             row = found.fetchone()
             if row is not None:
-                return self.settled(Resolved.from_json(json.loads(row[0])))
+                return self.settled(self._resolved(name, row[0]))
         raise unknown(f"experiment in store {self.path}", name, [name for name, _ in self.names()])
+
+    def _resolved(self, name: str, text: object) -> Resolved:
+        try:
+            return damage.experiment(name, text)
+        except damage.Misfit as error:
+            raise self._damaged(f"experiment {name!r}: {error}") from error
 
     def settled(self, resolved: Resolved) -> Resolved:
         """A tuned experiment with the values that the trials stored here have chosen so far."""
@@ -296,9 +418,11 @@ class Store:
     def names(self) -> list[tuple[str, str]]:
         """Name and time of every kept experiment."""
         with one_sentence(self.path):
-            return self._db.execute(
-                "SELECT name, saved_at FROM experiments ORDER BY name"
-            ).fetchall()
+            found = self._db.execute("SELECT name, saved_at FROM experiments ORDER BY name")
+            names = found.fetchall()
+        if not all(isinstance(each, str) for row in names for each in row):
+            raise self._damaged("an experiment has a name or a date that is no text")
+        return names
 
 
 def _place(name: str) -> str:
@@ -312,16 +436,6 @@ def _place(name: str) -> str:
         # Asked for twice, it comes as the text of a list: as it was written, to the last digit.
         return f"json_extract({place}, '$.{part}', '$.{part}')"
     return place
-
-
-def _parsed(texts: Sequence[str | None]) -> tuple:
-    """The values of many JSON texts; every distinct text is parsed once, all in one go."""
-    distinct = list(dict.fromkeys(texts))
-    values = json.loads("[" + ",".join(text or "null" for text in distinct) + "]")
-    if len(values) != len(distinct):
-        raise json.JSONDecodeError("not one value for every text", "", 0)
-    by_text = dict(zip(distinct, values, strict=True))
-    return tuple(by_text[text] for text in texts)
 
 
 def _check_same_data(before: Mapping, given: Mapping) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from attn_nlp.shapes import shown
 from attn_nlp.store.answers import packed_text
 
 APPLICATION = 0x6174746E  # "attn"
@@ -77,6 +78,50 @@ _STATEMENTS = (
     f"INSERT INTO meta VALUES ('version', '{VERSION}')",  # noqa: S608
     f"PRAGMA application_id = {APPLICATION}",
 )
+
+
+_OLD_COLUMNS = {"details": ("gold INTEGER",)}  # which an upgrade leaves where they are
+_INDEXES = {"cells_by_program": "cells"}
+
+
+def _defined(statement: str) -> tuple[str, list[str], str]:
+    """Name, columns and ending of a table, by the statement that makes it."""
+    head, _, rest = statement.partition(" (")
+    columns, _, ending = rest.rpartition(")")
+    return head.removeprefix("CREATE TABLE "), columns.split(", "), ending
+
+
+_TABLES = {
+    name: (columns, ending)
+    for name, columns, ending in map(_defined, _STATEMENTS)
+    if not name.startswith(("CREATE", "INSERT", "PRAGMA"))
+}
+
+
+def foreign(db: sqlite3.Connection) -> str:
+    """What stands in a database that no version of the store has, or lacks; "" where all is ours.
+
+    A view in the place of a table, a trigger, a generated column would change what is read or
+    written. Only SQLite's list of tables is read, so that nothing of theirs is run.
+    """
+    missing = set(_TABLES)
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+    for kind_of, name, table, statement in db.execute(query).fetchall():
+        if kind_of == "index" and (statement is None or _INDEXES.get(name) == table):
+            continue
+        if kind_of == "table" and str(name).startswith("sqlite_stat"):  # ANALYZE makes it
+            continue
+        if kind_of != "table" or name not in _TABLES:
+            return f"has the {kind_of} {shown(name)}, which no attn-nlp makes"
+        made, columns, ending = _defined(str(statement))
+        ours, our_ending = _TABLES[name]
+        known = (*ours, *_OLD_COLUMNS.get(name, ()))
+        odd = [each for each in columns if each not in known]
+        if made.strip('"') != name or ending != our_ending or odd:
+            column = f": {shown(odd[0])}" if odd else ""
+            return f"has a table {name} that no attn-nlp makes{column}"
+        missing.discard(name)
+    return f"lacks the table {min(missing)}" if missing else ""
 
 
 def create(db: sqlite3.Connection) -> None:

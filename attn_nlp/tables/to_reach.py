@@ -88,11 +88,11 @@ def to_reach(
 
 def _reached(settings: Mapping, record: Mapping, accuracy: float) -> dict[str, float] | None:
     """Steps, seconds and operations of one run; None where it never got there."""
-    looks = record.get("history") or []
-    first = next((each for each in looks if each["validation_accuracy"] >= accuracy), None)
-    if first is None:
+    looks = record.get("history") or []  # of a model of one's own it may say anything
+    reached = (each for each in looks if (each.get("validation_accuracy") or 0.0) >= accuracy)
+    steps = next((each["step"] for each in reached if each.get("step") is not None), None)
+    if steps is None:
         return None
-    steps = first["step"]
     found = {"steps": float(steps)}
     if record.get("wall_seconds") is not None:
         training = record["wall_seconds"] - (record.get("compile_seconds") or 0.0)

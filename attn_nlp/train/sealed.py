@@ -9,8 +9,10 @@ and mistakes; who may write to the folder can also write seals.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import sys
 from contextlib import nullcontext, suppress
+from typing import Any
 
 SEAL = "-seal"
 
@@ -19,13 +21,13 @@ def install() -> None:
     """Have JAX, where it is loaded, read and write the folder so."""
     if "jax" not in sys.modules:
         return
-    from jax._src import compilation_cache  # there is no public way to have a cache of one's own
-
-    kind = _kind(compilation_cache.LRUCache)
-    if kind is not compilation_cache.LRUCache:
-        compilation_cache.LRUCache = kind
-        if compilation_cache._cache is not None:
-            compilation_cache.reset_cache()
+    # There is no public way to have a cache of one's own.
+    jax_cache: Any = importlib.import_module("jax._src.compilation_cache")
+    kind = _kind(jax_cache.LRUCache)
+    if kind is not jax_cache.LRUCache:
+        jax_cache.LRUCache = kind
+        if jax_cache._cache is not None:
+            jax_cache.reset_cache()
 
 
 def _kind(of: type) -> type:

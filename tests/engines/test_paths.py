@@ -59,15 +59,6 @@ def test_this_package_is_found_wherever_it_lies(here, monkeypatch):
     assert paths.for_workers(None) == ["/one", "/two", OURS]
 
 
-def test_a_file_finds_its_neighbors_first_and_libraries_find_them_last(here, monkeypatch):
-    monkeypatch.setattr(sys, "path", ["/one"])
-    with paths.beside("own/file.py"):
-        assert sys.path == [f"{here}/own", "/one"]
-    assert sys.path == ["/one", f"{here}/own"]
-    with paths.beside("own/file.py"):
-        assert sys.path == ["/one", f"{here}/own"]
-
-
 def test_python_put_the_folder_first_and_we_put_it_last(here, monkeypatch):
     monkeypatch.setattr(sys, "path", [f"{here}/own", "/one"])
     paths.put_last("own/file.py")

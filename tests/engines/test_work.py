@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,14 +17,34 @@ from attn_nlp.experiment.identity import spec_of
 from attn_nlp.mistakes import Mistake
 from attn_nlp.registry import Numeric, Static, model
 
+LABELS = [0, 1, 1, 1]
 GOOD = {"status": "done", "validation": {"accuracy": 0.5}, "test": {"accuracy": 0.25}}
+WHOLE = GOOD | {
+    "reason": None,
+    "parameters": 3,
+    "best_step": 10,
+    "peak_bytes": 2**40,
+    "history": [{"step": 10, "train_loss": 0.5}],
+    "confusion": [[1, 0], [3, 0]],
+    "predictions": [0, 0, 0, 0],
+    "confidences": [0.5, 0.75, 1.0, 1.0],
+}
+
+
+class Data(str):
+    """Prepared data that says what it is."""
+
+    class_names = ("no", "yes")
+
+    def labels_of(self, split):
+        return np.array(LABELS)
 
 
 @pytest.fixture
 def outcome(catalogue, monkeypatch):
     """The outcome of a cell whose model is the function given."""
     monkeypatch.setattr(
-        work, "_prepared", lambda path, sealed: f"{'sealed ' * sealed}data in {path}"
+        work, "_prepared", lambda path, sealed: Data(f"{'sealed ' * sealed}data in {path}")
     )
 
     def of(function, name="fake", report=lambda step: None, trial=False, **facts):
@@ -65,12 +86,14 @@ def test_a_model_gets_what_it_names(outcome):
 
 def test_arrays_become_lists_and_nan_becomes_none(outcome):
     result = GOOD | {
-        "predictions": np.array([1, 0]),
+        "predictions": np.array([1, 0, 0, 1]),
+        "test": {"accuracy": np.float32(0.25), "loss": jnp.float32(1.5), "f1": np.nan},
         "history": [{"train_loss": float("nan"), "step": np.int64(3)}],
         "peak_bytes": np.float32(2.0),
     }
     found = outcome(lambda_of(result))
-    assert found["predictions"] == [1, 0]
+    assert found["predictions"] == [1, 0, 0, 1]
+    assert found["test"] == {"accuracy": 0.25, "loss": 1.5, "f1": None}
     assert found["history"] == [{"train_loss": None, "step": 3}]
     assert found["peak_bytes"] == 2.0
 
@@ -83,11 +106,14 @@ def test_a_diverged_cell_needs_no_scores(outcome):
 @pytest.mark.parametrize(
     ("result", "reason"),
     [
-        (None, "TypeError: model 'fake' must return a dict with status 'done' or 'diverged'"),
-        ({"status": "failed"}, "TypeError: model 'fake' must return a dict"),
-        ({"status": "done"}, "TypeError: model 'fake' returned no finite validation.accuracy"),
+        (
+            None,
+            "model 'fake' must return a dict with status 'done' or 'diverged'; it returned None",
+        ),
+        ({"status": "failed"}, "model 'fake' must return a dict"),
+        ({"status": "done"}, "model 'fake' returned no finite validation.accuracy"),
         (GOOD | {"test": {"accuracy": float("nan")}}, "returned no finite test.accuracy"),
-        (GOOD | {"history": object()}, "TypeError: Object of type object is not JSON"),
+        (GOOD | {"history": object()}, "history is <object objec"),
     ],
 )
 def test_a_result_that_is_none_is_a_failure(outcome, result, reason):
@@ -150,6 +176,105 @@ def test_out_of_memory_names_the_shape(outcome, error):
     assert found["status"] == "failed"
     assert found["reason"].startswith("out of memory with batch_size=32, length=")
     assert found["reason"].endswith(str(error) or "MemoryError")
+
+
+def looped():
+    found = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "says"),
+    [
+        ("test", {"accuracy": 95.0}, "test.accuracy is 95.0; allowed is a number from 0 to 1"),
+        (
+            "validation",
+            {"accuracy": -0.1},
+            "validation.accuracy is -0.1; allowed is a number from 0",
+        ),
+        ("validation", {"accuracy": "0.5"}, "validation.accuracy is '0.5'; allowed is a number"),
+        ("validation", {"accuracy": True}, "validation.accuracy is True; allowed is a number"),
+        ("validation", {"accuracy": np.ones(1)}, "validation.accuracy is [1.0]; allowed is a num"),
+        (
+            "validation",
+            {"accuracy": 0.5, "loss": -1.0},
+            "validation.loss is -1.0; allowed is a num",
+        ),
+        ("validation", {"accuracy": 0.5, "matthews": 2}, "allowed is a number from -1 to 1"),
+        (
+            "validation",
+            {"accuracy": 0.5, "mine": "x"},
+            "validation.mine is 'x'; allowed is a number",
+        ),
+        ("test", [0.25], "test is [0.25]; allowed is a mapping"),
+        ("parameters", "1k", "parameters is '1k'; allowed is a whole number from 0"),
+        ("parameters", 2.5, "parameters is 2.5; allowed is a whole number from 0"),
+        ("best_step", -1, "best_step is -1; allowed is a whole number from 0"),
+        ("peak_bytes", 2**70, "peak_bytes is 1180591620717411303424; allowed is a whole number"),
+        ("peak_bytes", 10**5000, "peak_bytes is a value of type int; allowed is a whole number"),
+        ("wall_seconds", "fast", "wall_seconds is 'fast'; allowed is a number from 0, or None"),
+        ("compile_seconds", -1.0, "compile_seconds is -1.0; allowed is a number from 0"),
+        ("reason", "\ud800", r"reason is '\ud800'; allowed is text without lone surrogates"),
+        ("reason", "a\0b", r"reason is 'a\x00b'; allowed is text without NUL"),
+        ("reason", {"why": 1}, "reason is {'why': 1}; allowed is text"),
+        ("reason", b"why", "reason is b'why'; allowed is text"),
+        ("history", "x", "history is 'x'; allowed is a list"),
+        ("history", [{"step": "x"}], "history[0].step is 'x'; allowed is a number"),
+        ("history", [{"\ud800": 1}], "a name in history[0] is"),
+        ("history", looped(), "allowed is at most 8 lists"),
+        ("confusion", "x", "confusion is 'x'; allowed is a list"),
+        ("confusion", [[1, 0, 0], [3, 0, 0]], "the length of confusion[0] is 3; allowed is 2"),
+        ("confusion", [[1, 3]], "the length of confusion[0] is 2; allowed is 1"),
+        ("confusion", [[1, 0], [4, -1]], "confusion[1][1] is -1; allowed is a whole number from 0"),
+        (
+            "confusion",
+            [[1, 3], [0, 0]],
+            "each true class in confusion is [4, 0]; allowed is [1, 3]",
+        ),
+        ("confusion", [[1, 0], [2, 1]], "predictions by class is {0: 4}; allowed is [3, 1]"),
+        ("predictions", ["pos"] * 4, "predictions[0] is 'pos'; allowed is a whole number from 0"),
+        (
+            "predictions",
+            [0, 0, 0, 99],
+            "predictions[3] is 99; allowed is a whole number from 0 to 1",
+        ),
+        ("predictions", [0, 0, 0], "the length of predictions is 3; allowed is 4"),
+        ("confidences", [0.5, 0.5, 0.5, 2.0], "confidences[3] is 2.0; allowed is a number from 0"),
+        ("confidences", [0.5], "the length of confidences is 1; allowed is 4"),
+        ("test", {"accuracy": 0.5}, "test.accuracy is 0.5; allowed is 0.25, 1 of 4 by confusion"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "-",
+)
+def test_a_field_that_is_wrong_fails_its_cell_and_is_named(outcome, field, given, says):
+    found = outcome(lambda_of(WHOLE | {field: given}))
+    assert found["status"] == "failed"
+    assert found["reason"].startswith("model 'fake' returned a wrong result: ")
+    assert says in found["reason"]
+    json.dumps(found, allow_nan=False).encode()
+
+
+def test_a_whole_result_passes(outcome):
+    found = outcome(lambda_of(WHOLE))
+    assert {name: found[name] for name in WHOLE} == WHOLE
+
+
+ALONE = {name: value for name, value in WHOLE.items() if name != "confusion"}
+
+
+def test_accuracy_is_that_of_the_predictions(outcome):
+    found = outcome(lambda_of(ALONE | {"predictions": [0, 0, 0, 1]}))
+    assert "test.accuracy is 0.25; allowed is 0.5, 2 of 4 by predictions" in found["reason"]
+
+
+def test_an_accuracy_in_half_precision_is_near_enough(outcome):
+    off = 0.25 + 5e-5
+    assert outcome(lambda_of(ALONE | {"test": {"accuracy": off}}))["status"] == "done"
+
+
+def test_what_is_no_field_is_left_out(outcome):
+    found = outcome(lambda_of(WHOLE | {"finished_at": "z", "key": "k", "notes": object()}))
+    assert set(found) == {*WHOLE, "wall_seconds", "provenance"}
 
 
 def test_stopping_passes_through_a_models_handlers(outcome):

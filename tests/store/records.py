@@ -23,7 +23,7 @@ def record(**changes):
         "data": {"label": "评论"},
         "provenance": {"jax": "1"},
         "settings": {"steps": 10, "seed": 0},
-        "confusion": [[1, 0], [0, 1]],
+        "confusion": [[1, 1], [0, 0]],
         "history": [{"step": 1}],
         "predictions": [0, 1],
         **changes,

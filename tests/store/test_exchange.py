@@ -55,7 +55,7 @@ def test_an_export_that_is_cut_short_leaves_nothing(source, tmp_path, monkeypatc
     monkeypatch.setattr(faults, "_passed", faults.Counter())
     monkeypatch.setenv("ATTN_NLP_FAULT", "copy.rename:before:1:full")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StoreError, match=r"copy\.sqlite cannot be written: No space left"):
         export(source, tmp_path / "copy.sqlite")
     assert sorted(tmp_path.rglob("*")) == before
 

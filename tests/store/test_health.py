@@ -51,15 +51,21 @@ def test_a_claim_of_a_process_that_ended_is_given_up(filled):
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("UPDATE cells SET test = '{' WHERE spec LIKE 'a%'", "1 cells have a damaged test"),
-        ("UPDATE details SET history = '[1' ", "2 cells have a damaged history"),
-        ("UPDATE cells SET key = 'k' WHERE spec LIKE 'a%'", "1 cells have a key that is not"),
-        ("UPDATE details SET predictions = '[0]'", "2 cells have predictions that do not match"),
+        (
+            "UPDATE cells SET test = '{' WHERE spec LIKE 'a%'",
+            "1 cell has a damaged test: it is no JSON",
+        ),
+        ("UPDATE details SET history = '[1' ", "2 cells have a damaged history: it is no JSON"),
+        ("UPDATE cells SET key = 'k' WHERE spec LIKE 'a%'", "1 cell has a key that is not its own"),
+        (
+            "UPDATE details SET predictions = '[0]'",
+            "2 cells contradict themselves: predictions by class is {0: 1}",
+        ),
         (
             "UPDATE cells SET correct = x'80' WHERE spec LIKE 'a%'",
-            "1 cells have right answers",
+            "1 cell has right answers that are not",
         ),
-        ("DELETE FROM details WHERE spec LIKE 'a%'", "1 cells have lost their details"),
+        ("DELETE FROM details WHERE spec LIKE 'a%'", "1 cell has lost its details"),
     ],
 )
 def test_damage_is_grave_and_is_not_repaired(filled, statement, says):
@@ -75,7 +81,7 @@ def test_damage_is_grave_and_is_not_repaired(filled, statement, says):
 def test_details_without_a_cell_are_removed(filled):
     change(filled, "DELETE FROM cells WHERE spec LIKE 'a%'")
     (found,) = examine(filled)
-    assert (found.grave, found.repair) == (False, "remove them")
+    assert (found.grave, found.repair) == (False, "remove it")
     assert len(repair(filled)) == 1
     assert examine(filled) == []
 

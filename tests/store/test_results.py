@@ -258,7 +258,9 @@ def test_a_store_made_while_it_is_opened_is_known(path):
                 if not self.looks:
                     Store.open(path).close()
                 self.looks += 1
-                return SimpleNamespace(fetchone=lambda: found[0] if found else None)
+                return SimpleNamespace(
+                    fetchone=lambda: found[0] if found else None, fetchall=lambda: found
+                )
 
         assert file._version(Late(), path) == VERSION
 

@@ -39,21 +39,28 @@ FILES = ("one", "other")
 MACHINES = ("here", "there")
 
 
-def scores(accuracy):
-    return {"accuracy": accuracy, "loss": 1.0, "macro_f1": 0.5}
+SENTENCES = 40
+
+
+def answers(right, first=0):
+    """A result on sentences of class 0, so many of them answered right; `first` comes first."""
+    wrong = SENTENCES - right
+    predictions = sorted([0] * right + [1] * wrong, reverse=bool(first))
+    accuracy = right / SENTENCES
+    return {
+        "test": {"accuracy": accuracy, "loss": 1.0, "macro_f1": 0.5},
+        "confusion": [[right, wrong], [0, 0]],
+        "predictions": predictions,
+    }
 
 
 # What may come of training a cell. The same cell has the same result, but for faults.
 RESULTS = {
-    "done": {},
+    "done": answers(20),
     "failed": {"status": "failed", "reason": "why", "test": None, "predictions": None},
-    "wrong": {"predictions": [1, 1]},
-    "elsewhere": {
-        "provenance": {"jax": "2"},
-        "predictions": [1, 1],
-        "test": scores(0.5 + TOLERANCE / 2),
-    },
-    "far off": {"provenance": {"jax": "2"}, "test": scores(0.5 + 2 * TOLERANCE)},
+    "wrong": answers(20, first=1),
+    "elsewhere": {"provenance": {"jax": "2"}, **answers(21)},  # half the tolerance off
+    "far off": {"provenance": {"jax": "2"}, **answers(24)},  # twice the tolerance
 }
 POINTS = [
     f"store.{step}:{side}:1"

@@ -1,0 +1,327 @@
+"""Whatever stands in a store from elsewhere: damage is named, by readers and by the doctor."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from attn_nlp.cli import main
+from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
+from attn_nlp.experiment.identity import key_of
+from attn_nlp.store import Store, StoreError
+from attn_nlp.store.exchange import export, merge
+from attn_nlp.store.health import examine, repair
+from attn_nlp.store.schema import COLUMNS, CORRECT
+from tests.store.records import record
+
+RESOLVED = Experiment(
+    base=Cell(model="bag_of_embeddings", dataset="planted_lookup"),
+    axes=[vary("heads", 1, 2), vary("seed", 0, 1)],
+    tables=[Table("Heads", [Row("one", {"heads": 1}, baseline=True), Row("two", {"heads": 2})])],
+).resolve("name", "Why?")
+SPECS = [cell["spec"] for cell in RESOLVED.runnable]
+DEEP = "[" * 200_000 + "]" * 200_000
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A sound store, as one file."""
+    path = tmp_path_factory.mktemp("whole") / "store.sqlite"
+    with Store.open(path) as store:
+        for cell in RESOLVED.runnable:
+            given = record(
+                key=key_of(cell["spec"], "rows", "tokens"),
+                gold=[0, 0],
+                confidences=[0.5, 1.0],
+                settings=cell["settings"],
+                data={"label": "L", "class_names": ["a", "b"], "splits": {"test": {"rows": 2}}},
+                history=[{"step": 1, "validation_accuracy": 0.5}],
+            )
+            store.finish(cell["spec"], given)
+        store.save_experiment(RESOLVED)
+    assert examine(path) == []
+    return path
+
+
+@pytest.fixture
+def changed(whole, tmp_path):
+    """The store after some SQL."""
+
+    def change(*statements):
+        path = tmp_path / "store.sqlite"
+        path.write_bytes(whole.read_bytes())
+        with closing(sqlite3.connect(path)) as db, db:
+            for statement in statements:
+                db.execute(statement)
+        return path
+
+    return change
+
+
+def cells(column, value):
+    return column, f"UPDATE cells SET {column} = {value}"
+
+
+def details(column, value):
+    return column, f"UPDATE details SET {column} = {value}"
+
+
+def shared(column, value):
+    return column, f"UPDATE shared SET value = {value} WHERE id = (SELECT {column} FROM cells)"
+
+
+def scores(path, value):
+    return "test", f"UPDATE cells SET test = json_set(test, '$.{path}', {value})"
+
+
+DAMAGE = [
+    (*cells("data", "999"), "it refers to nothing"),
+    (*cells("data", "'x'"), "it refers to nothing"),
+    (*cells("provenance", "999"), "it refers to nothing"),
+    (*cells("provenance", "gold"), "provenance is [0, 0]; allowed is a mapping"),
+    (*cells("gold", "999"), "it refers to nothing"),
+    (*cells("gold", "data"), "allowed is a list"),
+    (*shared("data", "'{'"), "it is no JSON"),
+    (*shared("data", f"'{DEEP}'"), "its JSON is too deep"),
+    (*shared("data", "json_set(value, '$.splits', 5)"), "data.splits is 5; allowed is a mapping"),
+    (*shared("data", "json_set(value, '$.splits.test.rows', 'x')"), "data.splits.test.rows is 'x'"),
+    (*shared("data", "json_set(value, '$.class_names[0]', 5)"), "data.class_names[0] is 5"),
+    (*shared("gold", "'[-1]'"), "gold[0] is -1; allowed is a whole number from 0"),
+    (*scores("accuracy", "-5"), "test.accuracy is -5; allowed is a number from 0 to 1"),
+    (*scores("accuracy", "1e308"), "test.accuracy is 1e+308; allowed is a number from 0 to 1"),
+    (*scores("accuracy", "'high'"), "test.accuracy is 'high'"),
+    (*scores("loss", "-1"), "test.loss is -1; allowed is a number from 0"),
+    (*cells("test", '\'{"accuracy":NaN,"loss":1}\''), "test.accuracy is nan"),
+    (*cells("test", f"'{{\"accuracy\":{'9' * 5000}}}'"), "it is no JSON"),
+    (*cells("test", f"'{DEEP}'"), "its JSON is too deep"),
+    (*cells("test", "'5'"), "it is no JSON"),
+    (*cells("test", "'[]'"), "test is []; allowed is a mapping"),
+    (*cells("validation", "x'00'"), "it is no JSON"),
+    (*cells("parameters", "'many'"), "parameters is 'many'; allowed is a whole number from 0"),
+    (*cells("parameters", "1.5"), "parameters is 1.5"),
+    (*cells("best_step", "-1"), "best_step is -1"),
+    (*cells("wall_seconds", "'long'"), "wall_seconds is 'long'; allowed is a number from 0"),
+    (*cells("wall_seconds", "9e999"), "wall_seconds is inf"),
+    (*cells("peak_bytes", "x'00'"), r"peak_bytes is b'\x00'"),
+    (*cells("correct", "'text'"), "correct is 'text'; allowed is bytes"),
+    (*cells("status", "'odd'"), "status is 'odd'; allowed is done, diverged, skipped or failed"),
+    (*cells("reason", "CAST(x'ff' AS TEXT)"), "allowed is text without lone surrogates"),
+    (*cells("finished_at", "'x'"), "finished_at is 'x'; allowed is a date and time"),
+    (*cells("program", "x'00'"), r"program is b'\x00'; allowed is text"),
+    (*details("settings", "'5'"), "it is no JSON"),
+    (*details("settings", "'{\"steps\":[1]}'"), "settings.steps is [1]"),
+    (
+        *details("settings", "'{\"steps\":0}'"),
+        "settings.steps is 0; allowed is a whole number from 1",
+    ),
+    (*details("predictions", "'5'"), "it is no JSON"),
+    (*details("predictions", "'[\"a\"]'"), "predictions[0] is 'a'"),
+    (*details("confusion", "'[\"a\"]'"), "confusion[0] is 'a'; allowed is a list"),
+    (*details("confusion", "'[[1,2],[3]]'"), "the length of confusion[1] is 1; allowed is 2"),
+    (*details("history", "'[1]'"), "history[0] is 1; allowed is a mapping"),
+    (*details("confidences", "'[2.0]'"), "confidences[0] is 2.0; allowed is a number from 0 to 1"),
+    (*details("detail", "x'ff'"), r"detail is b'\xff'; allowed is text"),
+]
+
+
+@pytest.mark.parametrize(
+    ("column", "statement", "why"), DAMAGE, ids=[f"{n}-{each[0]}" for n, each in enumerate(DAMAGE)]
+)
+def test_a_damaged_value_is_named_by_readers_and_by_the_doctor(
+    changed, tmp_path, column, statement, why
+):
+    path = changed(statement)
+    found = {each.says: each for each in examine(path) if f"a damaged {column}: " in each.says}
+    (says,) = found
+    assert says.startswith(f"{len(SPECS)} cells have a damaged {column}: ")
+    assert why in says
+    assert found[says].grave
+    assert set(found[says].specs) == set(SPECS)
+    assert repair(path) == []
+    with Store.read(path) as store:
+        reads = [
+            lambda: store.records(None, [column]),
+            lambda: store.records(SPECS[:1], ["status", column]),
+        ]
+        if column != CORRECT:  # which an export works out anew
+            reads.append(lambda: export(store, tmp_path / "copy.sqlite"))
+        for read in reads:
+            with pytest.raises(StoreError, match=r"cell \w{12} has a damaged") as error:
+                read()
+            assert str(path) in str(error.value)
+            assert why in str(error.value)
+            assert "\n" not in str(error.value)
+        untouched = [name for name in COLUMNS if name != column]
+        assert len(store.records(None, untouched)) == len(SPECS), "only what is read is checked"
+
+
+def test_a_part_of_damaged_scores_is_not_read_as_lacking(changed):
+    for value in ("'5'", '\'{"accuracy":"x"}\'', "'{'", f"'{DEEP}'"):
+        with (
+            Store.read(changed(cells("test", value)[1])) as store,
+            pytest.raises(StoreError, match="has a damaged test"),
+        ):
+            store.records(None, ["test.accuracy"])
+
+
+CONTRADICTIONS = [
+    (scores("accuracy", "0.9")[1], "test.accuracy is 0.9; allowed is 0.5, 1 of 2 by confusion"),
+    (scores("accuracy", "NULL")[1], "test.accuracy is None; allowed is a number from 0 to 1 where"),
+    (details("predictions", "'[0,99]'")[1], "predictions by class is {0: 1, 99: 1}"),
+    (details("predictions", "'[0]'")[1], "the length of predictions is 1; allowed is 2"),
+    (details("confusion", "'[[2,0],[0,0]]'")[1], "predictions by class is {0: 1, 1: 1}"),
+    (shared("gold", "'[0,1]'")[1], "the right answers of predictions is 2; allowed is 1"),
+    (shared("gold", "'[0]'")[1], "the length of predictions is 2; allowed is 1, one a label"),
+]
+
+
+@pytest.mark.parametrize(("statement", "why"), CONTRADICTIONS)
+def test_a_forged_number_is_found_and_goes_into_no_other_store(changed, tmp_path, statement, why):
+    path = changed(statement)
+    says = [each.says for each in examine(path) if each.grave]
+    assert any(why in each and f"{len(SPECS)} cells contradict" in each for each in says), says
+    with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
+        with pytest.raises(StoreError, match="contradicts itself"):
+            merge(store, other)
+        with pytest.raises(StoreError, match="contradicts itself"):
+            export(store, tmp_path / "copy.sqlite")
+        assert other.records() == {}
+    assert not (tmp_path / "copy.sqlite").exists()
+
+
+def set_to(path, value):
+    return f"UPDATE experiments SET resolved = json_set(resolved, '$.{path}', {value})"
+
+
+EXPERIMENTS = [
+    ("UPDATE experiments SET resolved = '[]'", "it is []; allowed is a mapping"),
+    ("UPDATE experiments SET resolved = '{}'", "it is {}; allowed is a mapping with 'name'"),
+    ("UPDATE experiments SET resolved = 'null'", "it is None; allowed is a mapping"),
+    ("UPDATE experiments SET resolved = x'00'", "allowed is the JSON of an experiment"),
+    (f"UPDATE experiments SET resolved = '{DEEP}'", "allowed is JSON that is less deep"),
+    ("UPDATE experiments SET name = 'other'", "its name is 'name'; allowed is other"),
+    (set_to("new", "1"), "allowed is a mapping without 'new'"),
+    (set_to("cells", "7"), "it.cells is 7; allowed is a list"),
+    (set_to("cells.specs", "json('[]')"), "it.cells.specs is []; allowed is one for every"),
+    (set_to("cells.settings[0].heads", "json('[1]')"), "it.cells.settings[0].heads is [1]"),
+    (set_to("floors[0].settings", "json('{}')"), "it.floors[0].settings is {}"),
+    (set_to("tables", "json('[1]')"), "it.tables[0] is 1; allowed is a mapping"),
+    (set_to("tables[0].rows[0].where", "5"), "it.tables[0].rows[0].where is 5"),
+    (
+        set_to("tables[0].columns", "json('[\"no\"]')"),
+        "it.tables[0] is 'no'; allowed is paths that",
+    ),
+    (set_to("tables[0].family", "5"), "it.tables[0].family is 5; allowed is column or table"),
+    (set_to("tuning", "json('{}')"), "it.tuning is {}; allowed is a mapping with 'budget'"),
+]
+
+
+@pytest.mark.parametrize(("statement", "why"), EXPERIMENTS, ids=[each[1] for each in EXPERIMENTS])
+def test_a_damaged_experiment_is_named(changed, tmp_path, capsys, statement, why):
+    path = changed(statement)
+    (found,) = examine(path)
+    assert found.grave
+    assert why in found.says
+    name = "other" if "name = " in statement else "name"
+    for command in (
+        ["table", "--name", name],
+        ["status"],
+        ["watch", "--once", "--name", name],
+        ["export", "--out", str(tmp_path / "copy.sqlite")],
+    ):
+        assert main([*command, "--store", str(path)]) == 4
+        err = capsys.readouterr().err
+        assert f"experiment {name!r}: " in err
+        assert why in err
+        assert len(err.splitlines()) == 1
+
+
+ENDLESS = (
+    "AS WITH RECURSIVE c (name, value) AS "
+    "(SELECT 'version', '4' UNION ALL SELECT name, value FROM c) SELECT name, value FROM c"
+)
+FOREIGN = [
+    (("DROP TABLE meta", f"CREATE VIEW meta {ENDLESS}"), "has the view 'meta'"),
+    ((f"CREATE VIEW more {ENDLESS}",), "has the view 'more'"),
+    (
+        ("CREATE TRIGGER t AFTER INSERT ON cells BEGIN DELETE FROM cells; END",),
+        "has the trigger 't'",
+    ),
+    (("CREATE TABLE more (a)",), "has the table 'more'"),
+    (("CREATE VIRTUAL TABLE more USING fts5 (a)",), "has the table 'more"),
+    (("ALTER TABLE cells ADD COLUMN g TEXT AS (spec)",), "a table cells that no attn-nlp makes: "),
+    (
+        ("ALTER TABLE details ADD COLUMN more",),
+        "has a table details that no attn-nlp makes: 'more'",
+    ),
+    (("DROP TABLE experiments",), "lacks the table experiments"),
+    (("CREATE UNIQUE INDEX more ON cells (status)",), "has the index 'more'"),
+]
+
+
+@pytest.mark.parametrize(("statements", "says"), FOREIGN, ids=[each[1] for each in FOREIGN])
+def test_a_store_with_a_schema_of_others_is_refused(changed, capsys, statements, says):
+    if "UNIQUE" in statements[0]:
+        statements = (f"DELETE FROM cells WHERE spec <> '{SPECS[0]}'", *statements)
+    path = changed(*statements)
+    before = path.read_bytes()
+    for command in ("status", "doctor", "seal"):
+        assert main([command, "--store", str(path)]) == 4
+        err = capsys.readouterr().err
+        assert says in err
+        assert len(err.splitlines()) == 1
+    with pytest.raises(StoreError, match="another program has changed it"):
+        Store.open(path)
+    assert path.read_bytes() == before
+
+
+def test_what_analyze_leaves_and_a_lost_index_are_harmless(changed):
+    path = changed("ANALYZE", "DROP INDEX cells_by_program")
+    with Store.open(path) as store:
+        assert len(store.records()) == len(SPECS)
+    assert examine(path) == []
+
+
+@pytest.mark.parametrize("value", ["'x'", "x'00'", f"'{'9' * 5000}'", "''", "'-1'", "'4.0'"])
+def test_a_version_that_is_none_is_one_line(changed, capsys, value):
+    path = changed(f"UPDATE meta SET value = {value} WHERE name = 'version'")
+    for command in ("status", "doctor"):
+        assert main([command, "--store", str(path)]) == 4
+        assert "it has no version of ours" in capsys.readouterr().err
+
+
+def test_lost_details_are_named_where_they_are_read(changed):
+    with Store.read(changed("DELETE FROM details WHERE rowid = 1")) as store:
+        assert len(store.records(None, ["status"])) == len(SPECS)
+        with pytest.raises(StoreError, match="a cell has lost its details"):
+            store.records(None, ["history"])
+
+
+def test_details_of_nothing_are_named_and_removed(changed):
+    path = changed("INSERT INTO details (spec) VALUES (NULL)")
+    (found,) = examine(path)
+    assert (found.says, found.repair) == ("1 row of details belongs to no cell.", "remove it")
+    assert repair(path) == ["removed details without a cell, (None)"]
+    assert examine(path) == []
+
+
+@pytest.mark.parametrize(
+    "values", ["('q','o','x','x',x'00',x'00','x')", f"(NULL,'o',1,{10**13},'s','',0)"]
+)
+def test_a_claim_that_is_none_is_given_up(changed, values):
+    path = changed(f"INSERT INTO claims VALUES {values}")
+    (found,) = examine(path)
+    assert found.says == "1 claim is held by processes that have ended, or by none."
+    assert len(repair(path)) == 1
+    assert examine(path) == []
+
+
+def test_a_pace_that_is_no_number_is_named(changed):
+    programs = ["p"]
+    with Store.read(changed()) as store:
+        assert store.pace(programs) == {"p": ((5.0 - 1.0) / 1000, 1000)}
+    for _, statement in (cells("wall_seconds", "'long'"), details("settings", "'{\"steps\":0}'")):
+        with Store.read(changed(statement)) as store, pytest.raises(StoreError, match="damaged"):
+            store.pace(programs)
