@@ -14,6 +14,7 @@ KNOWN = {
     "ATTN_NLP_CACHE": "the folder of prepared data and compiled programs",
     "ATTN_NLP_CHECKPOINT_SECONDS": "seconds of training between two checkpoints",
     "ATTN_NLP_DATA": "a folder with datasets by name",
+    "ATTN_NLP_DEBUG": "1 to show tracebacks",
     "ATTN_NLP_MAX_BYTES": "how large a dataset may be",
     "ATTN_NLP_STORE": "the file with the results",
 }
