@@ -265,7 +265,7 @@ import pathlib
 (pathlib.Path(__file__).parent / f"ran-{__name__}").touch()
 raise SystemExit("foreign code was run")
 """
-NAMES = ("json", "signal", "queue", "attn_nlp", "jax", "numpy", "statistics", "sitecustomize")
+NAMES = ("json", "queue", "jax", "numpy", "statistics", "sitecustomize")
 
 
 @pytest.mark.parametrize("place", ["elsewhere", "beside the file"])
@@ -273,31 +273,38 @@ NAMES = ("json", "signal", "queue", "attn_nlp", "jax", "numpy", "statistics", "s
 def test_nothing_of_the_working_directory_is_run(
     folder, cache, attn_nlp, monkeypatch, place, python_path
 ):
-    """Neither by workers, nor where it is the folder of the file, which joins later."""
+    """Neither by workers, nor where it lies beside a file that does not ask for it."""
+    names = NAMES
     if place == "elsewhere":
         (folder / "below").mkdir()
         monkeypatch.chdir(folder / "below")
         (folder / "below/reviews.csv").write_text((folder / "reviews.csv").read_text())
-    for name in NAMES:
+        names += ("signal", "attn_nlp")  # the file asks for these; beside it they are refused
+    for name in names:
         Path(f"{name}.py").write_text(FOREIGN)
     monkeypatch.setenv("PYTHONPATH", python_path)
     found = attn_nlp("run", str(folder / "fake.py"), "--workers", "1")
-    assert (found.returncode, list(Path.cwd().glob("ran-*"))) == (0, [])
+    assert (found.returncode, list(Path.cwd().glob("ran-*"))) == (0, []), found.stderr
 
 
 def test_the_module_form_of_the_command_runs_nothing_of_it_either(folder, cache):
-    for name in ("json", "signal", "queue", "click"):
+    for name in ("json", "queue", "click"):
         (folder / f"{name}.py").write_text(FOREIGN)
     found = command(folder, environment(cache), "run", "fake.py", "--workers", "1")
     assert (found.returncode, list(folder.glob("ran-*"))) == (0, []), found.stderr
 
 
-def test_another_copy_of_the_package_in_the_working_directory_trains_nothing(folder, attn_nlp):
-    (folder / "attn_nlp/engines").mkdir(parents=True)
+def test_another_copy_of_the_package_in_the_working_directory_trains_nothing(
+    folder, attn_nlp, monkeypatch
+):
+    below = folder / "below"
+    (below / "attn_nlp/engines").mkdir(parents=True)
     for place in ("attn_nlp", "attn_nlp/engines"):
-        (folder / place / "__init__.py").write_text(FOREIGN)
-    found = attn_nlp("run", "fake.py", "--workers", "1")
-    assert (found.returncode, list(folder.rglob("ran-*"))) == (0, [])
+        (below / place / "__init__.py").write_text(FOREIGN)
+    monkeypatch.chdir(below)
+    data = ("--dataset", str(folder / "reviews.csv"))
+    found = attn_nlp("run", str(folder / "fake.py"), *data, "--workers", "1")
+    assert (found.returncode, list(folder.rglob("ran-*"))) == (0, []), found.stderr
 
 
 def test_a_module_that_only_the_driver_finds_is_told_from_a_worker(folder, attn_nlp, monkeypatch):
