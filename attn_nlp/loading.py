@@ -208,8 +208,14 @@ def shadowed(name: str) -> str | None:
     if beside is None or beside.loader is None:
         return None
     other = _finder.elsewhere(name)
+    if other is not None and _same(other.origin, beside.origin):
+        return None  # as where this package is used from its own checkout
     taken = other is not None and other.loader is not None and not is_own(other.origin)
     return beside.origin if taken or name in _PYTHON else None
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    return bool(one and other) and os.path.realpath(str(one)) == os.path.realpath(str(other))
 
 
 def _asked_by_own() -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
 import pytest
 
+import attn_nlp
 from attn_nlp.experiment.load import Overrides, load_file, resolve_file
 from attn_nlp.mistakes import Mistake
 
@@ -239,6 +241,17 @@ def test_a_module_beside_a_file_takes_no_name_that_others_need(file, tmp_path, n
         f"{name}.py has the name of a module that Python or attn_nlp needs, {name!r}; give your "
         "file another name."
     )
+
+
+def test_a_file_beside_the_package_itself_is_read(file, tmp_path):
+    """As in the checkout from which the package is installed; another copy is refused."""
+    package = Path(attn_nlp.__file__).parent
+    (tmp_path / "attn_nlp").symlink_to(package)
+    assert load_file(file)
+    (tmp_path / "attn_nlp").unlink()
+    (tmp_path / "attn_nlp").mkdir()
+    (tmp_path / "attn_nlp/__init__.py").touch()
+    assert told(file, "").startswith("attn_nlp/__init__.py has the name of a module that Python")
 
 
 def test_a_file_that_reads_itself_is_refused(file):
