@@ -146,7 +146,7 @@ def bits(cell, prepared, report):
 
     x = jax.random.normal(jax.random.key(cell.seed), (300, 300))
     total = jax.jit(lambda x: jnp.tanh(x @ x @ x).sum())(x)
-    scores = {"accuracy": 0.5, "loss": float(total), "macro_f1": 0.5}
+    scores = {"accuracy": 0.5, "loss": abs(float(total)), "macro_f1": 0.5}
     return {"status": "done", "reason": None, "validation": scores, "test": scores}
 
 
