@@ -98,6 +98,7 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     texts = {split: prepared.texts(split) for split in ("train", "validation")}
     history: list[dict] = []
     best: Any = None
+    most = -1.0
     # Sums over threads would change the last bits.
     with threadpool_limits(1):
         for name, options in FEATURES.items():
@@ -109,7 +110,8 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
                 fitted = LogisticRegression(C=strength, max_iter=1000)
                 fitted.fit(train, prepared.labels_of("train"))
                 accuracy = float(fitted.score(validation, prepared.labels_of("validation")))
-                if best is None or accuracy > max(each["validation_accuracy"] for each in history):
+                if accuracy > most:
+                    most = accuracy
                     best = fitted, features, validation, f"by {name}, C = {strength:g}"
                 history.append(
                     {

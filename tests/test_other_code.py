@@ -87,7 +87,7 @@ def test_a_cell_that_fails_when_trained_again_keeps_its_result(folder, attn_nlp)
     assert again.returncode == 3
     assert again.stderr.endswith(
         "attn-nlp: 1 cell failed when it was trained again and keeps its earlier result. "
-        "The first reason: RuntimeError: first line\n"
+        "The first reason: fake.py, line 30, in fake: RuntimeError: first line\n"
     )
     assert sorted(codes(folder)) == sorted(["edited"] + [code_digest()] * (ALL - 1))
     assert first.stdout.split("Mixed")[0][:300] == again.stdout.split("Mixed")[0][:300]
@@ -135,6 +135,7 @@ def test_trials_of_other_code_are_trained_again_before_what_they_choose(folder, 
     assert set(codes(folder)) == {code_digest()}
 
 
+THEN = "2026-01-02T03:04:05+00:00"
 FAR = {"test": {"accuracy": 0.1, "loss": 2.0, "macro_f1": 0.5}, "predictions": [1, 1]}
 OTHER = {"provenance": {"jax": "1", "code": "b"}}
 
@@ -142,26 +143,26 @@ OTHER = {"provenance": {"jax": "1", "code": "b"}}
 @pytest.fixture
 def store(tmp_path):
     with Store.open(tmp_path / "s.sqlite") as store:
-        store.finish(SPEC, record(provenance={"jax": "1", "code": "a"}, finished_at="then"))
+        store.finish(SPEC, record(provenance={"jax": "1", "code": "a"}, finished_at=THEN))
         yield store
 
 
 def test_a_result_is_replaced_only_by_who_names_it(store):
-    assert not store.claim(SPEC, replaces="then")
-    assert not store.claim(SPEC, replaces="earlier", final=True)
-    assert store.claim(SPEC, replaces="then", final=True)
-    assert store.finish(SPEC, record(**FAR, **OTHER), replaces="then")
+    assert not store.claim(SPEC, replaces=THEN)
+    assert not store.claim(SPEC, replaces="2026-01-01T00:00:00+00:00", final=True)
+    assert store.claim(SPEC, replaces=THEN, final=True)
+    assert store.finish(SPEC, record(**FAR, **OTHER), replaces=THEN)
     assert store.records([SPEC], ["test"])[SPEC]["test"]["accuracy"] == 0.1
 
 
 def test_a_result_is_not_replaced_by_a_failure_or_by_other_data(store):
     failed = record(status="failed", reason="why", test=None)
-    store.claim(SPEC, replaces="then", final=True)
-    assert not store.finish(SPEC, failed, replaces="then")
+    store.claim(SPEC, replaces=THEN, final=True)
+    assert not store.finish(SPEC, failed, replaces=THEN)
     assert store.records([SPEC])[SPEC]["status"] == "done"
     assert store.running() == set()
     with pytest.raises(StoreError, match="the data has changed"):
-        store.finish(SPEC, record(fingerprint="other"), replaces="then")
+        store.finish(SPEC, record(fingerprint="other"), replaces=THEN)
 
 
 def test_results_of_two_codes_are_compared_by_the_tolerance(store):

@@ -45,28 +45,28 @@ def test_workers_import_what_lies_beside_the_file_and_agree_on_it(folder, attn_n
     own = folder / "own"
     own.mkdir()
     text = EXPERIMENT.replace("import hashlib\n", "import hashlib\nimport helper\n").replace(
-        "(10 * cell.heads + cell.seed) / 100", "helper.scored(cell.heads, cell.seed)"
+        "right = cell.heads + cell.seed // 2", "right = helper.right(cell.heads)"
     )
     (own / "fake.py").write_text(text)
     data = (
         "from pathlib import Path\n"
-        "GAIN = float(Path(__file__).with_name('gain.txt').read_text())\n\n"
-        "def scored(heads, seed):\n    import late\n    return GAIN * (late.C * heads + seed)\n"
+        "MORE = int(Path(__file__).with_name('more.txt').read_text())\n\n"
+        "def right(heads):\n    import late\n    return MORE + late.C * heads\n"
     )
     (own / "helper.py").write_text(data)
-    (own / "late.py").write_text("C = 10\n")
-    (own / "gain.txt").write_text("0.01")
+    (own / "late.py").write_text("C = 1\n")
+    (own / "more.txt").write_text("1")
     for name in ("json", "queue", "datasets"):  # which nobody of ours asks for
         (own / f"{name}.py").write_text("raise SystemExit('of another project')")
     run = ("run", "own/fake.py", "--workers", "2")
     first = attn_nlp(*run, "--seeds", "2")
     assert first.returncode == 0, first.stderr
-    assert accuracies(folder)[4, 1] == pytest.approx(0.41)
-    (own / "late.py").write_text("C = 20\n")
-    (own / "gain.txt").write_text("0.001")
+    assert accuracies(folder)[4, 1] == pytest.approx(5 / 6)
+    (own / "late.py").write_text("C = 0\n")
+    (own / "more.txt").write_text("2")
     second = attn_nlp(*run)
     assert second.returncode == 0, second.stderr
-    assert accuracies(folder)[4, 1] == pytest.approx(0.081)
+    assert accuracies(folder)[4, 1] == pytest.approx(2 / 6)
     assert len(trained(folder)) == 6 + 9
     for name in ("json", "queue"):  # Python itself takes them, before any line of ours
         (own / f"{name}.py").unlink()

@@ -18,7 +18,7 @@ LONGEST_PATH = 504  # bytes that SQLite opens, with its journal beside it
 def unusable(path: str | os.PathLike[str]) -> str:
     """Why no store can be at a path, as a sentence; "" where nothing is known against it."""
     given = os.fspath(path)
-    if not given.strip() or given == ".":
+    if not given.strip():
         return "the name of the store is empty; name a file, such as runs/attn_nlp.sqlite."
     if "\0" in given:
         return "the name of the store holds a NUL; name a file without one."

@@ -31,7 +31,6 @@ from attn_nlp.store import damage
 from attn_nlp.store.agreement import RESULT, contradiction
 from attn_nlp.store.answers import packed
 from attn_nlp.store.claims import Claims, Heart
-from attn_nlp.store.damage import check_answers, check_column, parsed
 from attn_nlp.store.file import (
     StoreError,
     about_values,
@@ -43,8 +42,9 @@ from attn_nlp.store.file import (
     transaction,
 )
 from attn_nlp.store.place import Place
+from attn_nlp.store.reading import Reading, damaged
 from attn_nlp.store.records import Records
-from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED, SMALL, TABLES, create
+from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, SHARED, SMALL, TABLES, create
 
 DEFAULT_PATH = Path("runs/attn_nlp.sqlite")
 FINAL = ("done", "diverged", "skipped")
@@ -75,6 +75,7 @@ class Store:
         self._place = place  # of a file that is open for writing
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
         self._claims = Claims(connection, self._owner)
+        self._reading = Reading(path, connection)
 
     @classmethod
     def open(cls, path: str | Path, *, wait: float = 30.0) -> Store:
@@ -161,97 +162,7 @@ class Store:
           {spec: {"spec": ..., column: value}}, of given specs in no certain order. Values that are
           equal may be one object: they are for reading only.
         """
-        columns = list(dict.fromkeys(["spec", *columns]))
-        wanted = None if specs is None else set(specs)
-        with one_sentence(self.path):
-            try:
-                return Records(self._read(columns, wanted))
-            except sqlite3.Error as error:
-                if not about_values(error):
-                    raise
-                found = error
-            except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-                found = error
-            raise self._damage(columns, wanted, found) from found
-
-    def _read(self, columns: list[str], wanted: set[str] | None) -> dict[str, Sequence]:
-        """Columns of equal length, their values checked.
-
-        Raises:
-          sqlite3.Error, ValueError, TypeError, KeyError, OverflowError, RecursionError: a value is
-            not what it must be, or the file cannot be read.
-        """
-        places = [_place(name) for name in columns]
-        source = "cells"
-        if {name.partition(".")[0] for name in columns} & set(LARGE):
-            places.append("details.spec")
-            source += " LEFT JOIN details ON details.spec = cells.spec"
-        query = f"SELECT {', '.join(places)} FROM "  # noqa: S608
-        if wanted is None:
-            rows = self._db.execute(f"{query}{source} ORDER BY finished_at").fetchall()
-        elif len(wanted) > self._db.execute("SELECT count(*) FROM cells").fetchone()[0] / 2:
-            # Reading all is faster than looking most of them up.
-            rows = self._db.execute(f"{query}{source}").fetchall()
-            rows = [row for row in rows if row[0] in wanted]
-        else:
-            joined = source.removeprefix("cells")
-            source = f"json_each(?) AS wanted JOIN cells ON cells.spec = wanted.value{joined}"
-            rows = self._db.execute(f"{query}{source}", [json.dumps(sorted(wanted))]).fetchall()
-        by_column = list(zip(*rows, strict=True)) or [()] * len(places)
-        if len(places) > len(columns) and None in by_column.pop():
-            raise KeyError("details")
-        found = {
-            name: self._checked(name, by_column[place], by_column[0])
-            for place, name in enumerate(columns)
-        }
-        if CORRECT in found and "gold" in found:
-            check_answers(found[CORRECT], found["gold"])
-        return found
-
-    def _checked(self, name: str, values: Sequence, specs: Sequence[str]) -> Sequence:
-        """What stands in a column, as it is given to readers."""
-        if "." in name:
-            values = tuple(each and each[0] for each in parsed(name, values))
-            lacking = [spec for spec, value in zip(specs, values, strict=True) if value is None]
-            if lacking:
-                self._check_lacking(name, lacking)
-        elif name in JSON:
-            return parsed(name, values)
-        elif name in SHARED:
-            return self._shared(name, values)
-        check_column(name, values)
-        return values
-
-    def _check_lacking(self, name: str, specs: list[str]) -> None:
-        """A part that is not there must be of a whole that may be without it."""
-        column = name.partition(".")[0]
-        whole = self._db.execute(
-            f"SELECT {_place(column)} FROM json_each(?) AS wanted "  # noqa: S608
-            f"JOIN cells ON cells.spec = wanted.value WHERE {column} IS NOT NULL",
-            [json.dumps(specs)],
-        )
-        parsed(column, [text for (text,) in whole.fetchall()])
-
-    def _damage(
-        self, columns: Sequence[str], specs: set[str] | None, error: Exception
-    ) -> StoreError:
-        """The first damage in some columns, in one sentence."""
-        found = next(damage.rows(self._db, ["spec", *columns], specs), None)
-        if found is not None:
-            what = f"cell {found.spec[:12]} has a damaged {found.column}: {found.why}"
-        elif "details" in str(error):
-            what = "a cell has lost its details"
-        elif str(error) == CORRECT:
-            what = "the right answers of a cell are not of its labels"
-        else:
-            what = "what is kept of a cell is damaged"
-        return self._damaged(what)
-
-    def _damaged(self, what: str) -> StoreError:
-        return StoreError(
-            f"store {self.path} is damaged: {what}; 'attn-nlp doctor --store {self.path}' lists "
-            "all damage."
-        )
+        return self._reading.records(specs, columns)
 
     def finish(
         self, spec: str, record: Mapping[str, object], *, replaces: str | None = None
@@ -315,7 +226,7 @@ class Store:
                 if isinstance(error, sqlite3.Error) and not about_values(error):
                     raise
                 columns = ["wall_seconds", "compile_seconds", "peak_bytes", "settings"]
-                raise self._damage(columns, None, error) from error
+                raise self._reading.damage(columns, None, error) from error
         return {
             program: (max(pace, 0.0), peak) for program, pace, peak, _ in rows if pace is not None
         }
@@ -333,19 +244,6 @@ class Store:
         self._db.execute("INSERT OR IGNORE INTO shared (value) VALUES (?)", [text])
         found = self._db.execute("SELECT id FROM shared WHERE value = ?", [text])
         return found.fetchone()[0]
-
-    def _shared(self, name: str, places: Sequence[int | None]) -> tuple:
-        """The values at the places of shared JSON."""
-        wanted = json.dumps(list(set(places) - {None}))
-        rows = self._db.execute(
-            "SELECT shared.id, shared.value FROM json_each(?) AS wanted"
-            " JOIN shared ON shared.id = wanted.value",
-            [wanted],
-        ).fetchall()
-        texts = [text for _, text in rows]
-        values = dict(zip([place for place, _ in rows], parsed(name, texts), strict=True))
-        values[None] = None
-        return tuple(values[place] for place in places)
 
     # Claims
 
@@ -379,7 +277,7 @@ class Store:
             try:
                 return self._claims.living()
             except (TypeError, ValueError, OverflowError) as error:
-                raise self._damaged("a claim is not what a run writes") from error
+                raise damaged(self.path, "a claim is not what a run writes") from error
 
     # Experiments
 
@@ -408,7 +306,7 @@ class Store:
         try:
             return damage.experiment(name, text)
         except damage.Misfit as error:
-            raise self._damaged(f"experiment {name!r}: {error}") from error
+            raise damaged(self.path, f"experiment {name!r}: {error}") from error
 
     def settled(self, resolved: Resolved) -> Resolved:
         """A tuned experiment with the values that the trials stored here have chosen so far."""
@@ -421,21 +319,8 @@ class Store:
             found = self._db.execute("SELECT name, saved_at FROM experiments ORDER BY name")
             names = found.fetchall()
         if not all(isinstance(each, str) for row in names for each in row):
-            raise self._damaged("an experiment has a name or a date that is no text")
+            raise damaged(self.path, "an experiment has a name or a date that is no text")
         return names
-
-
-def _place(name: str) -> str:
-    """Where a column stands, or a part of one, as SQLite is asked for it."""
-    column, _, part = name.partition(".")
-    assert column == CORRECT or column in COLUMNS, name
-    place = f"{'details' if column in LARGE else 'cells'}.{column}"
-    if part:
-        assert column in JSON, name
-        assert part.isidentifier(), name
-        # Asked for twice, it comes as the text of a list: as it was written, to the last digit.
-        return f"json_extract({place}, '$.{part}', '$.{part}')"
-    return place
 
 
 def _check_same_data(before: Mapping, given: Mapping) -> None:

@@ -139,7 +139,7 @@ DATASETS = (
     _rows("d.csv", GOOD.encode("utf-16-le"), "UTF-16", "looks like UTF-16"),
     _rows("d.jsonl", '{"text": "a", "x": ' + "[" * 9999, "deep JSON", "nested more than 200 deep"),
     _rows("d.jsonl", '{"text": "a", "label": 1, "label": 2}', "a key twice", "'label' twice"),
-    _rows("d\udcff.csv", GOOD, "a name that is not UTF-8", "rename the file"),
+    _rows("d\udcff.csv", GOOD, "a name that is not UTF-8", "without control characters"),
     Bad("a named pipe", _run("--dataset", "d.csv"), "a named pipe", lambda f: mkfifo(f / "d.csv")),
     Bad("a device", _run("--dataset", "/dev/zero"), "a device"),
     _rows("d.csv", "text,label\na,x\nb,x\nc,y\n", "too few of a class", "leave nothing for"),

@@ -87,8 +87,8 @@ SLIPS = (
     Slip(
         "claims_of_the_living_repaired",
         HEALTH,
-        "not elsewhere(place) and not runs_here(pid, started)",
-        "not elsewhere(place) and runs_here(pid, started)",
+        "not elsewhere(boot) and not runs_here(pid, started)",
+        "not elsewhere(boot) and runs_here(pid, started)",
         MACHINE,
         "The doctor gives up the claims of runs that go on.",
     ),

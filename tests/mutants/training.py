@@ -334,8 +334,8 @@ SLIPS = (
     Slip(
         "largest_among_equals",
         FLOORS,
-        "if accuracy > best:",
-        "if accuracy >= best:",
+        "if accuracy > most:",
+        "if accuracy >= most:",
         "tests/test_floors.py::test_of_strengths_equally_right_the_smallest_is_taken",
         "Of penalties equally right on validation the weakest is taken.",
     ),

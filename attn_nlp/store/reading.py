@@ -1,0 +1,147 @@
+"""Reading records: their columns by spec, every value checked on the way out.
+
+A store may come from elsewhere, or from a disk that failed. What does not fit is never handed on:
+the first damage is one sentence, and `doctor` lists all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from attn_nlp.store import damage
+from attn_nlp.store.damage import check_answers, check_column, parsed
+from attn_nlp.store.file import StoreError, about_values, one_sentence
+from attn_nlp.store.records import Records
+from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED
+
+
+def damaged(path: Path, what: str) -> StoreError:
+    """Return the error for a store that holds what it must not."""
+    return StoreError(
+        f"store {path} is damaged: {what}; 'attn-nlp doctor --store {path}' lists all damage."
+    )
+
+
+class Reading:
+    """The records in an open file."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._db = connection
+
+    def records(self, specs: Iterable[str] | None, columns: Sequence[str]) -> Records:
+        """Return the records by spec; see `Store.records`."""
+        columns = list(dict.fromkeys(["spec", *columns]))
+        wanted = None if specs is None else set(specs)
+        with one_sentence(self._path):
+            try:
+                return Records(self._read(columns, wanted))
+            except sqlite3.Error as error:
+                if not about_values(error):
+                    raise
+                found = error
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+                found = error
+            raise self.damage(columns, wanted, found) from found
+
+    def _read(self, columns: list[str], wanted: set[str] | None) -> dict[str, Sequence]:
+        """Columns of equal length, their values checked.
+
+        Raises:
+          sqlite3.Error, ValueError, TypeError, KeyError, OverflowError, RecursionError: a value is
+            not what it must be, or the file cannot be read.
+        """
+        places = [_column(name) for name in columns]
+        source = "cells"
+        if {name.partition(".")[0] for name in columns} & set(LARGE):
+            places.append("details.spec")
+            source += " LEFT JOIN details ON details.spec = cells.spec"
+        query = f"SELECT {', '.join(places)} FROM "  # noqa: S608
+        if wanted is None:
+            rows = self._db.execute(f"{query}{source} ORDER BY finished_at").fetchall()
+        elif len(wanted) > self._db.execute("SELECT count(*) FROM cells").fetchone()[0] / 2:
+            # Reading all is faster than looking most of them up.
+            rows = self._db.execute(f"{query}{source}").fetchall()
+            rows = [row for row in rows if row[0] in wanted]
+        else:
+            joined = source.removeprefix("cells")
+            source = f"json_each(?) AS wanted JOIN cells ON cells.spec = wanted.value{joined}"
+            rows = self._db.execute(f"{query}{source}", [json.dumps(sorted(wanted))]).fetchall()
+        by_column = list(zip(*rows, strict=True)) or [()] * len(places)
+        if len(places) > len(columns) and None in by_column.pop():
+            raise KeyError("details")
+        found = {
+            name: self._checked(name, by_column[place], by_column[0])
+            for place, name in enumerate(columns)
+        }
+        if CORRECT in found and "gold" in found:
+            check_answers(found[CORRECT], found["gold"])
+        return found
+
+    def _checked(self, name: str, values: Sequence, specs: Sequence[str]) -> Sequence:
+        """What stands in a column, as it is given to readers."""
+        if "." in name:
+            values = tuple(each and each[0] for each in parsed(name, values))
+            lacking = [spec for spec, value in zip(specs, values, strict=True) if value is None]
+            if lacking:
+                self._check_lacking(name, lacking)
+        elif name in JSON:
+            return parsed(name, values)
+        elif name in SHARED:
+            return self._shared(name, values)
+        check_column(name, values)
+        return values
+
+    def _check_lacking(self, name: str, specs: list[str]) -> None:
+        """A part that is not there must be of a whole that may be without it."""
+        column = name.partition(".")[0]
+        whole = self._db.execute(
+            f"SELECT {_column(column)} FROM json_each(?) AS wanted "  # noqa: S608
+            f"JOIN cells ON cells.spec = wanted.value WHERE {column} IS NOT NULL",
+            [json.dumps(specs)],
+        )
+        parsed(column, [text for (text,) in whole.fetchall()])
+
+    def damage(
+        self, columns: Sequence[str], specs: set[str] | None, error: Exception
+    ) -> StoreError:
+        """The first damage in some columns, in one sentence."""
+        found = next(damage.rows(self._db, ["spec", *columns], specs), None)
+        if found is not None:
+            what = f"cell {found.spec[:12]} has a damaged {found.column}: {found.why}"
+        elif "details" in str(error):
+            what = "a cell has lost its details"
+        elif str(error) == CORRECT:
+            what = "the right answers of a cell are not of its labels"
+        else:
+            what = "what is kept of a cell is damaged"
+        return damaged(self._path, what)
+
+    def _shared(self, name: str, places: Sequence[int | None]) -> tuple:
+        """The values at the places of shared JSON."""
+        wanted = json.dumps(list(set(places) - {None}))
+        rows = self._db.execute(
+            "SELECT shared.id, shared.value FROM json_each(?) AS wanted"
+            " JOIN shared ON shared.id = wanted.value",
+            [wanted],
+        ).fetchall()
+        texts = [text for _, text in rows]
+        values = dict(zip([place for place, _ in rows], parsed(name, texts), strict=True))
+        values[None] = None
+        return tuple(values[place] for place in places)
+
+
+def _column(name: str) -> str:
+    """Where a column stands, or a part of one, as SQLite is asked for it."""
+    column, _, part = name.partition(".")
+    assert column == CORRECT or column in COLUMNS, name
+    place = f"{'details' if column in LARGE else 'cells'}.{column}"
+    if part:
+        assert column in JSON, name
+        assert part.isidentifier(), name
+        # Asked for twice, it comes as the text of a list: as it was written, to the last digit.
+        return f"json_extract({place}, '$.{part}', '$.{part}')"
+    return place
