@@ -102,7 +102,7 @@ COMMANDS = (
     Bad("neither file nor name", ("table",), "give either"),
     Bad("both file and name", ("table", FILE, "--name", "fake"), "give either"),
     Bad("an unknown name", ("table", "--name", "fkae"), "fkae"),
-    Bad("a store that is a folder", ("status", "--store", "."), "directory"),
+    Bad("a store that is a folder", ("status", "--store", "."), "folder"),
     Bad("an unknown slot", ("parts", "normalizer"), "Did you mean 'normaliser'?"),
     Bad("an unknown dataset to show", ("datasets", "trec"), "Did you mean"),
     Bad("both ways to train", ("run", FILE, "--in-process", "--workers", "2"), "leave out"),

@@ -50,7 +50,7 @@ def under_a_file(folder):
         ("a" * 257, "has 257 bytes; choose one of at most 243"),
         ("\u8bc4" * 82, "has 246 bytes; choose one of at most 243"),
         ("/".join(["a" * 99] * 6), "bytes; choose one of at most 504"),
-        (".", "is a directory"),
+        (".", "it is a folder"),
         ("/", "it is a folder"),
         ("/dev/null", "it is no regular file"),
         (pipe, "it is no regular file"),
