@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -27,6 +28,7 @@ from attn_nlp.store.schema import APPLICATION, VERSION, create, foreign, upgrade
 from attn_nlp.wording import warn
 
 MAPPED_BYTES = 1 << 30
+ROOM_BYTES = 1 << 16
 
 
 class StoreError(Exception):
@@ -150,12 +152,22 @@ def one_sentence(path: Path) -> Iterator[None]:
         kind = _kind(error)
         if kind == "BUSY" and not _can_lock(path.parent):
             kind = "NOLCK"
+        elif kind == "IOERR" and _is_full(path.parent):
+            kind = "FULL"
         sentence = _SENTENCES.get(kind, f"cannot be used: {error}")
         raise StoreError(f"store {path} {sentence}.") from error
     except (json.JSONDecodeError, RecursionError) as error:
         raise StoreError(f"store {path} {_SENTENCES['CORRUPT']}.") from error
     except OSError as error:
         raise StoreError(f"store {path} cannot be written: {error.strerror}.") from error
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk has no room for a page and its log, which SQLite may call an error of it."""
+    try:
+        return shutil.disk_usage(folder).free < ROOM_BYTES
+    except OSError:
+        return False
 
 
 def _can_lock(folder: Path) -> bool:

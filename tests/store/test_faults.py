@@ -108,6 +108,17 @@ def test_a_full_disk_loses_nothing(path):
         assert store.finish("b" * 64, record())
 
 
+def test_a_full_disk_that_sqlite_calls_an_error_is_called_full(path, monkeypatch):
+    from attn_nlp.store import file
+
+    error = _error("SQLITE_IOERR_SHMSIZE")
+    for room, says in ((0, "the disk is full"), (10**9, "the disk reports an error")):
+        usage = type("Usage", (), {"free": room})
+        monkeypatch.setattr(file.shutil, "disk_usage", lambda folder, usage=usage: usage)
+        with pytest.raises(StoreError, match=says), file.one_sentence(path):
+            raise error
+
+
 def test_a_read_only_medium_can_be_read(path, monkeypatch):
     """Where SQLite cannot make its side files, an idle store opens; one with pending changes does
     not. Permissions do not bind the superuser, so the refusal is simulated."""

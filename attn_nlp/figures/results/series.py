@@ -180,7 +180,8 @@ def _by_step(place: Place, records: Mapping[str, dict], key: str) -> dict[int, l
     for cell in place.cells.values():
         record = records.get(cell["spec"])
         if record is not None and record["status"] == "done" and record.get("history"):
-            histories.append({e["step"]: e[key] for e in record["history"] if _number(e.get(key))})
+            looks = [e for e in record["history"] if _number(e.get(key)) and _number(e.get("step"))]
+            histories.append({e["step"]: e[key] for e in looks})
     if not histories:
         return {}
     steps = sorted(set.intersection(*map(set, histories)))
