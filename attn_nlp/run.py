@@ -28,6 +28,7 @@ from attn_nlp.engines.interrupt import Interrupt
 from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.engines.local import LocalEngine
 from attn_nlp.engines.progress import Progress
+from attn_nlp.engines.work import failure
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import is_floor, key_of
 from attn_nlp.faults import point
@@ -43,7 +44,8 @@ from attn_nlp.plan import (
     to_do,
     wanted,
 )
-from attn_nlp.result import fit_to_store
+from attn_nlp.result import check_against, fit_to_store
+from attn_nlp.shapes import Misfit
 from attn_nlp.store import FINAL, Store, StoreError
 from attn_nlp.train.checkpoint import interval
 
@@ -284,7 +286,7 @@ class _Driver:
     def _done(self, job: Job, result: Mapping) -> None:
         data = self._data[job.spec]
         tokenizer_hash = self._tokenizer_hash(job.spec)
-        found = fit_to_store(result)
+        found = self._fitting(fit_to_store(result), data)
         record = {
             **found,
             "provenance": result.get("provenance"),
@@ -304,6 +306,15 @@ class _Driver:
         shutil.rmtree(self._keep(job.spec), ignore_errors=True)
         with contextlib.suppress(OSError):  # other cells may have theirs there
             self._keep(job.spec).parent.rmdir()
+
+    def _fitting(self, found: dict, data: Prepared) -> dict:
+        """The result, or a failure if it is not of these labels; a worker's may have changed."""
+        try:
+            if found["status"] == "done" and found.get("test"):
+                check_against(found, len(data.class_names), data.labels_of("test").tolist())
+        except Misfit as error:
+            return fit_to_store(failure(f"the result does not fit the test split: {error}."))
+        return found
 
     def _keep(self, spec: str) -> Path:
         """The folder for checkpoints of a cell, beside the store."""

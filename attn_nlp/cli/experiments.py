@@ -43,7 +43,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
       attn-nlp plan experiments/scaling.py --json
     """
     from attn_nlp.engines.environment import cache_folder, usable
-    from attn_nlp.plan import cells_ahead, check_data, check_parts
+    from attn_nlp.plan import cells_ahead, check_data, check_parts, wanted
     from attn_nlp.plan import plan as planned
     from attn_nlp.store import Store
     from attn_nlp.tables.stars import stars
@@ -53,6 +53,8 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     with Store.read(store_path) as store:
         for each in check_parts(cells_ahead(resolved, store, retry_failed)):
             wording.warn(f"warning: {each}")
+        cells = wanted(store.settled(resolved))
+        _say_changed(cells, store.records(cells, ["data"]))
         found = planned(
             resolved,
             store,
@@ -247,7 +249,8 @@ def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
     from attn_nlp.plan import labels, wanted
 
     cells, label = wanted(resolved), labels(resolved)
-    records = store.records(cells, ["status", "reason"])
+    records = store.records(cells, ["status", "reason", "data"])
+    _say_changed(cells, records)
     counts = Counter(record["status"] for record in records.values())
     running = len(store.running() & cells.keys() - records.keys())
     bad = [spec for spec in cells if spec in records and records[spec]["status"] in _BAD]
@@ -268,6 +271,15 @@ def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
             for spec in bad
         ],
     }
+
+
+def _say_changed(cells: Mapping[str, Mapping], records: Mapping[str, Mapping]) -> None:
+    """On standard error: which local datasets are not what stored cells were trained on."""
+    from attn_nlp.source_bytes import changed
+
+    named = ((str(cells[spec]["dataset"]), each["data"]) for spec, each in records.items())
+    for sentence in changed(named):
+        wording.warn(sentence)
 
 
 def _say_bad(resolved: Resolved, store: Store, summary: Summary, file: Path) -> None:

@@ -48,6 +48,7 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp.engines.environment import cache_folder
     from attn_nlp.outputs import descriptor, replace
     from attn_nlp.plan import wanted
+    from attn_nlp.source_bytes import changed
     from attn_nlp.store import Store
 
     options.check_source(file, name, overrides)
@@ -56,7 +57,10 @@ def report(file, name, overrides, store_path, out) -> None:
         check_report(out, store_path, resolved)
         if not store_path.exists():
             wording.warn(f"there is no store {store_path} yet.")
-        records = store.records(wanted(resolved), reports.COLUMNS)
+        cells = wanted(resolved)
+        records = store.records(cells, reports.COLUMNS)
+    for sentence in changed((str(cells[s]["dataset"]), r.get("data")) for s, r in records.items()):
+        wording.warn(sentence)
     shown = file or Path(f"{name}.py")
     options_given = _words(overrides)
     made = reports.report(

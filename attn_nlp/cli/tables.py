@@ -144,6 +144,7 @@ def write(
     from attn_nlp.mistakes import Mistake
     from attn_nlp.outputs import replace
     from attn_nlp.plan import wanted
+    from attn_nlp.source_bytes import changed
     from attn_nlp.tables.formats import render
     from attn_nlp.tables.quantities import quantity
 
@@ -153,7 +154,11 @@ def write(
     columns = view.columns
     if view.columns is _SCORES:
         columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
-    records = store.records(wanted(resolved), columns)
+    cells = wanted(resolved)
+    records = store.records(cells, columns)
+    named = ((str(cells[spec]["dataset"]), each.get("data")) for spec, each in records.items())
+    for sentence in changed(named):
+        wording.warn(sentence)
     grids = [grid for each in resolved.tables for grid in view.make(each, resolved, records)]
     if not grids:
         raise Mistake("nothing of this experiment has run yet, so that its classes are not known.")

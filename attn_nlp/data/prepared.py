@@ -170,6 +170,12 @@ def read_kept(path: Path) -> dict[str, Any]:
     return kept
 
 
+def _fixed(array: np.ndarray) -> np.ndarray:
+    """The array for reading only: the cells of a worker share it, and a model may try to write."""
+    array.flags.writeable = False
+    return array
+
+
 def open_prepared(path: Path) -> Prepared:
     """The prepared dataset in a folder that `prepare` has written.
 
@@ -192,11 +198,11 @@ def open_prepared(path: Path) -> Prepared:
                 class_names=tuple(kept["class_names"]),
                 vocabulary=kept["vocabulary"],
                 edges=tuple(kept["edges"]),
-                ids=arrays["ids"],
-                lengths=arrays["lengths"],
-                labels=arrays["labels"],
+                ids=_fixed(arrays["ids"]),
+                lengths=_fixed(arrays["lengths"]),
+                labels=_fixed(arrays["labels"]),
                 splits={split: tuple(rows) for split, rows in kept["splits"].items()},
-                deciding=arrays.get("deciding"),
+                deciding=_fixed(arrays["deciding"]) if "deciding" in arrays else None,
                 facts=kept["facts"],
             )
     except MemoryError:

@@ -115,6 +115,11 @@ class Table:
             object.__setattr__(self, "over", (self.over,))
         where = f"table {self.title!r}"
         checks.check_fields(self, where, _TABLE)
+        if self.margin is not None and self.margin >= 1 and not self.value.endswith(".loss"):
+            raise Mistake(
+                f"{where}: margin is {self.margin:g}; {self.value} is a share, so give a share: "
+                "0.02 is 2 points."
+            )
         if isinstance(self.rows, str):
             return
         if self.baseline is not None:

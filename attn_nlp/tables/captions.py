@@ -40,10 +40,32 @@ def caption(
         *_carve(table, facts),
         *fold_notes(grid, table, layout, records),
         *data_notes(facts),
+        *_repeats(grid, layout, records),
         *unfinished(grid),
         *_environments(layout, records),
     ]
     return tuple(notes)
+
+
+def _repeats(grid: Grid, layout: Layout, records: Records) -> list[str]:
+    """Name the rows whose runs mostly gave the same answers, as where a seed decides nothing."""
+    said = []
+    for number, row in enumerate(grid.rows):
+        for place, column in enumerate(layout.columns):
+            specs = layout.place(number, column).specs if row.kind != FLOOR else ()
+            answers = [each for each in records.column("correct", specs) if each is not None]
+            if len(answers) > 1 and len(set(answers)) <= len(answers) / 2:
+                name = grid.name_of(grid.columns[place])
+                said.append(
+                    f"{row.label!r}{f' ({name})' if name else ''} {len(set(answers))} of "
+                    f"{len(answers)}"
+                )
+    if not said:
+        return []
+    return [
+        f"Runs that differ in which test sentences they answer right: {', '.join(said)}. Runs that "
+        "repeat one another are no replicates: intervals and verdicts of such rows claim too much."
+    ]
 
 
 def _selection(table: Mapping) -> list[str]:

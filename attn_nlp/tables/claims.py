@@ -52,6 +52,12 @@ def _uncertainty(grid: Grid, table: Mapping) -> str:
     return (
         f"± is half of a 95% t interval over {replicates(table['over'], most)}{fewer}; it holds "
         "for each number by itself, not for all at once."
+        + (
+            ""
+            if "seed" in table["over"]
+            else " Each is of one seed, so that other initial weights, batches and dropout may "
+            "give another table."
+        )
     )
 
 

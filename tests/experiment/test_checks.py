@@ -208,6 +208,11 @@ def test_a_note_may_run_over_lines():
 
 def test_a_copy_with_other_fields_is_checked_too():
     table, tuned = Table("T", "heads"), made(tuning="Tuning()")
+    with pytest.raises(
+        Mistake, match=r"margin is 2; test.accuracy is a share, so give a share: 0.02 is 2 points"
+    ):
+        dataclasses.replace(table, margin=2)
+    assert dataclasses.replace(table, margin=2, value="test.loss").margin == 2
     with pytest.raises(Mistake, match="margin is -1"):
         dataclasses.replace(table, margin=-1)
     with pytest.raises(Mistake, match="tables is Table"):

@@ -1,5 +1,6 @@
 """Tables against pencil and paper; see `example.py` for the numbers."""
 
+import dataclasses
 import itertools
 import math
 
@@ -404,3 +405,25 @@ def test_other_metrics_are_tabled_like_accuracy(metric):
     worse, better = Verdict.WORSE, Verdict.BETTER
     assert found.comparison.verdict is (better if metric == "ece" else worse)
     assert found.comparison.margin == (0.01 if metric == "f1" else None)
+
+
+def test_runs_that_repeat_one_another_are_named():
+    plain, planned, records = example()
+    for seed in range(7):
+        records[f"sst2/none/1/{seed}"] |= {"correct": bytes([1, seed % 2])}
+        records[f"sst2/inv_dim/1/{seed}"] |= {"correct": bytes([1, seed])}
+    (note,) = [each for each in build(plain, planned, records).notes if "no replicates" in each]
+    assert note.startswith(
+        "Runs that differ in which test sentences they answer right: 'unscaled' (SST-2) 2 of 7."
+    )
+
+
+def test_replicates_of_one_seed_are_said_to_be():
+    plain, planned, records = example(over=["width", "batch_size"], columns=["dataset", "seed"])
+    for each in [*planned.cells]:  # twice as wide, with the same numbers
+        wide = {"spec": f"{each['spec']}/wide", "settings": {**each["settings"], "width": 128}}
+        records |= {wide["spec"]: records[each["spec"]]} if each["spec"] in records else {}
+        planned = dataclasses.replace(planned, cells=(*planned.cells, wide))
+    note = build(plain, planned, records).notes[0]
+    assert note.endswith("Each is of one seed, so that other initial weights, batches and dropout "
+                         "may give another table.")  # fmt: skip
