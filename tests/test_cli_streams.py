@@ -115,7 +115,7 @@ def on_a_terminal(folder, env, *arguments):
     return found.decode()
 
 
-def test_data_on_a_terminal_is_cleaned_and_exact_in_a_file(shell, tmp_path, cache):
+def test_data_on_a_terminal_is_cleaned_and_exact_in_a_file(shell, tmp_path, cache, catalogue):
     """In the file of data a label is what it is."""
     resolved = resolve_file(tmp_path / "fake.py")
     resolved.tables[0]["rows"][0]["label"] = ESCAPE  # as only a store from elsewhere has it

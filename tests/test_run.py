@@ -211,8 +211,10 @@ def test_a_system_that_lets_no_file_grow_costs_no_finished_cell(
 def test_an_experiment_file_is_a_command_of_its_own(folder, attn_nlp, monkeypatch, uninterrupted):
     """Its parts are then registered twice: by the script and by the run that loads it."""
     monkeypatch.setattr(sys, "argv", ["fake.py", "--seeds", "1"])
+    before = dict(sys.modules)
     with pytest.raises(SystemExit) as ended:
         runpy.run_path("fake.py", run_name="__main__")
+    sys.modules |= before  # a script's own modules are loaded anew, and these tests count as such
     assert ended.value.code == 0
     assert sorted(trained(folder)) == ["1,0", "2,0", "4,0"]
     again = attn_nlp("run", "fake.py")

@@ -163,7 +163,7 @@ def write(
     if not grids:
         raise Mistake("nothing of this experiment has run yet, so that its classes are not known.")
     terminal = out is None and sys.stdout.isatty()
-    colour = terminal and "NO_COLOR" not in os.environ
+    colour = terminal and chosen == DEFAULT_FORMAT and "NO_COLOR" not in os.environ
     text = render(
         grids,
         chosen,
