@@ -33,7 +33,7 @@ def write_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
     import pyarrow.parquet as parquet
 
     table = arrow.table({name: arrow.array(c, arrow.string()) for name, c in columns.items()})
-    with replacing(path) as unfinished, unfinished.open("wb") as opened:
+    with replacing(path) as unfinished, arrow.OSFile(str(unfinished), "wb") as opened:
         parquet.write_table(table, opened)  # a path would be taken for an address
 
 
@@ -58,7 +58,7 @@ def read_columns(path: Path) -> dict[str, list[str]] | None:
 
     try:
         check_unpacked([path])
-        with path.open("rb") as opened:
+        with arrow.OSFile(str(path)) as opened:  # see `parquet_rows`
             return parquet.read_table(opened).to_pydict()
     except (Mistake, arrow.ArrowException, OSError, ValueError):
         return None

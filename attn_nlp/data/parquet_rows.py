@@ -30,7 +30,11 @@ def read_parquet(file: Path, wanted: Wanted) -> Labeled:
     import pyarrow.parquet as parquet
 
     name = shown(file.name)
-    with file.open("rb") as opened:
+    with file.open("rb"):
+        pass  # what the system has against it, in the system's words
+    # A file of Arrow's own: one of Python's would be let go by a thread of Arrow's, which ends the
+    # process where Python ends first.
+    with arrow.OSFile(str(file)) as opened:
         try:
             table = parquet.ParquetFile(opened)
             schema = table.schema_arrow
