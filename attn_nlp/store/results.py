@@ -323,6 +323,19 @@ class Store:
         return names
 
 
+def check_repeats(before: Mapping, given: Mapping) -> None:
+    """Refuse a record of a stored cell that is of other data or another result.
+
+    Args:
+      before, given: "spec", "provenance", the fingerprints and the columns of `RESULT`.
+
+    Raises:
+      StoreError: what they contradict each other in.
+    """
+    _check_same_data(before, given)
+    _check_same(before, given)
+
+
 def _check_same_data(before: Mapping, given: Mapping) -> None:
     for name in ("fingerprint", "tokenizer_hash"):
         if given[name] != before[name]:
