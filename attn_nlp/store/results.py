@@ -273,9 +273,13 @@ class Store:
 
     def running(self) -> set[str]:
         """The cells that a living process has claimed."""
+        return set(self.holders())
+
+    def holders(self) -> dict[str, str]:
+        """The cells that a living process has claimed, and which one, in words."""
         with one_sentence(self.path):
             try:
-                return self._claims.living()
+                return self._claims.holders()
             except (TypeError, ValueError, OverflowError) as error:
                 raise damaged(self.path, "a claim is not what a run writes") from error
 

@@ -73,7 +73,9 @@ def foreign_setting(record: Mapping, settings: Mapping) -> str:
         return ""  # of a version that kept none
     # A spec leaves out what a model that reads only texts does not use.
     paths = {*kept, *settings} if record["tokenizer_hash"] else FLOOR_PATHS
-    return next((path for path in sorted(paths) if _value(kept, path) != _value(settings, path)), "")
+    return next(
+        (path for path in sorted(paths) if _value(kept, path) != _value(settings, path)), ""
+    )
 
 
 def _value(settings: Mapping, path: str) -> object:
