@@ -331,11 +331,9 @@ def test_a_pace_that_is_no_number_is_named(changed):
 @pytest.mark.parametrize("column", ["test", "test.accuracy"])
 @pytest.mark.parametrize("forged", [scores("accuracy", "0.99")[1], cells(CORRECT, "x'C0'")[1]])
 def test_an_accuracy_that_is_not_that_of_the_right_answers_is_refused(changed, column, forged):
-    with Store.read(changed(forged)) as store:
-        with pytest.raises(
-            StoreError, match=r"is damaged: cell \w{12} has the test\.accuracy"
-        ) as e:
-            store.records(None, ["status", CORRECT, "gold", column])
+    says = r"is damaged: cell \w{12} has the test\.accuracy"
+    with Store.read(changed(forged)) as store, pytest.raises(StoreError, match=says) as e:
+        store.records(None, ["status", CORRECT, "gold", column])
     right, accuracy = (2, 0.5) if CORRECT in forged else (1, 0.99)
     assert f"has the test.accuracy {accuracy} and {right} right answers of 2;" in str(e.value)
 
