@@ -195,13 +195,16 @@ def disagreement(result: Mapping, labels: Sequence[int] | None) -> Misfit | None
     if test is not None and accuracy is None and result.get("status") == "done":
         return Misfit("test.accuracy", None, "a number from 0 to 1 where a cell is done")
     for where, right, size in counted:
-        if accuracy is None or not size:
-            continue
-        if abs(accuracy - right / size) > min(SLACK, 0.5 / size):
+        if accuracy is not None and not is_share(accuracy, right, size):
             return Misfit(
                 "test.accuracy", accuracy, f"{right / size:.6g}, {right} of {size} by {where}"
             )
     return None
+
+
+def is_share(accuracy: float, right: int, size: int) -> bool:
+    """Whether an accuracy is that of so many right answers; any is of no sentences."""
+    return not size or abs(accuracy - right / size) <= min(SLACK, 0.5 / size)
 
 
 def scrubbed(letters: object) -> str | None:

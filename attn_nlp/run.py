@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from attn_nlp.data import DataSettings, Prepared
 
 _WAIT_SECONDS = 1.0
+_SAY_AFTER = 3.0  # seconds, after which a person may wonder
 
 
 @dataclass(frozen=True)
@@ -254,18 +255,23 @@ class _Driver:
 
     def work(self, jobs: list[Job], engine, interrupt: Interrupt, progress: Progress) -> None:
         """Hand the jobs to the engine; wait for those that another run has claimed."""
+        said = False
         while jobs:
             self._refused = []
             engine.run(jobs, self._take, self._done, interrupt, progress)
-            waiting = self._refused
+            waiting, began = self._refused, time.monotonic()
             while waiting:
                 interrupt.check()
                 finished = self.store.records((job.spec for job in waiting), ["finished_at"])
                 ours = [job for job in waiting if not self._is_new(job.spec, finished)]
                 progress.elsewhere(len(waiting) - len(ours))
                 waiting = ours
-                if not {job.spec for job in waiting} <= self.store.running():
+                holders = self.store.holders()
+                if not {job.spec for job in waiting} <= holders.keys():
                     break  # another run has given some up
+                if waiting and not said and time.monotonic() - began >= _SAY_AFTER:
+                    progress.say(_waits_for(holders[job.spec] for job in waiting))
+                    said = True
                 progress.tick()
                 time.sleep(_WAIT_SECONDS)
             jobs = waiting
@@ -373,6 +379,21 @@ class _Driver:
                     f"{self.store.path} was filled: their fingerprint was {then} and is {now}; "
                     "restore the data or choose another --store."
                 )
+
+
+def _waits_for(holders: Iterable[str]) -> str:
+    """What a run waits for, by who trains each cell.
+
+    Example:
+      >>> _waits_for(["process 7 of this machine"])
+      'waiting for 1 cell that process 7 of this machine is training'
+    """
+    counts = Counter(holders)
+    cells = [
+        f"1 cell that {holder}" if count == 1 else f"{count} cells that {holder}"
+        for holder, count in counts.items()
+    ]
+    return "waiting for " + ", and ".join(f"{each} is training" for each in cells)
 
 
 def _is_local(dataset: str) -> bool:

@@ -148,3 +148,12 @@ def test_nothing_heavy_is_imported(stores):
     )
     assert "attn_nlp.store.compare" in done.stderr.split()
     assert not set(done.stderr.split()) & set(HEAVY)
+
+
+def test_equal_scores_of_other_data_are_no_equal_cells(tmp_path, diff):
+    one = write(tmp_path / "a.sqlite", {"a" * 64: record(settings=settings(1))})
+    changed = record(settings=settings(1), fingerprint="changed", tokenizer_hash="changed")
+    other = write(tmp_path / "b.sqlite", {"a" * 64: changed})
+    status, out = diff(one, other)[:2]
+    assert status == 3
+    assert "other rows of data, other tokens of data" in out

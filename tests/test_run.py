@@ -7,6 +7,8 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -277,3 +279,25 @@ def test_an_unknown_dataset_is_refused_before_the_store_changes(here):
         with pytest.raises(Mistake, match="no such file"):
             run(resolve_file("fake.py", Overrides(datasets=["revews.csv"])), store)
         assert store.names() == []
+
+
+def test_a_run_says_once_whom_it_waits_for(folder, attn_nlp, monkeypatch):
+    resolved = resolve_file(folder / "fake.py", Overrides())
+    spec = resolved.cells[0]["spec"]
+    slept = []
+    with Store.open(folder / STORE) as other:
+        assert other.claim(spec)
+
+        def sleep(seconds):
+            slept.append(seconds)
+            if len(slept) == 3:
+                other.release()
+
+        clock = SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
+        monkeypatch.setattr("attn_nlp.run.time", clock)
+        monkeypatch.setattr("attn_nlp.run._SAY_AFTER", 0.0)
+        found = attn_nlp("run", "fake.py", "--in-process")
+    assert found.returncode == 0
+    says = f"waiting for 1 cell that process {os.getpid()} of this machine is training"
+    assert found.stderr.count(says) == 1
+    assert len(slept) == 3

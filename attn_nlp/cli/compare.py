@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DIFFER = 3
 _SHOWN = 20
+_DATA = {"fingerprint": "other rows of data", "tokenizer_hash": "other tokens of data"}
 _store = options.StorePath()
 
 
@@ -28,7 +29,8 @@ def diff(first, second, as_json) -> int:
     """Compare two stores cell by cell: results, and the environments they come from.
 
     Results of one CPU environment must agree to the last bit, those of two, or of an accelerator,
-    to a tolerance, since rounding differs. Ends with 0 where both hold the same cells with the same
+    to a tolerance, since rounding differs. A cell of other data is another result, whatever its
+    scores. Ends with 0 where both hold the same cells with the same
     results in that sense, with 3 where they differ; another environment alone is said and is no
     difference. Neither store is changed.
 
@@ -90,6 +92,8 @@ def _row(pair: Pair, label: Callable[[Mapping], str]) -> list[object]:
     what = ", ".join(pair.differ)
     if "status" in pair.differ:
         what = what.replace("status", "status ({} against {})".format(*pair.status), 1)
+    for name, words in _DATA.items():
+        what = what.replace(name, words, 1)
     largest = ""
     if pair.metric is not None:
         amount = "in one only" if pair.largest is None else f"{pair.largest:.3g}"

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from attn_nlp.tables import Grid
 
 SHOWN = (
-    *("status", "reason", "validation", "test", "data", "provenance"),
+    *("status", "reason", "validation", "test", "data", "provenance", "fingerprint"),
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
 )
 # What a table of scores reads, beside the split that its value is of.
-_SCORES = ("status", "reason", "data", "provenance", "parameters", "correct", "gold")
+_SCORES = (
+    *("status", "reason", "data", "provenance", "fingerprint"),
+    *("parameters", "correct", "gold"),
+)
 
 
 @click.command()

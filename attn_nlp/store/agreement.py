@@ -28,6 +28,19 @@ SCORES = ("accuracy", "loss")
 _SPLITS = ("validation", "test")
 
 
+DATA = ("fingerprint", "tokenizer_hash")
+
+
+def other_data(one: Mapping, other: Mapping) -> tuple[str, ...]:
+    """The columns of `DATA` in which two records of one cell differ.
+
+    What an earlier version did not keep is no difference.
+    """
+    return tuple(
+        name for name in DATA if one[name] != other[name] and None not in (one[name], other[name])
+    )
+
+
 def contradiction(one: Mapping, other: Mapping) -> str:
     """How two results of one cell contradict each other, as the end of a sentence; "" if not.
 

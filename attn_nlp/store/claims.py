@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Collection
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -64,10 +65,20 @@ class Claims:
         else:
             self._db.execute(f"{every} AND spec = ?", [self._owner, spec])
 
-    def living(self) -> set[str]:
-        """The cells that an owner who lives has claimed."""
-        rows = self._db.execute("SELECT spec, token, pid, started, boot, beat FROM claims")
-        return {spec for spec, *held in rows.fetchall() if self._lives(*held)}
+    def holders(self, but: Collection[int] = ()) -> dict[str, str]:
+        """Who claims each cell, in words, as far as that owner lives.
+
+        Args:
+          but: rows of the table that are left out.
+        """
+        rows = self._db.execute("SELECT rowid, spec, token, pid, started, boot, beat FROM claims")
+        return {
+            spec: "a process elsewhere"
+            if elsewhere(held[3])
+            else f"process {held[1]} of this machine"
+            for row, spec, *held in rows.fetchall()
+            if row not in but and self._lives(*held)
+        }
 
     def _lives(self, token: int, pid: int, started: str, place: str, beat: int) -> bool:
         if elsewhere(place):

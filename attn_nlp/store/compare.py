@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from attn_nlp.store.agreement import RESULT, contradiction, differing
+from attn_nlp.store.agreement import DATA, RESULT, contradiction, differing, other_data
 from attn_nlp.store.results import Store
 
 _AT_ONCE = 256  # cells in memory, with their predictions
@@ -26,14 +26,14 @@ class Pair:
       spec: the cell.
       settings: of the cell.
       status: in the first and in the second store.
-      differ: the columns of the result that are not equal.
+      differ: the columns of the result that are not equal, and of the data it was computed from.
       metric: the address of the metric that differs most; None where none does.
       largest: the absolute difference there; None as well where a store lacks the metric.
       predictions: sentences classified otherwise; None where a store has no predictions, or
         another number of them.
       environment: what of the provenance differs, with both values.
-      contradicts: whether the results differ by more than their environments explain, see
-        `agreement.contradiction`.
+      contradicts: whether the results are of different data, or differ by more than their
+        environments explain, see `agreement.contradiction`.
     """
 
     spec: str
@@ -103,7 +103,7 @@ def _settings(store: Store, specs: list[str]) -> dict[str, Mapping]:
 
 
 def _pairs(first: Store, second: Store, specs: list[str]) -> Iterator[Pair]:
-    columns = [*RESULT, "provenance", "settings"]
+    columns = [*RESULT, *DATA, "provenance", "settings"]
     for start in range(0, len(specs), _AT_ONCE):
         some = specs[start : start + _AT_ONCE]
         one, other = first.records(some, columns), second.records(some, columns)
@@ -114,17 +114,17 @@ def _pairs(first: Store, second: Store, specs: list[str]) -> Iterator[Pair]:
 
 def _pair(one: Mapping, other: Mapping) -> Pair:
     metric, largest = _largest(one, other)
-    differ = differing(one, other)
+    data, differ = other_data(one, other), differing(one, other)
     return Pair(
         spec=one["spec"],
         settings=one["settings"] or other["settings"] or {},
         status=(one["status"], other["status"]),
-        differ=differ,
+        differ=(*data, *differ),
         metric=metric,
         largest=largest,
         predictions=_moved(one["predictions"], other["predictions"]),
         environment=_environment(one["provenance"] or {}, other["provenance"] or {}),
-        contradicts=bool(differ and contradiction(one, other)),
+        contradicts=bool(data or (differ and contradiction(one, other))),
     )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from attn_nlp.experiment import Resolved
-from attn_nlp.result import FIELDS, SCORES, STATUSES
+from attn_nlp.result import FIELDS, SCORES, STATUSES, is_share
 from attn_nlp.shapes import (
     LARGEST_FLOAT,
     Check,
@@ -177,7 +178,7 @@ def parsed(name: str, texts: Sequence[str | None]) -> tuple:
     """
     distinct = list(dict.fromkeys(texts))
     # Parsed in one go, which is quicker; a number or a blob in the place of a text has no join.
-    values = json.loads("[" + ",".join("null" if each is None else each for each in distinct) + "]")
+    values = _loads("[" + ",".join("null" if each is None else each for each in distinct) + "]")
     if len(values) != len(distinct):
         raise ValueError("not one value for every text")
     if "." not in name:
@@ -196,6 +197,32 @@ def check_answers(answers: Sequence[bytes | None], gold: Sequence[list[int] | No
     for packed, labels in zip(answers, gold, strict=True):
         if packed is not None and len(packed) != -(-len(labels or ()) // 8):
             raise ValueError(CORRECT)
+
+
+class Apart(ValueError):
+    """A cell whose small columns contradict one another, in words."""
+
+
+def check_shares(
+    specs: Sequence[str],
+    accuracies: Sequence[float | None],
+    answers: Sequence[bytes | None],
+    gold: Sequence[list[int] | None],
+) -> None:
+    """Test accuracies are those of the right answers.
+
+    Raises:
+      Apart: the first one that is not.
+    """
+    for spec, accuracy, packed, labels in zip(specs, accuracies, answers, gold, strict=True):
+        if accuracy is None or packed is None or not labels:
+            continue
+        right = int.from_bytes(packed).bit_count()
+        if not is_share(accuracy, right, len(labels)):
+            raise Apart(
+                f"cell {spec[:12]} has the test.accuracy {accuracy:.6g} and {right} right answers "
+                f"of {len(labels)}"
+            )
 
 
 def experiment(name: str, kept: object) -> Resolved:
@@ -280,7 +307,21 @@ def loaded(value: Any) -> Any:
     """
     if not isinstance(value, str):
         raise TypeError(type(value))
-    return json.loads(value)
+    return _loads(value)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping of names that are given once: of two, SQLite and Python take different ones."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(
+            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
+        )
+        raise Misfit("a name given twice", twice, "one value for every name")
+    return found
+
+
+_loads = json.JSONDecoder(object_pairs_hook=_once).decode
 
 
 def named(spec: object) -> str:

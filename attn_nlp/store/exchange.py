@@ -10,9 +10,13 @@ from pathlib import Path
 
 from attn_nlp.experiment import Resolved
 from attn_nlp.result import disagreement
+from attn_nlp.store import same_data
+from attn_nlp.store.agreement import RESULT
 from attn_nlp.store.file import StoreError, copy_to, one_sentence
-from attn_nlp.store.results import FINAL, Store
+from attn_nlp.store.results import FINAL, Store, check_repeats
 from attn_nlp.store.schema import COLUMNS
+
+_AT_ONCE = 256  # cells of the other store in memory, with their predictions
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ def export(source: Store, target: Path, experiments: Collection[Resolved] | None
         specs = {cell["spec"] for each in experiments for cell in each.runnable}
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         memory = Store.beside(target, db)
-        merge(source, memory, specs)
+        found = _sound(source, specs)
+        for spec, record in found.items():
+            memory.finish(spec, record)
         for each in _experiments(source) if experiments is None else experiments:
             memory.save_experiment(each)
         copy_to(db, target)
@@ -61,16 +67,18 @@ def export(source: Store, target: Path, experiments: Collection[Resolved] | None
 def merge(source: Store, target: Store, specs: Iterable[str] | None = None) -> Merged:
     """Take over every cell, or those of some specs, and every experiment that the target lacks.
 
+    Everything is checked before anything is added.
+
     Raises:
-      StoreError: what is read is damaged or contradicts itself, and nothing is written; or a cell
-        has another result in each, and what was merged before it stays.
+      StoreError: what is read is damaged or contradicts itself; or a cell has another result in
+        each; or cells in both name one dataset and were computed from different rows or tokens.
     """
     added = known = kept_back = 0
-    found = source.records(specs, list(COLUMNS))
+    found = _sound(source, specs)
     experiments = _experiments(source) if specs is None else []
-    for spec, record in found.items():
-        _refuse_contradicting(source, spec, record)
-    there = target.records(found, ["status"])
+    there = target.records(None, ["status", *same_data.COLUMNS])
+    _refuse_contradictions(target, found, [spec for spec in found if spec in there])
+    _refuse_two_states(source, target, found, there)
     for spec, record in found.items():
         if target.finish(spec, record):
             added += 1
@@ -85,13 +93,48 @@ def merge(source: Store, target: Store, specs: Iterable[str] | None = None) -> M
     return Merged(len(found), added, known, kept_back)
 
 
-def _refuse_contradicting(source: Store, spec: str, record: Mapping) -> None:
-    found = disagreement(record, record["gold"])
-    if found is not None:
-        raise StoreError(
-            f"store {source.path}: cell {spec[:12]} contradicts itself: {found}; 'attn-nlp doctor "
-            f"--store {source.path}' lists all damage."
-        )
+def _sound(source: Store, specs: Iterable[str] | None) -> Mapping[str, dict]:
+    """The whole records of a store, none of which contradicts itself or its experiment."""
+    found = source.records(specs, list(COLUMNS))
+    for spec, record in found.items():
+        says = disagreement(record, record["gold"])
+        if says is not None:
+            raise _contradicts_itself(source, spec, str(says))
+    for each in _experiments(source):
+        for cell in each.runnable:
+            if cell["spec"] in found:
+                path = same_data.foreign_setting(found[cell["spec"]], cell["settings"])
+                if path:
+                    says = f"its {path} is not that of experiment {each.name!r}"
+                    raise _contradicts_itself(source, cell["spec"], says)
+    return found
+
+
+def _contradicts_itself(source: Store, spec: str, says: str) -> StoreError:
+    return StoreError(
+        f"store {source.path}: cell {spec[:12]} contradicts itself: {says}; 'attn-nlp doctor "
+        f"--store {source.path}' lists all damage."
+    )
+
+
+def _refuse_contradictions(target: Store, found: Mapping[str, dict], specs: list[str]) -> None:
+    columns = [*RESULT, "provenance", "fingerprint", "tokenizer_hash"]
+    for start in range(0, len(specs), _AT_ONCE):
+        before = target.records(specs[start : start + _AT_ONCE], columns)
+        for spec in before:
+            check_repeats(before[spec], found[spec])
+
+
+def _refuse_two_states(
+    source: Store, target: Store, found: Mapping[str, dict], there: Mapping[str, dict]
+) -> None:
+    new = [record for spec, record in found.items() if spec not in there]
+    for each in same_data.two_states([*there.values(), *new]):
+        if not all(there.keys() >= set(specs) for specs in each.cells.values()):
+            raise StoreError(
+                f"stores {source.path} and {target.path} cannot be one: {each}; their results are "
+                "of different data, and nothing was added."
+            )
 
 
 def _experiments(store: Store) -> list[Resolved]:

@@ -13,8 +13,9 @@ from attn_nlp.experiment.identity import key_of
 from attn_nlp.library_code import FACT
 from attn_nlp.result import disagreement
 from attn_nlp.shapes import Misfit, shown
-from attn_nlp.store import damage
+from attn_nlp.store import damage, same_data
 from attn_nlp.store.answers import packed
+from attn_nlp.store.claims import Claims
 from attn_nlp.store.file import connect_to_read, connect_to_write, one_sentence, transaction
 from attn_nlp.store.processes import elsewhere, runs_here
 from attn_nlp.store.schema import COLUMNS, CORRECT
@@ -117,12 +118,19 @@ _HOLLOW = (
 
 
 def _claims(db: sqlite3.Connection) -> Iterator[Finding]:
-    orphans = tuple(spec for _, spec in _orphaned(db))
+    rows = _orphaned(db)
+    orphans = tuple(spec for _, spec in rows)
     if orphans:
         several = len(orphans) > 1
         says = f"{len(orphans)} claims are" if several else "1 claim is"
         says += " held by processes that have ended, or by none."
         yield Finding(False, says, f"give {'them' if several else 'it'} up", orphans)
+    living: dict[str, list[str]] = {}
+    for spec, holder in Claims(db, "").holders([place for place, _ in rows]).items():
+        living.setdefault(holder, []).append(spec)
+    for holder, specs in living.items():
+        says = _cells(len(specs), "is", "are")
+        yield Finding(False, f"{says} claimed by {holder}.", specs=tuple(specs))
     token = db.execute("SELECT value FROM meta WHERE name = 'token'").fetchone()
     if token is not None and not (isinstance(token[0], str) and token[0].isdecimal()):
         yield Finding(True, f"the number of the last claim is {shown(token[0])}, and no number.")
@@ -171,7 +179,7 @@ def _key(spec: object, fingerprint: object, tokens: object) -> str | None:
 
 
 _TOGETHER = (
-    "SELECT cells.spec, correct, status, test, confusion, predictions, shared.value "
+    "SELECT cells.spec, correct, status, test, confusion, predictions, shared.value, cells.data "
     "FROM cells JOIN details ON details.spec = cells.spec "
     "LEFT JOIN shared ON shared.id = gold AND typeof(gold) = 'integer'"
 )
@@ -182,7 +190,9 @@ def _together(db: sqlite3.Connection) -> Iterator[Finding]:
     apart: dict[str, Misfit] = {}
     answers: list[str] = []
     kept: dict[str | None, list[int] | None] = {}  # the cells of a dataset share their labels
-    for spec, correct, status, *texts, labels in db.execute(_TOGETHER):
+    rows = _test_rows(db)
+    sizes: list[tuple[str, int, int]] = []
+    for spec, correct, status, *texts, labels, data in db.execute(_TOGETHER).fetchall():
         if labels not in kept:
             found = _sound({"gold": labels})
             kept[labels] = None if found is None else found["gold"]
@@ -190,6 +200,8 @@ def _together(db: sqlite3.Connection) -> Iterator[Finding]:
         if record is None or (labels is not None and kept[labels] is None):
             continue  # said by column
         gold = kept[labels]
+        if gold is not None and rows.get(data, len(gold)) != len(gold):
+            sizes.append((damage.named(spec), rows[data], len(gold)))
         found = disagreement({"status": status, **record}, gold)
         if found is not None:
             apart[damage.named(spec)] = found
@@ -199,6 +211,10 @@ def _together(db: sqlite3.Connection) -> Iterator[Finding]:
         first = next(iter(apart.values()))
         says = _cells(len(apart), "contradicts itself", "contradict themselves")
         yield Finding(True, f"{says}: {first}.", specs=tuple(apart))
+    if sizes:
+        says = _cells(len(sizes), "says", "say")
+        says += f" that the test split has {sizes[0][1]} sentences; labels are there of "
+        yield Finding(True, f"{says}{sizes[0][2]}.", specs=tuple(each[0] for each in sizes))
     if answers:
         says = _cells(
             len(answers),
@@ -208,11 +224,60 @@ def _together(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(True, says, specs=tuple(answers))
 
 
-def _sound(texts: Mapping[str, object]) -> dict | None:
-    """The values of some columns of a cell; None where one of them is damaged."""
+def _test_rows(db: sqlite3.Connection) -> dict[object, int]:
+    """Sentences of the test split by the place of the facts that say so."""
+    query = "SELECT id, value FROM shared WHERE id IN (SELECT DISTINCT data FROM cells)"
+    found = {place: _sound({"data": text}) for place, text in db.execute(query).fetchall()}
+    splits = {
+        place: (each["data"].get("splits") or {}).get("test") or {}
+        for place, each in found.items()
+        if each is not None and each["data"] is not None
+    }
+    return {place: test["rows"] for place, test in splits.items() if test.get("rows") is not None}
+
+
+def _data(db: sqlite3.Connection) -> Iterator[Finding]:
+    """One name of a dataset is one dataset, and a spec has the settings of its experiment."""
+    query = (
+        "SELECT cells.spec, settings, fingerprint, tokenizer_hash FROM cells "
+        "JOIN details ON details.spec = cells.spec"
+    )
+    records: dict[str, dict] = {}
+    for spec, settings, *hashes in db.execute(query).fetchall():
+        record = _sound(dict(zip(same_data.COLUMNS[1:], hashes, strict=True)), plain=True)
+        told = _sound({"settings": settings})
+        if isinstance(spec, str) and record is not None and told is not None:
+            records[spec] = {"spec": spec, **record, **told}
+    for each in same_data.two_states(records.values()):
+        specs = tuple(spec for found in each.cells.values() for spec in found)
+        says = f"{each}: results of different data stand in one store under one name."
+        yield Finding(True, says, specs=specs)
+    apart: dict[str, str] = {}
+    for name, resolved in db.execute("SELECT name, resolved FROM experiments").fetchall():
+        try:
+            cells = damage.experiment(name, resolved).runnable
+        except Misfit:
+            continue  # said elsewhere
+        for cell in cells:
+            if cell["spec"] in records:
+                path = same_data.foreign_setting(records[cell["spec"]], cell["settings"])
+                if path:
+                    apart[cell["spec"]] = f"{path} is not that of experiment {name!r}"
+    if apart:
+        says = _cells(
+            len(apart),
+            "has settings that are not those of its spec",
+            "have settings that are not those of their specs",
+        )
+        yield Finding(True, f"{says}: {next(iter(apart.values()))}.", specs=tuple(apart))
+
+
+def _sound(texts: Mapping[str, object], *, plain: bool = False) -> dict | None:
+    """The values of some columns of a cell, of JSON or plain; None where one is damaged."""
     try:
         found = {
-            name: None if text is None else damage.loaded(text) for name, text in texts.items()
+            name: text if plain or text is None else damage.loaded(text)
+            for name, text in texts.items()
         }
         damage.check(found)
     except (ValueError, TypeError, RecursionError):
@@ -259,6 +324,7 @@ _CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] = (
     _values,
     _identities,
     _together,
+    _data,
     _experiments,
     _environments,
 )

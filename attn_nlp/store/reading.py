@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attn_nlp.store import damage
-from attn_nlp.store.damage import check_answers, check_column, parsed
+from attn_nlp.store.damage import Apart, check_answers, check_column, check_shares, parsed
 from attn_nlp.store.file import StoreError, about_values, one_sentence
 from attn_nlp.store.records import Records
 from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED
@@ -79,6 +79,11 @@ class Reading:
         }
         if CORRECT in found and "gold" in found:
             check_answers(found[CORRECT], found["gold"])
+            accuracies = found.get("test.accuracy")
+            if accuracies is None and "test" in found:
+                accuracies = [test and test.get("accuracy") for test in found["test"]]
+            if accuracies is not None:
+                check_shares(found["spec"], accuracies, found[CORRECT], found["gold"])
         return found
 
     def _checked(self, name: str, values: Sequence, specs: Sequence[str]) -> Sequence:
@@ -114,6 +119,8 @@ class Reading:
             what = f"cell {found.spec[:12]} has a damaged {found.column}: {found.why}"
         elif "details" in str(error):
             what = "a cell has lost its details"
+        elif isinstance(error, Apart):
+            what = str(error)
         elif str(error) == CORRECT:
             what = "the right answers of a cell are not of its labels"
         else:

@@ -273,9 +273,13 @@ class Store:
 
     def running(self) -> set[str]:
         """The cells that a living process has claimed."""
+        return set(self.holders())
+
+    def holders(self) -> dict[str, str]:
+        """The cells that a living process has claimed, and which one, in words."""
         with one_sentence(self.path):
             try:
-                return self._claims.living()
+                return self._claims.holders()
             except (TypeError, ValueError, OverflowError) as error:
                 raise damaged(self.path, "a claim is not what a run writes") from error
 
@@ -321,6 +325,19 @@ class Store:
         if not all(isinstance(each, str) for row in names for each in row):
             raise damaged(self.path, "an experiment has a name or a date that is no text")
         return names
+
+
+def check_repeats(before: Mapping, given: Mapping) -> None:
+    """Refuse a record of a stored cell that is of other data or another result.
+
+    Args:
+      before, given: "spec", "provenance", the fingerprints and the columns of `RESULT`.
+
+    Raises:
+      StoreError: what they contradict each other in.
+    """
+    _check_same_data(before, given)
+    _check_same(before, given)
 
 
 def _check_same_data(before: Mapping, given: Mapping) -> None:

@@ -41,6 +41,7 @@ from attn_nlp.tables.grid import (
 )
 from attn_nlp.tables.layout import Experiment, Layout, Place, data_of, lay_out
 from attn_nlp.tables.legend import legend
+from attn_nlp.tables.mixed_data import mixed_data
 from attn_nlp.tables.outcomes import Outcomes, outcomes
 from attn_nlp.tables.over_sentences import with_sentences
 from attn_nlp.tables.quantities import quantity
@@ -100,11 +101,13 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
         rows=tuple(rows),
         footnotes=footnotes,
     )
+    floors = floor_notes(grid, layout, resolved, records, facts)
     return dataclasses.replace(
         grid,
         legend=legend(grid),
-        notes=caption(
-            grid, table, layout, facts, records, floor_notes(grid, layout, resolved, records, facts)
+        notes=(
+            *caption(grid, table, layout, facts, records, floors),
+            *mixed_data(layout, resolved.floors, facts, records),
         ),
     )
 

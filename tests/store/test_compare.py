@@ -102,3 +102,12 @@ def test_many_cells_are_compared_in_portions(compared, monkeypatch):
     found = compared(records, {**records, SPECS[5]: record(parameters=0)})
     assert [each.spec for each in found.equal] == SPECS[:5]
     assert found.different[0].differ == ("parameters",)
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "tokenizer_hash"])
+def test_equal_scores_of_other_data_are_a_contradiction(compared, name):
+    found = compared({SPECS[0]: record()}, {SPECS[0]: record(**{name: "changed"})})
+    assert not found.same
+    assert found.equal == ()
+    (pair,) = found.different
+    assert pair.differ == (name,)

@@ -326,3 +326,29 @@ def test_a_pace_that_is_no_number_is_named(changed):
     for _, statement in (cells("wall_seconds", "'long'"), details("settings", "'{\"steps\":0}'")):
         with Store.read(changed(statement)) as store, pytest.raises(StoreError, match="damaged"):
             store.pace(programs)
+
+
+@pytest.mark.parametrize("column", ["test", "test.accuracy"])
+@pytest.mark.parametrize("forged", [scores("accuracy", "0.99")[1], cells(CORRECT, "x'C0'")[1]])
+def test_an_accuracy_that_is_not_that_of_the_right_answers_is_refused(changed, column, forged):
+    says = r"is damaged: cell \w{12} has the test\.accuracy"
+    with Store.read(changed(forged)) as store, pytest.raises(StoreError, match=says) as e:
+        store.records(None, ["status", CORRECT, "gold", column])
+    right, accuracy = (2, 0.5) if CORRECT in forged else (1, 0.99)
+    assert f"has the test.accuracy {accuracy} and {right} right answers of 2;" in str(e.value)
+
+
+@pytest.mark.parametrize("name", ["accuracy", r"acc\u0075racy"])
+def test_a_name_that_is_given_twice_is_damage(changed, tmp_path, name):
+    forged = f'{{"accuracy":0.99,"{name}":0.5,"loss":1.0}}'
+    path = changed(f"UPDATE cells SET test = '{forged}'")
+    why = "a name given twice is 'accuracy'"
+    assert any(found.grave and why in found.says for found in examine(path))
+    with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
+        with pytest.raises(StoreError, match=why):
+            merge(store, other)
+        with pytest.raises(StoreError, match=why):
+            export(store, tmp_path / "copy.sqlite")
+        with pytest.raises(StoreError, match=f"damaged test: {why}"):
+            store.records(None, ["test.accuracy", CORRECT, "gold"])
+        assert other.records() == {}

@@ -102,3 +102,53 @@ def test_sealing_needs_a_store_that_nobody_uses(path, tmp_path):
     with Store.open(path) as store:  # and it can be written on
         assert store.finish(OTHER, record())
         assert set(store.records()) == {SPEC, OTHER}
+
+
+def cell_of(seed, rows="rows", tokens="tokens", **settings):
+    chosen = {"dataset": "trec6", "split_seed": 0, "fold": 0, "tokens": "word", "seed": seed}
+    return record(settings={**chosen, **settings}, fingerprint=rows, tokenizer_hash=tokens)
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (cell_of(1, rows="changed"), "the rows of dataset 'trec6' have the fingerprints rows"),
+        (cell_of(1, tokens="changed"), "the tokens of dataset 'trec6' have"),
+        (cell_of(1, rows="changed", tokens=""), "the rows of dataset"),
+        (cell_of(1, rows="changed", split_seed=1), ""),
+        (cell_of(1, rows="changed", dataset="mr"), ""),
+        (cell_of(1, tokens="changed", length=64), ""),
+        (cell_of(1, tokens=""), ""),
+    ],
+)
+def test_disjoint_cells_of_one_dataset_are_of_the_same_data(path, tmp_path, other, says):
+    with Store.open(path) as target, Store.open(tmp_path / "other.sqlite") as source:
+        target.finish(SPEC, cell_of(0))
+        source.finish("c" * 64, cell_of(2) if "tokens" in says else other)
+        source.finish(OTHER, other)
+        if says:
+            with pytest.raises(StoreError, match=says):
+                merge(source, target)
+            assert set(target.records()) == {SPEC}
+        else:
+            assert merge(source, target).added == 2
+
+
+def test_nothing_is_added_where_any_cell_contradicts(path, tmp_path):
+    with Store.open(path) as target, Store.open(tmp_path / "other.sqlite") as source:
+        target.finish(SPEC, record())
+        source.finish(OTHER, record())
+        source.finish(SPEC, record(predictions=[1, 0], confusion=[[1, 1], [0, 0]]))
+        with pytest.raises(StoreError, match="different predictions"):
+            merge(source, target)
+        assert set(target.records()) == {SPEC}
+
+
+def test_settings_of_another_spec_are_refused(path, tmp_path):
+    one, two = RESOLVED.cells
+    with Store.open(path) as source, Store.open(tmp_path / "other.sqlite") as target:
+        source.save_experiment(RESOLVED)
+        source.finish(one["spec"], record(settings=two["settings"]))
+        with pytest.raises(StoreError, match="its heads is not that of experiment 'name'"):
+            merge(source, target)
+        assert not target.records()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import sqlite3
 from contextlib import closing
 
 import pytest
 
+from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.experiment.identity import key_of
 from attn_nlp.store import Store, StoreError
 from attn_nlp.store.health import examine, repair
@@ -40,7 +43,9 @@ def test_a_healthy_store_has_no_findings(filled, tmp_path):
 def test_a_claim_of_a_process_that_ended_is_given_up(filled):
     with Store.open(filled) as store:
         store.claim("c" * 64)
-        assert examine(filled) == []
+        (found,) = examine(filled)
+        assert (found.grave, found.repair) == (False, "")
+        assert found.says == f"1 cell is claimed by process {os.getpid()} of this machine."
         change(filled, "UPDATE claims SET started = 'earlier'")
         (found,) = examine(filled)
         assert (found.grave, found.specs) == (False, ("c" * 64,))
@@ -115,3 +120,54 @@ def test_an_index_that_lies_is_found(filled):
     (found,) = examine(filled)
     assert found.grave
     assert "SQLite finds the file damaged" in found.says
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"fingerprint": "changed"},
+            "the rows of dataset 'trec6' have the fingerprints rows (1 cell), changed (1 cell)",
+        ),
+        ({"tokenizer_hash": "changed"}, "the tokens of dataset 'trec6' have the fingerprints"),
+        (
+            {"gold": [0, 0], "data": {"label": "L", "splits": {"test": {"rows": 60000}}}},
+            "1 cell says that the test split has 60000 sentences; labels are there of 2.",
+        ),
+    ],
+)
+def test_what_cells_say_of_their_data_must_fit(path, changes, says):
+    settings = {"dataset": "trec6", "split_seed": 0, "seed": 0}
+    first, second = record(settings=settings), record(settings=settings, **changes)
+    with Store.open(path) as store:
+        for spec, each in ((SPEC, first), ("b" * 64, second)):
+            key = key_of(spec, each["fingerprint"], each["tokenizer_hash"])
+            store.finish(spec, {**each, "key": key})
+    (found,) = examine(path)
+    assert found.grave
+    assert found.says.startswith(says)
+
+
+@pytest.mark.parametrize("exchange", ["rows", "specs"])
+def test_settings_that_are_not_those_of_the_spec_are_found(path, exchange):
+    resolved = Experiment(
+        base=Cell(dataset="planted_lookup"),
+        axes=[vary("heads", 1, 2)],
+        tables=[Table("Heads", [Row("one", {"heads": 1}), Row("two", {"heads": 2})])],
+    ).resolve("name", "Why?")
+    specs = [cell["spec"] for cell in resolved.cells]
+    settings = [cell["settings"] for cell in resolved.cells]
+    with Store.open(path) as store:
+        for spec, each in zip(specs, settings[:: -1 if exchange == "rows" else 1], strict=True):
+            store.finish(spec, whole(spec, settings=each))
+        if exchange == "specs":
+            swapped = zip(reversed(specs), settings, strict=True)
+            cells = tuple({"spec": spec, "settings": each} for spec, each in swapped)
+            resolved = dataclasses.replace(resolved, cells=cells)
+        store.save_experiment(resolved)
+    (found,) = examine(path)
+    assert (found.grave, set(found.specs)) == (True, set(specs))
+    assert found.says == (
+        "2 cells have settings that are not those of their specs: heads is not that of experiment "
+        "'name'."
+    )

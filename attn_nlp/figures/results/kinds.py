@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # What every figure reads of a record, and what some do.
 _SMALL = (
-    *("status", "reason", "validation", "test", "data", "provenance"),
+    *("status", "reason", "validation", "test", "data", "provenance", "fingerprint"),
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
 )
 Records = Mapping[str, dict]

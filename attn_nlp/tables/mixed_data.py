@@ -1,0 +1,48 @@
+"""Whether the cells of a table that name one dataset were computed from the same rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from attn_nlp.store.records import Records
+from attn_nlp.tables.facts import Facts, label_of
+from attn_nlp.tables.layout import Layout, plural
+
+
+def mixed_data(layout: Layout, floors: Sequence[dict], facts: Facts, records: Records) -> list[str]:
+    """A warning for each dataset whose cells met it in more than one state.
+
+    Args:
+      floors: planned cells beside the table's own.
+      records: with "fingerprint"; without it nothing is known and nothing is said.
+    """
+    found: dict[tuple, Counter[str]] = {}
+    for place in layout.places.values():
+        hashes = records.column("fingerprint", place.specs)
+        if len(place.settings) == 1:  # these cells differ in nothing but their seed
+            known = Counter(hashes)
+            found.setdefault(_split(place.settings[0]), Counter()).update(known)
+            continue
+        for cell, known in zip(place.cells.values(), hashes, strict=True):
+            found.setdefault(_split(cell["settings"]), Counter())[known] += 1
+    specs = tuple(floor["spec"] for floor in floors)
+    for floor, known in zip(floors, records.column("fingerprint", specs), strict=True):
+        if _split(floor["settings"]) in found:
+            found[_split(floor["settings"])][known] += 1
+    notes = []
+    for (dataset, *_), counts in found.items():
+        counts.pop(None, None)
+        if len(counts) > 1:
+            named = ", ".join(
+                f"{plural(count, 'cell')} of {known[:12]}" for known, count in counts.most_common()
+            )
+            notes.append(
+                f"Mixed data: {label_of(facts, dataset)} had different rows when cells ran, by "
+                f"their fingerprints {named}. Numbers across them cannot be compared."
+            )
+    return notes
+
+
+def _split(settings: dict) -> tuple:
+    return str(settings["dataset"]), settings.get("split_seed"), settings.get("fold")
