@@ -75,7 +75,7 @@ def _unpacked(file: Path, total: int, most: int, columns: Sequence[str] | None) 
     import pyarrow.parquet as parquet
 
     try:
-        with file.open("rb") as source:
+        with arrow.OSFile(str(file)) as source:  # see `parquet_rows`
             opened = parquet.ParquetFile(source)
             footer = opened.metadata
             groups = map(footer.row_group, range(footer.num_row_groups))
