@@ -144,6 +144,7 @@ def write(
     safe_spreadsheet: bool = False,
 ) -> None:
     """Write the tables to standard output, or whole to a file."""
+    from attn_nlp.cli import destinations
     from attn_nlp.mistakes import Mistake
     from attn_nlp.outputs import replace
     from attn_nlp.plan import wanted
@@ -166,7 +167,7 @@ def write(
     if not grids:
         raise Mistake("nothing of this experiment has run yet, so that its classes are not known.")
     terminal = out is None and sys.stdout.isatty()
-    colour = terminal and chosen == DEFAULT_FORMAT and "NO_COLOR" not in os.environ
+    colour = terminal and chosen == destinations.DEFAULT_FORMAT and "NO_COLOR" not in os.environ
     text = render(
         grids,
         chosen,

@@ -17,7 +17,7 @@ def mixed_data(layout: Layout, floors: Sequence[dict], facts: Facts, records: Re
       floors: planned cells beside the table's own.
       records: with "fingerprint"; without it nothing is known and nothing is said.
     """
-    found: dict[tuple, Counter[str]] = {}
+    found: dict[tuple, Counter[str | None]] = {}
     for place in layout.places.values():
         hashes = records.column("fingerprint", place.specs)
         if len(place.settings) == 1:  # these cells differ in nothing but their seed
@@ -32,10 +32,10 @@ def mixed_data(layout: Layout, floors: Sequence[dict], facts: Facts, records: Re
             found[_split(floor["settings"])][known] += 1
     notes = []
     for (dataset, *_), counts in found.items():
-        counts.pop(None, None)
-        if len(counts) > 1:
+        by_rows = [(known, count) for known, count in counts.most_common() if known]
+        if len(by_rows) > 1:
             named = ", ".join(
-                f"{plural(count, 'cell')} of {known[:12]}" for known, count in counts.most_common()
+                f"{plural(count, 'cell')} of {known[:12]}" for known, count in by_rows
             )
             notes.append(
                 f"Mixed data: {label_of(facts, dataset)} had different rows when cells ran, by "
