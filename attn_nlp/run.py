@@ -27,7 +27,7 @@ from attn_nlp.engines.here import HereEngine
 from attn_nlp.engines.interrupt import Interrupt
 from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.engines.local import LocalEngine
-from attn_nlp.engines.progress import Progress
+from attn_nlp.engines.progress import Progress, waits_for
 from attn_nlp.engines.work import failure
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import is_floor, key_of
@@ -270,7 +270,7 @@ class _Driver:
                 if not {job.spec for job in waiting} <= holders.keys():
                     break  # another run has given some up
                 if waiting and not said and time.monotonic() - began >= _SAY_AFTER:
-                    progress.say(_waits_for(holders[job.spec] for job in waiting))
+                    progress.say(waits_for(holders[job.spec] for job in waiting))
                     said = True
                 progress.tick()
                 time.sleep(_WAIT_SECONDS)
@@ -379,21 +379,6 @@ class _Driver:
                     f"{self.store.path} was filled: their fingerprint was {then} and is {now}; "
                     "restore the data or choose another --store."
                 )
-
-
-def _waits_for(holders: Iterable[str]) -> str:
-    """What a run waits for, by who trains each cell.
-
-    Example:
-      >>> _waits_for(["process 7 of this machine"])
-      'waiting for 1 cell that process 7 of this machine is training'
-    """
-    counts = Counter(holders)
-    cells = [
-        f"1 cell that {holder}" if count == 1 else f"{count} cells that {holder}"
-        for holder, count in counts.items()
-    ]
-    return "waiting for " + ", and ".join(f"{each} is training" for each in cells)
 
 
 def _is_local(dataset: str) -> bool:

@@ -13,10 +13,11 @@ from tests.tables.example import example
 def test_a_table_of_scores_is_the_same_from_fewer_columns(tmp_path, capsys, value):
     plain, experiment, records = example(value=value)
     path = tmp_path / "store.sqlite"
-    gold = [place % 2 for place in range(10)]
+    gold = [place % 2 for place in range(1000)]
     with Store.open(path) as store:
         for spec, each in records.items():
-            answers = gold[:7] + [1 - label for label in gold[7:]]
+            right = round(1000 * each["test"]["accuracy"])
+            answers = gold[:right] + [1 - label for label in gold[right:]]
             store.finish(spec, {"key": spec, "predictions": answers, "gold": gold} | each)
         store.save_experiment(experiment)
         grid = build(plain, experiment, store.records(None, [*COLUMNS, CORRECT]))

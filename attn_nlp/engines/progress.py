@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 
 from attn_nlp.engines.job import Job
@@ -129,6 +130,21 @@ class Progress:
 
     def _write(self, line: str) -> None:
         tell(self._stream, f"attn-nlp: {clean(line)}")
+
+
+def waits_for(holders: Iterable[str]) -> str:
+    """What a run waits for, by who trains each cell.
+
+    Example:
+      >>> waits_for(["process 7 of this machine"])
+      'waiting for 1 cell that process 7 of this machine is training'
+    """
+    counts = Counter(holders)
+    cells = [
+        f"1 cell that {holder}" if count == 1 else f"{count} cells that {holder}"
+        for holder, count in counts.items()
+    ]
+    return "waiting for " + ", and ".join(f"{each} is training" for each in cells)
 
 
 def duration(seconds: float) -> str:
