@@ -307,3 +307,14 @@ def test_variables_that_a_file_reads_while_it_loads_are_noted(tmp_path, monkeypa
         hashes.append(sorted(Code([], load=load)._asked_by(str(path))))
     assert hashes[0] == ["$MYC = '1'", "$MYD is not set"] == hashes[2] != hashes[1]
     assert type(os.environ) is usual
+
+
+def test_a_file_that_turns_double_precision_on_is_refused(file):
+    import jax
+
+    file.write_text('import jax\njax.config.update("jax_enable_x64", True)\n')
+    try:
+        with pytest.raises(Mistake, match="sets jax_enable_x64; cells are trained in float32"):
+            load_file(str(file))
+    finally:
+        jax.config.update("jax_enable_x64", False)
