@@ -12,12 +12,14 @@ import contextlib
 import functools
 import importlib.util
 import os
+import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, ModuleType
 
 PREFIX = "attn_nlp_experiment_"
+_ENVIRONMENT = ("os", "_collections_abc", "collections.abc", __name__)
 _PYTHON = sys.stdlib_module_names
 _ROOT = os.path.dirname(os.path.abspath(__file__))
 _INSTALLED = ("site-packages", "dist-packages")
@@ -32,6 +34,15 @@ class Fresh(SourceFileLoader):
         raise OSError("no bytecode is read or kept")
 
 
+class _Seeded(SourceFileLoader):
+    """Loads `numpy.random` for an experiment file, with the seed that such files have."""
+
+    def exec_module(self, module):
+        """See `importlib.abc.Loader`."""
+        super().exec_module(module)
+        module.seed(0)
+
+
 class Load:
     """One run of an experiment file.
 
@@ -40,6 +51,8 @@ class Load:
       name: its module.
       brought: the user's modules that were loaded meanwhile.
       untraced: those of them that no import statement leads to, or that change others.
+      asks: environment variables that were read, by the file of the user's that did so: each with
+        its value, None where there was none.
       reads: files that were opened for reading, by the file of the user's that did so.
     """
 
@@ -48,6 +61,7 @@ class Load:
         self.name = PREFIX + os.path.basename(file).removesuffix(".py")
         self.brought: tuple[str, ...] = ()
         self.untraced: tuple[str, ...] = ()
+        self.asks: dict[str, dict[str, str | None]] = {}
         self.reads: dict[str, set[str]] = {}
         self._before = set(sys.modules)
 
@@ -95,7 +109,9 @@ def is_loading(file: str) -> bool:
 def loading(file: str) -> Iterator[Load]:
     """Run an experiment file inside; its own modules are loaded anew, not taken from earlier runs.
 
-    Names beside the file stay importable afterwards, for imports inside functions.
+    Names beside the file stay importable afterwards, for imports inside functions. What the file
+    prints goes to stderr, and numbers that it draws from `random` or NumPy's global generator are
+    the same in every process.
     """
     folder = os.path.dirname(file)
     _install()
@@ -107,7 +123,8 @@ def loading(file: str) -> Iterator[Load]:
     _loads.append(load)
     before = _folder()
     try:
-        yield load
+        with contextlib.redirect_stdout(sys.stderr), _seeded(), _noted():
+            yield load
     finally:
         _loads.pop()
         load.end()
@@ -115,6 +132,62 @@ def loading(file: str) -> Iterator[Load]:
         if before is not None and _folder() != before:
             with contextlib.suppress(OSError):
                 os.chdir(before)
+
+
+class _Noted(type(os.environ)):
+    """The environment, which notes what the user's code reads."""
+
+    def __getitem__(self, key):
+        _note(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key):
+        _note(key)
+        return super().__contains__(key)
+
+
+@contextlib.contextmanager
+def _noted() -> Iterator[None]:
+    """Note environment variables that are read; within a run that does so nothing is changed."""
+    before = os.environ.__class__
+    os.environ.__class__ = _Noted
+    try:
+        yield
+    finally:
+        os.environ.__class__ = before
+
+
+def _note(key: object) -> None:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") in _ENVIRONMENT:
+        frame = frame.f_back
+    if frame is None or not isinstance(key, str):
+        return
+    asker = os.path.abspath(frame.f_code.co_filename)
+    if frame.f_code.co_filename.startswith("<") or not is_own(asker):
+        return
+    raw = os.environ._data.get(os.environ.encodekey(key))  # not noted once more
+    value = None if raw is None else os.environ.decodevalue(raw)
+    for load in _loads:
+        load.asks.setdefault(asker, {})[key] = value
+
+
+@contextlib.contextmanager
+def _seeded() -> Iterator[None]:
+    """Seed the generators that everybody shares, and put them back as they were."""
+    numpy = sys.modules.get("numpy.random")
+    before, others = random.getstate(), numpy.get_state() if numpy else None
+    random.seed(0)
+    if numpy:
+        numpy.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+        if numpy:
+            numpy.set_state(others)
+        elif "numpy.random" in sys.modules:
+            sys.modules["numpy.random"].seed()
 
 
 def _forget(file: str) -> None:
@@ -166,6 +239,8 @@ class _Beside:
         if spec is not None and type(spec.loader) is SourceFileLoader and is_own(spec.origin):
             spec.loader = Fresh(name, str(spec.origin))
             spec.cached = None
+        if _loads and name == "numpy.random" and type(spec and spec.loader) is SourceFileLoader:
+            spec.loader = _Seeded(name, str(spec.origin))
         return spec
 
     def _found(

@@ -10,7 +10,11 @@ of every cell that uses the part. It covers
   installed into site-packages, not of this package;
 - modules that the experiment file has loaded in any other way, and those that change others;
 - files that were opened for reading while the experiment file was loaded, and files that the part
-  declares. What a hook function reads while it is traced is seen by nobody: declare it.
+  declares. What a hook function reads while it is traced is seen by nobody: declare it;
+- environment variables that such code reads while the experiment file is loaded.
+
+Draws from `random` and NumPy's global generator are the same at every load; what differs by the
+clock, `uuid`, `os.urandom` or `secrets` is seen by nobody.
 
 A part that reaches nothing but its own file has the hash that this file always had.
 """
@@ -31,6 +35,34 @@ from types import ModuleType
 
 from attn_nlp.loading import Load, find, is_own
 
+# Variables that workers get in a way of their own.
+_SETTLED = (
+    "ATTN_NLP_",
+    "BLIS_",
+    "CHECK_VMA",
+    "CHEX_",
+    "CUDA_",
+    "DNNL_",
+    "EAGER_CONSTANT_FOLDING",
+    "FLAX_",
+    "GOMP_",
+    "GOTO_",
+    "JAX",
+    "KMP_",
+    "MKL_",
+    "NPY_",
+    "OMP_",
+    "ONEDNN_",
+    "OPENBLAS_",
+    "PYTHON",
+    "SCIPY_",
+    "SKLEARN_",
+    "TF_",
+    "XLA_",
+    "XNN_",
+    "MOCK_NUM_GPU_PROCESSES",
+    "PJRT_NPROC",
+)
 _BYTES = 2**20
 
 
@@ -66,7 +98,8 @@ class Code:
         read = {each: file for file in files for each in self._read_by(file)}
         for file in self._files:
             read[str(file)] = str(self._home())
-        if len(files) == 1 and not read and not self._text:
+        asked = sorted({each for file in files for each in self._asked_by(file)})
+        if len(files) == 1 and not read and not asked and not self._text:
             return _digest(self._told(files.pop()))
         lines = [self._text]
         lines += sorted(
@@ -75,13 +108,21 @@ class Code:
             if file is not None
         )
         lines += sorted(f"{_shown(data, near)} {digest(data)}" for data, near in read.items())
-        return _digest("\n".join(lines))
+        return _digest("\n".join(lines + asked))
 
     def _told(self, file: str) -> str:
         """What of a file counts, as text."""
         holds = file == self.load.file if self.load else file in map(file_of, self.modules)
         tree = _parsed(file, holds)
         return digest(_existing(file)) if tree is None else _unparsed(tree)
+
+    def _asked_by(self, file: str) -> Iterator[str]:
+        """Variables of the environment as lines; what no worker gets as it is has no say."""
+        asks = {} if self.load is None else self.load.asks
+        found = {**asks.get(file, {}), **(asks.get(self.load.file, {}) if self.load else {})}
+        for name, value in found.items():
+            if not name.startswith(_SETTLED):
+                yield f"${name} {'is not set' if value is None else '= ' + repr(value)}"
 
     def _read_by(self, file: str) -> Iterator[str]:
         if self.load is None:

@@ -33,6 +33,7 @@ from attn_nlp.shapes import (
 STATUSES = ("done", "diverged", "skipped", "failed")
 # A share that a model works out in float32 may be that far from the one that is counted.
 SLACK = 1e-4
+_ROUNDED = 1e-6  # a share that is counted by nothing else
 _DEPTH = 8  # of lists and mappings in one another; a result needs three
 _SHARE = optional(number(0, 1, slack=1e-9))
 _AMOUNT = optional(number(0))
@@ -194,6 +195,12 @@ def disagreement(result: Mapping, labels: Sequence[int] | None) -> Misfit | None
     accuracy = None if test is None else test.get("accuracy")
     if test is not None and accuracy is None and result.get("status") == "done":
         return Misfit("test.accuracy", None, "a number from 0 to 1 where a cell is done")
+    if accuracy is not None and labels and not counted:
+        right = round(accuracy * len(labels))
+        if abs(accuracy - right / len(labels)) > _ROUNDED:
+            return Misfit(
+                "test.accuracy", accuracy, f"a whole number of right answers over {len(labels)}"
+            )
     for where, right, size in counted:
         if accuracy is not None and not is_share(accuracy, right, size):
             return Misfit(

@@ -78,6 +78,11 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
         )
     with loading(file) as load:
         module = _run(load, path)
+    jax = sys.modules.get("jax")
+    if jax is not None and jax.config.jax_enable_x64:
+        raise Mistake(
+            f"{path} sets jax_enable_x64; cells are trained in float32. Take that line away."
+        )
     traced = reach([load.name])
     load.untraced = tuple(
         name for name in (load.name, *load.brought) if name not in traced or writes(traced[name])

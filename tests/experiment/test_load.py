@@ -268,3 +268,53 @@ def test_a_file_may_build_on_another(file, tmp_path):
         "experiment, _, _ = load_file(Path(__file__).with_name('base.py'))\n"
     )
     assert values(resolve_file(file), "steps") == [7]
+
+
+def test_a_file_draws_the_same_numbers_at_every_load_and_prints_to_stderr(file, capsys):
+    import random
+
+    file.write_text(
+        "import random\nimport numpy as np\nprint('hello')\n"
+        "drawn = random.random(), np.random.rand()\n" + FILE.partition('"""\n\n')[2]
+    )
+    random.seed(7)
+    expected = random.random()
+    random.seed(7)
+    drawn = []
+    for _ in range(2):
+        load_file(str(file))
+        drawn.append(sys.modules["attn_nlp_experiment_heads"].drawn)
+    assert drawn[0] == drawn[1]
+    assert random.random() == expected
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "hello\nhello\n")
+
+
+def test_variables_that_a_file_reads_while_it_loads_are_noted(tmp_path, monkeypatch):
+    import os
+
+    from attn_nlp.loading import loading
+    from attn_nlp.own_code import Code
+
+    path = tmp_path / "mine.py"
+    path.write_text("import os\nA = os.getenv('MYC')\nB = 'MYD' in os.environ\n")
+    usual, hashes = type(os.environ), []
+    for value in ("1", "2", "1"):
+        monkeypatch.setenv("MYC", value)
+        with loading(str(path)) as load:
+            exec(compile(path.read_text(), str(path), "exec"), {"__name__": "mine"})
+        assert load.asks == {str(path): {"MYC": value, "MYD": None}}
+        hashes.append(sorted(Code([], load=load)._asked_by(str(path))))
+    assert hashes[0] == ["$MYC = '1'", "$MYD is not set"] == hashes[2] != hashes[1]
+    assert type(os.environ) is usual
+
+
+def test_a_file_that_turns_double_precision_on_is_refused(file):
+    import jax
+
+    file.write_text('import jax\njax.config.update("jax_enable_x64", True)\n')
+    try:
+        with pytest.raises(Mistake, match="sets jax_enable_x64; cells are trained in float32"):
+            load_file(str(file))
+    finally:
+        jax.config.update("jax_enable_x64", False)
