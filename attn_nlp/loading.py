@@ -70,6 +70,10 @@ class Load:
         new = [name for name in [*sys.modules] if name not in self._before]
         self.brought = tuple(name for name in new if name != self.name and is_own(_file(name)))
         modules = {_file(name) for name in [*sys.modules]}
+        every = set(os.environ.keys())
+        for asker, asked in list(self.asks.items()):
+            if every <= asked.keys():  # a copy of all, as for a child process, asks for none
+                del self.asks[asker]
         for opener, files in list(self.reads.items()):
             self.reads[opener] = {f for f in files if f not in modules and os.path.isfile(f)}
 
@@ -166,7 +170,8 @@ def _note(key: object) -> None:
     asker = os.path.abspath(frame.f_code.co_filename)
     if frame.f_code.co_filename.startswith("<") or not is_own(asker):
         return
-    raw = os.environ._data.get(os.environ.encodekey(key))  # not noted once more
+    # As kept, since asking once more would be noted too.
+    raw = os.environ._data.get(os.environ.encodekey(key))  # pyright: ignore
     value = None if raw is None else os.environ.decodevalue(raw)
     for load in _loads:
         load.asks.setdefault(asker, {})[key] = value
@@ -239,7 +244,9 @@ class _Beside:
         if spec is not None and type(spec.loader) is SourceFileLoader and is_own(spec.origin):
             spec.loader = Fresh(name, str(spec.origin))
             spec.cached = None
-        if _loads and name == "numpy.random" and type(spec and spec.loader) is SourceFileLoader:
+        if spec is None or not _loads or name != "numpy.random":
+            return spec
+        if type(spec.loader) is SourceFileLoader:
             spec.loader = _Seeded(name, str(spec.origin))
         return spec
 

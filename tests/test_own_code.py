@@ -324,3 +324,22 @@ def test_a_script_has_the_same_specs_as_the_file_that_is_loaded(folder):
     )  # fmt: skip
     assert said.stdout.split() == wanted, said.stderr
     load_file(folder / "own.py")
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("C = float(os.environ.get('GAIN', '1'))", True),
+        ("C = float(os.environ['GAIN'])", True),
+        ("C = float(os.getenv('GAIN'))", True),
+        ("EVERY = dict(os.environ)", False),  # as for a child; those of a worker are others
+        ("C = os.environ.get('OTHER')", False),
+    ],
+)
+def test_variables_that_are_read_while_the_file_loads_count(folder, monkeypatch, line, counts):
+    found = []
+    for value in ("1", "2"):
+        monkeypatch.setenv("GAIN", value)
+        found.append(specs(folder, f"import os\n{line}"))
+    assert found[0][0] == found[1][0]  # of a part that reads nothing
+    assert (found[0][1] != found[1][1]) is counts

@@ -52,7 +52,7 @@ def test_a_report_reads_what_its_tables_judge_sentences_by(store):
     with Store.open("results.sqlite") as opened:
         for spec, each in records.items():
             given = {"key": spec, "predictions": [*gold[:7], 0, 0, 0], "gold": gold}
-            opened.finish(spec, given | each)
+            opened.finish(spec, given | each | {"test": {**each["test"], "accuracy": 0.8}})
         grid = build(plain, experiment, opened.records(None, COLUMNS))
     assert any(note.startswith("Another draw of test sentences") for note in grid.notes)
 
