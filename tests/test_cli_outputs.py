@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def finished(tmp_path_factory, cache):
     (folder / "set").mkdir()
     (folder / "reviews.csv").rename(folder / "set/train.csv")
     os.symlink("set/train.csv", folder / "reviews.csv")
-    with sqlite3.connect(folder / "other.sqlite") as db:
+    with closing(sqlite3.connect(folder / "other.sqlite")) as db, db:
         db.execute("CREATE TABLE t (x)")
     db.close()
     shutil.copy(folder / "other.sqlite", folder / "other.md")

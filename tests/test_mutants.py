@@ -39,15 +39,15 @@ def test_the_test_of_every_slip_is_there():
     assert sorted(line for line in done.stdout.splitlines() if "::" in line) == tests
 
 
-def slip(old="a + b", new="a - b", test="test_sum", file="code.py") -> Slip:
-    return Slip("wrong", file, old, new, f"test_code.py::{test}", "A wrong sign.")
+def slip(old="a + b", new="a - b", test="test_sum", file="sums.py") -> Slip:
+    return Slip("wrong", file, old, new, f"test_sums.py::{test}", "A wrong sign.")
 
 
 @pytest.fixture
 def project(tmp_path):
-    (tmp_path / "code.py").write_text("def add(a, b):\n    return a + b\n")
-    (tmp_path / "test_code.py").write_text(
-        "import time\nfrom code import add\n\n"
+    (tmp_path / "sums.py").write_text("def add(a, b):\n    return a + b\n")
+    (tmp_path / "test_sums.py").write_text(
+        "import time\nfrom sums import add\n\n"
         "def test_sum():\n    assert add(2, 3) == 5\n\n"
         "def test_nothing():\n    assert add(2, 0) == 2\n\n"
         "def test_waiting():\n    time.sleep(add(30, -30))\n"
@@ -86,7 +86,7 @@ def test_a_test_that_takes_too_long_proves_nothing(project):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (slip(old="a * b"), r"wrong: 'a \* b' stands 0 times in code.py, not once"),
+        (slip(old="a * b"), r"wrong: 'a \* b' stands 0 times in sums.py, not once"),
         (slip(old="a"), "stands 3 times"),
         (slip(file="lost.py"), "there is no file lost.py"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_garbage_is_named(tmp_path):
 
 def test_the_database_of_another_program_is_left_alone(tmp_path):
     path = tmp_path / "store.sqlite"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE theirs (a)")
     db.close()
     before = path.read_bytes()
@@ -42,7 +43,7 @@ def test_the_database_of_another_program_is_left_alone(tmp_path):
 
 def test_a_newer_store_is_refused(path):
     Store.open(path).close()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE meta SET value = '99'")
     db.close()
     assert all(f"version 99, newer than {VERSION}" in each for each in both(path))
@@ -61,7 +62,7 @@ def test_a_truncated_store_is_called_damaged(path):
 def test_damaged_json_is_called_damaged(path):
     with Store.open(path) as store:
         store.finish(SPEC, record())
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("""UPDATE cells SET test = '{"accuracy": '""")
     db.close()
     with pytest.raises(StoreError, match="damaged"), Store.read(path) as store:

@@ -76,7 +76,7 @@ def test_the_labels_of_a_dataset_are_kept_once(path):
         found = store.records(None, ["gold", "confidences"]).values()
     assert [each["gold"] for each in found] == [[0, 1] * 50] * 3
     assert [each["confidences"] for each in found] == [[0.5], [0.6], [0.7]]
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         kept = db.execute("SELECT count(*) FROM shared WHERE value LIKE '[0,1,0,1,%'").fetchone()
     db.close()
     assert kept == (1,)
@@ -224,7 +224,7 @@ def test_the_claim_of_a_dead_process_is_taken_over(path):
 def test_another_process_under_the_same_id_is_not_the_owner(path):
     with Store.open(path) as one, Store.open(path) as other:
         one.claim(SPEC)
-        with sqlite3.connect(path) as db:
+        with closing(sqlite3.connect(path)) as db, db:
             db.execute("UPDATE claims SET started = 'earlier'")
         db.close()
         assert other.claim(SPEC)
@@ -287,7 +287,7 @@ def test_what_was_acknowledged_survives_kill_9(path):
         specs = set(store.records())
         assert {f"{place:064}" for place in range(acknowledged)} <= specs
         assert len(specs) <= acknowledged + 1
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     db.close()
 
