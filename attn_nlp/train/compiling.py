@@ -28,17 +28,24 @@ def start_threads() -> None:
     """Start XLA with a compiling thread for each core, before this process is pinned to one.
 
     It makes those threads when it first compiles, as many as there are cores where it may run then.
-    So something is compiled here: a program that calls back, which is never read from the folder of
-    compiled programs instead.
+    So something is compiled here, without the folder of compiled programs, from which it would be
+    read instead.
     """
     import jax
+    from jax.experimental.compilation_cache import compilation_cache
 
     sealed.install()
     jax.devices()  # which says best what is wrong with a platform
     # Not every precision of products is known everywhere.
     square = jax.ShapeDtypeStruct((2, 2), "float32")
     jax.jit(lambda x: x @ x).lower(square)
-    jax.jit(lambda: jax.pure_callback(int, jax.ShapeDtypeStruct((), "int32"))).lower().compile()
+    used = jax.config.jax_enable_compilation_cache  # pyright: ignore[reportAttributeAccessIssue]
+    jax.config.update("jax_enable_compilation_cache", False)
+    try:
+        jax.jit(lambda: 1).lower().compile()
+    finally:
+        jax.config.update("jax_enable_compilation_cache", used)
+        compilation_cache.reset_cache()  # it remembers that it was not used
 
 
 @contextmanager
