@@ -8,20 +8,18 @@ traceback, and chains what it cut as a cause; neither hides a frame of the user'
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import sys
-import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, TracebackType
 
+from attn_nlp.loading import PREFIX, is_own
+
 LONGEST = 1000  # letters of a reason
 LONGEST_DETAIL = 50_000
-# A module that `experiment.load` made of an experiment file.
-_EXPERIMENT = "attn_nlp_experiment_"
 
 
 def told(error: BaseException) -> str:
@@ -76,7 +74,7 @@ def shown(file: str) -> str:
     The same in every process of a run, wherever it was started.
     """
     path = Path(os.path.abspath(file))
-    loaded = [module for name, module in sys.modules.items() if name.startswith(_EXPERIMENT)]
+    loaded = [module for name, module in sys.modules.items() if name.startswith(PREFIX)]
     files = [each for module in loaded if (each := getattr(module, "__file__", None))]
     folders = [Path(os.path.abspath(each)).parent for each in files]
     for folder in (*folders, Path.cwd()):
@@ -116,14 +114,6 @@ def _frames(found: TracebackType | None) -> Iterator[tuple]:
         found = found.tb_next
 
 
-@functools.lru_cache(maxsize=1024)
 def _is_own(file: str) -> bool:
-    """Whether the file is the user's: of no package, ours included, and not Python's own."""
-    if file.startswith("<"):  # what is typed or made on the spot, and frozen modules
-        return False
-    path = Path(os.path.abspath(file))
-    if {"site-packages", "dist-packages"} & set(path.parts):
-        return False
-    names = ("stdlib", "platstdlib")
-    libraries = [Path(__file__).parent, *(Path(sysconfig.get_path(name)) for name in names)]
-    return not any(path.is_relative_to(folder) for folder in libraries)
+    """Whether a frame's file is the user's; what is typed or made on the spot has none."""
+    return not file.startswith("<") and is_own(os.path.abspath(file))

@@ -22,7 +22,7 @@ LONGEST = 400
 STAGES = {
     "faults": 0,
     "mistakes": 0,
-    "own_frames": 0,
+    "own_frames": 1,
     "shapes": 0,
     "slots": 0,
     "revisions": 0,

@@ -2,7 +2,7 @@
 
 In: what an experiment or the command line says. Out: a registered name or a Hub id as it is; a
 path without what changes nothing, and relative to the working directory where it lies below, so
-that `d.csv`, `./d.csv`, `sub/../d.csv` and `/work/d.csv` are one dataset in `/work`, and results
+that `d.csv`, `./d.csv`, `sub/../d.csv` and `/data/d.csv` are one dataset in `/data`, and results
 move to another machine with their files. A path to anywhere else stays absolute, or relative with
 its `..` or `~`. Links are names of their own: only where a folder really is decides whether it lies
 below the working directory, and `..` behind a link to a folder is left alone.
