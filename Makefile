@@ -44,7 +44,7 @@ proofs: $(VENV)/installed-dev
 	@$(RUN) -m tests.proofs
 
 # One-line slips in copies of the code, each of which must turn the test named with it red.
-mutants: $(VENV)/installed-dev
+mutants: oracles
 	@$(RUN) -m tests.mutants
 
 # Every point at which a crash would hurt, tried one by one, and every other kind of fault.
