@@ -2,36 +2,27 @@
 
 A name that the user's code imports is looked for beside the experiment file first, as Python does
 for a script. A name that anything else imports is not: a `queue.py` beside the file must not become
-what a library takes for Python's own. Modules of the user's are always made from their text, since
-kept bytecode is told apart by the second and the size only, while identity hashes the text.
+what a library takes for Python's own. `sources.py` says which bytes of a module are run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import os
 import random
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, ModuleType
+
+from attn_nlp import sources
+from attn_nlp.opened import Opener, State, listening
+from attn_nlp.sources import Fresh, is_own
 
 PREFIX = "attn_nlp_experiment_"
 _ENVIRONMENT = ("os", "_collections_abc", "collections.abc", __name__)
 _PYTHON = sys.stdlib_module_names
-_ROOT = os.path.dirname(os.path.abspath(__file__))
-_INSTALLED = ("site-packages", "dist-packages")
-_SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
-
-
-class Fresh(SourceFileLoader):
-    """Runs the text that stands in the file, never bytecode kept of an earlier one."""
-
-    def path_stats(self, path):
-        """No time and size, so that no bytecode is looked for."""
-        raise OSError("no bytecode is read or kept")
 
 
 class _Seeded(SourceFileLoader):
@@ -53,7 +44,8 @@ class Load:
       untraced: those of them that no import statement leads to, or that change others.
       asks: environment variables that were read, by the file of the user's that did so: each with
         its value, None where there was none.
-      reads: files that were opened for reading, by the file of the user's that did so.
+      reads: files that were opened for reading, by the file of the user's that did so: each with
+        its state at the time.
     """
 
     def __init__(self, file: str) -> None:
@@ -62,7 +54,7 @@ class Load:
         self.brought: tuple[str, ...] = ()
         self.untraced: tuple[str, ...] = ()
         self.asks: dict[str, dict[str, str | None]] = {}
-        self.reads: dict[str, set[str]] = {}
+        self.reads: dict[str, dict[str, State]] = {}
         self._before = set(sys.modules)
 
     def end(self) -> None:
@@ -75,24 +67,15 @@ class Load:
             if every <= asked.keys():  # a copy of all, as for a child process, asks for none
                 del self.asks[asker]
         for opener, files in list(self.reads.items()):
-            self.reads[opener] = {f for f in files if f not in modules and os.path.isfile(f)}
+            self.reads[opener] = {
+                file: state
+                for file, state in files.items()
+                if file not in modules and os.path.isfile(file)
+            }
 
-
-@functools.lru_cache(maxsize=4096)
-def is_own(path: str | None) -> bool:
-    """Whether a file is the user's: not Python's, not installed, not of this package."""
-    if not path or not os.path.isabs(path):
-        return False
-    if any(f"{os.sep}{each}{os.sep}" in path for each in _INSTALLED):
-        return False
-    return not path.startswith(_foreign())
-
-
-@functools.cache
-def _foreign() -> tuple[str, ...]:
-    paths = {os.path.dirname(os.path.abspath(os.__file__)), _ROOT}
-    paths |= {os.path.realpath(path) for path in paths}
-    return tuple(os.path.join(path, "") for path in paths)
+    def note_read(self, file: str, opener: Opener) -> None:
+        """Note that the user's code opens a file; see `opened.listening`."""
+        self.reads.setdefault(opener.file, {}).setdefault(file, State.of(file))
 
 
 _loads: list[Load] = []  # the running ones, the innermost last
@@ -127,10 +110,17 @@ def loading(file: str) -> Iterator[Load]:
     _loads.append(load)
     before = _folder()
     try:
-        with contextlib.redirect_stdout(sys.stderr), _seeded(), _noted():
+        with (
+            contextlib.redirect_stdout(sys.stderr),
+            _seeded(),
+            _noted(),
+            listening(load.note_read),
+        ):
             yield load
     finally:
         _loads.pop()
+        if not _loads:
+            sources.end()
         load.end()
         _brought.update(load.brought)
         if before is not None and _folder() != before:
@@ -207,10 +197,11 @@ def _forget(file: str) -> None:
     for place in [*sys.path_importer_cache]:  # listings, which are as old as a clock tick
         if os.path.join(place, "").startswith(folder):
             del sys.path_importer_cache[place]
-    for name in _brought:
+    for name in _brought | sources.ran:
         if _renewable(name):
             sys.modules.pop(name, None)
     _brought.clear()
+    sources.begin()
 
 
 def _renewable(name: str) -> bool:
@@ -314,56 +305,3 @@ def _asked_by_own() -> bool:
 @functools.cache
 def _install() -> None:
     sys.meta_path.insert(0, _finder)
-    sys.addaudithook(_hear)
-
-
-def _hear(event: str, arguments: tuple) -> None:
-    """Note a file that is opened for reading, and who does so; no hook may fail, or be removed."""
-    if event != "open" or not _loads:
-        return
-    with contextlib.suppress(Exception):
-        name, mode, flags = arguments
-        if isinstance(name, int) or not _for_reading(mode, flags):
-            return
-        file = os.path.abspath(os.fsdecode(name))
-        if f"{os.sep}__pycache__{os.sep}" in file:
-            file = importlib.util.source_from_cache(file)
-        opener = _opener()
-        if opener is not None and _is_data(file, os.path.dirname(opener)):
-            for load in _loads:
-                load.reads.setdefault(opener, set()).add(file)
-
-
-def _for_reading(mode: str | None, flags: int) -> bool:
-    if mode is not None:
-        return "r" in mode
-    return flags & os.O_ACCMODE != os.O_WRONLY
-
-
-def _opener() -> str | None:
-    """The file of the user's that is at work."""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        file = os.path.abspath(frame.f_code.co_filename)
-        if frame.f_code.co_filename[0] != "<" and is_own(file):
-            return file
-        frame = frame.f_back
-    return None
-
-
-def _is_data(file: str, folder: str) -> bool:
-    """Whether a file may be data of the user's: no file of the system, hidden or a cache."""
-    if f"{os.sep}.git{os.sep}" in file or not is_own(file) or _within(file, _caches()):
-        return False
-    if _within(file, [folder]):
-        return True
-    return f"{os.sep}." not in file and not _within(file, (*_SYSTEM, sys.prefix, sys.base_prefix))
-
-
-def _within(file: str, folders: Iterable[str]) -> bool:
-    return any(file.startswith(os.path.join(folder, "")) for folder in folders)
-
-
-def _caches() -> list[str]:
-    names = ("ATTN_NLP_CACHE", "XDG_CACHE_HOME", "HF_HOME")
-    return [os.path.abspath(path) for name in names if (path := os.environ.get(name))]

@@ -33,7 +33,11 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from attn_nlp.loading import Load, find, is_own
+from attn_nlp import watching
+from attn_nlp.loading import Load, find
+from attn_nlp.mistakes import Mistake
+from attn_nlp.opened import State
+from attn_nlp.sources import content, is_own
 
 # Variables that workers get in a way of their own.
 _SETTLED = (
@@ -88,6 +92,7 @@ class Code:
         self.space = space
         self._files = tuple(files)
         self._text = text
+        self._states: dict[str, tuple[State, str]] = {}
 
     @functools.cached_property
     def hash(self) -> str:
@@ -107,14 +112,39 @@ class Code:
             for name, file in reached.items()
             if file is not None
         )
-        lines += sorted(f"{_shown(data, near)} {digest(data)}" for data, near in read.items())
+        lines += sorted(f"{_shown(data, near)} {self._data(data)}" for data, near in read.items())
         return _digest("\n".join(lines + asked))
+
+    def check(self) -> None:
+        """Refuse data that are no longer what was hashed.
+
+        Raises:
+          Mistake: naming the file.
+        """
+        for file, (state, was) in self._states.items():
+            now = State.of(file)
+            if now == state:
+                continue
+            if not os.path.isfile(file) or digest(file) != was:
+                raise _changed(file)
+            self._states[file] = now, was
+
+    def _data(self, file: str) -> str:
+        """The hash of a file of data, which must stay what it was when it was opened."""
+        now = State.of(file)
+        for files in self.load.reads.values() if self.load else ():
+            if files.get(file, now) != now:
+                raise _changed(file)
+        found = digest(file)
+        self._states[file] = now, found
+        watching.covered.add(file)
+        return found
 
     def _told(self, file: str) -> str:
         """What of a file counts, as text."""
         holds = file == self.load.file if self.load else file in map(file_of, self.modules)
         tree = _parsed(file, holds)
-        return digest(_existing(file)) if tree is None else _unparsed(tree)
+        return self._data(_existing(file)) if tree is None else _unparsed(tree)
 
     def _asked_by(self, file: str) -> Iterator[str]:
         """Variables of the environment as lines; what no worker gets as it is has no say."""
@@ -219,6 +249,10 @@ def digest(file: str) -> str:
     return summed.hexdigest()[:16]
 
 
+def _changed(file: str) -> Mistake:
+    return Mistake(f"{file} changed while the run went on; run it again.")
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -286,14 +320,13 @@ def _parsed(file: str, holds_experiment: bool = False) -> ast.Module | None:
     """
     if not file.endswith((".py", ".pyw")) or not os.path.isfile(file):
         return None
-    stat = os.stat(file)
-    return _parsed_once(file, holds_experiment, stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return _parsed_once(content(file), holds_experiment)
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed_once(file: str, holds_experiment: bool, *_: int) -> ast.Module | None:
+def _parsed_once(source: bytes, holds_experiment: bool) -> ast.Module | None:
     try:
-        tree = ast.parse(Path(file).read_bytes())
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return None
     return _without_texts(tree, holds_experiment)

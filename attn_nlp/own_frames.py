@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, TracebackType
 
-from attn_nlp.loading import PREFIX, is_own
+from attn_nlp.loading import PREFIX
+from attn_nlp.sources import is_own
 
 LONGEST = 1000  # letters of a reason
 LONGEST_DETAIL = 50_000

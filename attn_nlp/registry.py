@@ -136,6 +136,15 @@ class Part:
         """For a user's part the hash of all that it is made of, see `own_code`."""
         return None if self.own_code is None else self.own_code.hash
 
+    def check(self) -> None:
+        """Refuse data of a user's part that are no longer what was hashed.
+
+        Raises:
+          Mistake: naming the file.
+        """
+        if self.own_code is not None:
+            self.own_code.check()
+
     def arguments(self, hook: str) -> list[str]:
         """What a hook function asks for."""
         return list(inspect.signature(self.hooks[hook]).parameters)

@@ -33,7 +33,10 @@ STAGES = {
     "outputs": 1,
     "variables": 1,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
-    "loading": 0,
+    "sources": 0,
+    "opened": 0.2,
+    "watching": 0.4,
+    "loading": 0.4,
     "values": 1,
     "letters": 1,
     "own_code": 1,

@@ -21,6 +21,7 @@ from attn_nlp.library_code import code_digest
 from attn_nlp.mistakes import Mistake
 from attn_nlp.result import check_against, leaves_test_alone, of_model
 from attn_nlp.shapes import Misfit, shown
+from attn_nlp.watching import watching
 
 Report = Callable[[Mapping], None]
 
@@ -49,7 +50,11 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
                 "the experiment file or this package changed while the run went on; run it again."
             )
         prepared = _prepared(job.prepared, cell.trial)
-        result: dict[str, object] = _check(_fit(job, cell, prepared, report), cell, prepared)
+        with watching():
+            result: dict[str, object] = _check(_fit(job, cell, prepared, report), cell, prepared)
+        for choice in cell.choices().values():
+            for part in choice.family():
+                part.check()
     except Stopped:
         raise
     except Mistake as error:

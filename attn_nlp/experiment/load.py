@@ -25,10 +25,11 @@ from attn_nlp.experiment.checks import MOST
 from attn_nlp.experiment.definition import Experiment
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.tuning import Tuning
-from attn_nlp.loading import Fresh, Load, is_loading, is_own, loading, shadowed
+from attn_nlp.loading import Load, is_loading, loading, shadowed
 from attn_nlp.mistakes import Mistake, nearest, words_of
 from attn_nlp.own_code import imports, reach, writes
 from attn_nlp.registry import settle
+from attn_nlp.sources import Fresh, is_own
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ alone are for the tests, and none of this is imported for them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import jax
 from jax._src import xla_bridge  # JAX has no public way to ask whether it runs
@@ -20,6 +20,7 @@ from attn_nlp.mistakes import Mistake
 from attn_nlp.own_parts import own_choices, without_numbers
 from attn_nlp.probe.laws import broken_laws
 from attn_nlp.probe.traced import trace
+from attn_nlp.watching import watching
 
 __all__ = ["probe"]
 
@@ -42,7 +43,11 @@ def probe(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
     """
     if alone and not xla_bridge.backends_are_initialized():
         jax.config.update("jax_platforms", "cpu")
-    named = {_program(cell): cell for cell in cells}
+    with watching():
+        return _probe({_program(cell): cell for cell in cells})
+
+
+def _probe(named: Mapping[str, Cell]) -> tuple[str, ...]:
     for name, cell in named.items():
         if name not in _traced:
             _traced[name] = trace(cell)

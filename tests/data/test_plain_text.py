@@ -20,7 +20,7 @@ LINES = '{"text": "a", "label": "b"}\n' * 3
         ("d.jsonl", LINES.encode("utf-16-le"), "line 1: a NUL byte, .* looks like UTF-16"),
         ("d.csv", CSV.encode("utf-16-be"), "line 1: a NUL byte, .* looks like UTF-16"),
         ("d.csv", CSV.encode("utf-16"), "is not text: it begins like UTF-16"),
-        ("d.csv", gzip.compress(CSV.encode()), "begins like gzip; unpack it"),
+        ("d.csv", gzip.compress(CSV.encode(), mtime=0), "begins like gzip; unpack it"),
         ("d.json", b"PK\x03\x04junk", "begins like zip"),
         ("d.csv", b"PAR1junk", "begins like parquet; name it .parquet"),
         ("d.csv", b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),

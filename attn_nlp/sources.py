@@ -1,0 +1,92 @@
+"""Modules of the user's: which they are, and that what is hashed is what is run.
+
+The bytes of such a module are read once in a run of an experiment file, by whoever asks first: the
+import that runs them or `own_code`, which hashes them. Both get the same bytes, also where an
+editor saves the file in between, or where a hook function imports the module only hours later.
+Kept bytecode is never run, since it is told apart by the second and the size of its source only.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+PACKAGE = os.path.dirname(os.path.abspath(__file__))
+_INSTALLED = ("site-packages", "dist-packages")
+
+ran: set[str] = set()  # names of modules that `Fresh` has run since `begin`
+unforeseen: list[str] = []  # files that it has run since `end` without having been asked for before
+runs = 0  # how many times `begin` was called
+_kept: dict[str, bytes] | None = None  # None until `begin`, from when on all are run by `Fresh`
+_ended = False
+
+
+class Fresh(SourceFileLoader):
+    """Runs the bytes that are kept, or those in the file where none are."""
+
+    def path_stats(self, path):
+        """No time and size, so that no bytecode is looked for."""
+        raise OSError("no bytecode is read or kept")
+
+    def get_data(self, path):
+        """See `importlib.abc.ResourceLoader`."""
+        if path != self.path:
+            return super().get_data(path)
+        if _ended and path not in (_kept or ()):
+            unforeseen.append(path)
+        return content(path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See `importlib.abc.Loader`."""
+        if "__builtins__" in vars(module) and _kept:  # run before: a reload is to read anew
+            _kept.pop(self.path, None)
+        ran.add(module.__name__)
+        super().exec_module(module)
+
+
+def content(file: str) -> bytes:
+    """The bytes of a module's file, the same until `begin`.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    if _kept is None:
+        return Path(file).read_bytes()
+    if file not in _kept:
+        _kept[file] = Path(file).read_bytes()
+    return _kept[file]
+
+
+def begin() -> None:
+    """Before an experiment file is run: all modules are read anew."""
+    global _kept, _ended, runs
+    _kept, _ended = {}, False
+    runs += 1
+    ran.clear()
+    unforeseen.clear()
+
+
+def end() -> None:
+    """When the file has been run: what it leads to is hashed next."""
+    global _ended
+    _ended = True
+
+
+@functools.lru_cache(maxsize=4096)
+def is_own(path: str | None) -> bool:
+    """Whether a file is the user's: not Python's, not installed, not of this package."""
+    if not path or not os.path.isabs(path):
+        return False
+    if any(f"{os.sep}{each}{os.sep}" in path for each in _INSTALLED):
+        return False
+    return not path.startswith(_foreign())
+
+
+@functools.cache
+def _foreign() -> tuple[str, ...]:
+    paths = {os.path.dirname(os.path.abspath(os.__file__)), PACKAGE}
+    paths |= {os.path.realpath(path) for path in paths}
+    return tuple(os.path.join(path, "") for path in paths)

@@ -1,0 +1,131 @@
+"""What is hashed is what is run, and what no hash covers is refused."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from attn_nlp import registry
+from attn_nlp.experiment import load
+from attn_nlp.mistakes import Mistake
+from attn_nlp.watching import watching
+from tests.test_own_code import folder, specs, write  # noqa: F401 - a fixture
+
+OLD = 1_000_000_000
+
+
+def part():
+    return registry.find("score", "mine")
+
+
+def run(q=1):
+    with watching():
+        return part().hooks["score"](q, 0)
+
+
+def test_a_module_imported_late_is_the_one_that_was_hashed(folder):  # noqa: F811
+    write(folder, {"helper.py": "C = 1"})
+    inside = "import helper\n    return helper.C"
+    before, hashed = specs(folder, inside=inside), part().code_hash
+    write(folder, {"helper.py": "C = 2"})
+    assert run() == 1
+    assert part().code_hash == hashed
+    assert specs(folder, inside=inside) != before
+    assert run() == 2
+
+
+def test_an_edit_between_run_and_hash_is_not_hashed(folder, monkeypatch):  # noqa: F811
+    """As by an editor that saves while the experiment file is still being run."""
+    write(folder, {"helper.py": "C = 1"})
+    before = specs(folder, "import helper", "return helper.C")
+
+    def late(given):
+        write(folder, {"helper.py": "C = 2"})
+        registry.settle(given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(load, "settle", late)
+        assert specs(folder, "import helper", "return helper.C") == before
+        assert run() == 1
+    assert specs(folder, "import helper", "return helper.C") != before
+    assert run() == 2
+
+
+def test_a_reloaded_module_is_read_anew(folder):  # noqa: F811
+    write(folder, {"helper.py": "C = 1"})
+    specs(folder, "import helper", "return helper.C")
+    helper = sys.modules["helper"]
+    write(folder, {"helper.py": "C = 2"})
+    assert __import__("importlib").reload(helper).C == 2
+
+
+def test_data_that_change_while_the_file_is_run_are_refused(folder):  # noqa: F811
+    write(folder, {"gain.txt": "1"})
+    top = "from pathlib import Path\nGAIN = Path(__file__).with_name('gain.txt')\n"
+    top += "GAIN.read_text()\nGAIN.write_text('22')"
+    with pytest.raises(Mistake, match=r"gain\.txt changed while the run went on; run it again"):
+        specs(folder, top)
+
+
+def test_data_that_change_later_are_refused(folder):  # noqa: F811
+    write(folder, {"gain.txt": "1"})
+    specs(folder, line=", files=['gain.txt']")
+    part().check()
+    os.utime(folder / "gain.txt", ns=(OLD, OLD))
+    part().check()  # touched, but the same
+    write(folder, {"gain.txt": "2"})
+    with pytest.raises(Mistake, match=r"gain\.txt changed while the run went on; run it again"):
+        part().check()
+
+
+READS = "import pathlib; return int(pathlib.Path(__file__).with_name('gain.txt').read_text())"
+WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per').C"
+
+
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [
+        (
+            READS,
+            r"own\.py, line 9, reads .*gain\.txt only when a cell is trained.*"
+            r"files=\['gain\.txt'\]",
+        ),
+        (WORKED_OUT, r"helper\.py is imported only when a cell is trained, by a name that is"),
+    ],
+    ids=["data", "module"],
+)
+def test_what_no_hash_covers_is_refused_from_then_on(folder, inside, message):  # noqa: F811
+    write(folder, {"gain.txt": "1", "helper.py": "C = 1"})
+    os.utime(folder / "gain.txt", ns=(OLD, OLD))
+    specs(folder, inside=inside)
+    for _ in range(2):  # the second time nothing is imported, nor read where a program is kept
+        with pytest.raises(Mistake, match=message):
+            run()
+    with pytest.raises(Mistake, match=message), watching():
+        pass
+    specs(folder)  # a file without it
+    with watching():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("top", "line"),
+    [
+        ("import pathlib; pathlib.Path(__file__).with_name('gain.txt').read_text()", ""),
+        ("", ", files=['gain.txt']"),
+    ],
+    ids=["read", "declared"],
+)
+def test_what_is_hashed_may_be_read_again(folder, top, line):  # noqa: F811
+    write(folder, {"gain.txt": "1"})
+    os.utime(folder / "gain.txt", ns=(OLD, OLD))
+    specs(folder, top, READS, line)
+    assert run() == 1
+
+
+def test_a_file_made_meanwhile_is_no_input(folder):  # noqa: F811
+    inside = "import pathlib; file = pathlib.Path(__file__ + '.txt'); file.write_text('3')\n"
+    specs(folder, inside=inside + "    return int(file.read_text())")
+    assert run() == 3
