@@ -46,6 +46,7 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp import report as reports
     from attn_nlp.cli.destinations import check_report
     from attn_nlp.engines.environment import cache_folder
+    from attn_nlp.figures import library
     from attn_nlp.outputs import descriptor, replace
     from attn_nlp.plan import wanted
     from attn_nlp.source_bytes import changed
@@ -61,6 +62,7 @@ def report(file, name, overrides, store_path, out) -> None:
         records = store.records(cells, reports.COLUMNS)
     for sentence in changed((str(cells[s]["dataset"]), r.get("data")) for s, r in records.items()):
         wording.warn(sentence)
+    library.load()
     shown = file or Path(f"{name}.py")
     options_given = _words(overrides)
     made = reports.report(

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from typing import TYPE_CHECKING
 
 from attn_nlp.figures.fonts import undrawable
-from attn_nlp.figures.render import settings
+from attn_nlp.figures.library import settings
 from attn_nlp.figures.results.sheet import DPI
 
 if TYPE_CHECKING:
