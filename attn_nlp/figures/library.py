@@ -53,8 +53,9 @@ def settings() -> Iterator[None]:
     """matplotlib's defaults, and what we change of them, while a figure is drawn or measured."""
     import matplotlib
 
-    # The backend is asked for by nobody here, and reading it would start one.
-    wanted = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"} | _SETTINGS
-    changed: dict[Any, Any] = {k: v for k, v in wanted.items() if matplotlib.rcParams[k] != v}
+    # The backend is left out: nothing here asks for one, and reading it would start one.
+    plain: dict[Any, Any] = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
+    wanted = plain | _SETTINGS
+    changed = {name: value for name, value in wanted.items() if matplotlib.rcParams[name] != value}
     with matplotlib.rc_context(changed), quiet():
         yield
