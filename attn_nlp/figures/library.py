@@ -53,9 +53,9 @@ def settings() -> Iterator[None]:
     """matplotlib's defaults, and what we change of them, while a figure is drawn or measured."""
     import matplotlib
 
-    # The backend is left out: nothing here asks for one, and reading it would start one.
-    plain: dict[Any, Any] = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
-    wanted = plain | _SETTINGS
-    changed = {name: value for name, value in wanted.items() if matplotlib.rcParams[name] != value}
+    now: Any = matplotlib.rcParams
+    wanted = {**matplotlib.rcParamsDefault, **_SETTINGS}
+    del wanted["backend"]  # nothing here asks for one, and reading it would start one
+    changed: Any = {name: value for name, value in wanted.items() if now[name] != value}
     with matplotlib.rc_context(changed), quiet():
         yield

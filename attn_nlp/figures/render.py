@@ -23,6 +23,7 @@ from attn_nlp.figures.drawing import (
 )
 from attn_nlp.figures.fonts import properties
 from attn_nlp.figures.library import settings
+from attn_nlp.figures.marks import PNG, marked
 from attn_nlp.outputs import replace
 
 if TYPE_CHECKING:
@@ -85,14 +86,15 @@ def save(drawing: Drawing, folder: Path, formats: tuple[str, ...] = FORMATS) -> 
     paths = [folder / f"{drawing.name}.{format}" for format in formats]
     plain = {
         "svg": {"Date": None, "Creator": None, "Title": drawing.title},
-        "png": {"Software": None, "Title": drawing.title},
+        "png": {**PNG, "Title": drawing.title},
     }
     with settings():
         made = figure(drawing)
         for path, format in zip(paths, formats, strict=True):
             content = io.BytesIO()
             made.savefig(content, format=format, metadata=plain[format])
-            replace(path, content.getvalue())
+            drawn = content.getvalue()
+            replace(path, marked(drawn) if format == "svg" else drawn)
     return paths
 
 
