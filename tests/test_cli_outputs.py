@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -126,7 +127,9 @@ NAMED = {
 def refused(found, out, says):
     lines = found.stderr.splitlines()
     assert (found.returncode, len(lines), found.stdout) == (2, 1, ""), found.stderr
-    assert lines[0].startswith(f"attn-nlp: --out {Path(out)}")
+    assert re.match(
+        rf"attn-nlp: (--out ({re.escape(str(Path(out)))}|'{out}')|store {out})", lines[0]
+    )
     assert says in lines[0]
 
 
@@ -142,7 +145,9 @@ def test_a_table_replaces_nothing_else(here, out):
 
 def ending(out):
     """A format that does not contradict the ending."""
-    return {".csv": "csv", ".txt": "terminal", ".html": "html", ".tex": "latex"}.get(Path(out).suffix, "markdown")
+    return {".csv": "csv", ".txt": "terminal", ".html": "html", ".tex": "latex"}.get(
+        Path(out).suffix, "markdown"
+    )
 
 
 @pytest.mark.parametrize("out", ["hard.md", "fake.py", "reviews.csv", "link.csv", "other.md"])
@@ -188,6 +193,9 @@ def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["table", "fake.py", "--out", "new/"], "'new/' names no file; end it in the name of one."),
+        (["run", "fake.py", "--out", "t.md/."], "names no file"),
+        (["report", "fake.py", "--out", ""], "names no file"),
         (["table", "fake.py", "--out", "x.docx"], "its ending '.docx' names no format; end it in"),
         (["table", "fake.py", "--out", "x.pdf"], ".csv, .html, .json, .md, .tex, .txt, or give"),
         (["table", "fake.py", "--out", "x" * 300], "it has no ending"),
@@ -204,6 +212,7 @@ def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
         (["export", "--out", f"{STORE}-wal"], "belongs to the store"),
         (["export", "--out", f"{STORE}.version1"], "belongs to the store"),
         (["export", "--out", "other.sqlite-wal"], "ends in '-wal'"),
+        (["export", "--out", "new/"], "store new/ names a folder; end it in the name of a file."),
     ],
 )
 def test_other_endings_and_unlike_files_are_refused(here, arguments, says):

@@ -41,14 +41,24 @@ def shell(tmp_path, cache):
 FULL = "attn-nlp: standard output: No space left on device; what was stored before is intact.\n"
 
 
+CLOSED = FULL.replace("No space left on device", "it is closed")
+UNOPENED = b"attn-nlp: cannot write to /dev/stdout: Bad file descriptor.\n"
+NO_STORE = "attn-nlp: there is no store none yet.\n"
+TOO_LARGE = NO_STORE + (
+    "attn-nlp: cannot write to t.html: File too large: larger than this shell (ulimit -f) or the "
+    "file system allows.\n"
+)
+
+
 @pytest.mark.parametrize(
     ("streams", "status", "ends"),
     [
-        (">&- 2>&- <&-", 0, ""),
+        (">&- 2>&- <&-", 4, ""),
+        (">&-", 4, CLOSED),
         ("2>&1 | true; exit ${PIPESTATUS[0]}", 141, ""),
         (">/dev/full", 4, FULL),
     ],
-    ids=["closed", "unread", "full"],
+    ids=["all closed", "closed", "unread", "full"],
 )
 def test_a_run_stores_its_results_whatever_becomes_of_its_output(
     shell, tmp_path, streams, status, ends
@@ -66,7 +76,10 @@ def test_a_run_stores_its_results_whatever_becomes_of_its_output(
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("$NLP parts score >&-", (0, b"", "")),
+        ("$NLP parts score >&-", (4, b"", CLOSED)),
+        ("$NLP table fake.py --store none --out t.md 2>&- >&-", (0, b"", "")),
+        ("$NLP table fake.py --store none --out /dev/stdout 2>&1 >&- | tail -1", (0, UNOPENED, "")),
+        ("ulimit -f 1; $NLP table fake.py --store none --out t.html", (2, b"", TOO_LARGE)),
         ("$NLP parts sore 2>&-", (2, b"", "")),
         ("$NLP parts sore 2>/dev/full", (2, b"", "")),
         ("$NLP parts score | true; exit ${PIPESTATUS[0]}", (141, b"", "")),

@@ -24,7 +24,7 @@ _DEFAULT = Path("report.html")
 @options.store_option
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.OutFile(),
     default=_DEFAULT,
     show_default=True,
     metavar="FILE",
