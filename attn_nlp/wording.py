@@ -177,7 +177,16 @@ def _put(stream: IO[str] | None, text: str) -> None:
     if stream is None:
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, SUBSTITUTES).decode(encoding))
+    content = text.encode(encoding, SUBSTITUTES)
+    raw = getattr(stream, "buffer", None)
+    if isinstance(raw, io.RawIOBase):  # as $PYTHONUNBUFFERED asks
+        # The system may take a part, as when the disk is full after it, and says why when asked
+        # again; a text stream does not ask and drops the rest.
+        left = memoryview(content)
+        while left:
+            left = left[raw.write(left) or 0 :]
+    else:
+        stream.write(content.decode(encoding))
     stream.flush()
 
 

@@ -44,10 +44,8 @@ FULL = "attn-nlp: standard output: No space left on device; what was stored befo
 CLOSED = FULL.replace("No space left on device", "it is closed")
 UNOPENED = b"attn-nlp: cannot write to /dev/stdout: Bad file descriptor.\n"
 NO_STORE = "attn-nlp: there is no store none yet.\n"
-TOO_LARGE = NO_STORE + (
-    "attn-nlp: cannot write to t.html: File too large: larger than this shell (ulimit -f) or the "
-    "file system allows.\n"
-)
+LARGE = "File too large: larger than this shell (ulimit -f) or the file system allows"
+TOO_LARGE = f"{NO_STORE}attn-nlp: cannot write to t.html: {LARGE}.\n"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +91,16 @@ def test_a_run_stores_its_results_whatever_becomes_of_its_output(
 )  # fmt: skip
 def test_no_stream_ends_in_a_traceback(shell, line, expected):
     assert shell(line) == expected
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_ends_too_early_is_an_error(shell, tmp_path, unbuffered):
+    """A short write is followed by another, which says why, also where Python does not buffer."""
+    line = "ulimit -f 1; $NLP parts >parts.txt"
+    status, _, err = shell(line, PYTHONUNBUFFERED=unbuffered)
+    assert (tmp_path / "parts.txt").stat().st_size == 1024
+    assert status == 4
+    assert err == FULL.replace("No space left on device", LARGE)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

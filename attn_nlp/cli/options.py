@@ -51,7 +51,7 @@ class OutFile(click.Path):
         """The path, unless it ends where the name of a file should stand."""
         from attn_nlp.mistakes import Mistake
 
-        if os.path.basename(value) in ("", ".", ".."):
+        if os.path.basename(value) in ("", ".", "..") and not os.path.isdir(value):
             raise Mistake(f"--out {os.fspath(value)!r} names no file; end it in the name of one.")
         return super().convert(value, param, ctx)
 

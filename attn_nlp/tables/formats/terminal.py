@@ -19,7 +19,7 @@ SUFFIX = ".txt"
 DEFAULT_WIDTH = 100
 LEAST_WIDTH = 40
 
-_TITLE = re.compile(r"(.+\n)+\n(.+\n)*?─{3,}\n")
+_TITLE = re.compile(r"(.+\n)+\n+(.+\n)*?─{3,}\n")
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
