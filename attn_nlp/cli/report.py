@@ -74,6 +74,7 @@ def report(file, name, overrides, store_path, out) -> None:
         remark="" if file else _FROM_STORE.format(file=shown),
     )
     text = reports.page(made)
+    check_report(out, store_path, resolved)
     replace(out, text)
     if descriptor(out) is None:
         wording.say(f"{out} ({len(text.encode()) / 1e6:.1f} MB)")

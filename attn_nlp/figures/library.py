@@ -33,8 +33,8 @@ def load() -> None:
     For a command. A program in Python that draws figures imports matplotlib as it likes; what it
     has set holds for its own plots, also after a figure of ours (`settings`).
     """
-    found = find_spec("matplotlib")
-    if "matplotlib" in sys.modules or found is None or found.origin is None:
+    found = None if "matplotlib" in sys.modules else find_spec("matplotlib")
+    if found is None or found.origin is None:
         return
     backend = os.environ.pop("MPLBACKEND", None)
     before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))  # its name may be gone

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-
-import pytest
+from typing import Any
 
 from attn_nlp.figures import plate, save
 from attn_nlp.figures.drawing import _measured
@@ -15,7 +14,7 @@ from attn_nlp.store import Store
 from attn_nlp.tables import build
 from tests.tables.example import example
 
-FOREIGN = {
+FOREIGN: Any = {
     "xtick.labelbottom": False,
     "path.sketch": (1, 100, 2),
     "lines.linewidth": 8.0,
@@ -52,14 +51,13 @@ def test_settings_of_a_program_change_no_figure_and_are_kept(tmp_path):
         assert dict(matplotlib.rcParams) == before
 
 
-@pytest.mark.parametrize("place", ["matplotlibrc", "named"])
-def test_settings_of_a_folder_are_not_read(tmp_path, place):
+def test_settings_of_a_folder_and_of_variables_are_not_read(tmp_path):
     """Not even where reading them would fail, as a name of no backend and bytes of no text do."""
     with Store.open(tmp_path / "s.sqlite") as store:
         store.save_experiment(example()[1])
     text = "".join(f"{name}: {str(value).strip('()')}\n" for name, value in FOREIGN.items())
-    (tmp_path / place).write_bytes(text.encode() + b"backend: nonsense\n# \xff\n")
-    chosen = {"MPLBACKEND": "nonsense", "MATPLOTLIBRC": str(tmp_path / "named")}
+    (tmp_path / "matplotlibrc").write_bytes(text.encode() + b"backend: nonsense\n# \xff\n")
+    chosen = {"MPLBACKEND": "nonsense", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
     done = subprocess.run(
         [sys.executable, "-c", COMMANDS],
         cwd=tmp_path,
