@@ -20,7 +20,7 @@ from pathlib import Path
 
 from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
-from attn_nlp.wording import Unread, without_controls
+from attn_nlp.wording import Nowhere, Unread, reason_of, without_controls
 
 # What the system says of a disk; the user's choice of a name is not at fault.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -51,7 +51,7 @@ def replace(path: Path, content: str | bytes) -> None:
     except BrokenPipeError as error:
         raise Unread from error
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = reason_of(error)
         if error.errno in _DISK:
             raise OSError(error.errno, reason, str(path)) from error
         raise Mistake(f"cannot write to {path}: {reason}.") from error
@@ -106,14 +106,15 @@ def make_folder(path: Path) -> None:
 def descriptor(path: Path) -> int | None:
     """The number of an open file of this process that a path stands for: 1 for /dev/stdout.
 
-    Opened anew, such a file would be written from its beginning, over what stands in it already.
+    It is -1 for what stands among those files and is the number of none. Opened anew, such a file
+    would be written from its beginning, over what stands in it already.
     """
     name = str(path)
     for _ in range(40):  # as many links as the system follows
         folder, last = os.path.split(os.path.abspath(name))
         folder = os.path.realpath(folder)
         if re.fullmatch(rf"/proc/{os.getpid()}(/task/\d+)?/fd|/dev/fd", folder):
-            return int(last) if last.isdecimal() and last.isascii() else None
+            return int(last) if re.fullmatch(r"0|[1-9]\d{,8}", last, re.ASCII) else -1
         name = os.path.join(folder, last)
         try:
             name = os.path.join(folder, os.readlink(name))
@@ -135,6 +136,9 @@ def _check_descriptor(path: Path) -> None:
     if number is not None:
         import fcntl
 
+        closed = number == 1 and isinstance(sys.stdout, Nowhere)
+        if number < 0 or closed:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
             raise OSError(errno.EBADF, "it is open for reading only")
 

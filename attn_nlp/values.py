@@ -14,11 +14,12 @@ import reprlib
 from collections.abc import Iterable, Mapping
 
 from attn_nlp.mistakes import Mistake
+from attn_nlp.wording import NO_CHARACTERS
 
 LARGEST = 3.4028234663852886e38  # of float32
 SMALLEST = 1.1754943508222875e-38  # the smallest normal number of float32
 MOST_WHOLE = 2**31 - 1  # sizes and steps are int32 in a compiled program
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+UNPRINTABLE = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{NO_CHARACTERS}]")
 
 _PLAIN = (int, float, str, bool, type(None))
 _SHORT = reprlib.Repr()

@@ -13,6 +13,8 @@ command is for; where it cannot be written, the command ends.
 from __future__ import annotations
 
 import codecs
+import errno
+import io
 import os
 import re
 import sys
@@ -21,10 +23,14 @@ from contextlib import suppress
 from typing import IO
 
 # Control characters, those that turn the order of text around (a label could otherwise rewrite
-# its line), and halves of characters, which have no UTF-8 form.
+# its line), numbers that are no characters (XML forbids U+FFFE and U+FFFF), and halves of
+# characters, which have no UTF-8 form.
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_OBEYED = re.compile(f"[\x00-\x1f\x7f-\x9f{_BIDI}]")
-_IN_JSON = re.compile(f"[\x7f-\x9f{_BIDI}\u2028\u2029\ud800-\udfff]")
+NO_CHARACTERS = "\ufdd0-\ufdef" + "".join(
+    chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
+)
+_OBEYED = re.compile(f"[\x00-\x1f\x7f-\x9f{_BIDI}{NO_CHARACTERS}]")
+_IN_JSON = re.compile(f"[\x7f-\x9f{_BIDI}\u2028\u2029\ud800-\udfff{NO_CHARACTERS}]")
 _HALVES = re.compile("[\ud800-\udfff]")
 _BREAKS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 _STYLE = re.compile(r"(\x1b\[[0-9;]*m)")  # colors, as `tables.lines` writes them
@@ -44,6 +50,17 @@ class Unwritable(OSError):
     """Standard output cannot be written; says why."""
 
 
+class Nowhere(io.TextIOWrapper):
+    """Stands for a standard output that was closed before the program started.
+
+    Whatever else prints, such as a model, prints into nothing; what a command is for cannot be
+    written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(open(os.devnull, "wb"), encoding="utf-8")  # noqa: SIM115
+
+
 def clean(text: str) -> str:
     """One line without control characters: what a terminal would obey is left out.
 
@@ -57,8 +74,9 @@ def clean(text: str) -> str:
 def without_controls(text: str, kept: Container[str] = ()) -> str:
     """The text without characters that a screen would obey rather than show.
 
-    Those are control characters, except the kept ones, and those that turn the order of text
-    around. A lone surrogate, which has no UTF-8 form, becomes a question mark.
+    Those are control characters, except the kept ones, those that turn the order of text around,
+    and numbers that Unicode gives to no character. A lone surrogate, which has no UTF-8 form,
+    becomes a question mark.
 
     Example:
       >>> without_controls("a\\x00b\\u202ec\\n", kept="\\n")
@@ -74,7 +92,20 @@ def escaped_json(text: str) -> str:
       >>> escaped_json('["a\\u202eb"]')
       '["a\\\\u202eb"]'
     """
-    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+    def escape(found: re.Match[str]) -> str:
+        units = found[0].encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
+        return "".join(f"\\u{each}" for each in units)
+
+    return _IN_JSON.sub(escape, text)
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says of an error, and where that is too little, what it means."""
+    reason = error.strerror or str(error)
+    if error.errno == errno.EFBIG:
+        return f"{reason}: larger than this shell (ulimit -f) or the file system allows"
+    return reason
 
 
 def say(text: object = "") -> None:
@@ -130,6 +161,8 @@ def silence(stream: IO[str] | None) -> None:
 
 
 def _out(text: str) -> None:
+    if isinstance(sys.stdout, Nowhere):
+        raise Unwritable(errno.EBADF, "it is closed", "standard output")
     try:
         _put(sys.stdout, text)
     except BrokenPipeError as error:
@@ -137,14 +170,23 @@ def _out(text: str) -> None:
         raise Unread from error
     except OSError as error:
         silence(sys.stdout)
-        raise Unwritable(error.errno, error.strerror, "standard output") from error
+        raise Unwritable(error.errno, reason_of(error), "standard output") from error
 
 
 def _put(stream: IO[str] | None, text: str) -> None:
     if stream is None:
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, SUBSTITUTES).decode(encoding))
+    content = text.encode(encoding, SUBSTITUTES)
+    raw = getattr(stream, "buffer", None)
+    if isinstance(raw, io.RawIOBase):  # as $PYTHONUNBUFFERED asks
+        # The system may take a part, as when the disk is full after it, and says why when asked
+        # again; a text stream does not ask and drops the rest.
+        left = memoryview(content)
+        while left:
+            left = left[raw.write(left) or 0 :]
+    else:
+        stream.write(content.decode(encoding))
     stream.flush()
 
 

@@ -19,8 +19,6 @@ from tests import proofs
 from tests.engines.fakes import CELLS, FLOORS, command, environment, write_experiment
 
 COMMANDS = ("plan", "run", "status", "table", "report", "parts", "datasets", "figure")
-# Files of data are not replaced; a table of an earlier version is.
-OLD = {"csv": "title,row,kind\nold", "json": '{"schema": "attn-nlp/tables/0"}'}
 HEAVY = ("jax", "datasets", "matplotlib", "sklearn", "tokenizers", "pyarrow", "scipy")
 
 
@@ -342,7 +340,7 @@ def test_a_table_is_written_whole_in_the_format_of_its_name(attn_nlp, tmp_path):
     for format in FORMATS:
         suffix = suffix_of(format)
         path = tmp_path / f"table{suffix}"
-        path.write_text(OLD.get(format, "old"))
+        path.write_text(attn_nlp("table", "fake.py", "--cost", "--format", format)[1])
         assert attn_nlp("table", "fake.py", "--out", str(path)) == (0, "", "")
         assert path.read_text() == attn_nlp("table", "fake.py", "--format", format)[1]
     assert sorted(each.suffix for each in tmp_path.iterdir()) == [

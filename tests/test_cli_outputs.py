@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -14,6 +15,7 @@ import pytest
 from tests.engines.fakes import Here, trained, write_experiment
 
 STORE = "runs/attn_nlp.sqlite"
+OTHER = "exists and is not recognized as an output of this version of attn-nlp"
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,13 @@ def finished(tmp_path_factory, cache):
     (folder / "picture.md").write_bytes(b"\x89PNG\r\n\x1a\n\0")
     (folder / "latin.txt").write_bytes("é".encode("latin-1"))
     (folder / "archive.html").write_bytes(b"PK\x03\x04\0\0")
+    (folder / "report.html").write_text("<!doctype html>\n<title>Mine</title>\n")
+    (folder / "README.md").write_text("# Mine\n\n| a | b |\n| :-- | --: |\n| 1 | 2 |\n")
+    (folder / "notes.txt").write_text("Mine\nof today\n\n- one\n")
+    (folder / "own.tex").write_text("% Mine\n\\begin{table}\\end{table}\n")
+    (folder / "figures").mkdir()
+    (folder / "figures/fake-forest.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (folder / "figures/plate.png").write_bytes(b"\x89PNG\r\n\x1a\n mine")
     (folder / "fake-forest.svg").write_text("notes")
     os.symlink(STORE, folder / "store.md")
     os.symlink("helper.py", folder / "helper.md")
@@ -101,16 +110,26 @@ NAMED = {
     "set/train.csv": "is dataset 'reviews.csv'",
     "other.sqlite": "is an SQLite database",
     "other.md": "is an SQLite database",
-    "picture.md": "holds no text",
-    "latin.txt": "holds no text",
-    "archive.html": "holds no text",
+    "picture.md": OTHER,
+    "latin.txt": OTHER,
+    "archive.html": OTHER,
+    "README.md": OTHER,
+    "notes.txt": OTHER,
+    "own.tex": OTHER,
+    "other.sqlite-wal": "ends in '-wal', as what lies beside a store does",
+    "any.sqlite-shm": "ends in '-shm'",
+    "any.sqlite-journal": "ends in '-journal'",
+    "new/other.sqlite.version12": "ends in '.version12'",
+    "other.sqlite.checkpoints/a/b.md": "lies in 'other.sqlite.checkpoints', beside a store",
 }
 
 
 def refused(found, out, says):
     lines = found.stderr.splitlines()
     assert (found.returncode, len(lines), found.stdout) == (2, 1, ""), found.stderr
-    assert lines[0].startswith(f"attn-nlp: --out {Path(out)}")
+    assert re.match(
+        rf"attn-nlp: (--out ({re.escape(str(Path(out)))}|'{out}')|store {out})", lines[0]
+    )
     assert says in lines[0]
 
 
@@ -126,7 +145,9 @@ def test_a_table_replaces_nothing_else(here, out):
 
 def ending(out):
     """A format that does not contradict the ending."""
-    return {".csv": "csv", ".txt": "terminal", ".html": "html"}.get(Path(out).suffix, "markdown")
+    return {".csv": "csv", ".txt": "terminal", ".html": "html", ".tex": "latex"}.get(
+        Path(out).suffix, "markdown"
+    )
 
 
 @pytest.mark.parametrize("out", ["hard.md", "fake.py", "reviews.csv", "link.csv", "other.md"])
@@ -172,6 +193,9 @@ def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["table", "fake.py", "--out", "new/"], "'new/' names no file; end it in the name of one."),
+        (["run", "fake.py", "--out", "t.md/."], "names no file"),
+        (["report", "fake.py", "--out", ""], "names no file"),
         (["table", "fake.py", "--out", "x.docx"], "its ending '.docx' names no format; end it in"),
         (["table", "fake.py", "--out", "x.pdf"], ".csv, .html, .json, .md, .tex, .txt, or give"),
         (["table", "fake.py", "--out", "x" * 300], "it has no ending"),
@@ -180,12 +204,15 @@ def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
         (["table", "fake.py", "--out", STORE], "belongs to the store"),
         (["report", "fake.py", "--out", STORE], "belongs to the store"),
         (["run", "fake.py", "--out", "fake.py"], "is code in Python"),
-        (["report", "fake.py", "--out", "archive.html"], "holds no text"),
-        (["table", "fake.py", "--out", "data.csv"], "is no table of attn-nlp but perhaps data"),
-        (["table", "fake.py", "--out", "data.json"], "is no table of attn-nlp but perhaps data"),
-        (["table", "fake.py", "--out", "paper.tex"], "is a document, not a table for one"),
+        (["report", "fake.py", "--out", "archive.html"], OTHER),
+        (["run", "fake.py", "--in-process", "--out", "README.md"], OTHER),
+        (["table", "fake.py", "--out", "data.csv"], OTHER),
+        (["table", "fake.py", "--out", "data.json"], OTHER),
+        (["table", "fake.py", "--out", "paper.tex"], OTHER),
         (["export", "--out", f"{STORE}-wal"], "belongs to the store"),
         (["export", "--out", f"{STORE}.version1"], "belongs to the store"),
+        (["export", "--out", "other.sqlite-wal"], "ends in '-wal'"),
+        (["export", "--out", "new/"], "store new/ names a folder; end it in the name of a file."),
     ],
 )
 def test_other_endings_and_unlike_files_are_refused(here, arguments, says):
@@ -212,11 +239,43 @@ def test_a_figure_replaces_its_like_only(here):
     before = (folder / "fake-forest.svg").read_text()
     arguments = ("figure", "results", "fake.py", "--kind", "forest", "--out", ".")
     found = call(*arguments)
-    refused(found, "fake-forest.svg", "exists and is no SVG")
+    refused(found, "fake-forest.svg", OTHER)
     assert (folder / "fake-forest.svg").read_text() == before
     assert not (folder / "fake-forest.png").exists()
     (folder / "fake-forest.svg").unlink()
     assert [call(*arguments).returncode for _ in range(2)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [
+        (["report", "fake.py"], "report.html"),
+        (["figure", "results", "fake.py", "--kind", "forest"], "figures/fake-forest.svg"),
+        (["figure", "plate"], "figures/plate.png"),
+    ],
+)
+def test_a_name_that_nobody_gave_replaces_nothing_of_the_users(here, arguments, file):
+    folder, call = here
+    before = state(folder)
+    refused(call(*arguments), file, OTHER)
+    assert state(folder) == before
+    (folder / file).unlink()
+    assert [call(*arguments).returncode for _ in range(2)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "view", [[], ["--cost"], ["--per-class"], ["--tuning"], ["--to-reach", "0.5"]]
+)
+def test_a_table_of_ours_is_replaced_until_somebody_has_written_on(here, view):
+    folder, call = here
+    options = ("--budget", "2") if "--tuning" in view else ()
+    for out in ("t.txt", "t.md", "t.tex", "t.html", "t.csv", "t.json"):
+        line = ("table", "fake.py", *options, *view, "--out", out)
+        assert [call(*line).returncode for _ in range(2)] == [0, 0], out
+    for out in ("t.md", "t.tex"):  # those that are written in by hand
+        with open(folder / out, "a", encoding="utf-8") as file:
+            file.write("\nMy own words.\n")
+        refused(call("table", "fake.py", *options, *view, "--out", out), out, OTHER)
 
 
 def test_every_command_makes_the_folder(here):

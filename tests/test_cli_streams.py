@@ -41,14 +41,22 @@ def shell(tmp_path, cache):
 FULL = "attn-nlp: standard output: No space left on device; what was stored before is intact.\n"
 
 
+CLOSED = FULL.replace("No space left on device", "it is closed")
+UNOPENED = b"attn-nlp: cannot write to /dev/stdout: Bad file descriptor.\n"
+NO_STORE = "attn-nlp: there is no store none yet.\n"
+LARGE = "File too large: larger than this shell (ulimit -f) or the file system allows"
+TOO_LARGE = f"{NO_STORE}attn-nlp: cannot write to t.html: {LARGE}.\n"
+
+
 @pytest.mark.parametrize(
     ("streams", "status", "ends"),
     [
-        (">&- 2>&- <&-", 0, ""),
+        (">&- 2>&- <&-", 4, ""),
+        (">&-", 4, CLOSED),
         ("2>&1 | true; exit ${PIPESTATUS[0]}", 141, ""),
         (">/dev/full", 4, FULL),
     ],
-    ids=["closed", "unread", "full"],
+    ids=["all closed", "closed", "unread", "full"],
 )
 def test_a_run_stores_its_results_whatever_becomes_of_its_output(
     shell, tmp_path, streams, status, ends
@@ -66,7 +74,10 @@ def test_a_run_stores_its_results_whatever_becomes_of_its_output(
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("$NLP parts score >&-", (0, b"", "")),
+        ("$NLP parts score >&-", (4, b"", CLOSED)),
+        ("$NLP table fake.py --store none --out t.md 2>&- >&-", (0, b"", "")),
+        ("$NLP table fake.py --store none --out /dev/stdout 2>&1 >&- | tail -1", (0, UNOPENED, "")),
+        ("ulimit -f 1; $NLP table fake.py --store none --out t.html", (2, b"", TOO_LARGE)),
         ("$NLP parts sore 2>&-", (2, b"", "")),
         ("$NLP parts sore 2>/dev/full", (2, b"", "")),
         ("$NLP parts score | true; exit ${PIPESTATUS[0]}", (141, b"", "")),
@@ -80,6 +91,16 @@ def test_a_run_stores_its_results_whatever_becomes_of_its_output(
 )  # fmt: skip
 def test_no_stream_ends_in_a_traceback(shell, line, expected):
     assert shell(line) == expected
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_ends_too_early_is_an_error(shell, tmp_path, unbuffered):
+    """A short write is followed by another, which says why, also where Python does not buffer."""
+    line = "ulimit -f 1; $NLP parts >parts.txt"
+    status, _, err = shell(line, PYTHONUNBUFFERED=unbuffered)
+    assert (tmp_path / "parts.txt").stat().st_size == 1024
+    assert status == 4
+    assert err == FULL.replace("No space left on device", LARGE)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

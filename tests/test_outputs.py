@@ -154,7 +154,14 @@ def test_what_cannot_be_replaced_is_refused(tmp_path, monkeypatch, make, says):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("x" * 300, "name too long"), ("/dev/fd/999", "Bad file descriptor")]
+    ("name", "says"),
+    [
+        ("x" * 300, "name too long"),
+        *(
+            (f"/dev/fd/{each}", "Bad file descriptor")
+            for each in ("999", "9" * 11, "-1", "01", "x")
+        ),
+    ],
 )
 def test_names_that_cannot_be(tmp_path, name, says):
     with pytest.raises(Mistake, match=r"(?i)" + says):

@@ -14,7 +14,7 @@ from attn_nlp import wording
 from attn_nlp.tables.legend import MARKS, STATE_MARKS
 from tests.test_architecture import FILES, name
 
-NASTY = "a\x1b[31m\x1b]0;t\x07b\x9b2J\u202ec\ud800\r\nd"
+NASTY = "a\x1b[31m\x1b]0;t\x07b\x9b2J\u202e\ufffe\uffffc\U0010ffff\ud800\r\nd"
 SHOWN = "a[31m]0;tb2Jc? d"
 
 

@@ -1,11 +1,10 @@
-"""What `--out` may not be: the store, an input of the command, or a file of another kind.
+"""What `--out` may not be: the store, an input of the command, or a file that is not of ours.
 
 Asked before anything is trained, and once more when the file is written.
 """
 
 from __future__ import annotations
 
-import codecs
 import glob
 import os
 import re
@@ -21,9 +20,11 @@ if TYPE_CHECKING:
 
 DEFAULT_FORMAT = "terminal"
 # What SQLite and this package lay beside a store.
+_CHECKPOINTS = ".checkpoints"
 _BESIDE = re.compile(r"-wal|-shm|-journal|\.version\d+|\.checkpoints(/.*)?", re.DOTALL)
+_BESIDE_ANY = re.compile(r"(-wal|-shm|-journal|\.version\d+|\.checkpoints)\Z")
 _SQLITE = b"SQLite format 3\0"
-_LOOK = 65536
+_LOOK = 2**24  # bytes, more than any table has
 
 
 def check(
@@ -59,6 +60,8 @@ def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> No
     real = os.path.realpath(out)
     if store is not None and _belongs_to(out, real, store):
         raise _refusal(out, "belongs to the store")
+    for name in (real, os.path.abspath(out)):
+        _check_beside(out, name)
     if real.endswith((".py", ".pyc")):  # an experiment file, or a module beside it
         raise _refusal(out, "is code in Python")
     for name, place in _data_of(resolved):
@@ -116,6 +119,15 @@ def _without_ending(out: Path, known: Iterable[str], more: str = "") -> str:
     return DEFAULT_FORMAT
 
 
+def _check_beside(out: Path, name: str) -> None:
+    """Refuse names that SQLite or this package gives to what lies beside a store, whichever."""
+    if ending := _BESIDE_ANY.search(name):
+        raise _refusal(out, f"ends in {ending[0]!r}, as what lies beside a store does")
+    for folder in Path(name).parents:
+        if folder.suffix == _CHECKPOINTS and folder.with_suffix("").is_file():
+            raise _refusal(out, f"lies in {folder.name!r}, beside a store")
+
+
 def _belongs_to(out: Path, real: str, store: Path) -> bool:
     """Whether it is the store or lies beside it, under whatever name, also if not there yet."""
     if _same(out, real, store):
@@ -131,43 +143,29 @@ def _belongs_to(out: Path, real: str, store: Path) -> bool:
 
 
 def _check_kind(out: Path, kind: str) -> None:
-    """An output of an earlier command may be replaced, and so may text by text."""
+    """Only what an earlier command has written may be replaced."""
     try:
         with open(out, "rb") as file:
-            head = file.read(_LOOK)
+            content = file.read(_LOOK)
     except OSError as error:
         raise Mistake(
             f"cannot write to {out}: what stands there cannot be read ({error.strerror}), so that "
             "nobody knows what would be lost."
         ) from error
-    if not head:
-        return
-    if head.startswith(_SQLITE):
+    if content.startswith(_SQLITE):
         raise _refusal(out, "is an SQLite database, perhaps a store")
-    if kind == "png":
-        if not head.startswith(b"\x89PNG"):
-            raise _refusal(out, "exists and is no PNG")
-        return
-    if kind == "svg" and not head.lstrip().startswith(b"<"):
-        raise _refusal(out, "exists and is no SVG")
-    if not _is_text(head):
-        raise _refusal(out, "exists and holds no text")
-    if kind == "csv" and not head.startswith(b"title,row,kind"):
-        raise _refusal(out, "exists and is no table of attn-nlp but perhaps data")
-    if kind == "json" and b'"attn-nlp/tables' not in head[:200]:
-        raise _refusal(out, "exists and is no table of attn-nlp but perhaps data")
-    if kind == "latex" and rb"\documentclass" in head:
-        raise _refusal(out, "exists and is a document, not a table for one")
+    if content and not _is_ours(content, kind):
+        why = "exists and is not recognized as an output of this version of attn-nlp"
+        raise _refusal(out, why, ", or remove it")
 
 
-def _is_text(head: bytes) -> bool:
-    if b"\0" in head or head.startswith((b"%PDF", b"PAR1")):
-        return False
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head, len(head) < _LOOK)  # else it is cut
-    except UnicodeDecodeError:
-        return False
-    return True
+def _is_ours(content: bytes, kind: str) -> bool:
+    from attn_nlp.figures import FORMATS, marks
+    from attn_nlp.tables import formats
+
+    if kind in FORMATS:
+        return marks.known(kind, content)
+    return formats.known(kind, content.decode("utf-8", "replace"))
 
 
 def _data_of(resolved: Resolved | None) -> Iterator[tuple[str, Path]]:
@@ -194,5 +192,5 @@ def _same_file(out: Path, other: Path) -> bool:
         return False
 
 
-def _refusal(out: Path, why: str) -> Mistake:
-    return Mistake(f"--out {out} {why}, and is not replaced; choose another name.")
+def _refusal(out: Path, why: str, more: str = "") -> Mistake:
+    return Mistake(f"--out {out} {why}, and is not replaced; choose another name{more}.")

@@ -52,10 +52,12 @@ def mechanism(name, everything, folder, format) -> None:
     """
     from attn_nlp import figures, registry
     from attn_nlp.catalogue.lookup import one
+    from attn_nlp.figures import library
 
     if (name is None) == (not everything):
         raise click.UsageError("give either the NAME of a part or --all.")
     formats = _formats(format)
+    library.load()
     for part in registry.parts() if everything else [one(name)]:
         _save(figures.mechanism(part), folder, formats)
 
@@ -72,8 +74,10 @@ def plate(folder, format) -> None:
       attn-nlp figure plate --out pictures --format png
     """
     from attn_nlp import figures
+    from attn_nlp.figures import library
 
     formats = _formats(format)
+    library.load()
     _save(figures.plate(), folder, formats)
 
 
@@ -110,6 +114,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
       attn-nlp figure results --name scaling --kind curves --out pictures
     """
     from attn_nlp.cli.destinations import check
+    from attn_nlp.figures import library
     from attn_nlp.figures import results as drawing
     from attn_nlp.mistakes import Mistake
     from attn_nlp.plan import wanted
@@ -128,6 +133,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
             f"nothing of {resolved.name!r} is stored in {store_path}; run it first, or choose "
             "another --store."
         )
+    library.load()
     drawn: set[str] = set()
     absent = []
     for made in drawing.figures_of(resolved, records, kinds or None, axis):

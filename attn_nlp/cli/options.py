@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,23 @@ def changes(command: Callable) -> Callable:
     return changed
 
 
+class OutFile(click.Path):
+    """A file to be written; a name that can only be a folder is refused."""
+
+    name = "file"
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value, param, ctx):
+        """The path, unless it ends where the name of a file should stand."""
+        from attn_nlp.mistakes import Mistake
+
+        if os.path.basename(value) in ("", ".", "..") and not os.path.isdir(value):
+            raise Mistake(f"--out {os.fspath(value)!r} names no file; end it in the name of one.")
+        return super().convert(value, param, ctx)
+
+
 class StorePath(click.Path):
     """A place where a store is or may be; refused before anything is trained for it."""
 
@@ -54,6 +72,8 @@ class StorePath(click.Path):
         sentence = unusable(value)
         if sentence:
             raise Mistake(sentence)
+        if not os.path.basename(value):  # which a Path would no longer tell
+            raise Mistake(f"store {value} names a folder; end it in the name of a file.")
         return Path(value)
 
 
@@ -91,7 +111,7 @@ def output_options(command: Callable) -> Callable:
     )
     @click.option(
         "--out",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=OutFile(),
         metavar="FILE",
         help="Write to a file, whose ending names the format.",
     )

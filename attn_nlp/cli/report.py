@@ -24,7 +24,7 @@ _DEFAULT = Path("report.html")
 @options.store_option
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.OutFile(),
     default=_DEFAULT,
     show_default=True,
     metavar="FILE",
@@ -46,6 +46,7 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp import report as reports
     from attn_nlp.cli.destinations import check_report
     from attn_nlp.engines.environment import cache_folder
+    from attn_nlp.figures import library
     from attn_nlp.outputs import descriptor, replace
     from attn_nlp.plan import wanted
     from attn_nlp.source_bytes import changed
@@ -61,6 +62,7 @@ def report(file, name, overrides, store_path, out) -> None:
         records = store.records(cells, reports.COLUMNS)
     for sentence in changed((str(cells[s]["dataset"]), r.get("data")) for s, r in records.items()):
         wording.warn(sentence)
+    library.load()
     shown = file or Path(f"{name}.py")
     options_given = _words(overrides)
     made = reports.report(
@@ -72,6 +74,7 @@ def report(file, name, overrides, store_path, out) -> None:
         remark="" if file else _FROM_STORE.format(file=shown),
     )
     text = reports.page(made)
+    check_report(out, store_path, resolved)
     replace(out, text)
     if descriptor(out) is None:
         wording.say(f"{out} ({len(text.encode()) / 1e6:.1f} MB)")

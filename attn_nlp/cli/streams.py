@@ -8,7 +8,7 @@ import traceback
 from contextlib import suppress
 from types import TracebackType
 
-from attn_nlp.wording import SUBSTITUTES, silence, tell
+from attn_nlp.wording import SUBSTITUTES, Nowhere, silence, tell
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
@@ -18,11 +18,14 @@ def prepare() -> None:
 
     A closed one leaves its number free: the next file to be opened, such as a store, would get it,
     and whatever prints would print into that file. So the number is taken first, by a device that
-    swallows everything. A letter that the encoding of a stream lacks gets a substitute.
+    swallows everything; a command that has something to say there ends with an error (`wording`).
+    A letter that the encoding of a stream lacks gets a substitute.
     """
     for number, (name, mode) in enumerate(_STREAMS):
         _occupy(number)
-        if getattr(sys, name) is None:
+        if getattr(sys, name) is None and name == "stdout":
+            sys.stdout = Nowhere()
+        elif getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         encoding = (getattr(stream, "encoding", None) or "utf-8").replace("-", "").lower()

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from attn_nlp.figures.fonts import properties, quiet
+from attn_nlp.figures.fonts import properties
+from attn_nlp.figures.library import settings
 from attn_nlp.wording import clean, without_controls
 
 LEADING = 1.32  # line height over font size
@@ -173,7 +174,7 @@ def _measured(content: str, bold: bool, mono: bool) -> float:
     from matplotlib.textpath import text_to_path
 
     font = properties(content, 1.0, bold=bold, mono=mono)
-    with quiet():
+    with settings():
         return text_to_path.get_text_width_height_descent(content, font, ismath=False)[0]
 
 

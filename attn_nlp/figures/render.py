@@ -8,11 +8,9 @@ drawn as outlines, of the font that comes with matplotlib where it has them (`fo
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attn_nlp.figures.drawing import (
     GRID_CELL,
@@ -23,7 +21,9 @@ from attn_nlp.figures.drawing import (
     Drawing,
     grid_height,
 )
-from attn_nlp.figures.fonts import properties, quiet
+from attn_nlp.figures.fonts import properties
+from attn_nlp.figures.library import settings
+from attn_nlp.figures.marks import PNG, marked
 from attn_nlp.outputs import replace
 
 if TYPE_CHECKING:
@@ -34,13 +34,6 @@ FORMATS = ("svg", "png")
 INK, GREY = "#1a1a1a", "#5c5c5c"
 _DPI = 200
 _HEAD = 5.0  # length of an arrow's head
-# Letters at their true widths: fitted to pixels they would be wider than they were measured.
-_SETTINGS: dict[Any, Any] = {
-    "svg.hashsalt": "attn_nlp",
-    "svg.fonttype": "path",
-    "text.hinting": "none",
-    "text.parse_math": False,
-}
 
 
 @dataclass(frozen=True)
@@ -65,15 +58,7 @@ LOOKS = {
 }
 
 
-@contextmanager
-def settings() -> Iterator[None]:
-    """matplotlib's settings while a figure is drawn or measured."""
-    import matplotlib
-
-    with matplotlib.rc_context(_SETTINGS), quiet():
-        yield
-
-
+@settings()
 def figure(drawing: Drawing) -> Figure:
     """The drawing as a matplotlib figure, one point of the drawing to a point of paper."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -101,14 +86,15 @@ def save(drawing: Drawing, folder: Path, formats: tuple[str, ...] = FORMATS) -> 
     paths = [folder / f"{drawing.name}.{format}" for format in formats]
     plain = {
         "svg": {"Date": None, "Creator": None, "Title": drawing.title},
-        "png": {"Software": None, "Title": drawing.title},
+        "png": {**PNG, "Title": drawing.title},
     }
     with settings():
         made = figure(drawing)
         for path, format in zip(paths, formats, strict=True):
             content = io.BytesIO()
             made.savefig(content, format=format, metadata=plain[format])
-            replace(path, content.getvalue())
+            drawn = content.getvalue()
+            replace(path, marked(drawn) if format == "svg" else drawn)
     return paths
 
 

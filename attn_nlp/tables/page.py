@@ -59,6 +59,15 @@ h1 { font-size: 1.3rem; overflow-wrap: anywhere; }
 """
 
 
+# How every page of this package begins, a report too.
+TOP = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="generator" content="attn-nlp">
+"""
+
+
 def page(title: str, body: str) -> str:
     """A document of its own.
 
@@ -74,11 +83,7 @@ def page(title: str, body: str) -> str:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     shown = html.escape(title)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
+    return f"""{TOP}<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{shown}</title>
 <style>{style}</style>

@@ -104,6 +104,7 @@ SNIPPETS = [
     ("Row('a', {'heads'})", "row 'a': where is {'heads'}"),
     ("Row('a', {}, cite=3)", "row 'a': cite is 3; give a text"),
     ("Row('a', {}, cite='a\\tb')", "without control characters"),
+    ("Row('a\\uffff', {})", "without control characters"),
     ("Row('a', {}, baseline='yes')", "row 'a': baseline is 'yes'; allowed: True, False"),
     ("Row('a', {}, baseline=1)", "row 'a': baseline is 1; allowed: True, False"),
     ("vary('heads', [1, 4])", "did you mean vary('heads', 1, 4)?"),

@@ -58,7 +58,9 @@ def test_the_svg_is_well_formed_and_needs_no_font(tmp_path):
 
 def test_a_label_of_the_users_own_cannot_break_a_file(tmp_path):
     """XML allows few control characters, and a screen obeys those that turn text around."""
-    part = dataclasses.replace(one("query_mix"), label="La\x1b[31mbel\x07\u202e", cite="a\x00b")
+    part = dataclasses.replace(
+        one("query_mix"), label="La\x1b[31m\uffffbel\x07\u202e", cite="a\x00b"
+    )
     for path in save(mechanism(part), tmp_path):
         content = path.read_bytes()
         assert b"La[31mbel" in content

@@ -8,7 +8,7 @@ from .example import example, facts
 
 HOSTILE = (
     "a|b `code` **bold** <script>alert(1)</script> &amp; [link](http://x) [red]r[/] "
-    "\x1b[31mESC\x07 \u202eturned\u202c \x9b2J two\nlines \\| $x$ ~~s~~ 你好"
+    "\x1b[31mESC\x07 \u202eturned\u202c \x9b2J \ufffetwo\uffff\nlines \\| $x$ ~~s~~ 你好"
 )
 
 

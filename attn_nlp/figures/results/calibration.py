@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attn_nlp.figures.render import GREY, INK, settings
+from attn_nlp.figures.library import settings
+from attn_nlp.figures.render import GREY, INK
 from attn_nlp.figures.results.arrange import MOST
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.sheet import GRID, Sheet, ticks

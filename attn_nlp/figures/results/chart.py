@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from attn_nlp.figures.drawing import Text, width_of
-from attn_nlp.figures.render import GREY, settings
+from attn_nlp.figures.library import settings
+from attn_nlp.figures.render import GREY
 from attn_nlp.figures.results.arrange import MOST, arranged
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.sheet import (

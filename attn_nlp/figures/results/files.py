@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ElementTree
 from typing import TYPE_CHECKING
 
 from attn_nlp.figures.fonts import undrawable
-from attn_nlp.figures.render import settings
+from attn_nlp.figures.library import settings
+from attn_nlp.figures.marks import PNG, marked
 from attn_nlp.figures.results.sheet import DPI
 
 if TYPE_CHECKING:
@@ -72,12 +73,11 @@ def file_bytes(figure: Figure, format: str) -> bytes:
       format: "svg" or "png".
     """
     if format == "svg":
-        return f'<?xml version="1.0" encoding="utf-8"?>\n{svg_of(figure)}\n'.encode()
+        return marked(f'<?xml version="1.0" encoding="utf-8"?>\n{svg_of(figure)}\n'.encode())
     buffer = io.BytesIO()
     with settings():
-        figure.savefig(
-            buffer, format=format, dpi=DPI, metadata={"Software": None, "Title": figure.get_label()}
-        )
+        metadata = {**PNG, "Title": figure.get_label()}
+        figure.savefig(buffer, format=format, dpi=DPI, metadata=metadata)
     return buffer.getvalue()
 
 

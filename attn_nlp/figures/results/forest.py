@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attn_nlp.figures.drawing import Text, width_of
-from attn_nlp.figures.render import INK, settings
+from attn_nlp.figures.library import settings
+from attn_nlp.figures.render import INK
 from attn_nlp.figures.results.arrange import arranged
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.sheet import (

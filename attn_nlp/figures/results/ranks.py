@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attn_nlp.figures.drawing import Text, width_of
-from attn_nlp.figures.render import INK, settings
+from attn_nlp.figures.library import settings
+from attn_nlp.figures.render import INK
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.sheet import (
     NORMAL,

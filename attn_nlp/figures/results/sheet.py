@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Literal
 
 from attn_nlp.figures.drawing import PAD_X, Text, width_of, wrap
 from attn_nlp.figures.fonts import properties, undrawable
-from attn_nlp.figures.render import GREY, INK, settings
+from attn_nlp.figures.library import settings
+from attn_nlp.figures.render import GREY, INK
 from attn_nlp.tables.text import MINUS
 from attn_nlp.wording import clean
 

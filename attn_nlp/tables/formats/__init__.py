@@ -4,6 +4,7 @@ A format is a module of this folder with
 
     SUFFIX: str                                        of a file, with its dot
     def render(grids: Sequence[Grid], options: Options) -> str
+    def known(text: str) -> bool                       whether a file that holds it was written so
 
 Adding a format is adding the file.
 """
@@ -58,6 +59,16 @@ def suffix(format: str) -> str:
       Mistake: an unknown format.
     """
     return _module(format).SUFFIX
+
+
+def known(format: str, text: str) -> bool:
+    """Whether a file of that format was written here, so that a later table may replace it.
+
+    Args:
+      format: one of `FORMATS`.
+      text: the whole file.
+    """
+    return _module(format).known(text)
 
 
 def _module(format: str) -> ModuleType:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 
 from attn_nlp.stats import TwoWay
@@ -75,6 +76,9 @@ _AFTER = (
     "cite",
 )
 
+# Between the two stand the paths of columns, as many as the tables have.
+_HEADER = re.compile(rf"{','.join(_BEFORE)},(.+,)?{','.join(_AFTER)}\n")
+
 
 def render(grids: Sequence[Grid], options: Options) -> str:
     """All tables under one header; a column path that a table lacks is left empty."""
@@ -88,6 +92,11 @@ def render(grids: Sequence[Grid], options: Options) -> str:
                 line = _line(grid, row, column, entry, paths)
                 writer.writerow([_text(each, options.safe_spreadsheet) for each in line])
     return out.getvalue()
+
+
+def known(text: str) -> bool:
+    """Whether it begins with a header as `render` writes it."""
+    return _HEADER.match(text) is not None
 
 
 def _line(grid: Grid, row: GridRow, column: Column, entry: Entry, paths: list[str]) -> list[object]:

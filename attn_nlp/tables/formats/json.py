@@ -12,6 +12,7 @@ import dataclasses
 import importlib.resources
 import json
 import math
+import re
 from collections.abc import Sequence
 
 from attn_nlp.stats import Comparison, McNemar, TwoWay
@@ -38,6 +39,11 @@ def render(grids: Sequence[Grid], options: Options) -> str:
     """All tables as one document."""
     document = {"schema": VERSION, "tables": [_table(grid) for grid in grids]}
     return escaped_json(_written(_plain(document))).replace("<", "\\u003c") + "\n"
+
+
+def known(text: str) -> bool:
+    """Whether it begins with the name of the schema."""
+    return re.match(r'\{\s*"schema": "attn-nlp/tables/', text) is not None
 
 
 def schema() -> dict:

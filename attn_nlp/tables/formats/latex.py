@@ -46,6 +46,12 @@ def render(grids: Sequence[Grid], options: Options) -> str:
     return "\n".join([*top, *tables])
 
 
+def known(text: str) -> bool:
+    """Whether it holds our tables below our comment, and neither a document nor more after them."""
+    ends = text.endswith("\\end{table}\n")
+    return text.startswith(_TOP) and ends and r"\documentclass" not in text
+
+
 def _names(titles: Sequence[str]) -> list[str]:
     """What follows "tab:" in the labels: letters, digits and hyphens, each once."""
     names: list[str] = []

@@ -100,7 +100,7 @@ def test_files_hold_no_date(figure):
         content = file_bytes(figure, format)
         assert content.startswith(head)
         assert b"dc:date" not in content
-        assert b"Software" not in content
+        assert b"Matplotlib" not in content
 
 
 def test_labels_are_text_and_never_formulas():

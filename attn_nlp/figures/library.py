@@ -1,0 +1,61 @@
+"""matplotlib with its own defaults, whatever settings a user keeps for it.
+
+It reads a file `matplotlibrc` in the working directory, another that `MATPLOTLIBRC` names or that
+lies in the user's folder, and `MPLBACKEND`. Those are for the user's own plots: here they would
+decide what a figure shows, and a setting of them may start LaTeX or end in an error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from attn_nlp.figures.fonts import quiet
+
+# Letters at their true widths: fitted to pixels they would be wider than they were measured.
+_SETTINGS: dict[str, Any] = {
+    "svg.hashsalt": "attn_nlp",
+    "svg.fonttype": "path",
+    "text.hinting": "none",
+    "text.parse_math": False,
+}
+
+
+def load() -> None:
+    """Import matplotlib, unless somebody has, without the settings of the user.
+
+    For a command. A program in Python that draws figures imports matplotlib as it likes; what it
+    has set holds for its own plots, also after a figure of ours (`settings`).
+    """
+    found = None if "matplotlib" in sys.modules else find_spec("matplotlib")
+    if found is None or found.origin is None:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))  # its name may be gone
+    try:
+        os.chdir(Path(found.origin).parent / "mpl-data")  # its own settings; it looks here first
+        importlib.import_module("matplotlib")
+    finally:
+        os.fchdir(before)
+        os.close(before)
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """matplotlib's defaults, and what we change of them, while a figure is drawn or measured."""
+    import matplotlib
+
+    now: Any = matplotlib.rcParams
+    wanted = {**matplotlib.rcParamsDefault, **_SETTINGS}
+    del wanted["backend"]  # nothing here asks for one, and reading it would start one
+    changed: Any = {name: value for name, value in wanted.items() if now[name] != value}
+    with matplotlib.rc_context(changed), quiet():
+        yield

@@ -1,0 +1,32 @@
+"""What says in a file that this package drew it, so that a later figure may replace it."""
+
+from __future__ import annotations
+
+import re
+
+_NAME = "attn-nlp"
+_COMMENT = f"<!-- Generator: {_NAME} -->\n".encode()
+PNG = {"Software": _NAME}  # metadata, as matplotlib takes it
+# As written here; an editor of pictures that keeps the comment writes a first line of its own.
+_SVG = re.compile(
+    rb'<\?xml version="1\.0" encoding="utf-8"( standalone="no")?\?>\n' + re.escape(_COMMENT)
+)
+
+
+def marked(svg: bytes) -> bytes:
+    """A whole SVG file with the mark below its first line."""
+    first, rest = svg.split(b"\n", 1)
+    return first + b"\n" + _COMMENT + rest
+
+
+def known(format: str, content: bytes) -> bool:
+    """Whether this package has drawn a file.
+
+    Args:
+      format: "svg" or "png".
+      content: of the file, at least its first thousand bytes.
+    """
+    if format == "svg":
+        return _SVG.match(content) is not None
+    text = b"tEXt" + b"\0".join(part.encode() for part in ("Software", _NAME))
+    return content.startswith(b"\x89PNG") and text in content[:1000]
