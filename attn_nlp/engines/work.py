@@ -46,7 +46,8 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
         cell = unflatten(job.settings)
         if spec_of(cell) != job.spec:
             raise Mistake(
-                "the experiment file or this package changed while the run went on; run it again."
+                "the experiment file or this package changed while the run went on; run it again "
+                "with --retry-failed."
             )
         prepared = _prepared(job.prepared, cell.trial)
         result: dict[str, object] = _check(_fit(job, cell, prepared, report), cell, prepared)

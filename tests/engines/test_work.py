@@ -296,7 +296,7 @@ def test_a_part_that_changed_meanwhile_is_not_stored_under_the_old_name(outcome,
     cell = Cell(model="fake", dataset="planted_lookup")
     found = work.outcome(Job("0" * 64, flatten(cell), "", "p"), lambda step: None)
     assert found["status"] == "failed"
-    assert "changed while the run went on" in found["reason"]
+    assert "changed while the run went on; run it again with --retry-failed." in found["reason"]
 
 
 def test_a_trial_gets_sealed_data_and_needs_no_test_numbers(outcome):
