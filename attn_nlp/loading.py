@@ -127,7 +127,7 @@ def loading(file: str) -> Iterator[Load]:
     _loads.append(load)
     before = _folder()
     try:
-        with contextlib.redirect_stdout(sys.stderr), _seeded(), _noted():
+        with contextlib.redirect_stdout(sys.stderr), seeded(0), _noted():
             yield load
     finally:
         _loads.pop()
@@ -178,13 +178,13 @@ def _note(key: object) -> None:
 
 
 @contextlib.contextmanager
-def _seeded() -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Seed the generators that everybody shares, and put them back as they were."""
     numpy = sys.modules.get("numpy.random")
     before, others = random.getstate(), numpy.get_state() if numpy else None
-    random.seed(0)
+    random.seed(seed)
     if numpy:
-        numpy.seed(0)
+        numpy.seed(seed % 2**32)
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from attn_nlp.engines.provenance import provenance
 from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.experiment.identity import spec_of
 from attn_nlp.library_code import code_digest
+from attn_nlp.loading import seeded
 from attn_nlp.mistakes import Mistake
 from attn_nlp.result import check_against, leaves_test_alone, of_model
 from attn_nlp.shapes import Misfit, shown
@@ -50,7 +51,9 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
                 "with --retry-failed."
             )
         prepared = _prepared(job.prepared, cell.trial)
-        result: dict[str, object] = _check(_fit(job, cell, prepared, report), cell, prepared)
+        with seeded(cell.seed):  # else a cell would depend on those that came before it here
+            fitted = _fit(job, cell, prepared, report)
+        result: dict[str, object] = _check(fitted, cell, prepared)
     except Stopped:
         raise
     except Mistake as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import jax.numpy as jnp
 import numpy as np
@@ -70,6 +71,22 @@ def lambda_of(result):
         return result
 
     return fit
+
+
+def test_what_a_model_draws_from_shared_generators_follows_from_its_seed(outcome):
+    """The same in a worker that has trained other cells; and the caller's generators go on."""
+    drawn = []
+
+    def fit(cell):
+        drawn.append((random.random(), np.random.random()))  # noqa: NPY002
+        return GOOD
+
+    before = random.getstate()
+    outcome(fit)
+    outcome(fit)
+    expected = random.Random(3).random(), np.random.RandomState(3).random()
+    assert drawn == [expected, expected]
+    assert random.getstate() == before
 
 
 def test_a_model_gets_what_it_names(outcome):
