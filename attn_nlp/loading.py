@@ -112,7 +112,7 @@ def loading(file: str) -> Iterator[Load]:
     try:
         with (
             contextlib.redirect_stdout(sys.stderr),
-            _seeded(),
+            seeded(0),
             _noted(),
             listening(load.note_read),
         ):
@@ -168,13 +168,13 @@ def _note(key: object) -> None:
 
 
 @contextlib.contextmanager
-def _seeded() -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Seed the generators that everybody shares, and put them back as they were."""
     numpy = sys.modules.get("numpy.random")
     before, others = random.getstate(), numpy.get_state() if numpy else None
-    random.seed(0)
+    random.seed(seed)
     if numpy:
-        numpy.seed(0)
+        numpy.seed(seed % 2**32)
     try:
         yield
     finally:

@@ -10,7 +10,9 @@ modules by name, the way a host loads plug-ins, so that no stage imports a later
 
 A user's own part uses the same decorators in the user's own experiment file. It has no revision
 that anyone keeps for it, so the hash of all code and data of the user's that it reaches goes into
-the identity of every cell that uses it.
+the identity of every cell that uses it. It must keep nothing between calls: a process trains many
+cells, in any order. What a `fit` draws from `random` and from NumPy's global generator follows from
+the cell's seed; a generator of its own must be given `seed`, since no one can tell that it was not.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Each is read where it is used; here they stand so that a slip in a name does not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attn_nlp.mistakes import nearest
 
@@ -41,3 +41,28 @@ def unknown(names: Iterable[str]) -> list[str]:
             hint = f"did you mean {close}?" if close else f"known: {', '.join(KNOWN)}."
             found.append(f"{name} is set, but no such variable is read; {hint}")
     return found
+
+
+def blamed(error: BaseException, variables: Mapping[str, str]) -> str | None:
+    """Which variable an installed library cannot take, said of what it raises when it is imported.
+
+    Returns:
+      A sentence; None where the error comes from elsewhere, or its text holds no variable's value.
+    """
+    found, importing = error.__traceback__, False
+    while found is not None:
+        code = found.tb_frame.f_code
+        importing |= code.co_name == "<module>" and "site-packages" in code.co_filename
+        found = found.tb_next
+    if not importing:
+        return None
+    said = " ".join(str(error).split())
+    names = [name for name, value in variables.items() if value and _holds(said, value)]
+    if not names:
+        return None
+    given = " or ".join(f"{name}={variables[name]!r}" for name in sorted(names))
+    return f"a library cannot be imported with {given}: {said.rstrip('.')}; correct or unset it."
+
+
+def _holds(said: str, value: str) -> bool:
+    return any(f"{quote}{value}{quote}" in said for quote in "'\"")

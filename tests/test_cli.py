@@ -519,6 +519,9 @@ def test_an_interval_that_is_none_is_said_before_anything_runs(attn_nlp, finishe
         OSError(24, "Too many open files", "x"),
         BlockingIOError(11, "Too many open files"),
         RuntimeError("can't start new thread"),
+        MemoryError(),
+        ImportError("libscipy.so: failed to map segment from shared object"),
+        ImportError("libscipy.so: cannot allocate memory in static TLS block"),
     ],
 )
 def test_where_the_system_gives_no_more_it_is_one_line(attn_nlp, monkeypatch, error):

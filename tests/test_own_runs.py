@@ -79,6 +79,19 @@ def test_workers_import_what_lies_beside_the_file_and_agree_on_it(folder, attn_n
     assert script.stdout == second.stdout
 
 
+@pytest.mark.parametrize("how", [("--workers", "1"), ("--in-process",)], ids=["worker", "here"])
+def test_a_model_keeps_nothing_from_one_cell_to_the_next(folder, attn_nlp, how):
+    text = EXPERIMENT.replace("def asked(", "SEEN = []\n\n\ndef asked(").replace(
+        "right = cell.heads", "SEEN.append(1)\n    right = len(SEEN) + cell.heads"
+    )
+    (folder / "fake.py").write_text(text)
+    run = attn_nlp("run", "fake.py", *how)
+    assert run.returncode == 0, run.stderr
+    found = accuracies(folder)
+    assert found == pytest.approx({at: (1 + at[0] + at[1] // 2) / 6 for at in found})
+    assert len(found) == 9
+
+
 @pytest.mark.parametrize("by", ["attn-nlp", "python"])
 def test_a_file_without_a_guard_is_told_to_have_one(folder, attn_nlp, cache, by):
     (folder / "fake.py").write_text(EXPERIMENT.replace(GUARDED, UNGUARDED))

@@ -10,7 +10,10 @@ a half, and a number in place of a matrix is spread over it without a word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from math import isfinite
 from types import FunctionType
 from typing import Any
@@ -47,6 +50,8 @@ def kept(
     Raises:
       Mistake: it returns something else.
     """
+    for listener in _listeners:
+        listener(part, hook, partial(part.hooks[hook], **given))
     try:
         found = part.hooks[hook](**given)
     except Exception as error:
@@ -57,6 +62,20 @@ def kept(
     if wrong:
         raise (Swapped if _turned(found, wrong) else Mistake)(_sentence(part, hook, found, wrong))
     return found
+
+
+_Listener = Callable[[Part, str, Callable[[], Any]], None]
+_listeners: list[_Listener] = []
+
+
+@contextmanager
+def heard(listener: _Listener) -> Iterator[None]:
+    """Hand part, hook and what runs it to the listener, before each hook of a user's own runs."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 class Swapped(Mistake):
@@ -283,7 +302,7 @@ def _spread(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
 
 
 def _sentence(part: Part, hook: str, found: Any, wanted: str) -> str:
-    function = part.hooks[hook]
+    function = inspect.unwrap(part.hooks[hook])
     assert isinstance(function, FunctionType)
     missing = " Is a `return` missing?" if found is None else ""
     turned = _turned(found, wanted)

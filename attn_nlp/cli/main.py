@@ -22,13 +22,15 @@ from attn_nlp.cli.stores import doctor, export, merge, seal
 from attn_nlp.cli.tables import table
 from attn_nlp.cli.watch import watch
 from attn_nlp.mistakes import Mistake
-from attn_nlp.variables import unknown
+from attn_nlp.variables import blamed, unknown
 
 MISTAKE, STORE, INTERRUPTED = 2, 4, 130
 UNREAD = 141  # as a shell says that a pipe was closed by its reader
 _DEBUG = "--debug"
 # What the system says when it gives no more files, processes or memory.
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+# What the loader of machine code says then.
+_NO_ROOM = ("failed to map segment from shared object", "cannot allocate memory", "Cannot allocate")
 # What the system says of a disk, which is no fault of the code.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -113,6 +115,9 @@ def _told(error: Exception) -> tuple[str, int] | None:
     limit = _limit(error)
     if limit:
         return f"{limit}; raise the limits of this shell (ulimit -a).", MISTAKE
+    of_variable = blamed(error, os.environ)
+    if of_variable:
+        return of_variable, MISTAKE
     # Imported late: most commands never touch a store.
     from attn_nlp.store import StoreError
 
@@ -167,8 +172,17 @@ def _limit(error: BaseException | None) -> str | None:
             return error.strerror
         if isinstance(error, RuntimeError) and "start new thread" in str(error):
             return str(error)
+        if isinstance(error, MemoryError) or _unmapped(error):
+            return os.strerror(errno.ENOMEM)
         error = error.__cause__ or error.__context__
     return None
+
+
+def _unmapped(error: BaseException) -> bool:
+    """Whether a library of machine code found no memory to be loaded into."""
+    said = str(error) if isinstance(error, ImportError | OSError) else ""
+    forbidden = "not permitted" in said  # by a disk whose files may not be run
+    return not forbidden and any(each in said for each in _NO_ROOM)
 
 
 def _say(message: str, status: int) -> int:

@@ -37,6 +37,12 @@ def cache_folder() -> Path:
             f"XDG_CACHE_HOME is {users!r}, which is no absolute path; give one, or name a folder "
             "for prepared data and compiled programs by ATTN_NLP_CACHE."
         )
+    home = os.environ.get("HOME")
+    if not users and home is not None and not Path(home).is_absolute():
+        raise Mistake(
+            f"HOME is {home!r}, which is no absolute path; give one, or name a folder for prepared "
+            "data and compiled programs by ATTN_NLP_CACHE."
+        )
     try:
         return Path(users or Path.home() / ".cache") / "attn_nlp"
     except RuntimeError as error:  # a user without an entry in the system's list, as in containers

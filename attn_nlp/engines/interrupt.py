@@ -27,6 +27,8 @@ _SHOW_CURSOR = b"\x1b[?25h"
 class Interrupt:
     """Listens for signals while it is entered; in a thread other than the main one, never.
 
+    How a child process ends is told meanwhile, also where whoever started this one wants no word.
+
     Attributes:
       number: the signal that came, or 0.
       idle: set by an engine while this process holds nothing that is not stored: it is then ended
@@ -49,6 +51,8 @@ class Interrupt:
             self._watcher = threading.Thread(target=self._watch, args=self._pipe[:1], daemon=True)
             self._watcher.start()
             self._before = {each: signal.signal(each, self._came) for each in _SIGNALS}
+            if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # how children end is then lost
+                self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -40,6 +40,9 @@ _FAMILIES = {
     "KMP_": "",
     "SCIPY_": "scipy",
     "SKLEARN_": "sklearn",
+    "JOBLIB_": "",
+    "LOKY_": "",
+    "SOURCE_DATE_EPOCH": "",
 }
 
 # What is said to these families and changes no bit, or is recorded under a name of its own.

@@ -11,13 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from attn_nlp import own_frames
+from attn_nlp import own_frames, sources
 from attn_nlp.choice import Choice
 from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.engines.provenance import provenance
-from attn_nlp.experiment.cell import Cell, unflatten
+from attn_nlp.experiment.cell import Cell, flatten, unflatten
 from attn_nlp.experiment.identity import spec_of
+from attn_nlp.experiment.load import load_file
 from attn_nlp.library_code import code_digest
+from attn_nlp.loading import seeded
 from attn_nlp.mistakes import Mistake
 from attn_nlp.result import check_against, leaves_test_alone, of_model
 from attn_nlp.shapes import Misfit, shown
@@ -44,17 +46,19 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
     began = time.perf_counter()
     code_digest()  # of what is imported now, should somebody edit it while the cell trains
     try:
-        cell = unflatten(job.settings)
+        cell = _begun_anew(unflatten(job.settings))
         if spec_of(cell) != job.spec:
             raise Mistake(
-                "the experiment file or this package changed while the run went on; run it again."
+                "the experiment file or this package changed while the run went on; run it again "
+                "with --retry-failed."
             )
         prepared = _prepared(job.prepared, cell.trial)
-        with watching():
-            result: dict[str, object] = _check(_fit(job, cell, prepared, report), cell, prepared)
+        with seeded(cell.seed), watching():  # else a cell depends on those that came before it here
+            fitted = _fit(job, cell, prepared, report)
         for choice in cell.choices().values():
             for part in choice.family():
                 part.check()
+        result: dict[str, object] = _check(fitted, cell, prepared)
     except Stopped:
         raise
     except Mistake as error:
@@ -71,6 +75,26 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
 def failure(reason: str, detail: str | None = None) -> dict[str, object]:
     """The outcome of a cell that has no result."""
     return {"status": "failed", "reason": reason, "detail": detail}
+
+
+_fitted = 0  # the run of an experiment file whose own models have trained a cell here
+
+
+def _begun_anew(cell: Cell) -> Cell:
+    """The cell, after its experiment file has been run again where it has a model of its own.
+
+    What such a model keeps in its modules between cells would otherwise make a cell depend on those
+    that came before it in this process.
+    """
+    global _fitted
+    own = cell.choices()["model"].part.own_code
+    if own is None or own.load is None or "fit" not in cell.choices()["model"].part.hooks:
+        return cell
+    if _fitted == sources.runs:
+        load_file(own.load.file)
+        cell = unflatten(flatten(cell))
+    _fitted = sources.runs
+    return cell
 
 
 def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:

@@ -3,8 +3,9 @@
 In come cells; out come warnings, or a `Mistake` that names the part and what it does wrong. Every
 cell that uses such a part is traced whole with abstract values (`traced.py`), which costs no
 arithmetic and finds wrong shapes, types and missing returns; and every such part is run once on a
-few made-up sentences (`laws.py`), which finds one that looks at padding. Cells of built-in parts
-alone are for the tests, and none of this is imported for them.
+few made-up sentences (`laws.py`), which finds one that looks at padding. One that is random or
+keeps something between calls is not the same when it is traced once more (`twice.py`). Cells of
+built-in parts alone are for the tests, and none of this is imported for them.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from attn_nlp.mistakes import Mistake
 from attn_nlp.own_parts import own_choices, without_numbers
 from attn_nlp.probe.laws import broken_laws
 from attn_nlp.probe.traced import trace
+from attn_nlp.probe.twice import changing, hooks_of
 from attn_nlp.watching import watching
 
 __all__ = ["probe"]
 
 _traced: dict[str, Mistake | None] = {}  # what is wrong, if anything, by program
+_changing: dict[str, Mistake | None] = {}  # and where it changes, by part and settings
 _tried: dict[str, tuple[Mistake | None, tuple[str, ...]]] = {}  # and warnings, by part and settings
 
 
@@ -52,15 +55,25 @@ def _probe(named: Mapping[str, Cell]) -> tuple[str, ...]:
         if name not in _traced:
             _traced[name] = trace(cell)
         _refuse(_traced[name])
+    own = [
+        (cell, path, json.dumps(without_numbers(choice), default=str))
+        for cell in named.values()
+        for path, choice in own_choices(cell).items()
+    ]
+    firsts = {}
+    for cell, path, key in own:
+        if key not in _tried:
+            firsts[key] = cell, hooks_of(cell)
+            _tried[key] = broken_laws(cell, path)
+    if firsts:
+        _changing.update(changing(firsts))
+    for _, _, key in own:  # first, since a part that changes breaks laws by chance
+        _refuse(_changing[key])
     warnings: dict[str, None] = {}
-    for cell in named.values():
-        for path, choice in own_choices(cell).items():
-            key = json.dumps(without_numbers(choice), default=str)
-            if key not in _tried:
-                _tried[key] = broken_laws(cell, path)
-            wrong, notes = _tried[key]
-            _refuse(wrong)
-            warnings |= dict.fromkeys(notes)
+    for _, _, key in own:
+        wrong, notes = _tried[key]
+        _refuse(wrong)
+        warnings |= dict.fromkeys(notes)
     return tuple(warnings)
 
 

@@ -28,7 +28,7 @@ ROWS, COLUMNS = 5, 7  # T and S, which differ here so that a swap of them shows
 
 def trace(cell: Cell) -> Mistake | None:
     """What is wrong with a part of the user's own in this cell; None where nothing is."""
-    return caught(lambda: _encoder(cell)) or caught(lambda: _swapped(cell))
+    return caught(lambda: run_encoder(cell)) or caught(lambda: _swapped(cell))
 
 
 def caught(run: Callable[[], object]) -> Mistake | None:
@@ -45,7 +45,7 @@ def caught(run: Callable[[], object]) -> Mistake | None:
     return None
 
 
-def _encoder(cell: Cell) -> None:
+def run_encoder(cell: Cell) -> None:
     """A forward pass as in evaluation, and one as in training for a part that draws numbers."""
     cell = cell.replace({"layers": min(cell.layers, 2)})  # a first and a later one
     numeric = {path: jax.ShapeDtypeStruct((), jnp.float32) for path in cell.numeric()}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from pathlib import Path
 
 BEAT_SECONDS = 5.0
@@ -66,12 +67,15 @@ class Watch:
 
 
 def _place() -> str:
-    """The machine since it was started, and the world of process ids within it."""
+    """The machine since it was started, and the world of process ids and of times within it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        place = f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
+    with suppress(OSError):  # an older system, where all have one time since boot
+        place += f" {os.readlink('/proc/self/ns/time')}"
+    return place
 
 
 def _started(pid: int) -> str:

@@ -35,6 +35,7 @@ def test_what_passes_is_something_that_jax_reads():
         *("FLAX_RNG_SEPARATOR", "NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_CBWR"),
         *("OMP_SCHEDULE", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "ONEDNN_MAX_CPU_ISA", "PJRT_NPROC"),
         *("PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONINSPECT", "PYTHONPATH", "SCIPY_ARRAY_API"),
+        *("SOURCE_DATE_EPOCH", "JOBLIB_START_METHOD"),
     ],
 )
 def test_a_worker_does_not_get(name):

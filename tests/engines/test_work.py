@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import jax.numpy as jnp
 import numpy as np
@@ -70,6 +71,22 @@ def lambda_of(result):
         return result
 
     return fit
+
+
+def test_what_a_model_draws_from_shared_generators_follows_from_its_seed(outcome):
+    """The same in a worker that has trained other cells; and the caller's generators go on."""
+    drawn = []
+
+    def fit(cell):
+        drawn.append((random.random(), np.random.random()))  # noqa: NPY002
+        return GOOD
+
+    before = random.getstate()
+    outcome(fit)
+    outcome(fit)
+    expected = random.Random(3).random(), np.random.RandomState(3).random()
+    assert drawn == [expected, expected]
+    assert random.getstate() == before
 
 
 def test_a_model_gets_what_it_names(outcome):
@@ -296,7 +313,7 @@ def test_a_part_that_changed_meanwhile_is_not_stored_under_the_old_name(outcome,
     cell = Cell(model="fake", dataset="planted_lookup")
     found = work.outcome(Job("0" * 64, flatten(cell), "", "p"), lambda step: None)
     assert found["status"] == "failed"
-    assert "changed while the run went on" in found["reason"]
+    assert "changed while the run went on; run it again with --retry-failed." in found["reason"]
 
 
 def test_a_trial_gets_sealed_data_and_needs_no_test_numbers(outcome):

@@ -9,10 +9,10 @@ from contextlib import closing
 import pytest
 
 from attn_nlp import faults
-from attn_nlp.store import Store, StoreError
+from attn_nlp.store import Store, StoreError, processes
 from attn_nlp.store.agreement import TOLERANCE
 from attn_nlp.store.claims import Heart
-from attn_nlp.store.processes import GRACE_SECONDS, Watch
+from attn_nlp.store.processes import GRACE_SECONDS, Watch, elsewhere, this_process
 from tests.store.records import SPEC, record
 
 
@@ -79,6 +79,18 @@ def test_a_far_owner_whose_heart_beats_keeps_its_claim(far, path):
         clock.now += GRACE_SECONDS - 1
         change(path, "UPDATE claims SET beat = beat + 1")
     assert not here.claim(SPEC)
+
+
+@pytest.mark.parametrize("world", ["pid", "time"])
+def test_a_process_in_another_world_of_ids_or_times_cannot_be_asked(monkeypatch, world):
+    """Where a process began is told in the time of who asks."""
+    *_, place = this_process()
+    assert not elsewhere(place)
+    read = processes.os.readlink
+    monkeypatch.setattr(
+        processes.os, "readlink", lambda name: "other" if name.endswith(world) else read(name)
+    )
+    assert elsewhere(place)
 
 
 def test_a_jump_of_the_wall_clock_takes_no_claim_away(far, monkeypatch):

@@ -1,0 +1,110 @@
+"""Whether a user's own part is the same twice: a hook runs when a program is traced, never again.
+
+A number that it takes from `random`, from the clock or from a variable that it changes is then a
+constant of that program, another one in every process and in no record. So every hook of the
+user's own is traced twice, with nothing kept in between and at another hour, and what comes out
+must be the same program with the same constants.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
+from typing import Any
+
+import jax
+import jax.core
+import jax.numpy as jnp
+import numpy as np
+
+from attn_nlp import own_frames
+from attn_nlp.attention.promises import heard
+from attn_nlp.experiment import Cell
+from attn_nlp.mistakes import Mistake
+from attn_nlp.probe.traced import caught, run_encoder
+from attn_nlp.registry import Part
+
+_LATER = 86_401.618  # seconds, which no rounding to float32 hides
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
+
+
+Traced = list[tuple[Part, str, str, list[Any]]]  # hooks, each as a program and its constants
+
+
+def changing(firsts: Mapping[str, tuple[Cell, Traced]]) -> dict[str, Mistake | None]:
+    """What is wrong with the first hook of each cell that is another one now; None where none is.
+
+    All caches of JAX are emptied: what the user has put under `jax.jit` is traced once otherwise.
+
+    Args:
+      firsts: by any name, a cell and its hooks as `hooks_of` gave them.
+    """
+    jax.clear_caches()
+    with _later():
+        return {
+            key: caught(lambda cell=cell, first=first: _compare(first, hooks_of(cell)))
+            for key, (cell, first) in firsts.items()
+        }
+
+
+def hooks_of(cell: Cell) -> Traced:
+    """The hooks of the user's own that the cell runs in one block, in turn, each traced."""
+    found: Traced = []
+
+    def hear(part: Part, hook: str, run: Callable[[], Any]) -> None:
+        traced = jax.make_jaxpr(run)()
+        found.append((part, hook, _ADDRESS.sub("", str(traced.jaxpr)), list(traced.consts)))
+
+    with heard(hear):
+        run_encoder(cell.replace({"layers": 1}))
+    return found
+
+
+def _compare(first: Traced, second: Traced) -> None:
+    for (part, hook, text, constants), other in zip(first, second, strict=False):
+        same = (part.name, hook, text) == (other[0].name, *other[1:3])
+        if not same or not all(map(_equal, constants, other[3])):
+            raise Mistake(_sentence(part, hook))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two constants are the same; those of the pass around a hook are its inputs."""
+    if isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
+        return isinstance(one, jax.core.Tracer) and isinstance(other, jax.core.Tracer)
+    if jnp.issubdtype(one.dtype, jax.dtypes.prng_key):
+        one, other = jax.random.key_data(one), jax.random.key_data(other)
+    return np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
+def _sentence(part: Part, hook: str) -> str:
+    function = inspect.unwrap(part.hooks[hook])
+    assert isinstance(function, FunctionType)
+    return (
+        f"{part.slot} {part.name!r}, hook {hook!r} ({own_frames.place_of(function)}): it is not "
+        "the same twice, from randomness or state outside of it, such as `random`, `numpy.random`, "
+        "the clock or a variable that it changes; ask for `draw` or `seed` for numbers that are "
+        "drawn, and keep nothing between calls."
+    )
+
+
+@contextlib.contextmanager
+def _later() -> Iterator[None]:
+    """The next day, for this thread and whoever asks `time.time`."""
+    now, now_ns, ours = time.time, time.time_ns, threading.get_ident()
+
+    def shifted() -> float:
+        return now() + (_LATER if threading.get_ident() == ours else 0.0)
+
+    def shifted_ns() -> int:
+        return now_ns() + (int(_LATER * 1e9) if threading.get_ident() == ours else 0)
+
+    time.time, time.time_ns = shifted, shifted_ns
+    try:
+        yield
+    finally:
+        time.time, time.time_ns = now, now_ns
