@@ -24,7 +24,7 @@ from attn_nlp.report.wrong import Run, Wrong, wrong
 from attn_nlp.store import SMALL
 from attn_nlp.tables import Grid, build, cost, over_sentences
 from attn_nlp.tables.environments import Environments, environments
-from attn_nlp.tables.facts import Facts, facts_of
+from attn_nlp.tables.facts import Facts, facts_of, together
 from attn_nlp.tables.layout import lay_out, once_each
 from attn_nlp.tables.tuning import tuning
 
@@ -161,16 +161,16 @@ def _rows(resolved: Resolved) -> list[Mapping]:
     return list(found.values())
 
 
-def _data(resolved: Resolved, records: Mapping[str, dict]) -> tuple[Facts, dict[str, str]]:
-    facts: dict[str, Mapping] = {}
-    for table in resolved.tables:
-        facts.update(facts_of(lay_out(table, resolved), records))
-    fingerprints = {
-        str(cell["settings"]["dataset"]): str(records[cell["spec"]].get("fingerprint") or "")
-        for cell in resolved.cells
-        if cell["spec"] in records
-    }
-    return facts, fingerprints
+def _data(resolved: Resolved, records: Mapping[str, dict]) -> tuple[Facts, dict[str, list[str]]]:
+    """What is known of the datasets, and every fingerprint that their rows had."""
+    facts = together(facts_of(lay_out(table, resolved), records) for table in resolved.tables)
+    found: dict[str, dict[str, None]] = {}
+    for cell in resolved.cells:
+        known = str(records.get(cell["spec"], {}).get("fingerprint") or "")
+        found.setdefault(str(cell["settings"]["dataset"]), {}).update(
+            {known: None} if known else {}
+        )
+    return facts, {name: list(each) for name, each in found.items()}
 
 
 def _counts(planned: int, records: Mapping[str, dict]) -> dict[str, int]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from attn_nlp.tables.facts import Facts, column_and_class_notes, label_of
-from attn_nlp.tables.folds import HELD_OUT
-from attn_nlp.tables.layout import plural
+from attn_nlp.tables.facts import (
+    Facts,
+    column_and_class_notes,
+    conflicting,
+    repeats,
+    some,
+    totals,
+)
+from attn_nlp.tables.folds import HELD_OUT, rules_of
+from attn_nlp.tables.states import by_reading, datas, joined, plural_span, span, split_values
 
+_LONGEST = "the longest length that the cells read"
 SPLITS = ("train", "validation", "test")
 _SIZES = (
     ("rows", "sentences", lambda value: f"{value:,}"),
@@ -46,70 +54,84 @@ class Dataset:
     origin: tuple[tuple[str, str], ...]
 
 
-def datasets(facts: Facts, fingerprints: Mapping[str, str]) -> list[Dataset]:
+def datasets(facts: Facts, fingerprints: Mapping[str, Sequence[str]]) -> list[Dataset]:
     """The datasets of an experiment, from what the records say of them.
 
     Args:
       facts: by name in the settings; any key may be absent.
-      fingerprints: SHA-256 of the rows by the same name.
+      fingerprints: SHA-256 of the rows by the same name, one for each way in which they were cut.
     """
     return [
         Dataset(
-            label_of(facts, name),
-            _sizes(known.get("splits", {})),
+            facts.label(name),
+            _sizes(known),
             tuple(_caveats(known)),
-            tuple(_origin(known, fingerprints.get(name, ""))),
+            tuple(_origin(known, fingerprints.get(name, ()))),
         )
         for name, known in facts.items()
     ]
 
 
-def _sizes(splits: Mapping) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _sizes(known: Mapping) -> tuple[tuple[str, tuple[str, ...]], ...]:
     lines = []
     for key, what, words in _SIZES:
-        values = [splits.get(split, {}).get(key) for split in SPLITS]
-        if any(value is not None for value in values):
-            said = tuple("" if value is None else words(value) for value in values)
-            lines.append((what, said))
+
+        def said(data: list[Mapping], key: str = key, words: Callable = words) -> str:
+            values = [split_values(data, split, key) for split in SPLITS]
+            return "\n".join(span(each, words) if each else "" for each in values)
+
+        for text, where in by_reading(known, said):
+            if text.strip():
+                lines.append((f"{what} {where}".rstrip(), tuple(text.split("\n"))))
     return tuple(lines)
 
 
 def _caveats(known: Mapping) -> Sequence[str]:
-    repeated = known.get("duplicates", {})
+    every = datas(known)
+    repeated = repeats(every)
     said = [
-        f"{plural(count, what)} {where}."
+        f"{plural_span(counts, what)} {where}."
         for place, (what, where) in _PLACES.items()
-        if (count := repeated.get(place))
+        if (counts := repeated.get(place))
     ]
     said += [_sentence(each) for each in column_and_class_notes(known)]
-    if str(known.get("test_rule")).startswith(HELD_OUT):
-        said.append(_sentence(str(known["test_rule"])))
-    if known.get("conflicting_labels"):
-        said.append(f"{plural(known['conflicting_labels'], 'text')} with more than one label.")
-    if known.get("dropped_duplicates"):
-        count = plural(known["dropped_duplicates"], "repeated text")
+    rules = rules_of(known, "test_rule")
+    said += [_sentence(rule) for rule in rules if rule.startswith(HELD_OUT)]
+    said += [_sentence(each) for each in conflicting(known)]
+    dropped = [int(data.get("dropped_duplicates") or 0) for data in every]
+    if any(dropped):
+        count = plural_span(dropped, "repeated text")
         said.append(f"{count} left out before the splits were made.")
-    cut = sum(int(each.get("truncated") or 0) for each in known.get("splits", {}).values())
-    if cut:
-        said.append(f"{plural(cut, 'text')} cut off at the longest length that the cells read.")
-    if known.get("note"):
-        said.append(_sentence(str(known["note"])))
-    if known.get("real") is False:
+    cut = by_reading(known, _cut)
+    if any(text for text, _ in cut):
+        said.append(f"{joined(cut, 'none')}.")
+    notes = dict.fromkeys(str(data["note"]) for data in every if data.get("note"))
+    said += [_sentence(note) for note in notes]
+    if any(data.get("real") is False for data in every):
         said.append("Generated, not written by people.")
-    return said or ["No repeated text, no conflicting label and no cut text was found."]
+    clean = "No repeated text, no conflicting label and no cut text was found"
+    return said or [f"{clean} {', '.join(where for _, where in cut)}".rstrip() + "."]
+
+
+def _cut(data: list[Mapping]) -> str:
+    counts = totals(data, "truncated")
+    return f"{plural_span(counts, 'text')} cut off at {_LONGEST}" if any(counts) else ""
 
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
-def _origin(known: Mapping, fingerprint: str) -> Sequence[tuple[str, str]]:
+def _origin(known: Mapping, fingerprints: Sequence[str]) -> Sequence[tuple[str, str]]:
+    def every(key: str) -> str:
+        return "; ".join(dict.fromkeys(str(d[key]) for d in datas(known) if d.get(key)))
+
     pairs = (
-        ("Source", known.get("source")),
-        ("Credit", known.get("cite")),
-        ("Licence", known.get("licence")),
-        ("Test split", known.get("test_rule")),
-        ("Validation split", known.get("validation_rule")),
-        ("Fingerprint", fingerprint[:16]),
+        ("Source", every("source")),
+        ("Credit", every("cite")),
+        ("Licence", every("licence")),
+        ("Test split", "; ".join(rules_of(known, "test_rule"))),
+        ("Validation split", "; ".join(rules_of(known, "validation_rule"))),
+        ("Fingerprint", ", ".join(some([each[:16] for each in fingerprints]))),
     )
-    return [(what, str(value)) for what, value in pairs if value]
+    return [(what, value) for what, value in pairs if value]

@@ -22,8 +22,8 @@ from attn_nlp.stats import (
 from attn_nlp.store.records import Records
 from attn_nlp.tables.captions import caption
 from attn_nlp.tables.diverged import counted_sentence, with_diverged
-from attn_nlp.tables.facts import Facts, facts_of, label_of, sizes_of
-from attn_nlp.tables.floors import floor_label, floor_notes
+from attn_nlp.tables.facts import Facts, facts_of, sizes_of
+from attn_nlp.tables.floors import floor_data, floor_label, floor_notes
 from attn_nlp.tables.grid import (
     ABSENT,
     BASELINE,
@@ -115,7 +115,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
 def column_labels(paths: list[str], column: tuple, facts: Facts) -> tuple[str, ...]:
     """What a header prints: a dataset by its label, any other value as it is written."""
     return tuple(
-        label_of(facts, str(value)) if path == "dataset" else str(value)
+        facts.label(str(value)) if path == "dataset" else str(value)
         for path, value in zip(paths, column, strict=True)
     )
 
@@ -229,22 +229,22 @@ def floor_rows(
 ) -> list[GridRow]:
     """The honest floors: one deterministic run on the data of a column, compared with nothing.
 
-    Over folds it is one run a fold, and their mean.
+    Over folds or carves it is one run on each, and their mean.
     """
     records = Records.of(records)
     names = list(dict.fromkeys(str(floor["settings"]["model"]) for floor in resolved.floors))
+    data = {column: floor_data(layout, column) for column in layout.columns}
     rows = []
     for name in names:
         entries = []
         for column in layout.columns:
-            data = {data_of(each) for each in layout.settings(column)}
             found = {
-                (data_of(floor["settings"])[-1],): floor
+                (data_of(floor["settings"]),): floor
                 for floor in resolved.floors
-                if floor["settings"]["model"] == name and data_of(floor["settings"]) in data
+                if floor["settings"]["model"] == name
+                and data_of(floor["settings"]) in (data[column] or ())
             }
-            one = len(data) == 1 or (layout.folded and len({each[:-1] for each in data}) == 1)
-            place = Place(cells=found if one else {}, fold_at=0)
+            place = Place(cells=found, fold_at=0)
             entries.append(
                 _entry(place, outcomes(place, records, shown.name), None, records, shown)
             )

@@ -10,12 +10,13 @@ from attn_nlp.tables.across import across_notes
 from attn_nlp.tables.claims import claims
 from attn_nlp.tables.diverged import unfinished
 from attn_nlp.tables.environments import grouped
-from attn_nlp.tables.facts import Facts, data_notes, label_of, sentences
-from attn_nlp.tables.folds import fold_notes, test_notes
+from attn_nlp.tables.facts import Facts, data_notes, sentences
+from attn_nlp.tables.folds import fold_notes, rules_of, test_notes
 from attn_nlp.tables.grid import FLOOR, Grid
 from attn_nlp.tables.layout import Layout, plural
 from attn_nlp.tables.over_sentences import sentence_notes
 from attn_nlp.tables.protocol import protocol
+from attn_nlp.tables.states import plural_span, span
 
 
 def caption(
@@ -53,7 +54,12 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[str]:
     for number, row in enumerate(grid.rows):
         for place, column in enumerate(layout.columns):
             specs = layout.place(number, column).specs if row.kind != FLOOR else ()
-            answers = [each for each in records.column("correct", specs) if each is not None]
+            ended = zip(
+                records.column("correct", specs), records.column("status", specs), strict=True
+            )
+            answers = [
+                correct for correct, status in ended if correct is not None and status == "done"
+            ]
             if len(answers) > 1 and len(set(answers)) <= len(answers) / 2:
                 name = grid.name_of(grid.columns[place])
                 said.append(
@@ -81,30 +87,32 @@ def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> l
     if metric != "accuracy":
         return []
     notes = []
+    rows = [*([grid.baseline] if grid.baseline else []), *grid.rows]
     for name in facts:
-        size = sentences(facts, name, split)
-        columns = [
-            place
-            for place, column in enumerate(layout.columns)
-            if {str(each["dataset"]) for each in layout.settings(column)} == {name}
-        ]
-        rows = [*([grid.baseline] if grid.baseline else []), *grid.rows]
-        share = next(
-            (
-                summary.mean
-                for row in rows
-                for place in columns
-                if row.kind != FLOOR and (summary := row.entries[place].summary)
-            ),
-            None,
-        )
-        if size is None or share is None:
+        errors, sizes = [], []
+        for place, column in enumerate(layout.columns):
+            own = layout.settings(column)
+            if {str(each["dataset"]) for each in own} != {name}:
+                continue
+            met = sentences(facts, name, split, own)
+            share = next(
+                (
+                    summary.mean
+                    for row in rows
+                    if row.kind != FLOOR and (summary := row.entries[place].summary)
+                ),
+                None,
+            )
+            if share is not None:
+                sizes += met
+                errors += [100 * binomial_error(share, size) for size in met]
+        if not errors:
             continue
-        error = 100 * binomial_error(share, size)
         notes.append(
-            f"{label_of(facts, name)}: the {split} split's {plural(size, 'sentence')} alone bring "
-            f"a standard error of {error:.1f} points (95%: ±{1.96 * error:.1f}) to every accuracy "
-            "near the baseline's, not included in ±."
+            f"{facts.label(name)}: the {split} split's {plural_span(sizes, 'sentence')} alone "
+            f"bring a standard error of {span(errors, '{:.1f}'.format)} points (95%: "
+            f"{span(errors, lambda error: f'±{1.96 * error:.1f}')}) to every accuracy near the "
+            "baseline's, not included in ±."
         )
     return notes
 
@@ -114,8 +122,8 @@ def _carve(table: Mapping, facts: Facts) -> list[str]:
         return []
     rules: dict[str, list[str]] = {}
     for name, known in facts.items():
-        rule = str(known.get("validation_rule") or "rule not recorded").rstrip(".")
-        rules.setdefault(rule, []).append(label_of(facts, name))
+        for rule in rules_of(known, "validation_rule") or ["rule not recorded"]:
+            rules.setdefault(rule, []).append(facts.label(name))
     named = "; ".join(
         rule + (f" ({', '.join(labels)})" if len(rules) > 1 else "")
         for rule, labels in rules.items()

@@ -12,12 +12,12 @@ import json
 from collections.abc import Mapping
 
 from attn_nlp import costs
-from attn_nlp.experiment.cell import Cell, unflatten
+from attn_nlp.experiment.cell import unflatten
 from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import summarise
 from attn_nlp.tables import innermost
 from attn_nlp.tables.build import floor_rows, with_footnotes
-from attn_nlp.tables.facts import Facts, facts_of, label_of
+from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import (
     ABSENT,
     DIVERGED,
@@ -33,6 +33,7 @@ from attn_nlp.tables.grid import (
 from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.outcomes import outcomes
+from attn_nlp.tables.states import by_reading, span, split_values
 
 COSTS = (
     Quantity("wall_seconds", "seconds", decimals=1, compared=False),
@@ -55,7 +56,7 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
-    records, uncounted = worked_out(layout, records, facts)
+    records, uncounted = worked_out(layout, records)
     rows = innermost.rows(
         table,
         layout.columns,
@@ -85,9 +86,7 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def worked_out(
-    layout: Layout, records: Mapping[str, dict], facts: Facts
-) -> tuple[dict[str, dict], list[str]]:
+def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, dict], list[str]]:
     """Records with operations and state, and the labels of parts that do not say theirs."""
     found, known, uncounted = dict(records), {}, {}
     for place in layout.places.values():
@@ -96,22 +95,23 @@ def worked_out(
             if record is None:
                 continue
             settings = cell["settings"]
-            same = json.dumps({**settings, "seed": 0}, sort_keys=True)
+            length = _mean_length([record.get("data") or {}])
+            same = json.dumps([{**settings, "seed": 0}, length], sort_keys=True)
             if same not in known:
-                known[same] = _costs_of(settings, record, facts)
+                known[same] = _costs_of(settings, record, max(length, default=None))
             costs_of, silent = known[same]
             uncounted |= dict.fromkeys(silent)
             found[cell["spec"]] = {**record, **costs_of}
     return found, list(uncounted)
 
 
-def _costs_of(settings: Mapping, record: Mapping, facts: Facts) -> tuple[dict, list[str]]:
+def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dict, list[str]]:
     """Operations and state of a cell; nothing where a part of it is not at hand."""
     try:
         cell = unflatten(settings)
     except Mistake:  # a part of a file that is not read for this table
         return {}, []
-    tokens = _tokens(cell, facts)
+    tokens = cell.length if mean is None else min(cell.length, mean)
     splits = (record.get("data") or {}).get("splits", {})
     classes = len(splits.get("train", {}).get("class_counts", [0, 0]))
     found = {
@@ -121,22 +121,23 @@ def _costs_of(settings: Mapping, record: Mapping, facts: Facts) -> tuple[dict, l
     return found, [part.label for part in costs.uncounted(cell)]
 
 
-def _tokens(cell: Cell, facts: Facts) -> int:
-    """The length at which a cell is counted."""
-    mean = _mean_length(facts, cell.dataset)
-    return cell.length if mean is None else min(cell.length, mean)
+def _mean_length(data: list[Mapping]) -> list[int]:
+    """The mean length of a training sentence in tokens, of every state that says it."""
+    return [max(1, round(mean)) for mean in split_values(data, "train", "mean_length")]
 
 
-def _mean_length(facts: Facts, dataset: str) -> int | None:
-    mean = facts.get(dataset, {}).get("splits", {}).get("train", {}).get("mean_length")
-    return None if mean is None else max(1, round(mean))
+def _mean_text(data: list[Mapping]) -> str:
+    means = _mean_length(data)
+    return span(means, str) if means else ""
 
 
 def _counting(facts: Facts, uncounted: list[str]) -> list[str]:
     """How operations and state are counted, and at which length."""
-    lengths = {name: _mean_length(facts, name) for name in facts}
-    known = [f"{label_of(facts, name)} {mean}" for name, mean in lengths.items() if mean]
-    unknown = [label_of(facts, name) for name, mean in lengths.items() if not mean]
+    known, unknown = [], []
+    for name, of_name in facts.items():
+        for mean, where in by_reading(of_name, _mean_text):
+            told = [facts.label(name), *filter(None, [mean, where])]
+            (known if mean else unknown).append(" ".join(told))
     said = []
     if known:
         said.append(
@@ -170,7 +171,7 @@ def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
         expected=len(place.replicates()),
         summary=summarise(numbers) if numbers else None,
         missing=found.missing,
-        reason=found.sentence(len(place.cells)) if bad else "",
+        reason=found.sentence(len(place.replicates())) if bad else "",
     )
 
 

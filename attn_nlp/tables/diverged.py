@@ -70,7 +70,7 @@ def _floors(
     for floor in resolved.floors:
         settings, record = floor["settings"], records.get(floor["spec"])
         score = None if record is None else number_at(record, value)
-        if score is not None:
+        if score is not None and record["status"] == "done":
             found.setdefault(data_of(settings), {})[settings["model"]] = score
     return found
 

@@ -6,31 +6,107 @@ a record from an earlier version says less, and the caption then says less too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attn_nlp.tables.grid import Quantity
-from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.layout import Layout
+from attn_nlp.tables.states import (
+    State,
+    by_reading,
+    cut_of,
+    datas,
+    joined,
+    plural_span,
+    readings_planned,
+    span,
+    split_values,
+    states_met,
+    states_of,
+)
 
-Facts = Mapping[str, Mapping]
 _FEW = 3  # names that are spelled out
+_SPLITS = ("train", "validation", "test")
+
+
+class Facts(dict[str, Mapping]):
+    """What is known of every dataset of which a cell has run, by its name in the settings.
+
+    An entry is what a record says of the dataset, and beside it "states", what others say;
+    "readings", the ways in which planned cells read it; "counted", sentences that were counted.
+    """
+
+    def __init__(self, known: Mapping[str, Mapping], planned: Iterable[str] = ()) -> None:
+        """Of known datasets, and the names of all that are planned, so that labels stay theirs."""
+        super().__init__(known)
+        names = dict.fromkeys([*planned, *known])
+        self._own = {name: str(known.get(name, {}).get("label") or _label(name)) for name in names}
+
+    def label(self, name: str) -> str:
+        """What a table calls a dataset: its label, or its name where two share a label."""
+        label = self._own.get(name) or _label(name)
+        return name if list(self._own.values()).count(label) > 1 else label
+
+    def only(self, names: Iterable[str]) -> Facts:
+        """The facts of some datasets, by the labels that they have among all."""
+        return Facts({name: self[name] for name in names}, self._own)
+
+    def names(self) -> list[str]:
+        """The names of all planned datasets, and of the known ones."""
+        return list(self._own)
 
 
 def facts_of(layout: Layout, records: Mapping[str, dict]) -> Facts:
-    """The facts of every dataset of which a cell has run, by its name in the settings."""
+    """The facts of every dataset of which a cell has run, in every state that its cells met."""
+    states, readings = states_met(layout, records), readings_planned(layout)
+    found = {}
+    for name in (each for each in readings if each in states):
+        data = states[name][0].data
+        sizes = {"test": _tested(layout, name, records)}
+        if layout.folded:
+            sizes["over folds"] = _over_folds(layout, name, data)
+        found[name] = {
+            **data,
+            "counted": sizes,
+            "states": tuple(states[name]),
+            "readings": tuple(readings[name]),
+        }
+    return Facts(found, readings)
+
+
+def together(several: Iterable[Facts]) -> Facts:
+    """The facts of several tables as of one."""
     found: dict[str, dict] = {}
+    names: dict[str, None] = {}
+    for facts in several:
+        names |= dict.fromkeys(facts.names())
+        for name, known in facts.items():
+            before = found.setdefault(name, {**known, "states": (), "readings": ()})
+            for key in ("states", "readings"):
+                new = [each for each in known[key] if each not in before[key]]
+                before[key] = (*before[key], *new)
+    return Facts(found, names)
+
+
+def _label(name: str) -> str:
+    """What a dataset is called before anything of it has run."""
+    from attn_nlp.data import SOURCES, shown_name
+
+    source = SOURCES.get(name)
+    return (source.label or source.name if source else shown_name(name)) or name
+
+
+def _tested(layout: Layout, name: str, records: Mapping[str, dict]) -> int:
+    """The sentences of test by the confusion of a cell; for records that do not say how many."""
     for place in layout.places.values():
-        if {str(settings["dataset"]) for settings in place.settings} <= found.keys():
-            continue
-        for cell in place.cells.values():
-            record, name = records.get(cell["spec"]), str(cell["settings"]["dataset"])
-            if record is None or name in found or not record.get("data"):
-                continue
-            sizes = {"test": sum(map(sum, record.get("confusion") or []))}
-            if layout.folded:
-                sizes["over folds"] = _over_folds(layout, name, record["data"])
-            found[name] = {**record["data"], "counted": sizes}
-    names = dict.fromkeys(str(settings["dataset"]) for settings in layout.settings())
-    return {name: found[name] for name in names if name in found}
+        for cell in place.cells.values() if _has(place.settings, name) else ():
+            record = records.get(cell["spec"])
+            if record and record.get("data") and str(cell["settings"]["dataset"]) == name:
+                return sum(map(sum, record.get("confusion") or []))
+    return 0
+
+
+def _has(settings: Iterable[Mapping], name: str) -> bool:
+    return any(str(each["dataset"]) == name for each in settings)
 
 
 def _over_folds(layout: Layout, name: str, data: Mapping) -> int:
@@ -49,71 +125,116 @@ def _by_class(data: Mapping) -> list[int]:
     return [sum(of_class) for of_class in zip(*counts, strict=True)] if all(counts) else []
 
 
-def label_of(facts: Facts, name: str) -> str:
-    """What a table calls a dataset: its label, or its name where two share a label."""
-    label = str(facts.get(name, {}).get("label") or name)
-    shared = sum(str(each.get("label")) == label for each in facts.values()) > 1
-    return name if shared else label
+def sentences(facts: Facts, name: str, split: str, settings: Iterable[Mapping] = ()) -> list[int]:
+    """How many sentences a split has, by how the rows were cut for some cells, or for any.
 
+    Args:
+      facts, name, split: of what.
+      settings: of the cells; where none of them has run, or none is given, any cell counts.
 
-def sentences(facts: Facts, name: str, split: str) -> int | None:
-    """How many sentences a split has; None where nothing of the dataset has run."""
+    Returns:
+      Distinct sizes, ascending; none where nothing of the dataset has run.
+    """
     known = facts.get(name, {})
     if split == "test" and known.get("counted", {}).get("over folds"):
-        return known["counted"]["over folds"]
-    rows = known.get("splits", {}).get(split, {}).get("rows")
-    return rows or known.get("counted", {}).get(split) or None
+        return [known["counted"]["over folds"]]
+    cuts, every = set(map(cut_of, settings)), states_of(known)
+    here: list[State] = [state for state in every if state.cut in cuts] or list(every)
+    rows = {size for size in split_values([each.data for each in here], split, "rows") if size}
+    counted = known.get("counted", {}).get(split)
+    return sorted(rows) or ([counted] if counted else [])
 
 
 def sizes_of(layout: Layout, column: tuple, facts: Facts, shown: Quantity) -> list[int]:
     """Return the sentences, of each dataset of a column, of the split that a number is of."""
     split = shown.name.split(".")[0]
-    names = {str(settings["dataset"]) for settings in layout.settings(column)}
-    return [size for name in names if (size := sentences(facts, name, split)) is not None]
+    by_name: dict[str, list[Mapping]] = {}
+    for settings in layout.settings(column):
+        by_name.setdefault(str(settings["dataset"]), []).append(settings)
+    return [s for name, own in by_name.items() for s in sentences(facts, name, split, own)]
 
 
 def data_notes(facts: Facts) -> list[str]:
     """One line for each dataset: sizes and what is wrong with it."""
-    return [f"{label_of(facts, name)}: {_described(known)}." for name, known in facts.items()]
+    return [f"{facts.label(name)}: {_described(known)}." for name, known in facts.items()]
 
 
 def _described(known: Mapping) -> str:
-    splits = known.get("splits", {})
-    sizes = [f"{each['rows']:,} {split}" for split, each in splits.items() if "rows" in each]
+    every = datas(known)
+    splits = list(dict.fromkeys(split for data in every for split in data.get("splits", {})))
+    rows = {split: split_values(every, split, "rows") for split in splits}
+    sizes = [f"{span(each, '{:,}'.format)} {split}" for split, each in rows.items() if each]
     said = [", ".join(sizes) + " sentences"] if sizes else []
-    if known.get("real") is False:
+    if any(data.get("real") is False for data in every):
         said.append("generated, not written by people")
-    share = splits.get("test", {}).get("majority_share")
-    if share is not None:
-        said.append(f"largest class {share:.1%} of test")
-    said += _counted(splits, "truncated", "truncated")
-    said += _counted(splits, "empty", "empty, read as one unknown token")
-    rates = {split: each.get("unknown_rate") for split, each in splits.items()}
-    unknown = ", ".join(f"{rate:.1%} of {split}" for split, rate in rates.items() if rate)
+    shares = split_values(every, "test", "majority_share")
+    if shares:
+        said.append(f"largest class {span(shares, '{:.1%}'.format)} of test")
+    said += of_readings(known, "truncated", "truncated")
+    said += of_readings(known, "empty", "empty, read as one unknown token")
+    unknown = joined(by_reading(known, _unknown), "none")
     said += [f"unknown tokens {unknown}"] if unknown else []
     said += column_and_class_notes(known)
-    said += _repeated(known.get("duplicates", {}))
-    if known.get("conflicting_labels"):
-        said.append(f"{plural(known['conflicting_labels'], 'text')} with more than one label")
-    if known.get("cite"):
-        said.append(str(known["cite"]))
-    if known.get("note"):
-        said.append(str(known["note"]).rstrip("."))
+    said += _repeated(every)
+    said += conflicting(known)
+    for key in ("cite", "note"):
+        said += dict.fromkeys(
+            str(data[key]).rstrip("." * (key == "note")) for data in every if data.get(key)
+        )
     return "; ".join(said) or "nothing is known about the data"
+
+
+def conflicting(known: Mapping) -> list[str]:
+    """How many texts carry two labels."""
+    counts = [int(data.get("conflicting_labels") or 0) for data in datas(known)]
+    return [f"{plural_span(counts, 'text')} with more than one label"] if any(counts) else []
+
+
+def of_readings(known: Mapping, key: str, words: str) -> list[str]:
+    """ "12 texts truncated (10 train, 2 test)", by how texts were read where that matters."""
+    said = joined(by_reading(known, lambda data: _counted(data, key, words)), f"none {words}")
+    return [said] if said else []
+
+
+def _unknown(data: list[Mapping]) -> str:
+    rates = {split: split_values(data, split, "unknown_rate") for split in _SPLITS}
+    told = [f"{span(r, '{:.1%}'.format)} of {split}" for split, r in rates.items() if any(r)]
+    return ", ".join(told)
 
 
 def column_and_class_notes(known: Mapping) -> list[str]:
     """What of the data's own is not read, and `class_notes`."""
-    columns = [str(name) for name in known.get("ignored_columns") or []]
-    said = [f"columns not read: {', '.join(_some(columns))}"] if columns else []
-    return said + class_notes(known)
+    return _in_each(known, _ignored) + class_notes(known)
+
+
+def _ignored(data: Mapping) -> list[str]:
+    columns = [str(name) for name in data.get("ignored_columns") or []]
+    return [f"columns not read: {', '.join(some(columns))}"] if columns else []
 
 
 def class_notes(known: Mapping) -> list[str]:
     """Classes that a reader may take for others, or that train or test lacks."""
-    same = [str(names) for names in known.get("look_alike_labels") or []]
-    said = [f"classes that look alike: {'; '.join(_some(same))}"] if same else []
-    missed, absent = untrained(known), unseen(known)
+    return _in_each(known, _odd_classes)
+
+
+def _in_each(known: Mapping, says: Callable[[Mapping], list[str]]) -> list[str]:
+    """What is to be said of any state, and of how many folds or carves where not of all."""
+    told: dict[str, set] = {}
+    states = states_of(known)
+    for state in states:
+        for text in says(state.data):
+            told.setdefault(text, set()).add(state.cut)
+    cuts = len({state.cut for state in states})
+    return [
+        text + ("" if len(of) == cuts else f" (in {len(of)} of {cuts} folds or carves)")
+        for text, of in told.items()
+    ]
+
+
+def _odd_classes(data: Mapping) -> list[str]:
+    same = [str(names) for names in data.get("look_alike_labels") or []]
+    said = [f"classes that look alike: {'; '.join(some(same))}"] if same else []
+    missed, absent = untrained(data), unseen(data)
     if missed:
         said.append(f"train has no sentence of {_named(missed)}, which test asks for")
     if absent:
@@ -146,33 +267,51 @@ def _named(names: list[str]) -> str:
     """ "class 'a'", or "4 classes ('a', 'b', 'c' and 1 more)"."""
     if len(names) == 1:
         return f"class {names[0]!r}"
-    return f"{len(names):,} classes ({', '.join(_some(list(map(repr, names))))})"
+    return f"{len(names):,} classes ({', '.join(some(list(map(repr, names))))})"
 
 
-def _some(names: list[str]) -> list[str]:
+def some(names: list[str]) -> list[str]:
     """The first few, and how many more there are."""
     more = len(names) - _FEW
     return names if more < 1 else [*names[:_FEW], f"and {more:,} more"]
 
 
-def _counted(splits: Mapping, key: str, words: str) -> list[str]:
-    """ "12 texts truncated (10 train, 2 test)", from counts or from shares; nothing where none."""
-    found = {split: each[key] for split, each in splits.items() if each.get(key)}
+def _counted(every: list[Mapping], key: str, words: str) -> str:
+    """ "12 texts truncated (10 train, 2 test)", from counts or from shares; "" where none."""
+    amounts = {split: split_values(every, split, key) for split in _SPLITS}
+    found = {split: each for split, each in amounts.items() if any(each)}
     if not found:
-        return []
-    if any(isinstance(amount, float) for amount in found.values()):
-        inner = ", ".join(f"{amount:.1%} of {split}" for split, amount in found.items())
-        return [f"{words}: {inner}"]
-    inner = ", ".join(f"{amount:,} {split}" for split, amount in found.items())
-    return [f"{plural(sum(found.values()), 'text')} {words} ({inner})"]
+        return ""
+    if any(isinstance(amount, float) for each in found.values() for amount in each):
+        told = [f"{span(each, '{:.1%}'.format)} of {split}" for split, each in found.items()]
+        return f"{words}: {', '.join(told)}"
+    inner = ", ".join(f"{span(each, '{:,}'.format)} {split}" for split, each in found.items())
+    return f"{plural_span(totals(every, key), 'text')} {words} ({inner})"
 
 
-def _repeated(duplicates: Mapping[str, int]) -> list[str]:
+def totals(every: list[Mapping], key: str) -> list[int]:
+    """What the splits count together, of each state."""
+    return [
+        sum(int(each.get(key) or 0) for each in data.get("splits", {}).values()) for data in every
+    ]
+
+
+def _repeated(every: list[Mapping]) -> list[str]:
     """Texts that occur twice: within a split, and, which matters more, across splits."""
     return [
-        f"{plural(count, 'text')} of {place.replace(' in ', ' also in ')}"
+        f"{plural_span(counts, 'text')} of {place.replace(' in ', ' also in ')}"
         if " in " in place
-        else f"{plural(count, 'repeated text')} in {place}"
-        for place, count in duplicates.items()
-        if isinstance(count, int) and count
+        else f"{plural_span(counts, 'repeated text')} in {place}"
+        for place, counts in repeats(every).items()
     ]
+
+
+def repeats(every: list[Mapping]) -> dict[str, list[int]]:
+    """How many texts occur twice, by where, in each state; only what occurs."""
+    places = dict.fromkeys(place for data in every for place in data.get("duplicates", {}))
+    counts = {p: [data.get("duplicates", {}).get(p) or 0 for data in every] for p in places}
+    return {
+        place: each
+        for place, each in counts.items()
+        if all(isinstance(count, int) for count in each) and any(each)
+    }

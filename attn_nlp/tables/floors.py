@@ -5,21 +5,42 @@ from __future__ import annotations
 from collections import Counter
 
 from attn_nlp.store.records import Records
-from attn_nlp.tables.facts import Facts, label_of
+from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import FLOOR, Grid
 from attn_nlp.tables.layout import Experiment, Layout, data_of
+
+_ONE = "one deterministic run each"
 
 
 def floor_notes(
     grid: Grid, layout: Layout, resolved: Experiment, records: Records, facts: Facts
 ) -> list[str]:
-    """That the last rows are floors, and what each of them chose on validation."""
-    if all(row.kind != FLOOR for row in grid.rows):
+    """That the last rows are floors, what each of them chose on validation, and where none is."""
+    if not resolved.floors:
         return []
-    plain = (
-        "The last rows are floors that need no network: one deterministic run each, not compared."
-    )
-    return [" ".join([plain, *_chosen(layout, resolved, records, facts)])]
+    data = {column: floor_data(layout, column) for column in layout.columns}
+    said = []
+    if any(row.kind == FLOOR for row in grid.rows):
+        many = any(len(each or ()) > 1 for each in data.values()) and not layout.folded
+        runs = "one deterministic run on each split of the data, their mean" if many else _ONE
+        said.append(f"The last rows are floors that need no network: {runs}, not compared.")
+        said += _chosen(layout, resolved, records, facts)
+    without = [c for c, each in zip(grid.columns, data.values(), strict=True) if each is None]
+    if without:
+        where = f" ({', '.join(map(grid.name_of, without))})" if grid.paths else ""
+        said.append(f"No floor is shown where rows are of different data{where}.")
+    return [" ".join(said)] if said else []
+
+
+def floor_data(layout: Layout, column: tuple) -> set[tuple] | None:
+    """The data that all rows of a column average over, and its floors; None where rows differ."""
+    by_row = [
+        {data_of(settings) for settings in place.settings}
+        for (_, where), place in layout.places.items()
+        if where == column and place.settings
+    ]
+    every: set[tuple] = set().union(*by_row)
+    return every if all(each == every for each in by_row) else None
 
 
 def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts) -> list[str]:
@@ -38,7 +59,7 @@ def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts
         for name, counts in by_dataset.items():
             for what, times in counts.items() if any(counts) else ():
                 more = f", {times} of {counts.total()} folds or carves" if len(counts) > 1 else ""
-                told.setdefault(what, []).append(label_of(facts, name) + more)
+                told.setdefault(what, []).append(facts.label(name) + more)
         told.pop("", None)
         if told:
             one = len(by_dataset) == 1 and len(told) == 1

@@ -7,13 +7,14 @@ mean over folds; the spread over folds is stated apart, with its own correction.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attn_nlp.stats.folds import Folds, over_folds
-from attn_nlp.tables.facts import Facts, label_of
+from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import Grid, Quantity
 from attn_nlp.tables.layout import Layout, Place, plural
 from attn_nlp.tables.outcomes import number_at
+from attn_nlp.tables.states import states_of
 from attn_nlp.tables.text import number
 
 HELD_OUT = "no official test"  # how a rule begins where train lends the test split
@@ -24,19 +25,35 @@ def test_notes(layout: Layout, facts: Facts) -> list[str]:
     """How test came about where the dataset has none of its own; nothing of an official split."""
     rules: dict[str, list[str]] = {}
     for name, known in facts.items():
-        rule = str(known.get("test_rule") or "")
-        if not rule.startswith(HELD_OUT):
-            continue
         here = [each for each in layout.settings() if str(each["dataset"]) == name]
-        folds = sorted({each.get("fold", 0) for each in here})
-        if len(folds) > 1:
-            rule = _FOLD.sub(f"folds {', '.join(map(str, folds))}", rule)
-        rules.setdefault(rule.rstrip("."), []).append(label_of(facts, name))
+        folds = {each.get("fold", 0) for each in here}
+        for rule in rules_of(known, "test_rule", folds):
+            if rule.startswith(HELD_OUT):
+                rules.setdefault(rule, []).append(facts.label(name))
     said = [
         rule + (f" ({', '.join(labels)})" if len(facts) > 1 else "")
         for rule, labels in rules.items()
     ]
     return [f"Test: {'; '.join(said)}."] if said else []
+
+
+def rules_of(known: Mapping, which: str, folds: Iterable[int] = ()) -> list[str]:
+    """The rules, each once, by which a split of a dataset was made for the cells that met it.
+
+    Args:
+      known: of the dataset.
+      which: "test_rule" or "validation_rule".
+      folds: those planned, named together in a rule that has one; else those that have run.
+    """
+    states = states_of(known)
+    named = sorted(set(folds) or {state.cut[-1] or 0 for state in states if state.cut})
+    rules = {}
+    for state in states:
+        rule = str(state.data.get(which) or "").rstrip(".")
+        if len(named) > 1:
+            rule = _FOLD.sub(f"folds {', '.join(map(str, named))}", rule)
+        rules |= {rule: None} if rule else {}
+    return list(rules)
 
 
 def fold_notes(
@@ -49,7 +66,7 @@ def fold_notes(
     notes = [
         f"Folds: the number of a seed is its mean over {plural(len(folds), 'fold')}, each tested "
         "by a model of its own, and pairs are pairs of seeds. A seed that lacks a fold counts as "
-        "missing, with the reason. Sizes under the table are those of one fold."
+        "missing, with the reason. Sizes under the table are those of single folds."
     ]
     quantity = grid.columns[0].quantity
     said = []
@@ -108,9 +125,11 @@ def _by_fold(
 
 
 def _test_share(place: Place, records: Mapping[str, dict]) -> float | None:
-    """Test rows over training rows of a fold; None where nothing of the place has run."""
+    """Test rows over training rows, of all folds together; None where nothing has run."""
+    test = train = 0
     for cell in place.cells.values():
         splits = ((records.get(cell["spec"]) or {}).get("data") or {}).get("splits", {})
         if splits.get("train", {}).get("rows") and splits.get("test", {}).get("rows"):
-            return splits["test"]["rows"] / splits["train"]["rows"]
-    return None
+            test += splits["test"]["rows"]
+            train += splits["train"]["rows"]
+    return test / train if train else None

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from attn_nlp.store.records import Records
-from attn_nlp.tables.facts import Facts, label_of
+from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.layout import Layout, plural
 
 
@@ -38,7 +38,7 @@ def mixed_data(layout: Layout, floors: Sequence[dict], facts: Facts, records: Re
                 f"{plural(count, 'cell')} of {known[:12]}" for known, count in by_rows
             )
             notes.append(
-                f"Mixed data: {label_of(facts, dataset)} had different rows when cells ran, by "
+                f"Mixed data: {facts.label(dataset)} had different rows when cells ran, by "
                 f"their fingerprints {named}. Numbers across them cannot be compared."
             )
     return notes

@@ -43,7 +43,9 @@ class Outcomes:
         """The state of a place without any number."""
         if len(self.missing) == 1:
             return next(iter(self.missing))
-        return PENDING if PENDING in self.missing else FAILED
+        if PENDING in self.missing:
+            return PENDING
+        return FAILED if FAILED in self.missing else next(iter(self.missing))
 
     def sentence(self, expected: int) -> str:
         """What a footnote says: "7 of 10: 2 diverged (loss is NaN at step 40), 1 not run yet"."""

@@ -7,19 +7,25 @@ the table, with a line for each class of each row, since two datasets seldom sha
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from attn_nlp.stats import summarise
+from attn_nlp.store.records import Records
 from attn_nlp.tables import innermost
-from attn_nlp.tables.facts import Facts, class_notes, facts_of, label_of
+from attn_nlp.tables.build import with_footnotes
+from attn_nlp.tables.facts import Facts, class_notes, facts_of
 from attn_nlp.tables.folds import test_notes
 from attn_nlp.tables.grid import (
     ABSENT,
+    DIVERGED,
+    FAILED,
     INNERMOST,
     MEASURED,
     ROW,
     SKIPPED,
+    WITHOUT,
     Entry,
     Grid,
     GridRow,
@@ -27,7 +33,8 @@ from attn_nlp.tables.grid import (
 )
 from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
 from attn_nlp.tables.legend import legend
-from attn_nlp.tables.outcomes import outcomes
+from attn_nlp.tables.mixed_data import mixed_data
+from attn_nlp.tables.outcomes import Outcomes, outcomes
 from attn_nlp.train.metrics import by_class
 
 _PERCENT = {"unit": "%", "scale": 100.0, "compared": False}
@@ -84,21 +91,25 @@ def _grid(
 ) -> Grid:
     rows = []
     for number, row in enumerate(table["rows"]):
-        of_row = [_entries(layout.place(number, column), records, len(names)) for column in columns]
+        places = [layout.place(number, column) for column in columns]
+        of_row = [_entries(place, records, table["value"], len(names)) for place in places]
         for name, *entries in zip(names, *of_row, strict=True):
             flat = tuple(chain.from_iterable(entries))
             rows.append(GridRow(f"{row['label']}: {name}", row["cite"], ROW, flat))
+    rows, footnotes = with_footnotes(rows)
     grid = Grid(
         title=f"Classes of {table['title']!r}",
         subtitle="test split, means over runs",
         paths=(*table["columns"], INNERMOST),
         columns=innermost.columns(table["columns"], columns, facts, QUANTITIES),
         rows=tuple(rows),
+        footnotes=footnotes,
         notes=(
             "Precision: of the sentences answered with the class, the share that is of it. Recall: "
             "of its sentences, the share answered with it. F1: their harmonic mean. 0 where there "
             "is nothing to divide by. Support: sentences of the class. Nothing is compared here.",
             *_class_notes(layout, facts, names),
+            *mixed_data(layout, (), facts, Records.of(records)),
         ),
     )
     return dataclasses.replace(grid, legend=legend(grid))
@@ -106,28 +117,35 @@ def _grid(
 
 def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[str]:
     """What is odd about the classes of these datasets, and about their test split."""
-    here = {
-        name: known
+    here = facts.only(
+        name
         for name, known in facts.items()
         if tuple(map(str, known.get("class_names") or ())) == tuple(names)
-    }
+    )
     odd = [
-        f"{label_of(facts, name)}: {'; '.join(said)}."
+        f"{here.label(name)}: {'; '.join(said)}."
         for name, known in here.items()
         if (said := class_notes(known))
     ]
     return [*test_notes(layout, here), *odd]
 
 
-def _counted(place: Place, records: Mapping[str, dict]) -> list[list[list[int]]]:
-    """The confusion counts of every replicate that has them, those of its folds added up."""
-    found = []
-    for cells in place.replicates().values():
-        stored = [(records.get(cell["spec"]) or {}).get("confusion") for cell in cells]
-        counts = [each for each in stored if each]
-        if len(counts) == len(cells):
-            found.append(counts[0] if len(counts) == 1 else _added(counts))
-    return found
+def _counted(
+    place: Place, records: Mapping[str, dict], value: str, classes: int
+) -> tuple[list[list[list[int]]], Outcomes]:
+    """The confusion counts of every replicate that the table counts, those of its folds added up.
+
+    A replicate whose counts are not kept, or are of other classes, is among what is missing.
+    """
+    found, counted, values = outcomes(place, records, value), [], {}
+    for replicate, number in found.values.items():
+        cells = place.replicates()[replicate]
+        counts = [(records.get(cell["spec"]) or {}).get("confusion") or () for cell in cells]
+        if all(len(each) == classes for each in counts):
+            counted.append(counts[0] if len(counts) == 1 else _added(counts))
+            values[replicate] = number
+    missing = Counter(found.missing) + Counter({WITHOUT: len(found.values) - len(values)})
+    return counted, dataclasses.replace(found, values=values, missing=missing)
 
 
 def _added(counts: Sequence[list[list[int]]]) -> list[list[int]]:
@@ -135,25 +153,30 @@ def _added(counts: Sequence[list[list[int]]]) -> list[list[int]]:
     return [[sum(same) for same in zip(*rows, strict=True)] for rows in zip(*counts, strict=True)]
 
 
-def _entries(place: Place, records: Mapping[str, dict], classes: int) -> list[list[Entry]]:
+def _entries(
+    place: Place, records: Mapping[str, dict], value: str, classes: int
+) -> list[list[Entry]]:
     """Return the entries of every class in one row and column: one for each of `QUANTITIES`."""
     expected = len(place.replicates())
     if not expected:
         return [[Entry(SKIPPED if place.skipped else ABSENT)] * len(QUANTITIES)] * classes
-    found = outcomes(place, records, "test.accuracy")
-    counted = [by_class(counts) for counts in _counted(place, records)]
-    if not counted:
-        empty = Entry(found.state, expected, missing=found.missing)
-        return [[empty] * len(QUANTITIES)] * classes
+    counts, found = _counted(place, records, value, classes)
+    bad = set(found.missing) & {FAILED, DIVERGED}
+    plain = Entry(
+        MEASURED if counts else found.state,
+        expected,
+        missing=found.missing,
+        reason=found.sentence(expected) if bad else "",
+    )
+    if not counts:
+        return [[plain] * len(QUANTITIES)] * classes
     return [
         [
-            Entry(
-                MEASURED,
-                expected,
-                summarise([float(getattr(each, quantity.name)) for each in of_class]),
-                missing=found.missing,
+            dataclasses.replace(
+                plain,
+                summary=summarise([float(getattr(each, quantity.name)) for each in of_class]),
             )
             for quantity in QUANTITIES
         ]
-        for of_class in zip(*counted, strict=True)
+        for of_class in zip(*map(by_class, counts), strict=True)
     ]

@@ -26,7 +26,7 @@ from attn_nlp.tables.grid import (
 )
 from attn_nlp.tables.layout import Experiment, Place, lay_out
 from attn_nlp.tables.legend import legend
-from attn_nlp.tables.outcomes import outcomes
+from attn_nlp.tables.outcomes import number_at, outcomes
 
 BACKWARD = 2  # a backward pass costs about two forward ones
 
@@ -55,7 +55,7 @@ def to_reach(
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
-    records, _ = worked_out(layout, records, facts)
+    records, _ = worked_out(layout, records)
     for place in layout.places.values():
         for cell in place.cells.values():
             record = records.get(cell["spec"])
@@ -80,7 +80,8 @@ def to_reach(
             "Seconds: the share of a run's measured training time that its steps are of all, "
             "compiling left out; another machine takes others. GFLOPs: thousands of millions of "
             f"operations, 1 + {BACKWARD} forward passes for every sentence of a batch, at the mean "
-            "length of the training sentences; without the optimiser and the looks.",
+            "length of the training sentences; without the optimiser and the looks. n/a: reached, "
+            "but what it took is not known.",
         ),
     )
     return dataclasses.replace(grid, legend=legend(grid))
@@ -88,13 +89,22 @@ def to_reach(
 
 def _reached(settings: Mapping, record: Mapping, accuracy: float) -> dict[str, float] | None:
     """Steps, seconds and operations of one run; None where it never got there."""
-    looks = record.get("history") or []  # of a model of one's own it may say anything
-    reached = (each for each in looks if (each.get("validation_accuracy") or 0.0) >= accuracy)
-    steps = next((each["step"] for each in reached if each.get("step") is not None), None)
+    looks = record.get("history") or []  # of a model of one's own it may say anything, anyhow
+    steps = min(
+        (
+            step
+            for each in looks
+            if isinstance(each, Mapping)
+            and (score := number_at(each, "validation_accuracy")) is not None
+            and score >= accuracy
+            and (step := number_at(each, "step")) is not None
+        ),
+        default=None,
+    )
     if steps is None:
         return None
-    found = {"steps": float(steps)}
-    if record.get("wall_seconds") is not None:
+    found = {"steps": steps}
+    if record.get("wall_seconds") is not None and steps <= settings["steps"]:
         training = record["wall_seconds"] - (record.get("compile_seconds") or 0.0)
         found["seconds"] = max(0.0, training) * steps / settings["steps"]
     if record.get("forward_flops"):
@@ -107,18 +117,25 @@ def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
     expected = len(place.replicates())
     if not expected:
         return Entry(SKIPPED if place.skipped else ABSENT)
+    ended = outcomes(place, records, "reached.steps")
+    never = ended.missing.get(WITHOUT, 0)
     if value in ("reached", "ended"):
-        found = outcomes(place, records, "reached.steps")
-        reached, ended = len(found.values), len(found.values) + found.missing.get(WITHOUT, 0)
-        if not ended:
-            return Entry(found.state, expected, missing=found.missing)
-        count = float(reached if value == "reached" else ended)
+        reached = len(ended.values)
+        if not reached + never:
+            return Entry(ended.state, expected, missing=ended.missing)
+        count = float(reached if value == "reached" else reached + never)
         return Entry(MEASURED, expected, summarise([count]))
     found = outcomes(place, records, value)
-    missing = {(NEVER if s == WITHOUT else s): count for s, count in found.missing.items()}
+    missing = {}
+    for state, count in found.missing.items():
+        each = {NEVER: never, WITHOUT: count - never} if state == WITHOUT else {state: count}
+        missing |= {state: count for state, count in each.items() if count}
     numbers = list(found.values.values())
+    state = found.state if found.missing and not numbers else MEASURED
+    if state == WITHOUT:
+        state = WITHOUT if WITHOUT in missing else NEVER
     return Entry(
-        state=MEASURED if numbers else (NEVER if found.state == WITHOUT else found.state),
+        state=state,
         expected=expected,
         summary=summarise(numbers) if numbers else None,
         missing=missing,

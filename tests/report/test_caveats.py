@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from attn_nlp.report.caveats import datasets
+from attn_nlp.tables.facts import Facts
 from tests.tables.example import facts
 
 
 def test_blemishes_are_told_worst_first_and_sizes_by_split():
-    (found,) = datasets({"sst2": facts("sst2")}, {"sst2": "abc" * 20})
+    (found,) = datasets(Facts({"sst2": facts("sst2")}), {"sst2": ["abc" * 20]})
     assert found.label == "SST-2"
     assert found.caveats == (
         "3 test sentences also in train.",
@@ -28,10 +29,10 @@ def test_blemishes_are_told_worst_first_and_sizes_by_split():
 
 
 def test_clean_data_are_said_to_be_clean_and_generated_ones_generated():
-    (plain,) = datasets({"x": {}}, {})
+    (plain,) = datasets(Facts({"x": {}}), {})
     assert (plain.label, plain.sizes, plain.origin) == ("x", (), ())
     assert plain.caveats == ("No repeated text, no conflicting label and no cut text was found.",)
-    (made,) = datasets({"x": {"real": False, "note": "made up"}}, {})
+    (made,) = datasets(Facts({"x": {"real": False, "note": "made up"}}), {})
     assert made.caveats == ("Made up.", "Generated, not written by people.")
 
 
@@ -42,7 +43,7 @@ def test_a_fold_that_plays_test_and_odd_classes_are_caveats():
         "look_alike_labels": ["'pos' and 'Pos'"],
         "ignored_columns": ["text_pair"],
     }
-    (found,) = datasets({"x": known}, {})
+    (found,) = datasets(Facts({"x": known}), {})
     assert found.caveats == (
         "Columns not read: text_pair.",
         "Classes that look alike: 'pos' and 'Pos'.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from attn_nlp.tables import build
-from attn_nlp.tables.facts import data_notes
+from attn_nlp.tables.facts import Facts, data_notes
 from attn_nlp.tables.per_class import per_class
 from tests.tables.example import example, table
 from tests.tables.test_per_class import made
@@ -40,7 +40,7 @@ def test_what_is_odd_about_classes_and_columns(facts, said):
         "x: train has no sentence of class 'odd', which test asks for; "
         "test has no sentence of class 'good'."
     )
-    assert data_notes({"x": known(**facts)}) == [said]
+    assert data_notes(Facts({"x": known(**facts)})) == [said]
 
 
 def test_many_classes_are_counted_and_few_named():
@@ -50,7 +50,7 @@ def test_many_classes_are_counted_and_few_named():
         "splits": {split: {"class_counts": each} for split, each in counts.items()},
     }
     said = "x: test has no sentence of 8 classes ('c42', 'c43', 'c44', and 5 more)."
-    assert data_notes({"x": facts}) == [said]
+    assert data_notes(Facts({"x": facts})) == [said]
 
 
 def noted(grid) -> list[str]:
