@@ -17,6 +17,7 @@ import numpy as np
 
 from attn_nlp.data import kept_texts
 from attn_nlp.tables.layout import matches, plural
+from attn_nlp.tables.states import CUT
 
 SHOWN, DIVIDED = 10, 5
 _LONGEST = 600  # characters of a text that are shown
@@ -51,7 +52,7 @@ class Wrong:
     """The hardest sentences of one dataset.
 
     Attributes:
-      dataset: its label.
+      dataset: its label, and what sets its rows apart where two have one label.
       language: of its texts, for a screen reader; "" where unknown.
       rows: labels of the rows that ran on it.
       examples: the most often wrong first.
@@ -98,12 +99,31 @@ def wrong(runs: Sequence[Run], rows: Sequence[Mapping], folder: Path) -> list[Wr
     by_data: dict[str, list[Run]] = {}
     for run in runs:
         by_data.setdefault(run.fingerprint, []).append(run)
-    return [_of_one(same, rows, fingerprint, folder) for fingerprint, same in by_data.items()]
+    names = _names([same[0] for same in by_data.values()])
+    return [
+        _of_one(name, same, rows, fingerprint, folder)
+        for name, (fingerprint, same) in zip(names, by_data.items(), strict=True)
+    ]
 
 
-def _of_one(runs: Sequence[Run], rows: Sequence[Mapping], fingerprint: str, folder: Path) -> Wrong:
+def _names(runs: Sequence[Run]) -> list[str]:
+    """What the test splits of some runs are called, each by what sets it apart from the others."""
+    labels = [str(run.facts.get("label") or run.settings["dataset"]) for run in runs]
+    names = []
+    for run, label in zip(runs, labels, strict=True):
+        same = [other for other, its in zip(runs, labels, strict=True) if its == label]
+        if len({other.settings["dataset"] for other in same}) > 1:
+            label = str(run.settings["dataset"])
+            same = [other for other in same if other.settings["dataset"] == label]
+        differ = [p for p in CUT if len({other.settings.get(p) for other in same}) > 1]
+        names.append(", ".join([label, *(f"{path} {run.settings[path]}" for path in differ)]))
+    return names
+
+
+def _of_one(
+    dataset: str, runs: Sequence[Run], rows: Sequence[Mapping], fingerprint: str, folder: Path
+) -> Wrong:
     facts = runs[0].facts
-    dataset = str(facts.get("label") or runs[0].settings["dataset"])
     language = str(facts.get("language") or "")
     here = [row for row in rows if any(matches(run.settings, row["where"]) for run in runs)]
     labels = tuple(str(row["label"]) for row in here)

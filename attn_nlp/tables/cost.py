@@ -133,16 +133,16 @@ def _mean_text(data: list[Mapping]) -> str:
 
 def _counting(facts: Facts, uncounted: list[str]) -> list[str]:
     """How operations and state are counted, and at which length."""
-    known, unknown = [], []
+    known, unknown, varied = [], [], False
     for name, of_name in facts.items():
         for mean, where in by_reading(of_name, _mean_text):
             told = [facts.label(name), *filter(None, [mean, where])]
             (known if mean else unknown).append(" ".join(told))
+            varied |= bool(where)
     said = []
     if known:
-        said.append(
-            f"the mean of the training sentences ({', '.join(known)} tokens), at most the cell's"
-        )
+        listed = f"in tokens: {', '.join(known)}" if varied else f"{', '.join(known)} tokens"
+        said.append(f"the mean of the training sentences ({listed}), at most the cell's")
     if unknown:
         said.append(f"the cell's where no mean is stored ({', '.join(unknown)})")
     notes = [

@@ -25,7 +25,6 @@ from attn_nlp.tables.states import (
 )
 
 _FEW = 3  # names that are spelled out
-_SPLITS = ("train", "validation", "test")
 
 
 class Facts(dict[str, Mapping]):
@@ -161,8 +160,7 @@ def data_notes(facts: Facts) -> list[str]:
 
 def _described(known: Mapping) -> str:
     every = datas(known)
-    splits = list(dict.fromkeys(split for data in every for split in data.get("splits", {})))
-    rows = {split: split_values(every, split, "rows") for split in splits}
+    rows = {split: split_values(every, split, "rows") for split in _splits(every)}
     sizes = [f"{span(each, '{:,}'.format)} {split}" for split, each in rows.items() if each]
     said = [", ".join(sizes) + " sentences"] if sizes else []
     if any(data.get("real") is False for data in every):
@@ -184,6 +182,10 @@ def _described(known: Mapping) -> str:
     return "; ".join(said) or "nothing is known about the data"
 
 
+def _splits(every: list[Mapping]) -> list[str]:
+    return list(dict.fromkeys(split for data in every for split in data.get("splits", {})))
+
+
 def conflicting(known: Mapping) -> list[str]:
     """How many texts carry two labels."""
     counts = [int(data.get("conflicting_labels") or 0) for data in datas(known)]
@@ -197,7 +199,7 @@ def of_readings(known: Mapping, key: str, words: str) -> list[str]:
 
 
 def _unknown(data: list[Mapping]) -> str:
-    rates = {split: split_values(data, split, "unknown_rate") for split in _SPLITS}
+    rates = {split: split_values(data, split, "unknown_rate") for split in _splits(data)}
     told = [f"{span(r, '{:.1%}'.format)} of {split}" for split, r in rates.items() if any(r)]
     return ", ".join(told)
 
@@ -278,7 +280,7 @@ def some(names: list[str]) -> list[str]:
 
 def _counted(every: list[Mapping], key: str, words: str) -> str:
     """ "12 texts truncated (10 train, 2 test)", from counts or from shares; "" where none."""
-    amounts = {split: split_values(every, split, key) for split in _SPLITS}
+    amounts = {split: split_values(every, split, key) for split in _splits(every)}
     found = {split: each for split, each in amounts.items() if any(each)}
     if not found:
         return ""

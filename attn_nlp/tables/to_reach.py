@@ -18,6 +18,7 @@ from attn_nlp.tables.grid import (
     INNERMOST,
     MEASURED,
     NEVER,
+    PENDING,
     SKIPPED,
     WITHOUT,
     Entry,
@@ -80,8 +81,7 @@ def to_reach(
             "Seconds: the share of a run's measured training time that its steps are of all, "
             "compiling left out; another machine takes others. GFLOPs: thousands of millions of "
             f"operations, 1 + {BACKWARD} forward passes for every sentence of a batch, at the mean "
-            "length of the training sentences; without the optimiser and the looks. n/a: reached, "
-            "but what it took is not known.",
+            "length of the training sentences; without the optimiser and the looks.",
         ),
     )
     return dataclasses.replace(grid, legend=legend(grid))
@@ -130,12 +130,11 @@ def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
     for state, count in found.missing.items():
         each = {NEVER: never, WITHOUT: count - never} if state == WITHOUT else {state: count}
         missing |= {state: count for state, count in each.items() if count}
-    numbers = list(found.values.values())
-    state = found.state if found.missing and not numbers else MEASURED
-    if state == WITHOUT:
-        state = WITHOUT if WITHOUT in missing else NEVER
+    numbers, state = list(found.values.values()), found.state if found.missing else MEASURED
+    if state != PENDING:  # what a run that ended says goes before what became of the others
+        state = WITHOUT if WITHOUT in missing else NEVER if never else state
     return Entry(
-        state=state,
+        state=MEASURED if numbers else state,
         expected=expected,
         summary=summarise(numbers) if numbers else None,
         missing=missing,
