@@ -116,7 +116,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
             label = str(run.settings["dataset"])
             same = [other for other in same if other.settings["dataset"] == label]
         differ = [p for p in CUT if len({other.settings.get(p) for other in same}) > 1]
-        names.append(", ".join([label, *(f"{path} {run.settings[path]}" for path in differ)]))
+        names.append(", ".join([label, *(f"{path} {run.settings.get(path)}" for path in differ)]))
     return names
 
 

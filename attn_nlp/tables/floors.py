@@ -28,19 +28,23 @@ def floor_notes(
     without = [c for c, each in zip(grid.columns, data.values(), strict=True) if each is None]
     if without:
         where = f" ({', '.join(map(grid.name_of, without))})" if grid.paths else ""
-        said.append(f"No floor is shown where rows are of different data{where}.")
+        said.append(f"No floor is shown where a column holds different data{where}.")
     return [" ".join(said)] if said else []
 
 
 def floor_data(layout: Layout, column: tuple) -> set[tuple] | None:
-    """The data that all rows of a column average over, and its floors; None where rows differ."""
+    """The cuts of one dataset that every row of a column averages over, and its floors with them.
+
+    None where the column has more than one dataset, or rows of different cuts.
+    """
     by_row = [
         {data_of(settings) for settings in place.settings}
         for (_, where), place in layout.places.items()
         if where == column and place.settings
     ]
     every: set[tuple] = set().union(*by_row)
-    return every if all(each == every for each in by_row) else None
+    one = len({dataset for dataset, *_ in every}) <= 1
+    return every if one and all(each == every for each in by_row) else None
 
 
 def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts) -> list[str]:

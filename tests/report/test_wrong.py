@@ -77,6 +77,16 @@ def test_each_dataset_stands_apart(texts):
     assert second.examples[0].confidence is None
 
 
+def test_rows_of_one_label_are_told_apart_by_what_differs(texts):
+    runs = [
+        Run({"dataset": name, "split_seed": 0, "fold": fold}, f"{name}{fold}", FACTS, [1], gold=[0])
+        for name, fold in (("a/data", 0), ("b/data", 0), ("b/data", 3))
+    ]
+    names = [each.dataset for each in wrong(runs, [], Path("nowhere"))]
+    assert names == ["a/data", "b/data, fold 0", "b/data, fold 3"]
+    assert [each.dataset for each in wrong(runs[:1], [], Path("nowhere"))] == ["Films"]
+
+
 def test_rows_are_told_apart_by_the_sentences_that_divide_them_most(texts):
     runs = [
         run("a", [1, 1, 0, 0]),

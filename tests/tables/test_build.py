@@ -183,6 +183,13 @@ def test_a_diverged_baseline_is_counted_for_the_rows_that_it_is_compared_with():
     )
 
 
+def test_a_floor_that_failed_counts_for_no_diverged_run():
+    plain, experiment, records = example()
+    records["majority/trec6"] |= {"status": "failed"}
+    counted = entry(build(plain, experiment, records), "unscaled", 1).counted
+    assert counted.summary.mean == pytest.approx((0.68 + 0.68 + 0.70 + 0.72 + 0.74 + 0.68) / 6)
+
+
 def test_without_floors_nothing_stands_in_for_a_diverged_run():
     plain, experiment, records = example()
     bare = {spec: each for spec, each in records.items() if "majority" not in spec}
@@ -302,7 +309,10 @@ def test_floors_have_no_interval_and_no_test():
 
 def test_floors_stand_only_where_the_data_is_one():
     plain, experiment, records = example(columns=[], over=["seed", "dataset"])
-    assert all(row.kind != FLOOR for row in build(plain, experiment, records).rows)
+    plain["rows"] = [row for row in plain["rows"] if row["label"] != "half"]
+    grid = build(plain, experiment, records)
+    assert all(row.kind != FLOOR for row in grid.rows)
+    assert "No floor is shown where a column holds different data." in grid.notes
 
 
 def test_margins():

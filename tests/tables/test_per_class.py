@@ -6,6 +6,7 @@ import pytest
 
 from attn_nlp import costs
 from attn_nlp.experiment import Cell
+from attn_nlp.tables import build
 from attn_nlp.tables.formats import FORMATS, render
 from attn_nlp.tables.per_class import per_class
 from attn_nlp.tables.to_reach import to_reach
@@ -86,6 +87,82 @@ def test_runs_that_never_got_there_are_counted():
     ]
     nobody = grid.rows[0].entries[2]
     assert (nobody.state, nobody.summary, nobody.missing) == ("never", None, {"never": 2})
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "reason"),
+    [
+        ({"status": "diverged", "reason": "nan"}, "diverged", "1 of 2: 1 diverged (nan)"),
+        ({"status": "failed", "reason": "full"}, "failed", "1 of 2: 1 failed (full)"),
+        ({"confusion": None}, "without the value", ""),
+        ({"confusion": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}, "without the value", ""),
+    ],
+)
+def test_classes_are_of_the_runs_that_the_table_counts(changes, state, reason):
+    """What is left has precision 3/5, and its counts do not mix with those of the other."""
+    plain, experiment, records = made()
+    records["sst2/none/1/1"] |= changes
+    (grid,) = per_class(plain, experiment, records)
+    entry = grid.rows[0].entries[0]
+    assert (entry.summary.mean, entry.summary.n, entry.expected) == (pytest.approx(0.6), 1, 2)
+    assert entry.missing == {state: 1}
+    assert entry.reason == reason
+    if reason:
+        assert grid.footnotes == (("a", reason),)
+        (beside,) = build(plain, experiment, records).rows[0].entries
+        assert (beside.summary.n, beside.missing) == (1, {state: 1})
+
+
+def test_a_table_of_classes_says_that_the_rows_were_not_the_same():
+    plain, experiment, records = made()
+    for spec, each in records.items():
+        each["fingerprint"] = spec[-1] * 64
+    (grid,) = per_class(plain, experiment, records)
+    assert grid.notes[-1].startswith("Mixed data: SST-2 had different rows")
+
+
+@pytest.mark.parametrize(
+    ("looks", "steps", "seconds"),
+    [
+        ([(40, 0.9), (10, 0.85), (20, 0.5)], 10, 0.015),  # in any order
+        ([(2_000, 0.9)], 2_000, None),  # of more steps than the cell has
+        ([(10, "0.9"), (None, 0.9), (20, 0.9)], 20, 0.03),
+    ],
+)
+def test_the_first_look_is_the_one_of_the_fewest_steps(looks, steps, seconds):
+    """1.5 s of training for 1,000 steps."""
+    plain, experiment, records = made()
+    for each in records.values():
+        each["history"] = [{"step": step, "validation_accuracy": score} for step, score in looks]
+    entries = to_reach(plain, experiment, records, 0.8).rows[0].entries
+    assert entries[2].summary.mean == steps
+    if seconds is not None:
+        assert entries[3].summary.mean == pytest.approx(seconds)
+    else:
+        assert (entries[3].state, entries[3].missing) == (
+            "without the value",
+            {"without the value": 2},
+        )
+
+
+@pytest.mark.parametrize(
+    ("scores", "status", "state", "missing"),
+    [
+        ((0.9, 0.9), "done", "without the value", {"without the value": 2}),
+        ((0.9, 0.1), "done", "without the value", {"never": 1, "without the value": 1}),
+        ((0.9, 0.1), "diverged", "never", {"diverged": 1, "never": 1}),
+        ((0.1, 0.1), "done", "never", {"never": 2}),
+    ],
+)
+def test_a_cost_that_is_not_known_is_not_an_accuracy_that_was_not_reached(
+    scores, status, state, missing
+):
+    plain, experiment, records = made()
+    for each, score in zip(records.values(), scores, strict=True):
+        each |= {"wall_seconds": None, "history": [{"step": 10, "validation_accuracy": score}]}
+    records["sst2/none/1/0"]["status"] = status
+    entry = to_reach(plain, experiment, records, 0.8).rows[0].entries[3]
+    assert (entry.state, entry.missing) == (state, missing)
 
 
 @pytest.mark.parametrize("format", sorted(FORMATS))

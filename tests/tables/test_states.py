@@ -198,7 +198,7 @@ def test_floors_that_cannot_stand_beside_rows_are_said_not_to():
     plain, experiment, records = met("split_seed", (0, 1), lambda _: clean())
     grid = build(*with_floors(plain, experiment, records, (0, 1)))
     assert all(row.kind != FLOOR for row in grid.rows)
-    assert "No floor is shown where rows are of different data." in grid.notes
+    assert "No floor is shown where a column holds different data." in grid.notes
 
 
 def test_answers_of_a_diverged_run_are_no_replicate():
