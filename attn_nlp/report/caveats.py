@@ -16,7 +16,7 @@ from attn_nlp.tables.facts import (
 from attn_nlp.tables.folds import HELD_OUT, rules_of
 from attn_nlp.tables.states import by_reading, datas, joined, plural_span, span, split_values
 
-_LONGEST = "the longest length that the cells read"
+_LONGEST = " at the longest length that the cells read"
 SPLITS = ("train", "validation", "test")
 _SIZES = (
     ("rows", "sentences", lambda value: f"{value:,}"),
@@ -104,7 +104,8 @@ def _caveats(known: Mapping) -> Sequence[str]:
         said.append(f"{count} left out before the splits were made.")
     cut = by_reading(known, _cut)
     if any(text for text, _ in cut):
-        said.append(f"{joined(cut, 'none')}.")
+        varied = any(where for _, where in cut)
+        said.append(f"{joined(cut, 'none')}{'' if varied else _LONGEST}.")
     notes = dict.fromkeys(str(data["note"]) for data in every if data.get("note"))
     said += [_sentence(note) for note in notes]
     if any(data.get("real") is False for data in every):
@@ -115,7 +116,7 @@ def _caveats(known: Mapping) -> Sequence[str]:
 
 def _cut(data: list[Mapping]) -> str:
     counts = totals(data, "truncated")
-    return f"{plural_span(counts, 'text')} cut off at {_LONGEST}" if any(counts) else ""
+    return f"{plural_span(counts, 'text')} cut off" if any(counts) else ""
 
 
 def _sentence(text: str) -> str:

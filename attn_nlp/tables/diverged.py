@@ -69,8 +69,9 @@ def _floors(
     found: dict[tuple, dict[str, float]] = {}
     for floor in resolved.floors:
         settings, record = floor["settings"], records.get(floor["spec"])
-        score = None if record is None else number_at(record, value)
-        if score is not None and record["status"] == "done":
+        if record is None or record["status"] != "done":
+            continue
+        if (score := number_at(record, value)) is not None:
             found.setdefault(data_of(settings), {})[settings["model"]] = score
     return found
 

@@ -140,7 +140,7 @@ def _counted(
     found, counted, values = outcomes(place, records, value), [], {}
     for replicate, number in found.values.items():
         cells = place.replicates()[replicate]
-        counts = [(records.get(cell["spec"]) or {}).get("confusion") or () for cell in cells]
+        counts = [(records.get(cell["spec"]) or {}).get("confusion") or [] for cell in cells]
         if all(len(each) == classes for each in counts):
             counted.append(counts[0] if len(counts) == 1 else _added(counts))
             values[replicate] = number

@@ -62,10 +62,7 @@ def test_the_truncation_of_every_length_is_said(lengths):
         "X: 80 train, 20 test sentences; 34 texts truncated (30 train, 4 test) at length 4, none "
         "truncated at length 64."
     )
-    assert found.caveats == (
-        "34 texts cut off at the longest length that the cells read at length 4, none at length "
-        "64.",
-    )
+    assert found.caveats == ("34 texts cut off at length 4, none at length 64.",)
     assert [(what, each) for what, each in found.sizes if "truncated" in what] == [
         (f"truncated at length {length}", ("30", "", "4") if length == 4 else ("0", "", "0"))
         for length in lengths
