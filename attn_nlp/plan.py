@@ -235,7 +235,7 @@ def plan(
     programs = Programs()
     named = [programs.of(settings) for settings in ahead]
     kept = kept_lengths(data) if data is not None else {}
-    lengths: dict[str, float | None] = {}
+    lengths: dict[tuple[str, str], float | None] = {}
     pace = store.pace({paced for _, paced, _ in named})
     seconds, measured, memory, compiled = 0.0, 0, 0, set()
     for (program, paced, cell), times in _counted(named):
@@ -246,8 +246,8 @@ def plan(
         known, peak = pace.get(paced, (None, None))
         measured += times * (known is not None)
         name = shown_name(cell.dataset)
-        lengths[name] = kept.get((name, cell.tokens))
-        seconds += times * predicted(cell, known, lengths[name])
+        length = lengths[name, cell.tokens] = kept.get((name, cell.tokens))
+        seconds += times * predicted(cell, known, length)
         memory = max(memory, (_bytes(cell) if peak is None else peak) + _order_bytes(cell))
     seconds += COMPILE_SECONDS * len(compiled)
     workers = max(1, min(workers, len(ahead)))
@@ -266,8 +266,17 @@ def plan(
         skipped=Counter(each["reason"] for each in resolved.skipped),
         trials=len(resolved.tuning["cells"]) if resolved.tuning else 0,
         open=len(resolved.open),
-        lengths=lengths,
+        lengths=_by_name(lengths),
     )
+
+
+def _by_name(lengths: Mapping[tuple[str, str], float | None]) -> dict[str, float | None]:
+    """Lengths by dataset, and by how its tokens are made where cells differ in that."""
+    ways = Counter(name for name, _ in lengths)
+    return {
+        name if ways[name] == 1 else f"{name} with tokens {tokens}": mean
+        for (name, tokens), mean in lengths.items()
+    }
 
 
 def _counted(named: list[tuple[str, str, Cell]]) -> list[tuple[tuple[str, str, Cell], int]]:

@@ -111,6 +111,26 @@ def test_the_estimate_takes_the_lengths_of_prepared_data(store, tmp_path):
     assert seconds[2] == seconds[3]
 
 
+def test_the_lengths_of_every_way_to_make_tokens_are_told(store, tmp_path):
+    for tokens, mean in (("word", 9.0), ("char", 45.0)):
+        folder = tmp_path / f"mr-{tokens}"
+        folder.mkdir()
+        facts = {
+            "settings": {"dataset": "mr", "tokens": tokens},
+            "splits": {"train": {"mean_length": mean}},
+        }
+        (folder / "prepared.json").write_text(json.dumps({"folder": folder.name, "facts": facts}))
+        note_sums(folder)
+    rows = [Row(tokens, {"tokens": tokens}) for tokens in ("word", "char")]
+    resolved = Experiment(
+        base=Cell(dataset="mr"),
+        axes=[vary("tokens", "word", "char"), vary("seed", 0)],
+        tables=[Table("Tokens", rows)],
+    ).resolve("tokens", "")
+    found = plan(resolved, store, workers=1, data=tmp_path)
+    assert found.lengths == {"mr with tokens word": 9.0, "mr with tokens char": 45.0}
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]", "[" * 100_000, '{"folder": "planted_lookup-0", "facts": {"settings": 3}}'],
