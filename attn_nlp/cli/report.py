@@ -49,7 +49,7 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp.figures import library
     from attn_nlp.outputs import descriptor, replace
     from attn_nlp.plan import wanted
-    from attn_nlp.source_bytes import changed
+    from attn_nlp.data.source_bytes import changed
     from attn_nlp.store import Store
 
     options.check_source(file, name, overrides)

@@ -148,7 +148,7 @@ def write(
     from attn_nlp.mistakes import Mistake
     from attn_nlp.outputs import replace
     from attn_nlp.plan import wanted
-    from attn_nlp.source_bytes import changed
+    from attn_nlp.data.source_bytes import changed
     from attn_nlp.tables.formats import render
     from attn_nlp.tables.quantities import quantity
 
