@@ -70,6 +70,56 @@ def test_a_second_text_is_refused_by_name(tmp_path, kind, name, value):
 
 
 @KINDS
+@pytest.mark.parametrize(
+    ("name", "first", "then"),
+    [("sentence2", "", "x"), ("question", "17", "why"), ("body", "", "of many words number {}")],
+)
+def test_a_second_text_may_begin_late(tmp_path, kind, name, first, then):
+    rows = [row | {name: (first if n < 300 else then.format(n))} for n, row in enumerate(ROWS * 9)]
+    with pytest.raises(Mistake, match=f"column '{name}' looks like a second text"):
+        load(write(tmp_path / f"d.{kind}", rows), tmp_path)
+
+
+SENTENCES = [f"the other text of number {n}" for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("body", arrow.array(SENTENCES, arrow.string_view())),
+        ("body", arrow.array(SENTENCES, arrow.large_string()).dictionary_encode()),
+        ("body", arrow.array(SENTENCES, arrow.large_binary())),
+        ("body", arrow.array([[each, f"{each} {n}"] for n, each in enumerate(SENTENCES)])),
+        ("body", arrow.array([{"en": each} for each in SENTENCES])),
+        ("text_b", arrow.array([each.split() for each in SENTENCES])),
+        ("text_b", arrow.array([{"words": [{"word": "x"}]}] * 40)),
+        ("text_b", arrow.array([each.encode("utf-16") for each in SENTENCES])),
+    ],
+)
+def test_a_second_text_of_parquet_has_any_type_that_holds_strings(tmp_path, name, values):
+    table = arrow.table({**{key: [row[key] for row in ROWS] for key in ROWS[0]}, name: values})
+    parquet.write_table(table, tmp_path / "d.parquet")
+    with pytest.raises(Mistake, match=f"column '{name}' looks like a second text"):
+        load(str(tmp_path / "d.parquet"), tmp_path)
+
+
+def test_other_types_of_parquet_are_read_past(tmp_path):
+    """Words of the text, an image, numbers by name: no second text is among them."""
+    others = {
+        "tokens": [row["text"].split() for row in ROWS],
+        "image": [{"bytes": bytes([137, 255, n]) * 999, "path": f"{n}.png"} for n in range(40)],
+        "embedding": [[0.5, 0.25]] * 40,
+        "context": [{"start": 1}] * 40,
+        "question": [["1", "2"]] * 40,
+        "a.b": ["x"] * 40,
+        "when": arrow.array([None] * 40),
+    }
+    table = arrow.table({**{key: [row[key] for row in ROWS] for key in ROWS[0]}, **others})
+    parquet.write_table(table, tmp_path / "d.parquet")
+    assert load(str(tmp_path / "d.parquet"), tmp_path).ignored == tuple(others)
+
+
+@KINDS
 def test_other_columns_are_read_past_and_said(tmp_path, kind):
     others = {
         "id": lambda n: f"row-{n}",
