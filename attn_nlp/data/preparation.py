@@ -39,11 +39,11 @@ from attn_nlp.data.prepared import (
 )
 from attn_nlp.data.rows import SPLITS, Raw, Rows, check, fingerprint
 from attn_nlp.data.source import Source
+from attn_nlp.data.source_bytes import FACT, source_digest
 from attn_nlp.data.sources import SOURCES, local_path
 from attn_nlp.data.splits import three_splits
 from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
-from attn_nlp.data.source_bytes import FACT, source_digest
 
 FEWEST_IDS = 3  # padding, unknown and one token
 _TRIES, _SECONDS = 20, 0.05  # to read a folder back while others write the same
