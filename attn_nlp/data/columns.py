@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,13 +113,18 @@ class Wanted:
         """
         text = _the_column(where, "text", self.texts, found)
         label = _the_column(where, "label", (self.label,), found)
-        for name in (*self.texts, label):
-            if found.count(name) > 1:
-                raise Mistake(
-                    f"{where}: {found.count(name)} columns are named {name!r}; give each column a "
-                    "name of its own."
-                )
+        refuse_twice(where, [name for name in found if name in (*self.texts, label)])
         return text, label
+
+
+def refuse_twice(where: str, names: Sequence[str]) -> None:
+    """Refuse columns of which two have one name."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise Mistake(
+                f"{where}: {count} columns are named '{shown(name)}'; give each column a name of "
+                "its own."
+            )
 
 
 def _the_column(where: str, what: str, wanted: Sequence[str], found: Sequence[str]) -> str:
@@ -132,6 +138,29 @@ def _the_column(where: str, what: str, wanted: Sequence[str], found: Sequence[st
         f"{where}: no {what} column named {' or '.join(map(repr, wanted))}; "
         f"columns: {listed(found)}.{hint}"
     )
+
+
+def refuse_column_names(where: str, read: Labeled, wanted: Wanted) -> None:
+    """Refuse a row that holds the names of the text and the label column: a header taken for one.
+
+    Raises:
+      Mistake: names the row.
+    """
+    labels = {label for label in read.labels if isinstance(label, str)}
+    if wanted.label not in map(bare_name, labels):
+        return
+    for row, (text, label) in enumerate(zip(read.texts, read.labels, strict=True), 1):
+        both = isinstance(text, str) and isinstance(label, str)
+        if both and bare_name(label) == wanted.label and bare_name(text) in wanted.texts:
+            raise Mistake(
+                f"{where}, row {row}: the names of the columns, '{shown(text)}' and "
+                f"'{shown(label)}'; remove that row."
+            )
+
+
+def bare_name(cell: str) -> str:
+    """A column's name without case, spaces at its ends and byte order marks."""
+    return cell.replace("\ufeff", "").strip().casefold()
 
 
 def refuse_second_text(where: str, read: Labeled) -> None:

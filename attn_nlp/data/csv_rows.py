@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from attn_nlp.data.columns import Glance, Labeled, Wanted
+from attn_nlp.data.columns import Glance, Labeled, Wanted, bare_name
 from attn_nlp.data.names import shown
 from attn_nlp.mistakes import Mistake
 
@@ -40,11 +40,11 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
         _refuse_other_separators(name, header)
         text, label = wanted.of(name, header)
         text_at, label_at = header.index(text), header.index(label)
-        others = {
-            column or f"(column {at + 1}, without a name)": at
-            for at, column in enumerate(header)
-            if at not in (text_at, label_at)
-        }
+        others: dict[str, int] = {}
+        for at, column in enumerate(header):
+            if at not in (text_at, label_at):
+                own = column or f"(column {at + 1}, without a name)"
+                others[own if own not in others else f"{own}.{at + 1}"] = at
         glance = Glance(others)
         found = Labeled([], [], None, glance.kept, text)
         is_header = _headers(header, wanted)
@@ -82,26 +82,21 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
 
 def _headers(header: Sequence[str], wanted: Wanted) -> Callable[[str, str, list[str]], bool]:
     """Whether a row names columns: all of them in some order, or its cells a text and a label."""
-    columns = {_name(cell) for cell in header}
-    both = {_name(name) for name in (*wanted.texts, wanted.label)}
+    columns = {bare_name(cell) for cell in header}
+    both = {bare_name(name) for name in (*wanted.texts, wanted.label)}
     known: dict[str, bool] = {}  # labels are few
 
     def is_header(text: str, label: str, row: list[str]) -> bool:
         if label not in known:
-            known[label] = _name(label) in columns | both
+            known[label] = bare_name(label) in columns | both
         if not known[label]:
             return False
-        here = {_name(text), _name(label)}
-        return {_name(cell) for cell in row} == columns or (
-            _name(wanted.label) in here and len(here & both) == 2
+        here = {bare_name(text), bare_name(label)}
+        return {bare_name(cell) for cell in row} == columns or (
+            bare_name(wanted.label) in here and len(here & both) == 2
         )
 
     return is_header
-
-
-def _name(cell: str) -> str:
-    """A column's name without case, spaces at its ends and byte order marks."""
-    return cell.replace("\ufeff", "").strip().casefold()
 
 
 def _rows(name: str, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:

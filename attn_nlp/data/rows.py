@@ -164,18 +164,15 @@ def check_labels(split: str, labels: Sequence[Any], class_names: Sequence[str] |
 
 
 def _refuse_odd_names(split: str, names: Sequence[str]) -> None:
-    """Refuse labels that no table can show, or that the joining of two files has made."""
+    """Refuse labels that no table can show, or that two files were joined in."""
     odd = {name for name in set(names) if len(name) > LONGEST_LABEL}
     bad = [row for row, name in enumerate(names) if name in odd]
     what = f"a label of {len(names[bad[0]]):,} characters" if bad else ""
     refuse(split, bad, what, f"the name of a class has {LONGEST_LABEL} or fewer")
-    marked = {name for name in set(names) if "\ufeff" in name}
-    refuse(
-        split,
-        [row for row, name in enumerate(names) if name in marked],
-        "a byte order mark in the label",
-        "remove it, as where files were joined",
-    )
+    for sign, what in (("\ufeff", "a byte order mark"), ("\0", "a NUL character")):
+        marked = {name for name in set(names) if sign in name}
+        bad = [row for row, name in enumerate(names) if name in marked]
+        refuse(split, bad, f"the label holds {what}", "remove it")
 
 
 def refuse_other_spelling(

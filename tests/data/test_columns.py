@@ -221,6 +221,46 @@ def test_parquet_without_rows_and_with_a_column_twice(tmp_path):
     with pytest.raises(Mistake, match=r"d\.parquet: 2 columns are named 'label'"):
         load(str(tmp_path / "d.parquet"), tmp_path)
 
+    twice = arrow.table([["a"], ["b"], ["c"], ["c"]], names=["text", "label", "x", "x"])
+    parquet.write_table(twice, tmp_path / "d.parquet")
+    with pytest.raises(Mistake, match=r"d\.parquet: 2 columns are named 'x'"):
+        load(str(tmp_path / "d.parquet"), tmp_path)
+
+
+def test_both_columns_of_one_name_are_looked_at(tmp_path):
+    rows = "".join(f"{row['text']},{row['label']},also {row['text']},1\n" for row in ROWS)
+    (tmp_path / "d.csv").write_text(f"text,label,x,x\n{rows}")
+    with pytest.raises(Mistake, match="column 'x' looks like a second text"):
+        load(str(tmp_path / "d.csv"), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_header_that_has_become_a_row_is_refused(tmp_path, kind):
+    path = write(tmp_path / f"d.{kind}", [*ROWS, {"text": "\ufeffText", "label": " label"}])
+    with pytest.raises(Mistake, match=rf"^d\.{kind}, row 41: the names of the columns"):
+        load(path, tmp_path)
+
+
+def test_numbers_without_names_need_one_declared_order(tmp_path):
+    for at, names in enumerate((["neg", "pos"], ["pos", "neg"], None)):
+        table = arrow.table({"text": ["a", "b"], "label": [0, 1]})
+        label = {"_type": "ClassLabel", "names": names}
+        said = json.dumps({"info": {"features": {"label": label}}})
+        given = {"huggingface": said} if names else None
+        shard = tmp_path / f"train-{at:05}-of-00003.parquet"
+        parquet.write_table(table.replace_schema_metadata(given), shard)
+    with pytest.raises(Mistake, match="declare their classes as neg, pos and as pos, neg, and"):
+        load(str(tmp_path), tmp_path)
+    parquet.write_table(arrow.table({"text": ["a", "b"], "label": ["neg", "pos"]}), shard)
+    assert load(str(tmp_path), tmp_path).columns["train"][1] == [
+        "neg",
+        "pos",
+        "pos",
+        "neg",
+        "neg",
+        "pos",
+    ]
+
 
 def test_texts_of_every_arrow_type_are_read_as_strings(tmp_path):
     words = ["tea", "rain", "tea"]

@@ -72,7 +72,8 @@ def raw(train=GOOD, names=None, **splits) -> Raw:
             raw((["a", "b", "c"], ["1", "9" * 5000, 2 * "1"])),
             "^train row 2: a label of 5,000 characters; the name of a class has 500 or fewer",
         ),
-        (raw((["a"] * 3, ["x", "y", "\ufeffx"])), "^train row 3: a byte order mark in the label"),
+        (raw((["a"] * 3, ["x", "y", "\ufeffx"])), "^train row 3: the label holds a byte order"),
+        (raw((["a"] * 3, ["x", "y\0", "x"])), "^train row 2: the label holds a NUL character"),
         (
             raw((["a", "b"], ["x", ["y" * 999]])),
             r"^train row 2: label \['yyy.{,90} names no class;",
