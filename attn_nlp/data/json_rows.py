@@ -20,6 +20,7 @@ from attn_nlp.mistakes import Mistake
 DEEPEST = 200  # brackets within brackets of one row
 _SPACE = re.compile(r"[ \t\n\r]*")
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_WITHOUT_TEXT = {type(None), bool, int, float}
 _ROWS = "write a list of objects, each with a text and a label"
 
 
@@ -43,7 +44,10 @@ def read_json(file: Path, wanted: Wanted) -> Labeled:
         for column, kept in values.items():
             kept.append(row.get(column))
         for column, value in row.items():
-            glance.see(column, value)
+            if column in glance.open and type(value) in _WITHOUT_TEXT:
+                continue  # seen to hold nothing, at less cost
+            if column in glance.open or column not in glance.kept:
+                glance.see(column, value)
     if not number:
         raise Mistake(f"{name} has no rows; {_ROWS}.")
     whole = number == 1 and any(isinstance(value, dict | list) for value in row.values())
