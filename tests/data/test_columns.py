@@ -243,6 +243,7 @@ def test_a_header_that_has_become_a_row_is_refused(tmp_path, kind):
 
 
 def test_numbers_without_names_need_one_declared_order(tmp_path):
+    shard = tmp_path
     for at, names in enumerate((["neg", "pos"], ["pos", "neg"], None)):
         table = arrow.table({"text": ["a", "b"], "label": [0, 1]})
         label = {"_type": "ClassLabel", "names": names}
