@@ -382,6 +382,6 @@ class _Driver:
 
 
 def _is_local(dataset: str) -> bool:
-    from attn_nlp.data.sources import local_path
+    from attn_nlp.data.loading import place_of
 
-    return local_path(dataset) is not None
+    return place_of(dataset) is not None

@@ -29,7 +29,6 @@ STAGES = {
     "library_code": 0,  # reads the source of the others, imports nothing
     "streams": 0,
     "wording": 0,
-    "source_bytes": 0,
     "outputs": 1,
     "variables": 1,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours

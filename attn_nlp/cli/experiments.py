@@ -275,7 +275,7 @@ def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
 
 def _say_changed(cells: Mapping[str, Mapping], records: Mapping[str, Mapping]) -> None:
     """On standard error: which local datasets are not what stored cells were trained on."""
-    from attn_nlp.source_bytes import changed
+    from attn_nlp.data.source_bytes import changed
 
     named = ((str(cells[spec]["dataset"]), each["data"]) for spec, each in records.items())
     for sentence in changed(named):

@@ -114,6 +114,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
       attn-nlp figure results --name scaling --kind curves --out pictures
     """
     from attn_nlp.cli.destinations import check
+    from attn_nlp.data.source_bytes import changed
     from attn_nlp.figures import library
     from attn_nlp.figures import results as drawing
     from attn_nlp.mistakes import Mistake
@@ -127,12 +128,15 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     formats = _formats(format)
     with Store.read(store_path) as store:
         resolved = options.resolve_or_find(file, name, overrides, store)
-        records = store.records(wanted(resolved), drawing.columns(kinds or tuple(drawing.KINDS)))
+        cells = wanted(resolved)
+        records = store.records(cells, drawing.columns(kinds or tuple(drawing.KINDS)))
     if not records:
         raise Mistake(
             f"nothing of {resolved.name!r} is stored in {store_path}; run it first, or choose "
             "another --store."
         )
+    for sentence in changed((str(cells[s]["dataset"]), r["data"]) for s, r in records.items()):
+        wording.warn(sentence)
     library.load()
     drawn: set[str] = set()
     absent = []

@@ -145,10 +145,10 @@ def write(
 ) -> None:
     """Write the tables to standard output, or whole to a file."""
     from attn_nlp.cli import destinations
+    from attn_nlp.data.source_bytes import changed
     from attn_nlp.mistakes import Mistake
     from attn_nlp.outputs import replace
     from attn_nlp.plan import wanted
-    from attn_nlp.source_bytes import changed
     from attn_nlp.tables.formats import render
     from attn_nlp.tables.quantities import quantity
 

@@ -7,15 +7,17 @@ second text of a pair is refused, since half of a pair would be trained on witho
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from attn_nlp.data.names import listed, shown
 from attn_nlp.mistakes import Mistake, nearest
 
-GLANCE = 200  # rows of a column that is not read
+GLANCE = 200  # values of a column that is not read
 # Names of a text, without case and punctuation, that would make the text column one of two.
 _TEXTS = re.compile(
     r"(text|sentence|question|premise|hypothesis|passage|paragraph|context)(pair|[ab]|[0-9]+)?"
@@ -35,7 +37,7 @@ class Labeled:
       texts, labels: values of the two columns, of any type; a declared label comes as its name, and
         null, -1 and out-of-range numbers come as they are.
       class_names: declared by the file, or None.
-      ignored: every other column -> its first values.
+      ignored: every other column -> the first of its values that may be a text, see `Glance`.
       text_column: the name of the text column.
     """
 
@@ -44,6 +46,52 @@ class Labeled:
     class_names: tuple[str, ...] | None
     ignored: dict[str, list[Any]]
     text_column: str = "text"
+
+
+class Glance:
+    """The first values of columns that are not read, wherever they stand among the rows.
+
+    Attributes:
+      kept: column -> values with a text in them; where the name is that of a text, the first that
+        is no number.
+      open: columns of which more values are wanted.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.kept: dict[str, list[Any]] = {name: [] for name in names}
+        self.open = dict.fromkeys(self.kept)
+
+    def see(self, name: str, value: Any) -> None:
+        """Look at the next value of a column."""
+        if name not in self.open:
+            if name in self.kept:
+                return
+            self.kept[name], self.open[name] = [], None
+        found = list(strings_in(value))
+        named = _names_a_text(name)
+        if not found or (named and all(map(_is_number, found))):
+            return
+        self.kept[name].append(value)
+        if len(self.kept[name]) == (1 if named else GLANCE):
+            del self.open[name]
+
+
+def strings_in(value: Any) -> Iterator[str]:
+    """Every string of a value that is not blank: of a list or an object those within it."""
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            value = "\ufffd"  # something, and no words
+    if isinstance(value, str):
+        if value.strip():
+            yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from strings_in(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from strings_in(each)
 
 
 @dataclass(frozen=True)
@@ -65,13 +113,18 @@ class Wanted:
         """
         text = _the_column(where, "text", self.texts, found)
         label = _the_column(where, "label", (self.label,), found)
-        for name in (*self.texts, label):
-            if found.count(name) > 1:
-                raise Mistake(
-                    f"{where}: {found.count(name)} columns are named {name!r}; give each column a "
-                    "name of its own."
-                )
+        refuse_twice(where, [name for name in found if name in (*self.texts, label)])
         return text, label
+
+
+def refuse_twice(where: str, names: Sequence[str]) -> None:
+    """Refuse columns of which two have one name."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise Mistake(
+                f"{where}: {count} columns are named '{shown(name)}'; give each column a name of "
+                "its own."
+            )
 
 
 def _the_column(where: str, what: str, wanted: Sequence[str], found: Sequence[str]) -> str:
@@ -85,6 +138,29 @@ def _the_column(where: str, what: str, wanted: Sequence[str], found: Sequence[st
         f"{where}: no {what} column named {' or '.join(map(repr, wanted))}; "
         f"columns: {listed(found)}.{hint}"
     )
+
+
+def refuse_column_names(where: str, read: Labeled, wanted: Wanted) -> None:
+    """Refuse a row that holds the names of the text and the label column: a header taken for one.
+
+    Raises:
+      Mistake: names the row.
+    """
+    labels = {label for label in read.labels if isinstance(label, str)}
+    if wanted.label not in map(bare_name, labels):
+        return
+    for row, (text, label) in enumerate(zip(read.texts, read.labels, strict=True), 1):
+        both = isinstance(text, str) and isinstance(label, str)
+        if both and bare_name(label) == wanted.label and bare_name(text) in wanted.texts:
+            raise Mistake(
+                f"{where}, row {row}: the names of the columns, '{shown(text)}' and "
+                f"'{shown(label)}'; remove that row."
+            )
+
+
+def bare_name(cell: str) -> str:
+    """A column's name without case, spaces at its ends and byte order marks."""
+    return cell.replace("\ufeff", "").strip().casefold()
 
 
 def refuse_second_text(where: str, read: Labeled) -> None:
@@ -107,10 +183,10 @@ def refuse_second_text(where: str, read: Labeled) -> None:
 
 
 def _looks_like_text(name: str, values: Iterable[Any]) -> bool:
-    strings = [value for value in values if isinstance(value, str) and value.strip()]
+    strings = [each for value in values for each in strings_in(value)]
     if not strings or all(map(_is_number, strings)):
         return False
-    if _TEXTS.fullmatch(re.sub(r"[\W_]", "", name.casefold())):
+    if _names_a_text(name):
         return True
     distinct = len(set(strings))
     words = sum(len(_CHINESE.findall(value)) or len(_WORD.findall(value)) for value in strings)
@@ -119,6 +195,11 @@ def _looks_like_text(name: str, values: Iterable[Any]) -> bool:
         and 2 * distinct > len(strings)
         and words >= _FEWEST_WORDS * len(strings)
     )
+
+
+@functools.lru_cache
+def _names_a_text(name: str) -> bool:
+    return _TEXTS.fullmatch(re.sub(r"[\W_]", "", name.casefold())) is not None
 
 
 def _is_number(value: str) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from attn_nlp.data.columns import GLANCE, Labeled, Wanted
+from attn_nlp.data.columns import Glance, Labeled, Wanted, bare_name
 from attn_nlp.data.names import shown
 from attn_nlp.mistakes import Mistake
 
@@ -40,12 +40,14 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
         _refuse_other_separators(name, header)
         text, label = wanted.of(name, header)
         text_at, label_at = header.index(text), header.index(label)
-        others = {
-            column or f"(column {at + 1}, without a name)": at
-            for at, column in enumerate(header)
-            if at not in (text_at, label_at)
-        }
-        found = Labeled([], [], None, {column: [] for column in others}, text)
+        others: dict[str, int] = {}
+        for at, column in enumerate(header):
+            if at not in (text_at, label_at):
+                own = column or f"(column {at + 1}, without a name)"
+                others[own if own not in others else f"{own}.{at + 1}"] = at
+        glance = Glance(others)
+        found = Labeled([], [], None, glance.kept, text)
+        is_header = _headers(header, wanted)
         broken = []  # rows with a line break in a cell
         number = 0
         for line, row in rows:
@@ -54,7 +56,7 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
             number += 1
             if len(row) != len(header):
                 raise Mistake(f"{name} row {number}: {_wrong_count(row, header)}")
-            if row == header:
+            if is_header(row[text_at], row[label_at], row):
                 raise Mistake(
                     f"{name}, line {line}: the column names again; remove that row, or give each "
                     "file a split of its own."
@@ -69,13 +71,32 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
                 broken.append((line, row))
             found.texts.append(row[text_at])
             found.labels.append(sys.intern(row[label_at]))
-            if number <= GLANCE:
-                for column, at in others.items():
-                    found.ignored[column].append(row[at])
+            for column in list(glance.open):
+                if row[others[column]]:
+                    glance.see(column, row[others[column]])
     _refuse_swallowed(name, broken, label_at, set(found.labels) - {""})
     if not number:
         raise Mistake(f"{name} has a header and no rows.")
     return found
+
+
+def _headers(header: Sequence[str], wanted: Wanted) -> Callable[[str, str, list[str]], bool]:
+    """Whether a row names columns: all of them in some order, or its cells a text and a label."""
+    columns = {bare_name(cell) for cell in header}
+    both = {bare_name(name) for name in (*wanted.texts, wanted.label)}
+    known: dict[str, bool] = {}  # labels are few
+
+    def is_header(text: str, label: str, row: list[str]) -> bool:
+        if label not in known:
+            known[label] = bare_name(label) in columns | both
+        if not known[label]:
+            return False
+        here = {bare_name(text), bare_name(label)}
+        return {bare_name(cell) for cell in row} == columns or (
+            bare_name(wanted.label) in here and len(here & both) == 2
+        )
+
+    return is_header
 
 
 def _rows(name: str, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from attn_nlp.data.columns import GLANCE, Labeled, Wanted
 from attn_nlp.data.library import one_line, quiet_datasets
-from attn_nlp.data.parquet_rows import by_name
+from attn_nlp.data.parquet_rows import by_name, glance
 from attn_nlp.mistakes import Mistake
 
 DEADLINE_SECONDS = 8.0
@@ -113,8 +114,10 @@ def read_hub_split(where: str, split: Any, wanted: Wanted) -> Labeled:
     feature = split.features[label]
     names = tuple(feature.names) if type(feature).__name__ == "ClassLabel" else None
     both = split.select_columns([text, label])
-    others = {column: [] for column in split.column_names if column not in (text, label)}
-    strings = [c for c in others if getattr(split.features[c], "dtype", "").endswith("string")]
-    if strings:
-        others |= split.select_columns(strings)[:GLANCE]
-    return Labeled(list(both[text]), by_name(list(both[label]), names), names, others, text)
+    others = [column for column in split.column_names if column not in (text, label)]
+
+    def batches(columns: list[str]) -> Iterable[Any]:
+        return split.select_columns(columns).with_format("arrow").iter(GLANCE)
+
+    ignored = glance(split.features.arrow_schema, others, batches)
+    return Labeled(list(both[text]), by_name(list(both[label]), names), names, ignored, text)

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.data.columns import GLANCE, Labeled, Wanted
+from attn_nlp.data.columns import Glance, Labeled, Wanted
 from attn_nlp.data.names import is_utf8_name, shown
 from attn_nlp.mistakes import Mistake
 
 DEEPEST = 200  # brackets within brackets of one row
 _SPACE = re.compile(r"[ \t\n\r]*")
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_WITHOUT_TEXT = {type(None), bool, int, float}
 _ROWS = "write a list of objects, each with a text and a label"
 
 
@@ -35,26 +36,24 @@ def read_json(file: Path, wanted: Wanted) -> Labeled:
     """
     name = shown(file.name)
     values: dict[str, list[Any]] = {column: [] for column in (*wanted.texts, wanted.label)}
-    columns: dict[str, list[Any]] = {}  # in the order of their first appearance
-    number = 0
+    glance = Glance()  # of every column, in the order of their first appearance
+    number, row = 0, {}
     for number, row in enumerate(_rows(name, file.read_text("utf-8-sig")), 1):
         if not isinstance(row, dict):
             raise Mistake(f"{name}, row {number} is not an object; {_ROWS}.")
         for column, kept in values.items():
             kept.append(row.get(column))
-        if number <= GLANCE:
-            for column, value in row.items():
-                columns.setdefault(column, []).append(value)
-        elif not row.keys() <= columns.keys():
-            columns |= {column: [] for column in row if column not in columns}
+        for column, value in row.items():
+            if column in glance.open and type(value) in _WITHOUT_TEXT:
+                continue  # seen to hold nothing, at less cost
+            if column in glance.open or column not in glance.kept:
+                glance.see(column, value)
     if not number:
         raise Mistake(f"{name} has no rows; {_ROWS}.")
-    whole = number == 1 and any(
-        isinstance(v, dict | list) for kept in columns.values() for v in kept
-    )
+    whole = number == 1 and any(isinstance(value, dict | list) for value in row.values())
     if whole and not any(isinstance(values[column][0], str) for column in wanted.texts):
         raise Mistake(f"cannot read {name}: it is one object, not a list of rows; {_ROWS}.")
-    text, label = wanted.of(name, list(columns))
+    text, label = wanted.of(name, list(glance.kept))
     for kept in (values[text], values[label]):
         for row_number, value in enumerate(kept, 1):
             if isinstance(value, str) and not value.isascii() and not is_utf8_name(value):
@@ -62,7 +61,7 @@ def read_json(file: Path, wanted: Wanted) -> Labeled:
                     f"cannot read {name}: row {row_number} has a lone surrogate, which has no "
                     "UTF-8 form; write the character itself."
                 )
-    ignored = {column: kept for column, kept in columns.items() if column not in (text, label)}
+    ignored = {column: kept for column, kept in glance.kept.items() if column not in (text, label)}
     return Labeled(values[text], values[label], None, ignored, text)
 
 
@@ -110,6 +109,9 @@ def _value(name: str, number: int, text: str, at: int) -> tuple[Any, int]:
     except RecursionError as error:
         raise _too_deep(name, number) from error
     except json.JSONDecodeError as error:
+        if text.startswith("\ufeff", error.pos):
+            what = "a byte order mark; files seem to be joined here, which must be taken out"
+            raise _broken(name, text, error.pos, what) from error
         raise _broken(name, text, error.pos, error.msg.removesuffix(" at")) from error
     except _Twice as error:
         raise Mistake(f"cannot read {name}: row {number} has the key {error} twice.") from error

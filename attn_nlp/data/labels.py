@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from attn_nlp.data.names import shown
+
 FEW = 10  # values of any kind may be classes
 MANY = 20  # whole numbers; more may be measurements
 ROWS_OF_A_CLASS = 5  # on average, of numbers that are no measurements
@@ -45,7 +47,7 @@ def looks_measured(labels: Sequence[Any]) -> str | None:
         measured = count > MANY and thin and not through
     else:
         measured = count > MANY or thin
-    return f"{count:,} values from {least} to {most}" if measured else None
+    return f"{count:,} values from {shown(str(least))} to {shown(str(most))}" if measured else None
 
 
 def other_type(labels: Sequence[Any]) -> tuple[list[int], str]:
@@ -58,7 +60,8 @@ def other_type(labels: Sequence[Any]) -> tuple[list[int], str]:
     if not bad or None in kinds:
         return [], ""
     first, other = labels[0], labels[bad[0]]
-    return bad, f"label {other!r} is {kinds[bad[0]]}, and that of row 1, {first!r}, is {kinds[0]}"
+    other, first = shown(repr(other)), shown(repr(first))
+    return bad, f"label {other} is {kinds[bad[0]]}, and that of row 1, {first}, is {kinds[0]}"
 
 
 def bare(name: str) -> str:

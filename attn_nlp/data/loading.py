@@ -7,11 +7,17 @@ $ATTN_NLP_DATA/<name>, then on the Hub; an embedded one is made on the spot.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.data.columns import Labeled, Wanted, refuse_mixed_kinds, refuse_second_text
+from attn_nlp.data.columns import (
+    Labeled,
+    Wanted,
+    refuse_column_names,
+    refuse_mixed_kinds,
+    refuse_second_text,
+)
 from attn_nlp.data.csv_rows import read_csv
 from attn_nlp.data.hub import load_from_hub, read_hub_split
 from attn_nlp.data.json_rows import read_json
@@ -102,6 +108,7 @@ def from_path(path: Path, origin: str, labels: tuple[str, ...]) -> Raw:
     for split, given in files.items():
         for file in given:
             table[split].append(_read(kind, file, wanted))
+            refuse_column_names(shown(file.name), table[split][-1], wanted)
             refuse_second_text(shown(file.name), table[split][-1])
     return from_table(table, origin, labels)
 
@@ -130,6 +137,7 @@ def from_hub(source: Source) -> Raw:
     for split, name in _hub_splits(source, list(splits)).items():
         where = f"{source.hub_id}, split {name}"
         table[split] = [read_hub_split(where, splits[name], wanted)]
+        refuse_column_names(where, table[split][0], wanted)
         refuse_second_text(where, table[split][0])
     return from_table(table, origin, source.labels)
 
@@ -158,6 +166,18 @@ def _hub_splits(source: Source, found: list[str]) -> dict[str, str]:
     return {split: given[0] for split, given in taken.items() if given}
 
 
+def _refuse_two_orders(files: Sequence[Labeled]) -> None:
+    """Refuse numbers without names beside files whose declared names disagree on what they mean."""
+    declared = list(dict.fromkeys(file.class_names for file in files if file.class_names))
+    bare = (v for file in files if not file.class_names for v in file.labels)
+    if len(declared) > 1 and any(type(value) in (int, float) for value in bare):
+        one, other = (shown(", ".join(names)) for names in declared[:2])
+        raise Mistake(
+            f"files declare their classes as {one} and as {other}, and another has numbers without "
+            "names; declare them in every file, or in one order."
+        )
+
+
 def from_table(table: Mapping[str, list[Labeled]], origin: str, labels: tuple[str, ...]) -> Raw:
     """The text and label columns of every split; class names as declared where they agree."""
     columns: dict[str, tuple[list[Any], list[Any]]] = {}
@@ -168,6 +188,7 @@ def from_table(table: Mapping[str, list[Labeled]], origin: str, labels: tuple[st
         for file in files:
             declared = declared or file.class_names
             ignored |= dict.fromkeys(file.ignored)
+    _refuse_two_orders([file for files in table.values() for file in files])
     strings = {v for _, values in columns.values() for v in values if isinstance(v, str)}
     if labels and not strings <= set(labels):
         extra = ", ".join(sorted(strings - set(labels))[:3])

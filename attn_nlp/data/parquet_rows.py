@@ -6,14 +6,21 @@ address. Class names are read as `datasets` declares them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.data.columns import GLANCE, Labeled, Wanted
+from attn_nlp.data.columns import GLANCE, Glance, Labeled, Wanted, refuse_twice
 from attn_nlp.data.library import one_line, quiet_datasets
-from attn_nlp.data.names import shown
+from attn_nlp.data.names import is_utf8_name, shown
 from attn_nlp.mistakes import Mistake
+
+_NOT_DECLARED = (
+    "its metadata 'huggingface' declare no columns as the datasets library writes them; write the "
+    "file again without them"
+)
 
 
 def read_parquet(file: Path, wanted: Wanted) -> Labeled:
@@ -42,7 +49,10 @@ def read_parquet(file: Path, wanted: Wanted) -> Labeled:
             columns = table.read(columns=[text, label]).select([text, label])
             texts, labels = (column.to_pylist() for column in columns.columns)
             names = class_names(schema, label)
-            ignored = _glance(table, [c for c in schema.names if c not in (text, label)])
+            others = [column for column in schema.names if column not in (text, label)]
+            refuse_twice(name, schema.names)
+            batches = partial(table.iter_batches, GLANCE, None)
+            ignored = glance(schema, others, batches)
         except Mistake:
             raise
         except (arrow.ArrowException, OSError, ValueError, TypeError, NotImplementedError) as error:
@@ -59,29 +69,66 @@ def by_name(labels: list[Any], names: Sequence[str] | None) -> list[Any]:
 
 
 def class_names(schema: Any, label: str) -> tuple[str, ...] | None:
-    """Return the class names that a schema declares for a column, or None."""
+    """Return the class names that a schema declares for a column, or None.
+
+    Raises:
+      ValueError: it declares something that is none of the library's.
+    """
     if b"huggingface" not in (schema.metadata or {}):
         return None
     import pyarrow as arrow
 
     with quiet_datasets() as datasets:
         one = arrow.schema([schema.field(label)], metadata=schema.metadata)
-        feature = datasets.Features.from_arrow_schema(one)[label]
-        return tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else None
+        try:
+            feature = datasets.Features.from_arrow_schema(one)[label]
+            names = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else None
+        except Exception:  # what is not in the library's form fails in any of its lines
+            raise ValueError(_NOT_DECLARED) from None
+    if names is not None and not all(isinstance(n, str) and is_utf8_name(n) for n in names):
+        raise ValueError(_NOT_DECLARED)
+    return names
 
 
-def _glance(table: Any, names: Sequence[str]) -> dict[str, list[Any]]:
-    """The first values of the columns of strings; no values of the others."""
-    import pyarrow as arrow
+def glance(
+    schema: Any, names: Sequence[str], batches: Callable[[list[str]], Iterable[Any]]
+) -> dict[str, list[Any]]:
+    """The first values of the columns that hold strings; no values of the others.
 
-    found: dict[str, list[Any]] = {name: [] for name in names}
-    strings = [name for name in found if _is_string(arrow, table.schema_arrow.field(name).type)]
-    if strings and table.metadata.num_rows:
-        first = next(table.iter_batches(batch_size=GLANCE, columns=strings))
-        found |= {name: first.column(name).to_pylist() for name in strings}
-    return found
+    Args:
+      schema: of the table.
+      names: the columns that are not read.
+      batches: columns -> their rows, some at a time.
+    """
+    seen = Glance(names)
+    holding = [name for name in names if _holds_strings(schema.field(name).type)]
+    if holding:
+        _look(seen, holding, islice(batches(holding), 1))
+    still = [name for name in holding if name in seen.open]
+    if still:
+        _look(seen, still, islice(batches(still), 1, None))
+    return seen.kept
 
 
-def _is_string(arrow: Any, kind: Any) -> bool:
-    kind = kind.value_type if arrow.types.is_dictionary(kind) else kind
-    return arrow.types.is_string(kind) or arrow.types.is_large_string(kind)
+def _look(seen: Glance, names: Sequence[str], batches: Iterable[Any]) -> None:
+    for batch in batches:
+        for name in names:
+            column = batch.column(name)
+            if name in seen.open and column.null_count < len(column):
+                for value in column.to_pylist():
+                    seen.see(name, value)
+        if not any(name in seen.open for name in names):
+            return
+
+
+def _holds_strings(kind: Any) -> bool:
+    """Whether values of a type of Arrow's are strings or bytes, or have some in them."""
+    import pyarrow.types as types
+
+    if hasattr(kind, "storage_type"):  # an extension's
+        return _holds_strings(kind.storage_type)
+    if types.is_dictionary(kind):
+        return _holds_strings(kind.value_type)
+    named = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
+    within = (kind.field(at).type for at in range(kind.num_fields))
+    return str(kind) in named or any(map(_holds_strings, within))

@@ -39,11 +39,11 @@ from attn_nlp.data.prepared import (
 )
 from attn_nlp.data.rows import SPLITS, Raw, Rows, check, fingerprint
 from attn_nlp.data.source import Source
+from attn_nlp.data.source_bytes import FACT, source_digest
 from attn_nlp.data.sources import SOURCES, local_path
 from attn_nlp.data.splits import three_splits
 from attn_nlp.faults import point
 from attn_nlp.mistakes import Mistake
-from attn_nlp.source_bytes import FACT, source_digest
 
 FEWEST_IDS = 3  # padding, unknown and one token
 _TRIES, _SECONDS = 20, 0.05  # to read a folder back while others write the same
@@ -142,7 +142,7 @@ def provenance_of(
     source: Source, raw: Raw, rules: dict[str, str], settings: DataSettings
 ) -> dict[str, Any]:
     """Where the rows are from and under which rules, for the facts and the folder's name."""
-    digest = source_digest(settings.dataset) if local_path(settings.dataset) else None
+    digest = source_digest(settings.dataset)
     return {
         "label": source.label or source.name,
         "language": source.language or None,

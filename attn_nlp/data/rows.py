@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attn_nlp.data.labels import bare, looks_measured, other_type, visible
+from attn_nlp.data.names import shown
 from attn_nlp.mistakes import Mistake
 
 SPLITS = ("train", "validation", "test")
+LONGEST_LABEL = 500  # characters; Python reads numbers of no more than 640 digits everywhere
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,23 @@ def check_labels(split: str, labels: Sequence[Any], class_names: Sequence[str] |
     names = [label_name(v, class_names) for v in labels]
     known = "a name or a whole number" if class_names is None else f"0 to {len(class_names) - 1}"
     bad = [r for r, name in enumerate(names) if name is None]
-    what = f"label {labels[bad[0]]!r} names no class" if bad else ""
+    what = f"label {shown(repr(labels[bad[0]]))} names no class" if bad else ""
     refuse(split, bad, what, f"a label is {known}")
-    return [name for name in names if name is not None]
+    named = [name for name in names if name is not None]
+    _refuse_odd_names(split, named)
+    return named
+
+
+def _refuse_odd_names(split: str, names: Sequence[str]) -> None:
+    """Refuse labels that no table can show, or that two files were joined in."""
+    odd = {name for name in set(names) if len(name) > LONGEST_LABEL}
+    bad = [row for row, name in enumerate(names) if name in odd]
+    what = f"a label of {len(names[bad[0]]):,} characters" if bad else ""
+    refuse(split, bad, what, f"the name of a class has {LONGEST_LABEL} or fewer")
+    for sign, what in (("\ufeff", "a byte order mark"), ("\0", "a NUL character")):
+        marked = {name for name in set(names) if sign in name}
+        bad = [row for row, name in enumerate(names) if name in marked]
+        refuse(split, bad, f"the label holds {what}", "remove it")
 
 
 def refuse_other_spelling(

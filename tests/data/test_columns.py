@@ -70,6 +70,56 @@ def test_a_second_text_is_refused_by_name(tmp_path, kind, name, value):
 
 
 @KINDS
+@pytest.mark.parametrize(
+    ("name", "first", "then"),
+    [("sentence2", "", "x"), ("question", "17", "why"), ("body", "", "of many words number {}")],
+)
+def test_a_second_text_may_begin_late(tmp_path, kind, name, first, then):
+    rows = [row | {name: (first if n < 300 else then.format(n))} for n, row in enumerate(ROWS * 9)]
+    with pytest.raises(Mistake, match=f"column '{name}' looks like a second text"):
+        load(write(tmp_path / f"d.{kind}", rows), tmp_path)
+
+
+SENTENCES = [f"the other text of number {n}" for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("body", arrow.array(SENTENCES, arrow.string_view())),
+        ("body", arrow.array(SENTENCES, arrow.large_string()).dictionary_encode()),
+        ("body", arrow.array(SENTENCES, arrow.large_binary())),
+        ("body", arrow.array([[each, f"{each} {n}"] for n, each in enumerate(SENTENCES)])),
+        ("body", arrow.array([{"en": each} for each in SENTENCES])),
+        ("text_b", arrow.array([each.split() for each in SENTENCES])),
+        ("text_b", arrow.array([{"words": [{"word": "x"}]}] * 40)),
+        ("text_b", arrow.array([each.encode("utf-16") for each in SENTENCES])),
+    ],
+)
+def test_a_second_text_of_parquet_has_any_type_that_holds_strings(tmp_path, name, values):
+    table = arrow.table({**{key: [row[key] for row in ROWS] for key in ROWS[0]}, name: values})
+    parquet.write_table(table, tmp_path / "d.parquet")
+    with pytest.raises(Mistake, match=f"column '{name}' looks like a second text"):
+        load(str(tmp_path / "d.parquet"), tmp_path)
+
+
+def test_other_types_of_parquet_are_read_past(tmp_path):
+    """Words of the text, an image, numbers by name: no second text is among them."""
+    others = {
+        "tokens": [row["text"].split() for row in ROWS],
+        "image": [{"bytes": bytes([137, 255, n]) * 999, "path": f"{n}.png"} for n in range(40)],
+        "embedding": [[0.5, 0.25]] * 40,
+        "context": [{"start": 1}] * 40,
+        "question": [["1", "2"]] * 40,
+        "a.b": ["x"] * 40,
+        "when": arrow.array([None] * 40),
+    }
+    table = arrow.table({**{key: [row[key] for row in ROWS] for key in ROWS[0]}, **others})
+    parquet.write_table(table, tmp_path / "d.parquet")
+    assert load(str(tmp_path / "d.parquet"), tmp_path).ignored == tuple(others)
+
+
+@KINDS
 def test_other_columns_are_read_past_and_said(tmp_path, kind):
     others = {
         "id": lambda n: f"row-{n}",
@@ -170,6 +220,48 @@ def test_parquet_without_rows_and_with_a_column_twice(tmp_path):
     parquet.write_table(twice, tmp_path / "d.parquet")
     with pytest.raises(Mistake, match=r"d\.parquet: 2 columns are named 'label'"):
         load(str(tmp_path / "d.parquet"), tmp_path)
+
+    twice = arrow.table([["a"], ["b"], ["c"], ["c"]], names=["text", "label", "x", "x"])
+    parquet.write_table(twice, tmp_path / "d.parquet")
+    with pytest.raises(Mistake, match=r"d\.parquet: 2 columns are named 'x'"):
+        load(str(tmp_path / "d.parquet"), tmp_path)
+
+
+@pytest.mark.parametrize("two", [("also {}", "1"), ("1", "also {}")])
+def test_both_columns_of_one_name_are_looked_at(tmp_path, two):
+    lines = [f"{row['text']},{row['label']},{','.join(two)}".format(row["text"]) for row in ROWS]
+    (tmp_path / "d.csv").write_text("\n".join(["text,label,x,x", *lines]))
+    with pytest.raises(Mistake, match="looks like a second text"):
+        load(str(tmp_path / "d.csv"), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_header_that_has_become_a_row_is_refused(tmp_path, kind):
+    path = write(tmp_path / f"d.{kind}", [*ROWS, {"text": "\ufeffText", "label": " label"}])
+    with pytest.raises(Mistake, match=rf"^d\.{kind}, row 41: the names of the columns"):
+        load(path, tmp_path)
+
+
+def test_numbers_without_names_need_one_declared_order(tmp_path):
+    shard = tmp_path
+    for at, names in enumerate((["neg", "pos"], ["pos", "neg"], None)):
+        table = arrow.table({"text": ["a", "b"], "label": [0, 1]})
+        label = {"_type": "ClassLabel", "names": names}
+        said = json.dumps({"info": {"features": {"label": label}}})
+        given = {"huggingface": said} if names else None
+        shard = tmp_path / f"train-{at:05}-of-00003.parquet"
+        parquet.write_table(table.replace_schema_metadata(given), shard)
+    with pytest.raises(Mistake, match="declare their classes as neg, pos and as pos, neg, and"):
+        load(str(tmp_path), tmp_path)
+    parquet.write_table(arrow.table({"text": ["a", "b"], "label": ["neg", "pos"]}), shard)
+    assert load(str(tmp_path), tmp_path).columns["train"][1] == [
+        "neg",
+        "pos",
+        "pos",
+        "neg",
+        "neg",
+        "pos",
+    ]
 
 
 def test_texts_of_every_arrow_type_are_read_as_strings(tmp_path):

@@ -89,7 +89,13 @@ def test_prose_of_many_lines_is_no_swallowed_row(tmp_path):
         ("text,label\na,x,\n", "row 1: 3 cells under 2 column names; .* a comma too many"),
         ("text,label\na, b,x\n", 'row 1: 3 cells under 2 .* in "double quotes"'),
         ("text,label\na\n", "row 1: 1 cells under 2 .* a cell for each column"),
-        ("text,label\na,x\ntext,label\nb,y\n", "line 3: the column names again"),
+        *(
+            (f"id,text,label\n1,a,x\n{header}\n2,b,y\n", "line 3: the column names again")
+            for header in (
+                *("id,text,label", "\ufeffid,text,label", "ID,Text,Label", " id, text , label "),
+                *("label,text,id", '"\ufeffid","TEXT","label"', "no,sentence,Label"),
+            )
+        ),
     ],
 )
 def test_headers_and_dialects_that_would_be_misread(tmp_path, content, said):
@@ -102,8 +108,13 @@ def test_columns_without_a_name_are_read_past_and_counted(tmp_path):
     assert (texts, labels) == (["a", "b"], ["x", "y"])
     assert ignored == {
         "(column 1, without a name)": ["0", "1"],
-        "(column 4, without a name)": ["", ""],
+        "(column 4, without a name)": [],
     }
+
+
+def test_a_class_may_be_named_as_a_column(tmp_path):
+    content = "id,text,label\n1,a,text\n2,text,x\n3,a label,label\n4,id,id\n"
+    assert read(tmp_path, content)[1] == ["text", "x", "label", "id"]
 
 
 def test_the_header_names_columns_of_any_number_and_place(tmp_path):

@@ -52,7 +52,7 @@ def test_values_keep_their_types(tmp_path):
 def test_a_row_may_lack_a_column_and_have_others(tmp_path):
     found = read(tmp_path, '{"text": "a", "id": 7}\n{"label": 1, "why": "z"}')
     assert (found.texts, found.labels) == (["a", None], [None, 1])
-    assert found.ignored == {"id": [7], "why": ["z"]}
+    assert found.ignored == {"id": [], "why": ["z"]}
 
 
 @pytest.mark.parametrize("kind", ["[]", "{}"])
@@ -87,6 +87,10 @@ def test_nesting_of_some_depth_is_read(tmp_path):
         ('[{"text": "a", "label": 1}] x', "line 1: more follows the list"),
         ('[{"text": "a", "label": 1}\n', "line 2: a comma or the end of the list is missing"),
         ('[{"text": "a", "label": 1},]', "line 1: Expecting value"),
+        (
+            '{"text": "a", "label": 1}\n\ufeff{"text": "b", "label": 1}',
+            "line 2: a byte order mark; files seem to be joined here",
+        ),
         ("{'text': 'a', 'label': 1}", "line 1: Expecting property name"),
         ('{"text": "a",\n"label": 1', "line 2: Expecting ',' delimiter"),
         ('{"text": "a\nb", "label": 1}', r"line 1: Invalid control character\.$"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as arrow
+import pyarrow.parquet as parquet
 import pytest
 
 from attn_nlp.data import DataSettings, prepare
@@ -88,6 +90,29 @@ def test_parquet_keeps_the_declared_order_of_classes(tmp_path):
     checked, names = check(load(str(folder), tmp_path))
     assert names == ("zeta", "alpha")
     assert checked["train"].labels == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        '["text"]',
+        '{"label": "string"}',
+        '{"label": {"_type": "Sequence"}}',
+        '{"label": {"_type": ["x"]}}',
+        '{"label": {"_type": "ClassLabel", "names": [1, 2]}}',
+        '{"label": {"_type": "ClassLabel", "names": ["\\ud800", "b"]}}',
+        '{"label": {"_type": "ClassLabel", "names": ["a", "a"]}}',
+        "[" * 100_000,
+    ],
+)
+def test_declarations_in_no_known_form_are_one_sentence(tmp_path, features):
+    table = arrow.table({"text": ["a", "b"], "label": [0, 1]})
+    odd = table.replace_schema_metadata({"huggingface": f'{{"info": {{"features": {features}}}}}'})
+    parquet.write_table(odd, tmp_path / "d.parquet")
+    with pytest.raises(
+        Mistake, match=r"^cannot read d\.parquet: its metadata 'huggingface' declare"
+    ):
+        load(str(tmp_path / "d.parquet"), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,16 @@ def raw(train=GOOD, names=None, **splits) -> Raw:
             raw((["a"] * 40, [n / 8 for n in range(40)])),
             r"^the labels of train look like regression \(40 values from 0.0 to 4.875\); bin them",
         ),
+        (
+            raw((["a", "b", "c"], ["1", "9" * 5000, 2 * "1"])),
+            "^train row 2: a label of 5,000 characters; the name of a class has 500 or fewer",
+        ),
+        (raw((["a"] * 3, ["x", "y", "\ufeffx"])), "^train row 3: the label holds a byte order"),
+        (raw((["a"] * 3, ["x", "y\0", "x"])), "^train row 2: the label holds a NUL character"),
+        (
+            raw((["a", "b"], ["x", ["y" * 999]])),
+            r"^train row 2: label \['yyy.{,90} names no class;",
+        ),
         (raw((["a", "b"], ["x", "x"])), "^every train row has the label 'x'"),
         (Raw({"test": GOOD}, None, "here"), "^the dataset has no train split; found: test"),
     ],
