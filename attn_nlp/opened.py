@@ -21,6 +21,7 @@ Listener = Callable[[str, "Opener"], None]
 
 _SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
 _listeners: list[Listener] = []
+noted: set[str] = set()  # files that the user's code has opened in this process
 
 
 class State(NamedTuple):
@@ -77,6 +78,8 @@ def _hear(event: str, arguments: tuple) -> None:
             file = importlib.util.source_from_cache(file)
         opener = _opener()
         if opener is not None and _is_data(file, os.path.dirname(opener.file)):
+            if opener.directly:
+                noted.add(file)
             for listener in _listeners:
                 listener(file, opener)
 
@@ -115,5 +118,5 @@ def _within(file: str, folders: Iterable[str]) -> bool:
 
 
 def _caches() -> list[str]:
-    names = ("ATTN_NLP_CACHE", "XDG_CACHE_HOME", "HF_HOME")
+    names = ("ATTN_NLP_CACHE", "XDG_CACHE_HOME", "HF_HOME", "JAX_COMPILATION_CACHE_DIR")
     return [os.path.abspath(path) for name in names if (path := os.environ.get(name))]

@@ -150,6 +150,25 @@ def ending(out):
     )
 
 
+@pytest.mark.parametrize("out", ["read.csv", "declared.csv"])
+def test_what_the_experiment_file_reads_is_an_input(here, out):
+    """Such as the table of an earlier stage, which may be replaced by any other experiment."""
+    folder, call = here
+    text = (folder / "fake.py").read_text()
+    own = (
+        "(Path(__file__).parent / 'read.csv').read_text()\n\n@model('fake', files=['declared.csv'],"
+    )
+    for name in ("read.csv", "declared.csv"):
+        table = call("table", "fake.py", "--out", name)
+        assert table.returncode == 0, table.stderr
+    (folder / "fake.py").write_text(
+        text.replace("@model('fake',", own).replace('@model("fake",', own)
+    )
+    before = state(folder)
+    refused(call("table", "fake.py", "--out", out), out, "is read by the experiment file")
+    assert state(folder) == before
+
+
 @pytest.mark.parametrize("out", ["hard.md", "fake.py", "reviews.csv", "link.csv", "other.md"])
 def test_a_run_is_refused_before_anything_is_trained(here, out):
     folder, call = here

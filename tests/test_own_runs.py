@@ -68,8 +68,7 @@ def test_workers_import_what_lies_beside_the_file_and_agree_on_it(folder, attn_n
     assert second.returncode == 0, second.stderr
     assert accuracies(folder)[4, 1] == pytest.approx(2 / 6)
     assert len(trained(folder)) == 6 + 9
-    for name in ("json", "queue"):  # Python itself takes them, before any line of ours
-        (own / f"{name}.py").unlink()
+    (own / "queue.py").unlink()  # Python itself takes it, before any line of ours
     script = subprocess.run(
         [sys.executable, "own/fake.py", "--in-process"],
         cwd=folder, env=environment(cache), capture_output=True, text=True,

@@ -309,8 +309,16 @@ def _death(status: int) -> str:
     if status >= 0:
         return f"ended with status {status}"
     name = signal.Signals(-status).name
-    memory = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-    return f"was ended by {name}{memory}"
+    return f"was ended by {name}{_reason(name)}"
+
+
+def _reason(name: str) -> str:
+    if name in ("SIGKILL", "SIGXCPU"):
+        import resource  # no other platform than those with such signals has it
+
+        if resource.getrlimit(resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY:
+            return ", as the system does at the limit of processor time (ulimit -t)"
+    return ", as the system does when memory runs out" if name == "SIGKILL" else ""
 
 
 def telling(text: str) -> str:

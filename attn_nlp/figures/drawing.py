@@ -216,16 +216,21 @@ def _filled(text: Text, width: float, pieces: Sequence[str], indent: str) -> lis
         else:
             lines.append(line)
             line = indent + piece
-        while not fits(line):
-            cut = _longest(line, len(indent) + 1, fits)
+        while (cut := _longest(line, len(indent) + 1, fits)) < len(line):
             lines.append(line[:cut])
             line = indent + line[cut:]
     return [each.rstrip() for each in (*lines, line)]
 
 
 def _longest(line: str, least: int, fits: Callable[[str], bool]) -> int:
-    """The length of the longest beginning that fits, by halving; `least` where none does."""
-    most = len(line) - 1
+    """The length of the longest beginning that fits; `least` where none does.
+
+    By doubling, then by halving, so that nothing much longer than the answer is measured.
+    """
+    most = least
+    while most < len(line) and fits(line[: min(2 * most, len(line))]):
+        most = min(2 * most, len(line))
+    least, most = most, min(2 * most, len(line) + 1) - 1
     while least < most:
         middle = (least + most + 1) // 2
         if fits(line[:middle]):

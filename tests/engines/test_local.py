@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -240,6 +242,13 @@ def test_a_worker_that_cannot_begin_ends_the_run(attn_nlp, monkeypatch, folder, 
     assert (found.returncode, found.stdout, len(found.stderr.splitlines())) == (2, "", 1)
     assert said in found.stderr
     assert records(folder, "status") == {}
+
+
+def test_a_limit_of_processor_time_is_named(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (60, 60))
+    for number in (signal.SIGKILL, signal.SIGXCPU):
+        assert local._death(-number).endswith("at the limit of processor time (ulimit -t)")
+    assert local._death(-signal.SIGABRT) == "was ended by SIGABRT"
 
 
 def test_a_worker_of_another_package_is_refused(attn_nlp, monkeypatch):

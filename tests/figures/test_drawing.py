@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attn_nlp.figures import drawing
 from attn_nlp.figures.drawing import PAD_X, Text, height_of, stacked, width_of, wrap
 
 
@@ -16,6 +17,17 @@ def test_wrapping_keeps_every_letter_and_fits(content, width, mono):
     lines = wrap([Text(content, mono=mono)], width)
     assert "".join("".join(line.content for line in lines).split()) == "".join(content.split())
     assert all(width_of(line) <= width - 2 * PAD_X + 1e-6 for line in lines)
+
+
+def test_a_long_word_is_measured_in_pieces(monkeypatch):
+    """And not the whole rest for every line, which takes minutes for a label of 20,000 letters."""
+    measured = []
+    monkeypatch.setattr(
+        drawing, "width_of", lambda text: measured.append(text) or len(text.content)
+    )
+    lines = wrap([Text("x" * 20_000)], 100 + 2 * PAD_X)
+    assert {len(line.content) for line in lines} == {100}
+    assert sum(len(text.content) for text in measured) < 20 * 20_000
 
 
 def test_code_below_is_indented_and_formulas_side_by_side_come_apart():
