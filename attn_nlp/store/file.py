@@ -23,7 +23,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from attn_nlp.faults import point
-from attn_nlp.store.log import beside, count_up, strange
+from attn_nlp.store.log import beside, count_up, strange, to_undo
 from attn_nlp.store.place import Place, unusable
 from attn_nlp.store.processes import runs_here
 from attn_nlp.store.schema import APPLICATION, VERSION, create, foreign, upgrade
@@ -364,5 +364,10 @@ def _connect_unchanging(path: Path, address: str) -> sqlite3.Connection:
         raise StoreError(
             f"store {path} lies in a read-only folder with changes pending in {log.name}; copy "
             "both files to a writable folder and read them there."
+        )
+    if to_undo(path):  # without its journal, half of a write would be shown
+        raise StoreError(
+            f"store {path} holds half of a write that was cut short; 'attn-nlp doctor --repair "
+            f"--store {path}' undoes it, in a folder that you may write to."
         )
     return sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)

@@ -66,6 +66,11 @@ def strange(path: Path) -> str:
     )
 
 
+def to_undo(path: Path) -> bool:
+    """Whether a journal tells how to undo a write that was cut short."""
+    return _head(beside(path, "-journal"), 8) == _JOURNAL
+
+
 def _size(path: Path) -> int:
     try:
         return os.stat(path).st_size
