@@ -109,11 +109,16 @@ def merge(stores, store_path) -> None:
     Examples:
       attn-nlp merge laptop.sqlite cluster.sqlite --store all.sqlite
     """
+    from attn_nlp.cli.destinations import check_store
     from attn_nlp.store import Store
     from attn_nlp.store.exchange import merge as take
 
     for each in stores:
         options.existing(each)
+    for each in stores:
+        with Store.read(each) as source:
+            for name, _ in source.names():
+                check_store(store_path, source.experiment(name))
     with Store.open(store_path) as target:
         for each in stores:
             with Store.read(each) as source:
