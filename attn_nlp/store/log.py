@@ -53,7 +53,8 @@ def strange(path: Path) -> str:
         state = "is empty" if path.exists() else "is not there"
         return (
             f"store {path} {state}, and its log {logs[0].name} holds results of a store that was "
-            "moved or removed; put that store back, or move the log to where it is"
+            "moved or removed; put that store back, move the log to where it is, or remove the log "
+            "to begin anew"
         )
     for look in range(_LOOKS):
         if look:
