@@ -188,7 +188,7 @@ def _is_limited(path: Path) -> bool:
     if limit == resource.RLIM_INFINITY:
         return False
     files = [beside(path, ending) for ending in ("", "-wal", "-shm", "-journal")]
-    return max(each.stat().st_size for each in files if each.exists()) > limit - ROOM_BYTES
+    return any(each.stat().st_size > limit - ROOM_BYTES for each in files if each.exists())
 
 
 def _is_full(folder: Path) -> bool:
