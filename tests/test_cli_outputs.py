@@ -201,6 +201,25 @@ def test_data_from_the_command_line_is_an_input_too(here, option, dataset, out, 
     assert state(folder) == before
 
 
+def test_no_store_is_made_among_the_data(here):
+    """It would be taken for data, and every later run refused."""
+    folder, call = here
+    assert call("run", "fake.py", "--dataset", "set", "--in-process").returncode == 0
+    before = sorted((folder / "set").iterdir())
+    run = ("run", "fake.py", "--dataset", "set", "--in-process", "--store")
+    says = "set/x.sqlite lies in the folder of dataset 'set'"
+    for arguments in (
+        (*run, "set/x.sqlite"),
+        ("merge", STORE, "--store", "set/x.sqlite"),
+        ("export", "--out", "set/x.sqlite"),
+        ("export", "fake.py", "--dataset", "set", "--out", "set/x.sqlite"),
+    ):
+        found = call(*arguments)
+        assert (found.returncode, says in found.stderr) == (2, True), found
+        assert len(found.stderr.splitlines()) == 1
+    assert sorted((folder / "set").iterdir()) == before
+
+
 def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
     folder, call = here
     (folder / "all/mr").mkdir(parents=True)

@@ -65,16 +65,36 @@ def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> No
         _check_beside(out, name)
     if real.endswith((".py", ".pyc")):  # an experiment file, or a module beside it
         raise _refusal(out, "is code in Python")
+<<<<<<< HEAD
     if any(_same(out, real, Path(each)) for each in opened.noted | watching.covered):
         raise _refusal(out, "is read by the experiment file")
+=======
+    if data := _data_at(out, real, resolved):
+        raise _refusal(out, data)
+
+
+def check_store(store: Path, resolved: Resolved) -> None:
+    """Refuse a store among the data that it is to hold results of, which it would change.
+
+    Raises:
+      Mistake: one line that says which dataset.
+    """
+    if data := _data_at(store, os.path.realpath(store), resolved):
+        raise Mistake(f"store {store} {data}; choose another --store, outside of it.")
+
+
+def _data_at(out: Path, real: str, resolved: Resolved | None) -> str:
+    """Which data of an experiment a path is or lies in, as the end of a sentence; "" if none."""
+>>>>>>> u5
     for name, place in _data_of(resolved):
         if _same(out, real, place):
-            raise _refusal(out, f"is dataset {name!r}")
+            return f"is dataset {name!r}"
         if place.is_dir():
             if Path(os.path.realpath(place)) in Path(real).parents:
-                raise _refusal(out, f"lies in the folder of dataset {name!r}")
+                return f"lies in the folder of dataset {name!r}"
             if os.path.exists(out) and any(_same_file(out, each) for each in place.rglob("*")):
-                raise _refusal(out, f"is a file of dataset {name!r}")
+                return f"is a file of dataset {name!r}"
+    return ""
 
 
 def format_of(format: str | None, out: Path | None) -> str:

@@ -132,6 +132,7 @@ def run(
       attn-nlp run experiments/scaling.py --only attention.scale=none,rsqrt_dim --set layers=2
       attn-nlp run experiments/scaling.py --out scaling.md
     """
+    from attn_nlp.cli.destinations import check_store
     from attn_nlp.cli.tables import check_output, write
     from attn_nlp.engines.environment import settle
     from attn_nlp.other_code import other_code
@@ -145,6 +146,7 @@ def run(
         settle()  # before the file imports a library that reads what is taken away
     resolved = options.resolve(file, overrides)
     check_output(format, out, store_path, resolved)
+    check_store(store_path, resolved)
     with Store.open(store_path) as store:
         if not retrain_changed:
             for sentence in other_code(store, wanted(store.settled(resolved))).sentences:

@@ -93,7 +93,9 @@ def store_option(command: Callable) -> Callable:
 def existing(store: Path) -> None:
     """Refuse a store that is not there, for commands that would make nothing of an empty one."""
     from attn_nlp.mistakes import Mistake
+    from attn_nlp.store.file import check_log
 
+    check_log(store)
     if not store.exists():
         raise Mistake(f"there is no store {store}; name one by --store or $ATTN_NLP_STORE.")
 

@@ -72,7 +72,7 @@ def export(file, overrides, store_path, out) -> None:
       attn-nlp export --out paper.sqlite
       attn-nlp export experiments/scaling.py --out scaling.sqlite
     """
-    from attn_nlp.cli.destinations import check
+    from attn_nlp.cli.destinations import check, check_inputs
     from attn_nlp.experiment.load import Overrides
     from attn_nlp.mistakes import Mistake
     from attn_nlp.outputs import make_folder
@@ -87,8 +87,11 @@ def export(file, overrides, store_path, out) -> None:
     check(out, "store", store=store_path)
     wanted = None if file is None else [options.resolve(file, overrides)]
     target = Path(os.path.realpath(out))  # a link stays
-    make_folder(target)
     with Store.read(store_path) as store:
+        kept = [store.experiment(name) for name, _ in store.names()]
+        for each in (*kept, *(wanted or ())):
+            check_inputs(out, store_path, each)
+        make_folder(target)
         cells = copy(store, target, wanted)
     wording.say(f"{cells} cells written to {out}")
 
@@ -106,11 +109,16 @@ def merge(stores, store_path) -> None:
     Examples:
       attn-nlp merge laptop.sqlite cluster.sqlite --store all.sqlite
     """
+    from attn_nlp.cli.destinations import check_store
     from attn_nlp.store import Store
     from attn_nlp.store.exchange import merge as take
 
     for each in stores:
         options.existing(each)
+    for each in stores:
+        with Store.read(each) as source:
+            for name, _ in source.names():
+                check_store(store_path, source.experiment(name))
     with Store.open(store_path) as target:
         for each in stores:
             with Store.read(each) as source:

@@ -14,8 +14,24 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from attn_nlp.faults import point
+from attn_nlp.shapes import shown
 from attn_nlp.store.file import StoreError, connect_to_write, transaction
 from attn_nlp.store.processes import BEAT_SECONDS, Watch, alive, elsewhere, this_process
+
+LARGEST_TOKEN = 2**62
+
+
+def token_of(value: object) -> int:
+    """The number of the last claim, as it stands in a store.
+
+    Raises:
+      ValueError: it is none that a run has written.
+    """
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
+        number = int(value)
+        if number < LARGEST_TOKEN:
+            return number
+    raise ValueError(f"the number of the last claim is {shown(value)}, and no whole number")
 
 
 class Claims:
@@ -28,7 +44,11 @@ class Claims:
         self._once: set[str] = set()  # cells that were ever claimed
 
     def take(self, spec: str) -> bool:
-        """Claim a cell, unless another owner that lives has it."""
+        """Claim a cell, unless another owner that lives has it.
+
+        Raises:
+          TypeError, ValueError, OverflowError: what stands there is not what a run writes.
+        """
         held = self._db.execute(
             "SELECT owner, token, pid, started, boot, beat FROM claims WHERE spec = ?", [spec]
         ).fetchone()
@@ -36,11 +56,9 @@ class Claims:
             return True
         if held is not None and self._lives(*held[1:]):
             return False
-        self._db.execute(
-            "INSERT INTO meta VALUES ('token', '1') "
-            "ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
-        )
-        token = int(self._db.execute("SELECT value FROM meta WHERE name = 'token'").fetchone()[0])
+        last = self._db.execute("SELECT value FROM meta WHERE name = 'token'").fetchone()
+        token = (0 if last is None else token_of(last[0])) + 1
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('token', ?)", [str(token)])
         self._db.execute(
             "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?, 0)",
             [spec, self._owner, token, *this_process()],

@@ -12,7 +12,7 @@ from attn_nlp.experiment import Resolved
 from attn_nlp.result import disagreement
 from attn_nlp.store import same_data
 from attn_nlp.store.agreement import RESULT
-from attn_nlp.store.file import StoreError, copy_to, one_sentence
+from attn_nlp.store.file import StoreError, check_log, copy_to, one_sentence
 from attn_nlp.store.results import FINAL, Store, check_repeats
 from attn_nlp.store.schema import COLUMNS
 
@@ -49,6 +49,7 @@ def export(source: Store, target: Path, experiments: Collection[Resolved] | None
     """
     if target.exists():
         raise StoreError(f"{target} exists already; choose another name, or merge into it.")
+    check_log(target)
     specs = None
     if experiments is not None:
         experiments = [source.settled(each) for each in experiments]

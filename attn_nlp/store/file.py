@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import shutil
 import sqlite3
 import tempfile
@@ -22,6 +23,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from attn_nlp.faults import point
+from attn_nlp.store.log import beside, count_up, strange, to_undo
 from attn_nlp.store.place import Place, unusable
 from attn_nlp.store.processes import runs_here
 from attn_nlp.store.schema import APPLICATION, VERSION, create, foreign, upgrade
@@ -92,6 +94,14 @@ def _check_place(path: Path) -> None:
     sentence = unusable(path)
     if sentence:
         raise StoreError(sentence)
+    check_log(path)
+
+
+def check_log(path: Path) -> None:
+    """Refuse a path beside which the log of another store lies."""
+    sentence = strange(path)
+    if sentence:
+        raise StoreError(f"{sentence}.")
 
 
 def place_of(db: sqlite3.Connection, path: Path) -> Place:
@@ -121,7 +131,10 @@ def transaction(db: sqlite3.Connection, path: Path, place: Place | None = None) 
         try:
             with point("store.begin"):
                 db.execute("BEGIN IMMEDIATE")
+            before = db.total_changes
             yield
+            if db.total_changes != before:
+                count_up(db)
             with point("store.commit"):
                 db.execute("COMMIT")
         except BaseException:
@@ -133,14 +146,19 @@ def transaction(db: sqlite3.Connection, path: Path, place: Place | None = None) 
 
 _SENTENCES = {
     "NOTADB": "is no SQLite database; choose another --store",
-    "CORRUPT": "is damaged; restore a copy of it, or move it away and run again",
+    "CORRUPT": "is damaged; move it and its log {log} away, then restore a copy or run again",
     "FULL": "cannot be written: the disk is full; what was stored before is intact",
     "BUSY": "is locked by another program; try again when that has ended",
     "NOLCK": "cannot be locked: its disk does not lock files; choose a --store on another disk",
     "READONLY": "is read-only; choose another --store, or make the file and its folder writable",
     "CANTOPEN": "cannot be opened; check that it is a file in a folder that you may write to",
+    "LIMIT": "cannot be written: the system lets no file grow further (ulimit -f)",
     "IOERR": "cannot be read or written: the disk reports an error",
 }
+
+
+def _sentence(kind: str, path: Path) -> str:
+    return _SENTENCES[kind].format(log=beside(path, "-wal").name)
 
 
 @contextmanager
@@ -152,20 +170,32 @@ def one_sentence(path: Path) -> Iterator[None]:
         kind = _kind(error)
         if kind == "BUSY" and not _can_lock(path.parent):
             kind = "NOLCK"
+        elif kind == "IOERR" and _is_limited(path):
+            kind = "LIMIT"
         elif kind == "IOERR" and _is_full(path.parent):
             kind = "FULL"
-        sentence = _SENTENCES.get(kind, f"cannot be used: {error}")
+        sentence = _sentence(kind, path) if kind in _SENTENCES else f"cannot be used: {error}"
         raise StoreError(f"store {path} {sentence}.") from error
     except (json.JSONDecodeError, RecursionError) as error:
-        raise StoreError(f"store {path} {_SENTENCES['CORRUPT']}.") from error
+        raise StoreError(f"store {path} {_sentence('CORRUPT', path)}.") from error
     except OSError as error:
         raise StoreError(f"store {path} cannot be written: {error.strerror}.") from error
+
+
+def _is_limited(path: Path) -> bool:
+    """Whether a file of the store is about as large as this process may make any."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return False
+    files = [beside(path, ending) for ending in ("", "-wal", "-shm", "-journal")]
+    return any(each.stat().st_size > limit - ROOM_BYTES for each in files if each.exists())
 
 
 def _is_full(folder: Path) -> bool:
     """Whether the disk has no room for a page and its log, which SQLite may call an error of it."""
     try:
-        return shutil.disk_usage(folder).free < ROOM_BYTES
+        usage = shutil.disk_usage(folder)
+        return usage.total > 0 and usage.free < ROOM_BYTES  # of no size: no disk, such as /proc
     except OSError:
         return False
 
@@ -198,6 +228,13 @@ def _version(db: sqlite3.Connection, path: Path) -> int | None:
     application = db.execute("PRAGMA application_id").fetchone()[0]
     if application == 0:
         if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            # A store is made first, and set to write ahead into a log then.
+            if db.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                raise StoreError(
+                    f"store {path} is empty and its log {beside(path, '-wal').name} is missing, "
+                    "which holds all that was stored; put the log back beside it, or remove the "
+                    "file to begin anew."
+                )
             return None
         # Another process may have made the store between the two looks.
         application = db.execute("PRAGMA application_id").fetchone()[0]
@@ -211,7 +248,7 @@ def _version(db: sqlite3.Connection, path: Path) -> int | None:
         )
     row = db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
     if row is None or not re.fullmatch("[1-9][0-9]{0,8}", str(row[0]), re.ASCII):
-        raise StoreError(f"store {path} {_SENTENCES['CORRUPT']}: it has no version of ours.")
+        raise StoreError(f"store {path} {_sentence('CORRUPT', path)}: it has no version of ours.")
     if int(row[0]) > VERSION:
         raise StoreError(
             f"store {path} has schema version {row[0]}, newer than {VERSION}, which this package "
@@ -221,6 +258,9 @@ def _version(db: sqlite3.Connection, path: Path) -> int | None:
 
 
 def _create(db: sqlite3.Connection, path: Path, wait: float) -> None:
+    with transaction(db, path):
+        if _version(db, path) is None:  # another process may have been quicker
+            create(db)
     deadline = time.monotonic() + wait
     while True:  # changing the mode does not wait for others by itself
         try:
@@ -230,9 +270,6 @@ def _create(db: sqlite3.Connection, path: Path, wait: float) -> None:
             if _kind(error) != "BUSY" or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-    with transaction(db, path):
-        if _version(db, path) is None:  # another process may have been quicker
-            create(db)
 
 
 def _upgrade(db: sqlite3.Connection, path: Path, version: int) -> None:
@@ -242,8 +279,12 @@ def _upgrade(db: sqlite3.Connection, path: Path, version: int) -> None:
         f"bringing store {path} from version {version} to {VERSION}; the file as it was is kept as "
         f"{copy.name}."
     )
-    if not copy.exists():
-        copy_to(db, copy)
+    try:
+        if not copy.exists():
+            copy_to(db, copy)
+    except StoreError:
+        if not copy.exists():  # else another process was quicker
+            raise
     with transaction(db, path):
         found = _version(db, path)
         if found == VERSION:  # another process was quicker
@@ -258,7 +299,13 @@ def _upgrade(db: sqlite3.Connection, path: Path, version: int) -> None:
 
 
 def copy_to(db: sqlite3.Connection, target: Path) -> None:
-    """A copy of a database as one file that opens anywhere, whole or not at all."""
+    """A copy of a database as one file that opens anywhere, whole or not at all.
+
+    Raises:
+      StoreError: the target exists, the log of another store lies beside it, or it cannot be
+        written.
+    """
+    check_log(target)
     unfinished = target.with_name(f".writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     try:
         with one_sentence(target):
@@ -276,7 +323,23 @@ def _copy(db: sqlite3.Connection, unfinished: Path, target: Path) -> None:
     with open(unfinished, "rb") as file, point("copy.fsync"):
         os.fsync(file.fileno())
     with point("copy.rename"):
-        os.replace(unfinished, target)
+        _name(unfinished, target)
+
+
+def _name(unfinished: Path, target: Path) -> None:
+    """Give a file its name, which no other file has; of two at once, one is refused."""
+    try:
+        try:
+            os.link(unfinished, target)
+        except FileExistsError:
+            raise
+        except OSError:  # a disk without links: the name is taken first
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+            os.replace(unfinished, target)
+    except FileExistsError:
+        raise StoreError(
+            f"{target} exists already; choose another name, or merge into it."
+        ) from None
 
 
 def _upgraded_in_memory(db: sqlite3.Connection) -> sqlite3.Connection:
@@ -295,11 +358,16 @@ def _nothing() -> sqlite3.Connection:
 
 def _connect_unchanging(path: Path, address: str) -> sqlite3.Connection:
     """Open a store on a read-only medium, where SQLite cannot make its side files."""
-    log = Path(f"{path}-wal")
+    log = beside(path, "-wal")
     if log.exists() and log.stat().st_size:
         # Opened without its log, the store would silently show an older state.
         raise StoreError(
             f"store {path} lies in a read-only folder with changes pending in {log.name}; copy "
             "both files to a writable folder and read them there."
+        )
+    if to_undo(path):  # without its journal, half of a write would be shown
+        raise StoreError(
+            f"store {path} holds half of a write that was cut short; 'attn-nlp doctor --repair "
+            f"--store {path}' undoes it, in a folder that you may write to."
         )
     return sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)

@@ -15,7 +15,7 @@ from attn_nlp.result import disagreement
 from attn_nlp.shapes import Misfit, shown
 from attn_nlp.store import damage, same_data
 from attn_nlp.store.answers import packed
-from attn_nlp.store.claims import Claims
+from attn_nlp.store.claims import Claims, token_of
 from attn_nlp.store.file import connect_to_read, connect_to_write, one_sentence, transaction
 from attn_nlp.store.processes import elsewhere, runs_here
 from attn_nlp.store.schema import COLUMNS, CORRECT
@@ -132,8 +132,10 @@ def _claims(db: sqlite3.Connection) -> Iterator[Finding]:
         says = _cells(len(specs), "is", "are")
         yield Finding(False, f"{says} claimed by {holder}.", specs=tuple(specs))
     token = db.execute("SELECT value FROM meta WHERE name = 'token'").fetchone()
-    if token is not None and not (isinstance(token[0], str) and token[0].isdecimal()):
-        yield Finding(True, f"the number of the last claim is {shown(token[0])}, and no number.")
+    try:
+        token_of("0" if token is None else token[0])
+    except ValueError as error:
+        yield Finding(True, f"{error}.")
 
 
 def _pairs(db: sqlite3.Connection) -> Iterator[Finding]:

@@ -11,6 +11,8 @@ import os
 import stat
 from pathlib import Path
 
+from attn_nlp.store.log import beside
+
 LONGEST_NAME = 243  # bytes: the files beside a store add up to 12, and a name has 255
 LONGEST_PATH = 504  # bytes that SQLite opens, with its journal beside it
 
@@ -76,7 +78,7 @@ class Place:
     def __init__(self, path: Path, logged: bool) -> None:
         self._path = path
         self._file = _identity(path)
-        self._log_path = Path(f"{path}-wal") if logged else None
+        self._log_path = beside(path, "-wal") if logged else None
         self._log: tuple[int, int] | None = None
 
     def change(self) -> str:

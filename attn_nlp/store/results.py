@@ -17,8 +17,8 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -260,7 +260,8 @@ class Store:
             done = row.fetchone()
             if done is not None and (done[1] != replaces or (done[0] in FINAL and not final)):
                 return False
-            return self._claims.take(spec)
+            with self._of_claims():
+                return self._claims.take(spec)
 
     def heart(self) -> Heart:
         """What keeps this store's claims alive in the eyes of other machines, while entered."""
@@ -277,11 +278,15 @@ class Store:
 
     def holders(self) -> dict[str, str]:
         """The cells that a living process has claimed, and which one, in words."""
-        with one_sentence(self.path):
-            try:
-                return self._claims.holders()
-            except (TypeError, ValueError, OverflowError) as error:
-                raise damaged(self.path, "a claim is not what a run writes") from error
+        with one_sentence(self.path), self._of_claims():
+            return self._claims.holders()
+
+    @contextmanager
+    def _of_claims(self) -> Iterator[None]:
+        try:
+            yield
+        except (TypeError, ValueError, OverflowError) as error:
+            raise damaged(self.path, "a claim is not what a run writes") from error
 
     # Experiments
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from attn_nlp.shapes import shown
 from attn_nlp.store.answers import packed_text
+from attn_nlp.store.log import count_up
 
 APPLICATION = 0x6174746E  # "attn"
 VERSION = 4  # 4: right answers, a bit each, and the place of the labels among the small columns
@@ -128,6 +129,7 @@ def create(db: sqlite3.Connection) -> None:
     """Make the tables of an empty database; the caller holds the transaction."""
     for statement in _STATEMENTS:
         db.execute(statement)
+    count_up(db)
 
 
 def upgrade(db: sqlite3.Connection) -> None:

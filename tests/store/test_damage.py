@@ -308,6 +308,15 @@ def test_details_of_nothing_are_named_and_removed(changed):
     assert examine(path) == []
 
 
+@pytest.mark.parametrize("token", [str(2**63 - 1), str(2**62), "9" * 30, "x", "-1", "1.5"])
+def test_a_number_of_claims_that_cannot_be_counted_up_is_named(changed, capsys, token):
+    path = changed(f"INSERT INTO meta VALUES ('token', '{token}')")
+    with Store.open(path) as store, pytest.raises(StoreError, match="a claim is not what a run"):
+        store.claim("b" * 64)
+    assert main(["doctor", "--store", str(path)]) == 3
+    assert "the number of the last claim is '" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "values", ["('q','o','x','x',x'00',x'00','x')", f"(NULL,'o',1,{10**13},'s','',0)"]
 )

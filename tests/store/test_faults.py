@@ -113,8 +113,9 @@ def test_a_full_disk_that_sqlite_calls_an_error_is_called_full(path, monkeypatch
     from attn_nlp.store import file
 
     error = _error("SQLITE_IOERR_SHMSIZE")
-    for room, says in ((0, "the disk is full"), (10**9, "the disk reports an error")):
-        usage = type("Usage", (), {"free": room})
+    full, broken = "the disk is full", "the disk reports an error"
+    for size, room, says in ((10**9, 0, full), (10**9, 10**9, broken), (0, 0, broken)):
+        usage = type("Usage", (), {"total": size, "free": room})
         monkeypatch.setattr(file.shutil, "disk_usage", lambda folder, usage=usage: usage)
         with pytest.raises(StoreError, match=says), file.one_sentence(path):
             raise error

@@ -1,0 +1,164 @@
+"""Whether the log beside a store is its own.
+
+SQLite takes any file of the right name for the log of a database. Beside another database it would
+be deleted, where that is empty, or put over what stands there; either loses results in silence.
+
+So every transaction that changes something counts a number up, `PRAGMA user_version`, which stands
+on the first page. It begins at random in every store. A log holds the first page of each of its
+transactions, and belongs to a store whose own number is the one before the log's first, or any of
+the log's. The number of a store that only an older attn-nlp has written is 0, and says nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+_NUMBERS = 2**31  # what SQLite keeps is a signed number of 32 bits
+_APART = 2**12  # a store begins at a multiple of this
+_NUMBER_AT = 60  # bytes into the first page
+_JOURNAL = bytes.fromhex("d9d505f920a163d7")
+_LOOKS, _PAUSE = 10, 0.02  # another process may be at work between two looks
+
+
+def beside(path: str | os.PathLike[str], ending: str) -> Path:
+    """What SQLite lays beside a database: beside the file itself, where the path is a link."""
+    return Path(f"{os.path.realpath(path)}{ending}")
+
+
+def count_up(db: sqlite3.Connection) -> None:
+    """Give the store its next number; the caller holds the transaction."""
+    number = db.execute("PRAGMA user_version").fetchone()[0] % _NUMBERS
+    following = (number + 1) % _NUMBERS or 1
+    if not number:
+        following = (1 + secrets.randbelow(_NUMBERS // _APART - 1)) * _APART
+    db.execute(f"PRAGMA user_version = {following}")
+
+
+def strange(path: Path) -> str:
+    """What is wrong with a log beside a path, as a sentence without its end; "" where nothing is.
+
+    Nothing is changed, and no lock is lost: the database is opened through SQLite alone.
+    """
+    # The log is looked at before the database, which another process may be making just now.
+    logs = [log for log in (beside(path, "-wal"), beside(path, "-journal")) if _holds(log)]
+    if not logs:
+        return ""
+    if not _size(path):
+        state = "is empty" if path.exists() else "is not there"
+        return (
+            f"store {path} {state}, and its log {logs[0].name} holds results of a store that was "
+            "moved or removed; put that store back, move the log to where it is, or remove the log "
+            "to begin anew"
+        )
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_PAUSE)
+        if all(_fits(_number(path), _range(log)) for log in logs):
+            return ""
+    return (
+        f"store {path} is not the one that its log {logs[0].name} belongs to, as when a copy is "
+        "restored beside an old log; move the log to another folder, or put its own store back"
+    )
+
+
+def to_undo(path: Path) -> bool:
+    """Whether a journal tells how to undo a write that was cut short."""
+    return _head(beside(path, "-journal"), 8) == _JOURNAL
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _holds(log: Path) -> bool:
+    """Whether something would be lost with a log.
+
+    A journal holds nothing where it has not been begun in earnest, or where the database was empty
+    before; so a store that is being made, or was half made, is in nobody's way.
+    """
+    if not log.name.endswith("-journal"):
+        return bool(_size(log))
+    head = _head(log, 20)
+    return head[:8] == _JOURNAL and _whole(head, 16) > 0
+
+
+def _head(log: Path, size: int) -> bytes:
+    with suppress(OSError), open(log, "rb") as file:
+        return file.read(size)
+    return b""
+
+
+def _whole(content: bytes, at: int) -> int:
+    return int.from_bytes(content[at : at + 4])
+
+
+def _number(path: Path) -> int | None:
+    """The number that stands in the file itself, without its log; None where it cannot be told."""
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as db:
+            db.execute("PRAGMA writable_schema = ON")  # a file may be shorter than it says
+            return db.execute("PRAGMA user_version").fetchone()[0] % _NUMBERS
+    except sqlite3.Error:  # said where the store is opened
+        return None
+
+
+def _range(log: Path) -> tuple[int, int] | None:
+    """The number before the first transaction of a log and after the last; None without any."""
+    try:
+        with open(log, "rb") as file:
+            if log.name.endswith("-journal"):
+                return _of_journal(file)
+            return _of_wal(file)
+    except OSError:
+        return None
+
+
+def _of_wal(file: BinaryIO) -> tuple[int, int] | None:
+    head = file.read(32)
+    page, found = _whole(head, 8), []
+    if len(head) < 32 or page < 512:
+        return None
+    for place in range(32, os.fstat(file.fileno()).st_size, 24 + page):
+        file.seek(place)
+        frame = file.read(24 + _NUMBER_AT + 4)
+        if frame[8:16] != head[16:24]:  # left over from before
+            break
+        if _whole(frame, 0) == 1 and len(frame) == 24 + _NUMBER_AT + 4:
+            found.append(_whole(frame, 24 + _NUMBER_AT) % _NUMBERS)
+    if not found:
+        return None
+    return (found[0] - 1) % _NUMBERS, found[-1]
+
+
+def _of_journal(file: BinaryIO) -> tuple[int, int] | None:
+    """The pages as they were before the one transaction of a journal."""
+    head = file.read(28)
+    page = _whole(head, 24)
+    if len(head) < 28 or page < 512:
+        return None
+    for place in range(max(_whole(head, 20), 512), os.fstat(file.fileno()).st_size, 8 + page):
+        file.seek(place)
+        record = file.read(4 + _NUMBER_AT + 4)
+        if _whole(record, 0) == 1 and len(record) == 4 + _NUMBER_AT + 4:
+            before = _whole(record, 4 + _NUMBER_AT) % _NUMBERS
+            return (before, (before + 1) % _NUMBERS) if before else None
+    return None
+
+
+def _fits(number: int | None, log: tuple[int, int] | None) -> bool:
+    if number is None or log is None:
+        return True
+    first, last = log
+    if not number:  # the first number was drawn in this log, or none
+        return (first + 1) % _APART == 0
+    return (number - first) % _NUMBERS <= (last - first) % _NUMBERS
