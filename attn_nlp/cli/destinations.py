@@ -65,10 +65,8 @@ def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> No
         _check_beside(out, name)
     if real.endswith((".py", ".pyc")):  # an experiment file, or a module beside it
         raise _refusal(out, "is code in Python")
-<<<<<<< HEAD
     if any(_same(out, real, Path(each)) for each in opened.noted | watching.covered):
         raise _refusal(out, "is read by the experiment file")
-=======
     if data := _data_at(out, real, resolved):
         raise _refusal(out, data)
 
@@ -85,7 +83,6 @@ def check_store(store: Path, resolved: Resolved) -> None:
 
 def _data_at(out: Path, real: str, resolved: Resolved | None) -> str:
     """Which data of an experiment a path is or lies in, as the end of a sentence; "" if none."""
->>>>>>> u5
     for name, place in _data_of(resolved):
         if _same(out, real, place):
             return f"is dataset {name!r}"
