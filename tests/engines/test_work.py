@@ -36,6 +36,10 @@ class Data(str):
     """Prepared data that says what it is."""
 
     class_names = ("no", "yes")
+    positive = None
+
+    def apart(self):
+        return self
 
     def labels_of(self, split):
         return np.array(LABELS)
@@ -292,6 +296,13 @@ def test_an_accuracy_in_half_precision_is_near_enough(outcome):
 def test_what_is_no_field_is_left_out(outcome):
     found = outcome(lambda_of(WHOLE | {"finished_at": "z", "key": "k", "notes": object()}))
     assert set(found) == {*WHOLE, "wall_seconds", "provenance"}
+
+
+def test_words_without_end_are_cut(outcome):
+    said = {"status": "diverged", "reason": "x" * 2000, "detail": "y" * 60_000}
+    found = outcome(lambda_of(said))
+    assert found["reason"] == "x" * (own_frames.LONGEST - 3) + "..."
+    assert len(found["detail"]) == own_frames.LONGEST_DETAIL
 
 
 def test_stopping_passes_through_a_models_handlers(outcome):
