@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 import threading
 from pathlib import Path
@@ -161,3 +162,16 @@ def test_progress_is_handed_on_as_plain_values(outcome):
 
     assert outcome(fit, heard.append)["status"] == "done"
     assert heard == [{"step": 1, "steps": 4.0}, {"note": "half way"}]
+
+
+def test_a_floor_sees_only_what_its_identity_holds(outcome):
+    """It is trained once for all seeds, whichever of them comes first."""
+    found = []
+
+    def fit(cell):
+        found.append((cell.seed, random.random()))
+        return GOOD
+
+    for seed in (3, 4):
+        assert outcome(fit, seed=seed, floor=True)["status"] == "done"
+    assert found == [(0, random.Random(0).random())] * 2
