@@ -158,7 +158,8 @@ def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
                         "to 1."
                     )
         if not cell.trial:
-            check_against(result, len(prepared.class_names), prepared.labels_of("test").tolist())
+            labels = prepared.labels_of("test").tolist()
+            check_against(result, len(prepared.class_names), labels, prepared.positive)
         elif not leaves_test_alone(result):
             raise Mistake(f"{model} returned test numbers of a trial, which has none.")
     except Misfit as error:

@@ -63,7 +63,7 @@ def test_every_cell_finds_the_data_the_environment_and_the_folder_as_the_first_d
     def fit(prepared):
         environment = [os.environ.get(name) for name in ("KEPT", "GONE", "NEW")]
         data = prepared.splits["train"], prepared.facts["rules"]["seen"]
-        found.append((*data, *environment, os.getcwd(), jax.config.jax_enable_x64))
+        found.append((*data, *environment, os.getcwd(), jax.config.values["jax_enable_x64"]))
         prepared.splits["train"] = (0, 1)
         prepared.splits["test"] = (0, 5)
         prepared.facts["rules"]["seen"] += 1
