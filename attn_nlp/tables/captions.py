@@ -52,7 +52,8 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[str]:
     said = []
     for number, row in enumerate(grid.rows):
         for place, column in enumerate(layout.columns):
-            specs = layout.place(number, column).specs if row.kind != FLOOR else ()
+            of_row = layout.place(number, column)
+            specs = () if row.kind == FLOOR or of_row.once else of_row.specs
             answers = [each for each in records.column("correct", specs) if each is not None]
             if len(answers) > 1 and len(set(answers)) <= len(answers) / 2:
                 name = grid.name_of(grid.columns[place])
