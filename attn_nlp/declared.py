@@ -214,6 +214,8 @@ def check_part(part: Any) -> None:
         asked |= _check_signature(who, hook, function, (*part.settings, *part.learned))
     if part.hooks:
         _check_unasked(who, part, asked)
+    if part.slot == "model" and part.facts.get("floor"):
+        _check_floor(who, part, asked)
     counts = [name for name, setting in part.settings.items() if isinstance(setting, Static)]
     for name, setting in part.settings.items():
         where = f"setting {name!r} of {who}"
@@ -281,6 +283,20 @@ def _check_unasked(who: str, part: Any, asked: Collection[str]) -> None:
     for name in part.learned:
         if name not in asked:
             raise Mistake(f"learned array {name!r} of {who} is asked for by none of its functions.")
+
+
+def _check_floor(who: str, part: Any, asked: Collection[str]) -> None:
+    """A floor is trained once for all seeds, and has no settings of training."""
+    if "fit" not in part.hooks:
+        raise Mistake(
+            f"{who} is a floor, which is fitted without JAX, but has no `fit`; write one, or leave "
+            "floor=True out."
+        )
+    if "seed" in asked:
+        raise Mistake(
+            f"{who} is a floor, which is trained once for all seeds, but its `fit` asks for "
+            "'seed'; leave the argument out, or floor=True."
+        )
 
 
 def _check_number(where: str, setting: Numeric | Static) -> None:

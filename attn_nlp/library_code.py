@@ -22,7 +22,7 @@ _ROOT = Path(__file__).parent
 # What computes: from the text of a dataset to the numbers of a result.
 DECIDING = (
     *("attention", "data", "train"),
-    *("encoder", "positions", "pooling", "models", "floors", "streams"),
+    *("encoder", "positions", "pooling", "models", "floors", "streams", "tallies"),
     *("choice", "letters", "slots", "experiment/cell", "engines/work"),
 )
 # Of these packages what only speaks: sizes that are allowed, what is known of names, what is kept.

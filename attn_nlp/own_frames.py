@@ -91,7 +91,12 @@ def message(error: BaseException, lines: int | None = 1) -> str:
     except BaseException:  # whatever the part's own code does there
         said = "(what it says cannot be printed)"
     first = " ".join(" ".join(_printable(said).strip().split("\n")[:lines]).split())
-    return first if len(first) <= LONGEST else first[: LONGEST - 3] + "..."
+    return cut(first, LONGEST)
+
+
+def cut(said: str, longest: int) -> str:
+    """The text, its end left out where it is longer."""
+    return said if len(said) <= longest else said[: longest - 3] + "..."
 
 
 def _printable(text: str) -> str:

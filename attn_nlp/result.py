@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from operator import eq
 from typing import Any
 
+from attn_nlp import tallies
 from attn_nlp.shapes import (
     LARGEST_WHOLE,
     Check,
@@ -127,13 +128,16 @@ def check(result: Mapping) -> None:
             check_field(result[name], name)
 
 
-def check_against(result: Mapping, classes: int, labels: Sequence[int] | None) -> None:
+def check_against(
+    result: Mapping, classes: int, labels: Sequence[int] | None, positive: int | None = None
+) -> None:
     """Check the fields against the test split, and against each other.
 
     Args:
       result: fields that fit, each by itself.
       classes: how many there are.
       labels: of the test split; None where they are not known.
+      positive: the class whose F1 is `test.f1`; None where there is none.
 
     Raises:
       Misfit: the first contradiction.
@@ -155,7 +159,7 @@ def check_against(result: Mapping, classes: int, labels: Sequence[int] | None) -
                 [sum(row) for row in confusion],
                 f"{shown(rows)} as in the test split, true classes in rows",
             )
-    contradiction = disagreement(result, labels)
+    contradiction = disagreement(result, labels) or miscounted(result, labels, positive)
     if contradiction is not None:
         raise contradiction
 
@@ -206,6 +210,33 @@ def disagreement(result: Mapping, labels: Sequence[int] | None) -> Misfit | None
             return Misfit(
                 "test.accuracy", accuracy, f"{right / size:.6g}, {right} of {size} by {where}"
             )
+    return None
+
+
+def miscounted(
+    result: Mapping, labels: Sequence[int] | None, positive: int | None = None
+) -> Misfit | None:
+    """The first test score beside accuracy that is not what confusion or predictions say.
+
+    Args:
+      result: fields among which there is no `disagreement`.
+      labels: of the test split; None where they are not known.
+      positive: the class whose F1 is `test.f1`; None where that is not known.
+    """
+    counts, predictions = result.get("confusion"), result.get("predictions")
+    if counts is None:
+        if predictions is None or labels is None:
+            return None
+        used = sorted({*labels, *predictions})
+        counts = tallies.tally(labels, predictions, used)
+        positive = used.index(positive) if positive in used else None
+    found = {"macro_f1": tallies.macro_f1(counts), "matthews": tallies.matthews(counts)}
+    if positive is not None:
+        found["f1"] = tallies.by_class(counts)[positive].f1
+    for name, right in found.items():
+        given = (result.get("test") or {}).get(name)
+        if given is not None and abs(given - right) > SLACK:
+            return Misfit(f"test.{name}", given, f"{right:.6g} by its own predictions")
     return None
 
 

@@ -317,7 +317,8 @@ class _Driver:
         """The result, or a failure if it is not of these labels; a worker's may have changed."""
         try:
             if found["status"] == "done" and found.get("test"):
-                check_against(found, len(data.class_names), data.labels_of("test").tolist())
+                labels = data.labels_of("test").tolist()
+                check_against(found, len(data.class_names), labels, data.positive)
         except Misfit as error:
             return fit_to_store(failure(f"the result does not fit the test split: {error}."))
         return found

@@ -31,6 +31,7 @@ STAGES = {
     "wording": 0,
     "outputs": 1,
     "variables": 1,
+    "tallies": 0,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
     "sources": 0,
     "opened": 0.2,

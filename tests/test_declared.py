@@ -48,6 +48,17 @@ def refused(make) -> str:
         (lambda: score(3), '@score is given 3 as a name; write @score("mine")'),
         (lambda: register("score", 3), "score name 3 is malformed; use lower-case letters"),
         (lambda: score("Mine"), "score name 'Mine' is malformed"),
+        (
+            lambda: model("least", floor=True)(lambda prepared, seed: {}),
+            "model 'least' is a floor, which is trained once for all seeds, but its `fit` asks for "
+            "'seed'; leave the argument out, or floor=True.",
+        ),
+        (
+            lambda: model("least", floor=True, features="E")(
+                type("Least", (), {"read": lambda x, mask: x})
+            ),
+            "model 'least' is a floor, which is fitted without JAX, but has no `fit`; write one",
+        ),
     ],
 )
 def test_decorators_without_a_name(make, said, catalogue):

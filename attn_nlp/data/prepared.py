@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,18 @@ class Prepared:
                 arrays[name] = array.copy()
                 arrays[name][test] = nothing
         arrays["ids"][test, 0] = 1  # one unknown token, as an empty text has
-        return replace(self, splits=_Sealed(self.splits), **arrays)
+        fixed = {name: _fixed(array) for name, array in arrays.items()}
+        return replace(self, splits=_Sealed(self.splits), **fixed)
+
+    def apart(self) -> Prepared:
+        """The same data for one fit, which may change what it is given; nobody else sees it.
+
+        Its arrays are views, for reading only: the writing that they refuse cannot be allowed.
+        """
+        named = ("ids", "lengths", "labels", "deciding")
+        arrays = {name: getattr(self, name) for name in named}
+        views = {name: each if each is None else each.view() for name, each in arrays.items()}
+        return replace(self, splits=copy(self.splits), facts=deepcopy(self.facts), **views)
 
     @property
     def positive(self) -> int | None:
@@ -172,7 +184,10 @@ def read_kept(path: Path) -> dict[str, Any]:
 
 def _fixed(array: np.ndarray) -> np.ndarray:
     """The array for reading only: the cells of a worker share it, and a model may try to write."""
-    array.flags.writeable = False
+    part: object = array
+    while isinstance(part, np.ndarray):  # else a view could be opened for writing again
+        part.flags.writeable = False
+        part = part.base
     return array
 
 

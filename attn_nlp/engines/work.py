@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from attn_nlp import own_frames, sources
 from attn_nlp.choice import Choice
 from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.engines.provenance import provenance
+from attn_nlp.engines.undisturbed import checked, undisturbed
 from attn_nlp.experiment.cell import Cell, flatten, unflatten
-from attn_nlp.experiment.identity import spec_of
+from attn_nlp.experiment.identity import floor_cell, is_floor, spec_of
 from attn_nlp.experiment.load import load_file
 from attn_nlp.library_code import code_digest
 from attn_nlp.loading import seeded
@@ -26,6 +28,7 @@ from attn_nlp.shapes import Misfit, shown
 from attn_nlp.watching import watching
 
 Report = Callable[[Mapping], None]
+_LONGEST = {"reason": own_frames.LONGEST, "detail": own_frames.LONGEST_DETAIL}
 
 
 def outcome(job: Job, report: Report) -> dict[str, object]:
@@ -52,6 +55,8 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
                 "the experiment file or this package changed while the run went on; run it again "
                 "with --retry-failed."
             )
+        if is_floor(cell):  # it is trained once for all cells that differ in what it does not see
+            cell = floor_cell(cell.model, cell)
         prepared = _prepared(job.prepared, cell.trial)
         with seeded(cell.seed), watching():  # else a cell depends on those that came before it here
             fitted = _fit(job, cell, prepared, report)
@@ -116,12 +121,13 @@ def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:
     fit = choice.part.hooks["fit"]
     given = {
         "cell": cell,
-        "prepared": prepared,
-        "report": report,
+        "prepared": prepared.apart(),
+        "report": checked(report, f"model {cell.model!r}"),
         "seed": cell.seed,
         **_settings(choice, cell),
     }
-    return fit(**{name: given[name] for name in choice.part.arguments("fit")})
+    with undisturbed() if choice.part.own_code else nullcontext():
+        return fit(**{name: given[name] for name in choice.part.arguments("fit")})
 
 
 def _settings(choice: Choice, cell: Cell) -> dict[str, object]:
@@ -141,6 +147,9 @@ def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
         )
     try:
         result = of_model(given)
+        for name, longest in _LONGEST.items():
+            if result.get(name):
+                result[name] = own_frames.cut(result[name], longest)
         if result["status"] == "done":
             for split in ("validation",) if cell.trial else ("validation", "test"):
                 if (result.get(split) or {}).get("accuracy") is None:
@@ -149,7 +158,8 @@ def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
                         "to 1."
                     )
         if not cell.trial:
-            check_against(result, len(prepared.class_names), prepared.labels_of("test").tolist())
+            labels = prepared.labels_of("test").tolist()
+            check_against(result, len(prepared.class_names), labels, prepared.positive)
         elif not leaves_test_alone(result):
             raise Mistake(f"{model} returned test numbers of a trial, which has none.")
     except Misfit as error:

@@ -114,7 +114,8 @@ class Heart:
     """
 
     def __init__(self, path: Path, owner: str, seconds: float = BEAT_SECONDS) -> None:
-        self._path, self._owner, self._seconds = path, owner, seconds
+        # Absolute, since a model may go to another folder while it is fitted.
+        self._path, self._owner, self._seconds = path.absolute(), owner, seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_beating, daemon=True)
 

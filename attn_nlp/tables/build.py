@@ -184,6 +184,9 @@ def _entry(
     shown: Quantity,
     counted: Counted | None = None,
 ) -> Entry:
+    if place.once:  # no interval comes of a number that is written several times
+        place, counted = place.alone(), None
+        found = outcomes(place, records, shown.name)
     expected = len(place.replicate_keys())
     if not expected:
         reason = "; ".join(dict.fromkeys(place.skipped))

@@ -53,7 +53,8 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[str]:
     said = []
     for number, row in enumerate(grid.rows):
         for place, column in enumerate(layout.columns):
-            specs = layout.place(number, column).specs if row.kind != FLOOR else ()
+            of_row = layout.place(number, column)
+            specs = () if row.kind == FLOOR or of_row.once else of_row.specs
             ended = zip(
                 records.column("correct", specs), records.column("status", specs), strict=True
             )

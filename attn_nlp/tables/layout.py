@@ -58,6 +58,18 @@ class Place:
         return tuple([cell["spec"] for cell in self.cells.values()])
 
     @functools.cached_property
+    def once(self) -> bool:
+        """Whether one run stands for several replicates, as that of a floor does for all seeds."""
+        return len({*self.specs}) < len(self.specs)
+
+    def alone(self) -> Place:
+        """The place with every run once."""
+        first: dict[str, tuple[tuple, dict]] = {}
+        for key, cell in self.cells.items():
+            first.setdefault(cell["spec"], (key, cell))
+        return Place(dict(first.values()), self.skipped, self.fold_at, self.settings)
+
+    @functools.cached_property
     def _replicates(self) -> dict[tuple, list[dict]]:
         if self.fold_at is None:
             return {key: [cell] for key, cell in self.cells.items()}
@@ -104,7 +116,7 @@ class Layout:
         ]
 
     def pairs(self, row: int, column: tuple) -> list[tuple]:
-        """The replicates that are planned for both a row and the baseline."""
+        """The replicates that are planned for both a row and the baseline; none of a floor."""
         return self._pairs.get((row, column), [])
 
     @functools.cached_property
@@ -115,7 +127,7 @@ class Layout:
         return {
             (row, column): [each for each in place.replicate_keys() if each in baselines[column]]
             for (row, column), place in self.places.items()
-            if row != self.baseline
+            if row != self.baseline and not place.once
         }
 
     def families(self, table: Mapping) -> list[list[tuple[int, tuple]]]:

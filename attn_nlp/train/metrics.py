@@ -7,11 +7,13 @@ made from stored confidences and counts.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
+
+from attn_nlp.tallies import OfClass as OfClass
+from attn_nlp.tallies import by_class as by_class
+from attn_nlp.tallies import matthews as matthews
 
 BINS = 15
 DECIMALS = 4  # of a stored confidence
@@ -93,34 +95,6 @@ def scores(labels: np.ndarray, predictions: np.ndarray, classes: int) -> dict[st
         "macro_f1": float((2 * right[used] / named[used]).mean()),
         "matthews": matthews(counts),
     }
-
-
-def matthews(counts: list[list[int]]) -> float:
-    """The correlation between labels and predictions, for any number of classes.
-
-        R = (c N - sum_k t[k] p[k]) / sqrt((N^2 - sum_k t[k]^2) (N^2 - sum_k p[k]^2))
-
-    with c right answers, t[k] labels and p[k] predictions of class k. 1 for all right, 0 for
-    chance, also where labels or predictions name one class only and the fraction is 0 / 0.
-
-    Args:
-      counts: as `confusion` returns them.
-
-    References:
-      Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient",
-      Computational Biology and Chemistry 28, 2004, equation 8. The value 0 for 0 / 0 is
-      scikit-learn's.
-    """
-    true = [sum(row) for row in counts]
-    predicted = [sum(column) for column in zip(*counts, strict=True)]
-    total, right = sum(true), sum(row[k] for k, row in enumerate(counts))
-    # Whole numbers of Python: products of counts are exact.
-    shared = right * total - sum(t * p for t, p in zip(true, predicted, strict=True))
-    of_labels = total**2 - sum(t * t for t in true)
-    of_predictions = total**2 - sum(p * p for p in predicted)
-    if not of_labels or not of_predictions:
-        return 0.0
-    return shared / math.sqrt(of_labels * of_predictions)
 
 
 def log_loss(class_logits: np.ndarray, labels: np.ndarray) -> float:
@@ -222,41 +196,6 @@ def calibration_error(sure: np.ndarray, right: np.ndarray, bins: int = BINS) -> 
         for each in reliability(sure, right, bins)
         if each.accuracy is not None and each.confidence is not None
     )
-
-
-class OfClass(NamedTuple):
-    """How one class fares."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-def by_class(counts: list[list[int]]) -> list[OfClass]:
-    """Precision, recall, F1 and support of every class.
-
-        precision = TP / (TP + FP);  recall = TP / (TP + FN);  F1 = 2 TP / (2 TP + FP + FN)
-
-    Args:
-      counts: as `confusion` returns them.
-
-    Returns:
-      One entry a class; 0 for 0 / 0, as scikit-learn does. Support counts the class's labels.
-    """
-    predicted = [sum(column) for column in zip(*counts, strict=True)]
-    found = []
-    for place, row in enumerate(counts):
-        right, true = row[place], sum(row)
-        found.append(
-            OfClass(
-                precision=right / predicted[place] if predicted[place] else 0.0,
-                recall=right / true if true else 0.0,
-                f1=2 * right / (true + predicted[place]) if true + predicted[place] else 0.0,
-                support=true,
-            )
-        )
-    return found
 
 
 def _log_softmax(class_logits: np.ndarray) -> np.ndarray:

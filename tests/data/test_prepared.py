@@ -110,6 +110,26 @@ def test_names_that_look_alike_are_among_the_facts(csv, tmp_path):
     assert found.facts["look_alike_labels"] == ["'POS' and 'pos'"]
 
 
+@pytest.mark.parametrize("trial", [False, True])
+def test_what_a_fit_changes_of_its_data_is_its_own(csv, tmp_path, trial):
+    prepared = prepare(DataSettings(str(csv), length=3), tmp_path / "kept")
+    prepared = prepared.sealed() if trial else prepared
+    given = prepared.apart()
+    given.splits["train"] = (0, 5)
+    given.facts["settings"]["length"] = 1
+    assert prepared.splits["train"] == (0, 49)
+    assert prepared.facts["settings"]["length"] == 3
+    assert len(given.labels_of("train")) == 5
+    with pytest.raises(Mistake if trial else KeyError):
+        given.splits["test" if trial else "tset"]
+    for array in (given.ids, given.lengths, given.labels_of("train"), prepared.labels):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:1] = 0
+    for array in (given.ids, given.lengths, given.labels):
+        with pytest.raises(ValueError, match="cannot set WRITEABLE"):
+            array.flags.writeable = True
+
+
 def test_sealed_data_has_no_test_split(csv, tmp_path):
     prepared = prepare(DataSettings(str(csv)), tmp_path / "kept")
     sealed = prepared.sealed()

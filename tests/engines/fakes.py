@@ -81,7 +81,7 @@ def fake(cell, prepared, report):
     confusion = [[0, 0], [0, 0]]
     for label, predicted in zip(labels, predictions):
         confusion[label][predicted] += 1
-    scores = {"accuracy": right / len(labels), "loss": 1.0, "macro_f1": 0.5}
+    scores = {"accuracy": right / len(labels), "loss": 1.0}
     if asked("PERCENT", cell):
         scores["accuracy"] *= 100
     return {

@@ -36,6 +36,10 @@ class Data(str):
     """Prepared data that says what it is."""
 
     class_names = ("no", "yes")
+    positive = 1
+
+    def apart(self):
+        return self
 
     def labels_of(self, split):
         return np.array(LABELS)
@@ -260,6 +264,13 @@ def looped():
         ("confidences", [0.5, 0.5, 0.5, 2.0], "confidences[3] is 2.0; allowed is a number from 0"),
         ("confidences", [0.5], "the length of confidences is 1; allowed is 4"),
         ("test", {"accuracy": 0.5}, "test.accuracy is 0.5; allowed is 0.25, 1 of 4 by confusion"),
+        (
+            "test",
+            {"accuracy": 0.25, "macro_f1": 0.9},
+            "test.macro_f1 is 0.9; allowed is 0.2 by its own predictions",
+        ),
+        ("test", {"accuracy": 0.25, "matthews": 0.5}, "test.matthews is 0.5; allowed is 0 by"),
+        ("test", {"accuracy": 0.25, "f1": 0.4}, "test.f1 is 0.4; allowed is 0 by its own pred"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "-",
 )
@@ -284,6 +295,18 @@ def test_accuracy_is_that_of_the_predictions(outcome):
     assert "test.accuracy is 0.25; allowed is 0.5, 2 of 4 by predictions" in found["reason"]
 
 
+def test_other_scores_are_those_of_the_predictions(outcome):
+    result = ALONE | {"predictions": [0, 0, 1, 1]}  # F1 2/3 and 4/5
+    right = {"accuracy": 0.75, "macro_f1": 11 / 15, "matthews": 1 / 3**0.5, "f1": 0.8}
+    assert outcome(lambda_of(result | {"test": right}))["status"] == "done"
+    for name in ("macro_f1", "matthews", "f1"):
+        found = outcome(lambda_of(result | {"test": right | {name: right[name] - 0.01}}))
+        assert (
+            f"test.{name} is {right[name] - 0.01}; allowed is {right[name]:.6g} by"
+            in found["reason"]
+        )
+
+
 def test_an_accuracy_in_half_precision_is_near_enough(outcome):
     off = 0.25 + 5e-5
     assert outcome(lambda_of(ALONE | {"test": {"accuracy": off}}))["status"] == "done"
@@ -292,6 +315,13 @@ def test_an_accuracy_in_half_precision_is_near_enough(outcome):
 def test_what_is_no_field_is_left_out(outcome):
     found = outcome(lambda_of(WHOLE | {"finished_at": "z", "key": "k", "notes": object()}))
     assert set(found) == {*WHOLE, "wall_seconds", "provenance"}
+
+
+def test_words_without_end_are_cut(outcome):
+    said = {"status": "diverged", "reason": "x" * 2000, "detail": "y" * 60_000}
+    found = outcome(lambda_of(said))
+    assert found["reason"] == "x" * (own_frames.LONGEST - 3) + "..."
+    assert len(found["detail"]) == own_frames.LONGEST_DETAIL
 
 
 def test_stopping_passes_through_a_models_handlers(outcome):

@@ -54,6 +54,21 @@ def test_an_equivalent_row_by_hand():
     assert found.verdict is Verdict.EQUIVALENT
 
 
+def test_one_run_for_all_seeds_has_neither_interval_nor_verdict():
+    """As of a floor that stands in a row; it is no part of the family either."""
+    plain, planned, records = example()
+    cells = [
+        each | {"spec": "sst2/none/1/0"} if each["spec"].startswith("sst2/none/") else each
+        for each in planned.cells
+    ]
+    grid = build(plain, resolved(cells, [plain]), records)
+    found = entry(grid, "unscaled")
+    assert (found.expected, found.summary.n, found.summary.half_width) == (1, 1, None)
+    assert found.comparison is None
+    other = entry(grid, "1/D").comparison
+    assert other.p_equivalence_holm == pytest.approx(2 * other.p_equivalence)
+
+
 def test_identical_scores_are_said_to_be():
     grid = build(*example())
     found = entry(grid, "half").comparison
