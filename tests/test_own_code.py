@@ -253,14 +253,21 @@ def test_a_part_by_way_of_another_module_counts_both(folder):
     assert len(hashes - {None}) == 3
 
 
-@pytest.mark.parametrize("change", ["h.C = {}", "h.C += {}", "setattr(h, 'C', {})", "h.D[0] = {}"])
+CHANGES = ("h.C = {}", "h.C += {}", "setattr(h, 'C', {})", "h.D[0] = {}", "vars(h)['C'] = {}",
+           "h.D.append({})", "def f(): h.D.append({})\nf()", "_ = h.D.extend([{}])",
+           "from parts import E; E.update(g={})", "from parts import put; put({})",
+           "map(h.put, [{}])", "if True:\n    h.put({})")  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_who_changes_a_module_belongs_to_it(folder, change):
     part = (
-        "from attn_nlp.registry import score\nC, D = 1, [1]\n@score('far')\ndef f(q): return q * C"
+        "from attn_nlp.registry import score\nC, D, E, put = 1, [1], {}, print\n"
+        "@score('far')\ndef f(q): return q * C"
     )
     write(folder, {"parts.py": part})
     hashes = set()
-    for top in (f"C = {n}" for n in (1, 2)):  # nothing of the file is in the part
+    for top in ("C = 1", "C = h.D[0]", "print(2)"):  # nothing of the file is in the part
         specs(folder, f"import parts as h\n{top}")
         hashes.add(registry.find("score", "far").code_hash)
     assert len(hashes) == 1
@@ -326,20 +333,70 @@ def test_a_script_has_the_same_specs_as_the_file_that_is_loaded(folder):
     load_file(folder / "own.py")
 
 
+GAIN = "G = 1\ndef build(g):\n    global G; G = g\n    return Experiment(Cell(), [A], [T])\n"
+MADE = """
+A, T = vary("attention.score", "dot", "mine"), Table("T", "attention.score")
+C, OPTIONS, NAMES = [], {}, "dot mine"
+"""
+
+
 @pytest.mark.parametrize(
     ("line", "counts"),
     [
-        ("C = float(os.environ.get('GAIN', '1'))", True),
-        ("C = float(os.environ['GAIN'])", True),
-        ("C = float(os.getenv('GAIN'))", True),
-        ("EVERY = dict(os.environ)", False),  # as for a child; those of a worker are others
-        ("C = os.environ.get('OTHER')", False),
+        ("experiment = build({})", True),
+        ("experiment = Experiment(Cell(steps={}), [A], [T])", False),
+        ("experiment: Experiment = Experiment(Cell(steps={}), [A], [T])", False),
+        ("import attn_nlp.experiment as e; experiment = e.Experiment(Cell(steps={}), [A], [T])", 0),
+        ("from attn_nlp.experiment import Experiment as E; experiment = E(Cell(steps={}), [A], [T])",
+         False),
+        ("experiment = Experiment(Cell(), [vary('attention.score', *NAMES.split()[:{} * 2])], [T])",
+         False),
+        ("experiment = Experiment(Cell(**{{k: v for k, v in OPTIONS.items() if {}}}), [A], [T])", 0),
+        ("import helper; experiment = Experiment(Cell(steps={} * helper.C), [A], [T])", False),
+        ("import helper; experiment = Experiment(Cell(steps={}), [A, *helper.more()], [T])", True),
+        ("from helper import more; experiment = Experiment(Cell(steps={}), [A, *more()], [T])", 1),
+        ("experiment = Experiment(Cell(steps=(G := {})), [A], [T])", True),
+        ("experiment = Experiment(Cell(), [A], [T, *(C.append({}) or C[1:])])", True),
+        ("experiment = Experiment(Cell(), [A], [T, *map(build, [][{}:])])", True),
+    ],
+)  # fmt: skip
+def test_an_experiment_counts_where_code_of_the_user_s_makes_it(folder, line, counts):
+    write(folder, {"helper.py": "C = 1\ndef more(): return []"})
+    hashes = set()
+    for value in (1, 2):
+        specs(folder)
+        text = (folder / "own.py").read_text().partition("experiment = ")[0]
+        (folder / "own.py").write_text(text + GAIN + MADE + line.format(value))
+        load_file(folder / "own.py")
+        hashes.add(registry.find("score", "mine").code_hash)
+    assert (len(hashes) == 2) is bool(counts)
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("", False),
+        ("G = __doc__", True),
+        ("import inspect, sys; G = inspect.getdoc(sys.modules[__name__])", True),
+        ('if __name__ == "__main__":\n    print(__doc__)', False),
     ],
 )
-def test_variables_that_are_read_while_the_file_loads_count(folder, monkeypatch, line, counts):
-    found = []
-    for value in ("1", "2"):
-        monkeypatch.setenv("GAIN", value)
-        found.append(specs(folder, f"import os\n{line}"))
-    assert found[0][0] == found[1][0]  # of a part that reads nothing
-    assert (found[0][1] != found[1][1]) is counts
+def test_docstrings_count_where_the_code_reads_them(folder, line, counts):
+    hashes = set()
+    for value in (1, 2):
+        specs(folder, line)
+        text = (folder / "own.py").read_text().replace("Why?", str(value))
+        (folder / "own.py").write_text(text)
+        load_file(folder / "own.py")
+        hashes.add(registry.find("score", "mine").code_hash)
+    assert (len(hashes) == 2) is counts
+
+
+def test_docstrings_of_a_helper_count_where_another_module_reads_them(folder):
+    hashes = set()
+    for value in (1, 2):
+        write(folder, {"helper.py": f'"""{value}"""'})
+        hashes.add(
+            (specs(folder, "import helper")[1], specs(folder, "import helper; helper.__doc__")[1])
+        )
+    assert [len({*each}) for each in zip(*hashes, strict=True)] == [1, 2]
