@@ -136,8 +136,9 @@ def _note(key: object) -> None:
 
 def _note_copy() -> None:
     asker, far = _asker()
-    for *_, copy in _heard if asker and not far else ():
-        copy(asker)
+    if asker is not None and not far:
+        for *_, copy in _heard:
+            copy(asker)
 
 
 def _asker() -> tuple[Opener | None, bool]:

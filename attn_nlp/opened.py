@@ -103,8 +103,8 @@ def _hear(event: str, arguments: tuple) -> None:
     with contextlib.suppress(Exception):
         used = list(told(*arguments))
         opener = _opener() if used else None
-        for what, file in used if opener else ():
-            if _counts(what, file, opener):
+        for what, file in used:
+            if opener is not None and _counts(what, file, opener):
                 for listener in _listeners:
                     listener("read" if what == "connect" else what, file, opener)
 

@@ -4,14 +4,23 @@ In come the modules that define and register a part. Out goes one hash, which st
 of every cell that uses the part. It covers
 
 - the file of the part, without comments, docstrings and the experiment itself, which change as
-  results come in, and without `if __name__ == "__main__":`, which a run never enters;
+  results come in, and without `if __name__ == "__main__":`, which a run never enters; docstrings
+  count where code reads them, the experiment where code of the user's own is run to make it;
 - every module that it imports, by statement or by `import_module("name")`, at the top or inside a
   function, and what those import in turn, as far as it is the user's: not of Python, not
-  installed into site-packages, not of this package;
+  installed into Python's own folders, not of this package;
 - modules that the experiment file has loaded in any other way, and those that change others;
-- files that were opened for reading while the experiment file was loaded, and files that the part
-  declares. What a hook function reads while it is traced is seen by nobody: declare it;
+- files that were opened for reading while the experiment file was loaded, databases of SQLite among
+  them, and files that the part declares;
+- what was asked meanwhile of folders and files without opening any: which there are;
+- files that texts of the code name, where it imports a library that may read them in C, such as
+  one for Parquet or HDF5, of which Python says nothing;
 - environment variables that such code reads while the experiment file is loaded.
+
+Refused are programs that the file starts while it is loaded, unless the part declares files, and a
+copy of the whole environment. Seen by nobody are: a file that such a library reads by a name that
+is put together, or in a hook function (declare it); what `os.stat` and `os.access` answer;
+variables that a library reads under a name that the file does not spell.
 
 Draws from `random` and NumPy's global generator are the same at every load; what differs by the
 clock, `uuid`, `os.urandom` or `secrets` is seen by nobody.
@@ -72,14 +81,15 @@ class Code:
         starts = [*self.modules, *(self.load.untraced if self.load else ())]
         reached = reach(starts, {name.partition(".")[0] for name in self.modules})
         files = {file for file in reached.values() if file is not None}
-        askers = sorted({*files, *([self.load.file] if self.load else ())})
-        for file in askers if self.load else ():
-            self.load.check(file, declares=bool(self._files))
+        asked: set[str] = set()
+        if self.load is not None:
+            for file in sorted({*files, self.load.file}):
+                self.load.check(file, declares=bool(self._files))
+                asked.update(self.load.lines(file))
         read = {each: file for file in files for each in self._read_by(file)}
         for file in self._files:
             read[str(file)] = str(self._home())
         named = dict(_named(files, {*read, *(self.load.written if self.load else ())}))
-        asked = sorted({each for file in askers if self.load for each in self.load.lines(file)})
         texts = any(reads_texts(tree, of_others=True) for tree in map(parsed, files) if tree)
         if len(files) == 1 and not read and not named and not asked and not self._text:
             return _digest(self._told(files.pop(), texts))
@@ -92,7 +102,7 @@ class Code:
         data = [f"{shown(file, near)} {self._data(file)}" for file, near in read.items()]
         data += [f"{shown(file, near)} {digest(file)}" for file, near in named.items()]
         lines += sorted(data)
-        return _digest("\n".join(lines + asked))
+        return _digest("\n".join(lines + sorted(asked)))
 
     def check(self) -> None:
         """Refuse data that are no longer what was hashed.
