@@ -102,9 +102,9 @@ def _foreign(installed: tuple[str, ...]) -> tuple[str, ...]:
 
     The name of such a folder alone says nothing: a project of the user's may lie below one.
     """
-    paths = {os.path.dirname(os.path.abspath(os.__file__)), PACKAGE, *installed}
+    paths = {*installed} - {_script_folder()}
+    paths |= {os.path.dirname(os.path.abspath(os.__file__)), PACKAGE}
     paths |= {*site.getsitepackages(), site.getusersitepackages()}
-    paths -= {_script_folder()}
     paths |= {os.path.realpath(path) for path in paths}
     return tuple(os.path.join(path, "") for path in paths)
 

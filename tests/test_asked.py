@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from contextlib import closing
 
 import pytest
@@ -196,11 +197,17 @@ def registry_hash(file, hashes):
     hashes.append(registry.find("score", "mine").code_hash)
 
 
-def test_a_project_below_a_folder_named_as_python_s_own_is_the_user_s(folder):  # noqa: F811
+def test_a_project_below_a_folder_named_as_python_s_own_is_the_user_s(folder, monkeypatch):  # noqa: F811
     below = folder / "site-packages"
     write(below, {"helper.py": "C = 1"})
     before = specs(below, "import helper")
     write(below, {"helper.py": "C = 2"})
     assert specs(below, "import helper")[1] != before[1]
     assert not sources.is_own(pytest.__file__)
+    for script, own in ((below / "own.py", True), (registry.__file__, False)):
+        monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script), raising=False)
+        monkeypatch.syspath_prepend(os.path.dirname(script))
+        sources._foreign.cache_clear(), sources._is_own.cache_clear()
+        assert sources.is_own(str(below / "helper.py")) is own
+        assert not sources.is_own(registry.__file__)
     assert not sources.is_own(os.__file__)
