@@ -207,7 +207,8 @@ def test_a_project_below_a_folder_named_as_python_s_own_is_the_user_s(folder, mo
     for script, own in ((below / "own.py", True), (registry.__file__, False)):
         monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script), raising=False)
         monkeypatch.syspath_prepend(os.path.dirname(script))
-        sources._foreign.cache_clear(), sources._is_own.cache_clear()
+        sources._foreign.cache_clear()
+        sources._is_own.cache_clear()
         assert sources.is_own(str(below / "helper.py")) is own
         assert not sources.is_own(registry.__file__)
     assert not sources.is_own(os.__file__)
