@@ -16,13 +16,21 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, ModuleType
 
-from attn_nlp import sources
+from attn_nlp import asked, sources
+from attn_nlp.mistakes import Mistake
 from attn_nlp.opened import Opener, State, listening
 from attn_nlp.sources import Fresh, is_own
 
 PREFIX = "attn_nlp_experiment_"
-_ENVIRONMENT = ("os", "_collections_abc", "collections.abc", __name__)
 _PYTHON = sys.stdlib_module_names
+_COPY = (
+    "reads all environment variables at once, so that a change of one would go unseen; read the "
+    'one that counts by its name: os.environ.get("NAME").'
+)
+_CHILD = (
+    "starts another program, and a change of what that reads would go unseen; read the file in "
+    'Python, or name it in the part\'s line: files=["FILE"].'
+)
 
 
 class _Seeded(SourceFileLoader):
@@ -37,15 +45,17 @@ class _Seeded(SourceFileLoader):
 class Load:
     """One run of an experiment file.
 
+    What it notes stands by the file of the user's that did so.
+
     Attributes:
       file: its absolute path.
       name: its module.
       brought: the user's modules that were loaded meanwhile.
       untraced: those of them that no import statement leads to, or that change others.
-      asks: environment variables that were read, by the file of the user's that did so: each with
-        its value, None where there was none.
-      reads: files that were opened for reading, by the file of the user's that did so: each with
-        its state at the time.
+      variables: those of the environment that were read, each with its value, None where there was
+        none.
+      reads: files that were opened for reading, each with its state at the time.
+      written: files that were opened for writing.
     """
 
     def __init__(self, file: str) -> None:
@@ -53,8 +63,12 @@ class Load:
         self.name = PREFIX + os.path.basename(file).removesuffix(".py")
         self.brought: tuple[str, ...] = ()
         self.untraced: tuple[str, ...] = ()
-        self.asks: dict[str, dict[str, str | None]] = {}
+        self.variables: dict[str, dict[str, str | None]] = {}
         self.reads: dict[str, dict[str, State]] = {}
+        self.written: set[str] = set()
+        self._looks: dict[str, set[tuple[str, str]]] = {}
+        self._found: dict[str, list[str]] = {}
+        self._refused: dict[str, dict[str, str]] = {}
         self._before = set(sys.modules)
 
     def end(self) -> None:
@@ -62,20 +76,53 @@ class Load:
         new = [name for name in [*sys.modules] if name not in self._before]
         self.brought = tuple(name for name in new if name != self.name and is_own(_file(name)))
         modules = {_file(name) for name in [*sys.modules]}
-        every = set(os.environ.keys())
-        for asker, asked in list(self.asks.items()):
-            if every <= asked.keys():  # a copy of all, as for a child process, asks for none
-                del self.asks[asker]
         for opener, files in list(self.reads.items()):
             self.reads[opener] = {
                 file: state
                 for file, state in files.items()
                 if file not in modules and os.path.isfile(file)
             }
+        for asker, looks in self._looks.items():
+            found = (asked.found(what, path, asker) for what, path in sorted(looks))
+            self._found[asker] = [*filter(None, found)]
 
-    def note_read(self, file: str, opener: Opener) -> None:
-        """Note that the user's code opens a file; see `opened.listening`."""
-        self.reads.setdefault(opener.file, {}).setdefault(file, State.of(file))
+    def note(self, what: str, path: str, opener: Opener) -> None:
+        """Note what the user's code does with a file or folder; see `opened.listening`."""
+        if what == "read":
+            self.reads.setdefault(opener.file, {}).setdefault(path, State.of(path))
+        elif what == "write":
+            self.written.add(path)
+        elif what == "start":
+            self._refused.setdefault(opener.file, {}).setdefault(what, f"{opener.place}, {_CHILD}")
+        else:
+            self._looks.setdefault(opener.file, set()).add((what, path))
+
+    def note_variable(self, asker: str, name: str, value: str | None) -> None:
+        """Note that the user's code reads a variable of the environment."""
+        self.variables.setdefault(asker, {})[name] = value
+
+    def note_copy(self, opener: Opener) -> None:
+        """Note that the user's code reads all variables of the environment at once."""
+        self._refused.setdefault(opener.file, {}).setdefault("copy", f"{opener.place}, {_COPY}")
+
+    def lines(self, asker: str) -> Iterator[str]:
+        """What a file of the user's has learned otherwise than by reading files."""
+        yield from asked.lines(self.variables.get(asker, {}))
+        yield from self._found.get(asker, ())
+
+    def check(self, asker: str, *, declares: bool) -> None:
+        """Refuse what a file of the user's did while nobody could see what it learns by it.
+
+        Args:
+          asker: the file.
+          declares: whether the part names the files that it is made of.
+
+        Raises:
+          Mistake: naming the line.
+        """
+        for what, advice in self._refused.get(asker, {}).items():
+            if what == "copy" or not declares:
+                raise Mistake(advice)
 
 
 _loads: list[Load] = []  # the running ones, the innermost last
@@ -113,8 +160,8 @@ def loading(file: str) -> Iterator[Load]:
         with (
             contextlib.redirect_stdout(sys.stderr),
             seeded(0),
-            _noted(),
-            listening(load.note_read),
+            asked.noted(load.note_variable, load.note, load.note_copy),
+            listening(load.note),
         ):
             yield load
     finally:
@@ -126,45 +173,6 @@ def loading(file: str) -> Iterator[Load]:
         if before is not None and _folder() != before:
             with contextlib.suppress(OSError):
                 os.chdir(before)
-
-
-class _Noted(type(os.environ)):
-    """The environment, which notes what the user's code reads."""
-
-    def __getitem__(self, key):
-        _note(key)
-        return super().__getitem__(key)
-
-    def __contains__(self, key):
-        _note(key)
-        return super().__contains__(key)
-
-
-@contextlib.contextmanager
-def _noted() -> Iterator[None]:
-    """Note environment variables that are read; within a run that does so nothing is changed."""
-    before = os.environ.__class__
-    os.environ.__class__ = _Noted
-    try:
-        yield
-    finally:
-        os.environ.__class__ = before
-
-
-def _note(key: object) -> None:
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None and frame.f_globals.get("__name__") in _ENVIRONMENT:
-        frame = frame.f_back
-    if frame is None or not isinstance(key, str):
-        return
-    asker = os.path.abspath(frame.f_code.co_filename)
-    if frame.f_code.co_filename.startswith("<") or not is_own(asker):
-        return
-    # As kept, since asking once more would be noted too.
-    raw = os.environ._data.get(os.environ.encodekey(key))  # pyright: ignore
-    value = None if raw is None else os.environ.decodevalue(raw)
-    for load in _loads:
-        load.asks.setdefault(asker, {})[key] = value
 
 
 @contextlib.contextmanager

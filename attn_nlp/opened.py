@@ -1,7 +1,8 @@
-"""Files that the user's code opens for reading, told to whoever listens.
+"""Files and folders that the user's code uses, told to whoever listens.
 
-Python itself says when a file is opened. Libraries that open one in C, such as readers of HDF5, say
-nothing, and neither do system files, hidden folders and caches count as data of the user's.
+Python itself says when a file is opened, a folder listed, a database of SQLite connected or another
+program started. Libraries that open a file in C, such as readers of HDF5 and Parquet, say nothing,
+and neither do system files, hidden folders and caches count as data of the user's.
 """
 
 from __future__ import annotations
@@ -17,9 +18,14 @@ from typing import NamedTuple
 
 from attn_nlp.sources import PACKAGE, is_own
 
-Listener = Callable[[str, "Opener"], None]
+# What is done ("read", "write", "list", "match" or "start"), with which file, folder, pattern or
+# program, and by whom.
+Listener = Callable[[str, str, "Opener"], None]
 
 _SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
+_PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
+_STARTING = ("os", "pty", "subprocess", "asyncio", "concurrent", "multiprocessing")
+_MATCHING = ("glob", "pathlib")
 _listeners: list[Listener] = []
 noted: set[str] = set()  # files that the user's code has opened in this process
 
@@ -42,22 +48,47 @@ class State(NamedTuple):
 
 
 class Opener(NamedTuple):
-    """The line of the user's code that opens a file; directly, or by a call of this package."""
+    """The line of the user's code that opens a file, and how.
+
+    Attributes:
+      directly: not by a call of this package.
+      ways: modules between that line and the file, with the function of each.
+    """
 
     file: str
     line: int
     directly: bool
+    ways: tuple[tuple[str, str], ...]
+
+    @property
+    def place(self) -> str:
+        """ "my_idea.py, line 12"."""
+        return f"{os.path.basename(self.file)}, line {self.line}"
 
 
 @contextlib.contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Call the listener with each file that is opened inside, and who does so."""
+    """Call the listener with each use inside."""
     _install()
     _listeners.append(listener)
     try:
         yield
     finally:
         _listeners.remove(listener)
+
+
+def is_data(file: str, folder: str) -> bool:
+    """Whether a file may be data of the user's: no file of the system, hidden or a cache.
+
+    Args:
+      file: its absolute path.
+      folder: where the code lies that uses it, which may itself be hidden or the system's.
+    """
+    if f"{os.sep}.git{os.sep}" in file or not is_own(file) or _within(file, _caches()):
+        return False
+    if _within(file, [folder]):
+        return True
+    return f"{os.sep}." not in file and not _within(file, (*_SYSTEM, sys.prefix, sys.base_prefix))
 
 
 @functools.cache
@@ -67,50 +98,121 @@ def _install() -> None:
 
 def _hear(event: str, arguments: tuple) -> None:
     """See `sys.addaudithook`; no hook may fail, or be removed."""
-    if event != "open" or not _listeners:
+    told = _EVENTS.get(event)
+    if told is None or not _listeners:
         return
     with contextlib.suppress(Exception):
-        name, mode, flags = arguments
-        if isinstance(name, int) or not _for_reading(mode, flags):
-            return
-        file = os.path.abspath(os.fsdecode(name))
-        if f"{os.sep}__pycache__{os.sep}" in file:
-            file = importlib.util.source_from_cache(file)
-        opener = _opener()
-        if opener is not None and _is_data(file, os.path.dirname(opener.file)):
-            if opener.directly:
-                noted.add(file)
-            for listener in _listeners:
-                listener(file, opener)
+        used = list(told(*arguments))
+        opener = _opener() if used else None
+        for what, file in used:
+            if opener is not None and _counts(what, file, opener):
+                if opener.directly and what in ("read", "connect"):
+                    noted.add(file)
+                for listener in _listeners:
+                    listener("read" if what == "connect" else what, file, opener)
 
 
-def _for_reading(mode: str | None, flags: int) -> bool:
-    if mode is not None:
-        return "r" in mode
-    return flags & os.O_ACCMODE != os.O_WRONLY
+def _opened(name: object, mode: str | None, flags: int) -> Iterator[tuple[str, str]]:
+    if isinstance(name, int):
+        return
+    file = os.path.abspath(os.fsdecode(name))  # type: ignore[arg-type]
+    if f"{os.sep}__pycache__{os.sep}" in file:
+        file = importlib.util.source_from_cache(file)
+    reads = "r" in mode if mode is not None else flags & os.O_ACCMODE != os.O_WRONLY
+    if reads:
+        yield "read", file
+    if not reads or "+" in (mode or ""):
+        yield "write", file
+
+
+def _connected(database: object) -> Iterator[tuple[str, str]]:
+    name = os.fsdecode(database)  # type: ignore[arg-type]
+    if name.startswith("file:"):
+        from urllib.parse import unquote, urlsplit  # seldom needed
+
+        name = unquote(urlsplit(name).path)
+    for file in (name, f"{name}-wal"):  # what is in the latter is not yet in the former
+        if State.of(file).size:
+            yield "connect", os.path.abspath(file)
+
+
+def _listed(folder: object = None) -> Iterator[tuple[str, str]]:
+    if not isinstance(folder, int):
+        yield "list", os.path.abspath(os.fsdecode(folder or "."))  # type: ignore[arg-type]
+
+
+def _matched(
+    pattern: object, _: bool = False, folder: object = None, *_more: object
+) -> Iterator[tuple[str, str]]:
+    place = os.fsdecode(pattern)  # type: ignore[arg-type]
+    if folder is not None:
+        place = os.path.join(_escaped(os.fsdecode(folder)), place)  # type: ignore[arg-type]
+    yield "match", os.path.abspath(place)
+
+
+def _matched_below(folder: object, pattern: object) -> Iterator[tuple[str, str]]:
+    yield from _matched(os.path.join(_escaped(folder), str(pattern)))
+
+
+def _matched_anywhere(folder: object, pattern: object) -> Iterator[tuple[str, str]]:
+    yield from _matched(os.path.join(_escaped(folder), "**", str(pattern)))
+
+
+def _escaped(folder: object) -> str:
+    import glob  # seldom needed
+
+    return glob.escape(str(folder))
+
+
+def _started(program: object = None, *_: object) -> Iterator[tuple[str, str]]:
+    yield "start", str(program)
+
+
+_EVENTS: dict[str, Callable[..., Iterator[tuple[str, str]]]] = {
+    "open": _opened,
+    "sqlite3.connect": _connected,
+    "os.listdir": _listed,
+    "os.scandir": _listed,
+    "glob.glob/2": _matched,
+    "pathlib.Path.glob": _matched_below,
+    "pathlib.Path.rglob": _matched_anywhere,
+    "subprocess.Popen": _started,
+    **dict.fromkeys(_PROGRAMS, _started),
+}
+
+
+def _counts(what: str, file: str, opener: Opener) -> bool:
+    """Whether a use counts as one of the user's code, and of data of the user's."""
+    tops = [module.partition(".")[0] for module, _ in opener.ways]
+    if what == "start":
+        return opener.directly and all(top in _STARTING for top in tops)
+    if what == "connect" and not opener.directly:  # as of a store of results
+        return False
+    if what in ("list", "match"):
+        if not opener.directly or "importlib" in tops:  # as of where a module may be
+            return False
+        file = os.path.join(file, "")
+    if what == "list" and any(
+        top in _MATCHING and function not in ("iterdir", "walk")
+        for top, (_, function) in zip(tops, opener.ways, strict=True)
+    ):
+        return False  # told by the pattern
+    return is_data(file, os.path.dirname(opener.file))
 
 
 def _opener() -> Opener | None:
     """The innermost line of the user's code that is at work."""
-    directly = True
+    directly, ways = True, []
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         name = frame.f_code.co_filename
         file = os.path.abspath(name)
         if name[0] != "<" and is_own(file):
-            return Opener(file, frame.f_lineno, directly)
+            return Opener(file, frame.f_lineno, directly, tuple(ways))
         directly = directly and not _within(file, [PACKAGE])
+        ways.append((frame.f_globals.get("__name__") or "", frame.f_code.co_name))
         frame = frame.f_back
     return None
-
-
-def _is_data(file: str, folder: str) -> bool:
-    """Whether a file may be data of the user's: no file of the system, hidden or a cache."""
-    if f"{os.sep}.git{os.sep}" in file or not is_own(file) or _within(file, _caches()):
-        return False
-    if _within(file, [folder]):
-        return True
-    return f"{os.sep}." not in file and not _within(file, (*_SYSTEM, sys.prefix, sys.base_prefix))
 
 
 def _within(file: str, folders: Iterable[str]) -> bool:

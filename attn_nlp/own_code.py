@@ -4,14 +4,23 @@ In come the modules that define and register a part. Out goes one hash, which st
 of every cell that uses the part. It covers
 
 - the file of the part, without comments, docstrings and the experiment itself, which change as
-  results come in, and without `if __name__ == "__main__":`, which a run never enters;
+  results come in, and without `if __name__ == "__main__":`, which a run never enters; docstrings
+  count where code reads them, the experiment where code of the user's own is run to make it;
 - every module that it imports, by statement or by `import_module("name")`, at the top or inside a
   function, and what those import in turn, as far as it is the user's: not of Python, not
-  installed into site-packages, not of this package;
+  installed into Python's own folders, not of this package;
 - modules that the experiment file has loaded in any other way, and those that change others;
-- files that were opened for reading while the experiment file was loaded, and files that the part
-  declares. What a hook function reads while it is traced is seen by nobody: declare it;
+- files that were opened for reading while the experiment file was loaded, databases of SQLite among
+  them, and files that the part declares;
+- what was asked meanwhile of folders and files without opening any: which there are;
+- files that texts of the code name, where it imports a library that may read them in C, such as
+  one for Parquet or HDF5, of which Python says nothing;
 - environment variables that such code reads while the experiment file is loaded.
+
+Refused are programs that the file starts while it is loaded, unless the part declares files, and a
+copy of the whole environment. Seen by nobody are: a file that such a library reads by a name that
+is put together, or in a hook function (declare it); what `os.stat` and `os.access` answer;
+variables that a library reads under a name that the file does not spell.
 
 Draws from `random` and NumPy's global generator are the same at every load; what differs by the
 clock, `uuid`, `os.urandom` or `secrets` is seen by nobody.
@@ -27,46 +36,18 @@ import hashlib
 import importlib.util
 import os
 import sys
-import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from attn_nlp import watching
+from attn_nlp import code_text, watching
+from attn_nlp.code_text import counting, named_files, parsed, reads_texts, reads_unheard
 from attn_nlp.loading import Load, find
 from attn_nlp.mistakes import Mistake
-from attn_nlp.opened import State
-from attn_nlp.sources import content, is_own
+from attn_nlp.opened import State, is_data
+from attn_nlp.sources import is_own, shown
 
-# Variables that workers get in a way of their own.
-_SETTLED = (
-    "ATTN_NLP_",
-    "BLIS_",
-    "CHECK_VMA",
-    "CHEX_",
-    "CUDA_",
-    "DNNL_",
-    "EAGER_CONSTANT_FOLDING",
-    "FLAX_",
-    "GOMP_",
-    "GOTO_",
-    "JAX",
-    "KMP_",
-    "MKL_",
-    "NPY_",
-    "OMP_",
-    "ONEDNN_",
-    "OPENBLAS_",
-    "PYTHON",
-    "SCIPY_",
-    "SKLEARN_",
-    "TF_",
-    "XLA_",
-    "XNN_",
-    "MOCK_NUM_GPU_PROCESSES",
-    "PJRT_NPROC",
-)
 _BYTES = 2**20
 
 
@@ -100,20 +81,28 @@ class Code:
         starts = [*self.modules, *(self.load.untraced if self.load else ())]
         reached = reach(starts, {name.partition(".")[0] for name in self.modules})
         files = {file for file in reached.values() if file is not None}
+        asked: set[str] = set()
+        if self.load is not None:
+            for file in sorted({*files, self.load.file}):
+                self.load.check(file, declares=bool(self._files))
+                asked.update(self.load.lines(file))
         read = {each: file for file in files for each in self._read_by(file)}
         for file in self._files:
             read[str(file)] = str(self._home())
-        asked = sorted({each for file in files for each in self._asked_by(file)})
-        if len(files) == 1 and not read and not asked and not self._text:
-            return _digest(self._told(files.pop()))
+        named = dict(_named(files, {*read, *(self.load.written if self.load else ())}))
+        texts = any(reads_texts(tree, of_others=True) for tree in map(parsed, files) if tree)
+        if len(files) == 1 and not read and not named and not asked and not self._text:
+            return _digest(self._told(files.pop(), texts))
         lines = [self._text]
         lines += sorted(
-            f"{'' if name in self.modules else name} {_digest(self._told(file))}"
+            f"{'' if name in self.modules else name} {_digest(self._told(file, texts))}"
             for name, file in reached.items()
             if file is not None
         )
-        lines += sorted(f"{_shown(data, near)} {self._data(data)}" for data, near in read.items())
-        return _digest("\n".join(lines + asked))
+        data = [f"{shown(file, near)} {self._data(file)}" for file, near in read.items()]
+        data += [f"{shown(file, near)} {digest(file)}" for file, near in named.items()]
+        lines += sorted(data)
+        return _digest("\n".join(lines + sorted(asked)))
 
     def check(self) -> None:
         """Refuse data that are no longer what was hashed.
@@ -140,19 +129,12 @@ class Code:
         watching.covered.add(file)
         return found
 
-    def _told(self, file: str) -> str:
+    def _told(self, file: str, texts: bool) -> str:
         """What of a file counts, as text."""
-        holds = file == self.load.file if self.load else file in map(file_of, self.modules)
-        tree = _parsed(file, holds)
-        return self._data(_existing(file)) if tree is None else _unparsed(tree)
-
-    def _asked_by(self, file: str) -> Iterator[str]:
-        """Variables of the environment as lines; what no worker gets as it is has no say."""
-        asks = {} if self.load is None else self.load.asks
-        found = {**asks.get(file, {}), **(asks.get(self.load.file, {}) if self.load else {})}
-        for name, value in found.items():
-            if not name.startswith(_SETTLED):
-                yield f"${name} {'is not set' if value is None else '= ' + repr(value)}"
+        tree = parsed(file)
+        if tree is None:
+            return self._data(_existing(file))
+        return counting(tree, owns, texts=texts)
 
     def _read_by(self, file: str) -> Iterator[str]:
         if self.load is None:
@@ -188,7 +170,7 @@ def reach(starts: Iterable[str], tops: Collection[str] = ()) -> dict[str, str | 
 
 def imports(file: str, package: str = "") -> Iterator[str]:
     """The names of what a file may import, also of what turns out to be no module."""
-    tree = _parsed(file)
+    tree = parsed(file)
     for node in ast.walk(tree) if tree else ():
         match node:
             case ast.Import(names=names):
@@ -207,31 +189,17 @@ def imports(file: str, package: str = "") -> Iterator[str]:
 
 
 def writes(file: str | None) -> bool:
-    """Whether a file changes what it has imported, such as by `helper.gain = 2`.
+    """Whether a file may change what it has imported; see `code_text.writes`."""
+    tree = parsed(file) if file else None
+    return tree is not None and code_text.writes(tree, owns)
 
-    It then decides what other modules compute, without being imported by them.
-    """
-    tree = _parsed(file) if file else None
-    bound: set[str] = set()
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            bound |= {each.asname or each.name.partition(".")[0] for each in node.names}
-    for node in ast.walk(tree) if tree else ():
-        match node:
-            case (
-                ast.Attribute(ctx=ast.Store() | ast.Del())
-                | ast.Subscript(ctx=ast.Store() | ast.Del())
-            ):
-                changed: ast.expr = node
-            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[first, *_]):
-                changed = first
-            case _:
-                continue
-        while isinstance(changed, ast.Attribute | ast.Subscript):
-            changed = changed.value
-        if isinstance(changed, ast.Name) and changed.id in bound:
-            return True
-    return False
+
+def owns(name: str) -> bool:
+    """Whether a module is the user's."""
+    known, file, _ = _whereabouts(name)
+    if not known or name == "attn_nlp":
+        return False
+    return is_own(file) if file else _may_hold_own(name)
 
 
 def file_of(module: str) -> str | None:
@@ -313,25 +281,6 @@ def _may_hold_own(package: str) -> bool:
     return any(is_own(os.path.join(path, "")) for path in _paths(package))
 
 
-def _parsed(file: str, holds_experiment: bool = False) -> ast.Module | None:
-    """The code of a file without what tells nothing; None where it is no text of Python.
-
-    Bytes are parsed, so that Python itself looks at marks and declarations of an encoding.
-    """
-    if not file.endswith((".py", ".pyw")) or not os.path.isfile(file):
-        return None
-    return _parsed_once(content(file), holds_experiment)
-
-
-@functools.lru_cache(maxsize=256)
-def _parsed_once(source: bytes, holds_experiment: bool) -> ast.Module | None:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return None
-    return _without_texts(tree, holds_experiment)
-
-
 def _existing(file: str) -> str:
     """The file, or the archive that it is in."""
     while not os.path.isfile(file) and os.path.dirname(file) != file:
@@ -339,56 +288,13 @@ def _existing(file: str) -> str:
     return file
 
 
-def told_text(source: str) -> str:
-    """What of a source that stands in no file counts."""
-    return _unparsed(_without_texts(ast.parse(textwrap.dedent(source))))
-
-
-def _unparsed(tree: ast.Module) -> str:
-    return "\n".join(map(ast.unparse, tree.body))
-
-
-def _without_texts(tree: ast.Module, holds_experiment: bool = True) -> ast.Module:
-    for node in ast.walk(tree):
-        defines = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if defines and _is_text(node.body[0]):
-            del node.body[0]
-    tree.body = [node for node in tree.body if not _tells_nothing(node, holds_experiment)]
-    return tree
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def _tells_nothing(node: ast.stmt, holds_experiment: bool) -> bool:
-    match node:
-        case ast.Assign(targets=[ast.Name(id="experiment")], value=value):
-            return holds_experiment or _makes_experiment(value)
-        case ast.AnnAssign(target=ast.Name(id="experiment"), value=value):
-            return holds_experiment or _makes_experiment(value)
-        case ast.If(
-            test=ast.Compare(
-                left=ast.Name(id="__name__"),
-                ops=[ast.Eq()],
-                comparators=[ast.Constant(value="__main__")],
-            ),
-            orelse=[],
-        ):
-            return True
-    return _is_text(node)
-
-
-def _makes_experiment(value: ast.expr | None) -> bool:
-    """Whether a module that is no experiment file names an experiment so, and nothing else."""
-    match value:
-        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-            return name == "Experiment"
-    return False
-
-
-def _shown(file: str, near: str) -> str:
-    """A name for a file that stays when the whole folder moves."""
-    folder = os.path.dirname(near)
-    inside = file.startswith(os.path.join(folder, ""))
-    return os.path.relpath(file, folder) if inside else os.path.basename(file)
+def _named(files: Iterable[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Further files that the user's code names, and where, if a library may read them unheard."""
+    trees = {file: tree for file in sorted(files) if (tree := parsed(file)) is not None}
+    if not any(reads_unheard(tree, owns) for tree in trees.values()):
+        return
+    for file, tree in trees.items():
+        folder = os.path.dirname(file)
+        for each in named_files(tree, owns, folder):
+            if each not in known and is_data(each, folder):
+                yield each, file

@@ -26,10 +26,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from attn_nlp.code_text import told_text
 from attn_nlp.declared import check_brackets, check_line, check_part, data_files, hooks_of
 from attn_nlp.loading import Load, current
 from attn_nlp.mistakes import Mistake, unknown
-from attn_nlp.own_code import Code, file_of, told_text
+from attn_nlp.own_code import Code, file_of
 from attn_nlp.slots import HOOKS, ON_REQUEST, SLOTS, Learned, Named, Numeric, Setting, Slot, Static
 
 __all__ = [

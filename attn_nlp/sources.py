@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 import os
+import site
+import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -75,18 +77,39 @@ def end() -> None:
     _ended = True
 
 
-@functools.lru_cache(maxsize=4096)
 def is_own(path: str | None) -> bool:
     """Whether a file is the user's: not Python's, not installed, not of this package."""
     if not path or not os.path.isabs(path):
         return False
-    if any(f"{os.sep}{each}{os.sep}" in path for each in _INSTALLED):
-        return False
-    return not path.startswith(_foreign())
+    return _is_own(path, tuple(each for each in sys.path if each.endswith(_INSTALLED)))
 
 
-@functools.cache
-def _foreign() -> tuple[str, ...]:
-    paths = {os.path.dirname(os.path.abspath(os.__file__)), PACKAGE}
+def shown(file: str, near: str) -> str:
+    """A name for a file that stays when the whole folder moves."""
+    folder = os.path.dirname(near)
+    inside = file.startswith(os.path.join(folder, ""))
+    return os.path.relpath(file, folder) if inside else os.path.basename(file)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_own(path: str, installed: tuple[str, ...]) -> bool:
+    return not path.startswith(_foreign(installed))
+
+
+@functools.lru_cache(maxsize=16)
+def _foreign(installed: tuple[str, ...]) -> tuple[str, ...]:
+    """Folders of Python, of this package, and those that Python installs into.
+
+    The name of such a folder alone says nothing: a project of the user's may lie below one.
+    """
+    paths = {*installed} - {_script_folder()}
+    paths |= {os.path.dirname(os.path.abspath(os.__file__)), PACKAGE}
+    paths |= {*site.getsitepackages(), site.getusersitepackages()}
     paths |= {os.path.realpath(path) for path in paths}
     return tuple(os.path.join(path, "") for path in paths)
+
+
+def _script_folder() -> str | None:
+    """Where the script lies that Python runs, which it puts on its path."""
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    return os.path.dirname(os.path.abspath(script)) if script else None

@@ -36,12 +36,17 @@ def watching() -> Iterator[None]:
         _untold.clear()
     began, before = time.time_ns(), len(sources.unforeseen)
 
-    def note(file: str, opener: Opener) -> None:
-        if file in covered or not opener.directly or file.endswith((".py", ".pyc", ".so")):
+    def note(what: str, file: str, opener: Opener) -> None:
+        if (
+            what != "read"
+            or file in covered
+            or not opener.directly
+            or file.endswith((".py", ".pyc", ".so"))
+        ):
             return
         if 0 < State.of(file).changed < began:  # otherwise it was made meanwhile
             _untold[file] = (
-                f"{os.path.basename(opener.file)}, line {opener.line}, reads {file} only when a "
+                f"{opener.place}, reads {file} only when a "
                 "cell is trained, so that a change of it would go unseen; read it at the top of "
                 f"the file, or name it in the part's line: files=[{os.path.basename(file)!r}]."
             )

@@ -36,6 +36,8 @@ STAGES = {
     "sources": 0,
     "opened": 0.2,
     "watching": 0.4,
+    "asked": 0.3,
+    "code_text": 0.3,
     "loading": 0.4,
     "values": 1,
     "letters": 1,

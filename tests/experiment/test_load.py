@@ -294,7 +294,6 @@ def test_variables_that_a_file_reads_while_it_loads_are_noted(tmp_path, monkeypa
     import os
 
     from attn_nlp.loading import loading
-    from attn_nlp.own_code import Code
 
     path = tmp_path / "mine.py"
     path.write_text("import os\nA = os.getenv('MYC')\nB = 'MYD' in os.environ\n")
@@ -303,8 +302,8 @@ def test_variables_that_a_file_reads_while_it_loads_are_noted(tmp_path, monkeypa
         monkeypatch.setenv("MYC", value)
         with loading(str(path)) as load:
             exec(compile(path.read_text(), str(path), "exec"), {"__name__": "mine"})
-        assert load.asks == {str(path): {"MYC": value, "MYD": None}}
-        hashes.append(sorted(Code([], load=load)._asked_by(str(path))))
+        assert load.variables == {str(path): {"MYC": value, "MYD": None}}
+        hashes.append(sorted(load.lines(str(path))))
     assert hashes[0] == ["$MYC = '1'", "$MYD is not set"] == hashes[2] != hashes[1]
     assert type(os.environ) is usual
 

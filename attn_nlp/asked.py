@@ -1,0 +1,200 @@
+"""What the user's code asks for without opening a file: the environment, and whether a file exists.
+
+A variable counts where the user's own line reads it, also by `os.getenv` or `os.path.expandvars`.
+What a library reads on the way counts only where the user's file spells the variable's name, since
+libraries read variables, such as the width of the terminal, that decide nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+from attn_nlp.opened import Listener, Opener, is_data
+from attn_nlp.sources import PACKAGE, content, is_own, shown
+
+# Variables that workers get in a way of their own.
+_SETTLED = (
+    "ATTN_NLP_",
+    "BLIS_",
+    "CHECK_VMA",
+    "CHEX_",
+    "CUDA_",
+    "DNNL_",
+    "EAGER_CONSTANT_FOLDING",
+    "FLAX_",
+    "GOMP_",
+    "GOTO_",
+    "JAX",
+    "KMP_",
+    "MKL_",
+    "NPY_",
+    "OMP_",
+    "ONEDNN_",
+    "OPENBLAS_",
+    "PYTHON",
+    "SCIPY_",
+    "SKLEARN_",
+    "TF_",
+    "XLA_",
+    "XNN_",
+    "MOCK_NUM_GPU_PROCESSES",
+    "PJRT_NPROC",
+)
+_ENVIRONMENT = ("os", "_collections_abc", "collections.abc", "collections", "copy", __name__)
+_READING = ("posixpath", "ntpath", "genericpath", "string", "re", "functools")  # for their caller
+_QUESTIONS = {"exists": "there", "isfile": "a file", "isdir": "a folder"}
+_OF_PATHS = {"exists": "exists", "is_file": "isfile", "is_dir": "isdir"}
+_OUTPUTS = ("runs", "__pycache__")
+_OUTPUT_ENDS = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal", ".pyc")
+
+Variable = Callable[[str, str, str | None], None]
+Copy = Callable[[Opener], None]
+_heard: list[tuple[Variable, Listener, Copy]] = []
+
+
+class _Noted(type(os.environ)):
+    """The environment, which notes what the user's code reads."""
+
+    def __getitem__(self, key):
+        _note(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key):
+        _note(key)
+        return super().__contains__(key)
+
+    def __iter__(self):
+        _note_copy()
+        return super().__iter__()
+
+
+@contextlib.contextmanager
+def noted(variable: Variable, question: Listener, copy: Copy) -> Iterator[None]:
+    """Note what is asked inside; within a run that does so nothing is changed."""
+    environments = [os.environ, *([os.environb] if os.supports_bytes_environ else ())]
+    before = os.environ.__class__
+    for each in environments:
+        each.__class__ = _Noted
+    _heard.append((variable, question, copy))
+    try:
+        with _questioned() if len(_heard) == 1 else contextlib.nullcontext():
+            yield
+    finally:
+        _heard.pop()
+        for each in environments:
+            each.__class__ = before
+
+
+def lines(variables: Mapping[str, str | None]) -> Iterator[str]:
+    """Variables of the environment as lines; what no worker gets as it is has no say."""
+    for name, value in variables.items():
+        if not name.startswith(_SETTLED):
+            yield f"${name} {'is not set' if value is None else '= ' + repr(value)}"
+
+
+def found(what: str, path: str, near: str) -> str:
+    """What stands in a folder, matches a pattern, or exists, as a line; of outputs, nothing."""
+    name = shown(path, near)
+    if _is_output(name):
+        return ""
+    if what in _QUESTIONS:
+        return f"{name} is {'' if getattr(os.path, what)(path) else 'not '}{_QUESTIONS[what]}"
+    names: list[str] = []
+    if what == "match":
+        names = [shown(each, path) for each in glob.glob(path, recursive=True)]
+    elif os.path.isdir(path):
+        names = os.listdir(path)
+    kept = sorted(each for each in names if not each.startswith(".") and not _is_output(each))
+    return f"{name} lists {hashlib.sha256(repr(kept).encode()).hexdigest()[:16]}"
+
+
+def _is_output(path: str) -> bool:
+    return not {*path.split(os.sep)}.isdisjoint(_OUTPUTS) or path.endswith(_OUTPUT_ENDS)
+
+
+def _note(key: object) -> None:
+    if not isinstance(key, str | bytes) or not _heard:
+        return
+    asker, far = _asker()
+    name = os.fsdecode(key)
+    if asker is None or (far and not _spells(asker.file, name)):
+        return
+    # As kept, since asking once more would be noted too.
+    value = os.environ._data.get(os.environ.encodekey(name))  # pyright: ignore
+    for variable, _, _ in _heard:
+        variable(asker.file, name, None if value is None else os.environ.decodevalue(value))
+
+
+def _note_copy() -> None:
+    asker, far = _asker()
+    if asker is not None and not far:
+        for *_, copy in _heard:
+            copy(asker)
+
+
+def _asker() -> tuple[Opener | None, bool]:
+    """The user's line that reads the environment, and whether a library stands between."""
+    far = False
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = os.path.abspath(frame.f_code.co_filename)
+        module = frame.f_globals.get("__name__") or ""
+        if module not in _ENVIRONMENT:
+            if module.startswith("importlib") or frame.f_code.co_name == "expanduser":
+                break  # a library is imported; or a path is told, not what stands there
+            if frame.f_code.co_filename[0] != "<":
+                if is_own(file):
+                    return Opener(file, frame.f_lineno, True, ()), far
+                if file.startswith(os.path.join(PACKAGE, "")):
+                    break
+            far = far or module not in _READING
+        frame = frame.f_back
+    return None, far
+
+
+def _spells(file: str, name: str) -> bool:
+    with contextlib.suppress(OSError):
+        return bool(re.search(rf"\b{re.escape(name)}\b".encode(), content(file)))
+    return False
+
+
+@contextlib.contextmanager
+def _questioned() -> Iterator[None]:
+    """Tell of each file that the user's own line asks for; Python itself does not say so."""
+    places = [(os.path, name, name) for name in _QUESTIONS]
+    places += [(Path, name, what) for name, what in _OF_PATHS.items()]
+    with contextlib.ExitStack() as stack:
+        for owner, name, what in places:
+            before = getattr(owner, name)
+            setattr(owner, name, _asking(before, what))
+            stack.callback(setattr, owner, name, before)
+        yield
+
+
+def _asking(function: Callable, what: str) -> Callable:
+    @functools.wraps(function)
+    def asking(path, *args, **options):
+        with contextlib.suppress(Exception):
+            _note_question(what, path, sys._getframe(1))
+        return function(path, *args, **options)
+
+    return asking
+
+
+def _note_question(what: str, path: object, frame: FrameType) -> None:
+    file = os.path.abspath(frame.f_code.co_filename)
+    if isinstance(path, int) or frame.f_code.co_filename[0] == "<" or not is_own(file):
+        return
+    named = os.path.abspath(os.fsdecode(path))  # type: ignore[arg-type]
+    if is_data(named, os.path.dirname(file)):
+        for _, question, _ in _heard:
+            question(what, named, Opener(file, frame.f_lineno, True, ()))

@@ -1,0 +1,308 @@
+"""What of a source of the user's counts, and what its code alone tells.
+
+Comments, docstrings, `if __name__ == "__main__":` and the experiment itself do not count: they
+change as results come in. Docstrings count where the code reads them, and the experiment where
+code of the user's own is run to make it.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Collection, Iterator
+
+from attn_nlp.sources import content
+
+Owns = Callable[[str], bool]  # whether a module of that name is the user's
+
+_SPEAKING = {"getdoc", "getsource", "getsourcelines", "getsourcefile", "getcomments", "findsource"}
+_CHANGING = {
+    "add",
+    "append",
+    "clear",
+    "discard",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "reverse",
+    "setdefault",
+    "sort",
+    "update",
+}
+_READING_ALONE = {"copy", "format", "get", "items", "join", "keys", "replace", "split", "values"}
+_WRITING = ("dump", "save", "to_", "write")
+# Installed libraries that open files by Python, which says so.
+_HEARD = {"attn_nlp", "flax", "jax", "jaxlib", "matplotlib", "numpy", "optax", "scipy"}
+
+
+def parsed(file: str) -> ast.Module | None:
+    """The code of a file that a run enters; None where it is no text of Python.
+
+    Bytes are parsed, so that Python itself looks at marks and declarations of an encoding.
+    """
+    if not file.endswith((".py", ".pyw")) or not os.path.isfile(file):
+        return None
+    return _parsed(content(file))
+
+
+def counting(tree: ast.Module, owns: Owns, *, texts: bool = False) -> str:
+    """What counts of a file's code, as text.
+
+    Args:
+      tree: as `parsed`.
+      owns: tells which modules are the user's.
+      texts: whether docstrings count although this code does not read them.
+    """
+    told = _told(tree, texts or reads_texts(tree))
+    pairs = zip(tree.body, told, strict=True)
+    return "\n".join(text for node, text in pairs if text and not _is_experiment(node, tree, owns))
+
+
+def told_text(source: str) -> str:
+    """What of a source that stands in no file counts."""
+    return counting(_parsed_text(textwrap.dedent(source)), lambda _: False)
+
+
+def reads_texts(tree: ast.Module, *, of_others: bool = False) -> bool:
+    """Whether code reads docstrings or sources: its own, or also those of other modules."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id="__doc__"):
+                found = not of_others
+            case ast.Attribute(attr="__doc__"):
+                found = True
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+                found = name in _SPEAKING
+            case _:
+                continue
+        if found:
+            return True
+    return False
+
+
+def brought(tree: ast.Module, owns: Owns) -> set[str]:
+    """The names that a file's imports bind to modules of the user's, and to what is in them."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                for each in names:
+                    top = each.name.partition(".")[0]
+                    if owns(top):
+                        found.add(each.asname or top)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                if level or owns((module or "").partition(".")[0]):
+                    found |= {each.asname or each.name for each in names}
+    return found
+
+
+def writes(tree: ast.Module, owns: Owns) -> bool:
+    """Whether code changes what it has imported, such as by `helper.gain = 2`.
+
+    It then decides what other modules compute, without being imported by them. A statement outside
+    of functions that calls something of another module of the user's may change it as well.
+    """
+    bound: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {each.asname or each.name.partition(".")[0] for each in node.names}
+    own = brought(tree, owns)
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.Attribute(ctx=ast.Store() | ast.Del())
+                | ast.Subscript(ctx=ast.Store() | ast.Del())
+            ):
+                changed, names = node, bound
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[first, *_]):
+                changed, names = first, bound
+            case ast.Call(func=ast.Attribute(attr=name, value=value)) if name in _CHANGING:
+                changed, names = value, own
+            case _:
+                continue
+        if not names.isdisjoint(_roots(changed)):
+            return True
+    return any(
+        not own.isdisjoint(_names(node))
+        for node in _outside_functions(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    )
+
+
+def named_files(tree: ast.Module, owns: Owns, folder: str) -> Iterator[str]:
+    """Existing files that texts of the code name, relative to its folder or the working one.
+
+    Not those that the experiment names, and not those that a call names which writes them.
+    """
+    waiting: list[ast.AST] = [
+        node for node in tree.body if not _is_text(node) and not _is_experiment(node, tree, owns)
+    ]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+                if name.startswith(_WRITING) or (name == "open" and _opens_to_write(node)):
+                    continue
+            case ast.Constant(value=str() as text) if 0 < len(text) < 1000 and "\0" not in text:
+                for each in dict.fromkeys([text, text.lstrip("/")]):
+                    for base in (folder, os.getcwd()):
+                        file = os.path.normpath(os.path.join(base, each))
+                        if os.path.isfile(file) and not file.endswith((".py", ".sqlite")):
+                            yield file
+        waiting += ast.iter_child_nodes(node)
+
+
+def reads_unheard(tree: ast.Module, owns: Owns) -> bool:
+    """Whether code imports a library that may read files without Python, which says nothing."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                tops = {each.name.partition(".")[0] for each in names}
+            case ast.ImportFrom(module=str() as module, level=0):
+                tops = {module.partition(".")[0]}
+            case _:
+                continue
+        if any(not owns(top) for top in tops - _HEARD - sys.stdlib_module_names):
+            return True
+    return False
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(source: bytes) -> ast.Module | None:
+    try:
+        return _parsed_text(source)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _parsed_text(source: str | bytes) -> ast.Module:
+    tree = ast.parse(source)
+    tree.body = [node for node in tree.body if not _is_main(node)]
+    return tree
+
+
+def _is_main(node: ast.stmt) -> bool:
+    match node:
+        case ast.If(
+            test=ast.Compare(
+                left=ast.Name(id="__name__"),
+                ops=[ast.Eq()],
+                comparators=[ast.Constant(value="__main__")],
+            ),
+            orelse=[],
+        ):
+            return True
+    return False
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+@functools.lru_cache(maxsize=256)
+def _told(tree: ast.Module, texts: bool) -> tuple[str, ...]:
+    """Each statement as text, without docstrings or with them; the tree stays as it is."""
+    return tuple(
+        ast.unparse(node if texts else _without_texts(copy.deepcopy(node)))
+        if texts or not _is_text(node)
+        else ""
+        for node in tree.body
+    )
+
+
+def _without_texts(node: ast.stmt) -> ast.stmt:
+    for each in ast.walk(node):
+        defines = isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if defines and _is_text(each.body[0]):
+            del each.body[0]
+    return node
+
+
+def _is_experiment(node: ast.stmt, tree: ast.Module, owns: Owns) -> bool:
+    """Whether a statement names an experiment so, and does nothing else."""
+    match node:
+        case (
+            ast.Assign(targets=[ast.Name(id="experiment")], value=ast.Call() as value)
+            | ast.AnnAssign(target=ast.Name(id="experiment"), value=ast.Call() as value)
+        ):
+            made = _roots(value.func)
+            name = value.func.attr if isinstance(value.func, ast.Attribute) else [*made, ""][0]
+            return _original(name, tree) == "Experiment" and not _runs_own(value, tree, owns)
+    return False
+
+
+def _original(name: str, tree: ast.Module) -> str:
+    """The name that something imported has where it is defined."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            for each in node.names:
+                if each.asname == name:
+                    return each.name
+    return name
+
+
+def _runs_own(value: ast.expr, tree: ast.Module, owns: Owns) -> bool:
+    """Whether an expression binds a name or may call code of the user's."""
+    defined, assigned = set[str](), set[str]()
+    for node in _outside_functions(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                defined.add(name)
+            case ast.ClassDef(name=name):
+                defined.add(name)
+            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.For() | ast.With():
+                assigned |= {
+                    each.id
+                    for each in ast.walk(node)
+                    if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+                }
+    own = brought(tree, owns)
+    for node in ast.walk(value):
+        match node:
+            case ast.NamedExpr():
+                return True
+            case ast.Name(id=name) if name in defined:
+                return True
+            case ast.Call(func=ast.Attribute(attr=name, value=ast.Name(id=root))):
+                if root in own or (root in assigned and name not in _READING_ALONE):
+                    return True
+            case ast.Call(func=function):
+                if not (own | assigned).isdisjoint(_roots(function)):
+                    return True
+    return False
+
+
+def _outside_functions(tree: ast.Module) -> Iterator[ast.stmt]:
+    """All statements that are run when the module is."""
+    waiting: list[ast.AST] = [*tree.body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.expr):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _roots(node: ast.expr) -> Collection[str]:
+    """The name that an expression begins with; of a call, all names in it."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    if isinstance(node, ast.Name):
+        return {node.id}
+    return _names(node) if isinstance(node, ast.Call) else set()
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def _opens_to_write(call: ast.Call) -> bool:
+    given = [*call.args[:2], *(each.value for each in call.keywords if each.arg == "mode")]
+    modes = [each.value for each in given if isinstance(each, ast.Constant)]
+    return any(isinstance(mode, str) and set(mode) <= set("wabtx+") for mode in modes if mode)

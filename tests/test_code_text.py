@@ -1,0 +1,77 @@
+"""What of a source counts: an experiment and docstrings only where code makes use of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from attn_nlp import registry
+from attn_nlp.experiment.load import load_file
+from tests.test_own_code import folder, specs, write  # noqa: F401 - a fixture
+
+GAIN = "G = 1\ndef build(g):\n    global G; G = g\n    return Experiment(Cell(), [A], [T])\n"
+MADE = """
+A, T = vary("attention.score", "dot", "mine"), Table("T", "attention.score")
+C, OPTIONS, NAMES = [], {}, "dot mine"
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("experiment = build({})", True),
+        ("experiment = Experiment(Cell(steps={}), [A], [T])", False),
+        ("experiment: Experiment = Experiment(Cell(steps={}), [A], [T])", False),
+        ("import attn_nlp.experiment as e; experiment = e.Experiment(Cell(steps={}), [A], [T])", 0),
+        ("import attn_nlp.experiment as e\nfrom attn_nlp.experiment import Experiment as E\n"
+         "experiment = E(Cell(steps={}), [A], [T])", False),
+        ("experiment = Experiment(Cell(), [vary('attention.score', *NAMES.split()[:{} * 2])], [T])",
+         False),
+        ("experiment = Experiment(Cell(**{{k: {} for k in OPTIONS.items()}}), [A], [T])", False),
+        ("import helper; experiment = Experiment(Cell(steps={} * helper.C), [A], [T])", False),
+        ("import helper; experiment = Experiment(Cell(steps={}), [A, *helper.more()], [T])", True),
+        ("from helper import more; experiment = Experiment(Cell(steps={}), [A, *more()], [T])", 1),
+        ("experiment = Experiment(Cell(steps=(G := {})), [A], [T])", True),
+        ("experiment = Experiment(Cell(), [A], [T, *(C.append({}) or C[1:])])", True),
+        ("experiment = Experiment(Cell(), [A], [T, *map(build, [][{}:])])", True),
+    ],
+)  # fmt: skip
+def test_an_experiment_counts_where_code_of_the_user_s_makes_it(folder, line, counts):  # noqa: F811
+    write(folder, {"helper.py": "C = 1\ndef more(): return []"})
+    hashes = set()
+    for value in (1, 2):
+        specs(folder)
+        text = (folder / "own.py").read_text().partition("experiment = ")[0]
+        (folder / "own.py").write_text(text + GAIN + MADE + line.format(value))
+        load_file(folder / "own.py")
+        hashes.add(registry.find("score", "mine").code_hash)
+    assert (len(hashes) == 2) is bool(counts)
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("", False),
+        ("G = __doc__", True),
+        ("import inspect, sys; G = inspect.getdoc(sys.modules[__name__])", True),
+        ('if __name__ == "__main__":\n    print(__doc__)', False),
+    ],
+)
+def test_docstrings_count_where_the_code_reads_them(folder, line, counts):  # noqa: F811
+    hashes = set()
+    for value in (1, 2):
+        specs(folder, line)
+        text = (folder / "own.py").read_text().replace("Why?", str(value))
+        (folder / "own.py").write_text(text)
+        load_file(folder / "own.py")
+        hashes.add(registry.find("score", "mine").code_hash)
+    assert (len(hashes) == 2) is counts
+
+
+def test_docstrings_of_a_helper_count_where_another_module_reads_them(folder):  # noqa: F811
+    hashes = set()
+    for value in (1, 2):
+        write(folder, {"helper.py": f'"""{value}"""'})
+        hashes.add(
+            (specs(folder, "import helper")[1], specs(folder, "import helper; helper.__doc__")[1])
+        )
+    assert [len({*each}) for each in zip(*hashes, strict=True)] == [1, 2]
