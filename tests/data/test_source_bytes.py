@@ -19,7 +19,8 @@ def fill(folder, **files):
     return folder
 
 
-def test_a_folder_is_the_files_of_its_splits_and_their_names(tmp_path):
+def test_a_folder_is_the_files_of_its_splits_and_their_names(tmp_path, monkeypatch):
+    monkeypatch.delenv("ATTN_NLP_DATA", raising=False)
     folder = fill(tmp_path / "d", train="a", test="b")
     before = source_digest(str(folder))
     fill(folder, test="c")
