@@ -17,6 +17,8 @@ from attn_nlp import sources
 from attn_nlp.mistakes import Mistake
 from attn_nlp.opened import Opener, State, listening
 
+_TICK = 100_000_000  # nanoseconds by which the times of files may lag behind the clock
+
 covered: set[str] = set()  # data files that a hash covers
 _untold: dict[str, str] = {}  # what to do, by file
 _run = 0  # the run of an experiment file that this is about
@@ -34,7 +36,7 @@ def watching() -> Iterator[None]:
     if _run != sources.runs:
         _run = sources.runs
         _untold.clear()
-    began, before = time.time_ns(), len(sources.unforeseen)
+    began, before = time.time_ns() - _TICK, len(sources.unforeseen)
 
     def note(what: str, file: str, opener: Opener) -> None:
         if (
@@ -44,7 +46,8 @@ def watching() -> Iterator[None]:
             or file.endswith((".py", ".pyc", ".so"))
         ):
             return
-        if 0 < State.of(file).changed < began:  # otherwise it was made meanwhile
+        # Otherwise it was made meanwhile, as a temporary file is.
+        if os.path.isfile(file) and State.of(file).changed < began:
             _untold[file] = (
                 f"{opener.place}, reads {file} only when a "
                 "cell is trained, so that a change of it would go unseen; read it at the top of "

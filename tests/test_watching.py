@@ -125,6 +125,15 @@ def test_what_is_hashed_may_be_read_again(folder, top, line):  # noqa: F811
     assert run() == 1
 
 
+def test_a_temporary_folder_is_no_input(folder):  # noqa: F811
+    """Its time may lie before the part's beginning, since files have coarser clocks."""
+    inside = "import os, shutil; at = __file__ + '.d'; os.mkdir(at)\n"
+    inside += "    open(at + '/a', 'w').close(); os.close(os.open(at, os.O_RDONLY))\n"
+    inside += "    with open(at + '/a') as a: a.read()\n    shutil.rmtree(at); return 3"
+    specs(folder, inside=inside)
+    assert [run() for _ in range(20)] == [3] * 20
+
+
 def test_a_file_made_meanwhile_is_no_input(folder):  # noqa: F811
     inside = "import pathlib; file = pathlib.Path(__file__ + '.txt'); file.write_text('3')\n"
     specs(folder, inside=inside + "    return int(file.read_text())")
