@@ -534,6 +534,24 @@ def test_where_the_system_gives_no_more_it_is_one_line(attn_nlp, monkeypatch, er
     assert "raise the limits of this shell" in err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["table", "--name", "fake", "--out", "t.md"], ["doctor"], ["seal"], ["watch"]],
+    ids=lambda command: command[0],
+)
+def test_every_command_says_that_the_working_directory_is_gone(
+    tmp_path, monkeypatch, capsys, command
+):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert cli.main(command) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "attn-nlp: the working directory was deleted; change to one that exists and run it again.\n"
+    )
+
+
 def test_a_working_directory_that_is_gone_is_one_line(finished, cache, tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()

@@ -115,6 +115,9 @@ def _told(error: Exception) -> tuple[str, int] | None:
     limit = _limit(error)
     if limit:
         return f"{limit}; raise the limits of this shell (ulimit -a).", MISTAKE
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _has_folder():
+        sentence = "the working directory was deleted; change to one that exists and run it again."
+        return sentence, MISTAKE
     of_variable = blamed(error, os.environ)
     if of_variable:
         return of_variable, MISTAKE
@@ -129,6 +132,14 @@ def _told(error: Exception) -> tuple[str, int] | None:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}; what was stored before is intact.", STORE
     return None
+
+
+def _has_folder() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def run_file(path: str, argv: Sequence[str] | None = None) -> int:
