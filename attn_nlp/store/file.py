@@ -96,6 +96,7 @@ def _check_names(path: Path) -> None:
 
     For a moment, a store that is being made has two.
     """
+    names = 1
     for _ in range(20):
         try:
             names = path.stat().st_nlink
