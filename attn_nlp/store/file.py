@@ -40,7 +40,6 @@ class StoreError(Exception):
 def connect_to_write(path: Path, wait: float, *, make: bool = True) -> sqlite3.Connection:
     """Open the file, by default making it where there is none; `wait` seconds for others."""
     _check_place(path)
-    _check_names(path)
     if not make and not path.exists():
         raise StoreError(f"store {path} is no longer there.")
     try:
@@ -89,26 +88,6 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
             return _nothing()
         with one_sentence(path):
             return _upgraded_in_memory(db)
-
-
-def _check_names(path: Path) -> None:
-    """Refuse two names of one file: SQLite's log and locks go by the name, so each has its own.
-
-    For a moment, a store that is being made has two.
-    """
-    names = 1
-    for _ in range(20):
-        try:
-            names = path.stat().st_nlink
-        except OSError:  # not there yet, or the system's to tell
-            return
-        if names == 1:
-            return
-        time.sleep(0.01)
-    raise StoreError(
-        f"store {path} has {names} names (hard links), each with a log of its own, and results "
-        "would get lost; make a copy (cp) and use that one."
-    )
 
 
 def _check_place(path: Path) -> None:

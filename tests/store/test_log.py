@@ -205,17 +205,3 @@ def test_of_two_exports_to_one_name_the_first_stays(path, tmp_path, monkeypatch,
     assert not list(tmp_path.glob(".writing-*"))
     with Store.read(target) as one, Store.open(tmp_path / "all.sqlite") as every:
         assert merge(one, every).added == 1
-
-
-def test_a_store_of_two_names_is_not_written(path):
-    """Each name would have a log of its own, and the later one would lose the earlier one's."""
-    with Store.open(path) as store:
-        store.finish(SPEC, record())
-    os.link(path, path.with_name("hard.sqlite"))
-    for name in (path, path.with_name("hard.sqlite")):
-        with pytest.raises(StoreError, match=r"has 2 names \(hard links\)"):
-            Store.open(name)
-    path.with_name("hard.sqlite").unlink()
-    with Store.open(path) as store:
-        assert store.finish(OTHER, record())
-    assert read(path) == {SPEC, OTHER}
