@@ -303,7 +303,7 @@ def test_a_pickle_in_the_cache_is_never_run(csv, tmp_path):
     data = prepare(DataSettings(str(csv)), tmp_path / "kept")
     arrays = dict(np.load(data.path / "arrays.npz"))
     arrays["ids"] = np.array([Payload(tmp_path / "run")], dtype=object)
-    np.savez(data.path / "arrays.npz", allow_pickle=True, **arrays)
+    np.savez(data.path / "arrays.npz", **arrays)
     note_sums(data.path)
     again = prepare(DataSettings(str(csv)), tmp_path / "kept")
     assert not (tmp_path / "run").exists()

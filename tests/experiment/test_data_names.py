@@ -16,18 +16,18 @@ from attn_nlp.mistakes import Mistake
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch) -> Path:
     """A working directory with folders in it and beside it."""
-    for folder in ("work/sub/deep", "work/k", "work/owner/name", "other/deep"):
+    for folder in ("project/sub/deep", "project/k", "project/owner/name", "other/deep"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "work/link").symlink_to(tmp_path / "other/deep")
-    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "project/link").symlink_to(tmp_path / "other/deep")
+    monkeypatch.chdir(tmp_path / "project")
     monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path / "work"
+    return tmp_path / "project"
 
 
 @pytest.mark.parametrize(
     "written",
     ["d.csv", "./d.csv", ".//d.csv", "sub/../d.csv", "{here}/d.csv", "{here}/sub/../d.csv",
-     "{here}//d.csv", "~/work/d.csv", "../work/d.csv", "{here}/../work/d.csv"],
+     "{here}//d.csv", "~/project/d.csv", "../project/d.csv", "{here}/../project/d.csv"],
 )  # fmt: skip
 def test_one_file_is_one_cell(here, written):
     cell = Cell(dataset=written.format(here=here))
