@@ -117,7 +117,8 @@ def test_two_drivers_share_a_store_and_train_each_cell_once(folder, cache, unint
 
 
 @pytest.mark.parametrize(
-    ("number", "options"), [(signal.SIGINT, []), (signal.SIGTERM, ["--in-process"])]
+    ("number", "options"),
+    [(signal.SIGINT, []), (signal.SIGTERM, ["--in-process"]), (signal.SIGHUP, [])],
 )
 def test_the_first_signal_stops_in_order(folder, cache, attn_nlp, uninterrupted, number, options):
     driver = start(folder, environment(cache, seconds=SLOW), "run", "fake.py", *options)

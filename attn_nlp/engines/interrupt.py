@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the run to stop in order, the second ends it at once.
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks the run to stop in order, the second ends it at once.
 
 Python hears a signal between two of its own steps, and compiling a program is one such step of many
 seconds. So a thread beside is told of every signal as it comes. It is what makes the second one
@@ -20,7 +20,7 @@ from attn_nlp.engines.job import Stopped
 GRACE_SECONDS = 1.0  # for what could stop in order; less than anyone at a keyboard waits
 _POLL_SECONDS = 0.1
 _LAST_WORDS = b"attn-nlp: interrupted before training began; the same command goes on.\n"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = b"\x1b[?25h"
 _end = os._exit  # the real one, also while a model's own fit has another
 
@@ -51,7 +51,12 @@ class Interrupt:
             self._wakeup_before = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
             self._watcher = threading.Thread(target=self._watch, args=self._pipe[:1], daemon=True)
             self._watcher.start()
-            self._before = {each: signal.signal(each, self._came) for each in _SIGNALS}
+            for each in _SIGNALS:
+                before = signal.signal(each, self._came)
+                if each == signal.SIGHUP and before == signal.SIG_IGN:  # as nohup asks
+                    signal.signal(each, before)
+                else:
+                    self._before[each] = before
             if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # how children end is then lost
                 self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self

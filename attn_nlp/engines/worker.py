@@ -35,7 +35,8 @@ COMMAND = (
 def main() -> None:
     """Read jobs from standard input until it closes."""
     gc.disable()  # until all is imported, see `_collect_less`
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    for each in (signal.SIGINT, signal.SIGHUP):  # the driver's to handle
+        signal.signal(each, signal.SIG_IGN)
     # What a model prints must not be taken for messages.
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
