@@ -137,8 +137,10 @@ def test_a_database_that_a_hook_asks_is_refused(folder):  # noqa: F811
     store(folder / "g.db", 1)
     os.utime(folder / "g.db", (1, 1))
     specs(folder, HERE, f"return {asked(NAMED)}")
-    with pytest.raises(Mistake, match=r"own\.py, line .*, reads .*g\.db only when a"), watching():
-        registry.find("score", "mine").hooks["score"](0, 0)
+    part = registry.find("score", "mine")
+    message = r"own\.py, line .*, reads .*g\.db only when a"
+    with pytest.raises(Mistake, match=message), watching([part.own_code]):
+        part.hooks["score"](0, 0)
 
 
 NAMED = "HERE / 'g.db'"

@@ -21,7 +21,7 @@ def part():
 
 
 def run(q=1):
-    with watching():
+    with watching([part().own_code]):
         return part().hooks["score"](q, 0)
 
 
@@ -81,6 +81,8 @@ def test_data_that_change_later_are_refused(folder):  # noqa: F811
 
 
 READS = "import pathlib; return int(pathlib.Path(__file__).with_name('gain.txt').read_text())"
+GAIN = r"own\.py, line 9, reads the environment variable GAIN only when a cell is trained, so that "
+GAIN += r"another value would go unseen; .* GAIN = os\.environ\.get\('GAIN'\)\.$"
 WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per').C"
 
 
@@ -92,21 +94,32 @@ WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per'
             r"own\.py, line 9, reads .*gain\.txt only when a cell is trained.*"
             r"files=\['gain\.txt'\]",
         ),
+        ("import os; return int(os.environ['GAIN'])", GAIN),
+        ("import os; return int(os.getenv('GAIN', '1'))", GAIN),
+        ("import os; return int(os.path.expandvars('$GAIN'))", GAIN),
+        ("import os; return 'GAIN' in os.environ", GAIN),
+        ("import os; return os.environ.setdefault('GAIN', '2')", GAIN),
+        ("import os; return dict(os.environ)", r"own\.py, line 9, reads all environment variables"),
+        (
+            "import gain; return gain.gain()",
+            r"gain\.py, line 2, reads the environment variable GAIN",
+        ),
         (WORKED_OUT, r"helper\.py is imported only when a cell is trained, by a name that is"),
     ],
-    ids=["data", "module"],
 )
-def test_what_no_hash_covers_is_refused_from_then_on(folder, inside, message):  # noqa: F811
-    write(folder, {"gain.txt": "1", "helper.py": "C = 1"})
+def test_what_no_hash_covers_is_refused_from_then_on(folder, monkeypatch, inside, message):  # noqa: F811
+    monkeypatch.setenv("GAIN", "1")
+    reads = "def gain():\n    import os; return os.environ['GAIN']"
+    write(folder, {"gain.txt": "1", "helper.py": "C = 1", "gain.py": reads})
     os.utime(folder / "gain.txt", ns=(OLD, OLD))
     specs(folder, inside=inside)
     for _ in range(2):  # the second time nothing is imported, nor read where a program is kept
         with pytest.raises(Mistake, match=message):
             run()
-    with pytest.raises(Mistake, match=message), watching():
+    with pytest.raises(Mistake, match=message), watching([]):
         pass
     specs(folder)  # a file without it
-    with watching():
+    with watching([]):
         pass
 
 
@@ -138,3 +151,33 @@ def test_a_file_made_meanwhile_is_no_input(folder):  # noqa: F811
     inside = "import pathlib; file = pathlib.Path(__file__ + '.txt'); file.write_text('3')\n"
     specs(folder, inside=inside + "    return int(file.read_text())")
     assert run() == 3
+
+
+@pytest.mark.parametrize(
+    ("top", "inside"),
+    [
+        ("import os; GAIN = os.environ.get('GAIN')", "return os.environ['GAIN']"),
+        ("import gain", "return gain.os.environ['GAIN']"),
+        ("import os; os.environ['GAIN'] = '1'", "return os.environ['GAIN']"),
+        ("import os", "os.environ['GAIN'] = '1'; return os.environ['GAIN']"),
+        ("import os", "os.environ.update(GAIN='1'); return os.environ['GAIN']"),
+        ("import os", "os.environ.get('OMP_NUM_THREADS', os.environ.get('NPROC')); return '1'"),
+        ("import os, a_library", "return a_library.other()"),
+    ],
+)
+def test_variables_that_the_hash_knows_may_be_read_again(folder, monkeypatch, top, inside):  # noqa: F811
+    write(folder, {"gain.py": "import os; GAIN = os.environ['GAIN']"})
+    text = "import os\ndef other(): return os.environ['GA' 'IN'] or dict(os.environ)\n"
+    write(folder, {"site-packages/a_library.py": text})
+    monkeypatch.syspath_prepend(folder / "site-packages")
+    monkeypatch.setenv("GAIN", "1")
+    specs(folder, top, inside)
+    assert run() == "1"
+
+
+def test_a_variable_that_changes_after_it_was_hashed_is_refused(folder, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("GAIN", "1")
+    specs(folder, "import os; os.environ['GAIN']", "return os.environ['GAIN']")
+    monkeypatch.setenv("GAIN", "2")
+    with pytest.raises(Mistake, match="reads the environment variable GAIN only when a cell"):
+        run()
