@@ -69,9 +69,14 @@ def test_data_that_change_while_the_file_is_run_are_refused(folder):  # noqa: F8
         specs(folder, top)
 
 
-def test_data_that_change_later_are_refused(folder):  # noqa: F811
+@pytest.mark.parametrize(
+    ("top", "line"),
+    [("", ", files=['gain.txt']"), ("import click; GAIN = 'gain.txt'", "")],
+    ids=["declared", "named"],
+)
+def test_data_that_change_later_are_refused(folder, top, line):  # noqa: F811
     write(folder, {"gain.txt": "1"})
-    specs(folder, line=", files=['gain.txt']")
+    specs(folder, top, line=line)
     part().check()
     os.utime(folder / "gain.txt", ns=(OLD, OLD))
     part().check()  # touched, but the same
