@@ -108,14 +108,13 @@ def _is_output(path: str) -> bool:
 def _note(key: object) -> None:
     if not isinstance(key, str | bytes) or not _heard:
         return
-    asker, far = _asker()
-    name = os.fsdecode(key)
-    if asker is not None and (not far or _spells(asker.file, name)):
+    asker, name = _asker(), os.fsdecode(key)
+    if asker is not None and (asker.directly or spells(asker.file, name)):
         _tell("read", name, asker)
 
 
 def _note_set(key: object) -> None:
-    asker, _ = _asker()
+    asker = _asker()
     if asker is not None:
         _tell("set", os.fsdecode(key), asker)  # type: ignore[arg-type]
 
@@ -128,14 +127,14 @@ def _tell(what: str, name: str, asker: Opener) -> None:
 
 
 def _note_copy() -> None:
-    asker, far = _asker()
-    if asker is not None and not far:
+    asker = _asker()
+    if asker is not None and asker.directly:
         for _, copy, _ in _heard:
             copy(asker)
 
 
-def _asker() -> tuple[Opener | None, bool]:
-    """The user's line that reads the environment, and whether a library stands between."""
+def _asker() -> Opener | None:
+    """The user's line that reads the environment; directly, where no library stands between."""
     far = False
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
@@ -146,17 +145,20 @@ def _asker() -> tuple[Opener | None, bool]:
                 break  # a library is imported; or a path is told, not what stands there
             if frame.f_code.co_filename[0] != "<":
                 if is_own(file):
-                    return Opener(file, frame.f_lineno, True, ()), far
+                    return Opener(file, frame.f_lineno, not far, ())
                 if file.startswith(os.path.join(PACKAGE, "")):
                     break
             far = far or module not in _READING
         frame = frame.f_back
-    return None, far
+    return None
 
 
-def _spells(file: str, name: str) -> bool:
+def spells(file: str, name: str, *, quoted: bool = False) -> bool:
+    """Whether the code of a file spells a variable's name, as a word or as a text of its own."""
+    word = re.escape(name)
+    pattern = rf"""(["']){word}\1""" if quoted else rf"\b{word}\b"
     with contextlib.suppress(OSError):
-        return bool(re.search(rf"\b{re.escape(name)}\b".encode(), content(file)))
+        return bool(re.search(pattern.encode(), content(file)))
     return False
 
 

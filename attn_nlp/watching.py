@@ -62,7 +62,11 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
     def note_variable(what: str, name: str, value: str | None, asker: Opener) -> None:
         if what == "set":
             given.add(name)
-        elif name not in given and (name, value) not in variables and not is_settled(name):
+            return
+        # A word such as PATH may stand for another thing in code that a library is called from.
+        meant = asker.directly or asked.spells(asker.file, name, quoted=True)
+        known = name in given or (name, value) in variables or is_settled(name)
+        if meant and not known:
             _untold[f"${name}"] = (
                 f"{asker.place}, reads the environment variable {name} only when a cell is "
                 "trained, so that another value would go unseen; read it at the top of the file: "

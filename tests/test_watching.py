@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -115,6 +116,9 @@ WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per'
 def test_what_no_hash_covers_is_refused_from_then_on(folder, monkeypatch, inside, message):  # noqa: F811
     monkeypatch.setenv("GAIN", "1")
     reads = "def gain():\n    import os; return os.environ['GAIN']"
+    library = "import os\ndef setting(name): return os.environ[name]"
+    write(folder, {"site-packages/a_library.py": library})
+    monkeypatch.syspath_prepend(folder / "site-packages")
     write(folder, {"gain.txt": "1", "helper.py": "C = 1", "gain.py": reads})
     os.utime(folder / "gain.txt", ns=(OLD, OLD))
     specs(folder, inside=inside)
@@ -167,12 +171,14 @@ def test_a_file_made_meanwhile_is_no_input(folder):  # noqa: F811
         ("import os", "os.environ['GAIN'] = '1'; return os.environ['GAIN']"),
         ("import os", "os.environ.update(GAIN='1'); return os.environ['GAIN']"),
         ("import os", "os.environ.get('OMP_NUM_THREADS', os.environ.get('NPROC')); return '1'"),
-        ("import os, a_library", "return a_library.other()"),
+        ("import a_library", "return a_library.other()"),
+        ("import a_library; GAIN = 1", "return a_library.setting()"),
     ],
 )
 def test_variables_that_the_hash_knows_may_be_read_again(folder, monkeypatch, top, inside):  # noqa: F811
     write(folder, {"gain.py": "import os; GAIN = os.environ['GAIN']"})
     text = "import os\ndef other(): return os.environ['GA' 'IN'] or dict(os.environ)\n"
+    text += "def setting(name='GAIN'): return os.environ[name]\n"
     write(folder, {"site-packages/a_library.py": text})
     monkeypatch.syspath_prepend(folder / "site-packages")
     monkeypatch.setenv("GAIN", "1")
@@ -186,3 +192,24 @@ def test_a_variable_that_changes_after_it_was_hashed_is_refused(folder, monkeypa
     monkeypatch.setenv("GAIN", "2")
     with pytest.raises(Mistake, match="reads the environment variable GAIN only when a cell"):
         run()
+
+
+@pytest.mark.parametrize(
+    ("reads", "message"),
+    [("pathlib.Path(__file__).with_name('gain.txt').read_text()", "gain.txt"),
+     ("os.environ['GAIN']", "variable GAIN")],
+    ids=["file", "variable"],
+)  # fmt: skip
+def test_what_another_part_has_read_is_in_no_hash_of_this_one(folder, monkeypatch, reads, message):  # noqa: F811
+    monkeypatch.setenv("GAIN", "1")
+    other = "import os, pathlib\nfrom attn_nlp.registry import score\n"
+    other += "@score('far')\ndef far(q, k):\n    return " + reads
+    write(folder, {"gain.txt": "1", "other.py": other, "reader.py": f"import os, pathlib\n{reads}"})
+    os.utime(folder / "gain.txt", ns=(OLD, OLD))
+    for top, refused in (("import reader\n", False), ("", True)):
+        write(folder, {"other.py": top + other})
+        specs(folder, "import other, reader")
+        far = registry.find("score", "far")
+        said = pytest.raises(Mistake, match=message) if refused else contextlib.nullcontext()
+        with said, watching([far.own_code]):
+            far.hooks["score"](1, 0)
