@@ -21,8 +21,14 @@ def part():
     return registry.find("score", "mine")
 
 
+def codes(name="mine"):
+    code = registry.find("score", name).own_code
+    assert code is not None
+    return [code]
+
+
 def run(q=1):
-    with watching([part().own_code]):
+    with watching(codes()):
         return part().hooks["score"](q, 0)
 
 
@@ -211,5 +217,5 @@ def test_what_another_part_has_read_is_in_no_hash_of_this_one(folder, monkeypatc
         specs(folder, "import other, reader")
         far = registry.find("score", "far")
         said = pytest.raises(Mistake, match=message) if refused else contextlib.nullcontext()
-        with said, watching([far.own_code]):
+        with said, watching(codes("far")):
             far.hooks["score"](1, 0)

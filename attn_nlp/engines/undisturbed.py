@@ -49,13 +49,13 @@ def undisturbed(cell: Cell) -> Iterator[Cell]:
         return
     with contextlib.ExitStack() as stack:
         model = cell.choices()["model"].part
-        fits = model.own_code is not None and "fit" in model.hooks
-        if fits and model.own_code.load is not None:
-            cell = _begun_anew(cell, model.own_code.load.file)
+        own = model.own_code if "fit" in model.hooks else None
+        if own is not None and own.load is not None:
+            cell = _begun_anew(cell, own.load.file)
             codes = own_codes(cell)
         stack.enter_context(seeded(cell.seed))
         stack.enter_context(watching(codes))
-        for each in (_environment, _folder, _jax, _alive, _table_alone) if fits else ():
+        for each in (_environment, _folder, _jax, _alive, _table_alone) if own else ():
             stack.enter_context(each())
         yield cell
     for code in codes:
