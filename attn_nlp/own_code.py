@@ -15,7 +15,8 @@ of every cell that uses the part. It covers
 - what was asked meanwhile of folders and files without opening any: which there are;
 - files that texts of the code name, where it imports a library that may read them in C, such as
   one for Parquet or HDF5, of which Python says nothing;
-- environment variables that such code reads while the experiment file is loaded.
+- environment variables that such code reads while the experiment file is loaded; what it reads
+  later is refused (`watching.py`).
 
 Refused are programs that the file starts while it is loaded, unless the part declares files, and a
 copy of the whole environment. Seen by nobody are: a file that such a library reads by a name that

@@ -69,7 +69,8 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
         if meant and not known:
             _untold[f"${name}"] = (
                 f"{asker.place}, reads the environment variable {name} only when a cell is "
-                "trained, so that another value would go unseen; read it at the top of the file: "
+                "trained, so that another value would go unseen; read it at the top of the "
+                "experiment file, or of a module imported there: "
                 f"{name} = os.environ.get({name!r})."
             )
 
@@ -77,7 +78,7 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
         _untold["$"] = (
             f"{asker.place}, reads all environment variables at once when a cell is trained, so "
             "that another value would go unseen; read the one that counts by its name at the top "
-            'of the file: os.environ.get("NAME").'
+            'of the experiment file: os.environ.get("NAME").'
         )
 
     with listening(note), asked.noted(note_variable, note_copy):

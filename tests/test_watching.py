@@ -94,7 +94,8 @@ def test_data_that_change_later_are_refused(folder, top, line):  # noqa: F811
 
 READS = "import pathlib; return int(pathlib.Path(__file__).with_name('gain.txt').read_text())"
 GAIN = r"own\.py, line 9, reads the environment variable GAIN only when a cell is trained, so that "
-GAIN += r"another value would go unseen; .* GAIN = os\.environ\.get\('GAIN'\)\.$"
+GAIN += r"another value would go unseen; read it at the top of the experiment file, or of a "
+GAIN += r"module imported there: GAIN = os\.environ\.get\('GAIN'\)\.$"
 WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per').C"
 
 
