@@ -18,37 +18,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
+from attn_nlp.families import is_settled
 from attn_nlp.opened import Listener, Opener, is_data
 from attn_nlp.sources import PACKAGE, content, is_own, shown
 
-# Variables that workers get in a way of their own.
-_SETTLED = (
-    "ATTN_NLP_",
-    "BLIS_",
-    "CHECK_VMA",
-    "CHEX_",
-    "CUDA_",
-    "DNNL_",
-    "EAGER_CONSTANT_FOLDING",
-    "FLAX_",
-    "GOMP_",
-    "GOTO_",
-    "JAX",
-    "KMP_",
-    "MKL_",
-    "NPY_",
-    "OMP_",
-    "ONEDNN_",
-    "OPENBLAS_",
-    "PYTHON",
-    "SCIPY_",
-    "SKLEARN_",
-    "TF_",
-    "XLA_",
-    "XNN_",
-    "MOCK_NUM_GPU_PROCESSES",
-    "PJRT_NPROC",
-)
 _ENVIRONMENT = ("os", "_collections_abc", "collections.abc", "collections", "copy", __name__)
 _READING = ("posixpath", "ntpath", "genericpath", "string", "re", "functools")  # for their caller
 _QUESTIONS = {"exists": "there", "isfile": "a file", "isdir": "a folder"}
@@ -56,13 +29,15 @@ _OF_PATHS = {"exists": "exists", "is_file": "isfile", "is_dir": "isdir"}
 _OUTPUTS = ("runs", "__pycache__")
 _OUTPUT_ENDS = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal", ".pyc")
 
-Variable = Callable[[str, str, str | None], None]
+# What is done ("read" or "set"), with which variable and value, None where there is none, and by
+# whom.
+Variable = Callable[[str, str, str | None, Opener], None]
 Copy = Callable[[Opener], None]
-_heard: list[tuple[Variable, Listener, Copy]] = []
+_heard: list[tuple[Variable, Copy, Listener | None]] = []
 
 
 class _Noted(type(os.environ)):
-    """The environment, which notes what the user's code reads."""
+    """The environment, which notes what the user's code reads and sets."""
 
     def __getitem__(self, key):
         _note(key)
@@ -76,17 +51,26 @@ class _Noted(type(os.environ)):
         _note_copy()
         return super().__iter__()
 
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        _note_set(key)
+
+    def __delitem__(self, key):
+        super().__delitem__(key)
+        _note_set(key)
+
 
 @contextlib.contextmanager
-def noted(variable: Variable, question: Listener, copy: Copy) -> Iterator[None]:
-    """Note what is asked inside; within a run that does so nothing is changed."""
+def noted(variable: Variable, copy: Copy, question: Listener | None = None) -> Iterator[None]:
+    """Note what is asked inside, also of files where a `question` is given."""
     environments = [os.environ, *([os.environb] if os.supports_bytes_environ else ())]
     before = os.environ.__class__
     for each in environments:
         each.__class__ = _Noted
-    _heard.append((variable, question, copy))
+    first = question is not None and not any(other for *_, other in _heard)
+    _heard.append((variable, copy, question))
     try:
-        with _questioned() if len(_heard) == 1 else contextlib.nullcontext():
+        with _questioned() if first else contextlib.nullcontext():
             yield
     finally:
         _heard.pop()
@@ -97,7 +81,7 @@ def noted(variable: Variable, question: Listener, copy: Copy) -> Iterator[None]:
 def lines(variables: Mapping[str, str | None]) -> Iterator[str]:
     """Variables of the environment as lines; what no worker gets as it is has no say."""
     for name, value in variables.items():
-        if not name.startswith(_SETTLED):
+        if not is_settled(name):
             yield f"${name} {'is not set' if value is None else '= ' + repr(value)}"
 
 
@@ -124,25 +108,33 @@ def _is_output(path: str) -> bool:
 def _note(key: object) -> None:
     if not isinstance(key, str | bytes) or not _heard:
         return
-    asker, far = _asker()
-    name = os.fsdecode(key)
-    if asker is None or (far and not _spells(asker.file, name)):
-        return
+    asker, name = _asker(), os.fsdecode(key)
+    if asker is not None and (asker.directly or spells(asker.file, name)):
+        _tell("read", name, asker)
+
+
+def _note_set(key: object) -> None:
+    asker = _asker()
+    if asker is not None:
+        _tell("set", os.fsdecode(key), asker)  # type: ignore[arg-type]
+
+
+def _tell(what: str, name: str, asker: Opener) -> None:
     # As kept, since asking once more would be noted too.
     value = os.environ._data.get(os.environ.encodekey(name))  # pyright: ignore
-    for variable, _, _ in _heard:
-        variable(asker.file, name, None if value is None else os.environ.decodevalue(value))
+    for variable, *_ in _heard:
+        variable(what, name, None if value is None else os.environ.decodevalue(value), asker)
 
 
 def _note_copy() -> None:
-    asker, far = _asker()
-    if asker is not None and not far:
-        for *_, copy in _heard:
+    asker = _asker()
+    if asker is not None and asker.directly:
+        for _, copy, _ in _heard:
             copy(asker)
 
 
-def _asker() -> tuple[Opener | None, bool]:
-    """The user's line that reads the environment, and whether a library stands between."""
+def _asker() -> Opener | None:
+    """The user's line that reads the environment; directly, where no library stands between."""
     far = False
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
@@ -153,17 +145,20 @@ def _asker() -> tuple[Opener | None, bool]:
                 break  # a library is imported; or a path is told, not what stands there
             if frame.f_code.co_filename[0] != "<":
                 if is_own(file):
-                    return Opener(file, frame.f_lineno, True, ()), far
+                    return Opener(file, frame.f_lineno, not far, ())
                 if file.startswith(os.path.join(PACKAGE, "")):
                     break
             far = far or module not in _READING
         frame = frame.f_back
-    return None, far
+    return None
 
 
-def _spells(file: str, name: str) -> bool:
+def spells(file: str, name: str, *, quoted: bool = False) -> bool:
+    """Whether the code of a file spells a variable's name, as a word or as a text of its own."""
+    word = re.escape(name)
+    pattern = rf"""(["']){word}\1""" if quoted else rf"\b{word}\b"
     with contextlib.suppress(OSError):
-        return bool(re.search(rf"\b{re.escape(name)}\b".encode(), content(file)))
+        return bool(re.search(pattern.encode(), content(file)))
     return False
 
 
@@ -196,5 +191,6 @@ def _note_question(what: str, path: object, frame: FrameType) -> None:
         return
     named = os.path.abspath(os.fsdecode(path))  # type: ignore[arg-type]
     if is_data(named, os.path.dirname(file)):
-        for _, question, _ in _heard:
-            question(what, named, Opener(file, frame.f_lineno, True, ()))
+        for *_, question in _heard:
+            if question is not None:
+                question(what, named, Opener(file, frame.f_lineno, True, ()))

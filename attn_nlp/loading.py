@@ -54,6 +54,7 @@ class Load:
       untraced: those of them that no import statement leads to, or that change others.
       variables: those of the environment that were read, each with its value, None where there was
         none.
+      set_variables: those that were set, each with its value, None where it was deleted.
       reads: files that were opened for reading, each with its state at the time.
       written: files that were opened for writing.
     """
@@ -64,6 +65,7 @@ class Load:
         self.brought: tuple[str, ...] = ()
         self.untraced: tuple[str, ...] = ()
         self.variables: dict[str, dict[str, str | None]] = {}
+        self.set_variables: dict[str, dict[str, str | None]] = {}
         self.reads: dict[str, dict[str, State]] = {}
         self.written: set[str] = set()
         self._looks: dict[str, set[tuple[str, str]]] = {}
@@ -97,9 +99,10 @@ class Load:
         else:
             self._looks.setdefault(opener.file, set()).add((what, path))
 
-    def note_variable(self, asker: str, name: str, value: str | None) -> None:
-        """Note that the user's code reads a variable of the environment."""
-        self.variables.setdefault(asker, {})[name] = value
+    def note_variable(self, what: str, name: str, value: str | None, asker: Opener) -> None:
+        """Note that the user's code reads or sets a variable of the environment."""
+        notes = self.variables if what == "read" else self.set_variables
+        notes.setdefault(asker.file, {})[name] = value
 
     def note_copy(self, opener: Opener) -> None:
         """Note that the user's code reads all variables of the environment at once."""
@@ -160,7 +163,7 @@ def loading(file: str) -> Iterator[Load]:
         with (
             contextlib.redirect_stdout(sys.stderr),
             seeded(0),
-            asked.noted(load.note_variable, load.note, load.note_copy),
+            asked.noted(load.note_variable, load.note_copy, load.note),
             listening(load.note),
         ):
             yield load

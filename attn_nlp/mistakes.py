@@ -39,12 +39,3 @@ def unknown(what: str, given: object, known: Iterable[str]) -> Mistake:
     message = f"unknown {what} {given!r}; known: {', '.join(names) or 'none'}."
     close = nearest(str(given), names)
     return Mistake(message + (f" Did you mean {close!r}?" if close else ""))
-
-
-def words_of(error: BaseException) -> str:
-    """Name and message of an exception, also of one whose message cannot be made."""
-    try:
-        message = str(error).strip()
-    except Exception as other:
-        message = f"it cannot say what happened, {type(other).__name__}"
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__

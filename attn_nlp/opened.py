@@ -27,7 +27,7 @@ _PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "
 _STARTING = ("os", "pty", "subprocess", "asyncio", "concurrent", "multiprocessing")
 _MATCHING = ("glob", "pathlib")
 _listeners: list[Listener] = []
-noted: set[str] = set()  # files that the user's code has opened in this process
+noted: set[str] = set()  # files that the user's code uses: opened here, declared or named
 
 
 class State(NamedTuple):

@@ -15,7 +15,8 @@ of every cell that uses the part. It covers
 - what was asked meanwhile of folders and files without opening any: which there are;
 - files that texts of the code name, where it imports a library that may read them in C, such as
   one for Parquet or HDF5, of which Python says nothing;
-- environment variables that such code reads while the experiment file is loaded.
+- environment variables that such code reads while the experiment file is loaded; what it reads
+  later is refused (`watching.py`).
 
 Refused are programs that the file starts while it is loaded, unless the part declares files, and a
 copy of the whole environment. Seen by nobody are: a file that such a library reads by a name that
@@ -41,11 +42,11 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from attn_nlp import code_text, watching
+from attn_nlp import code_text
 from attn_nlp.code_text import counting, named_files, parsed, reads_texts, reads_unheard
 from attn_nlp.loading import Load, find
 from attn_nlp.mistakes import Mistake
-from attn_nlp.opened import State, is_data
+from attn_nlp.opened import State, is_data, noted
 from attn_nlp.sources import is_own, shown
 
 _BYTES = 2**20
@@ -74,6 +75,7 @@ class Code:
         self._files = tuple(files)
         self._text = text
         self._states: dict[str, tuple[State, str]] = {}
+        self._variables: set[tuple[str, str | None]] = set()
 
     @functools.cached_property
     def hash(self) -> str:
@@ -86,6 +88,8 @@ class Code:
             for file in sorted({*files, self.load.file}):
                 self.load.check(file, declares=bool(self._files))
                 asked.update(self.load.lines(file))
+                for variables in (self.load.variables, self.load.set_variables):
+                    self._variables.update(variables.get(file, {}).items())
         read = {each: file for file in files for each in self._read_by(file)}
         for file in self._files:
             read[str(file)] = str(self._home())
@@ -99,10 +103,15 @@ class Code:
             for name, file in reached.items()
             if file is not None
         )
-        data = [f"{shown(file, near)} {self._data(file)}" for file, near in read.items()]
-        data += [f"{shown(file, near)} {digest(file)}" for file, near in named.items()]
-        lines += sorted(data)
+        data = {**read, **named}
+        lines += sorted(f"{shown(file, near)} {self._data(file)}" for file, near in data.items())
         return _digest("\n".join(lines + sorted(asked)))
+
+    @property
+    def covered(self) -> tuple[Collection[str], Collection[tuple[str, str | None]]]:
+        """Files of data, and variables with their values, that the hash knows."""
+        _ = self.hash
+        return self._states.keys(), self._variables
 
     def check(self) -> None:
         """Refuse data that are no longer what was hashed.
@@ -126,7 +135,7 @@ class Code:
                 raise _changed(file)
         found = digest(file)
         self._states[file] = now, found
-        watching.covered.add(file)
+        noted.add(file)
         return found
 
     def _told(self, file: str, texts: bool) -> str:

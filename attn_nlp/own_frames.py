@@ -8,6 +8,7 @@ traceback, and chains what it cut as a cause; neither hides a frame of the user'
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -28,11 +29,14 @@ def told(error: BaseException) -> str:
 
     Whatever the exception does when it is printed, this raises nothing.
     """
-    said = message(error)
     place = where(error)
-    kind = type(error).__name__
-    line = f"{kind}: {said}" if said else kind
-    return f"{place}: {line}" if place else line
+    return f"{place}: {words_of(error)}" if place else words_of(error)
+
+
+def words_of(error: BaseException, lines: int | None = 1) -> str:
+    """ "ZeroDivisionError: division by zero", the kind of an exception and its `message`."""
+    said = message(error, lines)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def whole(error: BaseException) -> str:
@@ -78,7 +82,9 @@ def shown(file: str) -> str:
     loaded = [module for name, module in sys.modules.items() if name.startswith(PREFIX)]
     files = [each for module in loaded if (each := getattr(module, "__file__", None))]
     folders = [Path(os.path.abspath(each)).parent for each in files]
-    for folder in (*folders, Path.cwd()):
+    with contextlib.suppress(OSError):  # it may have been deleted
+        folders.append(Path.cwd())
+    for folder in folders:
         if path.is_relative_to(folder):
             return str(path.relative_to(folder))
     return path.name

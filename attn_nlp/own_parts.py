@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from attn_nlp import registry
 from attn_nlp.choice import Choice
 from attn_nlp.experiment import Cell
+from attn_nlp.own_code import Code
 
 
 def own_choices(cell: Cell) -> dict[str, Choice]:
@@ -25,6 +26,12 @@ def own_choices(cell: Cell) -> dict[str, Choice]:
         for path, choice in chosen.items()
         if any(part.code_hash is not None for part in choice.family())
     }
+
+
+def own_codes(cell: Cell) -> list[Code]:
+    """The code of all parts of the user's own that the cell's identity knows."""
+    parts = [part for choice in cell.choices().values() for part in choice.family()]
+    return [part.own_code for part in parts if part.own_code is not None]
 
 
 def with_own_parts(cells: Iterable[Cell]) -> list[Cell]:

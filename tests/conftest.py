@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from attn_nlp import registry
+from attn_nlp import registry, watching
 from tests import proofs
 
 _shown: dict[tuple[str, str, str], bool] = {}
@@ -73,6 +73,7 @@ def catalogue() -> Iterator[dict]:
     yield registry._parts
     registry._parts.clear()
     registry._parts.update(before)
+    watching._untold.clear()  # of parts that are gone
 
 
 def required_program(name: str, needs: Sequence[str] = ()) -> None:

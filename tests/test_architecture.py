@@ -21,6 +21,7 @@ LONGEST = 400
 # A module imports from packages of a lower number, and from its own.
 STAGES = {
     "faults": 0,
+    "families": 0,
     "mistakes": 0,
     "own_frames": 1,
     "shapes": 0,
@@ -35,7 +36,7 @@ STAGES = {
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
     "sources": 0,
     "opened": 0.2,
-    "watching": 0.4,
+    "watching": 1.2,
     "asked": 0.3,
     "code_text": 0.3,
     "loading": 0.4,

@@ -13,6 +13,7 @@ from attn_nlp import registry, sources
 from attn_nlp.mistakes import Mistake
 from attn_nlp.watching import watching
 from tests.test_own_code import folder, specs, write  # noqa: F401 - a fixture
+from tests.test_watching import codes
 
 HERE = "import glob, os, pathlib, sqlite3; HERE = pathlib.Path(__file__).parent\n"
 
@@ -137,8 +138,10 @@ def test_a_database_that_a_hook_asks_is_refused(folder):  # noqa: F811
     store(folder / "g.db", 1)
     os.utime(folder / "g.db", (1, 1))
     specs(folder, HERE, f"return {asked(NAMED)}")
-    with pytest.raises(Mistake, match=r"own\.py, line .*, reads .*g\.db only when a"), watching():
-        registry.find("score", "mine").hooks["score"](0, 0)
+    score = registry.find("score", "mine").hooks["score"]
+    message = r"own\.py, line .*, reads .*g\.db only when a"
+    with pytest.raises(Mistake, match=message), watching(codes()):
+        score(0, 0)
 
 
 NAMED = "HERE / 'g.db'"

@@ -150,15 +150,16 @@ def ending(out):
     )
 
 
-@pytest.mark.parametrize("out", ["read.csv", "declared.csv"])
+@pytest.mark.parametrize("out", ["read.csv", "declared.csv", "named.csv"])
 def test_what_the_experiment_file_reads_is_an_input(here, out):
     """Such as the table of an earlier stage, which may be replaced by any other experiment."""
     folder, call = here
     text = (folder / "fake.py").read_text()
     own = (
+        "import click\n\nNAMED = 'named.csv'\n"  # a library that might read it in C
         "(Path(__file__).parent / 'read.csv').read_text()\n\n@model('fake', files=['declared.csv'],"
     )
-    for name in ("read.csv", "declared.csv"):
+    for name in ("read.csv", "declared.csv", "named.csv"):
         table = call("table", "fake.py", "--out", name)
         assert table.returncode == 0, table.stderr
     (folder / "fake.py").write_text(

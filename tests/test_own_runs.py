@@ -109,3 +109,25 @@ def test_a_file_without_a_guard_is_told_to_have_one(folder, attn_nlp, cache, by)
         "more to find its experiment.\n"
     )
     assert not (folder / "runs").exists()
+
+
+READ = 'LR = os.environ.get("LR")\n\n\ndef asked('
+
+
+@pytest.mark.parametrize("how", [("--workers", "1"), ("--in-process",)], ids=["worker", "here"])
+def test_a_variable_decides_by_the_hash_or_not_at_all(folder, attn_nlp, monkeypatch, how):
+    text = EXPERIMENT.replace("right = cell.heads", 'right = int(os.environ["LR"]) + cell.heads')
+    run = ("run", "fake.py", *how, "--seeds", "1", "--only", "heads=1")
+    monkeypatch.setenv("LR", "1")
+    (folder / "fake.py").write_text(text)
+    line = text[: text.index('int(os.environ["LR"])')].count("\n") + 1
+    refused = attn_nlp(*run)
+    assert refused.returncode == 3, refused.stderr
+    message = f"fake.py, line {line}, reads the environment variable LR only when a cell is trained"
+    assert message in refused.stderr
+    (folder / "fake.py").write_text(text.replace("def asked(", READ))
+    for value in (1, 2):
+        monkeypatch.setenv("LR", str(value))
+        done = attn_nlp(*run)
+        assert done.returncode == 0, done.stderr
+        assert f"{100 * (1 + value) / 6:.1f}" in done.stdout

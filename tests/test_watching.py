@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -20,8 +21,14 @@ def part():
     return registry.find("score", "mine")
 
 
+def codes(name="mine"):
+    code = registry.find("score", name).own_code
+    assert code is not None
+    return [code]
+
+
 def run(q=1):
-    with watching():
+    with watching(codes()):
         return part().hooks["score"](q, 0)
 
 
@@ -69,9 +76,14 @@ def test_data_that_change_while_the_file_is_run_are_refused(folder):  # noqa: F8
         specs(folder, top)
 
 
-def test_data_that_change_later_are_refused(folder):  # noqa: F811
+@pytest.mark.parametrize(
+    ("top", "line"),
+    [("", ", files=['gain.txt']"), ("import click; GAIN = 'gain.txt'", "")],
+    ids=["declared", "named"],
+)
+def test_data_that_change_later_are_refused(folder, top, line):  # noqa: F811
     write(folder, {"gain.txt": "1"})
-    specs(folder, line=", files=['gain.txt']")
+    specs(folder, top, line=line)
     part().check()
     os.utime(folder / "gain.txt", ns=(OLD, OLD))
     part().check()  # touched, but the same
@@ -81,6 +93,9 @@ def test_data_that_change_later_are_refused(folder):  # noqa: F811
 
 
 READS = "import pathlib; return int(pathlib.Path(__file__).with_name('gain.txt').read_text())"
+GAIN = r"own\.py, line 9, reads the environment variable GAIN only when a cell is trained, so that "
+GAIN += r"another value would go unseen; read it at the top of the experiment file, or of a "
+GAIN += r"module imported there: GAIN = os\.environ\.get\('GAIN'\)\.$"
 WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per').C"
 
 
@@ -92,21 +107,35 @@ WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per'
             r"own\.py, line 9, reads .*gain\.txt only when a cell is trained.*"
             r"files=\['gain\.txt'\]",
         ),
+        ("import os; return int(os.environ['GAIN'])", GAIN),
+        ("import os; return int(os.getenv('GAIN', '1'))", GAIN),
+        ("import os; return int(os.path.expandvars('$GAIN'))", GAIN),
+        ("import os; return 'GAIN' in os.environ", GAIN),
+        ("import os; return os.environ.setdefault('GAIN', '2')", GAIN),
+        ("import os; return dict(os.environ)", r"own\.py, line 9, reads all environment variables"),
+        (
+            "import gain; return gain.gain()",
+            r"gain\.py, line 2, reads the environment variable GAIN",
+        ),
         (WORKED_OUT, r"helper\.py is imported only when a cell is trained, by a name that is"),
     ],
-    ids=["data", "module"],
 )
-def test_what_no_hash_covers_is_refused_from_then_on(folder, inside, message):  # noqa: F811
-    write(folder, {"gain.txt": "1", "helper.py": "C = 1"})
+def test_what_no_hash_covers_is_refused_from_then_on(folder, monkeypatch, inside, message):  # noqa: F811
+    monkeypatch.setenv("GAIN", "1")
+    reads = "def gain():\n    import os; return os.environ['GAIN']"
+    library = "import os\ndef setting(name): return os.environ[name]"
+    write(folder, {"site-packages/a_library.py": library})
+    monkeypatch.syspath_prepend(folder / "site-packages")
+    write(folder, {"gain.txt": "1", "helper.py": "C = 1", "gain.py": reads})
     os.utime(folder / "gain.txt", ns=(OLD, OLD))
     specs(folder, inside=inside)
     for _ in range(2):  # the second time nothing is imported, nor read where a program is kept
         with pytest.raises(Mistake, match=message):
             run()
-    with pytest.raises(Mistake, match=message), watching():
+    with pytest.raises(Mistake, match=message), watching([]):
         pass
     specs(folder)  # a file without it
-    with watching():
+    with watching([]):
         pass
 
 
@@ -138,3 +167,56 @@ def test_a_file_made_meanwhile_is_no_input(folder):  # noqa: F811
     inside = "import pathlib; file = pathlib.Path(__file__ + '.txt'); file.write_text('3')\n"
     specs(folder, inside=inside + "    return int(file.read_text())")
     assert run() == 3
+
+
+@pytest.mark.parametrize(
+    ("top", "inside"),
+    [
+        ("import os; GAIN = os.environ.get('GAIN')", "return os.environ['GAIN']"),
+        ("import gain", "return gain.os.environ['GAIN']"),
+        ("import os; os.environ['GAIN'] = '1'", "return os.environ['GAIN']"),
+        ("import os", "os.environ['GAIN'] = '1'; return os.environ['GAIN']"),
+        ("import os", "os.environ.update(GAIN='1'); return os.environ['GAIN']"),
+        ("import os", "os.environ.get('OMP_NUM_THREADS', os.environ.get('NPROC')); return '1'"),
+        ("import a_library", "return a_library.other()"),
+        ("import a_library; GAIN = 1", "return a_library.setting()"),
+    ],
+)
+def test_variables_that_the_hash_knows_may_be_read_again(folder, monkeypatch, top, inside):  # noqa: F811
+    write(folder, {"gain.py": "import os; GAIN = os.environ['GAIN']"})
+    text = "import os\ndef other(): return os.environ['GA' 'IN'] or dict(os.environ)\n"
+    text += "def setting(name='GAIN'): return os.environ[name]\n"
+    write(folder, {"site-packages/a_library.py": text})
+    monkeypatch.syspath_prepend(folder / "site-packages")
+    monkeypatch.setenv("GAIN", "1")
+    specs(folder, top, inside)
+    assert run() == "1"
+
+
+def test_a_variable_that_changes_after_it_was_hashed_is_refused(folder, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("GAIN", "1")
+    specs(folder, "import os; os.environ['GAIN']", "return os.environ['GAIN']")
+    monkeypatch.setenv("GAIN", "2")
+    with pytest.raises(Mistake, match="reads the environment variable GAIN only when a cell"):
+        run()
+
+
+@pytest.mark.parametrize(
+    ("reads", "message"),
+    [("pathlib.Path(__file__).with_name('gain.txt').read_text()", "gain.txt"),
+     ("os.environ['GAIN']", "variable GAIN")],
+    ids=["file", "variable"],
+)  # fmt: skip
+def test_what_another_part_has_read_is_in_no_hash_of_this_one(folder, monkeypatch, reads, message):  # noqa: F811
+    monkeypatch.setenv("GAIN", "1")
+    other = "import os, pathlib\nfrom attn_nlp.registry import score\n"
+    other += "@score('far')\ndef far(q, k):\n    return " + reads
+    write(folder, {"gain.txt": "1", "other.py": other, "reader.py": f"import os, pathlib\n{reads}"})
+    os.utime(folder / "gain.txt", ns=(OLD, OLD))
+    for top, refused in (("import reader\n", False), ("", True)):
+        write(folder, {"other.py": top + other})
+        specs(folder, "import other, reader")
+        far = registry.find("score", "far")
+        said = pytest.raises(Mistake, match=message) if refused else contextlib.nullcontext()
+        with said, watching(codes("far")):
+            far.hooks["score"](1, 0)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attn_nlp import opened, watching
+from attn_nlp import opened
 from attn_nlp.mistakes import Mistake
 from attn_nlp.outputs import check_writable, descriptor
 
@@ -65,7 +65,7 @@ def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> No
         _check_beside(out, name)
     if real.endswith((".py", ".pyc")):  # an experiment file, or a module beside it
         raise _refusal(out, "is code in Python")
-    if any(_same(out, real, Path(each)) for each in opened.noted | watching.covered):
+    if any(_same(out, real, Path(each)) for each in opened.noted):
         raise _refusal(out, "is read by the experiment file")
     if data := _data_at(out, real, resolved):
         raise _refusal(out, data)

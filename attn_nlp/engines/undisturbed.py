@@ -1,9 +1,11 @@
-"""What the fit of a model of the user's finds in its process, and what it leaves there.
+"""What code of the user's finds in its process while a cell is trained, and what it leaves there.
 
-Cells are trained one after another in one process, here or in a worker. What a fit sets for itself
-must not become what the next cell finds: the environment, the working directory and the settings of
-JAX are put back, what it prints stays out of the table, and it can neither end the process nor hand
-on progress that nobody can show. What it sets on the modules of other libraries is not seen.
+Cells are trained one after another in one process, here or in a worker. What one sets for itself
+must not become what the next one finds: shared generators begin at the cell's seed, and what no
+identity knows of is refused (`watching.py`). A fit of the user's own begins with its file run anew;
+after it the environment, the working directory and the settings of JAX are put back, what it prints
+stays out of the table, and it can neither end the process nor hand on progress that nobody can
+show. What it sets on the modules of other libraries is not seen.
 """
 
 from __future__ import annotations
@@ -15,18 +17,63 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from attn_nlp import sources
+from attn_nlp.experiment.cell import Cell, flatten, unflatten
+from attn_nlp.experiment.load import load_file
+from attn_nlp.loading import seeded
 from attn_nlp.mistakes import Mistake
+from attn_nlp.own_parts import own_codes
 from attn_nlp.result import plain
 from attn_nlp.shapes import Misfit, fields, number, text
+from attn_nlp.watching import watching
 
 _PROGRESS = fields({"step": number(0), "steps": number(0), "note": text})
 
 
+_fitted = 0  # the run of an experiment file whose own models have trained a cell here
+
+
 @contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Inside, a model of the user's is fitted; afterwards the process is as it was before."""
-    with _environment(), _folder(), _jax(), _alive(), _table_alone():
-        yield
+def undisturbed(cell: Cell) -> Iterator[Cell]:
+    """Inside, the cell is trained; afterwards no code of the user's has changed what others find.
+
+    Yields:
+      The cell, of the parts that its experiment file has registered when it was run anew.
+
+    Raises:
+      Mistake: at the end, where it has used what no identity knows of, or what has changed.
+    """
+    codes = own_codes(cell)
+    if not codes:
+        yield cell
+        return
+    with contextlib.ExitStack() as stack:
+        model = cell.choices()["model"].part
+        own = model.own_code if "fit" in model.hooks else None
+        if own is not None and own.load is not None:
+            cell = _begun_anew(cell, own.load.file)
+            codes = own_codes(cell)
+        stack.enter_context(seeded(cell.seed))
+        stack.enter_context(watching(codes))
+        for each in (_environment, _folder, _jax, _alive, _table_alone) if own else ():
+            stack.enter_context(each())
+        yield cell
+    for code in codes:
+        code.check()
+
+
+def _begun_anew(cell: Cell, file: str) -> Cell:
+    """The cell, after its experiment file has been run again.
+
+    What a model keeps in its modules between cells would otherwise make a cell depend on those that
+    came before it in this process.
+    """
+    global _fitted
+    if _fitted == sources.runs:
+        load_file(file)
+        cell = unflatten(flatten(cell))
+    _fitted = sources.runs
+    return cell
 
 
 @contextlib.contextmanager

@@ -1,8 +1,7 @@
 """Which variables of the environment reach a process that trains cells.
 
-JAX, Flax and the libraries beneath NumPy read dozens of variables, and many change the bits of a
-result or make every cell fail. So of their families only what is named here passes. What passes
-and may decide bits goes into the provenance; all the rest never arrives.
+Of the families that libraries read (`families.py`) only what is named here passes. What passes and
+may decide bits goes into the provenance; all the rest never arrives.
 """
 
 from __future__ import annotations
@@ -10,40 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 
+from attn_nlp.families import library_of
 from attn_nlp.mistakes import Mistake
-
-# A family -> the library that reads it when it is imported, after which it cannot be taken away;
-# "" where that is no matter of bits, or is read later. The first that fits counts.
-_FAMILIES = {
-    "JAX_": "jax",
-    "JAX2TF_": "jax",
-    "CHECK_VMA": "jax",
-    "EAGER_CONSTANT_FOLDING": "jax",
-    "MOCK_NUM_GPU_PROCESSES": "jax",
-    "PJRT_NPROC": "",
-    "FLAX_": "flax",
-    "CHEX_": "chex",
-    "TF_": "",
-    "XNN_": "",
-    "DNNL_": "",
-    "ONEDNN_": "",
-    "NPY_": "numpy",
-    "OPENBLAS_CORETYPE": "numpy",
-    "OPENBLAS_": "",
-    "GOTO_": "",
-    "BLIS_": "",
-    "MKL_CBWR": "numpy",
-    "MKL_ENABLE_INSTRUCTIONS": "numpy",
-    "MKL_": "",
-    "OMP_": "",
-    "GOMP_": "",
-    "KMP_": "",
-    "SCIPY_": "scipy",
-    "SKLEARN_": "sklearn",
-    "JOBLIB_": "",
-    "LOKY_": "",
-    "SOURCE_DATE_EPOCH": "",
-}
 
 # What is said to these families and changes no bit, or is recorded under a name of its own.
 _PASS = {
@@ -123,7 +90,7 @@ def taken_away(names: Iterable[str]) -> list[str]:
       >>> taken_away(["HOME", "JAX_ENABLE_X64", "JAX_PLATFORMS", "OMP_SCHEDULE"])
       ['JAX_ENABLE_X64', 'OMP_SCHEDULE']
     """
-    return sorted(name for name in names if _family(name) is not None and name not in _PASS)
+    return sorted(name for name in names if library_of(name) is not None and name not in _PASS)
 
 
 def for_workers(variables: Mapping[str, str]) -> dict[str, str]:
@@ -136,7 +103,7 @@ def for_workers(variables: Mapping[str, str]) -> dict[str, str]:
 
 def come_too_late(names: Iterable[str]) -> list[str]:
     """Those that should be taken away but were read already by a library that is loaded here."""
-    return [name for name in taken_away(names) if _family(name) in sys.modules]
+    return [name for name in taken_away(names) if library_of(name) in sys.modules]
 
 
 def recorded(variables: Mapping[str, str]) -> dict[str, str]:
@@ -177,8 +144,3 @@ def xla_flags(variables: Mapping[str, str]) -> list[str]:
             f"XLA_FLAGS is {text!r}, which neither begins with '--' nor names a file of flags that "
             "can be read; give flags such as --xla_dump_to=FOLDER, or unset it."
         ) from error
-
-
-def _family(name: str) -> str | None:
-    """The library that reads a variable, "" where none of ours to ask for, None for no family."""
-    return next((of for prefix, of in _FAMILIES.items() if name.startswith(prefix)), None)

@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from attn_nlp import own_frames, sources
+from attn_nlp import own_frames
 from attn_nlp.choice import Choice
 from attn_nlp.engines.job import Job, Stopped
 from attn_nlp.engines.provenance import provenance
 from attn_nlp.engines.undisturbed import checked, undisturbed
-from attn_nlp.experiment.cell import Cell, flatten, unflatten
+from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.experiment.identity import floor_cell, is_floor, spec_of
-from attn_nlp.experiment.load import load_file
 from attn_nlp.library_code import code_digest
-from attn_nlp.loading import seeded
 from attn_nlp.mistakes import Mistake
 from attn_nlp.result import check_against, leaves_test_alone, of_model
 from attn_nlp.shapes import Misfit, shown
-from attn_nlp.watching import watching
 
 Report = Callable[[Mapping], None]
 _LONGEST = {"reason": own_frames.LONGEST, "detail": own_frames.LONGEST_DETAIL}
@@ -49,20 +45,17 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
     began = time.perf_counter()
     code_digest()  # of what is imported now, should somebody edit it while the cell trains
     try:
-        cell = _begun_anew(unflatten(job.settings))
-        if spec_of(cell) != job.spec:
-            raise Mistake(
-                "the experiment file or this package changed while the run went on; run it again "
-                "with --retry-failed."
-            )
+        cell = unflatten(job.settings)
         if is_floor(cell):  # it is trained once for all cells that differ in what it does not see
             cell = floor_cell(cell.model, cell)
-        prepared = _prepared(job.prepared, cell.trial)
-        with seeded(cell.seed), watching():  # else a cell depends on those that came before it here
+        with undisturbed(cell) as cell:
+            if spec_of(cell) != job.spec:
+                raise Mistake(
+                    "the experiment file or this package changed while the run went on; run it "
+                    "again with --retry-failed."
+                )
+            prepared = _prepared(job.prepared, cell.trial)
             fitted = _fit(job, cell, prepared, report)
-        for choice in cell.choices().values():
-            for part in choice.family():
-                part.check()
         result: dict[str, object] = _check(fitted, cell, prepared)
     except Stopped:
         raise
@@ -80,26 +73,6 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
 def failure(reason: str, detail: str | None = None) -> dict[str, object]:
     """The outcome of a cell that has no result."""
     return {"status": "failed", "reason": reason, "detail": detail}
-
-
-_fitted = 0  # the run of an experiment file whose own models have trained a cell here
-
-
-def _begun_anew(cell: Cell) -> Cell:
-    """The cell, after its experiment file has been run again where it has a model of its own.
-
-    What such a model keeps in its modules between cells would otherwise make a cell depend on those
-    that came before it in this process.
-    """
-    global _fitted
-    own = cell.choices()["model"].part.own_code
-    if own is None or own.load is None or "fit" not in cell.choices()["model"].part.hooks:
-        return cell
-    if _fitted == sources.runs:
-        load_file(own.load.file)
-        cell = unflatten(flatten(cell))
-    _fitted = sources.runs
-    return cell
 
 
 def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:
@@ -126,8 +99,7 @@ def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:
         "seed": cell.seed,
         **_settings(choice, cell),
     }
-    with undisturbed() if choice.part.own_code else nullcontext():
-        return fit(**{name: given[name] for name in choice.part.arguments("fit")})
+    return fit(**{name: given[name] for name in choice.part.arguments("fit")})
 
 
 def _settings(choice: Choice, cell: Cell) -> dict[str, object]:

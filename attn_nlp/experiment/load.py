@@ -26,8 +26,9 @@ from attn_nlp.experiment.definition import Experiment
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.tuning import Tuning
 from attn_nlp.loading import Load, is_loading, loading, shadowed
-from attn_nlp.mistakes import Mistake, nearest, words_of
+from attn_nlp.mistakes import Mistake, nearest
 from attn_nlp.own_code import imports, reach, writes
+from attn_nlp.own_frames import shown, words_of
 from attn_nlp.registry import settle
 from attn_nlp.sources import Fresh, is_own
 
@@ -88,7 +89,7 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
     load.untraced = tuple(
         name for name in (load.name, *load.brought) if name not in traced or writes(traced[name])
     )
-    _check_names(path, load, traced)
+    _check_names(load, traced)
     settle(load)
     found = getattr(module, "experiment", None)
     if found is None:
@@ -122,13 +123,14 @@ def _run(load: Load, path: Path) -> ModuleType:
         ) from error
     except SyntaxError as error:
         if error.filename is None or not os.path.isfile(error.filename):  # it ran a text
-            raise Mistake(f"{_where(error, load, path)}: {words_of(error)}.") from error
-        named = _shown(os.path.abspath(error.filename), load, path)
+            raise Mistake(f"{_where(error, load, path)}: {words_of(error, lines=None)}.") from error
+        file = os.path.abspath(error.filename)
+        named = path if file == load.file else shown(file)
         raise Mistake(f"{named}, line {error.lineno}: {error.msg}.") from error
     except Mistake as error:
         raise Mistake(f"{_where(error, load, path)}: {error}") from error
     except BaseException as error:  # the file is the user's; `python FILE` shows the traceback
-        told = words_of(error)
+        told = words_of(error, lines=None)
         end = "" if told.endswith(".") else "."
         raise Mistake(f"{_where(error, load, path)}: {told}{end}") from error
     return module
@@ -144,21 +146,14 @@ def _where(error: BaseException, load: Load, path: Path) -> str:
     if not lines:
         return str(path)
     file, line = lines[-1]
-    said = f"{_shown(file, load, path)}, line {line}"
-    own = [line for file, line in lines if file == load.file]
-    return said if file == load.file or not own else f"{said}, by way of {path}, line {own[-1]}"
-
-
-def _shown(file: str, load: Load, path: Path) -> str:
-    """A file as the user would name it: beside the experiment file as that was named."""
     if file == load.file:
-        return str(path)
-    folder = os.path.dirname(load.file)
-    inside = file.startswith(os.path.join(folder, ""))
-    return str(path.parent / os.path.relpath(file, folder)) if inside else file
+        return f"{path}, line {line}"
+    own = [line for file, line in lines if file == load.file]
+    way = f", by way of {path}, line {own[-1]}" if own else ""
+    return f"{shown(file)}, line {line}{way}"
 
 
-def _check_names(path: Path, load: Load, traced: Mapping[str, str | None]) -> None:
+def _check_names(load: Load, traced: Mapping[str, str | None]) -> None:
     """Refuse a module beside the file whose name is needed for another one."""
     folder = os.path.dirname(load.file)
     with contextlib.suppress(OSError):
@@ -169,7 +164,7 @@ def _check_names(path: Path, load: Load, traced: Mapping[str, str | None]) -> No
             file = shadowed(name)
             if file is not None and _needed(name):
                 raise Mistake(
-                    f"{_shown(file, load, path)} has the name of a module that Python or attn_nlp "
+                    f"{shown(file)} has the name of a module that Python or attn_nlp "
                     f"needs, {name!r}; give your file another name."
                 )
 

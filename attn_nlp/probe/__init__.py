@@ -18,7 +18,7 @@ from jax._src import xla_bridge  # JAX has no public way to ask whether it runs
 
 from attn_nlp.experiment import Cell
 from attn_nlp.mistakes import Mistake
-from attn_nlp.own_parts import own_choices, without_numbers
+from attn_nlp.own_parts import own_choices, own_codes, without_numbers
 from attn_nlp.probe.laws import broken_laws
 from attn_nlp.probe.traced import trace
 from attn_nlp.probe.twice import changing, hooks_of
@@ -46,8 +46,9 @@ def probe(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
     """
     if alone and not xla_bridge.backends_are_initialized():
         jax.config.update("jax_platforms", "cpu")
-    with watching():
-        return _probe({_program(cell): cell for cell in cells})
+    named = {_program(cell): cell for cell in cells}
+    with watching([code for cell in named.values() for code in own_codes(cell)]):
+        return _probe(named)
 
 
 def _probe(named: Mapping[str, Cell]) -> tuple[str, ...]:

@@ -29,8 +29,13 @@ registry.load_builtin()
 registry._parts.pop(("model", "tfidf_logreg"), None)  # importing scikit-learn takes a second
 
 
+def given(name, otherwise=""):
+    # Not by os.environ itself: what a fit reads of it must be in its hash, or it is refused.
+    return os.environ._data.get(f"FAKE_{name}".encode(), otherwise.encode()).decode()
+
+
 def asked(name, cell):
-    return os.environ.get("FAKE_" + name) == f"{cell.heads},{cell.seed}"
+    return given(name) == f"{cell.heads},{cell.seed}"
 
 
 @model("fake", label="Fake", cite="control")
@@ -55,7 +60,7 @@ def fake(cell, prepared, report):
     if asked("STALL", cell):
         report({"step": 1, "steps": cell.steps})
         Path("stalled").touch()
-        time.sleep(float(os.environ["FAKE_STALL_SECONDS"]))
+        time.sleep(float(given("STALL_SECONDS")))
         report({"step": 2, "steps": cell.steps})
     if asked("VANISH", cell):
         for each in Path("runs").iterdir():
@@ -64,7 +69,7 @@ def fake(cell, prepared, report):
         return {"status": "diverged", "reason": "loss is NaN at step 1", "parameters": 1}
     for step in range(cell.steps):
         report({"step": step, "steps": cell.steps})
-        time.sleep(float(os.environ.get("FAKE_SECONDS", "0")) / cell.steps)
+        time.sleep(float(given("SECONDS", "0")) / cell.steps)
     validation = {"accuracy": 50 * cell.learning_rate, "loss": 1.0, "macro_f1": 0.5}
     known = {
         "status": "done",

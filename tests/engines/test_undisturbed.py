@@ -52,6 +52,12 @@ def outcome(catalogue, monkeypatch):
     return of
 
 
+def given(name):
+    """A variable, not by `os.environ` itself: what a fit reads of it is refused."""
+    value = os.environ._data.get(os.environ.encodekey(name))  # pyright: ignore
+    return value and os.environ.decodevalue(value)
+
+
 def test_every_cell_finds_the_data_the_environment_and_the_folder_as_the_first_did(
     outcome, monkeypatch, tmp_path
 ):
@@ -61,7 +67,7 @@ def test_every_cell_finds_the_data_the_environment_and_the_folder_as_the_first_d
     found = []
 
     def fit(prepared):
-        environment = [os.environ.get(name) for name in ("KEPT", "GONE", "NEW")]
+        environment = [given(name) for name in ("KEPT", "GONE", "NEW")]
         data = prepared.splits["train"], prepared.facts["rules"]["seen"]
         found.append((*data, *environment, os.getcwd(), jax.config.values["jax_enable_x64"]))
         prepared.splits["train"] = (0, 1)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from attn_nlp import asked
 from attn_nlp.engines import environment, variables
 from attn_nlp.mistakes import Mistake
 
@@ -40,6 +41,12 @@ def test_what_passes_is_something_that_jax_reads():
 )
 def test_a_worker_does_not_get(name):
     assert name not in variables.for_workers({name: "1", "HOME": "/"})
+
+
+def test_what_a_worker_gets_in_a_way_of_its_own_is_in_no_hash():
+    assert [*asked.lines(dict.fromkeys([*environment.single_threaded(), "GAIN"]))] == [
+        "$GAIN is not set"
+    ]
 
 
 def test_a_worker_gets_the_rest_as_it_is():
