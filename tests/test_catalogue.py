@@ -76,11 +76,11 @@ def test_a_part_is_found_by_name_by_place_and_by_its_other_names(catalogue, monk
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sofmax", "unknown slot or part 'sofmax'; 'attn-nlp parts' lists them. Did you mean 'so"),
+        ("sofmax", "those of an experiment file with --with FILE. Did you mean 'softmax'?"),
         ("normalizer", "Did you mean 'normaliser'?"),
         ("normaliser:sofmax", "Did you mean 'softmax'?"),
         ("normalizer:softmax", "unknown slot 'normalizer'"),
-        ("qqq", "lists them."),
+        ("qqq", "'attn-nlp parts' lists them, and those of an experiment file with --with FILE."),
         ("", "unknown slot or part ''"),
         ("softmax", "write 'normaliser:softmax' or 'activation:softmax'."),
     ],

@@ -32,7 +32,10 @@ def some(text: str) -> tuple[Part, ...]:
     if text not in by_name:
         close = nearest(text, [*SLOTS, *by_name])
         hint = f" Did you mean {close!r}?" if close else ""
-        raise Mistake(f"unknown slot or part {text!r}; 'attn-nlp parts' lists them.{hint}")
+        raise Mistake(
+            f"unknown slot or part {text!r}; 'attn-nlp parts' lists them, and those of an "
+            f"experiment file with --with FILE.{hint}"
+        )
     return tuple(by_name[text])
 
 

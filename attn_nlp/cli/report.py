@@ -60,7 +60,8 @@ def report(file, name, overrides, store_path, out) -> None:
             wording.warn(f"there is no store {store_path} yet.")
         cells = wanted(resolved)
         records = store.records(cells, reports.COLUMNS)
-    for sentence in changed((str(cells[s]["dataset"]), r.get("data")) for s, r in records.items()):
+    said = changed((str(cells[s]["dataset"]), r.get("data")) for s, r in records.items())
+    for sentence in said:
         wording.warn(sentence)
     library.load()
     shown = file or Path(f"{name}.py")
@@ -72,6 +73,7 @@ def report(file, name, overrides, store_path, out) -> None:
         commands=_commands(shown, options_given),
         changed=shlex.join(options_given),
         remark="" if file else _FROM_STORE.format(file=shown),
+        notes=said,
     )
     text = reports.page(made)
     check_report(out, store_path, resolved)

@@ -161,9 +161,14 @@ def write(
     cells = wanted(resolved)
     records = store.records(cells, columns)
     named = ((str(cells[spec]["dataset"]), each.get("data")) for spec, each in records.items())
-    for sentence in changed(named):
+    said = changed(named)
+    for sentence in said:
         wording.warn(sentence)
-    grids = [grid for each in resolved.tables for grid in view.make(each, resolved, records)]
+    grids = [
+        grid.with_notes(said)
+        for each in resolved.tables
+        for grid in view.make(each, resolved, records)
+    ]
     if not grids:
         raise Mistake("nothing of this experiment has run yet, so that its classes are not known.")
     terminal = out is None and sys.stdout.isatty()

@@ -340,7 +340,8 @@ def parse(path: str, text: str) -> object:
     except Mistake:
         raise
     except ValueError:
-        raise Mistake(f"{path} is a number, not {shown(text)}.") from None
+        kind = "whole number" if "whole" in info else "number"
+        raise Mistake(f"{path} is a {kind}, not {shown(text)}.") from None
     if isinstance(info["default"], bool):
         if text.lower() not in ("true", "false"):
             raise Mistake(f"{path} is {shown(text)}; allowed: true, false.")

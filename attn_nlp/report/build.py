@@ -103,6 +103,7 @@ def report(
     commands: Sequence[str] = (),
     changed: str = "",
     remark: str = "",
+    notes: Sequence[str] = (),
 ) -> Report:
     """Everything that a report says.
 
@@ -113,13 +114,14 @@ def report(
       commands: what to type for the same results.
       changed: the options that changed the experiment's file.
       remark: a sentence beside the commands.
+      notes: sentences for the caption of every table.
     """
     cells = wanted(resolved)
     here = {spec: records[spec] for spec in cells if spec in records}
     rows = _rows(resolved)
     facts, fingerprints = _data(resolved, here)
     pictures = Pictures()
-    tables = tuple(build(table, resolved, here) for table in resolved.tables)
+    tables = tuple(build(table, resolved, here).with_notes(notes) for table in resolved.tables)
     return Report(
         name=resolved.name,
         statement=statement(resolved.question),

@@ -224,7 +224,8 @@ def _without_spread(grid: Grid) -> list[str]:
     if same:
         notes.append(
             f"Scores identical to the baseline's in every pair: {', '.join(same)}. Without a "
-            "spread nothing is called equivalent; most likely both compute the same function."
+            "spread nothing is called equivalent: they compute the same function, or neither has "
+            "learned what tells the classes apart."
         )
     if shifted:
         notes.append(

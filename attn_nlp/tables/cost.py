@@ -80,6 +80,8 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
         notes=(
             "Measured on the machine that ran the cells; a repeated run gives other seconds.",
             "Compiling is counted in the cell that compiled; cells that share a program share it.",
+            "Peak MiB: what the compiled training program holds at once, as XLA counts it; the "
+            "process around it, with its libraries and its data, needs a few hundred more.",
             *_counting(facts, uncounted),
         ),
     )
@@ -114,11 +116,13 @@ def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dic
     tokens = cell.length if mean is None else min(cell.length, mean)
     splits = (record.get("data") or {}).get("splits", {})
     classes = len(splits.get("train", {}).get("class_counts", [0, 0]))
+    silent = [part.label for part in costs.uncounted(cell)]
     found = {
-        "forward_flops": costs.flops(cell, tokens, classes) or None,
+        # Without a part's own operations the sum would make it look cheaper than it is.
+        "forward_flops": None if silent else costs.flops(cell, tokens, classes) or None,
         "state": costs.state(cell, tokens),
     }
-    return found, [part.label for part in costs.uncounted(cell)]
+    return found, silent
 
 
 def _mean_length(data: list[Mapping]) -> list[int]:
@@ -154,7 +158,8 @@ def _counting(facts: Facts, uncounted: list[str]) -> list[str]:
         notes.append(f"Length counted: {'; '.join(said)}.")
     if uncounted:
         notes.append(
-            f"Without their own operations, which they do not state: {', '.join(uncounted)}."
+            f"No operations are given for rows with {', '.join(uncounted)}, which state none; "
+            "flops= in a part's line states them."
         )
     return notes
 

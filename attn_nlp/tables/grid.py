@@ -6,7 +6,8 @@ wrote it. A format only escapes, rounds and aligns, so that all of them say the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from attn_nlp.stats import Comparison, McNemar, Summary, TwoWay
@@ -129,6 +130,11 @@ class Grid:
     legend: tuple[tuple[str, str], ...] = ()
     footnotes: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+
+    def with_notes(self, sentences: Iterable[str]) -> Grid:
+        """The same with further sentences in its caption."""
+        said = tuple(each[:1].upper() + each[1:] for each in sentences)
+        return dataclasses.replace(self, notes=(*self.notes, *said))
 
     def name_of(self, column: Column) -> str:
         """A column in one line: "SST-2, heads 4"; "" where there is but one."""

@@ -60,7 +60,8 @@ class Place:
     @functools.cached_property
     def once(self) -> bool:
         """Whether one run stands for several replicates, as that of a floor does for all seeds."""
-        return len({*self.specs}) < len(self.specs)
+        known = [spec for spec in self.specs if spec is not None]  # the others wait for trials
+        return len({*known}) < len(known)
 
     def alone(self) -> Place:
         """The place with every run once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
@@ -72,7 +73,15 @@ def show(attn_nlp, command):
     given = {"figure": ["figure", "results", "fake.py", "--all", "--format", "svg"]}
     found = attn_nlp(*given.get(command, [command, "fake.py"]))
     assert found.returncode == 0
-    return [line for line in found.stderr.splitlines() if "has changed" in line]
+    said = [line for line in found.stderr.splitlines() if "has changed" in line]
+    written = {
+        "table": found.stdout,
+        "report": "".join(each.read_text() for each in Path().glob("*.html")),
+    }
+    if command in written:  # also where only what was written is read
+        caption = " ".join(written[command].split())
+        assert ("their numbers are of the earlier rows." in caption) == bool(said)
+    return said
 
 
 @COMMANDS

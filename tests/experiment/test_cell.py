@@ -193,8 +193,8 @@ def test_texts_of_the_command_line(path, text, value):
 @pytest.mark.parametrize(
     ("path", "text", "message"),
     [
-        ("steps", "many", "steps is a number, not 'many'"),
-        ("steps", "None", "steps is a number, not 'None'"),
+        ("steps", "many", "steps is a whole number, not 'many'"),
+        ("steps", "None", "steps is a whole number, not 'None'"),
         ("steps", "0", "steps is 0; allowed: whole numbers from 1"),
         ("learning_rate", "nan", "learning_rate is nan"),
         ("attention.tie_qk", "yes", "attention.tie_qk is 'yes'; allowed: true, false"),

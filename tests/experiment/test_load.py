@@ -106,7 +106,7 @@ def test_an_axis_may_get_other_values(file):
             {"settings": ["heads=2"]},
             "'heads' moves together with width; use --only heads=... to choose among its values",
         ),
-        ({"settings": ["steps=many"]}, "steps is a number, not 'many'"),
+        ({"settings": ["steps=many"]}, "steps is a whole number, not 'many'"),
         ({"settings": ["attention.scale=constnt(1)"]}, "unknown scale 'constnt'"),
     ],
 )

@@ -77,7 +77,8 @@ def test_identical_scores_are_said_to_be():
     said = [note for note in grid.notes if note.startswith("Scores identical")]
     assert said == [
         "Scores identical to the baseline's in every pair: 'half' (SST-2). Without a spread "
-        "nothing is called equivalent; most likely both compute the same function."
+        "nothing is called equivalent: they compute the same function, or neither has learned "
+        "what tells the classes apart."
     ]
 
 

@@ -93,5 +93,9 @@ def silent(monkeypatch):
 
 
 def test_a_part_that_states_no_operations_is_named(silent):
-    notes = cost(*example()).notes
-    assert "Without their own operations, which they do not state: Softmax." in notes
+    grid = cost(*example())
+    assert [row.entries[4].summary for row in grid.rows] == [None] * len(grid.rows)
+    assert (
+        "No operations are given for rows with Softmax, which state none; flops= in a part's line "
+        "states them." in grid.notes
+    )

@@ -1,5 +1,9 @@
 """What a plan says before anything runs."""
 
+import dataclasses
+
+import pytest
+
 from attn_nlp.tables import stars
 
 from .example import ROWS, example
@@ -33,3 +37,13 @@ def test_without_a_baseline_nothing_is_compared():
     (found,) = stars(experiment)
     assert (found.comparisons, found.attainable) == (0, False)
     assert "nothing is compared" in found.sentence
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_cells_that_wait_for_trials_are_compared_too(known):
+    """They have no spec yet; the family is as large before the trials as after them."""
+    _, experiment, _ = example()
+    after = stars(experiment)
+    waiting = [{**cell, "spec": None} for cell in experiment.cells]
+    waiting[:known] = experiment.cells[:known]
+    assert stars(dataclasses.replace(experiment, cells=tuple(waiting), seeds=())) == after

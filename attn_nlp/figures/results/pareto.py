@@ -30,7 +30,8 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
     quantity = grid.columns[0].quantity
     measured = next(c.quantity for c in cost.columns if c.quantity.name == of)
     at = {c.values[:-1]: place for place, c in enumerate(cost.columns) if c.quantity.name == of}
-    panels = []
+    panels: list[Panel] = []
+    unpriced: dict[str, None] = {}
     for place, column in enumerate(grid.columns):
         lines, floors = [], []
         for row, priced in zip(grid.rows, cost.rows, strict=True):
@@ -44,6 +45,8 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
                 )
                 x, y = price.mean * measured.scale, score.mean * quantity.scale
                 lines.append(Line(row.label, (Point(x, y, low, high),)))
+            elif score is not None:
+                unpriced[row.label] = None
         panels.append(Panel(column.values, grid.name_of(column), tuple(lines), tuple(floors)))
     if not any(panel.lines for panel in panels):
         raise Missing(f"no finished run has both {quantity.label} and {measured.label}")
@@ -61,5 +64,10 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
             "Filled and joined: the front, rows that no other row beats in cost and mean score at "
             "once. Bar: interval of the mean; within it the front may be another. Every panel has "
             "a horizontal scale of its own.",
+            *(
+                [f"Not drawn, their {measured.label} unknown: {', '.join(unpriced)}."]
+                if unpriced
+                else []
+            ),
         ),
     )

@@ -250,6 +250,7 @@ def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **mor
         ha=align,
         va="baseline",
         parse_math=False,
+        clip_on=False,  # also beside the axes
         **{"transform": axes.transData, **more},
     )
     axes.add_artist(made)

@@ -13,12 +13,17 @@ SLACK = 0.5  # pixels
 
 
 def faults(figure) -> list[str]:
-    """Texts that leave the figure, and pairs of texts that overlap."""
+    """Texts that leave the figure or are cut off by their panel, and pairs that overlap."""
     with settings():
         figure.canvas.draw()
         boxes = [(text.get_text(), extent(text)) for text in texts(figure)]
     right, top = figure.bbox.x1, figure.bbox.y1
     found = [
+        f"{text.get_text()!r} is cut off"
+        for text in texts(figure)
+        if text.axes is not None and text.get_clip_on() and not _inside(text.axes.bbox, text)
+    ]
+    found += [
         f"{said!r} leaves the figure"
         for said, (x0, y0, x1, y1) in boxes
         if x0 < 0 or y0 < 0 or x1 > right or y1 > top
@@ -28,6 +33,11 @@ def faults(figure) -> list[str]:
         for (one, a), (other, b) in combinations(boxes, 2)
         if min(a[2], b[2]) - max(a[0], b[0]) > SLACK and min(a[3], b[3]) - max(a[1], b[1]) > SLACK
     ]
+
+
+def _inside(panel, text: Text) -> bool:
+    x0, y0, x1, y1 = extent(text)
+    return panel.x0 <= x0 and x1 <= panel.x1 and panel.y0 <= y0 and y1 <= panel.y1
 
 
 def texts(figure) -> list[Text]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,22 @@ def test_the_front_is_filled_and_joined():
     assert filled == {"unscaled": True, "1/D": True, "1/sqrt(D)": False, "half": False}
     joined = line(first, "front")
     assert joined[:-1, 0].tolist() == [1.0, 2.0]
+
+
+def test_a_row_without_a_cost_is_named_below():
+    grid, costs = priced()
+    rows = [
+        dataclasses.replace(
+            row, entries=tuple(dataclasses.replace(each, summary=None) for each in row.entries)
+        )
+        if row.label == "half"
+        else row
+        for row in costs.rows
+    ]
+    found = pareto(grid, dataclasses.replace(costs, rows=tuple(rows)), "wall_seconds")
+    assert all(line.label != "half" for panel in found.panels for line in panel.lines)
+    assert found.notes[-1] == "Not drawn, their seconds unknown: half."
+    assert faults(draw(found)) == []
 
 
 def test_without_a_cost_there_is_no_figure():
