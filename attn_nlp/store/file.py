@@ -20,6 +20,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 from attn_nlp.faults import point
@@ -97,11 +98,16 @@ def _check_place(path: Path) -> None:
     check_log(path)
 
 
+_warn_once = cache(warn)  # a command opens a store several times
+
+
 def check_log(path: Path) -> None:
-    """Refuse a path beside which the log of another store lies."""
-    sentence = strange(path)
+    """Refuse a path beside which the log of another store lies, or one that is damaged."""
+    sentence, warning = strange(path)
     if sentence:
         raise StoreError(f"{sentence}.")
+    if warning:
+        _warn_once(f"{warning}.")
 
 
 def place_of(db: sqlite3.Connection, path: Path) -> Place:
