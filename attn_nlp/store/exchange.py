@@ -12,7 +12,7 @@ from attn_nlp.experiment import Resolved
 from attn_nlp.result import disagreement
 from attn_nlp.store import same_data
 from attn_nlp.store.agreement import RESULT
-from attn_nlp.store.file import StoreError, check_log, copy_to, one_sentence
+from attn_nlp.store.file import StoreError, check_log, check_names, copy_to, one_sentence
 from attn_nlp.store.results import FINAL, Store, check_repeats
 from attn_nlp.store.schema import COLUMNS
 
@@ -148,6 +148,7 @@ def seal(path: Path) -> None:
     Raises:
       StoreError: there is no store, or another program has it open.
     """
+    check_names(path)
     Store.read(path).close()  # what is no store is said there
     if not path.exists():
         raise StoreError(f"there is no store {path}.")

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from attn_nlp.faults import point
 from attn_nlp.store.log import beside, count_up, strange, to_undo
-from attn_nlp.store.place import Place, unusable
+from attn_nlp.store.place import Place, other_names, unusable
 from attn_nlp.store.processes import runs_here
 from attn_nlp.store.schema import APPLICATION, VERSION, create, foreign, upgrade
 from attn_nlp.wording import warn
@@ -39,9 +39,15 @@ class StoreError(Exception):
 
 
 def connect_to_write(path: Path, wait: float, *, make: bool = True) -> sqlite3.Connection:
-    """Open the file, by default making it where there is none; `wait` seconds for others."""
+    """Open the file, by default making it where there is none; `wait` seconds for others.
+
+    A run whose store gets another name meanwhile, as by a backup, goes on under its own; so a file
+    that is not to be made may have several.
+    """
     _check_place(path)
-    if not make and not path.exists():
+    if make:
+        check_names(path)
+    elif not path.exists():
         raise StoreError(f"store {path} is no longer there.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +76,9 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     _check_place(path)
     if not path.exists():
         return _nothing()
+    sentence = other_names(path)
+    if sentence:
+        _warn_once(sentence)
     address = f"{path.absolute().as_uri()}?mode=ro"
     with one_sentence(path):
         db = sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)
@@ -96,6 +105,13 @@ def _check_place(path: Path) -> None:
     if sentence:
         raise StoreError(sentence)
     check_log(path)
+
+
+def check_names(path: Path) -> None:
+    """Refuse to change a file that has several names."""
+    sentence = other_names(path)
+    if sentence:
+        raise StoreError(sentence)
 
 
 _warn_once = cache(warn)  # a command opens a store several times
