@@ -19,12 +19,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from attn_nlp.store import journal
 from attn_nlp.store.whole import Lack, lack
 
 _NUMBERS = 2**31  # what SQLite keeps is a signed number of 32 bits
 _APART = 2**12  # a store begins at a multiple of this
 _NUMBER_AT = 60  # bytes into the first page
-_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 _LOOKS, _PAUSE = 10, 0.02  # another process may be at work between two looks
 
 
@@ -67,12 +67,14 @@ def strange(path: Path) -> tuple[str, str]:
             "cut, and what it was to keep is lost"
         )
     elif found is not None:
-        where, what = f"in frame {found.frame}", f"{found.transactions} transactions"
+        says = f"in frame {found.frame}, and {found.transactions} transactions cannot be read"
         if not found.frame:
-            where, what = "at its beginning", "what it holds"
+            says = "at its beginning, and what it holds cannot be read"
+        if logs[0].name.endswith("-journal"):
+            says = "and cannot undo a write that was cut short"
         return (
-            f"store {path} cannot be read whole: its log {logs[0].name} is damaged {where}, and "
-            f"{what} cannot be read; move both away, then restore a copy or run again",
+            f"store {path} cannot be read whole: its log {logs[0].name} is damaged {says}; move "
+            "both away, then restore a copy or run again",
             "",
         )
     for look in range(_LOOKS):
@@ -90,19 +92,21 @@ def strange(path: Path) -> tuple[str, str]:
 def _lack(log: Path) -> Lack | None:
     """What cannot be read of a log, whenever it is looked at."""
     found = None
-    if log.name.endswith("-wal"):
-        for look in range(_LOOKS):
-            if look:
-                time.sleep(_PAUSE)
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_PAUSE)
+        if log.name.endswith("-wal"):
             found = lack(log)
-            if found is None:
-                break
+        else:
+            found = Lack(0, 1, certain=True) if journal.is_damaged(log) else None
+        if found is None:
+            break
     return found
 
 
 def to_undo(path: Path) -> bool:
     """Whether a journal tells how to undo a write that was cut short."""
-    return _head(beside(path, "-journal"), 8) == _JOURNAL
+    return _head(beside(path, "-journal"), 8) == journal.MAGIC
 
 
 def _size(path: Path) -> int:
@@ -121,7 +125,7 @@ def _holds(log: Path) -> bool:
     if not log.name.endswith("-journal"):
         return bool(_size(log))
     head = _head(log, 20)
-    return head[:8] == _JOURNAL and _whole(head, 16) > 0
+    return any(head[:8]) and (_whole(head, 8) > 0 or _whole(head, 16) > 0)
 
 
 def _head(log: Path, size: int) -> bytes:

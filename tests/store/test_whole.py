@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import struct
+from contextlib import closing
 from itertools import product
 
 import pytest
@@ -12,9 +14,11 @@ from attn_nlp.cli import main
 from attn_nlp.store import Store, StoreError
 from attn_nlp.store import file as store_file
 from attn_nlp.store import log as store_log
+from attn_nlp.store.health import repair
+from attn_nlp.store.journal import MAGIC, is_damaged
 from attn_nlp.store.whole import Lack
 from tests.store.records import record
-from tests.store.test_log import killed, log_of, read
+from tests.store.test_log import amid_a_write, killed, log_of, read
 
 SPECS = ["a" * 64, "b" * 64, "c" * 64, "d" * 64]
 HEAD, PAGE, SIZE, SALT, SUM, CONTENT = 0, 0, 4, 8, 16, 24  # bytes into a log, and into a frame
@@ -110,6 +114,56 @@ def test_a_log_that_another_process_is_writing_is_looked_at_again(left, monkeypa
     monkeypatch.setattr(store_log, "lack", lambda _: next(looks))
     assert read(left[0]) == set(SPECS)
     assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def undoing(path, monkeypatch):
+    """A store of one file whose last write was cut off, and the bytes of its journal."""
+    monkeypatch.setattr(store_log, "_LOOKS", 1)
+    amid_a_write(path)
+    journal = bytearray(log_of(path, "-journal").read_bytes())
+    page = struct.unpack_from(">I", journal, 24)[0]
+    journal[8:12] = struct.pack(">I", (len(journal) - 512) // (page + 8))
+    return path, bytes(journal), page
+
+
+def test_a_damaged_journal_is_said_and_kept(undoing):
+    path, journal, page = undoing
+    half, log = path.read_bytes(), log_of(path, "-journal")
+    second = 512 + 8 + page
+    places = [*range(16), *range(20, 28), 512, second, second + page - 196, second + 7 + page]
+    for at in places:
+        damaged = bytearray(journal)
+        damaged[at] ^= 0xFF
+        log.write_bytes(damaged)
+        for use in (repair, Store.open, Store.read):
+            with pytest.raises(StoreError, match="is damaged and cannot undo a write that was cut"):
+                use(path)
+        assert (path.read_bytes(), log.read_bytes()) == (half, damaged)
+    log.write_bytes(journal)
+    assert repair(path) == []
+    assert read(path) == {SPECS[0]}
+
+
+def test_a_journal_of_several_parts_is_sound_while_it_is_written(path):
+    """Of a write that is larger than the memory for it."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA cache_size = 10")
+        db.execute("CREATE TABLE blobs (value)")
+        db.executemany("INSERT INTO blobs VALUES (?)", [[bytes(3000)]] * 100)
+        db.execute("BEGIN")
+        db.execute("UPDATE blobs SET value = zeroblob(2999)")
+        log = log_of(path, "-journal")
+        head = MAGIC
+        assert log.read_bytes().count(head) > 2
+        assert not is_damaged(log)
+        last = bytearray(log.read_bytes())
+        last[last.rindex(head)] ^= 0x01
+        copy = path.with_name("copy")
+        copy.write_bytes(last)
+        assert is_damaged(copy)
+        db.execute("ROLLBACK")
 
 
 def test_what_a_killed_write_leaves_is_no_damage(left, tmp_path, capsys):
