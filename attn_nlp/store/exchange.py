@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment import Resolved
-from attn_nlp.result import disagreement
+from attn_nlp.result import disagreement, miscounted
 from attn_nlp.store import same_data
 from attn_nlp.store.agreement import RESULT
 from attn_nlp.store.file import StoreError, check_log, check_names, copy_to, one_sentence
@@ -98,7 +98,7 @@ def _sound(source: Store, specs: Iterable[str] | None) -> Mapping[str, dict]:
     """The whole records of a store, none of which contradicts itself or its experiment."""
     found = source.records(specs, list(COLUMNS))
     for spec, record in found.items():
-        says = disagreement(record, record["gold"])
+        says = disagreement(record, record["gold"]) or miscounted(record, record["gold"])
         if says is not None:
             raise _contradicts_itself(source, spec, str(says))
     for each in _experiments(source):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.library_code import FACT
-from attn_nlp.result import disagreement
+from attn_nlp.result import disagreement, miscounted
 from attn_nlp.shapes import Misfit, shown
 from attn_nlp.store import damage, same_data
 from attn_nlp.store.answers import packed
@@ -194,7 +194,8 @@ def _together(db: sqlite3.Connection) -> Iterator[Finding]:
         gold = kept[labels]
         if gold is not None and rows.get(data, len(gold)) != len(gold):
             sizes.append((damage.named(spec), rows[data], len(gold)))
-        found = disagreement({"status": status, **record}, gold)
+        result = {"status": status, **record}
+        found = disagreement(result, gold) or miscounted(result, gold)
         if found is not None:
             apart[damage.named(spec)] = found
         if correct != packed(record["predictions"], gold):

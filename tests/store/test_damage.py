@@ -197,6 +197,8 @@ def test_results_under_the_spec_of_another_cell_are_not_shown(
 
 CONTRADICTIONS = [
     (scores("accuracy", "0.9")[1], "test.accuracy is 0.9; allowed is 0.5, 1 of 2 by confusion"),
+    (scores("macro_f1", "0.9")[1], "test.macro_f1 is 0.9; allowed is 0.333333 by its own predict"),
+    (cells("test", "NULL")[1], "test is None; allowed is scores where a cell is done"),
     (scores("accuracy", "NULL")[1], "test.accuracy is None; allowed is a number from 0 to 1 where"),
     (details("predictions", "'[0,99]'")[1], "predictions by class is {0: 1, 99: 1}"),
     (details("predictions", "'[0]'")[1], "the length of predictions is 1; allowed is 2"),
