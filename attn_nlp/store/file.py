@@ -174,7 +174,7 @@ _SENTENCES = {
     "NOLCK": "cannot be locked: its disk does not lock files; choose a --store on another disk",
     "READONLY": "is read-only; choose another --store, or make the file and its folder writable",
     "CANTOPEN": "cannot be opened; check that it is a file in a folder that you may write to",
-    "LIMIT": "cannot be written: the system lets no file grow further (ulimit -f)",
+    "LIMIT": "cannot be opened or written: the system lets no file grow further (ulimit -f)",
     "IOERR": "cannot be read or written: the disk reports an error",
 }
 
