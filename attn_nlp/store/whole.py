@@ -78,7 +78,7 @@ def _lack(file: int) -> Lack | None:
     frames = [_frame(os.pread(file, _FRAME, place)) for place in places]
     sound = _sound(file, frames, salts, sums, (step, order))
     behind = [place for place in range(sound, len(frames)) if frames[place].of(salts)]
-    if not behind:
+    if not behind or os.pread(file, _HEAD, 0) != head:  # begun anew meanwhile, all of it read
         return None
     ends = sum(frames[place].size > 0 for place in behind[1:])
     # Every transaction of ours begins with the first page. What the first of these frames says of
