@@ -197,6 +197,8 @@ def disagreement(result: Mapping, labels: Sequence[int] | None) -> Misfit | None
         )
     test = result.get("test")
     accuracy = None if test is None else test.get("accuracy")
+    if test is None and counted and result.get("status") == "done":
+        return Misfit("test", None, "scores where a cell is done and has predictions")
     if test is not None and accuracy is None and result.get("status") == "done":
         return Misfit("test.accuracy", None, "a number from 0 to 1 where a cell is done")
     if accuracy is not None and labels and not counted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from attn_nlp import cli, registry
+from attn_nlp.experiment.identity import key_of
 from attn_nlp.experiment.load import resolve_file
 from attn_nlp.figures.results import KINDS
 from attn_nlp.store import Store
@@ -37,7 +38,7 @@ def folder(tmp_path_factory):
             store.finish(
                 cell["spec"],
                 {
-                    "key": cell["spec"],
+                    "key": key_of(cell["spec"], "f", "t"),
                     "status": "diverged" if (heads, seed) == (4, 2) else "done",
                     "reason": "loss is NaN at step 1" if (heads, seed) == (4, 2) else None,
                     "validation": scores,

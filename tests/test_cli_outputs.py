@@ -74,7 +74,6 @@ def finished(tmp_path_factory, cache):
 def here(finished, tmp_path, cache, catalogue, monkeypatch, capsys):
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
-    os.link(folder / STORE, folder / "hard.md")
     return folder, Here(folder, cache, monkeypatch, capsys)
 
 
@@ -100,7 +99,6 @@ NAMED = {
     f"{STORE}.version2": "belongs to the store",
     f"{STORE}.version1": "belongs to the store",
     f"{STORE}.checkpoints/new": "belongs to the store",
-    "hard.md": "belongs to the store",
     "store.md": "belongs to the store",
     "fake.py": "is code in Python",
     "helper.py": "is code in Python",
@@ -150,6 +148,24 @@ def ending(out):
     )
 
 
+def test_another_name_of_the_store_is_the_store_too(here):
+    """A file of two names is read with a warning, and not written at all."""
+    folder, call = here
+    os.link(folder / STORE, folder / "hard.md")
+    before = state(folder)
+    table = call("table", "fake.py", "--format", "markdown", "--out", "hard.md")
+    warning, refusal = table.stderr.splitlines()
+    assert table.returncode == 2
+    assert f"store {STORE} has another name (hard link)" in warning
+    assert "--out hard.md belongs to the store" in refusal
+    refused(call("run", "fake.py", "--in-process", "--out", "hard.md"), "hard.md", "to the store")
+    run = call("run", "fake.py", "--seeds", "4", "--in-process", "--store", "hard.md")
+    assert (run.returncode, len(run.stderr.splitlines())) == (4, 1)
+    assert "store hard.md has another name (hard link)" in run.stderr
+    assert trained(folder) == []
+    assert state(folder) == before
+
+
 @pytest.mark.parametrize("out", ["read.csv", "declared.csv", "named.csv"])
 def test_what_the_experiment_file_reads_is_an_input(here, out):
     """Such as the table of an earlier stage, which may be replaced by any other experiment."""
@@ -170,7 +186,7 @@ def test_what_the_experiment_file_reads_is_an_input(here, out):
     assert state(folder) == before
 
 
-@pytest.mark.parametrize("out", ["hard.md", "fake.py", "reviews.csv", "link.csv", "other.md"])
+@pytest.mark.parametrize("out", ["store.md", "fake.py", "reviews.csv", "link.csv", "other.md"])
 def test_a_run_is_refused_before_anything_is_trained(here, out):
     folder, call = here
     before = state(folder)

@@ -204,7 +204,7 @@ def test_a_system_that_lets_no_file_grow_costs_no_finished_cell(
     assert (found.returncode, found.stdout) == (4, ""), found.stderr
     (said,) = (line for line in found.stderr.splitlines() if " cells" not in line)
     limit = "the system lets no file grow further (ulimit -f)"
-    assert said == f"attn-nlp: store {STORE} cannot be written: {limit}."
+    assert said == f"attn-nlp: store {STORE} cannot be opened or written: {limit}."
     before = done(folder)
     assert 0 < before < CELLS + FLOORS
     again = attn_nlp("run", "fake.py", "--in-process")

@@ -251,7 +251,7 @@ def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
     from attn_nlp.plan import labels, wanted
 
     cells, label = wanted(resolved), labels(resolved)
-    records = store.records(cells, ["status", "reason", "data"])
+    records = store.records(cells, ["status", "reason", "data"], own=True)
     _say_changed(cells, records)
     counts = Counter(record["status"] for record in records.values())
     running = len(store.running() & cells.keys() - records.keys())

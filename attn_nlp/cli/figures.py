@@ -129,7 +129,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     with Store.read(store_path) as store:
         resolved = options.resolve_or_find(file, name, overrides, store)
         cells = wanted(resolved)
-        records = store.records(cells, drawing.columns(kinds or tuple(drawing.KINDS)))
+        records = store.records(cells, drawing.columns(kinds or tuple(drawing.KINDS)), own=True)
     if not records:
         raise Mistake(
             f"nothing of {resolved.name!r} is stored in {store_path}; run it first, or choose "

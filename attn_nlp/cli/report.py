@@ -59,7 +59,7 @@ def report(file, name, overrides, store_path, out) -> None:
         if not store_path.exists():
             wording.warn(f"there is no store {store_path} yet.")
         cells = wanted(resolved)
-        records = store.records(cells, reports.COLUMNS)
+        records = store.records(cells, reports.COLUMNS, own=True)
     said = changed((str(cells[s]["dataset"]), r.get("data")) for s, r in records.items())
     for sentence in said:
         wording.warn(sentence)

@@ -159,7 +159,7 @@ def write(
     if view.columns is _SCORES:
         columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
     cells = wanted(resolved)
-    records = store.records(cells, columns)
+    records = store.records(cells, columns, own=True)
     named = ((str(cells[spec]["dataset"]), each.get("data")) for spec, each in records.items())
     said = changed(named)
     for sentence in said:

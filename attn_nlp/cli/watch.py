@@ -115,7 +115,7 @@ def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
     from attn_nlp.plan import labels, to_do, wanted
 
     cells, label = wanted(resolved), labels(resolved)
-    records = store.records(cells, ["status"])
+    records = store.records(cells, ["status"], own=True)
     counts = Counter(record["status"] for record in records.values())
     running = [spec for spec in cells if spec in store.running() - records.keys()]
     left = len(to_do(cells, records, retry_failed=False))
@@ -166,7 +166,7 @@ def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
     from attn_nlp.tables.legend import STATE_MARKS
 
     columns = ["status", "reason", "validation", "test", "data"]
-    records = store.records(wanted(resolved), columns)
+    records = store.records(wanted(resolved), columns, own=True)
     grids = []
     for table in resolved.tables:
         rows = [{**row, "baseline": False} for row in table["rows"]]

@@ -107,6 +107,9 @@ def _revisions(cell: Cell, floor: bool) -> dict[str, object]:
 
 def key_of(spec: str, fingerprint: str, tokenizer_hash: str) -> str:
     """The identity of a cell on the data it really met."""
+    together = f"{spec}{fingerprint}{tokenizer_hash}"
+    if together.isascii() and together.isalnum():  # as digests are: nothing to escape
+        return _hash(f'["{spec}","{fingerprint}","{tokenizer_hash}"]')
     return _digest([spec, fingerprint, tokenizer_hash])
 
 

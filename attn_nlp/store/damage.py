@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from attn_nlp.experiment import Resolved
+from attn_nlp.experiment.identity import key_of
 from attn_nlp.result import FIELDS, SCORES, STATUSES, is_share
 from attn_nlp.shapes import (
     LARGEST_FLOAT,
@@ -223,6 +224,34 @@ def check_shares(
                 f"cell {spec[:12]} has the test.accuracy {accuracy:.6g} and {right} right answers "
                 f"of {len(labels)}"
             )
+
+
+IDENTITY = ("key", "fingerprint", "tokenizer_hash")
+
+
+def is_own(spec: object, key: object, fingerprint: object, tokens: object) -> bool:
+    """Whether a cell's key was made of its spec; also where it met no data, and nothing is known.
+
+    Args:
+      spec: the cell.
+      key, fingerprint, tokens: its columns of `IDENTITY`.
+    """
+    if fingerprint is None:
+        return True
+    if not all(isinstance(each, str) for each in (spec, fingerprint, tokens or "")):
+        return False
+    return key == key_of(str(spec), str(fingerprint), str(tokens or ""))
+
+
+def check_identities(specs: Sequence[str], identities: Iterable[Sequence]) -> None:
+    """Every cell stands under its own spec.
+
+    Raises:
+      Apart: the first that does not.
+    """
+    for spec, identity in zip(specs, identities, strict=True):
+        if not is_own(spec, *identity):
+            raise Apart(f"cell {named(spec)[:12]} has a key that is not its own")
 
 
 def experiment(name: str, kept: object) -> Resolved:

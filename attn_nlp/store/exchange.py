@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment import Resolved
-from attn_nlp.result import disagreement
+from attn_nlp.result import disagreement, miscounted
 from attn_nlp.store import same_data
 from attn_nlp.store.agreement import RESULT
-from attn_nlp.store.file import StoreError, check_log, copy_to, one_sentence
+from attn_nlp.store.file import StoreError, check_log, check_names, copy_to, one_sentence
 from attn_nlp.store.results import FINAL, Store, check_repeats
 from attn_nlp.store.schema import COLUMNS
 
@@ -98,7 +98,7 @@ def _sound(source: Store, specs: Iterable[str] | None) -> Mapping[str, dict]:
     """The whole records of a store, none of which contradicts itself or its experiment."""
     found = source.records(specs, list(COLUMNS))
     for spec, record in found.items():
-        says = disagreement(record, record["gold"])
+        says = disagreement(record, record["gold"]) or miscounted(record, record["gold"])
         if says is not None:
             raise _contradicts_itself(source, spec, str(says))
     for each in _experiments(source):
@@ -148,6 +148,7 @@ def seal(path: Path) -> None:
     Raises:
       StoreError: there is no store, or another program has it open.
     """
+    check_names(path)
     Store.read(path).close()  # what is no store is said there
     if not path.exists():
         raise StoreError(f"there is no store {path}.")

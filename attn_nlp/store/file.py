@@ -20,11 +20,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 from attn_nlp.faults import point
 from attn_nlp.store.log import beside, count_up, strange, to_undo
-from attn_nlp.store.place import Place, unusable
+from attn_nlp.store.place import Place, other_names, unusable
 from attn_nlp.store.processes import runs_here
 from attn_nlp.store.schema import APPLICATION, VERSION, create, foreign, upgrade
 from attn_nlp.wording import warn
@@ -38,9 +39,15 @@ class StoreError(Exception):
 
 
 def connect_to_write(path: Path, wait: float, *, make: bool = True) -> sqlite3.Connection:
-    """Open the file, by default making it where there is none; `wait` seconds for others."""
+    """Open the file, by default making it where there is none; `wait` seconds for others.
+
+    A run whose store gets another name meanwhile, as by a backup, goes on under its own; so a file
+    that is not to be made may have several.
+    """
     _check_place(path)
-    if not make and not path.exists():
+    if make:
+        check_names(path)
+    elif not path.exists():
         raise StoreError(f"store {path} is no longer there.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +76,9 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     _check_place(path)
     if not path.exists():
         return _nothing()
+    sentence = other_names(path)
+    if sentence:
+        _warn_once(sentence)
     address = f"{path.absolute().as_uri()}?mode=ro"
     with one_sentence(path):
         db = sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)
@@ -97,11 +107,23 @@ def _check_place(path: Path) -> None:
     check_log(path)
 
 
+def check_names(path: Path) -> None:
+    """Refuse to change a file that has several names."""
+    sentence = other_names(path)
+    if sentence:
+        raise StoreError(sentence)
+
+
+_warn_once = cache(warn)  # a command opens a store several times
+
+
 def check_log(path: Path) -> None:
-    """Refuse a path beside which the log of another store lies."""
-    sentence = strange(path)
+    """Refuse a path beside which the log of another store lies, or one that is damaged."""
+    sentence, warning = strange(path)
     if sentence:
         raise StoreError(f"{sentence}.")
+    if warning:
+        _warn_once(f"{warning}.")
 
 
 def place_of(db: sqlite3.Connection, path: Path) -> Place:
@@ -152,7 +174,7 @@ _SENTENCES = {
     "NOLCK": "cannot be locked: its disk does not lock files; choose a --store on another disk",
     "READONLY": "is read-only; choose another --store, or make the file and its folder writable",
     "CANTOPEN": "cannot be opened; check that it is a file in a folder that you may write to",
-    "LIMIT": "cannot be written: the system lets no file grow further (ulimit -f)",
+    "LIMIT": "cannot be opened or written: the system lets no file grow further (ulimit -f)",
     "IOERR": "cannot be read or written: the disk reports an error",
 }
 

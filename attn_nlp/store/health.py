@@ -9,9 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from attn_nlp.experiment.identity import key_of
 from attn_nlp.library_code import FACT
-from attn_nlp.result import disagreement
+from attn_nlp.result import disagreement, miscounted
 from attn_nlp.shapes import Misfit, shown
 from attn_nlp.store import damage, same_data
 from attn_nlp.store.answers import packed
@@ -164,20 +163,11 @@ def _values(db: sqlite3.Connection) -> Iterator[Finding]:
 def _identities(db: sqlite3.Connection) -> Iterator[Finding]:
     rows = db.execute("SELECT spec, key, fingerprint, tokenizer_hash FROM cells").fetchall()
     bad = tuple(
-        damage.named(spec)
-        for spec, key, fingerprint, tokens in rows
-        if fingerprint is not None and key != _key(spec, fingerprint, tokens)
+        damage.named(spec) for spec, *identity in rows if not damage.is_own(spec, *identity)
     )
     if bad:
         says = _cells(len(bad), "has a key that is not its own.", "have a key that is not theirs.")
         yield Finding(True, says, specs=bad)
-
-
-def _key(spec: object, fingerprint: object, tokens: object) -> str | None:
-    """The key that a cell should have; None where it has no names to make one of."""
-    if not all(isinstance(each, str) for each in (spec, fingerprint, tokens or "")):
-        return None
-    return key_of(str(spec), str(fingerprint), str(tokens or ""))
 
 
 _TOGETHER = (
@@ -204,7 +194,8 @@ def _together(db: sqlite3.Connection) -> Iterator[Finding]:
         gold = kept[labels]
         if gold is not None and rows.get(data, len(gold)) != len(gold):
             sizes.append((damage.named(spec), rows[data], len(gold)))
-        found = disagreement({"status": status, **record}, gold)
+        result = {"status": status, **record}
+        found = disagreement(result, gold) or miscounted(result, gold)
         if found is not None:
             apart[damage.named(spec)] = found
         if correct != packed(record["predictions"], gold):

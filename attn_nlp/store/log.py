@@ -19,10 +19,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from attn_nlp.store import journal
+from attn_nlp.store.whole import Lack, lack
+
 _NUMBERS = 2**31  # what SQLite keeps is a signed number of 32 bits
 _APART = 2**12  # a store begins at a multiple of this
 _NUMBER_AT = 60  # bytes into the first page
-_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 _LOOKS, _PAUSE = 10, 0.02  # another process may be at work between two looks
 
 
@@ -40,36 +42,71 @@ def count_up(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version = {following}")
 
 
-def strange(path: Path) -> str:
-    """What is wrong with a log beside a path, as a sentence without its end; "" where nothing is.
+def strange(path: Path) -> tuple[str, str]:
+    """What is wrong with a log beside a path, and what is worth a warning; "" where nothing is.
 
-    Nothing is changed, and no lock is lost: the database is opened through SQLite alone.
+    Both are sentences without their end. Nothing is changed, and no lock is lost: the database is
+    opened through SQLite alone.
     """
     # The log is looked at before the database, which another process may be making just now.
     logs = [log for log in (beside(path, "-wal"), beside(path, "-journal")) if _holds(log)]
     if not logs:
-        return ""
+        return "", ""
     if not _size(path):
         state = "is empty" if path.exists() else "is not there"
         return (
             f"store {path} {state}, and its log {logs[0].name} holds results of a store that was "
             "moved or removed; put that store back, move the log to where it is, or remove the log "
-            "to begin anew"
+            "to begin anew",
+            "",
+        )
+    found, warning = _lack(logs[0]), ""
+    if found is not None and not found.certain:
+        warning = (
+            f"store {path}: the last write to its log {logs[0].name} was cut short, as by a power "
+            "cut, and what it was to keep is lost"
+        )
+    elif found is not None:
+        says = f"in frame {found.frame}, and {found.transactions} transactions cannot be read"
+        if not found.frame:
+            says = "at its beginning, and what it holds cannot be read"
+        if logs[0].name.endswith("-journal"):
+            says = "and cannot undo a write that was cut short"
+        return (
+            f"store {path} cannot be read whole: its log {logs[0].name} is damaged {says}; move "
+            "both away, then restore a copy or run again",
+            "",
         )
     for look in range(_LOOKS):
         if look:
             time.sleep(_PAUSE)
         if all(_fits(_number(path), _range(log)) for log in logs):
-            return ""
+            return "", warning
     return (
         f"store {path} is not the one that its log {logs[0].name} belongs to, as when a copy is "
-        "restored beside an old log; move the log to another folder, or put its own store back"
+        "restored beside an old log; move the log to another folder, or put its own store back",
+        "",
     )
+
+
+def _lack(log: Path) -> Lack | None:
+    """What cannot be read of a log, whenever it is looked at."""
+    found = None
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_PAUSE)
+        if log.name.endswith("-wal"):
+            found = lack(log)
+        else:
+            found = Lack(0, 1, certain=True) if journal.is_damaged(log) else None
+        if found is None:
+            break
+    return found
 
 
 def to_undo(path: Path) -> bool:
     """Whether a journal tells how to undo a write that was cut short."""
-    return _head(beside(path, "-journal"), 8) == _JOURNAL
+    return _head(beside(path, "-journal"), 8) == journal.MAGIC
 
 
 def _size(path: Path) -> int:
@@ -88,7 +125,7 @@ def _holds(log: Path) -> bool:
     if not log.name.endswith("-journal"):
         return bool(_size(log))
     head = _head(log, 20)
-    return head[:8] == _JOURNAL and _whole(head, 16) > 0
+    return any(head[:8]) and (_whole(head, 8) > 0 or _whole(head, 16) > 0)
 
 
 def _head(log: Path, size: int) -> bytes:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 
 from attn_nlp.store.log import beside
 
+_LOOKS, _PAUSE = 10, 0.02
 LONGEST_NAME = 243  # bytes: the files beside a store add up to 12, and a name has 255
 LONGEST_PATH = 504  # bytes that SQLite opens, with its journal beside it
 
@@ -65,6 +67,28 @@ def _of_error(given: str, error: OSError) -> str:
             "there; name a file."
         )
     return ""  # not there yet, or the system's to tell
+
+
+def other_names(path: Path) -> str:
+    """What is wrong with a file of several names (hard links), as a sentence; "" where it has one.
+
+    SQLite's log goes by the name and not by the file, so that each name has its own. A store that
+    is being made has two for a moment.
+    """
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_PAUSE)
+        try:
+            names = os.stat(path).st_nlink
+        except OSError:  # not there yet, or the system's to tell
+            return ""
+        if names < 2:
+            return ""
+    return (
+        f"store {path} has another name (hard link), and a log of its own under each: what is kept "
+        f"under one is not seen under the other. Find it by 'find -samefile {path}' and remove it, "
+        "or use a copy (cp); a symbolic link (ln -s) is a second name that works."
+    )
 
 
 class Place:

@@ -12,7 +12,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attn_nlp.store import damage
-from attn_nlp.store.damage import Apart, check_answers, check_column, check_shares, parsed
+from attn_nlp.store.damage import (
+    IDENTITY,
+    Apart,
+    check_answers,
+    check_column,
+    check_identities,
+    check_shares,
+    parsed,
+)
 from attn_nlp.store.file import StoreError, about_values, one_sentence
 from attn_nlp.store.records import Records
 from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED
@@ -32,13 +40,15 @@ class Reading:
         self._path = path
         self._db = connection
 
-    def records(self, specs: Iterable[str] | None, columns: Sequence[str]) -> Records:
+    def records(
+        self, specs: Iterable[str] | None, columns: Sequence[str], own: bool = False
+    ) -> Records:
         """Return the records by spec; see `Store.records`."""
         columns = list(dict.fromkeys(["spec", *columns]))
         wanted = None if specs is None else set(specs)
         with one_sentence(self._path):
             try:
-                return Records(self._read(columns, wanted))
+                return Records(self._read(columns, wanted, own))
             except sqlite3.Error as error:
                 if not about_values(error):
                     raise
@@ -47,14 +57,14 @@ class Reading:
                 found = error
             raise self.damage(columns, wanted, found) from found
 
-    def _read(self, columns: list[str], wanted: set[str] | None) -> dict[str, Sequence]:
+    def _read(self, columns: list[str], wanted: set[str] | None, own: bool) -> dict[str, Sequence]:
         """Columns of equal length, their values checked.
 
         Raises:
           sqlite3.Error, ValueError, TypeError, KeyError, OverflowError, RecursionError: a value is
             not what it must be, or the file cannot be read.
         """
-        places = [_column(name) for name in columns]
+        places = [_column(name) for name in (*columns, *(IDENTITY if own else ()))]
         source = "cells"
         if {name.partition(".")[0] for name in columns} & set(LARGE):
             places.append("details.spec")
@@ -71,8 +81,11 @@ class Reading:
             source = f"json_each(?) AS wanted JOIN cells ON cells.spec = wanted.value{joined}"
             rows = self._db.execute(f"{query}{source}", [json.dumps(sorted(wanted))]).fetchall()
         by_column = list(zip(*rows, strict=True)) or [()] * len(places)
-        if len(places) > len(columns) and None in by_column.pop():
+        if "details.spec" in places and None in by_column.pop():
             raise KeyError("details")
+        if own:
+            identities = zip(*by_column[-len(IDENTITY) :], strict=True)
+            check_identities(by_column[0], identities)
         found = {
             name: self._checked(name, by_column[place], by_column[0])
             for place, name in enumerate(columns)

@@ -149,6 +149,8 @@ class Store:
         self,
         specs: Iterable[str] | None = None,
         columns: Sequence[str] = SMALL,
+        *,
+        own: bool = False,
     ) -> Records:
         """The stored records by spec; without specs, all of them, the first finished first.
 
@@ -157,12 +159,14 @@ class Store:
           columns: which columns; the large ones (`LARGE`) only where they are named. Of a column
             that is JSON one part may be named alone, such as "test.accuracy". "correct" gives
             `answers.packed` of predictions and gold.
+          own: whether every cell is checked to stand under its own spec, as it must before its
+            results are shown.
 
         Returns:
           {spec: {"spec": ..., column: value}}, of given specs in no certain order. Values that are
           equal may be one object: they are for reading only.
         """
-        return self._reading.records(specs, columns)
+        return self._reading.records(specs, columns, own)
 
     def finish(
         self, spec: str, record: Mapping[str, object], *, replaces: str | None = None
@@ -320,7 +324,7 @@ class Store:
     def settled(self, resolved: Resolved) -> Resolved:
         """A tuned experiment with the values that the trials stored here have chosen so far."""
         specs = [cell["spec"] for cell in resolved.tuning["cells"]] if resolved.tuning else []
-        return settle(resolved, self.records(specs, ["status", "reason", "validation"]))
+        return settle(resolved, self.records(specs, ["status", "reason", "validation"], own=True))
 
     def names(self) -> list[tuple[str, str]]:
         """Name and time of every kept experiment."""

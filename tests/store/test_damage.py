@@ -166,8 +166,39 @@ def test_a_part_of_damaged_scores_is_not_read_as_lacking(changed):
             store.records(None, ["test.accuracy"])
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["status"],
+        ["table", "--name", "name"],
+        ["report", "--name", "name", "--out", "r.html"],
+        ["figure", "results", "--name", "name", "--kind", "forest", "--out", "."],
+        ["watch", "--name", "name", "--once"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_results_under_the_spec_of_another_cell_are_not_shown(
+    changed, tmp_path, monkeypatch, capsys, command
+):
+    monkeypatch.chdir(tmp_path)
+    one, other = SPECS[0], SPECS[-1]
+    exchange = [
+        f"UPDATE {table} SET spec = '{new}' WHERE spec = '{old}'"
+        for table in ("cells", "details")
+        for old, new in ((one, "x"), (other, one), ("x", other))
+    ]
+    path = changed(*exchange)
+    assert main([*command, "--store", str(path)]) == 4
+    says = capsys.readouterr().err
+    assert "has a key that is not its own; 'attn-nlp doctor" in says
+    assert len(says.splitlines()) == 1
+    assert all(each.name.startswith("store.sqlite") for each in tmp_path.iterdir())
+
+
 CONTRADICTIONS = [
     (scores("accuracy", "0.9")[1], "test.accuracy is 0.9; allowed is 0.5, 1 of 2 by confusion"),
+    (scores("macro_f1", "0.9")[1], "test.macro_f1 is 0.9; allowed is 0.333333 by its own predict"),
+    (cells("test", "NULL")[1], "test is None; allowed is scores where a cell is done"),
     (scores("accuracy", "NULL")[1], "test.accuracy is None; allowed is a number from 0 to 1 where"),
     (details("predictions", "'[0,99]'")[1], "predictions by class is {0: 1, 99: 1}"),
     (details("predictions", "'[0]'")[1], "the length of predictions is 1; allowed is 2"),

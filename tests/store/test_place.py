@@ -10,9 +10,10 @@ from contextlib import closing
 import pytest
 
 from attn_nlp.cli import main
-from attn_nlp.store import Store, StoreError
+from attn_nlp.store import Store, StoreError, place
 from attn_nlp.store import file as store_file
 from attn_nlp.store.exchange import seal
+from attn_nlp.store.health import repair
 from attn_nlp.store.place import unusable
 from tests.store.records import SPEC, record
 
@@ -173,12 +174,45 @@ def test_other_names_and_sealed_stores_are_no_change(path):
     seal(path)
     with Store.open(path) as store:
         assert store.finish(SPEC, record())
-        os.link(path, path.with_name("hard link"))
         path.with_name("link").symlink_to(path.name)
         with Store.open(path.with_name("link")) as other:
             assert other.finish(OTHER, record())
         assert store.finish("c" * 64, record())
         store.check_place()
+
+
+def test_a_file_of_two_names_is_not_written_under_either(path, monkeypatch, capsys):
+    """Each name has a log of its own, and what is in one is not seen under the other."""
+    monkeypatch.setattr(place, "_PAUSE", 0)
+    second = path.with_name("second.sqlite")
+    with Store.open(path) as store:
+        assert store.finish(SPEC, record())
+        os.link(path, second)  # as a backup does: the run goes on
+        assert store.finish(OTHER, record())
+        store_file.connect_to_write(path, 0.1, make=False).close()
+        for name in (path, second):
+            for use in (Store.open, repair, seal):
+                with pytest.raises(StoreError, match=r"has another name \(hard link\)"):
+                    use(name)
+        assert main(["doctor", "--repair", "--store", str(second)]) == 4
+        capsys.readouterr()
+        assert not second.with_name("second.sqlite-wal").exists()
+        assert store.finish("c" * 64, record())
+    with Store.read(second), Store.read(second):
+        says = capsys.readouterr().err
+        assert len(says.splitlines()) == 1
+        assert "what is kept under one is not seen under the other" in says
+    second.unlink()
+    with Store.open(path) as store:
+        assert len(store.records()) == 3
+
+
+def test_a_file_that_is_being_named_has_two_names_for_a_moment(path, monkeypatch):
+    Store.open(path).close()
+    path.with_name(".writing").hardlink_to(path)
+    monkeypatch.setattr(place.time, "sleep", lambda _: path.with_name(".writing").unlink())
+    with Store.open(path) as store:
+        assert store.finish(SPEC, record())
 
 
 def test_a_heart_makes_no_store_where_there_is_none(path):

@@ -48,7 +48,7 @@ def answers(right, first=0):
     predictions = sorted([0] * right + [1] * wrong, reverse=bool(first))
     accuracy = right / SENTENCES
     return {
-        "test": {"accuracy": accuracy, "loss": 1.0, "macro_f1": 0.5},
+        "test": {"accuracy": accuracy, "loss": 1.0, "macro_f1": right / (SENTENCES + right)},
         "confusion": [[right, wrong], [0, 0]],
         "predictions": predictions,
     }
