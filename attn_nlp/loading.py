@@ -12,11 +12,14 @@ import functools
 import os
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from itertools import chain
 from types import FrameType, ModuleType
 
 from attn_nlp import asked, sources
+from attn_nlp.families import is_settled
 from attn_nlp.mistakes import Mistake
 from attn_nlp.opened import Opener, State, listening
 from attn_nlp.sources import Fresh, is_own
@@ -52,8 +55,8 @@ class Load:
       name: its module.
       brought: the user's modules that were loaded meanwhile.
       untraced: those of them that no import statement leads to, or that change others.
-      variables: those of the environment that were read, each with its value, None where there was
-        none.
+      variables: those of the environment that were read, each with its values one after another,
+        None where there was none.
       set_variables: those that were set, each with its value, None where it was deleted.
       reads: files that were opened for reading, each with its state at the time.
       written: files that were opened for writing.
@@ -64,7 +67,7 @@ class Load:
         self.name = PREFIX + os.path.basename(file).removesuffix(".py")
         self.brought: tuple[str, ...] = ()
         self.untraced: tuple[str, ...] = ()
-        self.variables: dict[str, dict[str, str | None]] = {}
+        self.variables: dict[str, dict[str, list[str | None]]] = {}
         self.set_variables: dict[str, dict[str, str | None]] = {}
         self.reads: dict[str, dict[str, State]] = {}
         self.written: set[str] = set()
@@ -72,6 +75,7 @@ class Load:
         self._found: dict[str, list[str]] = {}
         self._refused: dict[str, dict[str, str]] = {}
         self._before = set(sys.modules)
+        self._environment = asked.kept()
 
     def end(self) -> None:
         """Note what has been brought in; of what was read, leave out modules and what has gone."""
@@ -84,6 +88,7 @@ class Load:
                 for file, state in files.items()
                 if file not in modules and os.path.isfile(file)
             }
+        _changed[self.file] = self._changes()
         for asker, looks in self._looks.items():
             found = (asked.found(what, path, asker) for what, path in sorted(looks))
             self._found[asker] = [*filter(None, found)]
@@ -101,8 +106,12 @@ class Load:
 
     def note_variable(self, what: str, name: str, value: str | None, asker: Opener) -> None:
         """Note that the user's code reads or sets a variable of the environment."""
-        notes = self.variables if what == "read" else self.set_variables
-        notes.setdefault(asker.file, {})[name] = value
+        if what == "set":
+            self.set_variables.setdefault(asker.file, {})[name] = value
+            return
+        values = self.variables.setdefault(asker.file, {}).setdefault(name, [])
+        if not values or values[-1] != value:
+            values.append(value)
 
     def note_copy(self, opener: Opener) -> None:
         """Note that the user's code reads all variables of the environment at once."""
@@ -112,6 +121,15 @@ class Load:
         """What a file of the user's has learned otherwise than by reading files."""
         yield from asked.lines(self.variables.get(asker, {}))
         yield from self._found.get(asker, ())
+
+    def _changes(self) -> list[Change]:
+        """The variables that the user's code has set."""
+        read = {name for variables in self.variables.values() for name in variables}
+        now, found = asked.kept(), self._environment
+        return [
+            Change(name, found.get(name), now.get(name), name in read)
+            for name in dict.fromkeys(chain(*self.set_variables.values()))
+        ]
 
     def check(self, asker: str, *, declares: bool) -> None:
         """Refuse what a file of the user's did while nobody could see what it learns by it.
@@ -128,13 +146,45 @@ class Load:
                 raise Mistake(advice)
 
 
+@dataclass(frozen=True)
+class Change:
+    """A variable that a run of an experiment file has set: as it found and as it left it."""
+
+    name: str
+    found: str | None
+    left: str | None
+    read: bool  # whether it was read as well
+
+
 _loads: list[Load] = []  # the running ones, the innermost last
+_changed: dict[str, list[Change]] = {}  # by experiment file, since the last one was run
 _brought: set[str] = set()  # the user's modules of runs that have ended
 
 
 def current() -> Load | None:
     """The run that goes on now."""
     return _loads[-1] if _loads else None
+
+
+def as_found(file: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables of the environment for a process that runs an experiment file again.
+
+    What the file reads and sets is as it found it, so that it takes the same way once more. What it
+    only sets stays, since some variables are read when a process starts; and so do those of which
+    no hash knows.
+    """
+    given = dict(variables)
+    for change in _changed.get(file, ()):
+        if change.read and not is_settled(change.name):
+            _put(given, change.name, change.found)
+    return given
+
+
+def _put(variables: MutableMapping[str, str], name: str, value: str | None) -> None:
+    if value is None:
+        variables.pop(name, None)
+    else:
+        variables[name] = value
 
 
 def is_loading(file: str) -> bool:
@@ -153,6 +203,7 @@ def loading(file: str) -> Iterator[Load]:
     folder = os.path.dirname(file)
     _install()
     if not _loads:
+        _undo()
         _forget(file)
         _finder.folders = []
     _finder.folders.insert(0, folder)
@@ -194,6 +245,14 @@ def seeded(seed: int) -> Iterator[None]:
             numpy.set_state(others)
         elif "numpy.random" in sys.modules:
             sys.modules["numpy.random"].seed()
+
+
+def _undo() -> None:
+    """Put back the variables that the last experiment file has set: another one is another run."""
+    for change in chain(*_changed.values()):
+        if os.environ.get(change.name) == change.left:
+            _put(os.environ, change.name, change.found)
+    _changed.clear()
 
 
 def _forget(file: str) -> None:

@@ -15,8 +15,8 @@ of every cell that uses the part. It covers
 - what was asked meanwhile of folders and files without opening any: which there are;
 - files that texts of the code name, where it imports a library that may read them in C, such as
   one for Parquet or HDF5, of which Python says nothing;
-- environment variables that such code reads while the experiment file is loaded; what it reads
-  later is refused (`watching.py`).
+- environment variables that such code reads while the experiment file is loaded, with all values
+  that they have there; what it reads later is refused (`watching.py`).
 
 Refused are programs that the file starts while it is loaded, unless the part declares files, and a
 copy of the whole environment. Seen by nobody are: a file that such a library reads by a name that
@@ -88,8 +88,9 @@ class Code:
             for file in sorted({*files, self.load.file}):
                 self.load.check(file, declares=bool(self._files))
                 asked.update(self.load.lines(file))
-                for variables in (self.load.variables, self.load.set_variables):
-                    self._variables.update(variables.get(file, {}).items())
+                values = self.load.variables.get(file, {})
+                self._variables.update((name, told[-1]) for name, told in values.items())
+                self._variables.update(self.load.set_variables.get(file, {}).items())
         read = {each: file for file in files for each in self._read_by(file)}
         for file in self._files:
             read[str(file)] = str(self._home())

@@ -26,6 +26,10 @@ HERE = "import glob, os, pathlib, sqlite3; HERE = pathlib.Path(__file__).parent\
         ("C = float(os.getenv('GAIN'))", True),
         ("C = float(os.environb[b'GAIN'])", True),
         ("C = float(os.path.expandvars('$GAIN'))", True),
+        ("C = os.getenv('GAIN'); os.environ['GAIN'] = '9'; D = os.environ['GAIN']", True),
+        ("C = os.environ.pop('GAIN'); D = os.environ.get('GAIN')", True),
+        ("C = os.environ.setdefault('GAIN', '9')", True),
+        ("os.environ['GAIN'] = '9'; D = os.environ['GAIN']", False),
         ("import string; C = string.Template('$GAIN').substitute(os.environ)", True),
         ("import a_library; C = a_library.setting('GAIN')", True),
         ("import a_library; C = a_library.other()", False),
@@ -51,6 +55,29 @@ def test_variables_that_are_read_while_the_file_loads_count(
         found.append(specs(folder, f"import os\n{line}"))
     assert found[0][0] == found[1][0]  # of a part that reads nothing
     assert (found[0][1] != found[1][1]) is counts
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("try: del os.environ['GAIN']; C = 1\nexcept KeyError: C = 0", True),
+        ("if 'GAIN' not in os.environ: os.environ['GAIN'] = '1'", True),
+        ("os.environ.setdefault('GAIN', '1')", False),
+    ],
+)
+def test_whether_a_variable_is_set_counts_where_the_code_learns_it(
+    folder,  # noqa: F811
+    monkeypatch,
+    line,
+    counts,
+):
+    monkeypatch.setenv("GAIN", "1")
+    before = specs(folder, f"import os\n{line}")
+    specs(folder)
+    monkeypatch.delenv("GAIN")
+    found = [specs(folder, f"import os\n{line}") for _ in range(2)]
+    assert found[0] == found[1]  # what the file sets is not there when it is run once more
+    assert (found[0][1] != before[1]) is counts
 
 
 @pytest.mark.parametrize(
