@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from itertools import chain
 from types import FrameType, ModuleType
 
-from attn_nlp import asked, sources
+from attn_nlp import asked, sources, started
 from attn_nlp.families import is_settled
 from attn_nlp.mistakes import Mistake
 from attn_nlp.opened import Opener, State, listening
@@ -260,6 +260,7 @@ def _forget(file: str) -> None:
     main = sys.modules.get("__main__")
     script = getattr(main, "__file__", None)
     if script and os.path.abspath(script) == file:
+        started.put_back(file)
         _brought.update(name for name in [*sys.modules] if name != "__main__" and _renewable(name))
         if sys.path and os.path.abspath(sys.path[0]) == os.path.dirname(file):
             del sys.path[0]  # what lies there is found by `_Beside`, and by the user's code only

@@ -45,7 +45,7 @@ def test_a_worker_does_not_get(name):
 
 def test_what_a_worker_gets_in_a_way_of_its_own_is_in_no_hash():
     names = [*environment.single_threaded(), "GAIN"]
-    assert [*asked.lines(dict.fromkeys(names, [None]))] == ["$GAIN is not set"]
+    assert [*asked.lines({name: [None] for name in names})] == ["$GAIN is not set"]
 
 
 def test_a_worker_gets_the_rest_as_it_is():

@@ -1,0 +1,69 @@
+"""The environment that a script was started with, where the script is an experiment file.
+
+`python my_idea.py` runs the file twice: Python does, and then the run that the file asks for. What
+its top level sets must not be there already at the second time, or `python my_idea.py` and
+`attn-nlp run my_idea.py` are two experiments.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from attn_nlp import asked
+
+
+def _started() -> dict[str, str]:
+    try:
+        told = Path("/proc/self/environ").read_bytes().split(b"\0")
+    except OSError:  # not on every system; then as it is when this package is imported
+        return asked.kept()
+    pairs = (os.fsdecode(each).partition("=") for each in told if each)
+    return {name: value for name, _, value in pairs}
+
+
+_START = _started()
+
+
+def put_back(file: str) -> None:
+    """Put back variables that only the top level of a script names, as the script found them.
+
+    One that a function or `if __name__ == "__main__":` names too is meant for this run, and stays.
+    """
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return  # whoever runs the file says so
+    top, inner = set[str](), set[str]()
+    for node in tree.body:
+        (inner if _is_inner(node) else top).update(_texts(node))
+    for name in top - inner:
+        value = _START.get(name)
+        if os.environ.get(name) != value:
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _is_inner(node: ast.stmt) -> bool:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return True
+    test = node.test if isinstance(node, ast.If) else None
+    return test is not None and any(
+        isinstance(each, ast.Name) and each.id == "__name__" for each in ast.walk(test)
+    )
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """What may be the name of a variable: texts, and names of arguments as in `update(NAME=1)`."""
+    for each in ast.walk(node):
+        match each:
+            case ast.Constant(value=str() as text) if text and "\0" not in text and "=" not in text:
+                yield text
+            case ast.Constant(value=bytes() as text) if text and b"\0" not in text:
+                yield os.fsdecode(text)
+            case ast.keyword(arg=str() as name):
+                yield name
