@@ -19,7 +19,7 @@ from itertools import chain
 from types import FrameType, ModuleType
 
 from attn_nlp import asked, sources, started
-from attn_nlp.families import is_settled
+from attn_nlp.families import is_settled, taken_away
 from attn_nlp.mistakes import Mistake
 from attn_nlp.opened import Opener, State, listening
 from attn_nlp.sources import Fresh, is_own
@@ -33,6 +33,10 @@ _COPY = (
 _CHILD = (
     "starts another program, and a change of what that reads would go unseen; read the file in "
     'Python, or name it in the part\'s line: files=["FILE"].'
+)
+_TAKEN = (
+    "whose name begins as those of a library, so that no process that trains cells gets it; give "
+    "yours another name, or unset it."
 )
 
 
@@ -109,6 +113,10 @@ class Load:
         if what == "set":
             self.set_variables.setdefault(asker.file, {})[name] = value
             return
+        outer = value is not None and value == self._environment.get(name)
+        if outer and asker.directly and taken_away([name]):
+            advice = f"{asker.place}, reads the environment variable {name}, {_TAKEN}"
+            self._refused.setdefault(asker.file, {}).setdefault("taken", advice)
         values = self.variables.setdefault(asker.file, {}).setdefault(name, [])
         if not values or values[-1] != value:
             values.append(value)
@@ -142,7 +150,7 @@ class Load:
           Mistake: naming the line.
         """
         for what, advice in self._refused.get(asker, {}).items():
-            if what == "copy" or not declares:
+            if what != "start" or not declares:
                 raise Mistake(advice)
 
 

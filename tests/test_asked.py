@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from attn_nlp import registry, sources
+from attn_nlp.engines import variables
 from attn_nlp.mistakes import Mistake
 from attn_nlp.watching import watching
 from tests.test_own_code import folder, specs, write  # noqa: F401 - a fixture
@@ -58,6 +59,29 @@ def test_variables_that_are_read_while_the_file_loads_count(
 
 
 @pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        *((name, True) for name in ("JAXMODEL_LR", "PYTHON_LR", "PYTHONIC", "CUDA_GAIN")),
+        *((name, True) for name in ("XLA_GAIN", "ATTN_NLP_GAIN")),
+        *((name, False) for name in ("JAX_PLATFORMS", "PYTHONHASHSEED", "CUDA_VISIBLE_DEVICES")),
+        *((name, False) for name in ("XLA_FLAGS", "ATTN_NLP_CACHE", "OMP_NUM_THREADS")),
+    ],
+)
+def test_a_name_of_the_user_s_own_counts_though_it_begins_as_a_library_s(
+    folder,  # noqa: F811
+    monkeypatch,
+    name,
+    counts,
+):
+    found = set()
+    for value in ("1", "2"):
+        monkeypatch.setenv(name, value)
+        found.add(specs(folder, f"import os; C = os.environ.get({name!r})")[1])
+        assert variables.for_workers({name: value}).get(name) == value or not counts
+    assert (len(found) == 2) is counts
+
+
+@pytest.mark.parametrize(
     ("line", "counts"),
     [
         ("try: del os.environ['GAIN']; C = 1\nexcept KeyError: C = 0", True),
@@ -95,10 +119,16 @@ def test_whether_a_variable_is_set_counts_where_the_code_learns_it(
             r"unseen; read the file in Python, or name it in the part's line: files=\[\"FILE\"\]\.",
         ),
         ("os.system('true')", "own.py, line 2, starts another program"),
+        (
+            "os.environ.get('JAX_GAIN')",
+            "own.py, line 2, reads the environment variable JAX_GAIN, whose name begins as those "
+            "of a library, so that no process that trains cells gets it; give yours another name",
+        ),
     ],
 )
 def test_what_nobody_can_see_is_refused(folder, monkeypatch, line, message):  # noqa: F811
     monkeypatch.setenv("GAIN", "1")
+    monkeypatch.setenv("JAX_GAIN", "1")
     with pytest.raises(Mistake, match=message):
         specs(folder, f"import os; C = {line}")
 
