@@ -62,7 +62,7 @@ class _Noted(type(os.environ)):
 
     def setdefault(self, key, value):
         """What it answers was read, and no more: not whether the variable was there."""
-        new = self.encodekey(key) not in self._data
+        new = self.encodekey(key) not in self._data  # pyright: ignore
         if new:
             super().__setitem__(key, value)
         _note(key)

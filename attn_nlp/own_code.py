@@ -95,12 +95,13 @@ class Code:
         for file in self._files:
             read[str(file)] = str(self._home())
         named = dict(_named(files, {*read, *(self.load.written if self.load else ())}))
-        texts = any(reads_texts(tree, of_others=True) for tree in map(parsed, files) if tree)
+        trees = {file: parsed(file) for file in files}
+        texts = any(reads_texts(tree, of_others=True) for tree in trees.values() if tree)
         if len(files) == 1 and not read and not named and not asked and not self._text:
-            return _digest(self._told(files.pop(), texts))
+            return _digest(self._told(files.pop(), texts, {}))
         lines = [self._text]
         lines += sorted(
-            f"{'' if name in self.modules else name} {_digest(self._told(file, texts))}"
+            f"{'' if name in self.modules else name} {_digest(self._told(file, texts, trees))}"
             for name, file in reached.items()
             if file is not None
         )
@@ -139,12 +140,15 @@ class Code:
         noted.add(file)
         return found
 
-    def _told(self, file: str, texts: bool) -> str:
+    def _told(self, file: str, texts: bool, trees: Mapping[str, ast.Module | None]) -> str:
         """What of a file counts, as text."""
         tree = parsed(file)
         if tree is None:
             return self._data(_existing(file))
-        return counting(tree, owns, texts=texts)
+        others = [other for each, other in trees.items() if each != file]
+        known = [other for other in others if other is not None]
+        all_known = len(known) == len(others) and self.load is not None
+        return counting(tree, owns, texts=texts, others=known if all_known else None)
 
     def _read_by(self, file: str) -> Iterator[str]:
         if self.load is None:

@@ -38,6 +38,7 @@ STAGES = {
     "opened": 0.2,
     "watching": 1.2,
     "asked": 0.3,
+    "arranged": 0.2,
     "started": 0.35,
     "code_text": 0.3,
     "loading": 0.4,
