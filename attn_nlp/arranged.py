@@ -3,10 +3,10 @@
     ROWS = [Row("Mine", {"attention.score": "mine"}, cite="ours")]
     NOTE = 3
 
-Such a statement gives a name to a value that is made of constants and of what `attn_nlp.experiment`
-defines, which changes nothing else; and the name stands in no statement that counts, here or in
-another module of the user's. Where any of the user's code may reach a name in another way, such as
-by `globals()`, all statements count.
+Such a statement gives a name to a value that is made of constants, of what `attn_nlp.experiment`
+defines, and of functions that only return such a value, so that nothing else changes; and the name
+stands in no statement that counts, here or in another module of the user's. Where any of the user's
+code may reach a name in another way, such as by `globals()`, all statements count.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
 _MAKING = {
-    *("Attention", "Axis", "Cell", "Row", "Skip", "Span", "Table", "Tuning"),
+    *("Attention", "Axis", "Cell", "Experiment", "Row", "Skip", "Span", "Table", "Tuning"),
     *("log_uniform", "skip", "together", "uniform", "vary"),
 }
 _PURE = {"dict", "float", "frozenset", "int", "len", "list", "range", "set", "str", "tuple"}
@@ -75,10 +75,12 @@ def _values(tree: ast.Module) -> dict[str, ast.expr | None]:
     calls = (made & once) | (_PURE - {*bound})
     values: dict[str, ast.expr | None] = {}
     for node in tree.body:
+        known = {each for each, other in values.items() if other}
+        if isinstance(node, ast.FunctionDef) and node.name in once:
+            calls |= {node.name} if _is_formula(node, calls, known) else set()
         name = _named(node)
         if name in once and not name.startswith("__"):
             value = node.value  # pyright: ignore[reportAttributeAccessIssue]
-            known = {each for each, other in values.items() if other is not None}
             values[name] = value if _is_pure(value, calls, known) else None
     return values
 
@@ -89,6 +91,22 @@ def _named(node: ast.stmt) -> str:
         case ast.Assign(targets=[ast.Name(id=name)]):
             return name
     return ""
+
+
+def _is_formula(node: ast.FunctionDef, calls: Collection[str], known: Collection[str]) -> bool:
+    """Whether a function only returns an expression that changes nothing."""
+    given, body = node.args, node.body
+    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        body = body[1:]
+    if node.decorator_list or len(body) != 1:
+        return False
+    inner = {each.arg for each in ast.walk(given) if isinstance(each, ast.arg)}
+    defaults = [*given.defaults, *filter(None, given.kw_defaults)]
+    match body[0]:
+        case ast.Return(value=ast.expr() as value) if inner.isdisjoint(calls):
+            pure = all(_is_pure(each, calls, known) for each in defaults)
+            return pure and _is_pure(value, calls, {*known, *inner})
+    return False
 
 
 def _is_pure(node: ast.AST, calls: Collection[str], known: Collection[str]) -> bool:

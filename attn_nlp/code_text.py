@@ -71,7 +71,7 @@ def counting(
     left = {node for node in tree.body if _is_experiment(node, tree, owns)}
     if left and any(_reads_experiment(node) for node in tree.body if node not in left):
         left.clear()
-    if left and others is not None and not texts:
+    if others is not None and not texts and _names_experiment(tree):
         left |= arranging(tree, others, left.__contains__)
     pairs = zip(tree.body, _told(tree, texts), strict=True)
     return "\n".join(text for node, text in pairs if text and node not in left)
@@ -248,6 +248,11 @@ def _is_experiment(node: ast.stmt, tree: ast.Module, owns: Owns) -> bool:
             name = value.func.attr if isinstance(value.func, ast.Attribute) else [*made, ""][0]
             return _original(name, tree) == "Experiment" and not _runs_own(value, tree, owns)
     return False
+
+
+def _names_experiment(tree: ast.Module) -> bool:
+    targets = [each for node in tree.body if isinstance(node, ast.Assign) for each in node.targets]
+    return any(isinstance(each, ast.Name) and each.id == "experiment" for each in targets)
 
 
 def _reads_experiment(node: ast.AST) -> bool:

@@ -19,6 +19,13 @@ C, OPTIONS, NAMES = [], {}, "dot mine"
     ("line", "counts"),
     [
         ("experiment = build({})", True),
+        ("def of(x): return {{'steps': x}}\nexperiment = Experiment(Cell(**of({})), [A], [T])", 1),
+        (
+            "def of(n): return {{'steps': n}}\n"
+            "experiment = Experiment(Cell(**of({})), [vary('attention.score', 'dot', 'mine')], "
+            "[Table('T', 'attention.score')])",
+            False,
+        ),
         ("experiment = Experiment(Cell(steps={}), [A], [T])", False),
         ("experiment: Experiment = Experiment(Cell(steps={}), [A], [T])", False),
         ("import attn_nlp.experiment as e; experiment = e.Experiment(Cell(steps={}), [A], [T])", 0),
@@ -57,6 +64,11 @@ S = Table("T {}", [*R, Row("Dot", {{"attention.score": "dot"}}, baseline={} > 1)
     ("line", "inside", "counts"),
     [
         (ROWS, "", False),
+        ("def of(each): return {{'attention.score': each}}\nQ = Row('{}', of('mine'))", "", False),
+        ("def of(x):\n    C.append(x)\n    return x\nNOTE = of({})", "", True),
+        ("def of(x): return C.append(x)\nNOTE = of({})", "", True),
+        ("def of(x): return x\nof = mine\nNOTE = of({}, 1)", "", True),
+        ("def of(x, y=C.append(1)): return x\nNOTE = of({})", "", True),
         ("NOTE = {}", "", False),
         ("NOTE = {}\nMORE = [NOTE]", "", False),
         ("NOTE = {}", "q = NOTE", True),
