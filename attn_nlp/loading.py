@@ -257,7 +257,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 def _undo() -> None:
     """Put back the variables that the last experiment file has set: another one is another run."""
-    for change in chain(*_changed.values()):
+    for change in chain(*reversed(_changed.values())):  # the outermost run ended last
         if os.environ.get(change.name) == change.left:
             _put(os.environ, change.name, change.found)
     _changed.clear()

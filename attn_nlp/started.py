@@ -39,13 +39,13 @@ def put_back(file: str) -> None:
     top, inner = set[str](), set[str]()
     for node in tree.body:
         (inner if _is_inner(node) else top).update(_texts(node))
-    for name in top - inner:
+    now = asked.kept()
+    for name in (_START.keys() | now.keys()) & (top - inner):
         value = _START.get(name)
-        if os.environ.get(name) != value:
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        if value is None:
+            del os.environ[name]
+        elif now.get(name) != value:
+            os.environ[name] = value
 
 
 def _is_inner(node: ast.stmt) -> bool:
@@ -61,9 +61,9 @@ def _texts(node: ast.AST) -> Iterator[str]:
     """What may be the name of a variable: texts, and names of arguments as in `update(NAME=1)`."""
     for each in ast.walk(node):
         match each:
-            case ast.Constant(value=str() as text) if text and "\0" not in text and "=" not in text:
+            case ast.Constant(value=str() as text):
                 yield text
-            case ast.Constant(value=bytes() as text) if text and b"\0" not in text:
+            case ast.Constant(value=bytes() as text):
                 yield os.fsdecode(text)
             case ast.keyword(arg=str() as name):
                 yield name
