@@ -2,7 +2,7 @@
 
 Comments, docstrings, `if __name__ == "__main__":` and the experiment itself do not count: they
 change as results come in. Docstrings count where the code reads them, and the experiment where
-code of the user's own is run to make it.
+code of the user's own is run to make it, or reads it.
 """
 
 from __future__ import annotations

@@ -268,8 +268,8 @@ def _forget(file: str) -> None:
     main = sys.modules.get("__main__")
     script = getattr(main, "__file__", None)
     if script and os.path.abspath(script) == file:
-        started.put_back(file)
         _brought.update(name for name in [*sys.modules] if name != "__main__" and _renewable(name))
+        started.put_back([file, *filter(None, map(_file, _brought))])
         if sys.path and os.path.abspath(sys.path[0]) == os.path.dirname(file):
             del sys.path[0]  # what lies there is found by `_Beside`, and by the user's code only
     folder = os.path.join(os.path.dirname(file), "")

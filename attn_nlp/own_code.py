@@ -5,7 +5,8 @@ of every cell that uses the part. It covers
 
 - the file of the part, without comments, docstrings and the experiment itself, which change as
   results come in, and without `if __name__ == "__main__":`, which a run never enters; docstrings
-  count where code reads them, the experiment where code of the user's own is run to make it;
+  count where code reads them, the experiment where code of the user's own is run to make it or
+  reads it, and so do tables and other values that only the experiment uses (`arranged.py`);
 - every module that it imports, by statement or by `import_module("name")`, at the top or inside a
   function, and what those import in turn, as far as it is the user's: not of Python, not
   installed into Python's own folders, not of this package;

@@ -8,8 +8,9 @@ its top level sets must not be there already at the second time, or `python my_i
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from attn_nlp import asked
@@ -27,18 +28,19 @@ def _started() -> dict[str, str]:
 _START = _started()
 
 
-def put_back(file: str) -> None:
+def put_back(files: Iterable[str]) -> None:
     """Put back variables that only the top level of a script names, as the script found them.
 
     One that a function or `if __name__ == "__main__":` names too is meant for this run, and stays.
+
+    Args:
+      files: the script, and modules of the user's that it has imported.
     """
-    try:
-        tree = ast.parse(Path(file).read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return  # whoever runs the file says so
     top, inner = set[str](), set[str]()
-    for node in tree.body:
-        (inner if _is_inner(node) else top).update(_texts(node))
+    for file in files:
+        with contextlib.suppress(OSError, SyntaxError, ValueError):  # whoever runs it says so
+            for node in ast.parse(Path(file).read_bytes()).body:
+                (inner if _is_inner(node) else top).update(_texts(node))
     now = asked.kept()
     for name in (_START.keys() | now.keys()) & (top - inner):
         value = _START.get(name)

@@ -320,10 +320,12 @@ def test_a_script_has_the_same_specs_as_the_file_that_is_loaded(folder, monkeypa
     monkeypatch.setenv("MEANT", "3")
     write(folder, {"helper.py": "import importlib; importlib.import_module('fur' + 'ther')"})
     write(folder, {"further.py": "C = 1"})
-    top = "import helper, os; os.environ['LR'] = os.environ.get('LR', '1') + '2'\n"
+    write(folder, {"adds.py": "import os; os.environ['ALSO'] = os.environ.get('ALSO', '') + '2'"})
+    top = "import adds, helper, os; os.environ['LR'] = os.environ.get('LR', '1') + '2'\n"
     wanted = specs(folder, top + "C = os.environ.get('MEANT')")
     monkeypatch.delenv("MEANT")
     monkeypatch.delenv("LR")
+    monkeypatch.delenv("ALSO")
     with open(folder / "own.py", "a") as file:
         file.write(
             'if __name__ == "__main__":\n'
