@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from attn_nlp import asked
@@ -31,7 +31,8 @@ _START = _started()
 def put_back(files: Iterable[str]) -> None:
     """Put back variables that only the top level of a script names, as the script found them.
 
-    One that a function or `if __name__ == "__main__":` names too is meant for this run, and stays.
+    One that a function or `if __name__ == "__main__":` names too, other than to read it, is meant
+    for this run, and stays.
 
     Args:
       files: the script, and modules of the user's that it has imported.
@@ -40,7 +41,10 @@ def put_back(files: Iterable[str]) -> None:
     for file in files:
         with contextlib.suppress(OSError, SyntaxError, ValueError):  # whoever runs it says so
             for node in ast.parse(Path(file).read_bytes()).body:
-                (inner if _is_inner(node) else top).update(_texts(node))
+                if _is_inner(node):
+                    inner.update(_texts(node, _read(node)))
+                else:
+                    top.update(_texts(node))
     now = asked.kept()
     for name in (_START.keys() | now.keys()) & (top - inner):
         value = _START.get(name)
@@ -59,10 +63,26 @@ def _is_inner(node: ast.stmt) -> bool:
     )
 
 
-def _texts(node: ast.AST) -> Iterator[str]:
+def _read(node: ast.AST) -> set[ast.AST]:
+    """The texts in code under which something is looked up."""
+    found: set[ast.AST] = set()
+    for each in ast.walk(node):
+        match each:
+            case ast.Subscript(slice=name, ctx=ast.Load()) | ast.Compare(left=name):
+                found.add(name)
+            case ast.Call(func=ast.Name(id="getenv"), args=[name, *_]):
+                found.add(name)
+            case ast.Call(func=ast.Attribute(attr="get" | "getenv"), args=[name, *_]):
+                found.add(name)
+    return found
+
+
+def _texts(node: ast.AST, but: Collection[ast.AST] = ()) -> Iterator[str]:
     """What may be the name of a variable: texts, and names of arguments as in `update(NAME=1)`."""
     for each in ast.walk(node):
         match each:
+            case ast.Constant() if each in but:
+                pass
             case ast.Constant(value=str() as text):
                 yield text
             case ast.Constant(value=bytes() as text):

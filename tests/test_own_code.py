@@ -322,7 +322,8 @@ def test_a_script_has_the_same_specs_as_the_file_that_is_loaded(folder, monkeypa
     write(folder, {"further.py": "C = 1"})
     write(folder, {"adds.py": "import os; os.environ['ALSO'] = os.environ.get('ALSO', '') + '2'"})
     top = "import adds, helper, os; os.environ['LR'] = os.environ.get('LR', '1') + '2'\n"
-    wanted = specs(folder, top + "C = os.environ.get('MEANT')")
+    inside = "if 'LR' in os.environ: os.environ['LR'], os.environ.get('LR')"
+    wanted = specs(folder, top + "C = os.environ.get('MEANT')", inside)
     monkeypatch.delenv("MEANT")
     monkeypatch.delenv("LR")
     monkeypatch.delenv("ALSO")
