@@ -14,7 +14,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -56,8 +56,19 @@ class _Noted(type(os.environ)):
         _note_set(key)
 
     def __delitem__(self, key):
+        _note(key)  # a variable that is not set cannot be deleted
         super().__delitem__(key)
         _note_set(key)
+
+    def setdefault(self, key, value):
+        """What it answers was read, and no more: not whether the variable was there."""
+        new = self.encodekey(key) not in self._data  # pyright: ignore
+        if new:
+            super().__setitem__(key, value)
+        _note(key)
+        if new:
+            _note_set(key)
+        return super().__getitem__(key)
 
 
 @contextlib.contextmanager
@@ -78,11 +89,22 @@ def noted(variable: Variable, copy: Copy, question: Listener | None = None) -> I
             each.__class__ = before
 
 
-def lines(variables: Mapping[str, str | None]) -> Iterator[str]:
-    """Variables of the environment as lines; what no worker gets as it is has no say."""
-    for name, value in variables.items():
+def lines(variables: Mapping[str, Sequence[str | None]]) -> Iterator[str]:
+    """Variables of the environment as lines, with all values that were read, one after another.
+
+    What no worker gets as it is has no say.
+    """
+    for name, values in variables.items():
         if not is_settled(name):
-            yield f"${name} {'is not set' if value is None else '= ' + repr(value)}"
+            told = ("is not set" if value is None else f"= {value!r}" for value in values)
+            yield f"${name} {', then '.join(told)}"
+
+
+def kept() -> dict[str, str]:
+    """The whole environment, without being noted."""
+    given = os.environ
+    decoded = ((given.decodekey(name), text) for name, text in given._data.items())  # pyright: ignore
+    return {name: given.decodevalue(text) for name, text in decoded}  # pyright: ignore
 
 
 def found(what: str, path: str, near: str) -> str:

@@ -2,7 +2,7 @@
 
 Comments, docstrings, `if __name__ == "__main__":` and the experiment itself do not count: they
 change as results come in. Docstrings count where the code reads them, and the experiment where
-code of the user's own is run to make it.
+code of the user's own is run to make it, or reads it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterator
 
+from attn_nlp.arranged import arranging
 from attn_nlp.sources import content
 
 Owns = Callable[[str], bool]  # whether a module of that name is the user's
@@ -51,17 +52,29 @@ def parsed(file: str) -> ast.Module | None:
     return _parsed(content(file))
 
 
-def counting(tree: ast.Module, owns: Owns, *, texts: bool = False) -> str:
+def counting(
+    tree: ast.Module,
+    owns: Owns,
+    *,
+    texts: bool = False,
+    others: Collection[ast.Module] | None = None,
+) -> str:
     """What counts of a file's code, as text.
 
     Args:
       tree: as `parsed`.
       owns: tells which modules are the user's.
       texts: whether docstrings count although this code does not read them.
+      others: all other code of the user's that may reach this one, None where nobody knows.
     """
-    told = _told(tree, texts or reads_texts(tree))
-    pairs = zip(tree.body, told, strict=True)
-    return "\n".join(text for node, text in pairs if text and not _is_experiment(node, tree, owns))
+    texts = texts or reads_texts(tree)
+    left = {node for node in tree.body if _is_experiment(node, tree, owns)}
+    if left and any(_reads_experiment(node) for node in tree.body if node not in left):
+        left.clear()
+    if others is not None and not texts and _names_experiment(tree):
+        left |= arranging(tree, others, left.__contains__)
+    pairs = zip(tree.body, _told(tree, texts), strict=True)
+    return "\n".join(text for node, text in pairs if text and node not in left)
 
 
 def told_text(source: str) -> str:
@@ -235,6 +248,24 @@ def _is_experiment(node: ast.stmt, tree: ast.Module, owns: Owns) -> bool:
             name = value.func.attr if isinstance(value.func, ast.Attribute) else [*made, ""][0]
             return _original(name, tree) == "Experiment" and not _runs_own(value, tree, owns)
     return False
+
+
+def _names_experiment(tree: ast.Module) -> bool:
+    targets = [each for node in tree.body if isinstance(node, ast.Assign) for each in node.targets]
+    return any(isinstance(each, ast.Name) and each.id == "experiment" for each in targets)
+
+
+def _reads_experiment(node: ast.AST) -> bool:
+    """Whether code, also in a function, reads the experiment by its name."""
+    own = [node] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) else []
+    for each in (each for function in own for each in ast.walk(function)):
+        match each:
+            case ast.arg(arg="experiment") | ast.Name(id="experiment", ctx=ast.Store()):
+                return False  # another one, of the function
+    match node:
+        case ast.Name(id="experiment", ctx=ast.Load()):
+            return True
+    return any(_reads_experiment(each) for each in ast.iter_child_nodes(node))
 
 
 def _original(name: str, tree: ast.Module) -> str:

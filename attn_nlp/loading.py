@@ -12,11 +12,14 @@ import functools
 import os
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from itertools import chain
 from types import FrameType, ModuleType
 
-from attn_nlp import asked, sources
+from attn_nlp import asked, sources, started
+from attn_nlp.families import is_settled, taken_away
 from attn_nlp.mistakes import Mistake
 from attn_nlp.opened import Opener, State, listening
 from attn_nlp.sources import Fresh, is_own
@@ -30,6 +33,10 @@ _COPY = (
 _CHILD = (
     "starts another program, and a change of what that reads would go unseen; read the file in "
     'Python, or name it in the part\'s line: files=["FILE"].'
+)
+_TAKEN = (
+    "whose name begins as those of a library, so that no process that trains cells gets it; give "
+    "yours another name, or unset it."
 )
 
 
@@ -52,8 +59,8 @@ class Load:
       name: its module.
       brought: the user's modules that were loaded meanwhile.
       untraced: those of them that no import statement leads to, or that change others.
-      variables: those of the environment that were read, each with its value, None where there was
-        none.
+      variables: those of the environment that were read, each with its values one after another,
+        None where there was none.
       set_variables: those that were set, each with its value, None where it was deleted.
       reads: files that were opened for reading, each with its state at the time.
       written: files that were opened for writing.
@@ -64,7 +71,7 @@ class Load:
         self.name = PREFIX + os.path.basename(file).removesuffix(".py")
         self.brought: tuple[str, ...] = ()
         self.untraced: tuple[str, ...] = ()
-        self.variables: dict[str, dict[str, str | None]] = {}
+        self.variables: dict[str, dict[str, list[str | None]]] = {}
         self.set_variables: dict[str, dict[str, str | None]] = {}
         self.reads: dict[str, dict[str, State]] = {}
         self.written: set[str] = set()
@@ -72,6 +79,7 @@ class Load:
         self._found: dict[str, list[str]] = {}
         self._refused: dict[str, dict[str, str]] = {}
         self._before = set(sys.modules)
+        self._environment = asked.kept()
 
     def end(self) -> None:
         """Note what has been brought in; of what was read, leave out modules and what has gone."""
@@ -84,6 +92,7 @@ class Load:
                 for file, state in files.items()
                 if file not in modules and os.path.isfile(file)
             }
+        _changed[self.file] = self._changes()
         for asker, looks in self._looks.items():
             found = (asked.found(what, path, asker) for what, path in sorted(looks))
             self._found[asker] = [*filter(None, found)]
@@ -101,8 +110,16 @@ class Load:
 
     def note_variable(self, what: str, name: str, value: str | None, asker: Opener) -> None:
         """Note that the user's code reads or sets a variable of the environment."""
-        notes = self.variables if what == "read" else self.set_variables
-        notes.setdefault(asker.file, {})[name] = value
+        if what == "set":
+            self.set_variables.setdefault(asker.file, {})[name] = value
+            return
+        outer = value is not None and value == self._environment.get(name)
+        if outer and asker.directly and taken_away([name]):
+            advice = f"{asker.place}, reads the environment variable {name}, {_TAKEN}"
+            self._refused.setdefault(asker.file, {}).setdefault("taken", advice)
+        values = self.variables.setdefault(asker.file, {}).setdefault(name, [])
+        if not values or values[-1] != value:
+            values.append(value)
 
     def note_copy(self, opener: Opener) -> None:
         """Note that the user's code reads all variables of the environment at once."""
@@ -112,6 +129,15 @@ class Load:
         """What a file of the user's has learned otherwise than by reading files."""
         yield from asked.lines(self.variables.get(asker, {}))
         yield from self._found.get(asker, ())
+
+    def _changes(self) -> list[Change]:
+        """The variables that the user's code has set."""
+        read = {name for variables in self.variables.values() for name in variables}
+        now, found = asked.kept(), self._environment
+        return [
+            Change(name, found.get(name), now.get(name), name in read)
+            for name in dict.fromkeys(chain(*self.set_variables.values()))
+        ]
 
     def check(self, asker: str, *, declares: bool) -> None:
         """Refuse what a file of the user's did while nobody could see what it learns by it.
@@ -124,17 +150,49 @@ class Load:
           Mistake: naming the line.
         """
         for what, advice in self._refused.get(asker, {}).items():
-            if what == "copy" or not declares:
+            if what != "start" or not declares:
                 raise Mistake(advice)
 
 
+@dataclass(frozen=True)
+class Change:
+    """A variable that a run of an experiment file has set: as it found and as it left it."""
+
+    name: str
+    found: str | None
+    left: str | None
+    read: bool  # whether it was read as well
+
+
 _loads: list[Load] = []  # the running ones, the innermost last
+_changed: dict[str, list[Change]] = {}  # by experiment file, since the last one was run
 _brought: set[str] = set()  # the user's modules of runs that have ended
 
 
 def current() -> Load | None:
     """The run that goes on now."""
     return _loads[-1] if _loads else None
+
+
+def as_found(file: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables of the environment for a process that runs an experiment file again.
+
+    What the file reads and sets is as it found it, so that it takes the same way once more. What it
+    only sets stays, since some variables are read when a process starts; and so do those of which
+    no hash knows.
+    """
+    given = dict(variables)
+    for change in _changed.get(file, ()):
+        if change.read and not is_settled(change.name):
+            _put(given, change.name, change.found)
+    return given
+
+
+def _put(variables: MutableMapping[str, str], name: str, value: str | None) -> None:
+    if value is None:
+        variables.pop(name, None)
+    else:
+        variables[name] = value
 
 
 def is_loading(file: str) -> bool:
@@ -153,6 +211,7 @@ def loading(file: str) -> Iterator[Load]:
     folder = os.path.dirname(file)
     _install()
     if not _loads:
+        _undo()
         _forget(file)
         _finder.folders = []
     _finder.folders.insert(0, folder)
@@ -196,12 +255,21 @@ def seeded(seed: int) -> Iterator[None]:
             sys.modules["numpy.random"].seed()
 
 
+def _undo() -> None:
+    """Put back the variables that the last experiment file has set: another one is another run."""
+    for change in chain(*reversed(_changed.values())):  # the outermost run ended last
+        if os.environ.get(change.name) == change.left:
+            _put(os.environ, change.name, change.found)
+    _changed.clear()
+
+
 def _forget(file: str) -> None:
     """Let the user's modules of earlier runs go; also those of the script that this file is."""
     main = sys.modules.get("__main__")
     script = getattr(main, "__file__", None)
     if script and os.path.abspath(script) == file:
         _brought.update(name for name in [*sys.modules] if name != "__main__" and _renewable(name))
+        started.put_back([file, *filter(None, map(_file, _brought))])
         if sys.path and os.path.abspath(sys.path[0]) == os.path.dirname(file):
             del sys.path[0]  # what lies there is found by `_Beside`, and by the user's code only
     folder = os.path.join(os.path.dirname(file), "")

@@ -5,7 +5,8 @@ of every cell that uses the part. It covers
 
 - the file of the part, without comments, docstrings and the experiment itself, which change as
   results come in, and without `if __name__ == "__main__":`, which a run never enters; docstrings
-  count where code reads them, the experiment where code of the user's own is run to make it;
+  count where code reads them, the experiment where code of the user's own is run to make it or
+  reads it, and so do tables and other values that only the experiment uses (`arranged.py`);
 - every module that it imports, by statement or by `import_module("name")`, at the top or inside a
   function, and what those import in turn, as far as it is the user's: not of Python, not
   installed into Python's own folders, not of this package;
@@ -15,8 +16,8 @@ of every cell that uses the part. It covers
 - what was asked meanwhile of folders and files without opening any: which there are;
 - files that texts of the code name, where it imports a library that may read them in C, such as
   one for Parquet or HDF5, of which Python says nothing;
-- environment variables that such code reads while the experiment file is loaded; what it reads
-  later is refused (`watching.py`).
+- environment variables that such code reads while the experiment file is loaded, with all values
+  that they have there; what it reads later is refused (`watching.py`).
 
 Refused are programs that the file starts while it is loaded, unless the part declares files, and a
 copy of the whole environment. Seen by nobody are: a file that such a library reads by a name that
@@ -88,18 +89,20 @@ class Code:
             for file in sorted({*files, self.load.file}):
                 self.load.check(file, declares=bool(self._files))
                 asked.update(self.load.lines(file))
-                for variables in (self.load.variables, self.load.set_variables):
-                    self._variables.update(variables.get(file, {}).items())
+                values = self.load.variables.get(file, {})
+                self._variables.update((name, told[-1]) for name, told in values.items())
+                self._variables.update(self.load.set_variables.get(file, {}).items())
         read = {each: file for file in files for each in self._read_by(file)}
         for file in self._files:
             read[str(file)] = str(self._home())
         named = dict(_named(files, {*read, *(self.load.written if self.load else ())}))
-        texts = any(reads_texts(tree, of_others=True) for tree in map(parsed, files) if tree)
+        trees = {file: parsed(file) for file in files}
+        texts = any(reads_texts(tree, of_others=True) for tree in trees.values() if tree)
         if len(files) == 1 and not read and not named and not asked and not self._text:
-            return _digest(self._told(files.pop(), texts))
+            return _digest(self._told(files.pop(), texts, {}))
         lines = [self._text]
         lines += sorted(
-            f"{'' if name in self.modules else name} {_digest(self._told(file, texts))}"
+            f"{'' if name in self.modules else name} {_digest(self._told(file, texts, trees))}"
             for name, file in reached.items()
             if file is not None
         )
@@ -138,12 +141,15 @@ class Code:
         noted.add(file)
         return found
 
-    def _told(self, file: str, texts: bool) -> str:
+    def _told(self, file: str, texts: bool, trees: Mapping[str, ast.Module | None]) -> str:
         """What of a file counts, as text."""
         tree = parsed(file)
         if tree is None:
             return self._data(_existing(file))
-        return counting(tree, owns, texts=texts)
+        others = [other for each, other in trees.items() if each != file]
+        known = [other for other in others if other is not None]
+        all_known = len(known) == len(others) and self.load is not None
+        return counting(tree, owns, texts=texts, others=known if all_known else None)
 
     def _read_by(self, file: str) -> Iterator[str]:
         if self.load is None:

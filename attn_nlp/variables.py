@@ -25,6 +25,7 @@ _OF_TESTS = {
     "ATTN_NLP_REGENERATE": "write golden files anew",
     "ATTN_NLP_REQUIRE": "what tests may not do without",
 }
+OURS = KNOWN.keys() | _OF_TESTS.keys()
 
 
 def unknown(names: Iterable[str]) -> list[str]:

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from attn_nlp import registry, watching
+from attn_nlp import loading, registry, watching
 from tests import proofs
 
 _shown: dict[tuple[str, str, str], bool] = {}
@@ -74,6 +74,7 @@ def catalogue() -> Iterator[dict]:
     registry._parts.clear()
     registry._parts.update(before)
     watching._untold.clear()  # of parts that are gone
+    loading._undo()
 
 
 def required_program(name: str, needs: Sequence[str] = ()) -> None:

@@ -21,7 +21,7 @@ LONGEST = 400
 # A module imports from packages of a lower number, and from its own.
 STAGES = {
     "faults": 0,
-    "families": 0,
+    "families": 0.2,
     "mistakes": 0,
     "own_frames": 1,
     "shapes": 0,
@@ -31,13 +31,15 @@ STAGES = {
     "streams": 0,
     "wording": 0,
     "outputs": 1,
-    "variables": 1,
+    "variables": 0.1,
     "tallies": 0,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
     "sources": 0,
     "opened": 0.2,
     "watching": 1.2,
     "asked": 0.3,
+    "arranged": 0.2,
+    "started": 0.35,
     "code_text": 0.3,
     "loading": 0.4,
     "values": 1,

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from attn_nlp import registry, sources
+from attn_nlp.engines import variables
 from attn_nlp.mistakes import Mistake
 from attn_nlp.watching import watching
 from tests.test_own_code import folder, specs, write  # noqa: F401 - a fixture
@@ -26,6 +27,10 @@ HERE = "import glob, os, pathlib, sqlite3; HERE = pathlib.Path(__file__).parent\
         ("C = float(os.getenv('GAIN'))", True),
         ("C = float(os.environb[b'GAIN'])", True),
         ("C = float(os.path.expandvars('$GAIN'))", True),
+        ("C = os.getenv('GAIN'); os.environ['GAIN'] = '9'; D = os.environ['GAIN']", True),
+        ("C = os.environ.pop('GAIN'); D = os.environ.get('GAIN')", True),
+        ("C = os.environ.setdefault('GAIN', '9')", True),
+        ("os.environ['GAIN'] = '9'; D = os.environ['GAIN']", False),
         ("import string; C = string.Template('$GAIN').substitute(os.environ)", True),
         ("import a_library; C = a_library.setting('GAIN')", True),
         ("import a_library; C = a_library.other()", False),
@@ -54,6 +59,52 @@ def test_variables_that_are_read_while_the_file_loads_count(
 
 
 @pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        *((name, True) for name in ("JAXMODEL_LR", "PYTHON_LR", "PYTHONIC", "CUDA_GAIN")),
+        *((name, True) for name in ("XLA_GAIN", "ATTN_NLP_GAIN")),
+        *((name, False) for name in ("JAX_PLATFORMS", "PYTHONHASHSEED", "CUDA_VISIBLE_DEVICES")),
+        *((name, False) for name in ("XLA_FLAGS", "ATTN_NLP_CACHE", "OMP_NUM_THREADS")),
+    ],
+)
+def test_a_name_of_the_user_s_own_counts_though_it_begins_as_a_library_s(
+    folder,  # noqa: F811
+    monkeypatch,
+    name,
+    counts,
+):
+    found = set()
+    for value in ("1", "2"):
+        monkeypatch.setenv(name, value)
+        found.add(specs(folder, f"import os; C = os.environ.get({name!r})")[1])
+        assert variables.for_workers({name: value}).get(name) == value or not counts
+    assert (len(found) == 2) is counts
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("try: del os.environ['GAIN']; C = 1\nexcept KeyError: C = 0", True),
+        ("if 'GAIN' not in os.environ: os.environ['GAIN'] = '1'", True),
+        ("os.environ.setdefault('GAIN', '1')", False),
+    ],
+)
+def test_whether_a_variable_is_set_counts_where_the_code_learns_it(
+    folder,  # noqa: F811
+    monkeypatch,
+    line,
+    counts,
+):
+    monkeypatch.setenv("GAIN", "1")
+    before = specs(folder, f"import os\n{line}")
+    specs(folder)
+    monkeypatch.delenv("GAIN")
+    found = [specs(folder, f"import os\n{line}") for _ in range(2)]
+    assert found[0] == found[1]  # what the file sets is not there when it is run once more
+    assert (found[0][1] != before[1]) is counts
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("dict(os.environ)['GAIN']", "own.py, line 2, reads all environment variables at once, "),
@@ -68,10 +119,16 @@ def test_variables_that_are_read_while_the_file_loads_count(
             r"unseen; read the file in Python, or name it in the part's line: files=\[\"FILE\"\]\.",
         ),
         ("os.system('true')", "own.py, line 2, starts another program"),
+        (
+            "os.environ.get('JAX_GAIN')",
+            "own.py, line 2, reads the environment variable JAX_GAIN, whose name begins as those "
+            "of a library, so that no process that trains cells gets it; give yours another name",
+        ),
     ],
 )
 def test_what_nobody_can_see_is_refused(folder, monkeypatch, line, message):  # noqa: F811
     monkeypatch.setenv("GAIN", "1")
+    monkeypatch.setenv("JAX_GAIN", "1")
     with pytest.raises(Mistake, match=message):
         specs(folder, f"import os; C = {line}")
 

@@ -19,6 +19,13 @@ C, OPTIONS, NAMES = [], {}, "dot mine"
     ("line", "counts"),
     [
         ("experiment = build({})", True),
+        ("def of(x): return {{'steps': x}}\nexperiment = Experiment(Cell(**of({})), [A], [T])", 1),
+        (
+            "def of(n): return {{'steps': n}}\n"
+            "experiment = Experiment(Cell(**of({})), [vary('attention.score', 'dot', 'mine')], "
+            "[Table('T', 'attention.score')])",
+            False,
+        ),
         ("experiment = Experiment(Cell(steps={}), [A], [T])", False),
         ("experiment: Experiment = Experiment(Cell(steps={}), [A], [T])", False),
         ("import attn_nlp.experiment as e; experiment = e.Experiment(Cell(steps={}), [A], [T])", 0),
@@ -45,6 +52,69 @@ def test_an_experiment_counts_where_code_of_the_user_s_makes_it(folder, line, co
         load_file(folder / "own.py")
         hashes.add(registry.find("score", "mine").code_hash)
     assert (len(hashes) == 2) is bool(counts)
+
+
+ROWS = """
+R = [Row("Mine, {}", {{"attention.score": each}}, cite="{}") for each in ("mine",)]
+S = Table("T {}", [*R, Row("Dot", {{"attention.score": "dot"}}, baseline={} > 1)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "inside", "counts"),
+    [
+        (ROWS, "", False),
+        ("def of(each): return {{'attention.score': each}}\nQ = Row('{}', of('mine'))", "", False),
+        ("def of(x):\n    C.append(x)\n    return x\nNOTE = of({})", "", True),
+        ("def of(x): return C.append(x)\nNOTE = of({})", "", True),
+        ("def of(x): return x\nof = mine\nNOTE = of({}, 1)", "", True),
+        ("def of(x, y=C.append(1)): return x\nNOTE = of({})", "", True),
+        ("NOTE = {}", "", False),
+        ("NOTE = {}\nMORE = [NOTE]", "", False),
+        ("NOTE = {}", "q = NOTE", True),
+        ("NOTE = {}\nMORE = [NOTE]", "q = MORE[0]", True),
+        ("NOTE = {}\nUSED = 1 if NOTE > 1 else 2", "q = USED", True),
+        ("NOTE = {}\nclass Of:\n    note = NOTE", "q = Of.note", True),
+        ("NOTE = {}", "global NOTE; q = NOTE", True),
+        ("NOTE = {}", "q = globals()", True),
+        ("NOTE = {}\nfrom builtins import globals as all_of", "q = all_of()", True),
+        ("NOTE = {}", "import sys; q = vars(sys.modules[__name__])", True),
+        ("NOTE = {}", "q = eval('NO' + 'TE')", True),
+        ("NOTE = {}", "import inspect", True),
+        ("NOTE = {}", "q = mine.__globals__", True),
+        ("NOTE = {}", "q: 'NOTE' = q", True),
+        ("NOTE = {}\nimport helper", "q = helper.note()", True),
+        ("NOTE = {}\nfor each in (1,): NOTE = each", "", True),
+        ("NOTE = mine({}, 1)", "", True),
+        ("NOTE = [C.append({})]", "", True),
+        ("NOTE = score('more', label='{}')(lambda q, k: q)", "", True),
+        ("def range(n): C.append(n)\nNOTE = range({})", "", True),
+        ("__all__ = ['{}']", "", True),
+    ],
+)
+def test_what_only_arranges_the_experiment_does_not_count(folder, line, inside, counts):  # noqa: F811
+    write(folder, {"helper.py": "def note():\n    import own; return own.NOTE"})
+    hashes = set()
+    for value in (1, 2):
+        specs(folder, inside=inside)
+        text, _, end = (folder / "own.py").read_text().partition("experiment = ")
+        text = text.replace("Table, vary", "Row, Table, vary") + MADE
+        (folder / "own.py").write_text(f"{text}{line.format(*[value] * 4)}\nexperiment = {end}")
+        load_file(folder / "own.py")
+        hashes.add(registry.find("score", "mine").code_hash)
+    assert (len(hashes) == 2) is counts
+
+
+@pytest.mark.parametrize("read", ["q = experiment", "experiment = k", ""])
+def test_an_experiment_that_a_part_reads_counts(folder, read):  # noqa: F811
+    hashes = set()
+    for value in ("T", "U"):
+        specs(folder, inside=read)
+        text = (folder / "own.py").read_text()
+        (folder / "own.py").write_text(text.replace('Table("T"', f'Table("{value}"'))
+        load_file(folder / "own.py")
+        hashes.add(registry.find("score", "mine").code_hash)
+    assert (len(hashes) == 2) is (read == "q = experiment")
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_cell_that_fails_when_trained_again_keeps_its_result(folder, attn_nlp)
     assert again.returncode == 3
     assert again.stderr.endswith(
         "attn-nlp: 1 cell failed when it was trained again and keeps its earlier result. "
-        "The first reason: fake.py, line 30, in fake: RuntimeError: first line\n"
+        "The first reason: fake.py, line 35, in fake: RuntimeError: first line\n"
     )
     assert sorted(codes(folder)) == sorted(["edited"] + [code_digest()] * (ALL - 1))
     assert first.stdout.split("Mixed")[0][:300] == again.stdout.split("Mixed")[0][:300]

@@ -312,15 +312,25 @@ def test_the_hash_is_worked_out_once_for_a_load(folder, monkeypatch):
     assert registry.find("score", "mine").code_hash == part.code_hash
 
 
-def test_a_script_has_the_same_specs_as_the_file_that_is_loaded(folder):
-    """`python own.py` has its modules from elsewhere, and no folder of its own after a change."""
+def test_a_script_has_the_same_specs_as_the_file_that_is_loaded(folder, monkeypatch):
+    """`python own.py` has its modules from elsewhere, and no folder of its own after a change.
+
+    What its top sets it has not found; what its last lines set is meant.
+    """
+    monkeypatch.setenv("MEANT", "3")
     write(folder, {"helper.py": "import importlib; importlib.import_module('fur' + 'ther')"})
     write(folder, {"further.py": "C = 1"})
-    wanted = specs(folder, "import helper")
+    write(folder, {"adds.py": "import os; os.environ['ALSO'] = os.environ.get('ALSO', '') + '2'"})
+    top = "import adds, helper, os; os.environ['LR'] = os.environ.get('LR', '1') + '2'\n"
+    inside = "if 'LR' in os.environ: os.environ['LR'], os.environ.get('LR')"
+    wanted = specs(folder, top + "C = os.environ.get('MEANT')", inside)
+    monkeypatch.delenv("MEANT")
+    monkeypatch.delenv("LR")
+    monkeypatch.delenv("ALSO")
     with open(folder / "own.py", "a") as file:
         file.write(
             'if __name__ == "__main__":\n'
-            "    import os; os.chdir('/')\n"
+            "    os.environ['MEANT'] = '3'; os.chdir('/')\n"
             "    from attn_nlp.experiment.load import resolve_file\n"
             "    print(*(cell['spec'] for cell in resolve_file(__file__).cells))\n"
         )

@@ -131,3 +131,30 @@ def test_a_variable_decides_by_the_hash_or_not_at_all(folder, attn_nlp, monkeypa
         done = attn_nlp(*run)
         assert done.returncode == 0, done.stderr
         assert f"{100 * (1 + value) / 6:.1f}" in done.stdout
+
+
+SETS = {
+    'if "LR" not in os.environ: os.environ["LR"] = "2"': 2,
+    'os.environ.setdefault("LR", "2")': 2,
+    'os.environ["LR"] = os.environ.get("LR", "") + "2"': 2,
+    'os.environ["LR"] = str(1 + int(os.environ.pop("MORE")))': 2,
+    'os.environ.setdefault("TOKENIZERS_PARALLELISM", "true"); '
+    'os.environ["OMP_NUM_THREADS"] = os.environ["LR"] = "2"': 2,
+}
+
+
+@pytest.mark.parametrize("how", [("--workers", "1"), ("--in-process",)], ids=["worker", "here"])
+@pytest.mark.parametrize("line", SETS)
+def test_a_file_may_set_variables_at_its_top(folder, attn_nlp, monkeypatch, line, how):
+    """Where workers run the file once more, it finds what it found before."""
+    monkeypatch.delenv("LR", raising=False)
+    monkeypatch.setenv("MORE", "1")
+    text = EXPERIMENT.replace("right = cell.heads", 'right = int(os.environ["LR"]) + cell.heads')
+    (folder / "fake.py").write_text(text.replace("def asked(", f"{line}\n\n\ndef asked("))
+    run = ("run", "fake.py", *how, "--seeds", "1", "--only", "heads=1")
+    done = attn_nlp(*run)
+    assert done.returncode == 0, done.stderr
+    assert f"{100 * (1 + SETS[line]) / 6:.1f}" in done.stdout
+    assert len(trained(folder)) == 1
+    assert attn_nlp(*run).returncode == 0
+    assert len(trained(folder)) == 1

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attn_nlp.engines import variables
+from attn_nlp.loading import as_found
 from attn_nlp.mistakes import Mistake
 from attn_nlp.train import compiling
 
@@ -122,9 +123,10 @@ def single_threaded() -> dict[str, str]:
     return {name: os.environ.get(name) or value for name, value in preferred.items()} | wanted
 
 
-def of_workers() -> dict[str, str]:
-    """All environment variables of a worker."""
-    return variables.for_workers(os.environ) | single_threaded()
+def of_workers(file: str | None = None) -> dict[str, str]:
+    """All environment variables of a worker, which runs an experiment file once more."""
+    given = os.environ if file is None else as_found(os.path.abspath(file), os.environ)
+    return variables.for_workers(given) | single_threaded()
 
 
 def settle() -> None:

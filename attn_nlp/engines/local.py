@@ -119,7 +119,7 @@ class LocalEngine:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=of_workers() | path,
+                env=of_workers(self._file) | path,
                 start_new_session=True,  # Ctrl-C in a terminal reaches the driver only
             )
         except OSError as error:

@@ -1,7 +1,7 @@
 """Which variables of the environment reach a process that trains cells.
 
-Of the families that libraries read (`families.py`) only what is named here passes. What passes and
-may decide bits goes into the provenance; all the rest never arrives.
+Of the families that libraries read only what `families.py` names passes; the rest never arrives.
+What passes and may decide bits goes into the provenance.
 """
 
 from __future__ import annotations
@@ -9,43 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 
-from attn_nlp.families import library_of
+from attn_nlp.families import PYTHON, library_of, taken_away
 from attn_nlp.mistakes import Mistake
-
-# What is said to these families and changes no bit, or is recorded under a name of its own.
-_PASS = {
-    # where to compute
-    "JAX_PLATFORMS",
-    "JAX_PLATFORM_NAME",
-    "JAX_CUDA_VISIBLE_DEVICES",
-    "JAX_ROCM_VISIBLE_DEVICES",
-    "JAX_ONEAPI_VISIBLE_DEVICES",
-    "JAX_DEFAULT_MATMUL_PRECISION",
-    # where programs are kept
-    "JAX_ENABLE_COMPILATION_CACHE",
-    "JAX_COMPILATION_CACHE_DIR",
-    "JAX_COMPILATION_CACHE_MAX_SIZE",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES",
-    # what to say about it
-    "JAX_LOGGING_LEVEL",
-    "JAX_LOG_COMPILES",
-    "JAX_EXPLAIN_CACHE_MISSES",
-    "JAX_DEBUG_LOG_MODULES",
-    "JAX_TRACEBACK_FILTERING",
-    "JAX_DUMP_IR_TO",
-    "JAX_DUMP_IR_MODES",
-    "TF_CPP_MIN_LOG_LEVEL",
-    "TF_CPP_MAX_VLOG_LEVEL",
-    "TF_CPP_VMODULE",
-    # memory and threads
-    "TF_FORCE_UNIFIED_MEMORY",
-    "TF_GPU_ALLOCATOR",
-    "KMP_DUPLICATE_LIB_OK",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-}
 
 # They reach a worker and may decide bits, mostly of an accelerator. XLA_FLAGS and the precision of
 # products are recorded under names of their own.
@@ -55,17 +20,6 @@ RECORDED = (
     "LIBTPU_INIT_ARGS",
     "NVIDIA_TF32_OVERRIDE",
 )
-
-# Python's own: what turns a warning into a failed cell, leaves out assertions and texts, or waits
-# at a prompt.
-_PYTHON = {
-    "PYTHONPATH",  # the driver hands over what it really uses
-    "PYTHONWARNINGS",
-    "PYTHONDEVMODE",
-    "PYTHONOPTIMIZE",
-    "PYTHONINSPECT",
-    "PYTHONSTARTUP",
-}
 
 # Settings of JAX that decide bits, as they are unless somebody's code changes them.
 _SETTINGS = {
@@ -83,19 +37,9 @@ _SETTINGS = {
 }
 
 
-def taken_away(names: Iterable[str]) -> list[str]:
-    """Those of the variables that must not reach a library, sorted.
-
-    Example:
-      >>> taken_away(["HOME", "JAX_ENABLE_X64", "JAX_PLATFORMS", "OMP_SCHEDULE"])
-      ['JAX_ENABLE_X64', 'OMP_SCHEDULE']
-    """
-    return sorted(name for name in names if library_of(name) is not None and name not in _PASS)
-
-
 def for_workers(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables that a worker gets, before any of ours are set."""
-    away = {*taken_away(variables), *_PYTHON}
+    away = {*taken_away(variables), *PYTHON}
     kept = {name: value for name, value in variables.items() if name not in away}
     # A set of names has the same order in every worker, and what a model prints never fails.
     return kept | {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8:backslashreplace"}

@@ -302,7 +302,7 @@ def test_variables_that_a_file_reads_while_it_loads_are_noted(tmp_path, monkeypa
         monkeypatch.setenv("MYC", value)
         with loading(str(path)) as load:
             exec(compile(path.read_text(), str(path), "exec"), {"__name__": "mine"})
-        assert load.variables == {str(path): {"MYC": value, "MYD": None}}
+        assert load.variables == {str(path): {"MYC": [value], "MYD": [None]}}
         hashes.append(sorted(load.lines(str(path))))
     assert hashes[0] == ["$MYC = '1'", "$MYD is not set"] == hashes[2] != hashes[1]
     assert type(os.environ) is usual
