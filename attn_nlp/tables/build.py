@@ -81,6 +81,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
                     records,
                     shown,
                     _counted(filled.get((number, column)), recompared.get((number, column))),
+                    unpaired=_unpaired(number, column, layout),
                 )
                 for column in layout.columns
             ),
@@ -183,6 +184,8 @@ def _entry(
     records: Records,
     shown: Quantity,
     counted: Counted | None = None,
+    *,
+    unpaired: str = "",
 ) -> Entry:
     if place.once:  # no interval comes of a number that is written several times
         place, counted = place.alone(), None
@@ -198,6 +201,8 @@ def _entry(
         says.append(
             f"its difference is over the {comparison.difference.n} shared with the baseline"
         )
+    if unpaired:
+        says.append(unpaired)
     if counted == Counted(summary, comparison):
         counted = None  # neither the row nor its baseline diverged, or no floor has run
     if counted is not None:
@@ -213,6 +218,16 @@ def _entry(
         parameters=_parameters(place, records),
         counted=counted,
     )
+
+
+def _unpaired(row: int, column: tuple, layout: Layout) -> str:
+    """Why a row is not compared although there is a baseline; "" where it is, or for a floor."""
+    place = layout.place(row, column)
+    if layout.baseline in (None, row) or place.once or layout.pairs(row, column):
+        return ""
+    if layout.place(layout.baseline, column).cells:
+        return "not compared: it shares no replicate with the baseline"
+    return "not compared: the baseline has no cell in this column"
 
 
 def _counted(filled: Outcomes | None, comparison: Comparison | None) -> Counted | None:

@@ -134,6 +134,31 @@ def test_missing_seeds_are_counted_and_pairs_are_shared():
     assert any(note.startswith("43 of 49 cells have a number") for note in grid.notes)
 
 
+@pytest.mark.parametrize(
+    ("left", "says"),
+    [
+        (lambda seed: False, "not compared: the baseline has no cell in this column"),
+        (lambda seed: seed == 6, "not compared: it shares no replicate with the baseline"),
+    ],
+)
+def test_a_row_that_has_nothing_to_be_paired_with_says_so(left, says):
+    """trec6: of the baseline's runs none or the last is planned, of the others all but the last."""
+    plain, experiment, records = example()
+
+    def is_planned(settings):
+        kept = left(settings["seed"])
+        return kept == (settings["attention.scale"] == "rsqrt_dim") or settings["dataset"] == "sst2"
+
+    cells = tuple(each for each in experiment.cells if is_planned(each["settings"]))
+    grid = build(plain, dataclasses.replace(experiment, cells=cells, seeds=()), records)
+    footnotes = dict(grid.footnotes)
+    for label in ("unscaled", "1/D"):
+        found = entry(grid, label, 1)
+        assert (found.comparison, found.summary is None) == (None, False)
+        assert says in footnotes[found.footnote]
+    assert says not in footnotes.get(entry(grid, "1/D").footnote, "")
+
+
 def test_the_count_of_runs_names_what_became_of_the_others():
     """trec6: unscaled lost two of seven; 1/D has three and waits for four, then loses one too."""
     plain, experiment, records = example()
