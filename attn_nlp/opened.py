@@ -13,10 +13,10 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from types import FrameType
 from typing import NamedTuple
 
 from attn_nlp.sources import PACKAGE, is_own
+from attn_nlp.threads import POOLS, followed, steps
 
 # What is done ("read", "write", "list", "match" or "start"), with which file, folder, pattern or
 # program, and by whom.
@@ -24,7 +24,7 @@ Listener = Callable[[str, str, "Opener"], None]
 
 _SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
 _PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
-_STARTING = ("os", "pty", "subprocess", "asyncio", "concurrent", "multiprocessing")
+_STARTING = ("os", "pty", "subprocess", *POOLS)
 _MATCHING = ("glob", "pathlib")
 _listeners: list[Listener] = []
 noted: set[str] = set()  # files that the user's code uses: opened here, declared or named
@@ -72,7 +72,8 @@ def listening(listener: Listener) -> Iterator[None]:
     _install()
     _listeners.append(listener)
     try:
-        yield
+        with followed():
+            yield
     finally:
         _listeners.remove(listener)
 
@@ -203,15 +204,11 @@ def _counts(what: str, file: str, opener: Opener) -> bool:
 def _opener() -> Opener | None:
     """The innermost line of the user's code that is at work."""
     directly, ways = True, []
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        file = os.path.abspath(name)
-        if name[0] != "<" and is_own(file):
-            return Opener(file, frame.f_lineno, directly, tuple(ways))
-        directly = directly and not _within(file, [PACKAGE])
-        ways.append((frame.f_globals.get("__name__") or "", frame.f_code.co_name))
-        frame = frame.f_back
+    for step in steps(sys._getframe(2)):
+        if is_own(step.file):
+            return Opener(step.file, step.line, directly, tuple(ways))
+        directly = directly and not _within(step.file, [PACKAGE])
+        ways.append((step.module, step.function))
     return None
 
 
