@@ -109,9 +109,9 @@ def kept() -> dict[str, str]:
 
 
 def found(what: str, path: str, near: str) -> str:
-    """What stands in a folder, matches a pattern, or exists, as a line; of outputs, nothing."""
+    """What stands in a folder, matches a pattern, or exists, as a line; of what is made, nothing."""
     name = shown(path, near)
-    if _is_output(name):
+    if what == "make" or _is_output(name):
         return ""
     if what in _QUESTIONS:
         return f"{name} is {'' if getattr(os.path, what)(path) else 'not '}{_QUESTIONS[what]}"

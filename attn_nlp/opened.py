@@ -18,8 +18,8 @@ from typing import NamedTuple
 from attn_nlp.sources import PACKAGE, is_own
 from attn_nlp.threads import POOLS, followed, steps
 
-# What is done ("read", "write", "list", "match" or "start"), with which file, folder, pattern or
-# program, and by whom.
+# What is done ("read", "write", "make", "list", "match" or "start"), with which file, folder,
+# pattern or program, and by whom; "make" follows "write" where a file will be new, or empty.
 Listener = Callable[[str, str, "Opener"], None]
 
 _SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
@@ -124,6 +124,8 @@ def _opened(name: object, mode: str | None, flags: int) -> Iterator[tuple[str, s
         yield "read", file
     if not reads or "+" in (mode or ""):
         yield "write", file
+        if flags & os.O_TRUNC or not os.path.exists(file):
+            yield "make", file
 
 
 def _connected(database: object) -> Iterator[tuple[str, str]]:
@@ -135,6 +137,12 @@ def _connected(database: object) -> Iterator[tuple[str, str]]:
     for file in (name, f"{name}-wal"):  # what is in the latter is not yet in the former
         if State.of(file).size:
             yield "connect", os.path.abspath(file)
+
+
+def _made(folder: object, *_: object) -> Iterator[tuple[str, str]]:
+    path = os.path.abspath(os.fsdecode(folder))  # type: ignore[arg-type]
+    if not os.path.exists(path):
+        yield "make", path
 
 
 def _listed(folder: object = None) -> Iterator[tuple[str, str]]:
@@ -172,6 +180,7 @@ def _started(program: object = None, *_: object) -> Iterator[tuple[str, str]]:
 _EVENTS: dict[str, Callable[..., Iterator[tuple[str, str]]]] = {
     "open": _opened,
     "sqlite3.connect": _connected,
+    "os.mkdir": _made,
     "os.listdir": _listed,
     "os.scandir": _listed,
     "glob.glob/2": _matched,
