@@ -109,7 +109,7 @@ def kept() -> dict[str, str]:
 
 
 def found(what: str, path: str, near: str) -> str:
-    """What stands in a folder, matches a pattern, or exists, as a line; of what is made, nothing."""
+    """What stands in a folder, matches a pattern, or exists, as a line; of what is made, none."""
     name = shown(path, near)
     if what == "make" or _is_output(name):
         return ""
