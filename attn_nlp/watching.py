@@ -137,9 +137,8 @@ def _is_temporary(folder: str, near: str) -> bool:
     """Whether a folder is one of the system's for a while, unless all of the user's is."""
     import tempfile  # seldom needed
 
-    return folder.startswith(tempfile.gettempdir()) and not (folder + os.sep).startswith(
-        near + os.sep
-    )
+    below = [os.path.join(each, "") for each in (tempfile.gettempdir(), near)]
+    return [f"{folder}{os.sep}".startswith(each) for each in below] == [True, False]
 
 
 def _listed(pattern: str) -> str:

@@ -39,7 +39,8 @@ class HereEngine:
 
     def __init__(self, trains: bool = False) -> None:
         self._trains = trains
-        self._looked = not sys.flags.hash_randomization
+        self._warned = not sys.flags.hash_randomization
+        self._known: set[str] = set()  # hashes of own code that does not hang on it
 
     def __enter__(self) -> HereEngine:
         return self
@@ -88,14 +89,17 @@ class HereEngine:
 
     def _warn(self, job: Job, progress: Progress) -> None:
         """Say once where numbers may hang on a seed that is fixed in workers only."""
-        if self._looked:
+        if self._warned:
             return
         for code in own_codes(unflatten(job.settings)):
+            if code.hash in self._known:
+                continue
+            self._known.add(code.hash)
             starts = [*code.modules, *(code.load.untraced if code.load else ())]
             for file in filter(None, reach(starts).values()):
                 tree = parsed(file)
                 if tree is not None and hangs_on_hashes(tree):
-                    self._looked = True
+                    self._warned = True
                     progress.say(
                         f"warning: {shown(file)} uses sets or hash(), and Python hashes texts "
                         "differently in every process, so that results may differ from those of a "
