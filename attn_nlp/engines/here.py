@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attn_nlp.code_text import parsed
@@ -40,7 +41,7 @@ class HereEngine:
     def __init__(self, trains: bool = False) -> None:
         self._trains = trains
         self._warned = not sys.flags.hash_randomization
-        self._known: set[str] = set()  # hashes of own code that does not hang on it
+        self._known: set[str] = set()  # hashes of own code that was looked through
 
     def __enter__(self) -> HereEngine:
         return self
@@ -91,12 +92,8 @@ class HereEngine:
         """Say once where numbers may hang on a seed that is fixed in workers only."""
         if self._warned:
             return
-        for code in own_codes(unflatten(job.settings)):
-            if code.hash in self._known:
-                continue
-            self._known.add(code.hash)
-            starts = [*code.modules, *(code.load.untraced if code.load else ())]
-            for file in filter(None, reach(starts).values()):
+        with contextlib.suppress(Mistake, OSError):  # whoever trains the cell says so
+            for file in self._files(job):
                 tree = parsed(file)
                 if tree is not None and hangs_on_hashes(tree):
                     self._warned = True
@@ -106,6 +103,14 @@ class HereEngine:
                         "worker; set PYTHONHASHSEED=0 before Python starts."
                     )
                     return
+
+    def _files(self, job: Job) -> Iterator[str]:
+        """Files of the user's that parts of a job reach, unless they were asked for before."""
+        for code in own_codes(unflatten(job.settings)):
+            if code.hash not in self._known:
+                self._known.add(code.hash)
+                starts = [*code.modules, *(code.load.untraced if code.load else ())]
+                yield from filter(None, reach(starts).values())
 
 
 def _check_flags() -> None:
