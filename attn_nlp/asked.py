@@ -21,6 +21,7 @@ from types import FrameType
 from attn_nlp.families import is_settled
 from attn_nlp.opened import Listener, Opener, is_data
 from attn_nlp.sources import PACKAGE, content, is_own, shown
+from attn_nlp.threads import POOLS, RUNNERS, followed, steps
 
 _ENVIRONMENT = ("os", "_collections_abc", "collections.abc", "collections", "copy", __name__)
 _READING = ("posixpath", "ntpath", "genericpath", "string", "re", "functools")  # for their caller
@@ -81,7 +82,7 @@ def noted(variable: Variable, copy: Copy, question: Listener | None = None) -> I
     first = question is not None and not any(other for *_, other in _heard)
     _heard.append((variable, copy, question))
     try:
-        with _questioned() if first else contextlib.nullcontext():
+        with followed(), _questioned() if first else contextlib.nullcontext():
             yield
     finally:
         _heard.pop()
@@ -108,9 +109,9 @@ def kept() -> dict[str, str]:
 
 
 def found(what: str, path: str, near: str) -> str:
-    """What stands in a folder, matches a pattern, or exists, as a line; of outputs, nothing."""
+    """What stands in a folder, matches a pattern, or exists, as a line; of what is made, none."""
     name = shown(path, near)
-    if _is_output(name):
+    if what == "make" or _is_output(name):
         return ""
     if what in _QUESTIONS:
         return f"{name} is {'' if getattr(os.path, what)(path) else 'not '}{_QUESTIONS[what]}"
@@ -157,21 +158,18 @@ def _note_copy() -> None:
 
 def _asker() -> Opener | None:
     """The user's line that reads the environment; directly, where no library stands between."""
-    far = False
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        file = os.path.abspath(frame.f_code.co_filename)
-        module = frame.f_globals.get("__name__") or ""
-        if module not in _ENVIRONMENT:
-            if module.startswith("importlib") or frame.f_code.co_name == "expanduser":
-                break  # a library is imported; or a path is told, not what stands there
-            if frame.f_code.co_filename[0] != "<":
-                if is_own(file):
-                    return Opener(file, frame.f_lineno, not far, ())
-                if file.startswith(os.path.join(PACKAGE, "")):
-                    break
-            far = far or module not in _READING
-        frame = frame.f_back
+    far = run = False
+    for step in steps(sys._getframe(2)):
+        if step.module in _ENVIRONMENT:
+            continue
+        if step.module.startswith("importlib") or step.function == "expanduser":
+            break  # a library is imported; or a path is told, not what stands there
+        if is_own(step.file):
+            return Opener(step.file, step.line, not far, ())
+        if step.file.startswith(os.path.join(PACKAGE, "")):
+            break
+        run = run or step.module in RUNNERS
+        far = far or not (step.module in _READING or (run and step.top in POOLS))
     return None
 
 
@@ -208,11 +206,16 @@ def _asking(function: Callable, what: str) -> Callable:
 
 
 def _note_question(what: str, path: object, frame: FrameType) -> None:
-    file = os.path.abspath(frame.f_code.co_filename)
-    if isinstance(path, int) or frame.f_code.co_filename[0] == "<" or not is_own(file):
+    if isinstance(path, int):
         return
+    found = [*steps(frame)]
+    if found[0].module in RUNNERS:
+        found = [step for step in found if step.top not in POOLS]
+    if not found or not is_own(found[0].file):
+        return
+    asker = found[0]
     named = os.path.abspath(os.fsdecode(path))  # type: ignore[arg-type]
-    if is_data(named, os.path.dirname(file)):
+    if is_data(named, os.path.dirname(asker.file)):
         for *_, question in _heard:
             if question is not None:
-                question(what, named, Opener(file, frame.f_lineno, True, ()))
+                question(what, named, Opener(asker.file, asker.line, True, ()))

@@ -78,7 +78,7 @@ class Load:
         self._looks: dict[str, set[tuple[str, str]]] = {}
         self._found: dict[str, list[str]] = {}
         self._refused: dict[str, dict[str, str]] = {}
-        self._before = set(sys.modules)
+        self._before = {*sys.modules, "__mp_main__"}  # another name of `__main__`
         self._environment = asked.kept()
 
     def end(self) -> None:

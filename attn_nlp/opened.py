@@ -13,18 +13,18 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from types import FrameType
 from typing import NamedTuple
 
 from attn_nlp.sources import PACKAGE, is_own
+from attn_nlp.threads import POOLS, followed, steps
 
-# What is done ("read", "write", "list", "match" or "start"), with which file, folder, pattern or
-# program, and by whom.
+# What is done ("read", "write", "make", "list", "match" or "start"), with which file, folder,
+# pattern or program, and by whom; "make" follows "write" where a file will be new, or empty.
 Listener = Callable[[str, str, "Opener"], None]
 
 _SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
 _PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
-_STARTING = ("os", "pty", "subprocess", "asyncio", "concurrent", "multiprocessing")
+_STARTING = ("os", "pty", "subprocess", *POOLS)
 _MATCHING = ("glob", "pathlib")
 _listeners: list[Listener] = []
 noted: set[str] = set()  # files that the user's code uses: opened here, declared or named
@@ -72,7 +72,8 @@ def listening(listener: Listener) -> Iterator[None]:
     _install()
     _listeners.append(listener)
     try:
-        yield
+        with followed():
+            yield
     finally:
         _listeners.remove(listener)
 
@@ -123,6 +124,8 @@ def _opened(name: object, mode: str | None, flags: int) -> Iterator[tuple[str, s
         yield "read", file
     if not reads or "+" in (mode or ""):
         yield "write", file
+        if flags & os.O_TRUNC or not os.path.exists(file):
+            yield "make", file
 
 
 def _connected(database: object) -> Iterator[tuple[str, str]]:
@@ -134,6 +137,12 @@ def _connected(database: object) -> Iterator[tuple[str, str]]:
     for file in (name, f"{name}-wal"):  # what is in the latter is not yet in the former
         if State.of(file).size:
             yield "connect", os.path.abspath(file)
+
+
+def _made(folder: object, *_: object) -> Iterator[tuple[str, str]]:
+    path = os.path.abspath(os.fsdecode(folder))  # type: ignore[arg-type]
+    if not os.path.exists(path):
+        yield "make", path
 
 
 def _listed(folder: object = None) -> Iterator[tuple[str, str]]:
@@ -171,6 +180,7 @@ def _started(program: object = None, *_: object) -> Iterator[tuple[str, str]]:
 _EVENTS: dict[str, Callable[..., Iterator[tuple[str, str]]]] = {
     "open": _opened,
     "sqlite3.connect": _connected,
+    "os.mkdir": _made,
     "os.listdir": _listed,
     "os.scandir": _listed,
     "glob.glob/2": _matched,
@@ -203,15 +213,11 @@ def _counts(what: str, file: str, opener: Opener) -> bool:
 def _opener() -> Opener | None:
     """The innermost line of the user's code that is at work."""
     directly, ways = True, []
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        file = os.path.abspath(name)
-        if name[0] != "<" and is_own(file):
-            return Opener(file, frame.f_lineno, directly, tuple(ways))
-        directly = directly and not _within(file, [PACKAGE])
-        ways.append((frame.f_globals.get("__name__") or "", frame.f_code.co_name))
-        frame = frame.f_back
+    for step in steps(sys._getframe(2)):
+        if is_own(step.file):
+            return Opener(step.file, step.line, directly, tuple(ways))
+        directly = directly and not _within(step.file, [PACKAGE])
+        ways.append((step.module, step.function))
     return None
 
 

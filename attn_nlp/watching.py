@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 
 from attn_nlp import asked, sources
 from attn_nlp.families import is_settled
 from attn_nlp.mistakes import Mistake
-from attn_nlp.opened import Opener, State, listening
+from attn_nlp.opened import Opener, listening
 from attn_nlp.own_code import Code
+from attn_nlp.threads import POOLS
 
 _TICK = 100_000_000  # nanoseconds by which the times of files may lag behind the clock
+_LOOKING = ("os", "posixpath", "glob", "pathlib", "fnmatch", *POOLS)  # for the line that calls them
+_MAGIC = re.compile(r"[*?\[]")
 
 _untold: dict[str, str] = {}  # what to do, by file or variable
 _run = 0  # the run of an experiment file that this is about
@@ -38,25 +42,51 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
         _run = sources.runs
         _untold.clear()
     began, before = time.time_ns() - _TICK, len(sources.unforeseen)
+    codes = list(codes)
     covered = [code.covered for code in codes]
+    loads = [code.load for code in codes if code.load is not None]
     files = {file for files, _ in covered for file in files}
     variables = {pair for _, pairs in covered for pair in pairs}
     given: set[str] = set()  # variables that were set inside
+    made: set[str] = set()  # files and folders that were made inside
+    older: set[str] = set()  # files that were there, and were written to
 
     def note(what: str, file: str, opener: Opener) -> None:
-        if (
-            what != "read"
-            or file in files
+        if what == "make":
+            made.add(file)
+        elif what == "write":
+            if os.path.isfile(file) and not _is_new(file, began):
+                older.add(file)
+        elif what in ("list", "match"):
+            note_look(what, file, opener)
+        elif what == "read" and not (
+            file in files
+            or file in made
             or not opener.directly
             or file.endswith((".py", ".pyc", ".so"))
+            or not os.path.isfile(file)
+            or (_is_new(file, began) and file not in older)
         ):
-            return
-        # Otherwise it was made meanwhile, as a temporary file is.
-        if os.path.isfile(file) and State.of(file).changed < began:
             _untold[file] = (
                 f"{opener.place}, reads {file} only when a "
                 "cell is trained, so that a change of it would go unseen; read it at the top of "
                 f"the file, or name it in the part's line: files=[{os.path.basename(file)!r}]."
+            )
+
+    def note_look(what: str, path: str, opener: Opener) -> None:
+        folder = path if what == "list" else _listed(path)
+        if (
+            not all(module.partition(".")[0] in _LOOKING for module, _ in opener.ways)
+            or not os.path.isdir(folder)
+            or any(folder == each or folder.startswith(f"{each}{os.sep}") for each in made)
+            or _is_temporary(folder, os.path.dirname(opener.file))
+        ):
+            return
+        line = asked.found(what, path, opener.file)
+        if line and not any(line in load.lines(opener.file) for load in loads):
+            _untold[folder] = (
+                f"{opener.place}, lists the files of {folder} only when a cell is trained, so that "
+                "another one there would go unseen; list them at the top of the file."
             )
 
     def note_variable(what: str, name: str, value: str | None, asker: Opener) -> None:
@@ -90,3 +120,29 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
         )
     for advice in _untold.values():
         raise Mistake(advice)
+
+
+def _is_new(file: str, began: int) -> bool:
+    """Whether a file was made since then; one whose time lies ahead was not, as out of an archive.
+
+    Its time of change can be set by anyone, that of its entry by nobody.
+    """
+    state = os.stat(file)
+    return began <= min(state.st_mtime_ns, state.st_ctime_ns) and (
+        state.st_mtime_ns <= time.time_ns() + _TICK
+    )
+
+
+def _is_temporary(folder: str, near: str) -> bool:
+    """Whether a folder is one of the system's for a while, unless all of the user's is."""
+    import tempfile  # seldom needed
+
+    below = [os.path.join(each, "") for each in (tempfile.gettempdir(), near)]
+    return [f"{folder}{os.sep}".startswith(each) for each in below] == [True, False]
+
+
+def _listed(pattern: str) -> str:
+    """The folder in which files of a pattern are looked for."""
+    while (found := _MAGIC.search(pattern)) is not None:
+        pattern = os.path.dirname(pattern[: found.start()] + "x")
+    return pattern

@@ -35,6 +35,8 @@ STAGES = {
     "tallies": 0,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
     "sources": 0,
+    "threads": 0.1,
+    "text_order": 0,
     "opened": 0.2,
     "watching": 1.2,
     "asked": 0.3,

@@ -168,6 +168,12 @@ def test_which_files_there_are_counts(folder, line):  # noqa: F811
     assert after[1] != before[1]
 
 
+def test_what_the_file_makes_is_no_input(folder):  # noqa: F811
+    line = "pathlib.Path(HERE / 'new').mkdir(exist_ok=True); (HERE / 'new/a.txt').write_text('1')"
+    before = specs(folder, HERE + line)
+    assert specs(folder, HERE + line) == before
+
+
 def store(file, value):
     with closing(sqlite3.connect(file)) as database, database:
         database.execute("CREATE TABLE IF NOT EXISTS t (g)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -158,3 +159,50 @@ def test_a_file_may_set_variables_at_its_top(folder, attn_nlp, monkeypatch, line
     assert len(trained(folder)) == 1
     assert attn_nlp(*run).returncode == 0
     assert len(trained(folder)) == 1
+
+
+@pytest.mark.parametrize(
+    "run",
+    [("fake.py",), (str(Path(sys.executable).with_name("attn-nlp")), "run", "fake.py")],
+    ids=["script", "command"],
+)
+def test_a_fit_may_fork_children(folder, cache, run):
+    """They close standard input, where a worker must not be reading meanwhile."""
+    text = EXPERIMENT.replace("import hashlib\n", "import hashlib\nimport multiprocessing\n")
+    text = text.replace(
+        "right = cell.heads + cell.seed // 2",
+        'right = multiprocessing.get_context("fork").Pool(1).map(abs, [-cell.heads])[0]',
+    )
+    (folder / "fake.py").write_text(text)
+    found = subprocess.run(
+        [sys.executable, *run, "--workers", "1", "--seeds", "1"],
+        cwd=folder, env=environment(cache), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert accuracies(folder) == {(heads, 0): pytest.approx(heads / 6) for heads in (1, 2, 4)}
+
+
+@pytest.mark.parametrize(
+    ("line", "how", "seed", "warned"),
+    [
+        ("[*{'a', 'b'}]", "--in-process", "random", True),
+        ("hash('a')", "--in-process", "7", True),
+        ("hash('a')", "--in-process", "0", False),
+        ("cell.model in {'a', 'b'}", "--in-process", "random", False),
+        ("set('ab')", "--workers=1", "random", False),
+    ],
+)
+def test_code_that_hangs_on_hashes_of_texts_is_told_once(folder, cache, line, how, seed, warned):
+    text = EXPERIMENT.replace("    right =", f"    {line}\n    right =")
+    (folder / "fake.py").write_text(text)
+    found = subprocess.run(
+        [sys.executable, "-m", "attn_nlp", "run", "fake.py", how, "--seeds", "1"],
+        cwd=folder, env={**environment(cache), "PYTHONHASHSEED": seed},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    said = (
+        "attn-nlp: warning: fake.py uses sets or hash(), and Python hashes texts differently in "
+        "every process, so that results may differ from those of a worker; set PYTHONHASHSEED=0 "
+        "before Python starts."
+    )
+    assert found.stderr.splitlines().count(said) == warned, found.stderr

@@ -220,3 +220,75 @@ def test_what_another_part_has_read_is_in_no_hash_of_this_one(folder, monkeypatc
         said = pytest.raises(Mistake, match=message) if refused else contextlib.nullcontext()
         with said, watching(codes("far")):
             far.hooks["score"](1, 0)
+
+
+LISTS = r"own\.py, line 10, lists the files of .*%s only when a cell is trained, so that another "
+LISTS += r"one there would go unseen; list them at the top of the file\.$"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "len(os.listdir(HERE / 'all'))",
+        "len([*os.scandir(HERE / 'all')])",
+        "len([*(HERE / 'all').iterdir()])",
+        "len([*(HERE / 'all').glob('*')])",
+        "len(glob.glob(f'{HERE}/all/*'))",
+        "sum(len(files) for *_, files in os.walk(HERE / 'all'))",
+        "ThreadPoolExecutor(1).submit(os.listdir, HERE / 'all').result()",
+    ],
+)
+def test_a_folder_that_is_listed_late_is_refused(folder, line):  # noqa: F811
+    write(folder, {"all/a.txt": "1"})
+    top = "import glob, os, pathlib; HERE = pathlib.Path(__file__).parent\n"
+    top += "from concurrent.futures import ThreadPoolExecutor"
+    specs(folder, top, f"return {line}")
+    with pytest.raises(Mistake, match=LISTS % "all"):
+        run()
+    specs(folder, f"{top}; {line}", f"return {line}")
+    assert run()
+    write(folder, {"all/b.txt": "1"})
+    with pytest.raises(Mistake, match=LISTS % "all"):
+        run()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "os.makedirs(HERE / 'new' / 'deep'); return os.listdir(HERE / 'new')",
+        "os.mkdir(HERE / 'new'); return [*(HERE / 'new').glob('*')]",
+        "return os.listdir(HERE / 'runs')",
+        "return os.listdir(HERE / '.hidden') if 0 else os.listdir(tempfile.mkdtemp())",
+        "shutil.rmtree(HERE / 'all')",
+        "import importlib; importlib.import_module('pkgutil')",
+        "return os.listdir(os.path.dirname(os.__file__))",
+        "return os.listdir('/proc/self')",
+    ],
+)
+def test_a_folder_of_no_input_may_be_listed(folder, line):  # noqa: F811
+    write(folder, {"all/a.txt": "1", "runs/a.sqlite": "1"})
+    top = "import glob, os, pathlib, shutil, tempfile; HERE = pathlib.Path(__file__).parent"
+    specs(folder, top, line)
+    run()
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "refused"),
+    [
+        (OLD, "pass", True),
+        (2**62, "pass", True),  # as of another clock
+        (OLD, "os.chmod(GAIN, 0o600)", True),
+        (OLD, "with GAIN.open('a') as file: file.write('2')", True),
+        (OLD, "GAIN.write_text('2')", False),
+        (OLD, "GAIN.unlink(); GAIN.touch()", False),
+        (OLD, "GAIN.write_text('2'); os.utime(GAIN, (1, 1))", False),
+    ],
+)
+def test_a_file_counts_as_made_meanwhile_by_who_made_it(folder, before, line, refused):  # noqa: F811
+    write(folder, {"gain.txt": "1"})
+    os.utime(folder / "gain.txt", ns=(before, before))
+    top = "import os, pathlib; GAIN = pathlib.Path(__file__).with_name('gain.txt')"
+    specs(folder, top, f"{line}\n    return GAIN.read_text()")
+    said = pytest.raises(Mistake, match=r"reads .*gain\.txt only when a")
+    with said if refused else contextlib.nullcontext():
+        run()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from attn_nlp.code_text import parsed
 from attn_nlp.engines.compiled import mend
 from attn_nlp.engines.environment import jax_runs, of_workers, single_threaded_here
 from attn_nlp.engines.interrupt import Interrupt
@@ -17,7 +19,12 @@ from attn_nlp.engines.local import Done, Take, telling
 from attn_nlp.engines.progress import Progress
 from attn_nlp.engines.work import outcome
 from attn_nlp.engines.worker import surroundings, warm_up
+from attn_nlp.experiment.cell import unflatten
 from attn_nlp.mistakes import Mistake
+from attn_nlp.own_code import reach
+from attn_nlp.own_frames import shown
+from attn_nlp.own_parts import own_codes
+from attn_nlp.text_order import hangs_on_hashes
 from attn_nlp.train import compiling
 
 # Where XLA does not know a flag it ends the process, so another one asks it.
@@ -25,7 +32,7 @@ _READS_FLAGS = "from jaxlib import xla_client; xla_client.CompileOptions()"
 
 
 class HereEngine:
-    """This process as the only worker; the same bits as a worker process.
+    """This process as the only worker; the same bits, unless they hang on how texts are hashed.
 
     Args:
       trains: whether any job trains an encoder; JAX is then started before the first job.
@@ -33,6 +40,8 @@ class HereEngine:
 
     def __init__(self, trains: bool = False) -> None:
         self._trains = trains
+        self._warned = not sys.flags.hash_randomization
+        self._known: set[str] = set()  # hashes of own code that was looked through
 
     def __enter__(self) -> HereEngine:
         return self
@@ -55,6 +64,7 @@ class HereEngine:
                     return
                 if not take(job):
                     continue
+                self._warn(job, progress)
 
                 def report(step: Mapping, job: Job = job) -> None:
                     if "note" in step:
@@ -77,6 +87,30 @@ class HereEngine:
                     progress.let_go(0, time.monotonic() - began)
                 done(job, result)
                 progress.finished(result)
+
+    def _warn(self, job: Job, progress: Progress) -> None:
+        """Say once where numbers may hang on a seed that is fixed in workers only."""
+        if self._warned:
+            return
+        with contextlib.suppress(Mistake, OSError):  # whoever trains the cell says so
+            for file in self._files(job):
+                tree = parsed(file)
+                if tree is not None and hangs_on_hashes(tree):
+                    self._warned = True
+                    progress.say(
+                        f"warning: {shown(file)} uses sets or hash(), and Python hashes texts "
+                        "differently in every process, so that results may differ from those of a "
+                        "worker; set PYTHONHASHSEED=0 before Python starts."
+                    )
+                    return
+
+    def _files(self, job: Job) -> Iterator[str]:
+        """Files of the user's that parts of a job reach, unless they were asked for before."""
+        for code in own_codes(unflatten(job.settings)):
+            if code.hash not in self._known:
+                self._known.add(code.hash)
+                starts = [*code.modules, *(code.load.untraced if code.load else ())]
+                yield from filter(None, reach(starts).values())
 
 
 def _check_flags() -> None:

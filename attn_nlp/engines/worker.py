@@ -37,18 +37,30 @@ def main() -> None:
     gc.disable()  # until all is imported, see `_collect_less`
     for each in (signal.SIGINT, signal.SIGHUP):  # the driver's to handle
         signal.signal(each, signal.SIG_IGN)
-    # What a model prints must not be taken for messages.
+    # What a model prints must not be taken for messages, nor may it read or wait for any: a child
+    # that it forks would close standard input while a thread of ours reads there, and hang.
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
-    hello = json.loads(sys.stdin.buffer.readline() or "{}")
+    given = os.fdopen(os.dup(0), "rb")
+    with open(os.devnull, "r+b", buffering=0) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.register_at_fork(after_in_child=lambda: _let_go(out.fileno(), given.fileno()))
+    hello = json.loads(given.readline() or "{}")
     if not hello:
         return
     compiling.may_use(cores())
     try:
         _begin(hello)
-        _serve(hello, out)
+        _serve(hello, given, out)
     except Mistake as error:  # of what comes before the first job
         _send(out, {"unfit": str(error)})
+
+
+def _let_go(*pipes: int) -> None:
+    """In a child of a model's own: whether the worker lives is not to hang on it."""
+    with open(os.devnull, "r+b", buffering=0) as nothing:
+        for each in pipes:
+            os.dup2(nothing.fileno(), each, inheritable=False)
 
 
 def code() -> list[str]:
@@ -79,7 +91,7 @@ def _begin(hello: Mapping) -> None:
         settle()  # the file may have set variables
 
 
-def _serve(hello: Mapping, out: BinaryIO) -> None:
+def _serve(hello: Mapping, given: BinaryIO, out: BinaryIO) -> None:
     from attn_nlp.engines.job import Job, Stopped
     from attn_nlp.engines.work import outcome
     from attn_nlp.faults import pass_by, point
@@ -88,7 +100,7 @@ def _serve(hello: Mapping, out: BinaryIO) -> None:
     stopping = threading.Event()
 
     def listen() -> None:
-        for line in sys.stdin.buffer:
+        for line in given:
             message = json.loads(line)
             if "job" in message:
                 jobs.put(Job(**message["job"]))

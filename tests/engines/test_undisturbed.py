@@ -73,7 +73,7 @@ def test_every_cell_finds_the_data_the_environment_and_the_folder_as_the_first_d
         prepared.splits["train"] = (0, 1)
         prepared.splits["test"] = (0, 5)
         prepared.facts["rules"]["seen"] += 1
-        os.environ.update(KEPT="after", NEW="after")
+        os.environ.update(KEPT="after", NEW="after", GONE="after")  # what it sets, it may delete
         del os.environ["GONE"]
         os.chdir("/")
         jax.config.update("jax_enable_x64", True)
