@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import math
 import os
 import sys
 import textwrap
@@ -37,6 +38,18 @@ _CHANGING = {
     "update",
 }
 _READING_ALONE = {"copy", "format", "get", "items", "join", "keys", "replace", "split", "values"}
+# What an experiment may call without being more than an experiment.
+_HARMLESS = {
+    *("abs", "all", "any", "bool", "dict", "enumerate", "float", "frozenset", "int", "len", "list"),
+    *("max", "min", "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple"),
+    "zip",
+}
+_HARMLESS_OF: dict[str, Collection[str]] = {
+    "itertools": ("chain", "combinations", "permutations", "product", "repeat"),
+    "math": dir(math),
+    "numpy": ("arange", "geomspace", "linspace", "logspace"),
+    "pathlib": ("Path", "PurePath"),
+}
 _WRITING = ("dump", "save", "to_", "write")
 # Installed libraries that open files by Python, which says so.
 _HEARD = {"attn_nlp", "flax", "jax", "jaxlib", "matplotlib", "numpy", "optax", "scipy"}
@@ -279,7 +292,11 @@ def _original(name: str, tree: ast.Module) -> str:
 
 
 def _runs_own(value: ast.expr, tree: ast.Module, owns: Owns) -> bool:
-    """Whether an expression binds a name or may call code of the user's."""
+    """Whether an expression binds a name, or calls what may change anything that a part sees.
+
+    That is all code of the user's, and what is not known to be harmless: `random.sample` moves all
+    later draws, and `next` and `map` do something to what they are given.
+    """
     defined, assigned = set[str](), set[str]()
     for node in _outside_functions(tree):
         match node:
@@ -293,20 +310,52 @@ def _runs_own(value: ast.expr, tree: ast.Module, owns: Owns) -> bool:
                     for each in ast.walk(node)
                     if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
                 }
-    own = brought(tree, owns)
+    own, imported = brought(tree, owns), _imported(tree)
+    taken = defined | assigned | own | imported.keys()
+
+    def is_harmless(call: ast.Call) -> bool:
+        match call.func:
+            case ast.Name(id=name) if name not in taken:
+                return name in _HARMLESS and all(each.arg != "key" for each in call.keywords)
+            case ast.Name(id=name) if name not in defined | assigned | own:
+                module, _, what = imported[name].rpartition(".")
+            case ast.Attribute(attr=what, value=inner):
+                if what in _READING_ALONE and own.isdisjoint(_roots(inner)):
+                    return True
+                dotted = ast.unparse(inner)
+                root, _, rest = dotted.partition(".")
+                if root in defined | assigned | own or root not in imported:
+                    return False
+                module = f"{imported[root]}.{rest}" if rest else imported[root]
+            case _:
+                return False
+        if module.partition(".")[0] == "attn_nlp":
+            return True
+        return what in _HARMLESS_OF.get(module, ())
+
     for node in ast.walk(value):
         match node:
             case ast.NamedExpr():
                 return True
             case ast.Name(id=name) if name in defined:
                 return True
-            case ast.Call(func=ast.Attribute(attr=name, value=ast.Name(id=root))):
-                if root in own or (root in assigned and name not in _READING_ALONE):
-                    return True
-            case ast.Call(func=function):
-                if not (own | assigned).isdisjoint(_roots(function)):
-                    return True
+            case ast.Call() if not is_harmless(node):
+                return True
     return False
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """The names that imports bind, each with the whole name of what it stands for."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                for each in names:
+                    top = each.name.partition(".")[0]
+                    found[each.asname or top] = each.name if each.asname else top
+            case ast.ImportFrom(module=str() as module, names=names, level=0):
+                found |= {each.asname or each.name: f"{module}.{each.name}" for each in names}
+    return found
 
 
 def _outside_functions(tree: ast.Module) -> Iterator[ast.stmt]:

@@ -40,6 +40,20 @@ C, OPTIONS, NAMES = [], {}, "dot mine"
         ("experiment = Experiment(Cell(steps=(G := {})), [A], [T])", True),
         ("experiment = Experiment(Cell(), [A], [T, *(C.append({}) or C[1:])])", True),
         ("experiment = Experiment(Cell(), [A], [T, *map(build, [][{}:])])", True),
+        ("experiment = Experiment(Cell(), [A], [T, *[t for t in map(C.append, [{}]) if t]])", 1),
+        ("D = iter(range(9)); experiment = Experiment(Cell(steps=1 + 0 * next(D) + {}), [A], [T])",
+         True),
+        ("import random; experiment = Experiment(Cell(steps=random.randint({}, 9)), [A], [T])", 1),
+        ("from random import randint as r; experiment = Experiment(Cell(steps=r({}, 9)), [A], [T])",
+         True),
+        ("def str(x): C.append(x)\nexperiment = Experiment(Cell(), [A], [T][: str({}) or 1])", 1),
+        ("import numpy as np; experiment = Experiment(Cell(steps=int(np.linspace(1, {}, 2)[1])), "
+         "[A], [T])", False),
+        ("import numpy as np; experiment = Experiment(Cell(steps=np.random.randint({}, 9)), "
+         "[A], [T])", True),
+        ("import math as m; experiment = Experiment(Cell(steps=m.ceil({} / 2)), [A], [T])", False),
+        ("from pathlib import Path; experiment = Experiment(Cell(), [A], "
+         "[T][: len(str(Path('{}').parent))])", False),
     ],
 )  # fmt: skip
 def test_an_experiment_counts_where_code_of_the_user_s_makes_it(folder, line, counts):  # noqa: F811
