@@ -12,7 +12,6 @@ import copy
 import functools
 import math
 import os
-import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterator
 
@@ -50,9 +49,6 @@ _HARMLESS_OF: dict[str, Collection[str]] = {
     "numpy": ("arange", "geomspace", "linspace", "logspace"),
     "pathlib": ("Path", "PurePath"),
 }
-_WRITING = ("dump", "save", "to_", "write")
-# Installed libraries that open files by Python, which says so.
-_HEARD = {"attn_nlp", "flax", "jax", "jaxlib", "matplotlib", "numpy", "optax", "scipy"}
 
 
 def parsed(file: str) -> ast.Module | None:
@@ -63,6 +59,12 @@ def parsed(file: str) -> ast.Module | None:
     if not file.endswith((".py", ".pyw")) or not os.path.isfile(file):
         return None
     return _parsed(content(file))
+
+
+def whole(file: str) -> ast.Module | None:
+    """All code of a file, also what no run enters; None where it is no text of Python."""
+    tree = parsed(file)
+    return None if tree is None else ast.parse(content(file))
 
 
 def counting(
@@ -81,7 +83,7 @@ def counting(
       others: all other code of the user's that may reach this one, None where nobody knows.
     """
     texts = texts or reads_texts(tree)
-    left = {node for node in tree.body if _is_experiment(node, tree, owns)}
+    left = {node for node in tree.body if is_experiment(node, tree, owns)}
     if left and any(_reads_experiment(node) for node in tree.body if node not in left):
         left.clear()
     if others is not None and not texts and _names_experiment(tree):
@@ -161,44 +163,6 @@ def writes(tree: ast.Module, owns: Owns) -> bool:
     )
 
 
-def named_files(tree: ast.Module, owns: Owns, folder: str) -> Iterator[str]:
-    """Existing files that texts of the code name, relative to its folder or the working one.
-
-    Not those that the experiment names, and not those that a call names which writes them.
-    """
-    waiting: list[ast.AST] = [
-        node for node in tree.body if not _is_text(node) and not _is_experiment(node, tree, owns)
-    ]
-    while waiting:
-        node = waiting.pop()
-        match node:
-            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-                if name.startswith(_WRITING) or (name == "open" and _opens_to_write(node)):
-                    continue
-            case ast.Constant(value=str() as text) if 0 < len(text) < 1000 and "\0" not in text:
-                for each in dict.fromkeys([text, text.lstrip("/")]):
-                    for base in (folder, os.getcwd()):
-                        file = os.path.normpath(os.path.join(base, each))
-                        if os.path.isfile(file) and not file.endswith((".py", ".sqlite")):
-                            yield file
-        waiting += ast.iter_child_nodes(node)
-
-
-def reads_unheard(tree: ast.Module, owns: Owns) -> bool:
-    """Whether code imports a library that may read files without Python, which says nothing."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                tops = {each.name.partition(".")[0] for each in names}
-            case ast.ImportFrom(module=str() as module, level=0):
-                tops = {module.partition(".")[0]}
-            case _:
-                continue
-        if any(not owns(top) for top in tops - _HEARD - sys.stdlib_module_names):
-            return True
-    return False
-
-
 @functools.lru_cache(maxsize=256)
 def _parsed(source: bytes) -> ast.Module | None:
     try:
@@ -209,11 +173,12 @@ def _parsed(source: bytes) -> ast.Module | None:
 
 def _parsed_text(source: str | bytes) -> ast.Module:
     tree = ast.parse(source)
-    tree.body = [node for node in tree.body if not _is_main(node)]
+    tree.body = [node for node in tree.body if not is_main(node)]
     return tree
 
 
-def _is_main(node: ast.stmt) -> bool:
+def is_main(node: ast.stmt) -> bool:
+    """Whether a statement is the `if __name__ == "__main__":` of a script, which no run enters."""
     match node:
         case ast.If(
             test=ast.Compare(
@@ -227,7 +192,8 @@ def _is_main(node: ast.stmt) -> bool:
     return False
 
 
-def _is_text(node: ast.stmt) -> bool:
+def is_text(node: ast.stmt) -> bool:
+    """Whether a statement is a text and nothing else, such as a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
@@ -236,7 +202,7 @@ def _told(tree: ast.Module, texts: bool) -> tuple[str, ...]:
     """Each statement as text, without docstrings or with them; the tree stays as it is."""
     return tuple(
         ast.unparse(node if texts else _without_texts(copy.deepcopy(node)))
-        if texts or not _is_text(node)
+        if texts or not is_text(node)
         else ""
         for node in tree.body
     )
@@ -245,12 +211,12 @@ def _told(tree: ast.Module, texts: bool) -> tuple[str, ...]:
 def _without_texts(node: ast.stmt) -> ast.stmt:
     for each in ast.walk(node):
         defines = isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if defines and _is_text(each.body[0]):
+        if defines and is_text(each.body[0]):
             del each.body[0]
     return node
 
 
-def _is_experiment(node: ast.stmt, tree: ast.Module, owns: Owns) -> bool:
+def is_experiment(node: ast.stmt, tree: ast.Module, owns: Owns) -> bool:
     """Whether a statement names an experiment so, and does nothing else."""
     match node:
         case (
@@ -380,9 +346,3 @@ def _roots(node: ast.expr) -> Collection[str]:
 
 def _names(node: ast.AST) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-
-
-def _opens_to_write(call: ast.Call) -> bool:
-    given = [*call.args[:2], *(each.value for each in call.keywords if each.arg == "mode")]
-    modes = [each.value for each in given if isinstance(each, ast.Constant)]
-    return any(isinstance(mode, str) and set(mode) <= set("wabtx+") for mode in modes if mode)

@@ -44,10 +44,11 @@ from pathlib import Path
 from types import ModuleType
 
 from attn_nlp import code_text
-from attn_nlp.code_text import counting, named_files, parsed, reads_texts, reads_unheard
+from attn_nlp.code_text import counting, parsed, reads_texts
 from attn_nlp.loading import Load, find
 from attn_nlp.mistakes import Mistake
-from attn_nlp.opened import State, is_data, noted
+from attn_nlp.named_files import named_files
+from attn_nlp.opened import State, noted
 from attn_nlp.sources import is_own, shown
 
 _BYTES = 2**20
@@ -95,7 +96,8 @@ class Code:
         read = {each: file for file in files for each in self._read_by(file)}
         for file in self._files:
             read[str(file)] = str(self._home())
-        named = dict(_named(files, {*read, *(self.load.written if self.load else ())}))
+        known = {*read, *(self.load.written if self.load else ())}
+        named = dict(named_files(files, known, owns))
         trees = {file: parsed(file) for file in files}
         texts = any(reads_texts(tree, of_others=True) for tree in trees.values() if tree)
         if len(files) == 1 and not read and not named and not asked and not self._text:
@@ -301,15 +303,3 @@ def _existing(file: str) -> str:
     while not os.path.isfile(file) and os.path.dirname(file) != file:
         file = os.path.dirname(file)
     return file
-
-
-def _named(files: Iterable[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Further files that the user's code names, and where, if a library may read them unheard."""
-    trees = {file: tree for file in sorted(files) if (tree := parsed(file)) is not None}
-    if not any(reads_unheard(tree, owns) for tree in trees.values()):
-        return
-    for file, tree in trees.items():
-        folder = os.path.dirname(file)
-        for each in named_files(tree, owns, folder):
-            if each not in known and is_data(each, folder):
-                yield each, file

@@ -44,6 +44,7 @@ STAGES = {
     "started": 0.35,
     "code_text": 0.3,
     "loading": 0.4,
+    "named_files": 0.5,
     "values": 1,
     "letters": 1,
     "own_code": 1,

@@ -220,6 +220,17 @@ NAMED = "HERE / 'g.db'"
         ("", "q.to_binary('gain.bin')", False),
         ("(HERE / 'gain.bin').write_bytes(b'1')", "", False),
         ("C = numpy.add", "'gain.bin'", False),
+        ("C = a_library.read\nOUT = 'gain.bin'", "q.to_binary(OUT)", False),
+        ("OUT = HERE / 'gain.bin'", "open(OUT, 'a').write('')", False),
+        ("import logging", "logging.FileHandler('gain.bin', delay=True)", False),
+        ("OUT = 'gain.bin'\nif __name__ == '__main__': print(OUT)", "", False),
+        ("OUT = 'gain.bin'\nALSO = OUT", "q.save(str(ALSO)); q.note(OUT)", False),
+        ("OUT = 'gain.bin'\nif __name__ == '__main__': print(OUT)", "q.use(OUT)", True),
+        ("OUT = 'gain.bin'", "q.save(OUT); return a_library.read(OUT)", True),
+        ("C = {'out': 'gain.bin', 'data': 'other'}", "q.save(C['out']); q.read(C['data'])", False),
+        ("C = {'out': 'other', 'data': 'gain.bin'}", "q.save(C['out']); q.read(C['data'])", True),
+        ("class C:\n    data: str = 'gain.bin'", "return a_library.read(C.data)", True),
+        ("class C:\n    out: str = 'gain.bin'", "q.savefig(C.out)", False),
     ],
 )
 def test_files_that_a_library_reads_in_c_are_told_by_their_names(
