@@ -26,6 +26,7 @@ _SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/
 _PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
 _STARTING = ("os", "pty", "subprocess", *POOLS)
 _MATCHING = ("glob", "pathlib")
+_IMPORTING = ("importlib._bootstrap", "importlib._bootstrap_external", "_frozen_importlib")
 _listeners: list[Listener] = []
 noted: set[str] = set()  # files that the user's code uses: opened here, declared or named
 
@@ -198,6 +199,8 @@ def _counts(what: str, file: str, opener: Opener) -> bool:
         return opener.directly and all(top in _STARTING for top in tops)
     if what == "connect" and not opener.directly:  # as of a store of results
         return False
+    if what == "read" and any(module in _IMPORTING for module, _ in opener.ways):
+        return False  # settings of a library, read once a process: no two runs would see the same
     if what in ("list", "match"):
         if not opener.directly or "importlib" in tops:  # as of where a module may be
             return False

@@ -252,6 +252,22 @@ def test_files_that_a_library_reads_in_c_are_told_by_their_names(
     assert (after[1] != before[1]) is counts
 
 
+def test_settings_that_a_library_reads_when_it_is_imported_are_no_data(folder, monkeypatch):  # noqa: F811
+    """It reads them once a process, such as a `matplotlibrc`: no second run would see them."""
+    library = "C = open('settings.cfg').read()\ndef read(file): return open(file).read()"
+    write(folder, {"site-packages/a_library.py": library, "settings.cfg": "1"})
+    monkeypatch.syspath_prepend(folder / "site-packages")
+    monkeypatch.chdir(folder)
+    sys.modules.pop("a_library", None)
+    first = specs(folder, "import a_library")
+    assert specs(folder, "import a_library") == first
+    asked_for = "import a_library; C = a_library.read('settings' + '.cfg')"
+    seen = [specs(folder, asked_for)]
+    write(folder, {"settings.cfg": "2"})
+    seen.append(specs(folder, asked_for))
+    assert seen[0][1] != seen[1][1]
+
+
 def test_the_data_set_of_the_experiment_is_no_data_of_a_part(folder, monkeypatch):  # noqa: F811
     write(folder, {"site-packages/a_library.py": "", "reviews.csv": "text,label\na,0\nb,1\n"})
     monkeypatch.syspath_prepend(folder / "site-packages")

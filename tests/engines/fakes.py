@@ -81,7 +81,8 @@ def fake(cell, prepared, report):
     if cell.trial:
         return known
     labels = prepared.labels_of("test").tolist()
-    right = min(cell.heads + cell.seed // 2, len(labels))
+    right = cell.heads + cell.seed // 2
+    right = min(right, len(labels))
     predictions = [y if place < right else 1 - y for place, y in enumerate(labels)]
     confusion = [[0, 0], [0, 0]]
     for label, predicted in zip(labels, predictions):
