@@ -254,7 +254,8 @@ def test_files_that_a_library_reads_in_c_are_told_by_their_names(
 
 def test_settings_that_a_library_reads_when_it_is_imported_are_no_data(folder, monkeypatch):  # noqa: F811
     """It reads them once a process, such as a `matplotlibrc`: no second run would see them."""
-    library = "C = open('settings.cfg').read()\ndef read(file): return open(file).read()"
+    library = "import pathlib\ndef read(file): return pathlib.Path(file).read_text()\n"
+    library += "C = read('settings.cfg')"
     write(folder, {"site-packages/a_library.py": library, "settings.cfg": "1"})
     monkeypatch.syspath_prepend(folder / "site-packages")
     monkeypatch.chdir(folder)
