@@ -14,11 +14,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 FACT = "code"  # its name in the provenance of a result
 _ROOT = Path(__file__).parent
+_awaited: dict[Path, tuple[int, int]] = {}  # files of the digest that were not imported by then
 # What computes: from the text of a dataset to the numbers of a result.
 DECIDING = (
     *("attention", "data", "train"),
@@ -41,8 +43,29 @@ def code_digest() -> str:
     summed = hashlib.sha256()
     for file in deciding_files():
         name = file.relative_to(_ROOT).as_posix()
+        if not _is_imported(file):
+            _awaited[file] = _state(file)
         summed.update(f"{name}\n{without_texts(file.read_text('utf-8'))}\n".encode())
     return summed.hexdigest()[:12]
+
+
+def is_mixed() -> bool:
+    """Whether a file of the digest was imported after it, and had been edited by then.
+
+    Most are imported when they are first needed, which may be hours after the digest was taken.
+    """
+    new = {file: _awaited.pop(file) for file in [*_awaited] if _is_imported(file)}
+    return any(_state(file) != state for file, state in new.items())
+
+
+def _is_imported(file: Path) -> bool:
+    name = ".".join(file.relative_to(_ROOT.parent).with_suffix("").parts)
+    return name.removesuffix(".__init__") in sys.modules
+
+
+def _state(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 def deciding_files() -> Iterator[Path]:

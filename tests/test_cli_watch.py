@@ -150,7 +150,10 @@ def test_help_and_mistakes(capsys, tmp_path):
     assert cli.main(["watch", "--help"]) == 0
     assert "Examples:" in capsys.readouterr().out
     assert cli.main(["watch"]) == 2
-    assert cli.main(["watch", "--name", "x", "--every", "0", "--store", str(tmp_path / "s")]) == 2
+    store = ["--store", str(tmp_path / "s")]
+    for seconds in ("0", "nan", "inf", "1e12"):
+        assert cli.main(["watch", "--name", "x", "--every", seconds, *store]) == 2
+    assert cli.main(["table", "--name", "x", "--to-reach", "nan", *store]) == 2
 
 
 class Terminal:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import ast
 import io
+import sys
 import tokenize
 
 import pytest
 
 from attn_nlp import library_code
 from attn_nlp.engines.provenance import provenance
-from attn_nlp.library_code import DECIDING, code_digest, deciding_files, without_texts
+from attn_nlp.library_code import (
+    DECIDING,
+    code_digest,
+    deciding_files,
+    is_mixed,
+    without_texts,
+)
 
 FILES = [*deciding_files()]
 WORDS = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING, tokenize.OP)
@@ -79,6 +86,7 @@ def test_an_edit_of_a_formula_changes_the_digest_and_a_comment_does_not(tmp_path
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(file.read_bytes())
     monkeypatch.setattr(library_code, "_ROOT", root)
+    monkeypatch.setattr(library_code, "_awaited", {})
     digest = code_digest.__wrapped__
     before = digest()
     assert before == code_digest() == provenance()["code"]
@@ -92,3 +100,24 @@ def test_an_edit_of_a_formula_changes_the_digest_and_a_comment_does_not(tmp_path
     assert digest() == before
     (root / "train" / "more.py").write_text("x = 1\n")
     assert digest() != before
+
+
+def test_what_is_imported_after_an_edit_is_noticed(tmp_path, monkeypatch):
+    """Modules are imported late: the digest of a process may be older than what it runs."""
+    root = tmp_path / "attn_nlp"
+    (root / "train").mkdir(parents=True)
+    late, other = root / "train" / "late.py", root / "train" / "other.py"
+    late.write_text("x = 1\n")
+    other.write_text("x = 1\n")
+    monkeypatch.setattr(library_code, "_ROOT", root)
+    monkeypatch.setattr(library_code, "DECIDING", ("train",))
+    monkeypatch.setattr(library_code, "_awaited", {})
+    code_digest.__wrapped__()
+    other.write_text("x = 22\n")
+    assert not is_mixed(), "nothing of it has been imported"
+    monkeypatch.setitem(sys.modules, "attn_nlp.train.late", library_code)
+    assert not is_mixed(), "imported as it was"
+    late.write_text("x = 22\n")
+    assert not is_mixed(), "what was edited later is not what runs"
+    monkeypatch.setitem(sys.modules, "attn_nlp.train.other", library_code)
+    assert is_mixed()

@@ -10,6 +10,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+
+class FiniteRange(click.FloatRange):
+    """A number between two bounds; `nan`, which is between all bounds, is none."""
+
+    def convert(self, value, param, ctx):
+        """See `click.ParamType`."""
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
+
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
     from attn_nlp.experiment.load import Overrides

@@ -47,7 +47,7 @@ _SCORES = (
 @click.option("--per-class", is_flag=True, help="Precision, recall and F1 of every class.")
 @click.option(
     "--to-reach",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=options.FiniteRange(0, 1, min_open=True),
     metavar="ACCURACY",
     help="Steps, seconds and operations until that validation accuracy, such as 0.8.",
 )

@@ -47,7 +47,7 @@ class Look:
 @click.option("--once", is_flag=True, help="Print one look and end, as where output is piped.")
 @click.option(
     "--every",
-    type=click.FloatRange(min=0.1),
+    type=options.FiniteRange(0.1, 86_400),
     default=2.0,
     show_default=True,
     metavar="SECONDS",

@@ -18,12 +18,13 @@ from attn_nlp.engines.provenance import provenance
 from attn_nlp.engines.undisturbed import checked, undisturbed
 from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.experiment.identity import floor_cell, is_floor, spec_of
-from attn_nlp.library_code import code_digest
+from attn_nlp.library_code import code_digest, is_mixed
 from attn_nlp.mistakes import Mistake
 from attn_nlp.result import check_against, leaves_test_alone, of_model
 from attn_nlp.shapes import Misfit, shown
 
 Report = Callable[[Mapping], None]
+_CHANGED = "{} changed while the run went on; run it again with --retry-failed."
 _LONGEST = {"reason": own_frames.LONGEST, "detail": own_frames.LONGEST_DETAIL}
 
 
@@ -50,13 +51,12 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
             cell = floor_cell(cell.model, cell)
         with undisturbed(cell) as cell:
             if spec_of(cell) != job.spec:
-                raise Mistake(
-                    "the experiment file or this package changed while the run went on; run it "
-                    "again with --retry-failed."
-                )
+                raise Mistake(_CHANGED.format("the experiment file or this package"))
             prepared = _prepared(job.prepared, cell.trial)
             fitted = _fit(job, cell, prepared, report)
         result: dict[str, object] = _check(fitted, cell, prepared)
+        if is_mixed():
+            raise Mistake(_CHANGED.format("this package"))
     except Stopped:
         raise
     except Mistake as error:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import key_of
-from attn_nlp.result import FIELDS, SCORES, STATUSES, is_share
+from attn_nlp.result import FIELDS, SCORES, STATUSES, is_share, miscounted
 from attn_nlp.shapes import (
     LARGEST_FLOAT,
     Check,
@@ -224,6 +224,21 @@ def check_shares(
                 f"cell {spec[:12]} has the test.accuracy {accuracy:.6g} and {right} right answers "
                 f"of {len(labels)}"
             )
+
+
+def check_scores(
+    specs: Sequence[str], scores: Mapping[str, Sequence[float | None]], counts: Sequence
+) -> None:
+    """Test scores beside accuracy are those of the confusion of labels and predictions.
+
+    Raises:
+      Apart: the first one that is not.
+    """
+    for place, spec in enumerate(specs):
+        test = {name: of_cells[place] for name, of_cells in scores.items()}
+        found = miscounted({"confusion": counts[place], "test": test}, None)
+        if found:
+            raise Apart(f"cell {spec[:12]}: {found}")
 
 
 IDENTITY = ("key", "fingerprint", "tokenizer_hash")

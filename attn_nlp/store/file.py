@@ -7,31 +7,26 @@ is brought up to date when it is opened for writing, after a copy of it has been
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import re
-import resource
-import shutil
 import sqlite3
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 from attn_nlp.faults import point
 from attn_nlp.store.log import beside, count_up, strange, to_undo
-from attn_nlp.store.place import Place, other_names, unusable
+from attn_nlp.store.place import Place, can_lock, is_full, is_limited, other_names, unusable
 from attn_nlp.store.processes import runs_here
 from attn_nlp.store.schema import APPLICATION, VERSION, create, foreign, upgrade
 from attn_nlp.wording import warn
 
 MAPPED_BYTES = 1 << 30
-ROOM_BYTES = 1 << 16
 
 
 class StoreError(Exception):
@@ -190,11 +185,11 @@ def one_sentence(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         kind = _kind(error)
-        if kind == "BUSY" and not _can_lock(path.parent):
+        if kind == "BUSY" and not can_lock(path.parent):
             kind = "NOLCK"
-        elif kind == "IOERR" and _is_limited(path):
+        elif kind == "IOERR" and is_limited(path):
             kind = "LIMIT"
-        elif kind == "IOERR" and _is_full(path.parent):
+        elif kind == "IOERR" and is_full(path.parent):
             kind = "FULL"
         sentence = _sentence(kind, path) if kind in _SENTENCES else f"cannot be used: {error}"
         raise StoreError(f"store {path} {sentence}.") from error
@@ -202,37 +197,6 @@ def one_sentence(path: Path) -> Iterator[None]:
         raise StoreError(f"store {path} {_sentence('CORRUPT', path)}.") from error
     except OSError as error:
         raise StoreError(f"store {path} cannot be written: {error.strerror}.") from error
-
-
-def _is_limited(path: Path) -> bool:
-    """Whether a file of the store is about as large as this process may make any."""
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    if limit == resource.RLIM_INFINITY:
-        return False
-    files = [beside(path, ending) for ending in ("", "-wal", "-shm", "-journal")]
-    return any(each.stat().st_size > limit - ROOM_BYTES for each in files if each.exists())
-
-
-def _is_full(folder: Path) -> bool:
-    """Whether the disk has no room for a page and its log, which SQLite may call an error of it."""
-    try:
-        usage = shutil.disk_usage(folder)
-        return usage.total > 0 and usage.free < ROOM_BYTES  # of no size: no disk, such as /proc
-    except OSError:
-        return False
-
-
-def _can_lock(folder: Path) -> bool:
-    """Whether the disk locks files at all: asked of a file of our own.
-
-    SQLite says the same of a disk without locks as of a file that another program has locked.
-    """
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-    return True
 
 
 def about_values(error: sqlite3.Error) -> bool:
@@ -297,6 +261,11 @@ def _create(db: sqlite3.Connection, path: Path, wait: float) -> None:
 def _upgrade(db: sqlite3.Connection, path: Path, version: int) -> None:
     """Bring an older store up to date in one transaction, its copy laid beside it first."""
     copy = path.with_name(f"{path.name}.version{version}")
+    if os.path.lexists(copy) and not _is_copy(copy, db) and _version(db, path) != VERSION:
+        raise StoreError(
+            f"store {path} is of version {version}, and the name under which it is kept, "
+            f"{copy.name}, is taken by another file; move that away."
+        )
     warn(  # a large store takes a while
         f"bringing store {path} from version {version} to {VERSION}; the file as it was is kept as "
         f"{copy.name}."
@@ -318,6 +287,16 @@ def _upgrade(db: sqlite3.Connection, path: Path, version: int) -> None:
                 "ended."
             )
         upgrade(db)
+
+
+def _is_copy(path: Path, db: sqlite3.Connection) -> bool:
+    """Whether a file is a database with the same content."""
+    if not path.is_file():
+        return False
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as copy:
+        return all(ours == theirs for ours, theirs in zip_longest(db.iterdump(), copy.iterdump()))
+    return False
 
 
 def copy_to(db: sqlite3.Connection, target: Path) -> None:

@@ -7,14 +7,19 @@ been removed or moved. Both would lose a run without a word.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import resource
+import shutil
 import stat
+import tempfile
 import time
 from pathlib import Path
 
 from attn_nlp.store.log import beside
 
 _LOOKS, _PAUSE = 10, 0.02
+ROOM_BYTES = 1 << 16
 LONGEST_NAME = 243  # bytes: the files beside a store add up to 12, and a name has 255
 LONGEST_PATH = 504  # bytes that SQLite opens, with its journal beside it
 
@@ -89,6 +94,37 @@ def other_names(path: Path) -> str:
         f"under one is not seen under the other. Find it by 'find -samefile {path}' and remove it, "
         "or use a copy (cp); a symbolic link (ln -s) is a second name that works."
     )
+
+
+def is_limited(path: Path) -> bool:
+    """Whether a file of the store is about as large as this process may make any."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return False
+    files = [beside(path, ending) for ending in ("", "-wal", "-shm", "-journal")]
+    return any(each.stat().st_size > limit - ROOM_BYTES for each in files if each.exists())
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk has no room for a page and its log, which SQLite may call an error of it."""
+    try:
+        usage = shutil.disk_usage(folder)
+        return usage.total > 0 and usage.free < ROOM_BYTES  # of no size: no disk, such as /proc
+    except OSError:
+        return False
+
+
+def can_lock(folder: Path) -> bool:
+    """Whether the disk locks files at all: asked of a file of our own.
+
+    SQLite says the same of a disk without locks as of a file that another program has locked.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+    return True
 
 
 class Place:

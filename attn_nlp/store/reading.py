@@ -18,12 +18,15 @@ from attn_nlp.store.damage import (
     check_answers,
     check_column,
     check_identities,
+    check_scores,
     check_shares,
     parsed,
 )
 from attn_nlp.store.file import StoreError, about_values, one_sentence
 from attn_nlp.store.records import Records
 from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED
+
+_COUNTED = ("test.macro_f1", "test.matthews")  # what the confusion of a cell tells
 
 
 def damaged(path: Path, what: str) -> StoreError:
@@ -90,6 +93,13 @@ class Reading:
             name: self._checked(name, by_column[place], by_column[0])
             for place, name in enumerate(columns)
         }
+        scores = {
+            name.removeprefix("test."): values for name, values in found.items() if name in _COUNTED
+        }
+        if own and scores:
+            counts = self._read(["spec", "confusion"], set(found["spec"]), False)
+            by_spec = dict(zip(counts["spec"], counts["confusion"], strict=True))
+            check_scores(found["spec"], scores, [by_spec[spec] for spec in found["spec"]])
         if CORRECT in found and "gold" in found:
             check_answers(found[CORRECT], found["gold"])
             accuracies = found.get("test.accuracy")

@@ -378,6 +378,15 @@ def test_an_accuracy_that_is_not_that_of_the_right_answers_is_refused(changed, c
     assert f"has the test.accuracy {accuracy} and {right} right answers of 2;" in str(e.value)
 
 
+@pytest.mark.parametrize("score", ["macro_f1", "matthews"])
+def test_a_score_that_is_not_that_of_the_confusion_is_not_shown(changed, score):
+    says = rf"is damaged: cell \w{{12}}: test\.{score} is 0\.99"
+    with Store.read(changed(scores(score, "0.99")[1])) as store:
+        with pytest.raises(StoreError, match=says):
+            store.records(None, ["status", f"test.{score}"], own=True)
+        store.records(None, ["status", "test.loss"], own=True)
+
+
 @pytest.mark.parametrize("name", ["accuracy", r"acc\u0075racy"])
 def test_a_name_that_is_given_twice_is_damage(changed, tmp_path, name):
     forged = f'{{"accuracy":0.99,"{name}":0.5,"loss":1.0}}'

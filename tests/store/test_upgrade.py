@@ -119,3 +119,32 @@ def test_an_upgrade_that_is_cut_short_leaves_the_old_store(old, monkeypatch, fau
     assert not [each for each in old.parent.iterdir() if each.name.startswith(".writing-")]
     with Store.open(old) as store:
         assert set(store.records()) == {SPEC, "b" * 64}
+
+
+@pytest.mark.parametrize(
+    "taken", ["by another store", "by a text", "by a folder", "by a dead link"]
+)
+def test_a_store_whose_copy_would_have_no_name_is_not_upgraded(old, taken):
+    earlier = version_of(old)
+    copy = old.with_name(f"{old.name}.version{earlier}")
+    if taken == "by another store":
+        with Store.open(copy) as store:
+            assert store.finish("d" * 64, KEPT)
+    elif taken == "by a text":
+        copy.write_text("notes")
+    elif taken == "by a folder":
+        copy.mkdir()
+    else:
+        copy.symlink_to("nowhere")
+    with pytest.raises(StoreError, match=rf"version {earlier}, .*{copy.name}, is taken by another"):
+        Store.open(old)
+    assert version_of(old) == earlier
+
+
+def test_the_copy_of_an_upgrade_that_was_cut_short_serves(old):
+    earlier = version_of(old)
+    copy = old.with_name(f"{old.name}.version{earlier}")
+    copy.write_bytes(old.read_bytes())
+    with Store.open(old):
+        assert version_of(old) == str(VERSION)
+    assert version_of(copy) == earlier
