@@ -110,13 +110,13 @@ def test_a_full_disk_loses_nothing(path):
 
 
 def test_a_full_disk_that_sqlite_calls_an_error_is_called_full(path, monkeypatch):
-    from attn_nlp.store import file
+    from attn_nlp.store import file, place
 
     error = _error("SQLITE_IOERR_SHMSIZE")
     full, broken = "the disk is full", "the disk reports an error"
     for size, room, says in ((10**9, 0, full), (10**9, 10**9, broken), (0, 0, broken)):
         usage = type("Usage", (), {"total": size, "free": room})
-        monkeypatch.setattr(file.shutil, "disk_usage", lambda folder, usage=usage: usage)
+        monkeypatch.setattr(place.shutil, "disk_usage", lambda folder, usage=usage: usage)
         with pytest.raises(StoreError, match=says), file.one_sentence(path):
             raise error
 

@@ -228,7 +228,7 @@ def test_a_disk_that_locks_no_files_is_named(path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     Store.open(path).close()
-    monkeypatch.setattr(store_file.fcntl, "lockf", refuse)
+    monkeypatch.setattr(place.fcntl, "lockf", refuse)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="its disk does not lock files"):
