@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from attn_nlp.store import Store
-from tests.engines.fakes import EXPERIMENT, Here, environment, trained, write_experiment
+from tests.engines.fakes import EXPERIMENT, Here, command, environment, trained, write_experiment
 
 STORE = "runs/attn_nlp.sqlite"
 GUARDED = EXPERIMENT[EXPERIMENT.index("if __name__") :]
@@ -180,6 +180,26 @@ def test_a_fit_may_fork_children(folder, cache, run):
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     assert accuracies(folder) == {(heads, 0): pytest.approx(heads / 6) for heads in (1, 2, 4)}
+
+
+@pytest.mark.parametrize("where", ["here", "worker"])
+def test_a_fit_may_start_children_that_import_its_file(folder, cache, where):
+    """Processes that are not forked know the search path, and find file and neighbors on it."""
+    (folder / "helper.py").write_text("def more(heads): return heads + 1\n")
+    text = EXPERIMENT.replace("import hashlib\n", "import hashlib\nimport multiprocessing\n")
+    text = text.replace(
+        '@model("fake"', 'def same(heads): return helper.more(heads) - 1\n@model("fake"'
+    )
+    text = text.replace("import hashlib\n", "import hashlib\nimport helper\n").replace(
+        "right = cell.heads + cell.seed // 2",
+        "with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        right = pool.map(same, pool.map(helper.more, [cell.heads]))[0]",
+    )
+    (folder / "fake.py").write_text(text)
+    how = ["--in-process"] if where == "here" else ["--workers", "1"]
+    found = command(folder, environment(cache), "run", "fake.py", *how, "--seeds", "1")
+    assert found.returncode == 0, found.stderr
+    assert accuracies(folder) == {(heads, 0): pytest.approx((heads + 1) / 6) for heads in (1, 2, 4)}
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from attn_nlp import sources
@@ -57,6 +59,8 @@ def undisturbed(cell: Cell) -> Iterator[Cell]:
         stack.enter_context(watching(codes))
         for each in (_environment, _folder, _jax, _alive, _table_alone) if own else ():
             stack.enter_context(each())
+        if own is not None and own.load is not None:
+            stack.enter_context(_importable(own.load.name, own.load.file))
         yield cell
     for code in codes:
         code.check()
@@ -102,6 +106,24 @@ def _folder() -> Iterator[None]:
         with contextlib.suppress(OSError):
             os.fchdir(before)
         os.close(before)
+
+
+@contextlib.contextmanager
+def _importable(name: str, file: str) -> Iterator[None]:
+    """Let processes that a fit starts anew, and does not fork, import the experiment file.
+
+    They are given the search path alone, on which neither that file nor its neighbors are.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source = f"from attn_nlp.experiment.load import load_file\n\nload_file({file!r})\n"
+        Path(folder, f"{name}.py").write_text(source, "utf-8")
+        added = [folder, os.path.dirname(file)]
+        sys.path += added
+        try:
+            yield
+        finally:
+            for each in (each for each in added if each in sys.path):
+                del sys.path[len(sys.path) - 1 - sys.path[::-1].index(each)]  # the last one
 
 
 @contextlib.contextmanager
