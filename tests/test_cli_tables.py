@@ -13,12 +13,15 @@ from tests.tables.example import example
 def test_a_table_of_scores_is_the_same_from_fewer_columns(tmp_path, capsys, value):
     plain, experiment, records = example(value=value)
     path = tmp_path / "store.sqlite"
-    gold = [place % 2 for place in range(1000)]
     with Store.open(path) as store:
         for spec, each in records.items():
-            right = round(1000 * each["test"]["accuracy"])
+            size = each["data"]["splits"]["test"]["rows"]
+            gold = [place % 2 for place in range(size)]
+            right = round(size * each["test"]["accuracy"])
             answers = gold[:right] + [1 - label for label in gold[right:]]
-            store.finish(spec, {"key": spec, "predictions": answers, "gold": gold} | each)
+            own = {"key": spec, "predictions": answers, "gold": gold}
+            test = {"test": each["test"] | {"accuracy": right / size}}
+            store.finish(spec, own | each | test)
         store.save_experiment(experiment)
         grid = build(plain, experiment, store.records(None, [*COLUMNS, CORRECT]))
     assert main(["table", "--name", experiment.name, "--store", str(path), "--format", "json"]) == 0

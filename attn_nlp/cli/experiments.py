@@ -205,6 +205,7 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
             found = [store.experiment(name) for name, _ in store.names()]
         else:
             found = [options.resolve(file, overrides)]
+            options.check_given(overrides, found[0], store)
         details = verbose or as_json
         entries = [_status_of(store.settled(resolved), store, details) for resolved in found]
     if as_json:

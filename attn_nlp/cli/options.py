@@ -187,6 +187,18 @@ def resolve_or_find(
     A tuned one comes with what the trials stored so far have chosen.
     """
     if file is not None:
-        return store.settled(resolve(file, overrides))
+        resolved = resolve(file, overrides)
+        check_given(overrides, resolved, store)
+        return store.settled(resolved)
     assert name is not None
     return store.experiment(name)
+
+
+def check_given(overrides: Overrides, resolved: Resolved, store: Store) -> None:
+    """Refuse a --dataset that is none, unless results of it are stored: its file may be gone."""
+    from attn_nlp.data.sources import check_dataset
+
+    for name in overrides.datasets:
+        specs = [cell["spec"] for cell in resolved.runnable if cell["settings"]["dataset"] == name]
+        if not store.records(specs, ["status"]):
+            check_dataset(name)

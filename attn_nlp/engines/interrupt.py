@@ -19,7 +19,7 @@ from attn_nlp.engines.job import Stopped
 
 GRACE_SECONDS = 1.0  # for what could stop in order; less than anyone at a keyboard waits
 _POLL_SECONDS = 0.1
-_LAST_WORDS = b"attn-nlp: interrupted before training began; the same command goes on.\n"
+_LAST_WORDS = b"attn-nlp: interrupted; the same command goes on with what is not yet stored.\n"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = b"\x1b[?25h"
 _end = os._exit  # the real one, also while a model's own fit has another

@@ -16,8 +16,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from attn_nlp.experiment import Resolved
-from attn_nlp.experiment.identity import key_of
-from attn_nlp.result import FIELDS, SCORES, STATUSES, is_share, miscounted
+from attn_nlp.result import FIELDS, SCORES, STATUSES
 from attn_nlp.shapes import (
     LARGEST_FLOAT,
     Check,
@@ -187,86 +186,6 @@ def parsed(name: str, texts: Sequence[str | None]) -> tuple:
             _CHECKS[name](value, name)
     by_text = dict(zip(distinct, values, strict=True))
     return tuple(by_text[each] for each in texts)
-
-
-def check_answers(answers: Sequence[bytes | None], gold: Sequence[list[int] | None]) -> None:
-    """Right answers have a bit for every label.
-
-    Raises:
-      ValueError: some have not.
-    """
-    for packed, labels in zip(answers, gold, strict=True):
-        if packed is not None and len(packed) != -(-len(labels or ()) // 8):
-            raise ValueError(CORRECT)
-
-
-class Apart(ValueError):
-    """A cell whose small columns contradict one another, in words."""
-
-
-def check_shares(
-    specs: Sequence[str],
-    accuracies: Sequence[float | None],
-    answers: Sequence[bytes | None],
-    gold: Sequence[list[int] | None],
-) -> None:
-    """Test accuracies are those of the right answers.
-
-    Raises:
-      Apart: the first one that is not.
-    """
-    for spec, accuracy, packed, labels in zip(specs, accuracies, answers, gold, strict=True):
-        if accuracy is None or packed is None or not labels:
-            continue
-        right = int.from_bytes(packed).bit_count()
-        if not is_share(accuracy, right, len(labels)):
-            raise Apart(
-                f"cell {spec[:12]} has the test.accuracy {accuracy:.6g} and {right} right answers "
-                f"of {len(labels)}"
-            )
-
-
-def check_scores(
-    specs: Sequence[str], scores: Mapping[str, Sequence[float | None]], counts: Sequence
-) -> None:
-    """Test scores beside accuracy are those of the confusion of labels and predictions.
-
-    Raises:
-      Apart: the first one that is not.
-    """
-    for place, spec in enumerate(specs):
-        test = {name: of_cells[place] for name, of_cells in scores.items()}
-        found = miscounted({"confusion": counts[place], "test": test}, None)
-        if found:
-            raise Apart(f"cell {spec[:12]}: {found}")
-
-
-IDENTITY = ("key", "fingerprint", "tokenizer_hash")
-
-
-def is_own(spec: object, key: object, fingerprint: object, tokens: object) -> bool:
-    """Whether a cell's key was made of its spec; also where it met no data, and nothing is known.
-
-    Args:
-      spec: the cell.
-      key, fingerprint, tokens: its columns of `IDENTITY`.
-    """
-    if fingerprint is None:
-        return True
-    if not all(isinstance(each, str) for each in (spec, fingerprint, tokens or "")):
-        return False
-    return key == key_of(str(spec), str(fingerprint), str(tokens or ""))
-
-
-def check_identities(specs: Sequence[str], identities: Iterable[Sequence]) -> None:
-    """Every cell stands under its own spec.
-
-    Raises:
-      Apart: the first that does not.
-    """
-    for spec, identity in zip(specs, identities, strict=True):
-        if not is_own(spec, *identity):
-            raise Apart(f"cell {named(spec)[:12]} has a key that is not its own")
 
 
 def experiment(name: str, kept: object) -> Resolved:

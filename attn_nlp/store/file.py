@@ -363,8 +363,8 @@ def _connect_unchanging(path: Path, address: str) -> sqlite3.Connection:
     if log.exists() and log.stat().st_size:
         # Opened without its log, the store would silently show an older state.
         raise StoreError(
-            f"store {path} lies in a read-only folder with changes pending in {log.name}; copy "
-            "both files to a writable folder and read them there."
+            f"store {path} has changes pending in {log.name}, and cannot be opened for writing, "
+            "which reading them takes; copy both files to a folder of your own and read them there."
         )
     if to_undo(path):  # without its journal, half of a write would be shown
         raise StoreError(

@@ -15,6 +15,7 @@ from attn_nlp.shapes import Misfit, shown
 from attn_nlp.store import damage, same_data
 from attn_nlp.store.answers import packed
 from attn_nlp.store.claims import Claims, token_of
+from attn_nlp.store.consistency import is_own, test_size
 from attn_nlp.store.file import connect_to_read, connect_to_write, one_sentence, transaction
 from attn_nlp.store.processes import elsewhere, runs_here
 from attn_nlp.store.schema import COLUMNS, CORRECT
@@ -162,9 +163,7 @@ def _values(db: sqlite3.Connection) -> Iterator[Finding]:
 
 def _identities(db: sqlite3.Connection) -> Iterator[Finding]:
     rows = db.execute("SELECT spec, key, fingerprint, tokenizer_hash FROM cells").fetchall()
-    bad = tuple(
-        damage.named(spec) for spec, *identity in rows if not damage.is_own(spec, *identity)
-    )
+    bad = tuple(damage.named(spec) for spec, *identity in rows if not is_own(spec, *identity))
     if bad:
         says = _cells(len(bad), "has a key that is not its own.", "have a key that is not theirs.")
         yield Finding(True, says, specs=bad)
@@ -221,12 +220,12 @@ def _test_rows(db: sqlite3.Connection) -> dict[object, int]:
     """Sentences of the test split by the place of the facts that say so."""
     query = "SELECT id, value FROM shared WHERE id IN (SELECT DISTINCT data FROM cells)"
     found = {place: _sound({"data": text}) for place, text in db.execute(query).fetchall()}
-    splits = {
-        place: (each["data"].get("splits") or {}).get("test") or {}
+    sizes = {
+        place: test_size(each["data"])
         for place, each in found.items()
         if each is not None and each["data"] is not None
     }
-    return {place: test["rows"] for place, test in splits.items() if test.get("rows") is not None}
+    return {place: size for place, size in sizes.items() if size is not None}
 
 
 def _data(db: sqlite3.Connection) -> Iterator[Finding]:

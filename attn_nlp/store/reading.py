@@ -12,16 +12,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attn_nlp.store import damage
-from attn_nlp.store.damage import (
+from attn_nlp.store.consistency import (
     IDENTITY,
     Apart,
     check_answers,
-    check_column,
     check_identities,
     check_scores,
     check_shares,
-    parsed,
+    check_sizes,
 )
+from attn_nlp.store.damage import check_column, parsed
 from attn_nlp.store.file import StoreError, about_values, one_sentence
 from attn_nlp.store.records import Records
 from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED
@@ -100,8 +100,11 @@ class Reading:
             counts = self._read(["spec", "confusion"], set(found["spec"]), False)
             by_spec = dict(zip(counts["spec"], counts["confusion"], strict=True))
             check_scores(found["spec"], scores, [by_spec[spec] for spec in found["spec"]])
+        if "data" in found and "gold" in found:
+            check_sizes(found["spec"], found["data"], found["gold"])
         if CORRECT in found and "gold" in found:
             check_answers(found[CORRECT], found["gold"])
+            self._check_answered(found["spec"], found[CORRECT], found["gold"])
             accuracies = found.get("test.accuracy")
             if accuracies is None and "test" in found:
                 accuracies = [test and test.get("accuracy") for test in found["test"]]
@@ -132,6 +135,23 @@ class Reading:
             [json.dumps(specs)],
         )
         parsed(column, [text for (text,) in whole.fetchall()])
+
+    def _check_answered(
+        self, specs: Sequence[str], answers: Sequence[bytes | None], gold: Sequence
+    ) -> None:
+        """Right answers are there wherever there are predictions and labels."""
+        cells = zip(specs, answers, gold, strict=True)
+        lacking = {spec: len(labels) for spec, packed, labels in cells if labels and packed is None}
+        if not lacking:
+            return
+        rows = self._db.execute(
+            "SELECT details.spec, iif(json_valid(predictions), json_array_length(predictions), 0) "
+            "FROM json_each(?) AS wanted JOIN details ON details.spec = wanted.value",
+            [json.dumps(list(lacking))],
+        )
+        for spec, length in rows:
+            if length == lacking[spec]:
+                raise Apart(f"cell {spec[:12]} has predictions and labels, and no right answers")
 
     def damage(
         self, columns: Sequence[str], specs: set[str] | None, error: Exception

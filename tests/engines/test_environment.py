@@ -47,7 +47,8 @@ def test_only_an_accelerator_says_how_it_multiplies(monkeypatch):
     monkeypatch.setattr(provenance, "_device", lambda: "NVIDIA H200")
     with jax.default_matmul_precision("highest"):
         assert provenance.provenance()["matmul_precision"] == "highest"
-    assert provenance.provenance()["matmul_precision"] == "default"
+    with jax.default_matmul_precision(None):
+        assert provenance.provenance()["matmul_precision"] == "default"
 
 
 def test_the_cache_follows_the_variables(monkeypatch):

@@ -214,9 +214,10 @@ def test_a_forged_number_is_found_and_goes_into_no_other_store(changed, tmp_path
     says = [each.says for each in examine(path) if each.grave]
     assert any(why in each and f"{len(SPECS)} cells contradict" in each for each in says), says
     with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
-        with pytest.raises(StoreError, match="contradicts itself"):
+        refusal = "contradicts itself|has 1 labels of a test split of 2 sentences"
+        with pytest.raises(StoreError, match=refusal):
             merge(store, other)
-        with pytest.raises(StoreError, match="contradicts itself"):
+        with pytest.raises(StoreError, match=refusal):
             export(store, tmp_path / "copy.sqlite")
         assert other.records() == {}
     assert not (tmp_path / "copy.sqlite").exists()
@@ -376,6 +377,32 @@ def test_an_accuracy_that_is_not_that_of_the_right_answers_is_refused(changed, c
         store.records(None, ["status", CORRECT, "gold", column])
     right, accuracy = (2, 0.5) if CORRECT in forged else (1, 0.99)
     assert f"has the test.accuracy {accuracy} and {right} right answers of 2;" in str(e.value)
+
+
+FIVE_SENTENCES = "UPDATE shared SET value = json_set(value, '$.splits.test.rows', 5) "
+
+
+@pytest.mark.parametrize(
+    ("forged", "columns", "says"),
+    [
+        (cells(CORRECT, "NULL")[1], [CORRECT, "gold"], "predictions and labels, and no right"),
+        (
+            FIVE_SENTENCES + "WHERE id IN (SELECT data FROM cells)",
+            ["data", "gold"],
+            "2 labels of a test split of 5 sentences",
+        ),
+    ],
+)
+def test_columns_that_belong_to_no_one_cell_are_refused(changed, tmp_path, forged, columns, says):
+    with Store.read(changed(forged)) as store, Store.open(tmp_path / "other.sqlite") as other:
+        with pytest.raises(StoreError, match=rf"cell \w{{12}} has {says}"):
+            store.records(None, columns)
+        if CORRECT in columns:  # merging works them out anew
+            assert merge(store, other).added == len(SPECS)
+            assert len(other.records(None, columns)) == len(SPECS)
+        else:
+            with pytest.raises(StoreError, match=says):
+                merge(store, other)
 
 
 @pytest.mark.parametrize("score", ["macro_f1", "matthews"])
