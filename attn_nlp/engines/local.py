@@ -89,7 +89,7 @@ class LocalEngine:
     def __exit__(self, *_: object) -> None:
         while self._waiting:
             worker = self._waiting.pop()
-            worker.process.kill()
+            _kill(worker)
             _bury(worker)
 
     def run(
@@ -167,6 +167,8 @@ class _Run:
                     worker, message = self._events.get(timeout=_POLL_SECONDS)
                 except Empty:
                     self._progress.tick()
+                    for worker in self._workers:
+                        _end_children(worker, os.WNOHANG)
                     continue
                 if message is None:
                     self._ended(worker)
@@ -174,7 +176,7 @@ class _Run:
                     self._heard(worker, message)
         finally:
             for worker in self._workers:
-                worker.process.kill()
+                _kill(worker)
                 _bury(worker)
 
     def _start(self, place: int) -> None:
@@ -202,7 +204,7 @@ class _Run:
             self._grace_until = float("inf")
             for worker in self._workers:
                 if not worker.training:
-                    worker.process.kill()
+                    _kill(worker)
             if any(worker.training for worker in self._workers):
                 self._progress.say(
                     "waiting for running cells to end a step and keep their state; another Ctrl-C "
@@ -328,8 +330,25 @@ def telling(text: str) -> str:
     return f"{line[:_LONGEST].rstrip('.')}." if line else ""
 
 
+def _kill(worker: _Worker) -> None:
+    """End a worker, and whatever it has started, here and now.
+
+    While it is not reaped its number is that of no other process.
+    """
+    if worker.process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(worker.process.pid, signal.SIGKILL)
+
+
+def _end_children(worker: _Worker, options: int = 0) -> None:
+    """End what a worker that has ended left running, which may hold its pipe open."""
+    if os.waitid(os.P_PID, worker.process.pid, os.WEXITED | os.WNOWAIT | options) is not None:
+        _kill(worker)
+
+
 def _bury(worker: _Worker) -> tuple[int, str]:
     """Exit status and last lines of a worker that has ended; its pipes and its log are let go."""
+    _end_children(worker)
     status = worker.process.wait()
     _close(worker)
     assert worker.process.stdout is not None

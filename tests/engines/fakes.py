@@ -53,6 +53,11 @@ def fake(cell, prepared, report):
     if asked("KILL_ONCE", cell) and not Path("killed").exists():
         Path("killed").touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if asked("LEAVE", cell):  # a child that outlives the cell, and holds the pipe of its worker
+        if child := os.fork():
+            Path("left").write_text(str(child))
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
     if asked("HANG", cell):
         time.sleep(60)
     if asked("COMPILE", cell):  # minutes in which Python hears nothing

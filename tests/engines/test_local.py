@@ -73,6 +73,14 @@ def test_a_worker_that_is_killed_again_fails_its_cell_alone(folder, attn_nlp):
     assert (states.count("failed"), states.count("done")) == (1, CELLS - 1)
 
 
+def test_what_a_killed_worker_leaves_running_is_ended(folder, attn_nlp):
+    found = attn_nlp("run", "fake.py", "--workers", "1", leave="1,1")
+    assert found.returncode == 3
+    assert "its worker was ended by SIGKILL" in records(folder, "reason")[1, 1]["reason"]
+    assert len(records(folder)) == CELLS
+    assert gone(int((folder / "left").read_text()))
+
+
 RAISES = r'        raise RuntimeError("first line\nsecond line")'
 
 
