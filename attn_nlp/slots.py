@@ -53,7 +53,7 @@ FACTS: dict[str, str] = {
     **dict.fromkeys(("shift_invariant", "signed", "sums_to_one", "surrogate"), "truth"),
     **dict.fromkeys(("symmetric", "whole_rows"), "truth"),
     # Laws that a part of the user's own does not keep, see `probe.laws`.
-    **dict.fromkeys(("sees_padding", "undefined_gradient"), "truth"),
+    **dict.fromkeys(("sees_batch", "sees_padding", "undefined_gradient"), "truth"),
     # Words.
     **dict.fromkeys(("exclusive", "special_case_of"), "text"),
 }

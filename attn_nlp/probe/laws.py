@@ -5,11 +5,12 @@ the part stands once in an encoder of one block whose other parts are all built 
 random weights and sentences of several lengths, one of padding alone, and then:
 
 - a key that a query may not see has weight 0, exactly;
+- the other sentences of a batch change no class logit of a sentence;
 - what stands at padding changes no class logit, and neither does more padding;
 - every class logit and every gradient is a finite number.
 
-A part whose registry line says `sees_padding=True` or `undefined_gradient=True` breaks the law of
-that name on purpose, and is warned of.
+A part whose registry line says `sees_batch=True`, `sees_padding=True` or `undefined_gradient=True`
+breaks the law of that name on purpose, and is warned of.
 """
 
 from __future__ import annotations
@@ -35,13 +36,17 @@ LENGTH, FURTHER = 6, 8  # positions, and with more padding
 # Class logits are near one here. A sum over more zeros is grouped otherwise: some fifty roundings
 # of 6e-8. A part that lets padding in moves them by a hundredth at the least.
 TOLERANCE = 1e-4
-PADDING_LAW, GRADIENT_LAW = "sees_padding", "undefined_gradient"
+BATCH_LAW, PADDING_LAW, GRADIENT_LAW = "sees_batch", "sees_padding", "undefined_gradient"
 _SIZES = ("width", "heads", "head_dim", "value_dim", "hidden", "length")
 _NO_LAWS = ("init",)  # what it returns is a number
 _PADDING_ALONE = " where a sentence is padding alone, so that its queries see no key"
 _WEIGHS = (
     "gives weight {} to {}, where it must be 0; multiply by the mask, as in "
     "jnp.where(mask, weights, 0.0)."
+)
+_MIXES = (
+    "mixes the sentences of a batch: class logits of one move by {} when the others change, so "
+    "that what a sentence is given depends on its neighbors in the test split; axis 0 is the batch."
 )
 _LETS_IN = (
     "lets padding into the result: class logits move by {} when nothing but the numbers at padding "
@@ -139,6 +144,9 @@ def violations(
         yield GRADIENT_LAW, _NO_NUMBER.format("")
         return
     allowed = TOLERANCE * (1 + np.abs(plain).max())
+    moved = np.abs(seen.among_others - seen.plain[0]).max()
+    if not moved <= allowed:
+        yield BATCH_LAW, _MIXES.format(_number(moved))
     moved = np.abs(seen.other[~padding] - plain).max()
     if not moved <= allowed:
         yield PADDING_LAW, _LETS_IN.format(_number(moved))
@@ -175,6 +183,7 @@ class _Seen:
     Attributes:
       plain, other, further: class logits (B, C): as they are, with other numbers at padding, and
         with more padding.
+      among_others: class logits (C,) of the first sentence, the others being different ones.
       weights: (B, M, T, S) of the block; None where it has none.
       mask: (B, 1, T, S), the keys that a query may see.
       slopes: whether all gradients are finite.
@@ -184,6 +193,7 @@ class _Seen:
     plain: np.ndarray
     other: np.ndarray
     further: np.ndarray
+    among_others: np.ndarray
     weights: np.ndarray | None
     mask: np.ndarray
     slopes: bool
@@ -238,6 +248,9 @@ def _look(cell: Cell, lengths: tuple[int, int], causal: bool) -> _Seen:
         look = _quickly(look, params, ids, every)
         plain, shown, slopes = look(params, ids, every)
         other, _, _ = look(changed, ids, every)
+        exchanged = np.where(tokens, ids % (VOCABULARY - 1) + 1, ids)
+        exchanged[0] = ids[0]
+        among_others, _, _ = look(params, exchanged, every)
         of_tokens = bool(slopes) or look(params, ids, tokens[:, :1].astype(np.float32))[2]
         wide = np.pad(ids, ((0, 0), (0, further - length)))
         longer, _ = _quickly(forward, params, wide)(params, wide)
@@ -248,6 +261,7 @@ def _look(cell: Cell, lengths: tuple[int, int], causal: bool) -> _Seen:
         plain=np.asarray(plain),
         other=np.asarray(other),
         further=np.asarray(longer),
+        among_others=np.asarray(among_others[0]),
         weights=np.asarray(shown[0]) if shown else None,
         mask=mask,
         slopes=bool(slopes),
@@ -256,7 +270,7 @@ def _look(cell: Cell, lengths: tuple[int, int], causal: bool) -> _Seen:
 
 
 def _quickly(function: Callable[..., Any], *given: Any) -> Callable[..., Any]:
-    """The function compiled in the shortest time: it runs three times."""
+    """The function compiled in the shortest time: it runs a few times."""
     lowered = jax.jit(function).lower(*given)
     try:
         return lowered.compile(compiler_options={"xla_backend_optimization_level": "0"})

@@ -132,6 +132,17 @@ def centered(q, k):
     return q @ (k - k.mean(axis=2, keepdims=True)).swapaxes(2, 3) * k.mean()
 
 
+def over_the_batch(x, mask):
+    return (jax.nn.softmax(jnp.where(mask[:, :, None], x, -1e9), axis=0) * x).sum(axis=1)
+
+
+def less_the_batch(x, mask):
+    means = (
+        jnp.where(mask[:, :, None], x, 0.0).sum(axis=1) / jnp.maximum(mask.sum(axis=1), 1)[:, None]
+    )
+    return means - means.mean(axis=0)
+
+
 def gated(logits):
     return jax.nn.sigmoid(logits)
 
@@ -151,7 +162,9 @@ def gated(logits):
         ("pooling", mean_of_none, "not finite where a sentence is padding alone, .*keep the div"),
         ("pooling", last_position, "lets padding into the result"),
         ("kind", averaged, "lets padding into the result"),
-        ("score", centered, "lets padding into the result"),
+        ("score", centered, r"mixes the sentences of a batch: class logits of one move by \d"),
+        ("pooling", over_the_batch, "mixes the sentences of a batch: .*; axis 0 is the batch"),
+        ("pooling", less_the_batch, "mixes the sentences of a batch"),
         ("activation", gated, "lets padding into the result"),
     ],
 )
@@ -170,6 +183,7 @@ def test_weights_changed_after_the_normaliser_are_looked_at_too(catalogue):
     ("slot", "function", "fact", "said"),
     [
         ("pooling", mean_of_all, "sees_padding", "pooling 'mine' lets padding into the result: "),
+        ("pooling", less_the_batch, "sees_batch", "pooling 'mine' mixes the sentences of a batch"),
         ("normaliser", rooted, "undefined_gradient", "normaliser 'mine' has a gradient that is no"),
     ],
 )
@@ -178,7 +192,7 @@ def test_a_part_that_declares_it_is_warned_of(slot, function, fact, said, catalo
     assert refused == ""
     assert warned[0].startswith(said)
     assert warned[0].endswith(f"(declared: {fact}=True)")
-    other = {"sees_padding": "undefined_gradient", "undefined_gradient": "sees_padding"}[fact]
+    other = "sees_padding" if fact == "undefined_gradient" else "undefined_gradient"
     registry._parts.pop((slot, "mine"))
     assert said in broken(slot, function, **{other: True})[0]
 

@@ -48,11 +48,13 @@ def test_a_report_is_written_from_the_store_alone(store, capsys):
 
 def test_a_report_reads_what_its_tables_judge_sentences_by(store):
     plain, experiment, records = example()
-    gold = [0, 1] * 5
     with Store.open("results.sqlite") as opened:
         for spec, each in records.items():
-            given = {"key": spec, "predictions": [*gold[:7], 0, 0, 0], "gold": gold}
-            opened.finish(spec, given | each | {"test": {**each["test"], "accuracy": 0.8}})
+            size = each["data"]["splits"]["test"]["rows"]
+            right = 4 * size // 5
+            given = {"key": spec, "gold": [0] * size}
+            given["predictions"] = [0] * right + [1] * (size - right)
+            opened.finish(spec, given | each | {"test": {**each["test"], "accuracy": right / size}})
         grid = build(plain, experiment, opened.records(None, COLUMNS))
     assert any(note.startswith("Another draw of test sentences") for note in grid.notes)
 
