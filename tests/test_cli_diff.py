@@ -157,3 +157,15 @@ def test_equal_scores_of_other_data_are_no_equal_cells(tmp_path, diff):
     status, out = diff(one, other)[:2]
     assert status == 3
     assert "other rows of data, other tokens of data" in out
+
+
+def test_cells_of_other_code_are_said_to_be_so(diff, tmp_path):
+    one = {name * 64: record(settings=settings(n)) for n, name in enumerate("ab")}
+    other = {name * 64: record(settings=settings(n)) for n, name in enumerate("cd", 1)}
+    paths = write(tmp_path / "a.sqlite", one), write(tmp_path / "b.sqlite", other)
+    status, out, _ = diff(*paths)
+    assert status == 3
+    assert ["the", "same", "settings,", "other", "code", "1"] in map(str.split, out.splitlines())
+    assert "1 cell of A and B have the same settings and are listed apart" in " ".join(out.split())
+    _, out, _ = diff(*paths, "--json")
+    assert json.loads(out)["same_settings_other_code"] == [{"a": "b" * 64, "b": "c" * 64}]

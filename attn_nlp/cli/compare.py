@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 DIFFER = 3
 _SHOWN = 20
+_OTHER_CODE = (
+    "{} of A and B have the same settings and are listed apart, since the code of a part, or what "
+    "it reads, is not the same in both: their results are not compared."
+)
 _DATA = {"fingerprint": "other rows of data", "tokenizer_hash": "other tokens of data"}
 _store = options.StorePath()
 
@@ -58,21 +62,26 @@ def diff(first, second, as_json) -> int:
 def _as_text(found: Compared, first: Path, second: Path) -> str:
     from attn_nlp.plan import labels_among
     from attn_nlp.store.agreement import TOLERANCE
+    from attn_nlp.tables.layout import plural
 
     settings = [each.settings for each in found.pairs]
     settings += [*found.only_first.values(), *found.only_second.values()]
     label = labels_among(settings)
+    alike = len(found.other_code)
     counts = [
         [f"A  {first}", f"{len(found.pairs) + len(found.only_first)} cells"],
         [f"B  {second}", f"{len(found.pairs) + len(found.only_second)} cells"],
         ["only in A", len(found.only_first)],
         ["only in B", len(found.only_second)],
+        *([["the same settings, other code", alike]] if alike else []),
         ["in both, equal", len(found.equal)],
         [f"in both, within {TOLERANCE:g} in another environment", len(found.close)],
         ["in both, different", len(found.different)],
         ["in different environments", sum(bool(each.environment) for each in found.pairs)],
     ]
     parts = [show.columns(counts)]
+    if alike:
+        parts.append(_OTHER_CODE.format(plural(alike, "cell")))
     for name, cells in (("A", found.only_first), ("B", found.only_second)):
         if cells:
             lines = [f"  {label(each)}" for each in list(cells.values())[:_SHOWN]]
@@ -108,13 +117,13 @@ def _more(count: int) -> list[str]:
 
 def _environments(pairs: Sequence[Pair]) -> list[str]:
     """Each pair of values that environments differ in, with the cells that it concerns."""
+    from attn_nlp.tables.layout import plural
+
     counts = Counter(
         f"{name} {one} against {other}"
         for each in pairs
         for name, (one, other) in each.environment.items()
     )
-    from attn_nlp.tables.layout import plural
-
     return [f"  {what}: {plural(count, 'cell')}" for what, count in counts.most_common()]
 
 
@@ -123,6 +132,7 @@ def _as_json(found: Compared) -> dict:
         "same": found.same,
         "only_in_a": [{"spec": s, "settings": v} for s, v in found.only_first.items()],
         "only_in_b": [{"spec": s, "settings": v} for s, v in found.only_second.items()],
+        "same_settings_other_code": [{"a": a, "b": b} for a, b in found.other_code],
         "equal": len(found.equal),
         "different": [vars(each) for each in found.different],
         "close": [vars(each) for each in found.close],

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.store.agreement import DATA, RESULT, contradiction, differing, other_data
 from attn_nlp.store.results import Store
 
@@ -59,6 +60,15 @@ class Compared:
     only_first: Mapping[str, Mapping]
     only_second: Mapping[str, Mapping]
     pairs: tuple[Pair, ...]
+
+    @property
+    def other_code(self) -> tuple[tuple[str, str], ...]:
+        """Cells of the same settings that are two cells by the code of their parts: spec, spec."""
+        left: dict[str, list[str]] = {}
+        for spec, settings in self.only_second.items():
+            left.setdefault(canonical_json(settings), []).append(spec)
+        alike = ((spec, left.get(canonical_json(each))) for spec, each in self.only_first.items())
+        return tuple((spec, specs.pop(0)) for spec, specs in alike if specs)
 
     @property
     def equal(self) -> tuple[Pair, ...]:
