@@ -85,6 +85,18 @@ def without_controls(text: str, kept: Container[str] = ()) -> str:
     return _OBEYED.sub(lambda found: found[0] if found[0] in kept else "", _HALVES.sub("?", text))
 
 
+def visible(text: str) -> str:
+    """The text without characters that have no width, such as U+200B.
+
+    Example:
+      >>> visible("on\\u200be")
+      'one'
+    """
+    import unicodedata  # most commands never ask
+
+    return "".join(each for each in text if unicodedata.category(each) != "Cf")
+
+
 def escaped_json(text: str) -> str:
     """A JSON document in which such characters are escapes, so that it says the same.
 

@@ -38,7 +38,7 @@ def changed(facts: Iterable[tuple[str, Mapping | None]]) -> list[str]:
             known.setdefault(dataset, set()).add(digest)
     return [
         f"dataset {dataset!r} has changed since its cells were trained; their numbers are of the "
-        "earlier rows."
+        "earlier files."
         for dataset, digests in known.items()
         if _is_other(dataset, digests)
     ]

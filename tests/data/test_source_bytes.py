@@ -80,7 +80,7 @@ def show(attn_nlp, command):
     }
     if command in written:  # also where only what was written is read
         caption = " ".join(written[command].split())
-        assert ("their numbers are of the earlier rows." in caption) == bool(said)
+        assert ("their numbers are of the earlier files." in caption) == bool(said)
     return said
 
 
@@ -99,7 +99,7 @@ def test_every_command_that_shows_results_says_so(
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert show(attn_nlp, command) == [
         "attn-nlp: dataset 'reviews.csv' has changed since its cells were trained; their numbers "
-        "are of the earlier rows."
+        "are of the earlier files."
     ]
 
 
@@ -123,7 +123,7 @@ def test_another_data_folder_is_other_data(
     monkeypatch.setenv("ATTN_NLP_DATA", "two")
     assert show(attn_nlp, command) == [
         "attn-nlp: dataset 'mr' has changed since its cells were trained; their numbers are of "
-        "the earlier rows."
+        "the earlier files."
     ]
     again = attn_nlp("run", "fake.py", "--in-process")
     assert again.returncode == 2

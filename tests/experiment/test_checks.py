@@ -82,6 +82,10 @@ SNIPPETS = [
     ("Table('T', [{'heads': 1}])", "rows[0] is {'heads': 1}; give it a label: Row('label'"),
     ("Table('T', Row('a', {}))", "rows is Row(...); put it in a list: rows=[Row(...)]"),
     ("Table('T', [Row('a', {}), Row('a', {})])", "table 'T' has two rows 'a'; label them apart"),
+    (
+        r"Table('T', [Row('a b', {}), Row('a\u200b  b ', {})])",
+        "table 'T' has two rows 'a b'; label",
+    ),
     ("Table('T', [])", "table 'T' has no rows"),
     ("Table('T', {'a': 1})", "rows is {'a': 1}; give a list"),
     ("Table('T', 'heads', columns=None)", "columns is None; give a path, several, or ()"),
