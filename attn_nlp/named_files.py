@@ -21,6 +21,7 @@ Owns = Callable[[str], bool]  # whether a module of that name is the user's
 
 # Installed libraries that open files by Python, which says so.
 _HEARD = {"attn_nlp", "flax", "jax", "jaxlib", "matplotlib", "numpy", "optax", "scipy"}
+_UNHEARD = {"ctypes"}  # of Python itself
 _WRITES = re.compile(
     "(dump|export|log|mkdir|makedirs|remove|rename|rmtree|save|to_|touch|unlink|write)"
     "|.*(FileHandler|Writer)$"
@@ -51,7 +52,7 @@ def named_files(
     for file, tree in trees.items():
         folder = os.path.dirname(file)
         for node in _texts(tree, owns):
-            for each in _existing(str(node.value), folder):
+            for each in _existing(os.fsdecode(node.value), folder):  # type: ignore[arg-type]
                 if each not in known and is_data(each, folder) and not code.is_output(node):
                     yield each, file
 
@@ -163,7 +164,7 @@ def _texts(tree: ast.Module, owns: Owns) -> Iterator[ast.Constant]:
         if is_main(statement) or is_text(statement) or is_experiment(statement, tree, owns):
             continue
         for node in ast.walk(statement):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
                 yield node
 
 
@@ -188,6 +189,6 @@ def _reads_unheard(tree: ast.Module, owns: Owns) -> bool:
                 tops = {module.partition(".")[0]}
             case _:
                 continue
-        if any(not owns(top) for top in tops - _HEARD - sys.stdlib_module_names):
+        if any(not owns(top) for top in tops - _HEARD - sys.stdlib_module_names | tops & _UNHEARD):
             return True
     return False

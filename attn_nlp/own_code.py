@@ -45,7 +45,8 @@ from types import ModuleType
 
 from attn_nlp import code_text
 from attn_nlp.code_text import counting, parsed, reads_texts
-from attn_nlp.loading import Load, find
+from attn_nlp.loading import find
+from attn_nlp.loads import Load, file_of
 from attn_nlp.mistakes import Mistake
 from attn_nlp.named_files import named_files
 from attn_nlp.opened import State, noted
@@ -117,6 +118,14 @@ class Code:
         """Files of data, and variables with their values, that the hash knows."""
         _ = self.hash
         return self._states.keys(), self._variables
+
+    def newest(self) -> float:
+        """When any file that the hash covers was last changed, in seconds of the clock."""
+        starts = [*self.modules, *(self.load.untraced if self.load else ())]
+        reached = reach(starts, {name.partition(".")[0] for name in self.modules})
+        files = {*filter(None, reached.values()), *self.covered[0]}
+        found = [os.stat(file) for file in files if os.path.isfile(file)]
+        return max((max(each.st_mtime, each.st_ctime) for each in found), default=0.0)
 
     def check(self) -> None:
         """Refuse data that are no longer what was hashed.
@@ -217,12 +226,6 @@ def owns(name: str) -> bool:
     if not known or name == "attn_nlp":
         return False
     return is_own(file) if file else _may_hold_own(name)
-
-
-def file_of(module: str) -> str | None:
-    """The file of a loaded module."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return os.path.abspath(file) if file else None
 
 
 def digest(file: str) -> str:

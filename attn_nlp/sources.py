@@ -12,6 +12,7 @@ import functools
 import os
 import site
 import sys
+import time
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 ran: set[str] = set()  # names of modules that `Fresh` has run since `begin`
 unforeseen: list[str] = []  # files that it has run since `end` without having been asked for before
 runs = 0  # how many times `begin` was called
+began = 0.0  # when it was called last, in seconds of the clock
 _kept: dict[str, bytes] | None = None  # None until `begin`, from when on all are run by `Fresh`
 _ended = False
 
@@ -64,10 +66,13 @@ def content(file: str) -> bytes:
 
 def begin() -> None:
     """Before an experiment file is run: all modules are read anew."""
-    global _kept, _ended, runs
-    _kept, _ended = {}, False
+    global _kept, _ended, began, runs
+    _kept, _ended, began = {}, False, time.time()
     runs += 1
     ran.clear()
+    cache = getattr(sys.modules.get("linecache"), "cache", {})
+    for name in [each for each in cache if each[:1] != "<" and is_own(os.path.abspath(each))]:
+        del cache[name]
     unforeseen.clear()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import time
 from collections.abc import Iterable, Iterator
 
@@ -23,9 +24,11 @@ from attn_nlp.threads import POOLS
 
 _TICK = 100_000_000  # nanoseconds by which the times of files may lag behind the clock
 _LOOKING = ("os", "posixpath", "glob", "pathlib", "fnmatch", *POOLS)  # for the line that calls them
+_SHOWING = ("linecache", "tokenize", "inspect", "traceback", "shutil")
 _MAGIC = re.compile(r"[*?\[]")
 
 _untold: dict[str, str] = {}  # what to do, by file or variable
+_refused: dict[frozenset[str], str] = {}  # what to do, by hashes of the code: what was read is kept
 _run = 0  # the run of an experiment file that this is about
 
 
@@ -59,11 +62,13 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
                 older.add(file)
         elif what in ("list", "match"):
             note_look(what, file, opener)
+        elif what == "copy":
+            note_copy(opener)
         elif what == "read" and not (
             file in files
             or file in made
             or not opener.directly
-            or file.endswith((".py", ".pyc", ".so"))
+            or _is_known(file, opener)
             or not os.path.isfile(file)
             or (_is_new(file, began) and file not in older)
         ):
@@ -118,8 +123,20 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
             f"{file} is imported only when a cell is trained, by a name that is worked out, so "
             "that a change of it would go unseen; import it by name at the top of the file."
         )
-    for advice in _untold.values():
+    hashes = frozenset(code.hash for code in codes)
+    for advice in [*_untold.values(), *([_refused[hashes]] if hashes in _refused else ())]:
+        if hashes:
+            _refused[hashes] = advice
         raise Mistake(advice)
+
+
+def _is_known(file: str, opener: Opener) -> bool:
+    """Whether a file is of code that is hashed or runs already, or that is only shown or copied."""
+    if not file.endswith((".py", ".pyc")):
+        return False
+    return any(module.partition(".")[0] in _SHOWING for module, _ in opener.ways) or any(
+        getattr(module, "__file__", None) == file for module in [*sys.modules.values()]
+    )
 
 
 def _is_new(file: str, began: int) -> bool:
