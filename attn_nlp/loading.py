@@ -181,6 +181,8 @@ class _Beside:
         if spec is not None and type(spec.loader) is SourceFileLoader and is_own(spec.origin):
             spec.loader = Fresh(name, str(spec.origin))
             spec.cached = None
+        elif spec is not None and spec.loader is not None and is_own(spec.origin):
+            sources.note_foreign(str(spec.origin))
         if spec is None or not _loads or name != "numpy.random":
             return spec
         if type(spec.loader) is SourceFileLoader:

@@ -26,6 +26,7 @@ _WRITES = re.compile(
     "(dump|export|log|mkdir|makedirs|remove|rename|rmtree|save|to_|touch|unlink|write)"
     "|.*(FileHandler|Writer)$"
 )
+_COPIES = ("copy", "copy2", "copyfile", "copytree", "move")  # to what is given second
 _READS = re.compile("connect|dataset|file|from_|load|memmap|open|parse|read|scan", re.IGNORECASE)
 # What makes one path of another, or a text of it.
 _OF_PATHS = {
@@ -87,7 +88,7 @@ class _Code:
             below, node = node, self._parents.get(node, node)
             match node:
                 case ast.Call(func=func) if below is func or self._is_argument(below, node):
-                    use = _use_of(node)
+                    use = "written" if _is_copied_to(below, node) else _use_of(node)
                     if use != "path":
                         yield use
                         return
@@ -150,6 +151,11 @@ def _use_of(call: ast.Call) -> str:
     if _WRITES.match(name) or (name == "open" and _opens_to_write(call)):
         return "written"
     return "read" if _READS.search(name) else "unclear"
+
+
+def _is_copied_to(node: ast.AST, call: ast.Call) -> bool:
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    return name in _COPIES and node in call.args[1:]
 
 
 def _opens_to_write(call: ast.Call) -> bool:

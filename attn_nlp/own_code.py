@@ -156,7 +156,7 @@ class Code:
         """What of a file counts, as text."""
         tree = parsed(file)
         if tree is None:
-            return self._data(_existing(file))
+            return self._data(existing(file))
         others = [other for each, other in trees.items() if each != file]
         known = [other for other in others if other is not None]
         all_known = len(known) == len(others) and self.load is not None
@@ -301,8 +301,8 @@ def _may_hold_own(package: str) -> bool:
     return any(is_own(os.path.join(path, "")) for path in _paths(package))
 
 
-def _existing(file: str) -> str:
-    """The file, or the archive that it is in."""
+def existing(file: str) -> str:
+    """The file of a module, or the archive that it is in."""
     while not os.path.isfile(file) and os.path.dirname(file) != file:
         file = os.path.dirname(file)
     return file

@@ -21,7 +21,8 @@ PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _INSTALLED = ("site-packages", "dist-packages")
 
 ran: set[str] = set()  # names of modules that `Fresh` has run since `begin`
-unforeseen: list[str] = []  # files that it has run since `end` without having been asked for before
+# Files that it has run since `end` without having been asked for before, and others of modules.
+unforeseen: list[str] = []
 runs = 0  # how many times `begin` was called
 began = 0.0  # when it was called last, in seconds of the clock
 _kept: dict[str, bytes] | None = None  # None until `begin`, from when on all are run by `Fresh`
@@ -49,6 +50,12 @@ class Fresh(SourceFileLoader):
             _kept.pop(self.path, None)
         ran.add(module.__name__)
         super().exec_module(module)
+
+
+def note_foreign(file: str) -> None:
+    """Note that a module of the user's is found that `Fresh` does not run, as a compiled one."""
+    if _ended:
+        unforeseen.append(file)
 
 
 def content(file: str) -> bytes:

@@ -19,7 +19,7 @@ from attn_nlp import asked, sources
 from attn_nlp.families import is_settled
 from attn_nlp.mistakes import Mistake
 from attn_nlp.opened import Opener, listening
-from attn_nlp.own_code import Code
+from attn_nlp.own_code import Code, existing
 from attn_nlp.threads import POOLS
 
 _TICK = 100_000_000  # nanoseconds by which the times of files may lag behind the clock
@@ -44,9 +44,9 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
     if _run != sources.runs:
         _run = sources.runs
         _untold.clear()
-    began, before = time.time_ns() - _TICK, len(sources.unforeseen)
-    codes = list(codes)
+    began, codes = time.time_ns() - _TICK, list(codes)
     covered = [code.covered for code in codes]
+    before = len(sources.unforeseen)
     loads = [code.load for code in codes if code.load is not None]
     files = {file for files, _ in covered for file in files}
     variables = {pair for _, pairs in covered for pair in pairs}
@@ -118,7 +118,7 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
 
     with listening(note), asked.noted(note_variable, note_copy):
         yield
-    for file in sources.unforeseen[before:]:
+    for file in {*map(existing, sources.unforeseen[before:])} - files:
         _untold[file] = (
             f"{file} is imported only when a cell is trained, by a name that is worked out, so "
             "that a change of it would go unseen; import it by name at the top of the file."
