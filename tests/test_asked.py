@@ -118,6 +118,11 @@ def test_whether_a_variable_is_set_counts_where_the_code_learns_it(
             r"own.py, line 2, starts another program, and a change of what that reads would go "
             r"unseen; read the file in Python, or name it in the part's line: files=\[\"FILE\"\]\.",
         ),
+        ("__import__('posix').environ[b'GAIN']", "own.py, line 2, reads all"),
+        (
+            "__import__('pathlib').Path('/proc/self/environ').read_text()",
+            "own.py, line 2, reads all",
+        ),
         ("os.system('true')", "own.py, line 2, starts another program"),
         (
             "os.environ.get('JAX_GAIN')",
