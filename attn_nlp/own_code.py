@@ -11,17 +11,19 @@ of every cell that uses the part. It covers
   function, and what those import in turn, as far as it is the user's: not of Python, not
   installed into Python's own folders, not of this package;
 - modules that the experiment file has loaded in any other way, and those that change others;
-- files that were opened for reading while the experiment file was loaded, databases of SQLite among
-  them, and files that the part declares;
+- files that were opened for reading while the experiment file was loaded, databases of SQLite and
+  libraries that `ctypes` loads among them, and files that the part declares; what an earlier run
+  of the same code in this process has read counts too, since a library may keep it;
 - what was asked meanwhile of folders and files without opening any: which there are;
-- files that texts of the code name, where it imports a library that may read them in C, such as
-  one for Parquet or HDF5, of which Python says nothing;
+- files that texts of the code name, where it imports `ctypes` or a library that may read them in
+  C, such as one for Parquet or HDF5, of which Python says nothing;
 - environment variables that such code reads while the experiment file is loaded, with all values
   that they have there; what it reads later is refused (`watching.py`).
 
 Refused are programs that the file starts while it is loaded, unless the part declares files, and a
 copy of the whole environment. Seen by nobody are: a file that such a library reads by a name that
-is put together, or in a hook function (declare it); what `os.stat` and `os.access` answer;
+is put together, or in a hook function (declare it); what `os.stat`, `os.readlink` and `os.access`
+answer; the home folder and the time zone; comments of a module that code reads as a text;
 variables that a library reads under a name that the file does not spell.
 
 Draws from `random` and NumPy's global generator are the same at every load; what differs by the
