@@ -235,6 +235,8 @@ NAMED = "HERE / 'g.db'"
         ("C = {'out': 'gain.bin', 'data': 'other'}", "q.save(C['out']); q.read(C['data'])", False),
         ("C = {'out': 'other', 'data': 'gain.bin'}", "q.save(C['out']); q.read(C['data'])", True),
         ("class C:\n    data: str = 'gain.bin'", "return a_library.read(C.data)", True),
+        ("OUT = 'gain.bin'", "shutil.copy('x', OUT)", False),
+        ("IN = 'gain.bin'", "shutil.copy(IN, 'x')", True),
         ("class C:\n    out: str = 'gain.bin'", "q.savefig(C.out)", False),
     ],
 )
