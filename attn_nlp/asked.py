@@ -72,13 +72,32 @@ class _Noted(type(os.environ)):
         return super().__getitem__(key)
 
 
+class _Raw(dict):
+    """`posix.environ`, the environment at the start: whoever reads there reads past `_Noted`."""
+
+
+def _raw(name: str) -> Callable:
+    def read(environment, *args):
+        _note_copy()
+        return getattr(dict, name)(environment, *args)
+
+    return read
+
+
+for _name in ("__contains__", "__getitem__", "__iter__", "copy", "get", "items", "keys", "values"):
+    setattr(_Raw, _name, _raw(_name))
+
+
 @contextlib.contextmanager
 def noted(variable: Variable, copy: Copy, question: Listener | None = None) -> Iterator[None]:
     """Note what is asked inside, also of files where a `question` is given."""
     environments = [os.environ, *([os.environb] if os.supports_bytes_environ else ())]
-    before = os.environ.__class__
+    before, posix = os.environ.__class__, sys.modules.get("posix")
+    raw = getattr(posix, "environ", {})
     for each in environments:
         each.__class__ = _Noted
+    if posix is not None:
+        posix.environ = _Raw(raw)  # type: ignore[attr-defined]
     first = question is not None and not any(other for *_, other in _heard)
     _heard.append((variable, copy, question))
     try:
@@ -86,6 +105,8 @@ def noted(variable: Variable, copy: Copy, question: Listener | None = None) -> I
             yield
     finally:
         _heard.pop()
+        if posix is not None:
+            posix.environ = raw  # type: ignore[attr-defined]
         for each in environments:
             each.__class__ = before
 

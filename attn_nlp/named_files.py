@@ -21,10 +21,12 @@ Owns = Callable[[str], bool]  # whether a module of that name is the user's
 
 # Installed libraries that open files by Python, which says so.
 _HEARD = {"attn_nlp", "flax", "jax", "jaxlib", "matplotlib", "numpy", "optax", "scipy"}
+_UNHEARD = {"ctypes"}  # of Python itself
 _WRITES = re.compile(
     "(dump|export|log|mkdir|makedirs|remove|rename|rmtree|save|to_|touch|unlink|write)"
     "|.*(FileHandler|Writer)$"
 )
+_COPIES = ("copy", "copy2", "copyfile", "copytree", "move")  # to what is given second
 _READS = re.compile("connect|dataset|file|from_|load|memmap|open|parse|read|scan", re.IGNORECASE)
 # What makes one path of another, or a text of it.
 _OF_PATHS = {
@@ -51,7 +53,7 @@ def named_files(
     for file, tree in trees.items():
         folder = os.path.dirname(file)
         for node in _texts(tree, owns):
-            for each in _existing(str(node.value), folder):
+            for each in _existing(os.fsdecode(node.value), folder):  # type: ignore[arg-type]
                 if each not in known and is_data(each, folder) and not code.is_output(node):
                     yield each, file
 
@@ -86,7 +88,7 @@ class _Code:
             below, node = node, self._parents.get(node, node)
             match node:
                 case ast.Call(func=func) if below is func or self._is_argument(below, node):
-                    use = _use_of(node)
+                    use = "written" if _is_copied_to(below, node) else _use_of(node)
                     if use != "path":
                         yield use
                         return
@@ -151,6 +153,11 @@ def _use_of(call: ast.Call) -> str:
     return "read" if _READS.search(name) else "unclear"
 
 
+def _is_copied_to(node: ast.AST, call: ast.Call) -> bool:
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    return name in _COPIES and node in call.args[1:]
+
+
 def _opens_to_write(call: ast.Call) -> bool:
     given = [*call.args[:2], *(each.value for each in call.keywords if each.arg == "mode")]
     modes = [each.value for each in given if isinstance(each, ast.Constant)]
@@ -163,7 +170,7 @@ def _texts(tree: ast.Module, owns: Owns) -> Iterator[ast.Constant]:
         if is_main(statement) or is_text(statement) or is_experiment(statement, tree, owns):
             continue
         for node in ast.walk(statement):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
                 yield node
 
 
@@ -188,6 +195,6 @@ def _reads_unheard(tree: ast.Module, owns: Owns) -> bool:
                 tops = {module.partition(".")[0]}
             case _:
                 continue
-        if any(not owns(top) for top in tops - _HEARD - sys.stdlib_module_names):
+        if any(not owns(top) for top in tops - _HEARD - sys.stdlib_module_names | tops & _UNHEARD):
             return True
     return False

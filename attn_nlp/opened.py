@@ -1,8 +1,9 @@
 """Files and folders that the user's code uses, told to whoever listens.
 
-Python itself says when a file is opened, a folder listed, a database of SQLite connected or another
-program started. Libraries that open a file in C, such as readers of HDF5 and Parquet, say nothing,
-and neither do system files, hidden folders and caches count as data of the user's.
+Python itself says when a file is opened, a folder listed, a database of SQLite connected, a library
+of machine code loaded or another program started. Libraries that open a file in C, such as readers
+of HDF5 and Parquet, say nothing, and neither do system files, hidden folders and caches count as
+data of the user's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import functools
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -18,15 +20,19 @@ from typing import NamedTuple
 from attn_nlp.sources import PACKAGE, is_own
 from attn_nlp.threads import POOLS, followed, steps
 
-# What is done ("read", "write", "make", "list", "match" or "start"), with which file, folder,
-# pattern or program, and by whom; "make" follows "write" where a file will be new, or empty.
+# What is done ("read", "write", "make", "list", "match", "start", or "copy" of the environment),
+# with which file, folder, pattern or program, and by whom; "make" follows "write" where a file will
+# be new, or empty.
 Listener = Callable[[str, str, "Opener"], None]
 
 _SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
 _PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
 _STARTING = ("os", "pty", "subprocess", *POOLS)
 _MATCHING = ("glob", "pathlib")
-_IMPORTING = ("importlib._bootstrap", "importlib._bootstrap_external", "_frozen_importlib")
+_IMPORTING = ("importlib._bootstrap", "_frozen_importlib")
+_IMPORTS = ("_find_and_load", "_exec")  # a module, once a process, or anew
+_LIBRARIES = (*_SYSTEM, "/opt")
+_ENVIRONMENT = re.compile(r"/proc/[^/]+(/task/[^/]+)?/environ")
 _listeners: list[Listener] = []
 noted: set[str] = set()  # files that the user's code uses: opened here, declared or named
 
@@ -108,16 +114,18 @@ def _hear(event: str, arguments: tuple) -> None:
         opener = _opener() if used else None
         for what, file in used:
             if opener is not None and _counts(what, file, opener):
-                if opener.directly and what in ("read", "connect"):
+                if opener.directly and what in ("read", "connect", "load"):
                     noted.add(file)
                 for listener in _listeners:
-                    listener("read" if what == "connect" else what, file, opener)
+                    listener("read" if what in ("connect", "load") else what, file, opener)
 
 
 def _opened(name: object, mode: str | None, flags: int) -> Iterator[tuple[str, str]]:
     if isinstance(name, int):
         return
     file = os.path.abspath(os.fsdecode(name))  # type: ignore[arg-type]
+    if _ENVIRONMENT.fullmatch(file):
+        yield "copy", file
     if f"{os.sep}__pycache__{os.sep}" in file:
         file = importlib.util.source_from_cache(file)
     reads = "r" in mode if mode is not None else flags & os.O_ACCMODE != os.O_WRONLY
@@ -138,6 +146,12 @@ def _connected(database: object) -> Iterator[tuple[str, str]]:
     for file in (name, f"{name}-wal"):  # what is in the latter is not yet in the former
         if State.of(file).size:
             yield "connect", os.path.abspath(file)
+
+
+def _loaded(library: object) -> Iterator[tuple[str, str]]:
+    name = os.fsdecode(library or "")  # type: ignore[arg-type]
+    if os.path.isfile(name):  # one of the system's is found by its name alone
+        yield "load", os.path.abspath(name)
 
 
 def _made(folder: object, *_: object) -> Iterator[tuple[str, str]]:
@@ -181,6 +195,7 @@ def _started(program: object = None, *_: object) -> Iterator[tuple[str, str]]:
 _EVENTS: dict[str, Callable[..., Iterator[tuple[str, str]]]] = {
     "open": _opened,
     "sqlite3.connect": _connected,
+    "ctypes.dlopen": _loaded,
     "os.mkdir": _made,
     "os.listdir": _listed,
     "os.scandir": _listed,
@@ -199,8 +214,14 @@ def _counts(what: str, file: str, opener: Opener) -> bool:
         return opener.directly and all(top in _STARTING for top in tops)
     if what == "connect" and not opener.directly:  # as of a store of results
         return False
-    if what == "read" and any(module in _IMPORTING for module, _ in opener.ways):
+    if what == "load" and _within(file, (*_LIBRARIES, sys.prefix, sys.base_prefix)):
+        return False
+    if what in ("read", "copy", "load") and any(
+        module in _IMPORTING and function in _IMPORTS for module, function in opener.ways
+    ):
         return False  # settings of a library, read once a process: no two runs would see the same
+    if what == "copy":
+        return opener.directly
     if what in ("list", "match"):
         if not opener.directly or "importlib" in tops:  # as of where a module may be
             return False
@@ -219,7 +240,8 @@ def _opener() -> Opener | None:
     for step in steps(sys._getframe(2)):
         if is_own(step.file):
             return Opener(step.file, step.line, directly, tuple(ways))
-        directly = directly and not _within(step.file, [PACKAGE])
+        handed_on = (step.module, step.function) == ("attn_nlp.sources", "get_data")
+        directly = directly and (handed_on or not _within(step.file, [PACKAGE]))
         ways.append((step.module, step.function))
     return None
 

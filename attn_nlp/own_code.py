@@ -11,17 +11,19 @@ of every cell that uses the part. It covers
   function, and what those import in turn, as far as it is the user's: not of Python, not
   installed into Python's own folders, not of this package;
 - modules that the experiment file has loaded in any other way, and those that change others;
-- files that were opened for reading while the experiment file was loaded, databases of SQLite among
-  them, and files that the part declares;
+- files that were opened for reading while the experiment file was loaded, databases of SQLite and
+  libraries that `ctypes` loads among them, and files that the part declares; what an earlier run
+  of the same code in this process has read counts too, since a library may keep it;
 - what was asked meanwhile of folders and files without opening any: which there are;
-- files that texts of the code name, where it imports a library that may read them in C, such as
-  one for Parquet or HDF5, of which Python says nothing;
+- files that texts of the code name, where it imports `ctypes` or a library that may read them in
+  C, such as one for Parquet or HDF5, of which Python says nothing;
 - environment variables that such code reads while the experiment file is loaded, with all values
   that they have there; what it reads later is refused (`watching.py`).
 
 Refused are programs that the file starts while it is loaded, unless the part declares files, and a
 copy of the whole environment. Seen by nobody are: a file that such a library reads by a name that
-is put together, or in a hook function (declare it); what `os.stat` and `os.access` answer;
+is put together, or in a hook function (declare it); what `os.stat`, `os.readlink` and `os.access`
+answer; the home folder and the time zone; comments of a module that code reads as a text;
 variables that a library reads under a name that the file does not spell.
 
 Draws from `random` and NumPy's global generator are the same at every load; what differs by the
@@ -45,7 +47,8 @@ from types import ModuleType
 
 from attn_nlp import code_text
 from attn_nlp.code_text import counting, parsed, reads_texts
-from attn_nlp.loading import Load, find
+from attn_nlp.loading import find
+from attn_nlp.loads import Load, file_of
 from attn_nlp.mistakes import Mistake
 from attn_nlp.named_files import named_files
 from attn_nlp.opened import State, noted
@@ -118,6 +121,14 @@ class Code:
         _ = self.hash
         return self._states.keys(), self._variables
 
+    def newest(self) -> float:
+        """When any file that the hash covers was last changed, in seconds of the clock."""
+        starts = [*self.modules, *(self.load.untraced if self.load else ())]
+        reached = reach(starts, {name.partition(".")[0] for name in self.modules})
+        files = {*filter(None, reached.values()), *self.covered[0]}
+        found = [os.stat(file) for file in files if os.path.isfile(file)]
+        return max((max(each.st_mtime, each.st_ctime) for each in found), default=0.0)
+
     def check(self) -> None:
         """Refuse data that are no longer what was hashed.
 
@@ -147,7 +158,7 @@ class Code:
         """What of a file counts, as text."""
         tree = parsed(file)
         if tree is None:
-            return self._data(_existing(file))
+            return self._data(existing(file))
         others = [other for each, other in trees.items() if each != file]
         known = [other for other in others if other is not None]
         all_known = len(known) == len(others) and self.load is not None
@@ -217,12 +228,6 @@ def owns(name: str) -> bool:
     if not known or name == "attn_nlp":
         return False
     return is_own(file) if file else _may_hold_own(name)
-
-
-def file_of(module: str) -> str | None:
-    """The file of a loaded module."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return os.path.abspath(file) if file else None
 
 
 def digest(file: str) -> str:
@@ -298,8 +303,8 @@ def _may_hold_own(package: str) -> bool:
     return any(is_own(os.path.join(path, "")) for path in _paths(package))
 
 
-def _existing(file: str) -> str:
-    """The file, or the archive that it is in."""
+def existing(file: str) -> str:
+    """The file of a module, or the archive that it is in."""
     while not os.path.isfile(file) and os.path.dirname(file) != file:
         file = os.path.dirname(file)
     return file

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, TracebackType
 
-from attn_nlp.loading import PREFIX
+from attn_nlp.loads import PREFIX
 from attn_nlp.sources import is_own
 
 LONGEST = 1000  # letters of a reason

@@ -28,7 +28,8 @@ from types import MappingProxyType
 
 from attn_nlp.code_text import told_text
 from attn_nlp.declared import check_brackets, check_line, check_part, data_files, hooks_of
-from attn_nlp.loading import Load, current
+from attn_nlp.loading import current
+from attn_nlp.loads import Load
 from attn_nlp.mistakes import Mistake, unknown
 from attn_nlp.own_code import Code, file_of
 from attn_nlp.slots import HOOKS, ON_REQUEST, SLOTS, Learned, Named, Numeric, Setting, Slot, Static

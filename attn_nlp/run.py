@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attn_nlp import sources
 from attn_nlp.engines.environment import (
     cache_folder,
     check_cache,
@@ -248,6 +249,7 @@ class _Driver:
                     round=0 if floor else rounds.setdefault(settings["seed"], len(rounds)),
                     seconds=0.0 if floor else predicted(cell, known),
                     label=label(settings),
+                    planned=sources.began,
                     keep=str(self._keep(spec)),
                 )
             )

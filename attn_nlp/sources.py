@@ -12,6 +12,7 @@ import functools
 import os
 import site
 import sys
+import time
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +21,10 @@ PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _INSTALLED = ("site-packages", "dist-packages")
 
 ran: set[str] = set()  # names of modules that `Fresh` has run since `begin`
-unforeseen: list[str] = []  # files that it has run since `end` without having been asked for before
+# Files that it has run since `end` without having been asked for before, and others of modules.
+unforeseen: list[str] = []
 runs = 0  # how many times `begin` was called
+began = 0.0  # when it was called last, in seconds of the clock
 _kept: dict[str, bytes] | None = None  # None until `begin`, from when on all are run by `Fresh`
 _ended = False
 
@@ -49,6 +52,12 @@ class Fresh(SourceFileLoader):
         super().exec_module(module)
 
 
+def note_foreign(file: str) -> None:
+    """Note that a module of the user's is found that `Fresh` does not run, as a compiled one."""
+    if _ended:
+        unforeseen.append(file)
+
+
 def content(file: str) -> bytes:
     """The bytes of a module's file, the same until `begin`.
 
@@ -64,10 +73,13 @@ def content(file: str) -> bytes:
 
 def begin() -> None:
     """Before an experiment file is run: all modules are read anew."""
-    global _kept, _ended, runs
-    _kept, _ended = {}, False
+    global _kept, _ended, began, runs
+    _kept, _ended, began = {}, False, time.time()
     runs += 1
     ran.clear()
+    cache = getattr(sys.modules.get("linecache"), "cache", {})
+    for name in [each for each in cache if each[:1] != "<" and is_own(os.path.abspath(each))]:
+        del cache[name]
     unforeseen.clear()
 
 

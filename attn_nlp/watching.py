@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import time
 from collections.abc import Iterable, Iterator
 
@@ -18,14 +19,16 @@ from attn_nlp import asked, sources
 from attn_nlp.families import is_settled
 from attn_nlp.mistakes import Mistake
 from attn_nlp.opened import Opener, listening
-from attn_nlp.own_code import Code
+from attn_nlp.own_code import Code, existing
 from attn_nlp.threads import POOLS
 
 _TICK = 100_000_000  # nanoseconds by which the times of files may lag behind the clock
 _LOOKING = ("os", "posixpath", "glob", "pathlib", "fnmatch", *POOLS)  # for the line that calls them
+_SHOWING = ("linecache", "tokenize", "inspect", "traceback", "shutil")
 _MAGIC = re.compile(r"[*?\[]")
 
 _untold: dict[str, str] = {}  # what to do, by file or variable
+_refused: dict[frozenset[str], str] = {}  # what to do, by hashes of the code: what was read is kept
 _run = 0  # the run of an experiment file that this is about
 
 
@@ -41,9 +44,9 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
     if _run != sources.runs:
         _run = sources.runs
         _untold.clear()
-    began, before = time.time_ns() - _TICK, len(sources.unforeseen)
-    codes = list(codes)
+    began, codes = time.time_ns() - _TICK, list(codes)
     covered = [code.covered for code in codes]
+    before = len(sources.unforeseen)
     loads = [code.load for code in codes if code.load is not None]
     files = {file for files, _ in covered for file in files}
     variables = {pair for _, pairs in covered for pair in pairs}
@@ -59,11 +62,13 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
                 older.add(file)
         elif what in ("list", "match"):
             note_look(what, file, opener)
+        elif what == "copy":
+            note_copy(opener)
         elif what == "read" and not (
             file in files
             or file in made
             or not opener.directly
-            or file.endswith((".py", ".pyc", ".so"))
+            or _is_known(file, opener)
             or not os.path.isfile(file)
             or (_is_new(file, began) and file not in older)
         ):
@@ -113,13 +118,25 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
 
     with listening(note), asked.noted(note_variable, note_copy):
         yield
-    for file in sources.unforeseen[before:]:
+    for file in {*map(existing, sources.unforeseen[before:])} - files:
         _untold[file] = (
             f"{file} is imported only when a cell is trained, by a name that is worked out, so "
             "that a change of it would go unseen; import it by name at the top of the file."
         )
-    for advice in _untold.values():
+    hashes = frozenset(code.hash for code in codes)
+    for advice in [*_untold.values(), *([_refused[hashes]] if hashes in _refused else ())]:
+        if hashes:
+            _refused[hashes] = advice
         raise Mistake(advice)
+
+
+def _is_known(file: str, opener: Opener) -> bool:
+    """Whether a file is of code that is hashed or runs already, or that is only shown or copied."""
+    if not file.endswith((".py", ".pyc")):
+        return False
+    return any(module.partition(".")[0] in _SHOWING for module, _ in opener.ways) or any(
+        getattr(module, "__file__", None) == file for module in [*sys.modules.values()]
+    )
 
 
 def _is_new(file: str, began: int) -> bool:

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from attn_nlp import loading, registry, watching
+from attn_nlp import loading, loads, registry, watching
 from tests import proofs
 
 _shown: dict[tuple[str, str, str], bool] = {}
@@ -73,7 +73,8 @@ def catalogue() -> Iterator[dict]:
     yield registry._parts
     registry._parts.clear()
     registry._parts.update(before)
-    watching._untold.clear()  # of parts that are gone
+    for kept in (watching._untold, watching._refused, loads._earlier):  # of parts that are gone
+        kept.clear()
     loading._undo()
 
 

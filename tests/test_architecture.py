@@ -43,6 +43,7 @@ STAGES = {
     "arranged": 0.2,
     "started": 0.35,
     "code_text": 0.3,
+    "loads": 0.35,
     "loading": 0.4,
     "named_files": 0.5,
     "values": 1,

@@ -118,6 +118,11 @@ def test_whether_a_variable_is_set_counts_where_the_code_learns_it(
             r"own.py, line 2, starts another program, and a change of what that reads would go "
             r"unseen; read the file in Python, or name it in the part's line: files=\[\"FILE\"\]\.",
         ),
+        ("__import__('posix').environ[b'GAIN']", "own.py, line 2, reads all"),
+        (
+            "__import__('pathlib').Path('/proc/self/environ').read_text()",
+            "own.py, line 2, reads all",
+        ),
         ("os.system('true')", "own.py, line 2, starts another program"),
         (
             "os.environ.get('JAX_GAIN')",
@@ -230,6 +235,8 @@ NAMED = "HERE / 'g.db'"
         ("C = {'out': 'gain.bin', 'data': 'other'}", "q.save(C['out']); q.read(C['data'])", False),
         ("C = {'out': 'other', 'data': 'gain.bin'}", "q.save(C['out']); q.read(C['data'])", True),
         ("class C:\n    data: str = 'gain.bin'", "return a_library.read(C.data)", True),
+        ("OUT = 'gain.bin'", "shutil.copy('x', OUT)", False),
+        ("IN = 'gain.bin'", "shutil.copy(IN, 'x')", True),
         ("class C:\n    out: str = 'gain.bin'", "q.savefig(C.out)", False),
     ],
 )

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,24 @@ READS = {
         "",
     ),
     "as declared": ("", ", files=['gain.txt']"),
+    "by a package": ("import pkgutil; C = pkgutil.get_data('pack', 'gain.txt')", ""),
+    "by a loader": ("import pack; C = pack.__loader__.get_data(f'{HERE}/pack/gain.txt')", ""),
+    "by an archive's loader": (
+        "import zipimport; C = zipimport.zipimporter(f'{HERE}/z.zip').get_data('gain.txt')",
+        "",
+    ),
+    "as code": (
+        "import importlib.util as u; S = u.spec_from_file_location('x', HERE / 'gain.py')\n"
+        "S.loader.exec_module(M := u.module_from_spec(S)); C = M.C",
+        "",
+    ),
+    "by a line": ("import linecache; C = linecache.getline(f'{HERE}/gain.txt', 1)", ""),
+    "as machine code": (
+        "import contextlib, ctypes\n"
+        "with contextlib.suppress(OSError): ctypes.CDLL(HERE / ('gain' '.txt'[:0] + '.txt'))",
+        "",
+    ),
+    "in machine code": ("import ctypes; C = ctypes.CDLL(None); D = b'gain.txt'", ""),
 }
 
 
@@ -181,15 +200,23 @@ READS = {
 def test_data_that_a_part_reads_is_in_the_spec(folder, case):
     top, line = READS[case]
     here = "import pathlib; HERE = pathlib.Path(__file__).parent\n"
-    write(folder, {"gain.txt": "1.0", "helper.py": f"{here}C = (HERE / 'gain.txt').read_text()"})
+    write(folder, {"helper.py": f"{here}C = (HERE / 'gain.txt').read_text()"})
+    write(folder, {"pack/__init__.py": ""})
+    _write_gain(folder, "1.0")
     cwd = Path.cwd()
     before = specs(folder, here + top, line=line)
     assert specs(folder, here + top, line=line) == before
-    write(folder, {"gain.txt": "2.0"})
+    _write_gain(folder, "2.0")
     edited = specs(folder, here + top, line=line)
     assert edited[0] == before[0]
     assert edited[1] != before[1]
     assert Path.cwd() == cwd
+
+
+def _write_gain(folder, text):
+    write(folder, {"gain.txt": text, "pack/gain.txt": text, "gain.py": f"C = {text}"})
+    with zipfile.ZipFile(folder / "z.zip", "w") as archive:
+        archive.writestr("gain.txt", text)
 
 
 def test_a_cache_and_what_is_written_are_no_data(folder, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,43 @@ def test_a_model_keeps_nothing_from_one_cell_to_the_next(folder, attn_nlp, how):
     found = accuracies(folder)
     assert found == pytest.approx({at: (1 + at[0] + at[1] // 2) / 6 for at in found})
     assert len(found) == 9
+
+
+@pytest.mark.parametrize("how", [("--workers", "1"), ("--in-process",)], ids=["worker", "here"])
+def test_what_a_library_keeps_of_files_is_read_for_every_cell(folder, attn_nlp, monkeypatch, how):
+    monkeypatch.setattr(sys, "kept", None, raising=False)
+    lines = (
+        "from pathlib import Path\nimport linecache, sys\nsys.kept = getattr(sys, 'kept', None) or "
+    )
+    lines += "Path(__file__).with_name('kept.txt').read_text()\n"
+    lines += "MORE = int(linecache.getline(__file__[:-7] + 'more.txt', 1)) + int(sys.kept)\n"
+    text = EXPERIMENT.replace("import hashlib\n", f"import hashlib\n{lines}", 1)
+    (folder / "fake.py").write_text(text.replace("right = cell.heads", "right = MORE + cell.heads"))
+    (folder / "kept.txt").write_text("1")
+    for more in (1, 2):
+        (folder / "more.txt").write_text(str(more))
+        run = attn_nlp("run", "fake.py", *how, "--seeds", "2")
+        assert run.returncode == 0, run.stderr
+        with Store.read(folder / STORE) as store:
+            cells = store.records(None, ["settings", "test"]).values()
+        found = [each["test"]["accuracy"] for each in cells if each["settings"]["heads"] == 1]
+        assert (2 + more) / 6 in found
+
+
+def test_a_thread_that_a_fit_leaves_is_told_when_the_command_ends(folder, attn_nlp, monkeypatch):
+    monkeypatch.setattr(sys, "stop", threading.Event(), raising=False)
+    lines = "import sys, threading\n"
+    lines += "    from concurrent.futures import ThreadPoolExecutor\n"
+    lines += "    ThreadPoolExecutor(1).submit(int).result()\n"
+    lines += "    threading.Thread(target=sys.stop.wait, name='logger').start()\n"
+    (folder / "fake.py").write_text(
+        EXPERIMENT.replace("    if asked(", f"    {lines}    if asked(", 1)
+    )
+    run = attn_nlp("run", "fake.py", "--in-process", "--seeds", "1", "--only", "heads=1")
+    sys.stop.set()  # type: ignore[attr-defined]
+    assert run.returncode == 0, run.stderr
+    said = "attn-nlp: waiting for 1 thread that parts of yours started: logger."
+    assert run.stderr.count(said) == 1, run.stderr
 
 
 @pytest.mark.parametrize("by", ["attn-nlp", "python"])

@@ -113,6 +113,11 @@ WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per'
         ("import os; return 'GAIN' in os.environ", GAIN),
         ("import os; return os.environ.setdefault('GAIN', '2')", GAIN),
         ("import os; return dict(os.environ)", r"own\.py, line 9, reads all environment variables"),
+        ("import posix; return posix.environ.get(b'GAIN')", r"own\.py, line 9, reads all env"),
+        (
+            "import pathlib; pathlib.Path('/proc/self/environ').read_text()",
+            r"own\.py, line 9, reads all env",
+        ),
         (
             "import gain; return gain.gain()",
             r"gain\.py, line 2, reads the environment variable GAIN",
@@ -137,6 +142,56 @@ def test_what_no_hash_covers_is_refused_from_then_on(folder, monkeypatch, inside
     specs(folder)  # a file without it
     with watching([]):
         pass
+
+
+LATE = {
+    "pkgutil.get_data('pack', 'gain.txt')": "gain.txt",
+    "linecache.getline(f'{HERE}/gain.txt', 1)": "gain.txt",
+    "sys.kept = sys.kept or pathlib.Path(HERE, 'gain.txt').read_text()": "gain.txt",
+    "runpy.run_path(f'{HERE}/gain.py')": "gain.py",
+    "exec(pathlib.Path(HERE, 'gain.py').read_text())": "gain.py",
+    "S = u.spec_from_file_location('x', f'{HERE}/gain.py'); S.loader.get_code('x')": "gain.py",
+    "import ctypes\n    with suppress(OSError): ctypes.CDLL(HERE + '/ga' + 'in.so')": "gain.so",
+}
+
+
+@pytest.mark.parametrize("line", LATE)
+def test_a_file_is_refused_however_it_is_read_and_kept(folder, monkeypatch, line):  # noqa: F811
+    """Also in a later cell, for which a library has kept what it has read."""
+    monkeypatch.setattr(sys, "kept", None, raising=False)
+    files = ["pack/__init__.py", "pack/gain.txt", "gain.txt", "gain.py", "gain.so"]
+    write(folder, dict.fromkeys(files, ""))
+    for each in files:
+        os.utime(folder / each, ns=(OLD, OLD))
+    write(folder, {"gain.txt": "1"})
+    os.utime(folder / "gain.txt", ns=(OLD, OLD))
+    top = "import importlib.util as u, linecache, pathlib, os, pack, pkgutil, runpy, sys"
+    for _ in range(2):
+        specs(folder, f"{top}\nfrom contextlib import suppress; HERE = __file__[:-7]", line)
+        with pytest.raises(
+            Mistake, match=rf"own\.py, line 1[01], reads .*{LATE[line]} only when a"
+        ):
+            run()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pathlib.Path(__file__).read_text()",
+        "inspect.getsource(mine)",
+        "shutil.copy(f'{HERE}/helper.py', f'{HERE}/kept.txt')",
+        "ctypes.CDLL(None), ctypes.CDLL('libc.so.6')",
+        "ctypes.CDLL(next(iter(sorted(pathlib.Path(jaxlib.__file__).parent.glob('*.so')))))",
+        "import late",
+    ],
+)
+def test_code_that_is_shown_and_libraries_of_others_are_no_input(folder, line):  # noqa: F811
+    write(folder, {"helper.py": "", "late.py": ""})
+    top = "import ctypes, inspect, jaxlib, os, pathlib, shutil; HERE = os.path.dirname(__file__)"
+    before = specs(folder, top, line)
+    run(q=3)
+    assert specs(folder, f"{top}; {line}" if "mine" not in line else top, line)
+    assert specs(folder, top, line) == before
 
 
 @pytest.mark.parametrize(

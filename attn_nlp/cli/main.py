@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -27,6 +29,7 @@ from attn_nlp.variables import blamed, unknown
 MISTAKE, STORE, INTERRUPTED = 2, 4, 130
 UNREAD = 141  # as a shell says that a pipe was closed by its reader
 _DEBUG = "--debug"
+_IDLE = ("concurrent.futures.thread", "_worker")
 # What the system says when it gives no more files, processes or memory.
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 # What the loader of machine code says then.
@@ -70,11 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = _DEBUG in given[:end] or os.environ.get("ATTN_NLP_DEBUG", "0") not in ("", "0")
     given = [each for each in given[:end] if each != _DEBUG] + given[end:]
     streams.prepare()
+    before = {*threading.enumerate()}
     try:
         for warning in unknown(os.environ):
             wording.warn(warning)
         return _status(given, debug)
     finally:
+        _tell_of_threads(before)
         streams.settle()
 
 
@@ -132,6 +137,28 @@ def _told(error: Exception) -> tuple[str, int] | None:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}; what was stored before is intact.", STORE
     return None
+
+
+def _tell_of_threads(before: Collection[threading.Thread]) -> None:
+    """Say what the process waits for before it ends: threads that code of the user's has left."""
+    frames = sys._current_frames()
+    names = [
+        thread.name
+        for thread in threading.enumerate()
+        if not (
+            thread.daemon or thread in before or _is_idle(thread, frames.get(thread.ident or 0))
+        )
+    ]
+    if names:
+        what = "1 thread" if len(names) == 1 else f"{len(names)} threads"
+        wording.warn(f"waiting for {what} that parts of yours started: {', '.join(names)}.")
+
+
+def _is_idle(thread: threading.Thread, frame: FrameType | None) -> bool:
+    """Whether it is one of a pool without work, which ends with the process."""
+    if frame is None or not getattr(thread, "pending_work_items", True):
+        return True
+    return (frame.f_globals["__name__"], frame.f_code.co_name) == _IDLE
 
 
 def _has_folder() -> bool:

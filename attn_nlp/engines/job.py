@@ -25,6 +25,7 @@ class Job:
       round: place of the cell's seed among the seeds, from 0.
       seconds: what training it is predicted to take; equal for cells that share a program.
       label: what progress shows.
+      planned: when the experiment file was run for the plan, in seconds of the clock.
       keep: the folder for checkpoints of the cell; "" for none.
     """
 
@@ -35,6 +36,7 @@ class Job:
     round: int = 0
     seconds: float = 0.0
     label: str = ""
+    planned: float = 0.0
     keep: str = ""
 
 

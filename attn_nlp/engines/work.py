@@ -20,11 +20,19 @@ from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.experiment.identity import floor_cell, is_floor, spec_of
 from attn_nlp.library_code import code_digest, is_mixed
 from attn_nlp.mistakes import Mistake
+from attn_nlp.own_parts import own_codes
 from attn_nlp.result import check_against, leaves_test_alone, of_model
 from attn_nlp.shapes import Misfit, shown
+from attn_nlp.sources import PACKAGE
 
 Report = Callable[[Mapping], None]
 _CHANGED = "{} changed while the run went on; run it again with --retry-failed."
+_OTHER = (
+    "the code of this cell reads other files, folders or environment variables than when the run "
+    "was planned, though none of its files has changed, as where a library keeps what it has read; "
+    'name those files in the part\'s line: files=["FILE"].'
+)
+_TICK = 0.1  # seconds by which the times of files may lag behind the clock
 _LONGEST = {"reason": own_frames.LONGEST, "detail": own_frames.LONGEST_DETAIL}
 
 
@@ -51,7 +59,7 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
             cell = floor_cell(cell.model, cell)
         with undisturbed(cell) as cell:
             if spec_of(cell) != job.spec:
-                raise Mistake(_CHANGED.format("the experiment file or this package"))
+                raise Mistake(_difference(job, cell))
             prepared = _prepared(job.prepared, cell.trial)
             fitted = _fit(job, cell, prepared, report)
         result: dict[str, object] = _check(fitted, cell, prepared)
@@ -73,6 +81,16 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
 def failure(reason: str, detail: str | None = None) -> dict[str, object]:
     """The outcome of a cell that has no result."""
     return {"status": "failed", "reason": reason, "detail": detail}
+
+
+def _difference(job: Job, cell: Cell) -> str:
+    """Why a cell is another one than was planned."""
+    codes = own_codes(cell)
+    package = max(each.stat().st_mtime for each in Path(PACKAGE).rglob("*.py"))
+    newest = max([package, *(code.newest() for code in codes)])
+    if not codes or newest > job.planned - _TICK:
+        return _CHANGED.format("the experiment file or this package")
+    return _OTHER
 
 
 def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:

@@ -25,7 +25,8 @@ from attn_nlp.experiment.checks import MOST
 from attn_nlp.experiment.definition import Experiment
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.tuning import Tuning
-from attn_nlp.loading import Load, is_loading, loading, shadowed
+from attn_nlp.loading import is_loading, loading, shadowed
+from attn_nlp.loads import Load
 from attn_nlp.mistakes import Mistake, nearest
 from attn_nlp.own_code import imports, reach, writes
 from attn_nlp.own_frames import shown, words_of

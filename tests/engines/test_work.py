@@ -338,12 +338,21 @@ def test_stopping_passes_through_a_models_handlers(outcome):
         outcome(fit, report=stop)
 
 
-def test_a_part_that_changed_meanwhile_is_not_stored_under_the_old_name(outcome, catalogue):
+@pytest.mark.parametrize(
+    ("planned", "says"),
+    [
+        (0, "changed while the run went on; run it again with --retry-failed."),
+        (2.0**62, "reads other files, folders or environment variables than when the run was "),
+    ],
+)
+def test_a_part_that_changed_meanwhile_is_not_stored_under_the_old_name(
+    outcome, catalogue, planned, says
+):
     model("fake")(lambda_of(GOOD))
     cell = Cell(model="fake", dataset="planted_lookup")
-    found = work.outcome(Job("0" * 64, flatten(cell), "", "p"), lambda step: None)
+    found = work.outcome(Job("0" * 64, flatten(cell), "", "p", planned=planned), print)
     assert found["status"] == "failed"
-    assert "changed while the run went on; run it again with --retry-failed." in found["reason"]
+    assert says in found["reason"]
 
 
 def test_a_trial_gets_sealed_data_and_needs_no_test_numbers(outcome):
