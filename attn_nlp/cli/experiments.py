@@ -164,7 +164,7 @@ def run(
             wording.warn(f"interrupted; {show.counted(summary.counts)}. To go on where it stopped:")
             wording.warn("  " + shlex.join(["attn-nlp", *given]), before="")
             return summary.status
-        write(resolved, store, format=format, out=out)
+        write(resolved, store, format=format, out=out, warned=True)
         _say_bad(store.settled(resolved), store, summary, file)
         if summary.kept:
             count = len(summary.kept)
@@ -196,6 +196,7 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
     """
     from attn_nlp.experiment.load import Overrides
     from attn_nlp.mistakes import Mistake
+    from attn_nlp.other_code import say_changed
     from attn_nlp.store import Store
 
     if file is None and overrides != Overrides():
@@ -208,6 +209,7 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
             options.check_given(overrides, found[0], store)
         details = verbose or as_json
         entries = [_status_of(store.settled(resolved), store, details) for resolved in found]
+        say_changed(store.records(_cells_of(found, store), ["status", "provenance"]))
     if as_json:
         wording.show(show.as_text(entries))
     elif not entries:
@@ -219,6 +221,12 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
         for entry in entries if file or verbose else ():
             for line in _once(entry["reasons"]) if verbose else _each(entry["reasons"]):
                 wording.say(line)
+
+
+def _cells_of(found: Sequence[Resolved], store: Store) -> set[str]:
+    from attn_nlp.plan import wanted
+
+    return {spec for resolved in found for spec in wanted(store.settled(resolved))}
 
 
 def _each(reasons: Sequence[Mapping]) -> Iterator[str]:
