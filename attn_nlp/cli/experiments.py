@@ -148,6 +148,7 @@ def run(
     check_output(format, out, store_path, resolved)
     check_store(store_path, resolved)
     with Store.open(store_path) as store:
+        _say_replaced(resolved, store)
         if not retrain_changed:
             for sentence in other_code(store, wanted(store.settled(resolved))).sentences:
                 wording.warn(sentence)
@@ -291,6 +292,33 @@ def _say_changed(cells: Mapping[str, Mapping], records: Mapping[str, Mapping]) -
     named = ((str(cells[spec]["dataset"]), each["data"]) for spec, each in records.items())
     for sentence in changed(named):
         wording.warn(sentence)
+
+
+def _say_replaced(resolved: Resolved, store: Store) -> None:
+    """On standard error: that another experiment is kept under this name, and no longer will be.
+
+    An edit of a setting that all cells share makes them new too, but leaves the tables alike.
+    """
+    if resolved.name not in [name for name, _ in store.names()]:
+        return
+    kept = store.experiment(resolved.name)
+    new, old = (
+        {cell["spec"] for cell in each.runnable[len(each.floors) :]} for each in (resolved, kept)
+    )
+    if new and old and new.isdisjoint(old) and _outline(resolved) != _outline(kept):
+        wording.warn(
+            f"experiment {resolved.name!r} in store {store.path} had other tables and none of "
+            f"these cells; --name {resolved.name} now shows this one. If that was another file, "
+            "rename one of them to keep both."
+        )
+
+
+def _outline(resolved: Resolved) -> list[tuple]:
+    """What the tables are called and what stands in them."""
+    return [
+        (table["title"], [row["label"] for row in table["rows"]], table["columns"])
+        for table in resolved.tables
+    ]
 
 
 def _say_bad(resolved: Resolved, store: Store, summary: Summary, file: Path) -> None:
