@@ -29,10 +29,10 @@ DECIDING = (
 )
 # Of these packages what only speaks: sizes that are allowed, what is known of names, what is kept.
 _SPEAKING = ("data/known", "data/kept", "data/limits", "data/counts")
+# Every way begins with its own letter, so that whatever else the source holds is skipped at once.
 _TOKEN = re.compile(
-    r"""(?P<triple>[rRbBuUfF]{0,2}"{3}(?:[^"\\]+|\\.|"(?!""))*"{3})"""
-    r"""|"(?:[^"\\\n]+|\\.)*"|'(?:[^'\\\n]+|\\.)*'"""
-    r"""|(?P<comment>\#[^\n]*)""",
+    r'''"""(?:[^"\\]+|\\.|"(?!""))*"""'''
+    r"""|"(?:[^"\\\n]+|\\.)*"|'(?:[^'\\\n]+|\\.)*'|\#[^\n]*""",
     re.DOTALL,
 )
 
@@ -84,14 +84,17 @@ def without_texts(source: str) -> str:
     style of this package puts no other one there.
     """
 
-    def kept(match: re.Match) -> str:
-        if match["comment"]:
-            return ""
-        if match["triple"]:
-            before = source[source.rfind("\n", 0, match.start()) + 1 : match.start()]
-            if before.strip() in ("", "doc="):
-                return ""
-        return match[0]
-
-    lines = _TOKEN.sub(kept, source).splitlines()
+    kept, end = [], 0
+    for match in _TOKEN.finditer(source):
+        start = begin = match.start()
+        if not match[0].startswith("#"):
+            if not match[0].startswith('"""'):
+                continue
+            while begin > max(end, start - 2) and source[begin - 1] in "rRbBuUfF":
+                begin -= 1
+            if source[source.rfind("\n", 0, begin) + 1 : begin].strip() not in ("", "doc="):
+                continue
+        kept.append(source[end:begin])
+        end = match.end()
+    lines = "".join([*kept, source[end:]]).splitlines()
     return "\n".join(line.rstrip() for line in lines if line.strip())

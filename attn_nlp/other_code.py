@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from attn_nlp import wording
 from attn_nlp.library_code import FACT, code_digest
 from attn_nlp.store import FINAL, Store
+from attn_nlp.store.records import Records
 
 RETRAIN = "--retrain-changed"
 
@@ -31,15 +33,19 @@ class OtherCode:
     unknown: int
 
     @property
+    def notes(self) -> list[str]:
+        """What whoever reads results must know, at most one line."""
+        if not self.changed:
+            return []
+        return [
+            f"{len(self.changed)} of {_cells(self.stored)} were computed by other code of "
+            "attn_nlp than today's, under the same revisions; they are shown as they are."
+        ]
+
+    @property
     def sentences(self) -> list[str]:
         """What to tell the user, at most two lines."""
-        said = []
-        if self.changed:
-            said.append(
-                f"{len(self.changed)} of {_cells(self.stored)} were computed by other code of "
-                "attn_nlp than today's, under the same revisions; they are shown as they are. "
-                f"{RETRAIN} trains them again."
-            )
+        said = [f"{each} {RETRAIN} trains them again." for each in self.notes]
         if self.unknown:
             said.append(
                 f"{self.unknown} of {_cells(self.stored)} were stored before the code of attn_nlp "
@@ -50,15 +56,31 @@ class OtherCode:
 
 def other_code(store: Store, specs: Iterable[str]) -> OtherCode:
     """Compare what computed some cells with the code of this process."""
-    records = store.records(specs, ["status", "provenance"])
+    return of_records(store.records(specs, ["status", "provenance"]))
+
+
+def of_records(records: Records) -> OtherCode:
+    """Compare what computed some cells, by their "status" and "provenance", with this code."""
+    specs = tuple(records)
+    stated = zip(
+        specs, records.column("status", specs), records.column("provenance", specs), strict=True
+    )
     known = {
-        spec: (record["provenance"] or {}).get(FACT)
-        for spec, record in records.items()
-        if record["status"] in FINAL
+        spec: (provenance or {}).get(FACT) for spec, status, provenance in stated if status in FINAL
     }
-    today = code_digest()
-    changed = frozenset(spec for spec, code in known.items() if code not in (None, today))
+    codes = {*known.values()} - {None}
+    if codes:  # else there is nothing to compare the code with
+        codes -= {code_digest()}
+    changed = frozenset(spec for spec, code in known.items() if code in codes)
     return OtherCode(len(known), changed, sum(code is None for code in known.values()))
+
+
+def say_changed(records: Records) -> list[str]:
+    """Warn of results by other code; return the sentences for whatever shows them."""
+    found = of_records(records)
+    if found.changed:
+        wording.warn(found.sentences[0])
+    return found.notes
 
 
 def _cells(count: int) -> str:

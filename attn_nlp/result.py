@@ -35,6 +35,9 @@ STATUSES = ("done", "diverged", "skipped", "failed")
 # A share that a model works out in float32 may be that far from the one that is counted.
 SLACK = 1e-4
 _ROUNDED = 1e-6  # a share that is counted by nothing else
+# Half of the last decimal of a confidence, as `train.metrics` rounds it. ECE and loss are held to
+# what any confidences so near allow: a model may work them out before it rounds, and in float32.
+_HALF = 0.5e-4 + 1e-6
 _DEPTH = 8  # of lists and mappings in one another; a result needs three
 _SHARE = optional(number(0, 1, slack=1e-9))
 _AMOUNT = optional(number(0))
@@ -218,7 +221,7 @@ def disagreement(result: Mapping, labels: Sequence[int] | None) -> Misfit | None
 def miscounted(
     result: Mapping, labels: Sequence[int] | None, positive: int | None = None
 ) -> Misfit | None:
-    """The first test score beside accuracy that is not what confusion or predictions say.
+    """The first test score beside accuracy that is not what predictions and confidences say.
 
     Args:
       result: fields among which there is no `disagreement`.
@@ -226,19 +229,47 @@ def miscounted(
       positive: the class whose F1 is `test.f1`; None where that is not known.
     """
     counts, predictions = result.get("confusion"), result.get("predictions")
-    if counts is None:
-        if predictions is None or labels is None:
-            return None
+    test = result.get("test") or {}
+    if counts is None and predictions is not None and labels is not None:
         used = sorted({*labels, *predictions})
         counts = tallies.tally(labels, predictions, used)
         positive = used.index(positive) if positive in used else None
-    found = {"macro_f1": tallies.macro_f1(counts), "matthews": tallies.matthews(counts)}
-    if positive is not None:
-        found["f1"] = tallies.by_class(counts)[positive].f1
-    for name, right in found.items():
-        given = (result.get("test") or {}).get(name)
-        if given is not None and abs(given - right) > SLACK:
-            return Misfit(f"test.{name}", given, f"{right:.6g} by its own predictions")
+    if counts is not None:
+        found = {"macro_f1": tallies.macro_f1(counts), "matthews": tallies.matthews(counts)}
+        if positive is not None:
+            found["f1"] = tallies.by_class(counts)[positive].f1
+        for name, right in found.items():
+            given = test.get(name)
+            if given is not None and abs(given - right) > SLACK:
+                return Misfit(f"test.{name}", given, f"{right:.6g} by its own predictions")
+    return _unlike(test, result.get("confidences"), predictions, labels)
+
+
+def _unlike(
+    test: Mapping,
+    sure: Sequence[float | None] | None,
+    predictions: Sequence[int] | None,
+    labels: Sequence[int] | None,
+) -> Misfit | None:
+    """How ECE or loss contradict confidences; None where they do not, or some are not known."""
+    if sure is None or labels is None:
+        return None
+    if len(sure) != len(labels):
+        return Misfit("the length of confidences", len(sure), f"{len(labels)}, one a label")
+    known = [each for each in sure if each is not None]
+    if predictions is None or len(known) < len(sure) or not known:
+        return None
+    right = list(map(eq, predictions, labels))
+    ece, loss = test.get("ece"), test.get("loss")
+    if ece is not None:
+        low, high = tallies.calibration(known, right, _HALF)
+        if not low - SLACK <= ece <= high + SLACK:
+            exact, _ = tallies.calibration(known, right)
+            return Misfit("test.ece", ece, f"{exact:.6g} by its own confidences")
+    if loss is not None:
+        least = tallies.least_loss(known, right, _HALF)
+        if loss < least - SLACK * max(1.0, least):
+            return Misfit("test.loss", loss, f"{least:.6g} or more by its own confidences")
     return None
 
 

@@ -1,4 +1,5 @@
-"""Scores that follow from counts by true class (row) and predicted class (column).
+"""Scores that follow from counts by true class (row) and predicted class (column), or from how
+sure each answer is.
 
 Plain Python: whoever checks a stored result counts by the same formulas as whoever trains.
 """
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 Counts = Sequence[Sequence[int]]
+BINS = 15  # of the calibration error
 
 
 class OfClass(NamedTuple):
@@ -99,3 +101,62 @@ def matthews(counts: Counts) -> float:
     if not of_labels or not of_predictions:
         return 0.0
     return shared / math.sqrt(of_labels * of_predictions)
+
+
+def calibration(
+    sure: Sequence[float], right: Sequence[bool], rounding: float = 0.0
+) -> tuple[float, float]:
+    """The least and the largest calibration error that confidences allow; see `train.metrics`.
+
+    Without rounding both are the error itself. A confidence that was rounded near the edge of two
+    bins may have been in either. All of one kind in one bin or the other are no bound, since some
+    may be here and some there: bins with such an edge between them count as one for the least,
+    as |a + b| <= |a| + |b|, and what is near an edge counts alone for the largest.
+
+    Args:
+      sure: N confidences in [0, 1], N at least 1.
+      right: whether each prediction is the label.
+      rounding: how far each confidence may lie from what it was.
+    """
+    gaps: dict[tuple[int, int, bool], float] = {}
+    for (each, is_right), count in Counter(zip(sure, right, strict=True)).items():
+        low, high = _bin(each - rounding), _bin(each + rounding)
+        group = low, high, low != high and is_right
+        gaps[group] = gaps.get(group, 0.0) + count * (is_right - each)
+    open_above = {low for low, high, _ in gaps if low != high}
+    by_bin = [0.0] * BINS
+    for (low, _, _), gap in gaps.items():
+        by_bin[low] += gap
+    least = joined = 0.0
+    for place, gap in enumerate(by_bin):
+        joined += gap
+        if place not in open_above:
+            least += abs(joined)
+            joined = 0.0
+    return least / len(sure), sum(map(abs, gaps.values())) / len(sure)
+
+
+def _bin(sure: float) -> int:
+    """The place of (k / BINS, (k + 1) / BINS] around a confidence; the first holds 0 too."""
+    return min(max(math.ceil(sure * BINS) - 1, 0), BINS - 1)
+
+
+def least_loss(sure: Sequence[float], right: Sequence[bool], rounding: float = 0.0) -> float:
+    """The least log loss that confidences allow: a mean over sentences, in nats.
+
+        L >= mean(-log c where the prediction is right, -log(1 - c) where it is wrong)
+
+    with c the probability of the predicted class: a true class that was not predicted has at most
+    the rest, and with two classes exactly that.
+
+    Args:
+      sure: N confidences in [0, 1], N at least 1.
+      right: whether each prediction is the label.
+      rounding: how far each confidence may lie from what it was.
+    """
+    pairs = Counter(zip(sure, right, strict=True))
+    total = 0.0
+    for (each, is_right), count in pairs.items():
+        most = min(1.0, (each if is_right else 1 - each) + rounding)
+        total -= count * math.log(most) if most > 0 else -math.inf
+    return total / len(sure)

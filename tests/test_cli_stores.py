@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from attn_nlp.cli import main
+from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.experiment.identity import key_of
 from attn_nlp.store import Store
 from tests.store.records import SPEC, record
@@ -74,6 +75,24 @@ def test_export_and_merge(store, capsys):
     assert main(["seal", "--store", "a.sqlite"]) == 0
     with Store.read(store) as found:
         assert set(found.records()) == {SPEC, OTHER}
+
+
+def test_experiments_of_one_name_are_merged_by_no_guess(store, capsys):
+    for path, titles in (("a.sqlite", ["One"]), ("b.sqlite", ["Two"]), ("c.sqlite", ["One"])):
+        rows = [Row("all", {}, baseline=True)]
+        experiment = Experiment(
+            base=Cell(dataset="planted_lookup"),
+            axes=[vary("seed", 0, 1)],
+            tables=[Table(title, rows) for title in titles],
+        )
+        with Store.open(path) as opened:
+            opened.save_experiment(experiment.resolve("e", "Why?"))
+    assert main(["merge", "c.sqlite", "b.sqlite", "--store", "a.sqlite"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "attn-nlp: experiment 'e' differs in b.sqlite and a.sqlite; that of a.sqlite is kept."
+    ]
+    with Store.read(store) as found:
+        assert [table["title"] for table in found.experiment("e").tables] == ["One"]
 
 
 def test_a_contradiction_ends_with_four_and_changes_nothing(store, capsys):

@@ -20,7 +20,7 @@ def test_a_table_of_scores_is_the_same_from_fewer_columns(tmp_path, capsys, valu
             right = round(size * each["test"]["accuracy"])
             answers = gold[:right] + [1 - label for label in gold[right:]]
             own = {"key": spec, "predictions": answers, "gold": gold}
-            test = {"test": each["test"] | {"accuracy": right / size}}
+            test = {"test": each["test"] | {"accuracy": right / size}, "confusion": None}
             store.finish(spec, own | each | test)
         store.save_experiment(experiment)
         grid = build(plain, experiment, store.records(None, [*COLUMNS, CORRECT]))

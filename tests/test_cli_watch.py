@@ -34,7 +34,7 @@ def run(tmp_path):
         store.save_experiment(resolved)
         for spec, record in records.items():
             store.claim(spec)
-            store.finish(spec, {"key": "k", **record})
+            store.finish(spec, {"key": "k", **record, "confusion": None})
         left = [cell["spec"] for cell in resolved.cells if cell["spec"] not in records]
         for spec in left[:2]:
             store.claim(spec)
@@ -45,7 +45,8 @@ def finish(store, resolved, left):
     _, _, records = example()
     for spec in [*left, *(floor["spec"] for floor in resolved.floors)]:
         store.claim(spec)
-        store.finish(spec, {"key": "k", **records.get(spec, records["sst2/none/1/0"])})
+        record = records.get(spec, records["sst2/none/1/0"])
+        store.finish(spec, {"key": "k", **record, "confusion": None})
 
 
 def test_a_look_counts_and_shows_the_means_so_far(run):
@@ -78,7 +79,7 @@ def test_the_time_left_is_an_estimate(tmp_path):
     with Store.open(tmp_path / "store") as store:
         for cell in resolved.cells[2:]:
             store.claim(cell["spec"])
-            store.finish(cell["spec"], {"key": "k", **records[cell["spec"]]})
+            store.finish(cell["spec"], {"key": "k", **records[cell["spec"]], "confusion": None})
         store.claim(resolved.cells[0]["spec"])
         found = look(resolved, tmp_path / "store")
     assert found.left == 2

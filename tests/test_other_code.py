@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -78,6 +80,49 @@ def test_other_code_is_said_and_trained_again_when_asked(folder, attn_nlp):
     assert attn_nlp(*RUN, "--retrain-changed").stdout == again.stdout
     assert len(trained(folder)) == done + 3 + 6
     assert examine(folder / STORE) == []
+
+
+def test_whatever_shows_results_of_other_code_says_so(folder, attn_nlp):
+    with edited():
+        assert attn_nlp(*RUN, "--seeds", "1").returncode == 0
+    says = (
+        "4 of 4 stored cells were computed by other code of attn_nlp than today's, under the same "
+        "revisions; they are shown as they are."
+    )
+    for command in (
+        ("table", "fake.py", "--seeds", "1"),
+        ("table", "--name", "fake", "--cost"),
+        ("table", "--name", "fake", "--format", "json"),
+        ("report", "--name", "fake"),
+        ("figure", "results", "--name", "fake", "--kind", "seconds", "--format", "svg"),
+        ("status",),
+    ):
+        found = attn_nlp(*command)
+        line = f"attn-nlp: {says} --retrain-changed trains them again."
+        assert found.stderr.splitlines()[:1] == [line], command
+        if command[0] == "table":
+            assert says in " ".join(found.stdout.split())
+    page = " ".join(html.unescape((folder / "report.html").read_text()).split())
+    assert says in page
+    with edited():
+        assert "other code" not in attn_nlp("table", "--name", "fake").stderr
+
+
+def test_another_experiment_of_the_same_name_is_not_replaced_in_silence(folder, attn_nlp):
+    assert attn_nlp(*RUN, "--seeds", "1").returncode == 0
+    source = (folder / "fake.py").read_text()
+    assert "another file" not in attn_nlp(*RUN, "--seeds", "1", "--set", "steps=4").stderr
+    assert "another file" not in attn_nlp(*RUN, "--seeds", "1").stderr
+    title = re.search(r'Table\(\s*"([^"]+)"', source)[1]
+    (folder / "fake.py").write_text(source.replace(f'"{title}"', '"Another"'))
+    assert "another file" not in attn_nlp(*RUN, "--seeds", "1").stderr
+    (folder / "fake.py").write_text(source)
+    found = attn_nlp(*RUN, "--seeds", "1", "--set", "steps=5")
+    assert found.returncode == 0
+    assert (
+        f"attn-nlp: experiment 'fake' in store {STORE} had other tables and none of these cells; "
+        "--name fake now shows this one. If that was another file, rename one of them to keep both."
+    ) in found.stderr.splitlines()
 
 
 def test_a_cell_that_fails_when_trained_again_keeps_its_result(folder, attn_nlp):

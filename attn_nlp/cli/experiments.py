@@ -148,6 +148,7 @@ def run(
     check_output(format, out, store_path, resolved)
     check_store(store_path, resolved)
     with Store.open(store_path) as store:
+        _say_replaced(resolved, store)
         if not retrain_changed:
             for sentence in other_code(store, wanted(store.settled(resolved))).sentences:
                 wording.warn(sentence)
@@ -164,7 +165,7 @@ def run(
             wording.warn(f"interrupted; {show.counted(summary.counts)}. To go on where it stopped:")
             wording.warn("  " + shlex.join(["attn-nlp", *given]), before="")
             return summary.status
-        write(resolved, store, format=format, out=out)
+        write(resolved, store, format=format, out=out, warned=True)
         _say_bad(store.settled(resolved), store, summary, file)
         if summary.kept:
             count = len(summary.kept)
@@ -196,6 +197,7 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
     """
     from attn_nlp.experiment.load import Overrides
     from attn_nlp.mistakes import Mistake
+    from attn_nlp.other_code import say_changed
     from attn_nlp.store import Store
 
     if file is None and overrides != Overrides():
@@ -208,6 +210,7 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
             options.check_given(overrides, found[0], store)
         details = verbose or as_json
         entries = [_status_of(store.settled(resolved), store, details) for resolved in found]
+        say_changed(store.records(_cells_of(found, store), ["status", "provenance"]))
     if as_json:
         wording.show(show.as_text(entries))
     elif not entries:
@@ -219,6 +222,12 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
         for entry in entries if file or verbose else ():
             for line in _once(entry["reasons"]) if verbose else _each(entry["reasons"]):
                 wording.say(line)
+
+
+def _cells_of(found: Sequence[Resolved], store: Store) -> set[str]:
+    from attn_nlp.plan import wanted
+
+    return {spec for resolved in found for spec in wanted(store.settled(resolved))}
 
 
 def _each(reasons: Sequence[Mapping]) -> Iterator[str]:
@@ -283,6 +292,33 @@ def _say_changed(cells: Mapping[str, Mapping], records: Mapping[str, Mapping]) -
     named = ((str(cells[spec]["dataset"]), each["data"]) for spec, each in records.items())
     for sentence in changed(named):
         wording.warn(sentence)
+
+
+def _say_replaced(resolved: Resolved, store: Store) -> None:
+    """On standard error: that another experiment is kept under this name, and no longer will be.
+
+    An edit of a setting that all cells share makes them new too, but leaves the tables alike.
+    """
+    if resolved.name not in [name for name, _ in store.names()]:
+        return
+    kept = store.experiment(resolved.name)
+    new, old = (
+        {cell["spec"] for cell in each.runnable[len(each.floors) :]} for each in (resolved, kept)
+    )
+    if new and old and new.isdisjoint(old) and _outline(resolved) != _outline(kept):
+        wording.warn(
+            f"experiment {resolved.name!r} in store {store.path} had other tables and none of "
+            f"these cells; --name {resolved.name} now shows this one. If that was another file, "
+            "rename one of them to keep both."
+        )
+
+
+def _outline(resolved: Resolved) -> list[tuple]:
+    """What the tables are called and what stands in them."""
+    return [
+        (table["title"], [row["label"] for row in table["rows"]], table["columns"])
+        for table in resolved.tables
+    ]
 
 
 def _say_bad(resolved: Resolved, store: Store, summary: Summary, file: Path) -> None:

@@ -118,6 +118,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     from attn_nlp.figures import library
     from attn_nlp.figures import results as drawing
     from attn_nlp.mistakes import Mistake
+    from attn_nlp.other_code import say_changed
     from attn_nlp.plan import wanted
     from attn_nlp.store import Store
 
@@ -137,6 +138,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
         )
     for sentence in changed((str(cells[s]["dataset"]), r["data"]) for s, r in records.items()):
         wording.warn(sentence)
+    say_changed(records)
     library.load()
     drawn: set[str] = set()
     absent = []

@@ -48,6 +48,7 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp.data.source_bytes import changed
     from attn_nlp.engines.environment import cache_folder
     from attn_nlp.figures import library
+    from attn_nlp.other_code import say_changed
     from attn_nlp.outputs import descriptor, replace
     from attn_nlp.plan import wanted
     from attn_nlp.store import Store
@@ -63,6 +64,7 @@ def report(file, name, overrides, store_path, out) -> None:
     said = changed((str(cells[s]["dataset"]), r.get("data")) for s, r in records.items())
     for sentence in said:
         wording.warn(sentence)
+    said += say_changed(records)
     library.load()
     shown = file or Path(f"{name}.py")
     options_given = _words(overrides)

@@ -129,6 +129,11 @@ def merge(stores, store_path) -> None:
                 "left out, since a run trains them now": found.kept_back,
             }
             wording.say(f"{each}: {show.counted(counts)}")
+            for name in found.unlike:
+                wording.warn(
+                    f"experiment {name!r} differs in {each} and {store_path}; that of "
+                    f"{store_path} is kept."
+                )
 
 
 @click.command()

@@ -142,11 +142,17 @@ def write(
     out: Path | None,
     view: View | None = None,
     safe_spreadsheet: bool = False,
+    warned: bool = False,
 ) -> None:
-    """Write the tables to standard output, or whole to a file."""
+    """Write the tables to standard output, or whole to a file.
+
+    Args:
+      warned: whether results by other code of the package have been warned of already.
+    """
     from attn_nlp.cli import destinations
     from attn_nlp.data.source_bytes import changed
     from attn_nlp.mistakes import Mistake
+    from attn_nlp.other_code import of_records, say_changed
     from attn_nlp.outputs import replace
     from attn_nlp.plan import wanted
     from attn_nlp.tables.formats import render
@@ -164,6 +170,7 @@ def write(
     said = changed(named)
     for sentence in said:
         wording.warn(sentence)
+    said += of_records(records).notes if warned else say_changed(records)
     grids = [
         grid.with_notes(said)
         for each in resolved.tables

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from attn_nlp.experiment.identity import key_of
-from attn_nlp.result import is_share, miscounted
+from attn_nlp.result import disagreement, is_share, miscounted
+from attn_nlp.store.answers import packed
 from attn_nlp.store.damage import named
 from attn_nlp.store.schema import CORRECT
 
@@ -26,8 +27,8 @@ def check_answers(answers: Sequence[bytes | None], gold: Sequence[list[int] | No
     Raises:
       ValueError: some have not.
     """
-    for packed, labels in zip(answers, gold, strict=True):
-        if packed is not None and len(packed) != -(-len(labels or ()) // 8):
+    for right, labels in zip(answers, gold, strict=True):
+        if right is not None and len(right) != -(-len(labels or ()) // 8):
             raise ValueError(CORRECT)
 
 
@@ -65,10 +66,10 @@ def check_shares(
     Raises:
       Apart: the first one that is not.
     """
-    for spec, accuracy, packed, labels in zip(specs, accuracies, answers, gold, strict=True):
-        if accuracy is None or packed is None or not labels:
+    for spec, accuracy, bits, labels in zip(specs, accuracies, answers, gold, strict=True):
+        if accuracy is None or bits is None or not labels:
             continue
-        right = int.from_bytes(packed).bit_count()
+        right = int.from_bytes(bits).bit_count()
         if not is_share(accuracy, right, len(labels)):
             raise Apart(
                 f"cell {spec[:12]} has the test.accuracy {accuracy:.6g} and {right} right answers "
@@ -76,19 +77,32 @@ def check_shares(
             )
 
 
-def check_scores(
-    specs: Sequence[str], scores: Mapping[str, Sequence[float | None]], counts: Sequence
-) -> None:
-    """Test scores beside accuracy are those of the confusion of labels and predictions.
+def check_results(columns: Mapping[str, Sequence]) -> None:
+    """Test results agree with one another, cell by cell.
+
+    Args:
+      columns: "spec" and those of a result, with "gold" and "correct" where they are known; of
+        scores "test", or parts of it such as "test.ece".
 
     Raises:
-      Apart: the first one that is not.
+      Apart: the first cell that contradicts itself.
     """
-    for place, spec in enumerate(specs):
-        test = {name: of_cells[place] for name, of_cells in scores.items()}
-        found = miscounted({"confusion": counts[place], "test": test}, None)
-        if found:
-            raise Apart(f"cell {spec[:12]}: {found}")
+    parts = {name: name.removeprefix("test.") for name in columns if name.startswith("test.")}
+    for row in zip(*columns.values(), strict=True):
+        record = dict(zip(columns, row, strict=True))
+        if "test" not in record:
+            record["test"] = {part: record[name] for name, part in parts.items()}
+            record.pop("status", None)  # which asks for scores that were not read
+        cell, gold = named(record["spec"])[:12], record.get("gold")
+        found = disagreement(record, gold) or miscounted(record, gold)
+        if found is not None:
+            raise Apart(f"cell {cell}: {found}")
+        if "predictions" in record and CORRECT in record:
+            right = packed(record["predictions"], gold)
+            if right is not None and record[CORRECT] is None:
+                raise Apart(f"cell {cell} has predictions and labels, and no right answers")
+            if right != record[CORRECT]:
+                raise Apart(f"cell {cell} has right answers that are not those of its predictions")
 
 
 def is_own(spec: object, key: object, fingerprint: object, tokens: object) -> bool:

@@ -28,12 +28,14 @@ class Merged:
       added: how many of them the other store lacked, or had only as failed.
       known: how many it had, with the same result within the tolerance.
       kept_back: how many a run on the other store is training now.
+      unlike: names of experiments that differ; those of the other store stay.
     """
 
     cells: int
     added: int
     known: int
     kept_back: int
+    unlike: tuple[str, ...] = ()
 
 
 def export(source: Store, target: Path, experiments: Collection[Resolved] | None = None) -> int:
@@ -87,11 +89,17 @@ def merge(source: Store, target: Store, specs: Iterable[str] | None = None) -> M
             known += 1
         else:
             kept_back += 1
-    names = {name for name, _ in target.names()}
+    theirs = {each.name: each for each in _experiments(target)} if experiments else {}
     for each in experiments:
-        if each.name not in names:
+        if each.name not in theirs:
             target.save_experiment(each)
-    return Merged(len(found), added, known, kept_back)
+    unlike = tuple(
+        each.name
+        for each in experiments
+        if each.name in theirs
+        and target.settled(each).as_json() != target.settled(theirs[each.name]).as_json()
+    )
+    return Merged(len(found), added, known, kept_back, unlike)
 
 
 def _sound(source: Store, specs: Iterable[str] | None) -> Mapping[str, dict]:

@@ -169,8 +169,10 @@ def _identities(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(True, says, specs=bad)
 
 
+_TOLD = ("test", "confusion", "predictions", "confidences")
 _TOGETHER = (
-    "SELECT cells.spec, correct, status, test, confusion, predictions, shared.value, cells.data "
+    "SELECT cells.spec, correct, status, test, confusion, predictions, confidences, "
+    "shared.value, cells.data "
     "FROM cells JOIN details ON details.spec = cells.spec "
     "LEFT JOIN shared ON shared.id = gold AND typeof(gold) = 'integer'"
 )
@@ -187,7 +189,7 @@ def _together(db: sqlite3.Connection) -> Iterator[Finding]:
         if labels not in kept:
             found = _sound({"gold": labels})
             kept[labels] = None if found is None else found["gold"]
-        record = _sound(dict(zip(("test", "confusion", "predictions"), texts, strict=True)))
+        record = _sound(dict(zip(_TOLD, texts, strict=True)))
         if record is None or (labels is not None and kept[labels] is None):
             continue  # said by column
         gold = kept[labels]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 
 from attn_nlp.store import damage
@@ -17,7 +18,7 @@ from attn_nlp.store.consistency import (
     Apart,
     check_answers,
     check_identities,
-    check_scores,
+    check_results,
     check_shares,
     check_sizes,
 )
@@ -26,7 +27,10 @@ from attn_nlp.store.file import StoreError, about_values, one_sentence
 from attn_nlp.store.records import Records
 from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED
 
-_COUNTED = ("test.macro_f1", "test.matthews")  # what the confusion of a cell tells
+_COUNTED = {"test.macro_f1", "test.matthews"}  # what the confusion of a cell tells
+_SURE = {"test.ece", "test.loss"}  # what its confidences tell
+_TOLD = {"spec", "status", "test", "confusion", "predictions", "confidences", "gold", CORRECT}
+_ANSWERS = ("confusion", "predictions", "gold", CORRECT)
 
 
 def damaged(path: Path, what: str) -> StoreError:
@@ -58,7 +62,8 @@ class Reading:
                 found = error
             except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
                 found = error
-            raise self.damage(columns, wanted, found) from found
+            looked_at = [*columns, *COLUMNS, CORRECT] if own else columns
+            raise self.damage(looked_at, wanted, found) from found
 
     def _read(self, columns: list[str], wanted: set[str] | None, own: bool) -> dict[str, Sequence]:
         """Columns of equal length, their values checked.
@@ -67,6 +72,9 @@ class Reading:
           sqlite3.Error, ValueError, TypeError, KeyError, OverflowError, RecursionError: a value is
             not what it must be, or the file cannot be read.
         """
+        asked = columns
+        if own and any(name.partition(".")[0] == "test" for name in asked):
+            columns = list(dict.fromkeys([*asked, CORRECT, "gold"]))
         places = [_column(name) for name in (*columns, *(IDENTITY if own else ()))]
         source = "cells"
         if {name.partition(".")[0] for name in columns} & set(LARGE):
@@ -93,13 +101,6 @@ class Reading:
             name: self._checked(name, by_column[place], by_column[0])
             for place, name in enumerate(columns)
         }
-        scores = {
-            name.removeprefix("test."): values for name, values in found.items() if name in _COUNTED
-        }
-        if own and scores:
-            counts = self._read(["spec", "confusion"], set(found["spec"]), False)
-            by_spec = dict(zip(counts["spec"], counts["confusion"], strict=True))
-            check_scores(found["spec"], scores, [by_spec[spec] for spec in found["spec"]])
         if "data" in found and "gold" in found:
             check_sizes(found["spec"], found["data"], found["gold"])
         if CORRECT in found and "gold" in found:
@@ -110,7 +111,49 @@ class Reading:
                 accuracies = [test and test.get("accuracy") for test in found["test"]]
             if accuracies is not None:
                 check_shares(found["spec"], accuracies, found[CORRECT], found["gold"])
-        return found
+        if own:
+            self._check_results(found)
+        return {name: found[name] for name in asked}
+
+    def _check_results(self, found: Mapping[str, Sequence]) -> None:
+        """What is to be shown of test results agrees with what they follow from.
+
+        The large columns are read only for what cannot be told without them.
+        """
+        specs, asked = found["spec"], found.keys()
+        tested = [name for name in asked if name.partition(".")[0] == "test"]
+        if asked & {"predictions", "confidences", *_SURE}:
+            names = [*(() if tested else ("test",)), *_ANSWERS]
+            names += ["confidences"] if asked & {"confidences", *_SURE} else []
+            check_results(self._beside(found, names, specs))
+            return
+        unsure: set[str] = set()
+        if asked & {"confusion", *_COUNTED}:
+            beside = self._beside(found, ["confusion", "gold"], specs)
+            counted = [counts is not None for counts in beside["confusion"]]
+            check_results({name: list(compress(each, counted)) for name, each in beside.items()})
+            unsure |= {*specs} - {*compress(specs, counted)}
+        if "test" in asked or "test.accuracy" in asked:
+            unsure |= {spec for spec, right in zip(specs, found[CORRECT], strict=True) if not right}
+        if unsure:
+            check_results(self._beside(found, _ANSWERS, unsure))
+
+    def _beside(
+        self, found: Mapping[str, Sequence], names: Iterable[str], specs: Collection[str]
+    ) -> Mapping[str, Sequence]:
+        """Columns of test results of some cells, with others that are not there yet."""
+        kept: dict[str, Sequence]
+        kept = {name: each for name, each in found.items() if name in _TOLD or "test." in name}
+        if len(specs) < len(found["spec"]):
+            chosen = [spec in specs for spec in found["spec"]]
+            kept = {name: list(compress(each, chosen)) for name, each in kept.items()}
+        lacking = [name for name in names if name not in kept]
+        if lacking:
+            read = self._read(["spec", *lacking], {*kept["spec"]}, False)
+            rows = {spec: row for row, spec in enumerate(read["spec"])}
+            order = [rows[spec] for spec in kept["spec"]]
+            kept |= {name: [read[name][row] for row in order] for name in lacking}
+        return kept
 
     def _checked(self, name: str, values: Sequence, specs: Sequence[str]) -> Sequence:
         """What stands in a column, as it is given to readers."""

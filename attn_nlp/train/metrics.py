@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from attn_nlp.tallies import BINS as BINS
 from attn_nlp.tallies import OfClass as OfClass
 from attn_nlp.tallies import by_class as by_class
 from attn_nlp.tallies import matthews as matthews
 
-BINS = 15
 DECIMALS = 4  # of a stored confidence
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import jax.numpy as jnp
@@ -305,6 +306,23 @@ def test_other_scores_are_those_of_the_predictions(outcome):
             f"test.{name} is {right[name] - 0.01}; allowed is {right[name]:.6g} by"
             in found["reason"]
         )
+
+
+def test_ece_and_loss_are_those_of_the_confidences(outcome):
+    result = ALONE | {"predictions": [0, 0, 1, 1], "confidences": [0.55, 0.58, 0.9, 0.95]}
+    # By hand: in one bin one of two right; in two others one, .1 and .05 above its confidence.
+    ece = (0.13 + 0.1 + 0.05) / 4
+    least = -(math.log(0.55) + math.log(0.42) + math.log(0.9) + math.log(0.95)) / 4
+    right = {"accuracy": 0.75, "ece": ece, "loss": least}
+    for given in (right, right | {"loss": least + 3}, right | {"ece": ece + 1e-4}):
+        assert outcome(lambda_of(result | {"test": given}))["status"] == "done"
+    for name, off, says in (
+        ("ece", 0.0, f"test.ece is 0.0; allowed is {ece:.6g} by its own confidences"),
+        ("ece", ece + 0.01, "by its own confidences"),
+        ("loss", least - 0.01, "or more by its own confidences"),
+    ):
+        found = outcome(lambda_of(result | {"test": right | {name: off}}))
+        assert says in found["reason"]
 
 
 def test_an_accuracy_in_half_precision_is_near_enough(outcome):

@@ -34,7 +34,7 @@ def whole(tmp_path_factory):
             given = record(
                 key=key_of(cell["spec"], "rows", "tokens"),
                 gold=[0, 0],
-                confidences=[0.5, 1.0],
+                confidences=[0.5, 0.6],  # an ECE of 0.55 and a loss of 0.8046 or more
                 settings=cell["settings"],
                 data={"label": "L", "class_names": ["a", "b"], "splits": {"test": {"rows": 2}}},
                 history=[{"step": 1, "validation_accuracy": 0.5}],
@@ -198,6 +198,9 @@ def test_results_under_the_spec_of_another_cell_are_not_shown(
 CONTRADICTIONS = [
     (scores("accuracy", "0.9")[1], "test.accuracy is 0.9; allowed is 0.5, 1 of 2 by confusion"),
     (scores("macro_f1", "0.9")[1], "test.macro_f1 is 0.9; allowed is 0.333333 by its own predict"),
+    (scores("ece", "0")[1], "test.ece is 0; allowed is 0.55 by its own confidences"),
+    (scores("loss", "0.8")[1], "test.loss is 0.8; allowed is 0.804604 or more by its own conf"),
+    (details("confidences", "'[0.5]'")[1], "the length of confidences is 1; allowed is 2, one a"),
     (cells("test", "NULL")[1], "test is None; allowed is scores where a cell is done"),
     (scores("accuracy", "NULL")[1], "test.accuracy is None; allowed is a number from 0 to 1 where"),
     (details("predictions", "'[0,99]'")[1], "predictions by class is {0: 1, 99: 1}"),
@@ -405,13 +408,72 @@ def test_columns_that_belong_to_no_one_cell_are_refused(changed, tmp_path, forge
                 merge(store, other)
 
 
-@pytest.mark.parametrize("score", ["macro_f1", "matthews"])
-def test_a_score_that_is_not_that_of_the_confusion_is_not_shown(changed, score):
+@pytest.mark.parametrize("score", ["macro_f1", "matthews", "ece"])
+@pytest.mark.parametrize("confusion", ["confusion", "NULL"])
+def test_a_score_that_does_not_follow_from_the_answers_is_not_shown(changed, score, confusion):
     says = rf"is damaged: cell \w{{12}}: test\.{score} is 0\.99"
-    with Store.read(changed(scores(score, "0.99")[1])) as store:
+    path = changed(scores(score, "0.99")[1], details("confusion", confusion)[1])
+    with Store.read(path) as store:
         with pytest.raises(StoreError, match=says):
             store.records(None, ["status", f"test.{score}"], own=True)
         store.records(None, ["status", "test.loss"], own=True)
+
+
+def test_a_loss_below_what_confidences_allow_is_not_shown(changed):
+    with Store.read(changed(scores("loss", "0.8")[1])) as store:
+        with pytest.raises(StoreError, match=r"test\.loss is 0\.8; allowed is 0\.804604 or more"):
+            store.records(None, ["status", "test.loss"], own=True)
+        store.records(None, ["status", "test.macro_f1"], own=True)
+
+
+SWAPPED = (details("predictions", "'[1,0]'")[1], details("confusion", "NULL")[1])
+OTHERS = (details("predictions", "NULL")[1], cells(CORRECT, "NULL")[1])
+
+
+@pytest.mark.parametrize(
+    ("forged", "columns", "says"),
+    [
+        (SWAPPED, ["predictions"], " has right answers that are not those of its predictions"),
+        (SWAPPED, ["confidences"], " has right answers that are not those of its predictions"),
+        (
+            details("predictions", "'[0,0]'")[1:],
+            ["predictions"],
+            ": predictions by class is {0: 2}; allowed is [1, 1], the columns of confusion",
+        ),
+        (
+            details("confusion", "'[[2,0],[0,0]]'")[1:],
+            ["confusion", "test"],
+            ": test.accuracy is 0.5; allowed is 1, 2 of 2 by confusion",
+        ),
+        (
+            (*OTHERS, scores("accuracy", "1.0")[1]),
+            ["test.accuracy"],
+            ": test.accuracy is 1.0; allowed is 0.5, 1 of 2 by confusion",
+        ),
+        (
+            (*OTHERS, cells("gold", "NULL")[1], scores("accuracy", "1.0")[1]),
+            ["test"],
+            ": test.accuracy is 1.0; allowed is 0.5, 1 of 2 by confusion",
+        ),
+        (
+            (cells(CORRECT, "NULL")[1], scores("accuracy", "1.0")[1]),
+            ["test"],
+            " has predictions and labels, and no right answers",
+        ),
+    ],
+)
+def test_answers_of_another_cell_are_not_shown(changed, forged, columns, says):
+    with Store.read(changed(*forged)) as store, pytest.raises(StoreError) as error:
+        store.records(None, ["status", *columns], own=True)
+    assert says in str(error.value)
+
+
+def test_a_sound_store_is_shown_whole(changed):
+    for forged in ((), OTHERS, (*OTHERS, cells("gold", "NULL")[1])):
+        with Store.read(changed(*forged)) as store:
+            found = store.records(None, [*COLUMNS, "test.ece", "test.accuracy"], own=True)
+        assert {each["test.accuracy"] for each in found.values()} == {0.5}
+        assert CORRECT not in found[SPECS[0]]
 
 
 @pytest.mark.parametrize("name", ["accuracy", r"acc\u0075racy"])

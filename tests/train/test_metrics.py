@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
+from attn_nlp.tallies import calibration, least_loss
 from attn_nlp.train.metrics import (
     by_class,
     calibration_error,
@@ -122,6 +123,35 @@ def test_calibration_error_is_that_of_its_definition(seed, bins):
     found = calibration_error(sure, right, bins)
     assert found == pytest.approx(brute_force_error(sure, right, bins), abs=1e-12)
     assert 0 < found < 1
+
+
+def test_whoever_checks_a_result_counts_as_whoever_trains():
+    """Rounded, confidences allow the ECE and the loss of what they were rounded from."""
+    rng = np.random.default_rng(5)
+    for classes, spread in ((2, 0.2), (2, 5.0), (4, 1.0)):
+        class_logits = spread * rng.normal(size=(300, classes))
+        class_logits[:40] = np.log(np.eye(classes)[0] * 0.6 + 0.4 / classes)  # many near one edge
+        class_logits[:40] += 1e-6 * rng.normal(size=(40, classes))
+        labels = rng.integers(0, classes, 300)
+        judged = judge(labels, class_logits)
+        sure, right = judged.confidences.tolist(), (judged.predictions == labels).tolist()
+        exact = pytest.approx(judged.scores["ece"], abs=1e-12)
+        assert calibration(sure, right) == (exact, exact)
+        odds = np.exp(class_logits)
+        unrounded = (odds / odds.sum(axis=1, keepdims=True)).max(axis=1)
+        low, high = calibration(sure, right, 5e-5)
+        assert low - 5e-5 <= calibration_error(unrounded, np.array(right)) <= high + 5e-5
+        assert low - 1e-12 <= judged.scores["ece"] <= high + 1e-12
+        least = least_loss(sure, right, 5e-5)
+        assert least <= judged.scores["loss"]
+        if spread < 1:  # of two classes, and no answer is sure
+            assert least == pytest.approx(judged.scores["loss"], rel=1e-3)
+
+
+def test_confidences_at_an_edge_still_tell_their_error():
+    sure, right = [0.8] * 10, [True] * 7 + [False] * 3
+    assert calibration(sure, right, 5e-5)[0] == pytest.approx(0.1)
+    assert least_loss([1.0], [False]) == math.inf
 
 
 def test_calibration_error_by_hand():
