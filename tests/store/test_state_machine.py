@@ -388,7 +388,7 @@ class Stores(RuleBasedStateMachine):
     def merge(self, file):
         target = self.files[FILES[file == FILES[0]]]
         rows = self.files[file].rows
-        counts = {"cells": len(rows), "added": 0, "known": 0, "kept_back": 0}
+        counts = {"cells": len(rows), "added": 0, "known": 0, "kept_back": 0, "unlike": ()}
         with Store.read(self.files[file].path) as one, Store.open(target.path) as other:
             order = list(one.records())
             contradictions = [spec for spec in order if self.alarms(target, spec, rows[spec])]
