@@ -78,13 +78,12 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     with one_sentence(path):
         db = sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)
         try:
-            version = _version(db, path)
+            version = _version_or_close(db, path)
         except sqlite3.OperationalError as error:
-            db.close()
             if _kind(error) not in ("CANTOPEN", "READONLY"):
                 raise
             db = _connect_unchanging(path, address)
-            version = _version(db, path)
+            version = _version_or_close(db, path)
     if version == VERSION:
         db.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
         return db
@@ -93,6 +92,15 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
             return _nothing()
         with one_sentence(path):
             return _upgraded_in_memory(db)
+
+
+def _version_or_close(db: sqlite3.Connection, path: Path) -> int | None:
+    """The version of a store; a file that has none is let go."""
+    try:
+        return _version(db, path)
+    except BaseException:
+        db.close()
+        raise
 
 
 def _check_place(path: Path) -> None:
