@@ -15,6 +15,7 @@ from attn_nlp.catalogue.markdown import markdown as catalogue_page
 from attn_nlp.store import Store
 from attn_nlp.tables import FORMATS
 from attn_nlp.tables import suffix as suffix_of
+from attn_nlp.tables.formats import closing
 from tests import proofs
 from tests.engines.fakes import CELLS, FLOORS, command, environment, write_experiment
 
@@ -121,6 +122,10 @@ def test_the_version_is_printed(attn_nlp):
         (["run", "fake.py", "--seeds", "0"], "--seeds is 0; give at least 1."),
         (["run", "fake.py", "--seeds", "two"], "'two' is not a valid integer"),
         (["run", "fake.py", "--dataset", "planted_lokup"], "Did you mean 'planted_lookup'?"),
+        (["run", "fa\udcffke.py"], "its name has characters that no table can show"),
+        (["plan", "fa\nke.py"], "its name has characters that no table can show"),
+        (["status", "--store", "~/x.sqlite"], "'~' was not replaced by the shell"),
+        (["table", "fake.py", "--out", "~root/x.md"], "'~' was not replaced by the shell"),
         (["plan", "fake.py", "--dataset", "planted_lokup"], "Did you mean 'planted_lookup'?"),
         (["table", "fake.py", "--dataset", "planted_lokup"], "Did you mean 'planted_lookup'?"),
         (["status", "fake.py", "--dataset", "planted_lokup"], "Did you mean 'planted_lookup'?"),
@@ -343,9 +348,10 @@ def test_a_table_is_written_whole_in_the_format_of_its_name(attn_nlp, tmp_path):
     for format in FORMATS:
         suffix = suffix_of(format)
         path = tmp_path / f"table{suffix}"
-        path.write_text(attn_nlp("table", "fake.py", "--cost", "--format", format)[1])
+        assert attn_nlp("table", "fake.py", "--cost", "--out", str(path)) == (0, "", "")
         assert attn_nlp("table", "fake.py", "--out", str(path)) == (0, "", "")
-        assert path.read_text() == attn_nlp("table", "fake.py", "--format", format)[1]
+        printed = attn_nlp("table", "fake.py", "--format", format)[1]
+        assert path.read_text() == printed + closing(format)
     assert sorted(each.suffix for each in tmp_path.iterdir()) == [
         *(".csv", ".html", ".json", ".md", ".tex", ".txt")
     ]

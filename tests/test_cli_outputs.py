@@ -359,3 +359,51 @@ def test_devices_get_what_is_written(here, tmp_path):
     with open(tmp_path / "log", "w+", encoding="utf-8") as log:
         assert call("table", "fake.py", "--out", f"/dev/fd/{log.fileno()}").returncode == 0
     assert (tmp_path / "log").read_text("utf-8") == plain
+
+
+LIKE_OURS = {
+    "notes.txt": "Lab notes\nby me\n\nChapter 1\n─────────\nSix months of thoughts.\n",
+    "mine.md": "### Mine\n\nby hand\n\n|  | dogs | cats |\n| :-- | --: | --: |\n| w | 12 | 4 |\n",
+    "mine.json": '{"schema": "attn-nlp/tables/1", "tables": [], "thoughts": "of six months"}\n',
+}
+
+
+@pytest.mark.parametrize("name", LIKE_OURS)
+def test_what_only_looks_like_an_output_is_kept(here, name):
+    folder, call = here
+    (folder / name).write_text(LIKE_OURS[name])
+    refused(call("table", "fake.py", "--out", name), name, OTHER)
+    assert (folder / name).read_text() == LIKE_OURS[name]
+
+
+@pytest.mark.parametrize("ending_of", ["txt", "md", "tex", "html", "csv", "json"])
+def test_what_somebody_wrote_below_an_output_is_kept(here, ending_of):
+    folder, call = here
+    name = f"new.{ending_of}"
+    for _ in range(2):
+        assert call("table", "fake.py", "--out", name).returncode == 0
+    with open(folder / name, "a") as file:
+        file.write("MINE\n")
+    before = (folder / name).read_bytes()
+    refused(call("table", "fake.py", "--out", name), name, OTHER)
+    assert (folder / name).read_bytes() == before
+
+
+def test_a_line_of_ones_own_in_a_table_for_machines_is_kept(here):
+    folder, call = here
+    assert call("table", "fake.py", "--out", "new.csv").returncode == 0
+    header = (folder / "new.csv").read_text().splitlines()[0]
+    (folder / "new.csv").write_text(f"{header}\n{'mine,' * header.count(',')}mine\n")
+    refused(call("table", "fake.py", "--out", "new.csv"), "new.csv", OTHER)
+
+
+@pytest.mark.parametrize("format", ["svg", "png"])
+def test_what_follows_in_a_figure_is_kept(here, format):
+    folder, call = here
+    command = ("figure", "mechanism", "query_mix", "--format", format, "--out", "drawn")
+    for _ in range(2):
+        assert call(*command).returncode == 0
+    (path,) = (folder / "drawn").iterdir()
+    with open(path, "ab") as file:
+        file.write(b"<!-- mine -->")
+    refused(call(*command), f"drawn/{path.name}", OTHER)

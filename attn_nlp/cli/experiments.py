@@ -277,7 +277,7 @@ def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
             {
                 "status": records[spec]["status"],
                 "cell": label(cells[spec]),
-                "reason": records[spec]["reason"],
+                "reason": records[spec]["reason"] or "no reason is kept",
                 **({"detail": found[spec]["detail"]} if spec in found else {}),
             }
             for spec in bad

@@ -63,9 +63,22 @@ class OutFile(click.Path):
         """The path, unless it ends where the name of a file should stand."""
         from attn_nlp.mistakes import Mistake
 
+        _check_home("--out", value)
         if os.path.basename(value) in ("", ".", "..") and not os.path.isdir(value):
             raise Mistake(f"--out {os.fspath(value)!r} names no file; end it in the name of one.")
         return super().convert(value, param, ctx)
+
+
+def _check_home(what: str, value: str | os.PathLike) -> None:
+    """Refuse the short name of a home folder, which only a shell writes out."""
+    from attn_nlp.mistakes import Mistake
+
+    first = os.fspath(value).split(os.sep)[0]
+    if first.startswith("~") and not os.path.exists(first):
+        raise Mistake(
+            f"{what} {os.fspath(value)!r}: '~' was not replaced by the shell, as in quotes; write "
+            "the folder out."
+        )
 
 
 class StorePath(click.Path):
@@ -81,6 +94,7 @@ class StorePath(click.Path):
         from attn_nlp.mistakes import Mistake
         from attn_nlp.store.place import unusable
 
+        _check_home("store", value)
         sentence = unusable(value)
         if sentence:
             raise Mistake(sentence)

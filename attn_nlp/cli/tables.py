@@ -153,9 +153,9 @@ def write(
     from attn_nlp.data.source_bytes import changed
     from attn_nlp.mistakes import Mistake
     from attn_nlp.other_code import of_records, say_changed
-    from attn_nlp.outputs import replace
+    from attn_nlp.outputs import descriptor, replace
     from attn_nlp.plan import wanted
-    from attn_nlp.tables.formats import render
+    from attn_nlp.tables.formats import closing, render
     from attn_nlp.tables.quantities import quantity
 
     chosen = check_output(format, out, store.path, resolved)
@@ -192,4 +192,4 @@ def write(
     if out is None:
         wording.show(text, exact=chosen == "csv", styled=colour)
     else:
-        replace(out, text)
+        replace(out, text if descriptor(out) is not None else text + closing(chosen))

@@ -1,4 +1,6 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first asks the run to stop in order, the second ends it at once.
+"""Ctrl-C, SIGTERM and their like: the first asks the run to stop in order, the second ends it.
+
+SIGHUP, and SIGUSR1, SIGUSR2 and SIGXCPU, by which batch systems warn of a limit, are as SIGTERM.
 
 Python hears a signal between two of its own steps, and compiling a program is one such step of many
 seconds. So a thread beside is told of every signal as it comes. It is what makes the second one
@@ -21,6 +23,7 @@ GRACE_SECONDS = 1.0  # for what could stop in order; less than anyone at a keybo
 _POLL_SECONDS = 0.1
 _LAST_WORDS = b"attn-nlp: interrupted; the same command goes on with what is not yet stored.\n"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WARNINGS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 _SHOW_CURSOR = b"\x1b[?25h"
 _end = os._exit  # the real one, also while a model's own fit has another
 
@@ -41,6 +44,7 @@ class Interrupt:
         self.idle = False
         self._at_once = False
         self._before: dict = {}
+        self._caught: tuple[signal.Signals, ...] = ()
         self._pipe: tuple[int, int] | None = None
         self._wakeup_before = -1
 
@@ -49,14 +53,11 @@ class Interrupt:
             self._pipe = os.pipe()
             os.set_blocking(self._pipe[1], False)
             self._wakeup_before = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+            self._caught = tuple(each for each in (*_SIGNALS, *_WARNINGS) if _is_ours(each))
             self._watcher = threading.Thread(target=self._watch, args=self._pipe[:1], daemon=True)
             self._watcher.start()
-            for each in _SIGNALS:
-                before = signal.signal(each, self._came)
-                if each == signal.SIGHUP and before == signal.SIG_IGN:  # as nohup asks
-                    signal.signal(each, before)
-                else:
-                    self._before[each] = before
+            for each in self._caught:
+                self._before[each] = signal.signal(each, self._came)
             if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # how children end is then lost
                 self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self
@@ -101,12 +102,20 @@ class Interrupt:
             if numbers == b"":
                 return
             for number in numbers or b"":
-                if number in _SIGNALS and came:
+                if number in self._caught and came:
                     _leave(number)
-                if number in _SIGNALS:
+                if number in self._caught:
                     came, deadline = number, time.monotonic() + GRACE_SECONDS
             if deadline is not None and self.idle and time.monotonic() > deadline:
                 _leave(came, _LAST_WORDS)
+
+
+def _is_ours(number: signal.Signals) -> bool:
+    """Whether a signal means an end: not where nohup or the user's own code has other plans."""
+    before = signal.getsignal(number)
+    if number in _WARNINGS:
+        return before == signal.SIG_DFL
+    return number != signal.SIGHUP or before != signal.SIG_IGN
 
 
 def _leave(number: int, words: bytes = b"") -> None:

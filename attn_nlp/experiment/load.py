@@ -32,6 +32,7 @@ from attn_nlp.own_code import imports, reach, writes
 from attn_nlp.own_frames import shown, words_of
 from attn_nlp.registry import settle
 from attn_nlp.sources import Fresh, is_own
+from attn_nlp.wording import clean
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
       Mistake: no such file, it cannot be run, or it defines no `experiment`.
     """
     path = Path(path)
+    if clean(path.stem) != path.stem:  # which is the experiment's name
+        raise Mistake(
+            f"experiment file {str(path)!r}: its name has characters that no table can show; "
+            "rename the file."
+        )
     if not path.is_file():
         beside = [str(each) for each in path.parent.glob("*.py")] if path.parent.is_dir() else []
         close = nearest(str(path), beside)

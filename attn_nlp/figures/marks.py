@@ -20,13 +20,14 @@ def marked(svg: bytes) -> bytes:
 
 
 def known(format: str, content: bytes) -> bool:
-    """Whether this package has drawn a file.
+    """Whether this package has drawn a file, and nothing follows in it.
 
     Args:
       format: "svg" or "png".
-      content: of the file, at least its first thousand bytes.
+      content: of the file, all of it.
     """
     if format == "svg":
-        return _SVG.match(content) is not None
+        return _SVG.match(content) is not None and content.endswith(b"</svg>\n")
     text = b"tEXt" + b"\0".join(part.encode() for part in ("Software", _NAME))
-    return content.startswith(b"\x89PNG") and text in content[:1000]
+    ours = content.startswith(b"\x89PNG") and text in content[:1000]
+    return ours and content.endswith(b"IEND\xaeB`\x82")

@@ -199,6 +199,9 @@ def _together(db: sqlite3.Connection) -> Iterator[Finding]:
         found = disagreement(result, gold) or miscounted(result, gold)
         if found is not None:
             apart[damage.named(spec)] = found
+        if status in ("failed", "skipped") and record["test"]:
+            wrong = Misfit("test", record["test"], f"None where a cell is {status}")
+            apart[damage.named(spec)] = wrong
         if correct != packed(record["predictions"], gold):
             answers.append(damage.named(spec))
     if apart:

@@ -226,6 +226,11 @@ def test_a_forged_number_is_found_and_goes_into_no_other_store(changed, tmp_path
     assert not (tmp_path / "copy.sqlite").exists()
 
 
+def test_a_failed_cell_with_scores_is_found(changed):
+    (found,) = examine(changed(cells("status", "'failed'")[1]))
+    assert "allowed is None where a cell is failed" in found.says
+
+
 def set_to(path, value):
     return f"UPDATE experiments SET resolved = json_set(resolved, '$.{path}', {value})"
 

@@ -4,7 +4,9 @@ A format is a module of this folder with
 
     SUFFIX: str                                        of a file, with its dot
     def render(grids: Sequence[Grid], options: Options) -> str
-    def known(text: str) -> bool                       whether a file that holds it was written so
+    def known(text: str) -> bool                       whether a file that holds it was written so,
+                                                       to its last line
+    CLOSING: str = ""                                  ends a file, where nothing else could tell
 
 Adding a format is adding the file.
 """
@@ -59,6 +61,11 @@ def suffix(format: str) -> str:
       Mistake: an unknown format.
     """
     return _module(format).SUFFIX
+
+
+def closing(format: str) -> str:
+    """What a file of that format ends with, and what is printed or pasted does not."""
+    return getattr(_module(format), "CLOSING", "")
 
 
 def known(format: str, text: str) -> bool:

@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from attn_nlp.stats import TwoWay
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import (
+    BASELINE,
     DIVERGED,
     FAILED,
     FLOOR,
     PENDING,
+    ROW,
     Column,
     Entry,
     Grid,
@@ -76,6 +78,8 @@ _AFTER = (
     "cite",
 )
 
+_NUMBERS = ("n", "expected", "mean", "sd", "low", "high", "pairs", "difference", "p", "p_holm")
+
 # Between the two stand the paths of columns, as many as the tables have.
 _HEADER = re.compile(rf"{','.join(_BEFORE)},(.+,)?{','.join(_AFTER)}\n")
 
@@ -95,8 +99,25 @@ def render(grids: Sequence[Grid], options: Options) -> str:
 
 
 def known(text: str) -> bool:
-    """Whether it begins with a header as `render` writes it."""
-    return _HEADER.match(text) is not None
+    """Whether it begins with a header as `render` writes it and every line fits that."""
+    if _HEADER.match(text) is None:
+        return False
+    try:
+        header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except csv.Error:
+        return False
+    return all(len(line) == len(header) and _fits(line, header) for line in lines)
+
+
+def _fits(line: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a line is of a kind of row and has numbers where numbers stand."""
+    found = dict(zip(header, line, strict=True))
+    try:
+        for name in _NUMBERS:
+            float(found[name] or 0)
+    except ValueError:
+        return False
+    return found["kind"] in (ROW, BASELINE, FLOOR)
 
 
 def _line(grid: Grid, row: GridRow, column: Column, entry: Entry, paths: list[str]) -> list[object]:

@@ -39,8 +39,8 @@ def render(grids: Sequence[Grid], options: Options) -> str:
 
 
 def known(text: str) -> bool:
-    """Whether it is a page of ours, a report included."""
-    return text.startswith(TOP)
+    """Whether it is a page of ours, a report included, and nothing after it."""
+    return text.startswith(TOP) and text.rstrip("\n").endswith("</body>\n</html>")
 
 
 def fragment(grid: Grid, name: str = "table") -> str:

@@ -12,7 +12,6 @@ import dataclasses
 import importlib.resources
 import json
 import math
-import re
 from collections.abc import Sequence
 
 from attn_nlp.stats import Comparison, McNemar, TwoWay
@@ -42,8 +41,13 @@ def render(grids: Sequence[Grid], options: Options) -> str:
 
 
 def known(text: str) -> bool:
-    """Whether it begins with the name of the schema."""
-    return re.match(r'\{\s*"schema": "attn-nlp/tables/', text) is not None
+    """Whether it is one document that names a version of the schema."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    ours = isinstance(found, dict) and found.keys() == {"schema", "tables"}
+    return ours and str(found["schema"]).startswith("attn-nlp/tables/")
 
 
 def schema() -> dict:

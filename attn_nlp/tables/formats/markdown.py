@@ -22,6 +22,7 @@ from attn_nlp.tables.text import (
 from attn_nlp.wording import clean
 
 SUFFIX = ".md"
+CLOSING = "\n<!-- Written by attn-nlp -->\n"
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 # What begins a list, a heading or a rule, but only at the beginning.
 _FIRST = re.compile(r"^(\d*)([-+#=.)])")
@@ -39,8 +40,9 @@ def render(grids: Sequence[Grid], options: Options) -> str:
 
 
 def known(text: str) -> bool:
-    """Whether tables of ours are all that it holds; a mark would be seen where it is pasted."""
-    return _TABLES.fullmatch(text) is not None
+    """Whether our tables and our last line, a comment, are all that it holds."""
+    ours = text.endswith(CLOSING)
+    return ours and _TABLES.fullmatch(text.removesuffix(CLOSING)) is not None
 
 
 def escape(text: str) -> str:

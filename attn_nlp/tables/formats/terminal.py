@@ -16,6 +16,7 @@ from attn_nlp.tables.terminal_blocks import LABEL_WIDTH, block_lines, block_widt
 from attn_nlp.wording import clean
 
 SUFFIX = ".txt"
+CLOSING = "\nWritten by attn-nlp.\n"
 DEFAULT_WIDTH = 100
 LEAST_WIDTH = 40
 
@@ -29,8 +30,8 @@ def render(grids: Sequence[Grid], options: Options) -> str:
 
 
 def known(text: str) -> bool:
-    """Whether it begins with a title above a table, which a rule parts from its header."""
-    return _TITLE.match(text) is not None
+    """Whether it begins with a title above a table and ends with our last line."""
+    return _TITLE.match(text) is not None and text.endswith(CLOSING)
 
 
 def _table(grid: Grid, width: int) -> list[Line]:
