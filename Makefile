@@ -18,8 +18,8 @@ test: $(VENV)/installed-dev
 # What differs from one Python to the next, and with it from one JAX to the next: training, workers,
 # files, the command line. `make short VENV=.venv-3.13 PYTHON=python3.13`
 short: $(VENV)/installed-dev
-	@$(RUN) -m pytest -n auto --dist worksteal tests/train tests/engines tests/store \
-		tests/experiment tests/stats tests/test_cli.py tests/test_run.py tests/test_experiments.py
+	@$(RUN) -m pytest -n auto --dist worksteal tests/train tests/runner tests/store \
+		tests/experiment tests/stats tests/cli/test_cli.py tests/runner/test_run.py tests/test_experiments.py
 
 check: $(VENV)/installed-dev
 	@$(RUN) -m ruff format --check

@@ -23,12 +23,12 @@ _ROOT = Path(__file__).parent
 _awaited: dict[Path, tuple[int, int]] = {}  # files of the digest that were not imported by then
 # What computes: from the text of a dataset to the numbers of a result.
 DECIDING = (
-    *("attention", "data", "train"),
-    *("encoder", "positions", "pooling", "models", "floors", "streams", "tallies"),
-    *("choice", "letters", "slots", "experiment/cell", "engines/work"),
+    *("nn", "data", "train"),
+    *("baselines", "metrics", "rng", "tallies"),
+    *("parts/selection", "parts/sizes", "parts/hooks", "experiment/cell", "runner/train_job"),
 )
 # Of these packages what only speaks: sizes that are allowed, what is known of names, what is kept.
-_SPEAKING = ("data/known", "data/kept", "data/limits", "data/counts")
+_SPEAKING = ("data/cache", "data/limits", "data/profile")
 # Every way begins with its own letter, so that whatever else the source holds is skipped at once.
 _TOKEN = re.compile(
     r'''"""(?:[^"\\]+|\\.|"(?!""))*"""'''

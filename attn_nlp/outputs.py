@@ -18,8 +18,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from attn_nlp.faults import point
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
+from attn_nlp.fault_injection import point
 from attn_nlp.wording import Nowhere, Unread, reason_of, without_controls
 
 # What the system says of a disk; the user's choice of a name is not at fault.

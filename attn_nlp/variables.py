@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from attn_nlp.mistakes import nearest
+from attn_nlp.errors import nearest
 
 PREFIX = "ATTN_NLP_"
 KNOWN = {

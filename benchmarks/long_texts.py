@@ -48,11 +48,11 @@ def ours(
     import jax
     import jax.numpy as jnp
 
-    from attn_nlp.attention.bound import Call, Here
-    from attn_nlp.attention.compose import Attention
-    from attn_nlp.attention.walk import Walk
     from attn_nlp.experiment import Cell
-    from attn_nlp.streams import Stream
+    from attn_nlp.nn.attention import Attention
+    from attn_nlp.nn.bound import Call, Here
+    from attn_nlp.nn.pairwise import Walk
+    from attn_nlp.rng import Stream
 
     cell = Cell(width=HEADS * HEAD_DIM, heads=HEADS, length=length)
     cell = cell.replace({"attention.score": score, "attention.normaliser": normaliser})

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from attn_nlp.engines.environment import cores, pin, single_threaded
+from attn_nlp.runner.environment import cores, pin, single_threaded
 
 LATE = "did not finish in time"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")

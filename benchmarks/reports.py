@@ -23,7 +23,7 @@ from pathlib import Path
 
 import click
 
-from attn_nlp.engines.environment import cores
+from attn_nlp.runner.environment import cores
 
 ROOT = Path(__file__).parents[1]
 LIBRARIES = ("jax", "jaxlib", "flax", "numpy", "torch", "transformers", "accelerate", "tokenizers")

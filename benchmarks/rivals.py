@@ -123,7 +123,7 @@ def random_batches(cell: Cell, data: Prepared) -> np.ndarray:
 
 def load(rival: str) -> None:
     """Import the libraries of a rival, so that its start-up can be told from its compiling."""
-    named = {"ours": "attn_nlp.train.loop", "nnx.jit, our batches": "attn_nlp.encoder"}
+    named = {"ours": "attn_nlp.train.loop", "nnx.jit, our batches": "attn_nlp.nn.encoder"}
     named[TRAINER] = "benchmarks.trainer"
     import_module(named.get(rival, "benchmarks.torch_encoder"))
 
@@ -253,8 +253,8 @@ def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Lane:
     import optax
     from flax import nnx
 
-    from attn_nlp.attention.bound import Call
-    from attn_nlp.encoder import Encoder
+    from attn_nlp.nn.bound import Call
+    from attn_nlp.nn.encoder import Encoder
 
     model = Encoder(cell, data.vocabulary, len(data.class_names), cell.seed)
     rise = max(1, round(cell.steps * cell.warmup))
@@ -332,7 +332,7 @@ def first_weights(cell: Cell, data: Prepared, folder: Path) -> dict:
         from flax import nnx
         from flax.traverse_util import flatten_dict
 
-        from attn_nlp.encoder import Encoder
+        from attn_nlp.nn.encoder import Encoder
 
         model = Encoder(cell, data.vocabulary, len(data.class_names), cell.seed)
         plain = nnx.to_pure_dict(nnx.split(model, nnx.Param)[1])

@@ -34,7 +34,7 @@ COLD, WARM = "cold cache", "warm cache"
 def first_steps(asked: float, arguments: list[str]) -> None:
     """Run the command; print its seconds and stop it as soon as it hears of trained steps."""
     from attn_nlp.cli import main
-    from attn_nlp.engines.progress import Progress
+    from attn_nlp.runner.progress import Progress
 
     usual = Progress.running
 

@@ -23,7 +23,7 @@ import click
 
 from attn_nlp.data import TOKENISERS, DataSettings, prepare
 from attn_nlp.data.loading import load
-from attn_nlp.data.pieces import CHUNK
+from attn_nlp.data.pretokenize import CHUNK
 from attn_nlp.data.rows import check
 from attn_nlp.data.tokens import encode
 from benchmarks.processes import heed_termination

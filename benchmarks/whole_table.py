@@ -96,7 +96,7 @@ def ours(given: Given, folder: Path) -> dict:
     seconds = time.perf_counter() - began
     if ended.fault:
         raise click.ClickException(f"our run ended: {ended.fault}")
-    from attn_nlp.plan import wanted
+    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     with Store.read(store) as opened:

@@ -27,7 +27,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from attn_nlp import loading, loads, registry, watching
+from attn_nlp.parts import registry
+from attn_nlp.user_code import loading, loads, watching
 from tests import proofs
 
 _shown: dict[tuple[str, str, str], bool] = {}

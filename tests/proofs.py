@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from attn_nlp import registry
+from attn_nlp.parts import registry
 
 FILE = Path(__file__).parents[1] / "build" / "proofs.json"
 # Every part agrees with its reference; what training differentiates has proved gradients.

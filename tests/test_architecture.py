@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import attn_nlp
-from attn_nlp import registry
-from attn_nlp.slots import HOOKS
+from attn_nlp.parts import registry
+from attn_nlp.parts.hooks import HOOKS
 
 ROOT = Path(attn_nlp.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -20,85 +20,57 @@ LONGEST = 400
 
 # A module imports from packages of a lower number, and from its own.
 STAGES = {
-    "faults": 0,
-    "families": 0.2,
-    "mistakes": 0,
-    "own_frames": 1,
-    "shapes": 0,
-    "slots": 0,
-    "revisions": 0,
+    "errors": 0,
+    "fault_injection": 0,
     "library_code": 0,  # reads the source of the others, imports nothing
-    "streams": 0,
-    "wording": 0,
-    "outputs": 1,
-    "variables": 0.1,
+    "metrics": 1,  # counts through `tallies`
+    "rng": 0,
+    "shapes": 0,
     "tallies": 0,
     "stats": 0,  # numbers in, numbers out: imports nothing of ours
-    "sources": 0,
-    "threads": 0.1,
-    "text_order": 0,
-    "opened": 0.2,
-    "watching": 1.2,
-    "asked": 0.3,
-    "arranged": 0.2,
-    "started": 0.35,
-    "code_text": 0.3,
-    "loads": 0.35,
-    "loading": 0.4,
-    "named_files": 0.5,
-    "values": 1,
-    "letters": 1,
-    "own_code": 1,
-    "declared": 1.5,
+    "wording": 0,
+    "outputs": 1,
     "result": 1,
-    "registry": 2,
-    "choice": 3,
-    "experiment": 4,
-    "costs": 5,
-    "own_parts": 5,
-    "data": 5,
-    "attention": 6,
-    "positions": 7,
-    "pooling": 7,
-    "encoder": 8,
-    "probe": 9,
-    "train": 9,
-    "models": 10,
-    "floors": 10,
-    "store": 11,
-    "plan": 12,
-    "other_code": 12,
-    "engines": 12,
-    "run": 13,
-    "tables": 14,
-    "catalogue": 15,
-    "figures": 16,
-    "report": 17,
-    "cli": 18,
-    "__main__": 19,
+    "variables": 0.5,  # our own of the environment
+    "user_code": 1,
+    "parts": 2,
+    "experiment": 3,
+    "data": 4,
+    "nn": 5,
+    "probe": 6,
+    "train": 6,
+    "baselines": 7,
+    "store": 8,
+    "runner": 9,
+    "tables": 10,
+    "catalogue": 11,
+    "figures": 12,
+    "report": 13,
+    "cli": 14,
+    "__main__": 15,
 }
 
 # Which packages may import a library at all, also inside functions.
 LIBRARIES = {
-    "jax": {
-        "streams",
-        "attention",
-        "positions",
-        "pooling",
-        "encoder",
-        "probe",
-        "train",
-        "models",
-        "engines",
-    },
-    "flax": {"attention", "encoder", "probe", "train"},
+    "jax": {"rng", "nn", "probe", "train", "runner"},
+    "flax": {"nn", "probe", "train"},
     "optax": {"train"},
     "filelock": {"train"},
     "orbax": {"train"},
-    "numpy": {"streams", "stats", "data", "probe", "train", "floors", "figures", "report"},
+    "numpy": {
+        "rng",
+        "stats",
+        "data",
+        "probe",
+        "train",
+        "metrics",
+        "baselines",
+        "figures",
+        "report",
+    },
     "scipy": {"stats"},
-    "sklearn": {"data", "floors"},
-    "threadpoolctl": {"floors"},
+    "sklearn": {"data", "baselines"},
+    "threadpoolctl": {"baselines"},
     "datasets": {"data"},
     "pyarrow": {"data"},
     "huggingface_hub": {"data"},
@@ -107,7 +79,7 @@ LIBRARIES = {
     "jinja2": {"report"},
     "markupsafe": {"report"},
     "click": {"cli"},
-    "rich": {"cli", "tables", "engines"},
+    "rich": {"cli", "tables", "runner"},
 }
 STANDARD = sys.stdlib_module_names
 # What printing tables and plans may not load.
@@ -279,10 +251,10 @@ experiment.resolve("name", "Why?")
 @pytest.mark.parametrize(
     "code",
     [
-        "import attn_nlp.registry; attn_nlp.registry.parts()",
+        "import attn_nlp.parts.registry; attn_nlp.parts.registry.parts()",
         RESOLVE,
-        "import attn_nlp.store, attn_nlp.plan, attn_nlp.tables, attn_nlp.stats",
-        "import attn_nlp.run, attn_nlp.engines",
+        "import attn_nlp.store, attn_nlp.runner.plan, attn_nlp.tables, attn_nlp.stats",
+        "import attn_nlp.runner.run",
         "import attn_nlp.cli.main",
         "import attn_nlp.figures, attn_nlp.catalogue.markdown as page; page.markdown()",
         "import attn_nlp.report",

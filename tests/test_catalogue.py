@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp import costs, registry, slots
 from attn_nlp.catalogue import words
 from attn_nlp.catalogue.lookup import known, one, some
 from attn_nlp.catalogue.markdown import markdown
 from attn_nlp.catalogue.page import page
 from attn_nlp.catalogue.price import LENGTHS, price, rounded
-from attn_nlp.mistakes import Mistake
-from attn_nlp.registry import Learned, Named, Numeric, Static
+from attn_nlp.errors import Mistake
+from attn_nlp.experiment import costs
+from attn_nlp.parts import hooks, registry
+from attn_nlp.parts.registry import Learned, Named, Numeric, Static
 
 GOLDEN = Path(__file__).parents[1] / "CATALOGUE.md"
 PARTS = registry.parts()
@@ -116,7 +117,7 @@ def test_arrays_in_words():
 
 
 def test_facts_in_words(catalogue, monkeypatch):
-    monkeypatch.setitem(slots.FACTS, "new", "text")
+    monkeypatch.setitem(hooks.FACTS, "new", "text")
     groups = {"groups": Static(2)}
 
     @registry.score(

@@ -10,7 +10,6 @@ import tokenize
 import pytest
 
 from attn_nlp import library_code
-from attn_nlp.engines.provenance import provenance
 from attn_nlp.library_code import (
     DECIDING,
     code_digest,
@@ -18,6 +17,7 @@ from attn_nlp.library_code import (
     is_mixed,
     without_texts,
 )
+from attn_nlp.runner.provenance import provenance
 
 FILES = [*deciding_files()]
 WORDS = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING, tokenize.OP)
@@ -75,8 +75,9 @@ def test_the_files_of_all_that_computes_are_read():
     names = {file.relative_to(library_code._ROOT).as_posix() for file in FILES}
     for place in DECIDING:
         assert any(name.startswith(place) for name in names), place
-    assert {"train/metrics.py", "data/rows.py", "attention/scores.py", "floors.py"} <= names
-    assert not {"registry.py", "data/kept.py", "tables/build.py", "run.py"} & names
+    assert {"metrics.py", "data/rows.py", "nn/parts/scores.py", "baselines.py"} <= names
+    others = {"parts/registry.py", "data/cache.py", "tables/views/scores.py", "runner/run.py"}
+    assert not others & names
 
 
 def test_an_edit_of_a_formula_changes_the_digest_and_a_comment_does_not(tmp_path, monkeypatch):
@@ -90,7 +91,7 @@ def test_an_edit_of_a_formula_changes_the_digest_and_a_comment_does_not(tmp_path
     digest = code_digest.__wrapped__
     before = digest()
     assert before == code_digest() == provenance()["code"]
-    scales = root / "attention" / "scales.py"
+    scales = root / "nn" / "parts" / "scales.py"
     text = scales.read_text()
     scales.write_text(f"# A remark.\n\n{text}\n")
     assert digest() == before

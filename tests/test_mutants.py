@@ -107,5 +107,5 @@ def test_an_unknown_name_is_refused_with_the_nearest(capsys):
 def test_slips_are_listed(capsys):
     assert main(["--list", "l2_adds_keys", "window_off_by_one"]) == 0
     listed = capsys.readouterr().out
-    assert "attention/scores.py" in listed
+    assert "nn/parts/scores.py" in listed
     assert "The window is one token narrower" in listed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 from attn_nlp.outputs import descriptor, replace
 from attn_nlp.wording import Unread
 

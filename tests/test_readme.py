@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from attn_nlp.experiment.load import resolve_file
-from tests.engines.fakes import Here
+from tests.runner.fakes import Here
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -22,16 +22,16 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from attn_nlp import registry
-from attn_nlp.attention.bound import Bound, Call
-from attn_nlp.attention.compose import Attention
-from attn_nlp.choice import choose
-from attn_nlp.encoder import Encoder
-from attn_nlp.revisions import REVISIONS
-from attn_nlp.streams import Stream
+from attn_nlp.experiment.revisions import REVISIONS
+from attn_nlp.metrics import confusion, judge, log_loss, scores
+from attn_nlp.nn.attention import Attention
+from attn_nlp.nn.bound import Bound, Call
+from attn_nlp.nn.encoder import Encoder
+from attn_nlp.parts import registry
+from attn_nlp.parts.selection import choose
+from attn_nlp.rng import Stream
 from attn_nlp.train.loop import train
-from attn_nlp.train.metrics import confusion, judge, log_loss, scores
-from tests.attention.running import SEED, inputs, parts, ready, sizes
+from tests.nn.running import SEED, inputs, parts, ready, sizes
 from tests.train.tiny import CELL, ignored, prepared
 
 GOLDEN = Path(__file__).parent / "golden" / "revisions.json"

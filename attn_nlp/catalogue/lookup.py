@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from attn_nlp.mistakes import Mistake, nearest, unknown
-from attn_nlp.registry import SLOTS, Part, find, parts
+from attn_nlp.errors import Mistake, nearest, unknown
+from attn_nlp.parts.registry import SLOTS, Part, find, parts
 
 
 def known() -> dict[str, list[Part]]:

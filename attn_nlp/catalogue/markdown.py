@@ -6,9 +6,9 @@ import textwrap
 
 from attn_nlp.catalogue import price as prices
 from attn_nlp.catalogue import words
-from attn_nlp.letters import LETTERS
-from attn_nlp.registry import SLOTS, Part, parts
-from attn_nlp.slots import Slot
+from attn_nlp.parts.hooks import Slot
+from attn_nlp.parts.registry import SLOTS, Part, parts
+from attn_nlp.parts.sizes import LETTERS
 from attn_nlp.tables.formats.markdown import escape
 
 _TITLE = """# The catalogue

@@ -6,7 +6,7 @@ import inspect
 
 from attn_nlp.catalogue import price as prices
 from attn_nlp.catalogue import words
-from attn_nlp.registry import SLOTS, Part
+from attn_nlp.parts.registry import SLOTS, Part
 
 
 def page(part: Part) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from attn_nlp import costs
-from attn_nlp.choice import choose
-from attn_nlp.experiment import Cell
-from attn_nlp.registry import Named, Part
+from attn_nlp.experiment import Cell, costs
+from attn_nlp.parts.registry import Named, Part
+from attn_nlp.parts.selection import choose
 
 LENGTHS = (16, 64, 256, 1024)
 VOCABULARY, CLASSES = 8000, 2

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from math import isinf
 from typing import Any
 
-from attn_nlp.experiment.products import NAMES
-from attn_nlp.registry import Learned, Named, Numeric, Part, Setting, Static
+from attn_nlp.experiment.compatibility import NAMES
+from attn_nlp.parts.registry import Learned, Named, Numeric, Part, Setting, Static
 
 _COUNTED = ("flops", "state")  # told as costs
 

@@ -43,7 +43,7 @@ def diff(first, second, as_json) -> int:
       attn-nlp diff runs/attn_nlp.sqlite other.sqlite
       attn-nlp diff laptop.sqlite server.sqlite --json
     """
-    from attn_nlp.mistakes import Mistake
+    from attn_nlp.errors import Mistake
     from attn_nlp.store import Store
     from attn_nlp.store.compare import compare
 
@@ -60,8 +60,8 @@ def diff(first, second, as_json) -> int:
 
 
 def _as_text(found: Compared, first: Path, second: Path) -> str:
-    from attn_nlp.plan import labels_among
-    from attn_nlp.store.agreement import TOLERANCE
+    from attn_nlp.runner.plan import labels_among
+    from attn_nlp.store.tolerance import TOLERANCE
     from attn_nlp.tables.layout import plural
 
     settings = [each.settings for each in found.pairs]

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attn_nlp import opened
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 from attn_nlp.outputs import check_writable, descriptor
+from attn_nlp.user_code import opened
 
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
@@ -100,7 +100,7 @@ def format_of(format: str | None, out: Path | None) -> str:
     Raises:
       Mistake: an unknown name or ending, or two that differ.
     """
-    from attn_nlp.mistakes import unknown
+    from attn_nlp.errors import unknown
     from attn_nlp.tables.formats import FORMATS, suffix
 
     if format is not None and format not in FORMATS:

@@ -15,7 +15,7 @@ from attn_nlp.cli import options, show
 
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
-    from attn_nlp.run import Summary
+    from attn_nlp.runner.run import Summary
     from attn_nlp.store import Store
 
 _REASONS = 3
@@ -42,11 +42,11 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
       attn-nlp plan experiments/scaling.py --dataset sst2 --seeds 20
       attn-nlp plan experiments/scaling.py --json
     """
-    from attn_nlp.engines.environment import cache_folder, usable
-    from attn_nlp.plan import cells_ahead, check_data, check_parts, wanted
-    from attn_nlp.plan import plan as planned
+    from attn_nlp.runner.environment import cache_folder, usable
+    from attn_nlp.runner.plan import cells_ahead, check_data, check_parts, wanted
+    from attn_nlp.runner.plan import plan as planned
     from attn_nlp.store import Store
-    from attn_nlp.tables.stars import stars
+    from attn_nlp.tables.attainable import stars
 
     resolved = options.resolve(file, overrides)
     check_data(resolved)
@@ -70,7 +70,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
         }
         wording.show(show.as_text(said))
         return
-    from attn_nlp.engines.progress import duration
+    from attn_nlp.runner.progress import duration
 
     to_do = found.counts["to do"]
     floors = f", {found.floors} of them floors" if found.floors else ""
@@ -134,10 +134,10 @@ def run(
     """
     from attn_nlp.cli.destinations import check_store
     from attn_nlp.cli.tables import check_output, write
-    from attn_nlp.engines.environment import settle
-    from attn_nlp.other_code import other_code
-    from attn_nlp.plan import wanted
-    from attn_nlp.run import run as train
+    from attn_nlp.runner.environment import settle
+    from attn_nlp.runner.other_code import other_code
+    from attn_nlp.runner.plan import wanted
+    from attn_nlp.runner.run import run as train
     from attn_nlp.store import Store
 
     if in_process and workers:
@@ -195,9 +195,9 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
       attn-nlp status experiments/scaling.py --verbose
       attn-nlp status --store runs/attn_nlp.sqlite --json
     """
+    from attn_nlp.errors import Mistake
     from attn_nlp.experiment.load import Overrides
-    from attn_nlp.mistakes import Mistake
-    from attn_nlp.other_code import say_changed
+    from attn_nlp.runner.other_code import say_changed
     from attn_nlp.store import Store
 
     if file is None and overrides != Overrides():
@@ -225,7 +225,7 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
 
 
 def _cells_of(found: Sequence[Resolved], store: Store) -> set[str]:
-    from attn_nlp.plan import wanted
+    from attn_nlp.runner.plan import wanted
 
     return {spec for resolved in found for spec in wanted(store.settled(resolved))}
 
@@ -258,7 +258,7 @@ def _some(cells: Sequence[str]) -> str:
 
 
 def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
-    from attn_nlp.plan import labels, wanted
+    from attn_nlp.runner.plan import labels, wanted
 
     cells, label = wanted(resolved), labels(resolved)
     records = store.records(cells, ["status", "reason", "data"], own=True)

@@ -50,9 +50,10 @@ def mechanism(name, everything, folder, format) -> None:
       attn-nlp figure mechanism normaliser:softmax --format svg
       attn-nlp figure mechanism --all --out pictures
     """
-    from attn_nlp import figures, registry
+    from attn_nlp import figures
     from attn_nlp.catalogue.lookup import one
     from attn_nlp.figures import library
+    from attn_nlp.parts import registry
 
     if (name is None) == (not everything):
         raise click.UsageError("give either the NAME of a part or --all.")
@@ -115,11 +116,11 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     """
     from attn_nlp.cli.destinations import check
     from attn_nlp.data.source_bytes import changed
+    from attn_nlp.errors import Mistake
     from attn_nlp.figures import library
     from attn_nlp.figures import results as drawing
-    from attn_nlp.mistakes import Mistake
-    from attn_nlp.other_code import say_changed
-    from attn_nlp.plan import wanted
+    from attn_nlp.runner.other_code import say_changed
+    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     if everything == bool(kinds):
@@ -187,8 +188,8 @@ def _write(figure, paths: Sequence[Path]) -> None:
 
 
 def _formats(format: str | None) -> tuple[str, ...]:
+    from attn_nlp.errors import unknown
     from attn_nlp.figures import FORMATS
-    from attn_nlp.mistakes import unknown
 
     given = FORMATS if format is None else tuple(dict.fromkeys(format.split(",")))
     for each in given:

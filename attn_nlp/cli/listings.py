@@ -25,7 +25,7 @@ def parts(name, markdown, as_json) -> None:
       attn-nlp parts --json
       attn-nlp parts score --with experiments/mine.py
     """
-    from attn_nlp import registry
+    from attn_nlp.parts import registry
 
     if markdown and (name or as_json):
         raise click.UsageError("--markdown is one page of all parts; give it alone.")
@@ -77,7 +77,7 @@ def datasets(name, as_json) -> None:
 
     if name is not None:
         from attn_nlp.data import check_dataset
-        from attn_nlp.engines.environment import cache_folder
+        from attn_nlp.runner.environment import cache_folder
 
         check_dataset(name)
         prepared = prepare(DataSettings(name), cache_folder() / "data")

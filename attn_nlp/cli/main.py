@@ -23,7 +23,7 @@ from attn_nlp.cli.report import report
 from attn_nlp.cli.stores import doctor, export, merge, seal
 from attn_nlp.cli.tables import table
 from attn_nlp.cli.watch import watch
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 from attn_nlp.variables import blamed, unknown
 
 MISTAKE, STORE, INTERRUPTED = 2, 4, 130
@@ -183,8 +183,8 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
       Mistake: an experiment file calls it outside of that `if`, while a run reads the file.
       SystemExit: the same, in the script itself, which may not hand on the status.
     """
-    from attn_nlp.engines.paths import put_last
-    from attn_nlp.loading import current
+    from attn_nlp.runner.paths import put_last
+    from attn_nlp.user_code.loading import current
 
     if current() is not None:
         _unguarded.append(path)

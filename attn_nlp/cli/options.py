@@ -61,7 +61,7 @@ class OutFile(click.Path):
 
     def convert(self, value, param, ctx):
         """The path, unless it ends where the name of a file should stand."""
-        from attn_nlp.mistakes import Mistake
+        from attn_nlp.errors import Mistake
 
         _check_home("--out", value)
         if os.path.basename(value) in ("", ".", "..") and not os.path.isdir(value):
@@ -71,7 +71,7 @@ class OutFile(click.Path):
 
 def _check_home(what: str, value: str | os.PathLike) -> None:
     """Refuse the short name of a home folder, which only a shell writes out."""
-    from attn_nlp.mistakes import Mistake
+    from attn_nlp.errors import Mistake
 
     first = os.fspath(value).split(os.sep)[0]
     if first.startswith("~") and not os.path.exists(first):
@@ -91,7 +91,7 @@ class StorePath(click.Path):
 
     def convert(self, value, param, ctx) -> Path:
         """The path, however it was given: as an option, by the environment, by default."""
-        from attn_nlp.mistakes import Mistake
+        from attn_nlp.errors import Mistake
         from attn_nlp.store.place import unusable
 
         _check_home("store", value)
@@ -118,7 +118,7 @@ def store_option(command: Callable) -> Callable:
 
 def existing(store: Path) -> None:
     """Refuse a store that is not there, for commands that would make nothing of an empty one."""
-    from attn_nlp.mistakes import Mistake
+    from attn_nlp.errors import Mistake
     from attn_nlp.store.file import check_log
 
     check_log(store)
@@ -184,8 +184,8 @@ def resolve(file: Path, overrides: Overrides) -> Resolved:
 
 def check_source(file: Path | None, name: str | None, overrides: Overrides) -> None:
     """Refuse both or neither of FILE and --name, and changes to what has no file."""
+    from attn_nlp.errors import Mistake
     from attn_nlp.experiment.load import Overrides
-    from attn_nlp.mistakes import Mistake
 
     if (file is None) == (name is None):
         raise Mistake("give either an experiment FILE or --name NAME of a stored experiment.")
@@ -210,7 +210,7 @@ def resolve_or_find(
 
 def check_given(overrides: Overrides, resolved: Resolved, store: Store) -> None:
     """Refuse a --dataset that is none, unless results of it are stored: its file may be gone."""
-    from attn_nlp.data.sources import check_dataset
+    from attn_nlp.data.registry import check_dataset
 
     for name in overrides.datasets:
         specs = [cell["spec"] for cell in resolved.runnable if cell["settings"]["dataset"] == name]

@@ -46,11 +46,11 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp import report as reports
     from attn_nlp.cli.destinations import check_report
     from attn_nlp.data.source_bytes import changed
-    from attn_nlp.engines.environment import cache_folder
     from attn_nlp.figures import library
-    from attn_nlp.other_code import say_changed
     from attn_nlp.outputs import descriptor, replace
-    from attn_nlp.plan import wanted
+    from attn_nlp.runner.environment import cache_folder
+    from attn_nlp.runner.other_code import say_changed
+    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     options.check_source(file, name, overrides)

@@ -28,7 +28,7 @@ def doctor(store_path, mend, as_json) -> int:
       attn-nlp doctor --store runs/attn_nlp.sqlite --repair
       attn-nlp doctor --json
     """
-    from attn_nlp.store.health import examine, repair
+    from attn_nlp.store.doctor import examine, repair
 
     options.existing(store_path)
     done = repair(store_path) if mend else []
@@ -73,11 +73,11 @@ def export(file, overrides, store_path, out) -> None:
       attn-nlp export experiments/scaling.py --out scaling.sqlite
     """
     from attn_nlp.cli.destinations import check, check_inputs
+    from attn_nlp.errors import Mistake
     from attn_nlp.experiment.load import Overrides
-    from attn_nlp.mistakes import Mistake
     from attn_nlp.outputs import make_folder
     from attn_nlp.store import Store
-    from attn_nlp.store.exchange import export as copy
+    from attn_nlp.store.transfer import export as copy
 
     options.existing(store_path)
     if file is None and overrides != Overrides():
@@ -111,7 +111,7 @@ def merge(stores, store_path) -> None:
     """
     from attn_nlp.cli.destinations import check_store
     from attn_nlp.store import Store
-    from attn_nlp.store.exchange import merge as take
+    from attn_nlp.store.transfer import merge as take
 
     for each in stores:
         options.existing(each)
@@ -145,7 +145,7 @@ def seal(store_path) -> None:
     Examples:
       attn-nlp seal --store runs/attn_nlp.sqlite
     """
-    from attn_nlp.store.exchange import seal as fold
+    from attn_nlp.store.transfer import seal as fold
 
     options.existing(store_path)
     fold(store_path)

@@ -113,12 +113,12 @@ class View:
 
 def _view_of(asked: Mapping[str, Any]) -> View:
     """The one view that the options name; scores where they name none."""
-    from attn_nlp.mistakes import Mistake
-    from attn_nlp.tables.build import build
-    from attn_nlp.tables.cost import cost
-    from attn_nlp.tables.per_class import per_class
-    from attn_nlp.tables.to_reach import to_reach
-    from attn_nlp.tables.tuning import tuning
+    from attn_nlp.errors import Mistake
+    from attn_nlp.tables.views.cost import cost
+    from attn_nlp.tables.views.per_class import per_class
+    from attn_nlp.tables.views.scores import build
+    from attn_nlp.tables.views.to_reach import to_reach
+    from attn_nlp.tables.views.tuning import tuning
 
     target = float(asked.get("to_reach") or 0)
     views = {
@@ -151,10 +151,10 @@ def write(
     """
     from attn_nlp.cli import destinations
     from attn_nlp.data.source_bytes import changed
-    from attn_nlp.mistakes import Mistake
-    from attn_nlp.other_code import of_records, say_changed
+    from attn_nlp.errors import Mistake
     from attn_nlp.outputs import descriptor, replace
-    from attn_nlp.plan import wanted
+    from attn_nlp.runner.other_code import of_records, say_changed
+    from attn_nlp.runner.plan import wanted
     from attn_nlp.tables.formats import closing, render
     from attn_nlp.tables.quantities import quantity
 

@@ -112,7 +112,7 @@ def look(
 
 def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
     """Counts, a bar, the time left, and what runs; with the cells that are to do."""
-    from attn_nlp.plan import labels, to_do, wanted
+    from attn_nlp.runner.plan import labels, to_do, wanted
 
     cells, label = wanted(resolved), labels(resolved)
     records = store.records(cells, ["status"], own=True)
@@ -145,9 +145,9 @@ def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
 
 
 def _time_left(resolved: Resolved, store: Store, workers: int) -> str:
-    from attn_nlp.engines.progress import duration
-    from attn_nlp.mistakes import Mistake
-    from attn_nlp.plan import plan
+    from attn_nlp.errors import Mistake
+    from attn_nlp.runner.plan import plan
+    from attn_nlp.runner.progress import duration
 
     try:
         seconds = plan(resolved, store, workers=workers).seconds
@@ -161,9 +161,9 @@ def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
 
     Who looks often enough, and stops when a star shows, finds a star.
     """
-    from attn_nlp.plan import wanted
-    from attn_nlp.tables.build import build
+    from attn_nlp.runner.plan import wanted
     from attn_nlp.tables.legend import STATE_MARKS
+    from attn_nlp.tables.views.scores import build
 
     columns = ["status", "reason", "validation", "test", "data"]
     records = store.records(wanted(resolved), columns, own=True)

@@ -13,11 +13,11 @@ from attn_nlp.data.batches import (
     evaluation_plan,
     training_plan,
 )
-from attn_nlp.data.kept import kept_lengths, kept_texts
+from attn_nlp.data.cache import kept_lengths, kept_texts
+from attn_nlp.data.dataset import DataSettings, Prepared, open_prepared
 from attn_nlp.data.preparation import prepare, shown_name
-from attn_nlp.data.prepared import DataSettings, Prepared, open_prepared
+from attn_nlp.data.registry import SOURCES, check_dataset, sources
 from attn_nlp.data.source import Published, Source
-from attn_nlp.data.sources import SOURCES, check_dataset, sources
 from attn_nlp.data.tokens import TOKENISERS, Tokeniser, check_tokens
 
 __all__ = [

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attn_nlp.data.names import listed, shown
-from attn_nlp.mistakes import Mistake, nearest
+from attn_nlp.errors import Mistake, nearest
 
 GLANCE = 200  # values of a column that is not read
 # Names of a text, without case and punctuation, that would make the text column one of two.

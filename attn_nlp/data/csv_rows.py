@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attn_nlp.data.columns import Glance, Labeled, Wanted, bare_name
 from attn_nlp.data.names import shown
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 _OTHER_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
 _QUOTING = 'write a quote inside a quoted cell twice, as in "say ""yes"""'

@@ -22,7 +22,7 @@ from attn_nlp.data.digests import sha256_of
 from attn_nlp.data.files import code_stamp, read_columns, replacing, write_columns
 from attn_nlp.data.rows import Raw
 from attn_nlp.data.source import Source
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 # class -> (distribution, folder of its modules)
 LIBRARIES = {

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from attn_nlp.data.limits import check_unpacked
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from typing import Any
 from attn_nlp.data.columns import GLANCE, Labeled, Wanted
 from attn_nlp.data.library import one_line, quiet_datasets
 from attn_nlp.data.parquet_rows import by_name, glance
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 DEADLINE_SECONDS = 8.0
 COMMIT = re.compile(r"[0-9a-f]{40}")

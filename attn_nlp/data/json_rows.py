@@ -15,7 +15,7 @@ from typing import Any
 
 from attn_nlp.data.columns import Glance, Labeled, Wanted
 from attn_nlp.data.names import is_utf8_name, shown
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 DEEPEST = 200  # brackets within brackets of one row
 _SPACE = re.compile(r"[ \t\n\r]*")

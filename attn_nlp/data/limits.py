@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attn_nlp.data.names import shown
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 MOST_BYTES = 4 << 30  # of text, unpacked; $ATTN_NLP_MAX_BYTES
 _ROWS_AT_ONCE = 64

@@ -25,11 +25,11 @@ from attn_nlp.data.limits import check_unpacked
 from attn_nlp.data.names import MOST, shown
 from attn_nlp.data.parquet_rows import read_parquet
 from attn_nlp.data.plain_text import check_utf8
+from attn_nlp.data.registry import FILE_KINDS, SOURCES, check_dataset, expanded, local_path
 from attn_nlp.data.rows import Raw
 from attn_nlp.data.source import Source
-from attn_nlp.data.sources import FILE_KINDS, SOURCES, check_dataset, expanded, local_path
 from attn_nlp.data.split_files import SPLIT_NAMES, files_of, reading
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 __all__ = ["files_of", "load", "place_of"]
 

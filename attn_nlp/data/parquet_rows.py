@@ -15,7 +15,7 @@ from typing import Any
 from attn_nlp.data.columns import GLANCE, Glance, Labeled, Wanted, refuse_twice
 from attn_nlp.data.library import one_line, quiet_datasets
 from attn_nlp.data.names import is_utf8_name, shown
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 _NOT_DECLARED = (
     "its metadata 'huggingface' declare no columns as the datasets library writes them; write the "

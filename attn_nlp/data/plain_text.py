@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 
 from attn_nlp.data.names import shown
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 BLOCK = 1 << 20
 # How files begin that are often found under a foreign ending.

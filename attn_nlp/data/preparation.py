@@ -21,14 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from attn_nlp.data import known, tokens
+from attn_nlp.data import cache, tokens
 from attn_nlp.data.batches import bucket_edges
-from attn_nlp.data.counts import repeat_counts, split_counts
-from attn_nlp.data.digests import note_sums
-from attn_nlp.data.files import code_stamp, write_columns
-from attn_nlp.data.labels import alike
-from attn_nlp.data.loading import files_of, load, place_of
-from attn_nlp.data.prepared import (
+from attn_nlp.data.dataset import (
     ARRAYS,
     FACTS,
     TEXTS,
@@ -37,13 +32,18 @@ from attn_nlp.data.prepared import (
     Prepared,
     open_prepared,
 )
+from attn_nlp.data.digests import note_sums
+from attn_nlp.data.files import code_stamp, write_columns
+from attn_nlp.data.labels import alike
+from attn_nlp.data.loading import files_of, load, place_of
+from attn_nlp.data.profile import repeat_counts, split_counts
+from attn_nlp.data.registry import SOURCES, local_path
 from attn_nlp.data.rows import SPLITS, Raw, Rows, check, fingerprint
 from attn_nlp.data.source import Source
 from attn_nlp.data.source_bytes import FACT, source_digest
-from attn_nlp.data.sources import SOURCES, local_path
 from attn_nlp.data.splits import three_splits
-from attn_nlp.faults import point
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
+from attn_nlp.fault_injection import point
 
 FEWEST_IDS = 3  # padding, unknown and one token
 _TRIES, _SECONDS = 20, 0.05  # to read a folder back while others write the same
@@ -91,13 +91,13 @@ def prepare_in(settings: DataSettings, folder: Path) -> Prepared:
     if place is None and not (source and source.embedded):
         return prepare_rows(settings, folder)  # the Hub is asked whether it has newer ones
     files = [file for given in files_of(place).values() for file in given] if place else []
-    question = known.asked(settings, files)
-    if question and (target := known.recall(folder, question)):
+    question = cache.asked(settings, files)
+    if question and (target := cache.recall(folder, question)):
         with suppress(Mistake):  # damaged: made anew below
             return open_prepared(target)
     found = prepare_rows(settings, folder)
-    if question and question == known.asked(settings, files):  # nobody wrote to them meanwhile
-        known.note(folder, question, found.path)
+    if question and question == cache.asked(settings, files):  # nobody wrote to them meanwhile
+        cache.note(folder, question, found.path)
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from attn_nlp.data.labels import bare, looks_measured, other_type, visible
 from attn_nlp.data.names import shown
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 SPLITS = ("train", "validation", "test")
 LONGEST_LABEL = 500  # characters; Python reads numbers of no more than 640 digits everywhere

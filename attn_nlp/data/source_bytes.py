@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from attn_nlp.data.loading import files_of, place_of
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 FACT = "source_digest"  # its name among the facts of a dataset
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from attn_nlp.data.limits import check_disk_sizes
 from attn_nlp.data.names import listed, shown
 from attn_nlp.data.plain_text import check_beginning
-from attn_nlp.data.sources import FILE_KINDS, unusual
-from attn_nlp.mistakes import Mistake
+from attn_nlp.data.registry import FILE_KINDS, unusual
+from attn_nlp.errors import Mistake
 
 SPLIT_NAMES = {
     "train": ("train", "training"),

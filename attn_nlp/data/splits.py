@@ -15,7 +15,7 @@ import numpy as np
 
 from attn_nlp.data.rows import Rows
 from attn_nlp.data.source import CARVED, OFFICIAL
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 VALIDATION_SHARE = 0.1
 FOLDS = 10

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from attn_nlp.data.pieces import Cutter, code_points
-from attn_nlp.mistakes import unknown
+from attn_nlp.data.pretokenize import Cutter, code_points
+from attn_nlp.errors import unknown
 
 SPECIALS = ["[PAD]", "[UNK]"]
 PADDING, UNKNOWN = 0, 1
@@ -161,7 +161,7 @@ def check_tokens(name: str) -> None:
       >>> check_tokens("wrod")  # doctest: +ELLIPSIS
       Traceback (most recent call last):
       ...
-      attn_nlp.mistakes.Mistake: unknown tokens 'wrod'; known: ... Did you mean 'word'?
+      attn_nlp.errors.Mistake: unknown tokens 'wrod'; known: ... Did you mean 'word'?
     """
     if name not in TOKENISERS:
         raise unknown("tokens", name, TOKENISERS)

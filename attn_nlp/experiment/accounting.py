@@ -10,11 +10,11 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from attn_nlp.choice import choose_all
+from attn_nlp.errors import Mistake, unknown
 from attn_nlp.experiment.cell import PATHS, check_path, check_value
 from attn_nlp.experiment.grid import Grid
 from attn_nlp.experiment.table import Row, Table
-from attn_nlp.mistakes import Mistake, unknown
+from attn_nlp.parts.selection import choose_all
 
 
 @dataclass(frozen=True)

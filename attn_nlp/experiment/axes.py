@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from attn_nlp import values as single
+from attn_nlp.errors import Mistake, nearest
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.cell import Cell, check_path, check_value, flatten
 from attn_nlp.experiment.checks import MOST
-from attn_nlp.mistakes import Mistake, nearest
-from attn_nlp.values import shown
+from attn_nlp.parts import values as single
+from attn_nlp.parts.values import shown
 
 
 @dataclass(frozen=True)

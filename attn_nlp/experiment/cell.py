@@ -17,12 +17,12 @@ from math import prod
 from operator import itemgetter
 from typing import Any
 
-from attn_nlp import values
-from attn_nlp.choice import Choice, canonical, choose_all
+from attn_nlp.errors import Mistake, unknown
+from attn_nlp.experiment.compatibility import check_products
 from attn_nlp.experiment.data_names import spelled
-from attn_nlp.experiment.products import check_products
-from attn_nlp.mistakes import Mistake, unknown
-from attn_nlp.values import plain, shown, spread
+from attn_nlp.parts import values
+from attn_nlp.parts.selection import Choice, canonical, choose_all
+from attn_nlp.parts.values import plain, shown, spread
 
 # The order of all sentences of a training is drawn beforehand, 4 bytes each.
 MOST_SENTENCES = 10**9

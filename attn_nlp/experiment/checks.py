@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from attn_nlp import values
-from attn_nlp.mistakes import Mistake, nearest
-from attn_nlp.values import plain, shown
+from attn_nlp.errors import Mistake, nearest
+from attn_nlp.parts import values
+from attn_nlp.parts.values import plain, shown
 
 MOST = 1_000_000  # cells of an experiment, and values of an axis: what can be planned in a minute
 

@@ -17,9 +17,9 @@ import importlib
 import os
 import re
 
-from attn_nlp import values
-from attn_nlp.mistakes import Mistake
-from attn_nlp.values import shown
+from attn_nlp.errors import Mistake
+from attn_nlp.parts import values
+from attn_nlp.parts.values import shown
 
 ENDINGS = (".parquet", ".csv", ".json", ".jsonl")  # of files; other texts may be names
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
@@ -79,5 +79,5 @@ def _unmistakable(path: str) -> str:
     """With "./" in front of a relative path that would be read as a name otherwise."""
     if path.endswith(ENDINGS) or path.startswith(("/", "~", ".")):
         return path
-    name = "/" not in path and path in importlib.import_module("attn_nlp.data.sources").SOURCES
+    name = "/" not in path and path in importlib.import_module("attn_nlp.data.registry").SOURCES
     return f"./{path}" if name or _HUB_ID.fullmatch(path) else path

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, cycle
 from typing import Any
 
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.accounting import checked, plain_tables
 from attn_nlp.experiment.axes import Axis, Skip, check_size, product
@@ -22,8 +23,7 @@ from attn_nlp.experiment.identity import floor_cell, spec_maker, spec_of
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.table import Table
 from attn_nlp.experiment.tuning import Tuning, with_trials, without_tuned
-from attn_nlp.mistakes import Mistake
-from attn_nlp.registry import parts
+from attn_nlp.parts.registry import parts
 
 _FORMS = {
     "base": checks.made_by(Cell, "base=Cell(heads=4)"),

@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from attn_nlp.experiment.cell import PATHS, Cell, flatten
-from attn_nlp.revisions import REVISIONS
+from attn_nlp.experiment.revisions import REVISIONS
 
 _STAGES = ("data", "tokens", "encoder", "training", "metrics")
 _BLOCK_STAGES = ("blocks",)

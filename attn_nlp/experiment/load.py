@@ -19,19 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from attn_nlp.errors import Mistake, nearest
 from attn_nlp.experiment.axes import Axis, normalised, replace_axis, restrict
 from attn_nlp.experiment.cell import Cell, check_path, check_value, get, parse
 from attn_nlp.experiment.checks import MOST
 from attn_nlp.experiment.definition import Experiment
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.tuning import Tuning
-from attn_nlp.loading import is_loading, loading, shadowed
-from attn_nlp.loads import Load
-from attn_nlp.mistakes import Mistake, nearest
-from attn_nlp.own_code import imports, reach, writes
-from attn_nlp.own_frames import shown, words_of
-from attn_nlp.registry import settle
-from attn_nlp.sources import Fresh, is_own
+from attn_nlp.parts.registry import settle
+from attn_nlp.user_code.frames import shown, words_of
+from attn_nlp.user_code.hashing import imports, reach, writes
+from attn_nlp.user_code.loading import is_loading, loading, shadowed
+from attn_nlp.user_code.loads import Load
+from attn_nlp.user_code.modules import Fresh, is_own
 from attn_nlp.wording import clean
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.checks import Kind
-from attn_nlp.mistakes import Mistake
 from attn_nlp.wording import visible
 
 METRICS = ("accuracy", "macro_f1", "matthews", "f1", "loss", "ece")

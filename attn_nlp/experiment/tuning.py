@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp, log
 
-from attn_nlp import values
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.axes import Axis
 from attn_nlp.experiment.cell import PATHS, check_path, check_value, unflatten
@@ -24,9 +24,9 @@ from attn_nlp.experiment.checks import MOST
 from attn_nlp.experiment.identity import canonical_json, is_floor, spec_of, specs_of
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.table import Table
-from attn_nlp.mistakes import Mistake
-from attn_nlp.streams import Stream
-from attn_nlp.values import shown
+from attn_nlp.parts import values
+from attn_nlp.parts.values import shown
+from attn_nlp.rng import Stream
 
 DIGITS = 3  # significant ones of a drawn value, so that it can be printed as it is
 MOST_TRIALS = 10_000  # of each setting

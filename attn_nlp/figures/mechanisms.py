@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from attn_nlp.catalogue import words
+from attn_nlp.figures.diagrams import WHOLE, flow
 from attn_nlp.figures.drawing import Box, Drawing, Text, stacked
-from attn_nlp.figures.flow import lay_out
-from attn_nlp.figures.flows import WHOLE, flow
-from attn_nlp.letters import LETTERS
-from attn_nlp.registry import SLOTS, Part
+from attn_nlp.figures.layout import lay_out
+from attn_nlp.parts.registry import SLOTS, Part
+from attn_nlp.parts.sizes import LETTERS
 
 MARGIN = 16.0
 PANEL = 300.0  # width of the right side

@@ -10,8 +10,8 @@ What sets each apart is highlighted. The formulas below are those of the registr
 from __future__ import annotations
 
 from attn_nlp.figures.drawing import Drawing, Text, stacked
-from attn_nlp.figures.flow import Edge, Flow, Node, data, lay_out, plain, split
-from attn_nlp.registry import find
+from attn_nlp.figures.layout import Edge, Flow, Node, data, lay_out, plain, split
+from attn_nlp.parts.registry import find
 
 MARGIN, BETWEEN = 18.0, 36.0
 _ALL = (0, 2)

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Mapping
 import jax
 from jax._src import xla_bridge  # JAX has no public way to ask whether it runs
 
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Cell
-from attn_nlp.mistakes import Mistake
-from attn_nlp.own_parts import own_choices, own_codes, without_numbers
+from attn_nlp.experiment.own_parts import own_choices, own_codes, without_numbers
 from attn_nlp.probe.laws import broken_laws
 from attn_nlp.probe.traced import trace
 from attn_nlp.probe.twice import changing, hooks_of
-from attn_nlp.watching import watching
+from attn_nlp.user_code.watching import watching
 
 __all__ = ["probe"]
 

@@ -24,12 +24,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from attn_nlp.attention.bound import Call
-from attn_nlp.choice import Choice
-from attn_nlp.encoder import PADDING, Encoder
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.cell import PATHS, get
-from attn_nlp.mistakes import Mistake
+from attn_nlp.nn.bound import Call
+from attn_nlp.nn.encoder import PADDING, Encoder
+from attn_nlp.parts.selection import Choice
 from attn_nlp.probe.traced import CLASSES, VOCABULARY, caught
 
 LENGTH, FURTHER = 6, 8  # positions, and with more padding

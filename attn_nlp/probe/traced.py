@@ -1,7 +1,7 @@
 """A cell's whole encoder, traced with values that have a shape and a type and nothing else.
 
 Every hook of every part runs as it will in the compiled step, on as many positions and heads, so
-that what a user's own part returns is checked by `attention/promises.py`, and what it raises is
+that what a user's own part returns is checked by `nn/promises.py`, and what it raises is
 found with its line. Nothing is computed and nothing compiled.
 """
 
@@ -13,14 +13,14 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from attn_nlp import own_frames
-from attn_nlp.attention.bound import Bound, Call, Here
-from attn_nlp.attention.promises import Swapped, raised_in
-from attn_nlp.encoder import Encoder
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Cell
-from attn_nlp.mistakes import Mistake
-from attn_nlp.own_parts import own_choices
-from attn_nlp.streams import Stream
+from attn_nlp.experiment.own_parts import own_choices
+from attn_nlp.nn.bound import Bound, Call, Here
+from attn_nlp.nn.encoder import Encoder
+from attn_nlp.nn.promises import Swapped, raised_in
+from attn_nlp.rng import Stream
+from attn_nlp.user_code import frames
 
 SENTENCES, VOCABULARY, CLASSES = 3, 11, 3
 ROWS, COLUMNS = 5, 7  # T and S, which differ here so that a swap of them shows
@@ -39,7 +39,7 @@ def caught(run: Callable[[], object]) -> Mistake | None:
         return error
     except (Exception, SystemExit) as error:
         hook = raised_in(error)
-        wrong = Mistake(own_frames.told(error) + (f" ({hook})" if hook else ""))
+        wrong = Mistake(frames.told(error) + (f" ({hook})" if hook else ""))
         wrong.__cause__ = error
         return wrong
     return None

@@ -22,12 +22,12 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from attn_nlp import own_frames
-from attn_nlp.attention.promises import heard
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Cell
-from attn_nlp.mistakes import Mistake
+from attn_nlp.nn.promises import heard
+from attn_nlp.parts.registry import Part
 from attn_nlp.probe.traced import caught, run_encoder
-from attn_nlp.registry import Part
+from attn_nlp.user_code import frames
 
 _LATER = 86_401.618  # seconds, which no rounding to float32 hides
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
@@ -85,7 +85,7 @@ def _sentence(part: Part, hook: str) -> str:
     function = inspect.unwrap(part.hooks[hook])
     assert isinstance(function, FunctionType)
     return (
-        f"{part.slot} {part.name!r}, hook {hook!r} ({own_frames.place_of(function)}): it is not "
+        f"{part.slot} {part.name!r}, hook {hook!r} ({frames.place_of(function)}): it is not "
         "the same twice, from randomness or state outside of it, such as `random`, `numpy.random`, "
         "the clock or a variable that it changes; ask for `draw` or `seed` for numbers that are "
         "drawn, and keep nothing between calls."

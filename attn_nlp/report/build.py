@@ -13,7 +13,6 @@ from pathlib import Path
 
 from attn_nlp.experiment import Resolved
 from attn_nlp.figures import results
-from attn_nlp.plan import labels, wanted
 from attn_nlp.report.answer import Answer, answers
 from attn_nlp.report.caveats import Dataset, datasets
 from attn_nlp.report.plots import Plots, plots
@@ -21,12 +20,14 @@ from attn_nlp.report.schematics import Makeup, Mechanism, makeup, mechanisms
 from attn_nlp.report.statement import Statement, statement
 from attn_nlp.report.svg import Pictures
 from attn_nlp.report.wrong import Run, Wrong, wrong
+from attn_nlp.runner.plan import labels, wanted
 from attn_nlp.store import SMALL
-from attn_nlp.tables import Grid, build, cost, over_sentences
-from attn_nlp.tables.environments import Environments, environments
+from attn_nlp.tables import Grid, build, cost
+from attn_nlp.tables.caption import over_sentences
+from attn_nlp.tables.caption.environments import Environments, environments
 from attn_nlp.tables.facts import Facts, facts_of, together
 from attn_nlp.tables.layout import lay_out, once_each
-from attn_nlp.tables.tuning import tuning
+from attn_nlp.tables.views.tuning import tuning
 
 # What a report reads of the store.
 COLUMNS = tuple(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from attn_nlp.tables.caption.folds import HELD_OUT, rules_of
 from attn_nlp.tables.facts import (
     Facts,
     column_and_class_notes,
@@ -13,7 +14,6 @@ from attn_nlp.tables.facts import (
     some,
     totals,
 )
-from attn_nlp.tables.folds import HELD_OUT, rules_of
 from attn_nlp.tables.states import by_reading, datas, joined, plural_span, span, split_values
 
 _LONGEST = " at the longest length that the cells read"

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from attn_nlp import figures
-from attn_nlp.choice import choose_all
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment.cell import PATHS
 from attn_nlp.figures.render import figure
 from attn_nlp.figures.results import svg_of
-from attn_nlp.mistakes import Mistake
-from attn_nlp.registry import SLOTS, Part
+from attn_nlp.parts.registry import SLOTS, Part
+from attn_nlp.parts.selection import choose_all
 from attn_nlp.report.svg import Pictures
 
 

@@ -5,6 +5,14 @@ corrected together. The rules by which a difference is called better, worse or e
 `verdict.py` and nowhere else.
 """
 
+from attn_nlp.stats.attainable import (
+    carries,
+    equivalence_attainable,
+    least_attainable,
+    seeds_for_equivalence,
+    seeds_for_star,
+    star_attainable,
+)
 from attn_nlp.stats.best_of import expected_best
 from attn_nlp.stats.binomial import binomial_error
 from attn_nlp.stats.datasets import (
@@ -21,14 +29,6 @@ from attn_nlp.stats.equivalence import default_margin, resolves, tost
 from attn_nlp.stats.folds import Folds, over_folds
 from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import Summary, summarise
-from attn_nlp.stats.plan import (
-    carries,
-    equivalence_attainable,
-    least_attainable,
-    seeds_for_equivalence,
-    seeds_for_star,
-    star_attainable,
-)
 from attn_nlp.stats.power import (
     BEYOND,
     MOST_SEEDS,

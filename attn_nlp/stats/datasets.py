@@ -13,9 +13,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from attn_nlp.stats.attainable import ALPHA
 from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import DUST
-from attn_nlp.stats.plan import ALPHA
 from attn_nlp.stats.ranks import ranks
 
 

@@ -15,8 +15,8 @@ import functools
 import math
 from collections.abc import Callable
 
+from attn_nlp.stats.attainable import ALPHA, equivalence_attainable
 from attn_nlp.stats.intervals import t_quantile
-from attn_nlp.stats.plan import ALPHA, equivalence_attainable
 
 MOST_SEEDS = 1_000
 BEYOND = MOST_SEEDS + 1  # stands for "more than MOST_SEEDS"

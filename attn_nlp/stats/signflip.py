@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from attn_nlp.stats.attainable import least_attainable
 from attn_nlp.stats.intervals import DUST, check
-from attn_nlp.stats.plan import least_attainable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from attn_nlp.stats.attainable import ALPHA, equivalence_attainable
 from attn_nlp.stats.effects import Effect, effect_size
 from attn_nlp.stats.equivalence import tost
 from attn_nlp.stats.holm import holm
 from attn_nlp.stats.intervals import Summary, constant, summarise, t_interval
-from attn_nlp.stats.plan import ALPHA, equivalence_attainable
 from attn_nlp.stats.power import seeds_for_decision
 from attn_nlp.stats.signflip import SignFlip, sign_flips
 

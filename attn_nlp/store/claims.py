@@ -13,7 +13,7 @@ from collections.abc import Collection
 from contextlib import closing, suppress
 from pathlib import Path
 
-from attn_nlp.faults import point
+from attn_nlp.fault_injection import point
 from attn_nlp.shapes import shown
 from attn_nlp.store.file import StoreError, connect_to_write, transaction
 from attn_nlp.store.processes import BEAT_SECONDS, Watch, alive, elsewhere, this_process

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from attn_nlp.experiment.identity import canonical_json
-from attn_nlp.store.agreement import DATA, RESULT, contradiction, differing, other_data
 from attn_nlp.store.results import Store
+from attn_nlp.store.tolerance import DATA, RESULT, contradiction, differing, other_data
 
 _AT_ONCE = 256  # cells in memory, with their predictions
 _METRICS = ("validation", "test")

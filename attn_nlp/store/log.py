@@ -19,8 +19,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from attn_nlp.store import journal
-from attn_nlp.store.whole import Lack, lack
+from attn_nlp.store import journal_check
+from attn_nlp.store.log_check import Lack, lack
 
 _NUMBERS = 2**31  # what SQLite keeps is a signed number of 32 bits
 _APART = 2**12  # a store begins at a multiple of this
@@ -98,7 +98,7 @@ def _lack(log: Path) -> Lack | None:
         if log.name.endswith("-wal"):
             found = lack(log)
         else:
-            found = Lack(0, 1, certain=True) if journal.is_damaged(log) else None
+            found = Lack(0, 1, certain=True) if journal_check.is_damaged(log) else None
         if found is None:
             break
     return found
@@ -106,7 +106,7 @@ def _lack(log: Path) -> Lack | None:
 
 def to_undo(path: Path) -> bool:
     """Whether a journal tells how to undo a write that was cut short."""
-    return _head(beside(path, "-journal"), 8) == journal.MAGIC
+    return _head(beside(path, "-journal"), 8) == journal_check.MAGIC
 
 
 def _size(path: Path) -> int:

@@ -22,15 +22,14 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from attn_nlp.errors import unknown
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.experiment.tuning import settle
-from attn_nlp.faults import point
-from attn_nlp.mistakes import unknown
+from attn_nlp.fault_injection import point
 from attn_nlp.store import damage
-from attn_nlp.store.agreement import RESULT, contradiction
-from attn_nlp.store.answers import packed
 from attn_nlp.store.claims import Claims, Heart
+from attn_nlp.store.correctness import packed
 from attn_nlp.store.file import (
     StoreError,
     about_values,
@@ -45,6 +44,7 @@ from attn_nlp.store.place import Place
 from attn_nlp.store.reading import Reading, damaged
 from attn_nlp.store.records import Records
 from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, SHARED, SMALL, TABLES, create
+from attn_nlp.store.tolerance import RESULT, contradiction
 
 DEFAULT_PATH = Path("runs/attn_nlp.sqlite")
 FINAL = ("done", "diverged", "skipped")

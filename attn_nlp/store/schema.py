@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from attn_nlp.shapes import shown
-from attn_nlp.store.answers import packed_text
+from attn_nlp.store.correctness import packed_text
 from attn_nlp.store.log import count_up
 
 APPLICATION = 0x6174746E  # "attn"

@@ -5,12 +5,12 @@ Nothing here imports JAX, so that a table prints at once.
 
 from collections.abc import Sequence
 
-from attn_nlp.tables.build import build
-from attn_nlp.tables.cost import cost
+from attn_nlp.tables.attainable import Stars, stars
 from attn_nlp.tables.formats import FORMATS, Options, render, suffix
 from attn_nlp.tables.grid import Column, Entry, Grid, GridRow, Quantity
 from attn_nlp.tables.quantities import QUANTITIES, quantity
-from attn_nlp.tables.stars import Stars, stars
+from attn_nlp.tables.views.cost import cost
+from attn_nlp.tables.views.scores import build
 
 __all__ = [
     "FORMATS",

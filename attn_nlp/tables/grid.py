@@ -55,7 +55,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Counted:
-    """An entry as it would be if diverged runs had a score; see `tables/diverged.py`.
+    """An entry as it would be if diverged runs had a score; see `tables/caption/diverged.py`.
 
     Attributes:
       summary: over all runs that then have a number.
@@ -82,7 +82,7 @@ class Entry:
       parameters: fewest and most of the replicates; None where unknown.
       counted: the same with diverged runs counted; None where that changes nothing.
       sentences: the comparison with test sentences drawn anew; None where predictions are not at
-        hand. See `tables/over_sentences.py`.
+        hand. See `tables/caption/over_sentences.py`.
     """
 
     state: str

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 
 class Experiment(Protocol):

@@ -6,7 +6,7 @@ stand in a table of their own (`cost.py`).
 
 from __future__ import annotations
 
-from attn_nlp.mistakes import unknown
+from attn_nlp.errors import unknown
 from attn_nlp.tables.grid import Quantity
 
 _METRICS = {

@@ -23,8 +23,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.faults import point
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
+from attn_nlp.fault_injection import point
 
 SECONDS = 60.0  # of training between two checkpoints; $ATTN_NLP_CHECKPOINT_SECONDS
 KEPT = 2

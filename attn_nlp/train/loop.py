@@ -20,8 +20,8 @@ import numpy as np
 
 from attn_nlp.data import Prepared, evaluation_plan, training_plan
 from attn_nlp.experiment import Cell
+from attn_nlp.metrics import Judged, confusion, judge
 from attn_nlp.train.checkpoint import Checkpoints
-from attn_nlp.train.metrics import Judged, confusion, judge
 from attn_nlp.train.program import EVALUATION_BATCH, EVALUATION_BATCHES, Program, program_of
 
 CHUNK_SECONDS = 0.5

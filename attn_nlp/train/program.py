@@ -22,13 +22,13 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from attn_nlp.attention.bound import Call
 from attn_nlp.data import Prepared, evaluation_edges
-from attn_nlp.encoder import Encoder
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.identity import canonical_json
-from attn_nlp.streams import fold
-from attn_nlp.train import adamw, compiling
+from attn_nlp.nn.bound import Call
+from attn_nlp.nn.encoder import Encoder
+from attn_nlp.rng import fold
+from attn_nlp.train import adamw, compile_cache
 
 EVALUATION_BATCH = 32  # what a batch computes stays in the processor's caches
 EVALUATION_BATCHES = 64  # a call of the evaluation program; more sentences take more calls
@@ -110,7 +110,7 @@ class Program:
     def _compiled(self, function, *shapes):
         started = time.perf_counter()
         lowered = function.lower(*shapes)
-        with compiling.alone(f"{function.__name__} {self.name}"):
+        with compile_cache.alone(f"{function.__name__} {self.name}"):
             compiled = lowered.compile()
         self.compile_seconds += time.perf_counter() - started
         return compiled

@@ -15,7 +15,7 @@ from attn_nlp.data.hub import read_hub_split
 from attn_nlp.data.loading import from_hub, from_table, load
 from attn_nlp.data.names import MOST
 from attn_nlp.data.source import Source
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 ROWS = [
     {"text": f"tea {n} is {'nice' if n % 2 else 'bad'}", "label": "pn"[n % 2]} for n in range(40)

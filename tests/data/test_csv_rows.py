@@ -6,7 +6,7 @@ import pytest
 
 from attn_nlp.data.columns import Wanted
 from attn_nlp.data.csv_rows import read_csv
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 WANTED = Wanted(("text", "sentence"), "label")
 ROWS = [(f"tweet {n}", "ab"[n % 2]) for n in range(200)]

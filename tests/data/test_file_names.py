@@ -13,7 +13,7 @@ from attn_nlp.data import DataSettings, check_dataset, prepare
 from attn_nlp.data.files import read_columns, write_columns
 from attn_nlp.data.loading import load
 from attn_nlp.data.names import LONGEST, listed, shown
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 OWN = "text,label\nmine one,a\nmine two,b\n"
 OTHER = "text,label\nnot mine,c\nnot mine either,d\n"

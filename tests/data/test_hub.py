@@ -19,7 +19,7 @@ LOADER = """
 import json, sys
 from pathlib import Path
 from attn_nlp.data import DataSettings, prepare
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 try:
     p = prepare(DataSettings(sys.argv[1]), Path(sys.argv[2]))
     answer = {"names": p.class_names, "splits": p.splits, "fingerprint": p.fingerprint,

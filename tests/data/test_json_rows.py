@@ -8,7 +8,7 @@ import pytest
 
 from attn_nlp.data.columns import Wanted
 from attn_nlp.data.json_rows import DEEPEST, read_json
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 WANTED = Wanted(("text", "sentence"), "label")
 ROWS = [{"text": "a [", "label": "x"}, {"text": "b \u2028", "label": "y"}]

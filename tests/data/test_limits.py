@@ -13,7 +13,7 @@ import pytest
 from attn_nlp.data import DataSettings, prepare
 from attn_nlp.data.limits import MOST_BYTES, check_disk_sizes, check_unpacked
 from attn_nlp.data.loading import load
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 ROWS = 6_000
 LONG = "x" * 1_000_000

@@ -12,7 +12,7 @@ import pytest
 from attn_nlp.data import DataSettings, prepare
 from attn_nlp.data.loading import load
 from attn_nlp.data.rows import check
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 CSV = "text,label\nNA,pos\n007,neg\n,pos\nnull,neg\n" + "".join(
     f'"row {i}, quoted",{"pos" if i % 2 else "neg"}\n' for i in range(20)

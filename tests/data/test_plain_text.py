@@ -8,7 +8,7 @@ import pytest
 
 from attn_nlp.data.loading import load
 from attn_nlp.data.plain_text import BLOCK, check_utf8
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 CSV = "text,label\na,0\nb,1\n"
 LINES = '{"text": "a", "label": "b"}\n' * 3

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from attn_nlp.data import DataSettings, prepare
-from attn_nlp.mistakes import Mistake
-from attn_nlp.revisions import REVISIONS
+from attn_nlp.errors import Mistake
+from attn_nlp.experiment.revisions import REVISIONS
 
 TASKS = ("planted_lookup", "planted_keyword", "planted_negation")
 FINGERPRINTS = {

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from attn_nlp.data.labels import alike
 from attn_nlp.data.rows import Raw, Rows, check, fingerprint
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 GOOD = (["a", "b", "c", "d"], ["x", "y", "x", "y"])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from attn_nlp.data.source_bytes import FACT, changed, source_digest
-from tests.engines.fakes import Here, write_experiment
+from tests.runner.fakes import Here, write_experiment
 
 
 def fill(folder, **files):

@@ -12,7 +12,7 @@ import pytest
 from attn_nlp.data import DataSettings, check_dataset, prepare
 from attn_nlp.data.loading import load
 from attn_nlp.data.split_files import files_of
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 CSV = "text,label\na,0\nb,1\n"
 LINES = '{"text": "a", "label": "0"}\n'

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 from attn_nlp.data.rows import Rows
 from attn_nlp.data.source import CARVED, OFFICIAL
 from attn_nlp.data.splits import carve, drop_repeats, held_out_fold, three_splits
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 
 def rows(labels: list[int]) -> Rows:

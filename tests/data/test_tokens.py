@@ -12,7 +12,7 @@ import pytest
 
 from attn_nlp.data import TOKENISERS, check_tokens
 from attn_nlp.data.tokens import UNKNOWN, encode, library, tokenizer_hash
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 
 ENGLISH = ["The cat sat on the mat.", "A dog, a cat; no mat!", "THE end (re-invented)"]
 CHINESE = ["我爱北京天安门", "这个酒店不错，NLP模型很好。", "房间太小"]

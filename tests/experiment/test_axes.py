@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Cell, Experiment, Table, skip, together, vary
 from attn_nlp.experiment.axes import product, restrict
-from attn_nlp.mistakes import Mistake
 
 
 def test_values_are_kept_as_a_cell_keeps_them():

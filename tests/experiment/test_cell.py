@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from attn_nlp import registry
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Attention, Cell
 from attn_nlp.experiment.cell import PATHS, check_path, flatten, get, parse, unflatten
-from attn_nlp.mistakes import Mistake
+from attn_nlp.parts import registry
 
 
 def refused(message: str, **settings):

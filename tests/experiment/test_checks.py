@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_nlp import experiment, mistakes
+from attn_nlp import errors, experiment
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Attention, Cell, Experiment, Row, Table, vary
-from attn_nlp.mistakes import Mistake
 
 NAMES = {**vars(experiment), "np": np, "Path": Path}
 GOOD = {
@@ -262,5 +262,5 @@ def test_a_value_that_cannot_be_shown_is_named_by_its_class():
 def test_a_cell_of_a_checked_attention_is_the_same_as_of_its_settings():
     one = Cell(attention=Attention(scale="constant( 1 )"))
     assert one == Cell().replace({"attention.scale": "constant(c=1.0)"})
-    assert issubclass(mistakes.Mistake, ValueError)
+    assert issubclass(errors.Mistake, ValueError)
     assert Row("a", {"heads": 1}).where == {"heads": 1}

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Cell, vary
 from attn_nlp.experiment.data_names import ENDINGS, spelled
 from attn_nlp.experiment.identity import spec_of
 from attn_nlp.experiment.load import Overrides, apply
-from attn_nlp.mistakes import Mistake
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +110,6 @@ def _experiment():
 
 
 def test_files_are_told_by_the_endings_that_are_read():
-    from attn_nlp.data.sources import FILE_KINDS
+    from attn_nlp.data.registry import FILE_KINDS
 
     assert set(ENDINGS) == set(FILE_KINDS)

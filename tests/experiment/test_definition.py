@@ -7,11 +7,11 @@ import json
 
 import pytest
 
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, skip, together, vary
 from attn_nlp.experiment.axes import product
 from attn_nlp.experiment.cell import flatten
 from attn_nlp.experiment.identity import spec_of
-from attn_nlp.mistakes import Mistake
 
 SCORES = [
     Row("Dot", {"attention.score": "dot"}, baseline=True),

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp import registry
 from attn_nlp.experiment import Attention, Cell
 from attn_nlp.experiment import identity as identities
 from attn_nlp.experiment.cell import PATHS, flatten
@@ -22,7 +21,8 @@ from attn_nlp.experiment.identity import (
     spec_of,
     specs_of,
 )
-from attn_nlp.revisions import REVISIONS
+from attn_nlp.experiment.revisions import REVISIONS
+from attn_nlp.parts import registry
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "specs.json"
 CELLS = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import attn_nlp
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment.load import Overrides, load_file, resolve_file
-from attn_nlp.mistakes import Mistake
 
 FILE = '''"""Do heads matter?
 
@@ -177,7 +177,7 @@ raise E"""
             "heads.py, line 2: steps is 0; allowed",
         ),
         (
-            "from attn_nlp.registry import score\n\n@score\ndef f(q, k): return q",
+            "from attn_nlp.parts.registry import score\n\n@score\ndef f(q, k): return q",
             "heads.py, line 3: @score stands above 'f' without a name; write @score(\"f\")",
         ),
     ],
@@ -293,7 +293,7 @@ def test_a_file_draws_the_same_numbers_at_every_load_and_prints_to_stderr(file, 
 def test_variables_that_a_file_reads_while_it_loads_are_noted(tmp_path, monkeypatch):
     import os
 
-    from attn_nlp.loading import loading
+    from attn_nlp.user_code.loading import loading
 
     path = tmp_path / "mine.py"
     path.write_text("import os\nA = os.getenv('MYC')\nB = 'MYD' in os.environ\n")

@@ -7,6 +7,7 @@ from math import log10
 
 import pytest
 
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import (
     Cell,
     Experiment,
@@ -22,7 +23,6 @@ from attn_nlp.experiment import (
 from attn_nlp.experiment.identity import spec_of
 from attn_nlp.experiment.load import Overrides, apply
 from attn_nlp.experiment.tuning import SPACE, best, judged, settle
-from attn_nlp.mistakes import Mistake
 
 ROWS = [Row("one", {"heads": 1}, baseline=True), Row("two", {"heads": 2})]
 TUNING = Tuning(budget=3, space={"learning_rate": log_uniform(1e-4, 1e-1)}, seeds=(50, 51))

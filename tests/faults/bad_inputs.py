@@ -154,7 +154,7 @@ EXPERIMENTS = (
     _changed('"Heads",\n', '"Heads", value="test.acuracy", rows=\n', "a value", "accuracy"),
     _changed("baseline=True", "basline=True", "a misspelt word", "basline"),
     _changed(
-        "from attn_nlp.registry import", "from attn_nlp.registri import", "an import", "regis"
+        "from attn_nlp.parts.registry import", "from attn_nlp.registri import", "an import", "regis"
     ),
     _changed('@model("fake"', '@model("Fäke!"', "a malformed name", "malformed"),
     _changed('@model("fake"', '@model("cnn"', "a name that is taken", "is taken"),

@@ -21,11 +21,11 @@ class Fault:
 
 
 RUN, STORE, CLAIMS = (
-    "tests/test_run.py",
+    "tests/runner/test_run.py",
     "tests/store/test_results.py",
     "tests/store/test_claims.py",
 )
-BROKEN, LOCAL = "tests/store/test_faults.py", "tests/engines/test_local.py"
+BROKEN, LOCAL = "tests/store/test_faults.py", "tests/runner/test_local.py"
 STOPPED = "tests/faults/test_stopped.py"
 CHECKPOINT, ROWS = "tests/train/test_checkpoint.py", "tests/data/test_rows.py"
 
@@ -44,9 +44,9 @@ FAULTS = (
         "the old or the new, never half",
         (
             "tests/faults/test_faults.py::test_killed_there_it_goes_on_to_the_same_bytes",
-            "tests/data/test_prepared.py::test_everything_is_on_the_disk_before_its_name_is",
-            "tests/data/test_prepared.py::test_a_damaged_folder_is_named_and_made_anew",
-            "tests/engines/test_compiled.py::test_an_entry_half_written_goes_and_is_written_anew",
+            "tests/data/test_dataset.py::test_everything_is_on_the_disk_before_its_name_is",
+            "tests/data/test_dataset.py::test_a_damaged_folder_is_named_and_made_anew",
+            "tests/runner/test_compiled.py::test_an_entry_half_written_goes_and_is_written_anew",
         ),
     ),
     Fault(
@@ -106,9 +106,9 @@ FAULTS = (
         "out of memory",
         "the cell fails with its shape named",
         (
-            "tests/engines/test_memory.py::"
+            "tests/runner/test_memory.py::"
             "test_a_cell_too_large_fails_with_its_shape_and_the_others_are_done",
-            "tests/engines/test_work.py::test_out_of_memory_names_the_shape",
+            "tests/runner/test_train_job.py::test_out_of_memory_names_the_shape",
             f"{LOCAL}::test_a_worker_that_is_killed_again_fails_its_cell_alone",
         ),
     ),
@@ -156,7 +156,7 @@ FAULTS = (
     Fault(
         "repeated rows",
         "counted within and across splits, with their conflicts",
-        ("tests/data/test_prepared.py::test_arrays_and_facts_of_a_small_file",),
+        ("tests/data/test_dataset.py::test_arrays_and_facts_of_a_small_file",),
     ),
     Fault(
         "hostile names and texts",
@@ -172,14 +172,14 @@ FAULTS = (
         "pickles and code from outside",
         "never run",
         (
-            "tests/data/test_prepared.py::test_a_pickle_in_the_cache_is_never_run",
+            "tests/data/test_dataset.py::test_a_pickle_in_the_cache_is_never_run",
             "tests/data/test_hub.py::test_a_script_repository_is_never_run",
         ),
     ),
     Fault(
         "names that would be paths",
         "refused; only checked names and hashes become paths",
-        ("tests/data/test_sources.py::test_bad_names_are_refused",),
+        ("tests/data/test_registry.py::test_bad_names_are_refused",),
     ),
     Fault(
         "a small file that unpacks to gigabytes",

@@ -10,13 +10,13 @@ from collections import Counter
 from pathlib import Path
 
 from attn_nlp.store import Store
-from tests.engines.fakes import environment, start, trained, until, write_experiment
 from tests.faults.trials import FILE, RUN, STORE, Bench, Verdict
+from tests.runner.fakes import environment, start, trained, until, write_experiment
 
 STAND_IN = (*RUN, "--seeds", "5")
 REAL = '''"""Does a cell that was cut off go on to the same bits?"""
 
-from attn_nlp import registry
+from attn_nlp.parts import registry
 from attn_nlp.experiment import Cell, Experiment, Table, vary
 
 registry.load_builtin()

@@ -15,8 +15,8 @@ from pathlib import Path
 from attn_nlp.cli import main
 from attn_nlp.store import Store
 from attn_nlp.store.schema import COLUMNS
-from tests.engines.fakes import command, environment, gone, start, until
 from tests.faults.trials import FILE, MEASURED, STORE, Ended, Verdict
+from tests.runner.fakes import command, environment, gone, start, until
 
 RUN = ("run", FILE, "--workers", "1")
 CHECKPOINTS = Path(f"{STORE}.checkpoints")
@@ -25,7 +25,7 @@ HIT = 8  # the checkpoint, of twenty of each cell, after which a run is stopped
 MOST_SECONDS = 10.0  # from the first signal to the end
 EXPERIMENT = '''"""Does a cell that was stopped go on to the same bits?"""
 
-from attn_nlp import registry
+from attn_nlp.parts import registry
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 
 registry.load_builtin()

@@ -7,8 +7,8 @@ import hashlib
 import pytest
 
 from attn_nlp.store import Store
-from tests.engines.fakes import Here, write_experiment
 from tests.faults.bad_inputs import BAD
+from tests.runner.fakes import Here, write_experiment
 from tests.store.records import SPEC, record
 
 STORE = "runs/attn_nlp.sqlite"

@@ -2,7 +2,7 @@
 
 Every run is a forked child of a process that has imported everything but started nothing, so that
 a trial takes a fraction of a second. The child trains a stand-in that only pretends (see
-`tests.engines.fakes`), or really trains where the experiment says so.
+`tests.runner.fakes`), or really trains where the experiment says so.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attn_nlp.store import Store
-from attn_nlp.store.health import examine
+from attn_nlp.store.doctor import examine
 from attn_nlp.store.schema import COLUMNS
-from tests.engines.fakes import environment, trained
+from tests.runner.fakes import environment, trained
 
 FILE, STORE, TABLE = "experiment.py", "runs/attn_nlp.sqlite", "table.csv"
 RUN = ("run", FILE, "--in-process", "--out", TABLE)
@@ -190,14 +190,14 @@ def child(folder: Path, arguments: tuple[str, ...], env: Mapping[str, str]) -> E
 
 
 def _command(arguments: tuple[str, ...]) -> int:
-    from attn_nlp import faults
+    from attn_nlp import fault_injection
     from attn_nlp.cli import main
 
-    faults._passed.clear()
+    fault_injection._passed.clear()
     return main(list(arguments))
 
 
 def imported() -> None:
     """Import what every child needs, starting nothing: no thread may live when a child is made."""
-    for name in ("datasets", "tokenizers", "rich.live", "attn_nlp.cli", "attn_nlp.run"):
+    for name in ("datasets", "tokenizers", "rich.live", "attn_nlp.cli", "attn_nlp.runner.run"):
         importlib.import_module(name)

@@ -6,12 +6,12 @@ import inspect
 
 import pytest
 
-from attn_nlp import registry, slots
 from attn_nlp.figures import mechanism
-from attn_nlp.figures.flows import WHOLE, _pairwise, flow
+from attn_nlp.figures.diagrams import WHOLE, _pairwise, flow
 from attn_nlp.figures.fonts import quiet
-from attn_nlp.registry import HOOKS, SLOTS, Learned, Named, Numeric
-from attn_nlp.slots import PAIRWISE
+from attn_nlp.parts import hooks, registry
+from attn_nlp.parts.hooks import PAIRWISE
+from attn_nlp.parts.registry import HOOKS, SLOTS, Learned, Named, Numeric
 
 from .measuring import faults
 
@@ -84,7 +84,7 @@ def test_what_a_hook_asks_for_points_at_it(part):
 
 
 def test_the_steps_stand_in_the_order_in_which_they_run():
-    """What a flow shows from the top is what `attention/walk.py` does."""
+    """What a flow shows from the top is what `nn/pairwise.py` does."""
     names = [node.name for node in _pairwise(registry.find("score", "dot")).nodes()]
     steps = [name for name in names if name in (*PAIRWISE, "finish")]
     assert steps == ["score", "scale", "mask", "normaliser", "finish"]
@@ -136,7 +136,7 @@ def _plain(hook: str):
 @pytest.mark.parametrize("slot", SLOTS)
 def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue, monkeypatch):
     """A part that nobody has written yet can be drawn: long names, much to say, every hook."""
-    monkeypatch.setitem(slots.FACTS, "unheard_of", "text")
+    monkeypatch.setitem(hooks.FACTS, "unheard_of", "text")
     for hook in SLOTS[slot].hooks:
         registry._parts.pop((slot, "strange"), None)
         arguments = ", ".join((*HOOKS[hook], "first", "second", "third", "named"))

@@ -1,7 +1,7 @@
 """The plate: three mechanisms, each with what sets it apart."""
 
-from attn_nlp import registry
 from attn_nlp.figures import plate
+from attn_nlp.parts import registry
 
 from .measuring import faults
 

@@ -10,9 +10,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from attn_nlp.catalogue.lookup import one
+from attn_nlp.errors import Mistake
 from attn_nlp.figures import mechanism, plate, save
 from attn_nlp.figures.render import LOOKS
-from attn_nlp.mistakes import Mistake
 
 SCRIPT = """
 import sys

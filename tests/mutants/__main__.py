@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from attn_nlp.mistakes import Mistake, unknown
+from attn_nlp.errors import Mistake, unknown
 from tests.mutants import SLIPS, runner
 from tests.mutants.runner import Ran
 from tests.mutants.slip import Slip, Unfit

@@ -2,21 +2,21 @@
 
 from tests.mutants.slip import Slip, agrees, hides
 
-KINDS = "attn_nlp/attention/kinds.py"
-EFFICIENT = "attn_nlp/attention/kinds_efficient.py"
-SE = "attn_nlp/attention/se.py"
-FEATURES = "attn_nlp/attention/features.py"
-ACTIVATIONS = "attn_nlp/attention/activations.py"
-INITIALISERS = "attn_nlp/attention/initialisers.py"
-POSITIONS = "attn_nlp/positions.py"
-POOLING = "attn_nlp/pooling.py"
-ENCODER = "attn_nlp/encoder.py"
-MODELS = "attn_nlp/models.py"
-OF_KINDS = "tests/attention/test_kinds.py"
-OF_EFFICIENT = "tests/attention/test_kinds_efficient.py"
-OF_POOLING = "tests/test_pooling.py"
-OF_ENCODER = "tests/test_encoder.py"
-OF_MODELS = "tests/test_models.py"
+KINDS = "attn_nlp/nn/parts/kinds.py"
+EFFICIENT = "attn_nlp/nn/parts/kinds_efficient.py"
+SE = "attn_nlp/nn/parts/se.py"
+FEATURES = "attn_nlp/nn/parts/features.py"
+ACTIVATIONS = "attn_nlp/nn/parts/activations.py"
+INITIALISERS = "attn_nlp/nn/parts/initializers.py"
+POSITIONS = "attn_nlp/nn/parts/positions.py"
+POOLING = "attn_nlp/nn/parts/pooling.py"
+ENCODER = "attn_nlp/nn/encoder.py"
+MODELS = "attn_nlp/nn/parts/models.py"
+OF_KINDS = "tests/nn/test_kinds.py"
+OF_EFFICIENT = "tests/nn/test_kinds_efficient.py"
+OF_POOLING = "tests/nn/test_pooling.py"
+OF_ENCODER = "tests/nn/test_encoder.py"
+OF_MODELS = "tests/nn/test_models.py"
 
 SLIPS = (
     # kinds
@@ -122,7 +122,7 @@ SLIPS = (
         FEATURES,
         'deviation="(2/E)**0.5"',
         'deviation="(1/E)**0.5"',
-        "tests/attention/test_features.py"
+        "tests/nn/test_features.py"
         "::test_features_start_with_the_variance_of_their_input[two_layer-0.8-1.2]",
         "The factor 2 that makes up for ReLU is forgotten.",
     ),
@@ -131,7 +131,7 @@ SLIPS = (
         ACTIVATIONS,
         "jnp.where(mask, jnp.tanh(logits), 0.0)",
         "jnp.tanh(logits)",
-        "tests/attention/test_activations.py::test_padding_weighs_exactly_nothing[tanh-usual]",
+        "tests/nn/test_activations.py::test_padding_weighs_exactly_nothing[tanh-usual]",
         "A missing mask.",
     ),
     Slip(
@@ -139,7 +139,7 @@ SLIPS = (
         INITIALISERS,
         "(2 / (fan_in + fan_out)) ** 0.5",
         "2 / (fan_in + fan_out)",
-        "tests/attention/test_initialisers.py::test_xavier_shrinks_with_head_dim",
+        "tests/nn/test_initializers.py::test_xavier_shrinks_with_head_dim",
         "A variance for a deviation.",
     ),
     # positions and poolings
@@ -148,7 +148,7 @@ SLIPS = (
         POSITIONS,
         "10000.0 ** (2 * pair / width)",
         "10000.0 ** (pair / width)",
-        "tests/test_positions.py::test_sinusoids_of_small_positions",
+        "tests/nn/test_positions.py::test_sinusoids_of_small_positions",
         "i/E for 2i/E, so that wavelengths end at a hundred.",
     ),
     Slip(
@@ -210,10 +210,10 @@ SLIPS = (
     ),
     Slip(
         "norm_of_the_sum",
-        "attn_nlp/attention/layer_norm.py",
+        "attn_nlp/nn/kernels.py",
         "jnp.square(centred).mean(axis=-1, keepdims=True)",
         "jnp.square(centred).sum(axis=-1, keepdims=True)",
-        "tests/attention/test_fast_paths.py::test_layer_norm_is_the_formula",
+        "tests/nn/test_fast_paths.py::test_layer_norm_is_the_formula",
         "The sum of squares for the variance.",
     ),
     Slip(

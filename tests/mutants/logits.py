@@ -2,16 +2,16 @@
 
 from tests.mutants.slip import PARTS, Slip, agrees
 
-SCORES = "attn_nlp/attention/scores.py"
-BLIND = "attn_nlp/attention/blind_scores.py"
-SCALES = "attn_nlp/attention/scales.py"
-NORMS = "attn_nlp/attention/norm_scales.py"
-MASKS = "attn_nlp/attention/masks.py"
-PLACES = "attn_nlp/attention/places.py"
-OF_SCORES = "tests/attention/test_scores.py"
-OF_SCALES = "tests/attention/test_scales.py"
-OF_MASKS = "tests/attention/test_masks.py"
-OF_PLACES = "tests/attention/test_places.py"
+SCORES = "attn_nlp/nn/parts/scores.py"
+BLIND = "attn_nlp/nn/parts/scores_content_free.py"
+SCALES = "attn_nlp/nn/parts/scales.py"
+NORMS = "attn_nlp/nn/parts/qk_norms.py"
+MASKS = "attn_nlp/nn/parts/masks.py"
+PLACES = "attn_nlp/nn/parts/positions.py"
+OF_SCORES = "tests/nn/test_scores.py"
+OF_SCALES = "tests/nn/test_scales.py"
+OF_MASKS = "tests/nn/test_masks.py"
+OF_PLACES = "tests/nn/test_positions_inside.py"
 
 SLIPS = (
     # scores

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = "tests/attention/test_parts.py"
+PARTS = "tests/nn/test_parts.py"
 
 
 class Unfit(ValueError):

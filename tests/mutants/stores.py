@@ -4,10 +4,10 @@ from tests.mutants.slip import Slip
 
 CLAIMS = "attn_nlp/store/claims.py"
 RESULTS = "attn_nlp/store/results.py"
-EXCHANGE = "attn_nlp/store/exchange.py"
-HEALTH = "attn_nlp/store/health.py"
-AGREEMENT = "attn_nlp/store/agreement.py"
-OF_AGREEMENT = "tests/store/test_agreement.py"
+EXCHANGE = "attn_nlp/store/transfer.py"
+HEALTH = "attn_nlp/store/doctor.py"
+AGREEMENT = "attn_nlp/store/tolerance.py"
+OF_AGREEMENT = "tests/store/test_tolerance.py"
 OF_RESULTS = "tests/store/test_results.py"
 MACHINE = "tests/store/test_state_machine.py::TestStores::runTest"
 

@@ -9,16 +9,16 @@ PLANTED = "attn_nlp/data/planted.py"
 PROGRAM = "attn_nlp/train/program.py"
 ADAMW = "attn_nlp/train/adamw.py"
 LOOP = "attn_nlp/train/loop.py"
-METRICS = "attn_nlp/train/metrics.py"
-FLOORS = "attn_nlp/floors.py"
-STREAMS = "attn_nlp/streams.py"
+METRICS = "attn_nlp/metrics.py"
+FLOORS = "attn_nlp/baselines.py"
+STREAMS = "attn_nlp/rng.py"
 OF_BATCHES = "tests/data/test_batches.py"
 OF_TOKENS = "tests/data/test_tokens.py"
 OF_PROGRAM = "tests/train/test_program.py"
 OF_ADAMW = "tests/train/test_adamw.py"
 OF_LOOP = "tests/train/test_loop.py"
-OF_METRICS = "tests/train/test_metrics.py"
-OF_COSTS = "tests/test_costs.py"
+OF_METRICS = "tests/test_metrics.py"
+OF_COSTS = "tests/experiment/test_costs.py"
 OF_STATS = "tests/stats"
 
 SLIPS = (
@@ -275,10 +275,10 @@ SLIPS = (
     ),
     Slip(
         "least_p_of_one_side",
-        "attn_nlp/stats/plan.py",
+        "attn_nlp/stats/attainable.py",
         "2.0 * 0.5**nonzero",
         "0.5**nonzero",
-        f"{OF_STATS}/test_plan.py::test_least_p",
+        f"{OF_STATS}/test_attainable.py::test_least_p",
         "The least p of a one-sided test, which promises stars that cannot be earned.",
     ),
     Slip(
@@ -308,7 +308,7 @@ SLIPS = (
     # costs and random streams
     Slip(
         "state_of_all_heads",
-        "attn_nlp/attention/kinds.py",
+        "attn_nlp/nn/parts/kinds.py",
         'state="T*K*(D+U)"',
         'state="T*H*(D+U)"',
         f"{OF_COSTS}::test_state_is_kept_in_every_block",
@@ -316,7 +316,7 @@ SLIPS = (
     ),
     Slip(
         "last_norm_without_shift",
-        "attn_nlp/costs.py",
+        "attn_nlp/experiment/costs.py",
         'last = 2 * n["E"] if cell.norm == "pre" else 0',
         'last = n["E"] if cell.norm == "pre" else 0',
         f"{OF_COSTS}::test_parameters_follow_the_settings"
@@ -325,7 +325,7 @@ SLIPS = (
     ),
     Slip(
         "operations_counted_once",
-        "attn_nlp/costs.py",
+        "attn_nlp/experiment/costs.py",
         'feed_forward = 4 * n["E"] * n["F"]',
         'feed_forward = 2 * n["E"] * n["F"]',
         f"{OF_COSTS}::test_with_pencil_and_paper",
@@ -336,7 +336,7 @@ SLIPS = (
         FLOORS,
         "if accuracy > most:",
         "if accuracy >= most:",
-        "tests/test_floors.py::test_of_strengths_equally_right_the_smallest_is_taken",
+        "tests/test_baselines.py::test_of_strengths_equally_right_the_smallest_is_taken",
         "Of penalties equally right on validation the weakest is taken.",
     ),
     Slip(
@@ -344,7 +344,7 @@ SLIPS = (
         STREAMS,
         'f"{self.path}/{name}"',
         'f"{self.path}{name}"',
-        "tests/test_streams.py::test_a_path_decides_the_bits",
+        "tests/test_rng.py::test_a_path_decides_the_bits",
         "Paths a/b and ab draw the same numbers.",
     ),
     Slip(
@@ -352,7 +352,7 @@ SLIPS = (
         STREAMS,
         "entropy = [self.seed, ",
         "entropy = [",
-        "tests/test_streams.py::test_other_paths_and_seeds_give_other_numbers",
+        "tests/test_rng.py::test_other_paths_and_seeds_give_other_numbers",
         "All seeds begin at the same values.",
     ),
 )

@@ -2,21 +2,21 @@
 
 from tests.mutants.slip import Slip, agrees
 
-SOFTMAX = "attn_nlp/attention/normalisers.py"
-POINTWISE = "attn_nlp/attention/normalisers_pointwise.py"
-SPARSE = "attn_nlp/attention/normalisers_sparse.py"
-MIXERS = "attn_nlp/attention/mixers.py"
-WEIGHTINGS = "attn_nlp/attention/weightings.py"
-WALK = "attn_nlp/attention/walk.py"
-BLOCKS = "attn_nlp/attention/blocks.py"
-BOUND = "attn_nlp/attention/bound.py"
-PROJECTIONS = "attn_nlp/attention/projections.py"
-OF_NORMALISERS = "tests/attention/test_normalisers.py"
-OF_SPARSE = "tests/attention/test_sparse.py"
-OF_GUMBEL = "tests/attention/test_gumbel.py"
-OF_MIXERS = "tests/attention/test_mixers.py"
-OF_BLOCKS = "tests/attention/test_blocks.py"
-OF_COMPOSE = "tests/attention/test_compose.py"
+SOFTMAX = "attn_nlp/nn/parts/normalizers.py"
+POINTWISE = "attn_nlp/nn/parts/normalizers_pointwise.py"
+SPARSE = "attn_nlp/nn/parts/normalizers_sparse.py"
+MIXERS = "attn_nlp/nn/parts/mixers.py"
+WEIGHTINGS = "attn_nlp/nn/parts/weightings.py"
+WALK = "attn_nlp/nn/pairwise.py"
+BLOCKS = "attn_nlp/nn/chunked.py"
+BOUND = "attn_nlp/nn/bound.py"
+PROJECTIONS = "attn_nlp/nn/projections.py"
+OF_NORMALISERS = "tests/nn/test_normalizers.py"
+OF_SPARSE = "tests/nn/test_sparse.py"
+OF_GUMBEL = "tests/nn/test_gumbel.py"
+OF_MIXERS = "tests/nn/test_mixers.py"
+OF_BLOCKS = "tests/nn/test_chunked.py"
+OF_COMPOSE = "tests/nn/test_attention.py"
 
 SLIPS = (
     # normalisers
@@ -284,7 +284,7 @@ SLIPS = (
         PROJECTIONS,
         'dense("output", values, width, values**-0.5)',
         'dense("output", values, width, width**-0.5)',
-        "tests/attention/test_initialisers.py::test_results_start_with_the_variance_of_the_heads",
+        "tests/nn/test_initializers.py::test_results_start_with_the_variance_of_the_heads",
         "The first values of the output projection follow fan-out in place of fan-in.",
     ),
 )

@@ -11,13 +11,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from attn_nlp import probe, registry
+from attn_nlp import probe
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Cell
-from attn_nlp.mistakes import Mistake
+from attn_nlp.parts import registry
 from attn_nlp.probe import laws
 from attn_nlp.probe.traced import trace
-from tests.attention.running import parts
-from tests.attention.test_promises import uses
+from tests.nn.running import parts
+from tests.nn.test_promises import uses
 
 BASE = Cell(width=16, heads=2, length=16, dropout=0.0)
 TOGETHER = ("score", "scale", "mask", "normaliser", "mixer", "position", "pooling")

@@ -14,10 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp import probe, registry
-from attn_nlp.mistakes import Mistake
+from attn_nlp import probe
+from attn_nlp.errors import Mistake
+from attn_nlp.parts import registry
 from attn_nlp.probe.twice import changing, hooks_of
-from tests.attention.test_promises import uses
+from tests.nn.test_promises import uses
 from tests.probe.test_laws import BASE, LAWFUL, cells_of
 
 _count = itertools.count()

@@ -23,7 +23,7 @@ from tests.reference.kinds import *
 from tests.reference.masks import *
 from tests.reference.mixers import *
 from tests.reference.models import *
-from tests.reference.normalisers import *
+from tests.reference.normalizers import *
 from tests.reference.pooling import *
 from tests.reference.positions import *
 from tests.reference.scales import *

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.reference.normalisers import normaliser_softmax
+from tests.reference.normalizers import normaliser_softmax
 
 
 def activation_sigmoid(logits, tokens):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.reference.mixers import spend
-from tests.reference.normalisers import normaliser_softmax
+from tests.reference.normalizers import normaliser_softmax
 from tests.reference.pooling import pooling_se_token
 from tests.reference.scales import scale_rsqrt_dim
 from tests.reference.scores import fold_in, normal

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from attn_nlp.data import prepare
-from attn_nlp.engines.environment import cache_folder
 from attn_nlp.experiment import Cell, Experiment, Table, vary
 from attn_nlp.experiment.cell import Attention
-from attn_nlp.plan import data_settings
-from attn_nlp.run import run
+from attn_nlp.runner.environment import cache_folder
+from attn_nlp.runner.plan import data_settings
+from attn_nlp.runner.run import run
 from attn_nlp.store import Store
 
 FILE = Path(__file__).parent / "data" / "predictions.npz"

@@ -8,11 +8,11 @@ from contextlib import closing
 
 import pytest
 
-from attn_nlp import faults
+from attn_nlp import fault_injection
 from attn_nlp.store import Store, StoreError, processes
-from attn_nlp.store.agreement import TOLERANCE
 from attn_nlp.store.claims import Heart
 from attn_nlp.store.processes import GRACE_SECONDS, Watch, elsewhere, this_process
+from attn_nlp.store.tolerance import TOLERANCE
 from tests.store.records import SPEC, record
 
 
@@ -131,7 +131,7 @@ def test_a_claim_outlives_a_full_disk(path, monkeypatch):
     """What was not committed has not happened, also in memory."""
     with Store.open(path) as store:
         store.claim(SPEC)
-        monkeypatch.setattr(faults, "_passed", faults.Counter())
+        monkeypatch.setattr(fault_injection, "_passed", fault_injection.Counter())
         monkeypatch.setenv("ATTN_NLP_FAULT", "store.commit:before:1:full")
         with pytest.raises(StoreError, match="No space left"):
             store.finish(SPEC, record())

@@ -11,9 +11,9 @@ from attn_nlp.cli import main
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.experiment.identity import key_of
 from attn_nlp.store import Store, StoreError
-from attn_nlp.store.exchange import export, merge
-from attn_nlp.store.health import examine, repair
+from attn_nlp.store.doctor import examine, repair
 from attn_nlp.store.schema import COLUMNS, CORRECT
+from attn_nlp.store.transfer import export, merge
 from tests.store.records import record
 
 RESOLVED = Experiment(

@@ -12,9 +12,9 @@ import pytest
 
 from attn_nlp.cli import main
 from attn_nlp.store import Store, StoreError
-from attn_nlp.store.exchange import export, merge, seal
-from attn_nlp.store.health import repair
+from attn_nlp.store.doctor import repair
 from attn_nlp.store.log import count_up
+from attn_nlp.store.transfer import export, merge, seal
 from tests.store.records import SPEC, record
 
 OTHER, THIRD = "b" * 64, "c" * 64

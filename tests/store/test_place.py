@@ -12,9 +12,9 @@ import pytest
 from attn_nlp.cli import main
 from attn_nlp.store import Store, StoreError, place
 from attn_nlp.store import file as store_file
-from attn_nlp.store.exchange import seal
-from attn_nlp.store.health import repair
+from attn_nlp.store.doctor import repair
 from attn_nlp.store.place import unusable
+from attn_nlp.store.transfer import seal
 from tests.store.records import SPEC, record
 
 OTHER = "b" * 64

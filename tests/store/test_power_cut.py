@@ -10,7 +10,7 @@ import pytest
 from attn_nlp.experiment.identity import key_of
 from attn_nlp.store import Store
 from attn_nlp.store import log as log_of_store
-from attn_nlp.store.health import examine
+from attn_nlp.store.doctor import examine
 from tests.store.records import record
 
 CELLS = 6

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
-from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import right
 from attn_nlp.store import LARGE, Store, StoreError, file
 from attn_nlp.store.records import Records

@@ -22,15 +22,15 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from attn_nlp import faults
+from attn_nlp import fault_injection
 from attn_nlp.experiment.identity import key_of
 from attn_nlp.store import FINAL, Store, StoreError
-from attn_nlp.store.agreement import RESULT, TOLERANCE
 from attn_nlp.store.claims import Heart
-from attn_nlp.store.exchange import export, merge
-from attn_nlp.store.health import examine, repair
+from attn_nlp.store.doctor import examine, repair
 from attn_nlp.store.processes import GRACE_SECONDS, Watch
 from attn_nlp.store.schema import COLUMNS
+from attn_nlp.store.tolerance import RESULT, TOLERANCE
+from attn_nlp.store.transfer import export, merge
 from tests.store.records import record
 from tests.store.system import Process, System
 
@@ -334,7 +334,7 @@ class Stores(RuleBasedStateMachine):
         file = self.files[run.file]
         alarm = self.alarms(file, spec, given)
         said, written = "", None
-        faults._passed.clear()
+        fault_injection._passed.clear()
         with self.system.acting(run.process), plan(where):
             try:
                 written = run.store.finish(spec, delivered(given))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from attn_nlp.store import Store, StoreError
-from attn_nlp.store.answers import packed
+from attn_nlp.store.correctness import packed
 from attn_nlp.store.processes import this_process
 from attn_nlp.store.schema import COLUMNS, VERSION
 from tests.store.records import SPEC, record
@@ -107,9 +107,9 @@ def test_a_store_in_use_by_an_older_run_is_left_alone(old):
     ["copy.write:before:1", "copy.fsync:after:1", "copy.rename:before:1", "store.commit:before:1"],
 )
 def test_an_upgrade_that_is_cut_short_leaves_the_old_store(old, monkeypatch, fault):
-    from attn_nlp import faults
+    from attn_nlp import fault_injection
 
-    monkeypatch.setattr(faults, "_passed", faults.Counter())
+    monkeypatch.setattr(fault_injection, "_passed", fault_injection.Counter())
     earlier = version_of(old)
     monkeypatch.setenv("ATTN_NLP_FAULT", f"{fault}:full")
     with pytest.raises(StoreError, match=os.strerror(28)):

@@ -16,4 +16,4 @@ _FLOORS = {
 
 @pytest.fixture(autouse=True)
 def floor_labels(monkeypatch):
-    monkeypatch.setattr("attn_nlp.registry.find", lambda slot, name: _FLOORS[name])
+    monkeypatch.setattr("attn_nlp.parts.registry.find", lambda slot, name: _FLOORS[name])

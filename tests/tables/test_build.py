@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from attn_nlp.engines.provenance import provenance
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment.table import VALUES
-from attn_nlp.mistakes import Mistake
+from attn_nlp.runner.provenance import provenance
 from attn_nlp.stats import Verdict
 from attn_nlp.tables import QUANTITIES, build
 from attn_nlp.tables.grid import DIVERGED, FAILED, FLOOR, MEASURED, PENDING, SKIPPED

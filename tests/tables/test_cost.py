@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from attn_nlp import costs, registry
-from attn_nlp.experiment import Cell
+from attn_nlp.experiment import Cell, costs
+from attn_nlp.parts import registry
 from attn_nlp.tables import cost, csv, terminal
 
 from .example import example

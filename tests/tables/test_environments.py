@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attn_nlp.tables.environments import environments, grouped
+from attn_nlp.tables.caption.environments import environments, grouped
 
 
 def record(jax: str, finished: str, seconds: float | None = 1.5, **more) -> dict:

@@ -6,7 +6,7 @@ import pytest
 
 from attn_nlp.tables import build
 from attn_nlp.tables.facts import Facts, data_notes
-from attn_nlp.tables.per_class import per_class
+from attn_nlp.tables.views.per_class import per_class
 from tests.tables.example import example, table
 from tests.tables.test_per_class import made
 

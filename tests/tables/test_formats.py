@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
 from attn_nlp.tables import FORMATS, build, cost, csv, markdown, render, suffix, terminal
 from attn_nlp.tables.text import number
 

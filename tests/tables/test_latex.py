@@ -12,7 +12,7 @@ import pytest
 
 from attn_nlp.experiment.load import Overrides, resolve_file
 from attn_nlp.tables import build, cost, render
-from attn_nlp.tables.tex import escape, odd
+from attn_nlp.tables.formats._tex import escape, odd
 from tests.conftest import required_program
 
 from .example import by_heads, example, facts, record

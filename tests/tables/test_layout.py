@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from attn_nlp.errors import Mistake
 from attn_nlp.experiment import Cell, Experiment, Table, skip, vary
-from attn_nlp.mistakes import Mistake
 from attn_nlp.tables.layout import _rows_of, lay_out, matches
 
 from .example import ROWS, by_heads, cell, example, resolved, settings, table

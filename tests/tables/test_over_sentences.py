@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from attn_nlp.stats import McNemar, two_way
-from attn_nlp.store.answers import packed
+from attn_nlp.store.correctness import packed
 from attn_nlp.tables import build, render
 from attn_nlp.tables.formats.json import schema
 

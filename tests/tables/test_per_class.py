@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from attn_nlp import costs
-from attn_nlp.experiment import Cell
+from attn_nlp.experiment import Cell, costs
 from attn_nlp.tables import build
 from attn_nlp.tables.formats import FORMATS, render
-from attn_nlp.tables.per_class import per_class
-from attn_nlp.tables.to_reach import to_reach
+from attn_nlp.tables.views.per_class import per_class
+from attn_nlp.tables.views.to_reach import to_reach
 
 from .example import ROWS, cell, record, resolved, table
 

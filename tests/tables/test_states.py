@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from attn_nlp import costs
-from attn_nlp.experiment import Cell
+from attn_nlp.experiment import Cell, costs
 from attn_nlp.report.caveats import datasets
 from attn_nlp.tables import build, cost
 from attn_nlp.tables.facts import facts_of, together
 from attn_nlp.tables.formats import FORMATS, render
 from attn_nlp.tables.grid import FLOOR
 from attn_nlp.tables.layout import lay_out
-from attn_nlp.tables.to_reach import to_reach
+from attn_nlp.tables.views.to_reach import to_reach
 
 from .example import facts, record, resolved, settings, table
 

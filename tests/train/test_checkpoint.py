@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from attn_nlp import faults
-from attn_nlp.mistakes import Mistake
+from attn_nlp import fault_injection
+from attn_nlp.errors import Mistake
 from attn_nlp.train import loop
 from attn_nlp.train.checkpoint import KEPT, SECONDS, Checkpoints, interval
 from attn_nlp.train.loop import train
@@ -155,7 +155,7 @@ def test_the_state_of_another_cell_or_another_machine_is_never_taken(cut, uncut)
 @pytest.mark.parametrize("place", ["write", "fsync", "rename"])
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_full_disk_costs_the_checkpoint_alone(tmp_path, uncut, monkeypatch, place, side):
-    monkeypatch.setattr(faults, "_passed", faults.Counter())
+    monkeypatch.setattr(fault_injection, "_passed", fault_injection.Counter())
     monkeypatch.setenv("ATTN_NLP_FAULT", f"checkpoint.{place}:{side}:1:full")
     hand = Hand(hours=[15])
     assert measured(go(tmp_path, hand)) == uncut

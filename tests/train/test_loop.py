@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.attention.bound import Call
-from attn_nlp.mistakes import Mistake
+from attn_nlp.errors import Mistake
+from attn_nlp.metrics import calibration_error
+from attn_nlp.nn.bound import Call
 from attn_nlp.train import loop
 from attn_nlp.train.loop import train
-from attn_nlp.train.metrics import calibration_error
 from attn_nlp.train.program import program_of
 from tests.train.tiny import CELL, TRAIN, VALIDATION, ignored, measured, prepared
 

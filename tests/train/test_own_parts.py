@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from attn_nlp import registry
 from attn_nlp.experiment.cell import PATHS, unflatten
 from attn_nlp.experiment.load import load_file, resolve_file
-from attn_nlp.slots import PAIRWISE
+from attn_nlp.parts import registry
+from attn_nlp.parts.hooks import PAIRWISE
 from attn_nlp.train.loop import train
 from tests.train.tiny import ignored, prepared
 
@@ -20,7 +20,7 @@ FILE = '''"""Do my parts run?"""
 import jax.numpy as jnp
 
 from attn_nlp.experiment import Cell, Experiment, Table, vary
-from attn_nlp.registry import (
+from attn_nlp.parts.registry import (
     Learned, Numeric, Static, activation, features, init, kind, mask, mixer, model, normaliser,
     pooling, position, scale, score, weighting,
 )

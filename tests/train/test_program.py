@@ -8,11 +8,11 @@ import numpy as np
 import optax
 import pytest
 
-from attn_nlp import registry
-from attn_nlp.attention.bound import Call
-from attn_nlp.encoder import Encoder
 from attn_nlp.experiment.cell import PATHS
-from attn_nlp.registry import Numeric
+from attn_nlp.nn.bound import Call
+from attn_nlp.nn.encoder import Encoder
+from attn_nlp.parts import registry
+from attn_nlp.parts.registry import Numeric
 from attn_nlp.train import program as programs
 from attn_nlp.train.program import Program, program_of
 from tests import reference

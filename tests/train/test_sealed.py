@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp.engines.environment import single_threaded
+from attn_nlp.runner.environment import single_threaded
 
 RUNS = """
 import jax
-from attn_nlp.train import compiling
+from attn_nlp.train import compile_cache as compiling
 compiling.start_threads()
 def double(x): return x * 2.0
 def triple(x): return x * 3.0

@@ -13,13 +13,13 @@ from attn_nlp.figures.render import GREY, INK
 from attn_nlp.figures.results.arrange import MOST
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.sheet import GRID, Sheet, ticks
-from attn_nlp.tables.build import column_labels
+from attn_nlp.metrics import BINS, calibration_error
+from attn_nlp.metrics import reliability as binned
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import Column, Grid
 from attn_nlp.tables.layout import Experiment, lay_out
 from attn_nlp.tables.quantities import quantity
-from attn_nlp.train.metrics import BINS, calibration_error
-from attn_nlp.train.metrics import reliability as binned
+from attn_nlp.tables.views.scores import column_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def calibrations(
     """The runs of every row, column after column of a table.
 
     Args:
-      table, resolved: as for `attn_nlp.tables.build`.
+      table, resolved: as for `attn_nlp.tables.views.scores`.
       records: stored records with the columns "confidences", "predictions" and "gold".
 
     Yields:

@@ -58,7 +58,7 @@ def forest(grid: Grid) -> Figure:
     """One panel for every column, one line for every row but the baseline and the floors.
 
     Args:
-      grid: a table of scores; see `attn_nlp.tables.build`.
+      grid: a table of scores; see `attn_nlp.tables.views.scores`.
 
     Returns:
       The figure. In a panel x is the difference in the printed unit; a row stands at the height

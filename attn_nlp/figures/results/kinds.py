@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from attn_nlp.errors import Mistake, unknown
 from attn_nlp.figures.results.calibration import calibrations, reliability
 from attn_nlp.figures.results.chart import draw
 from attn_nlp.figures.results.forest import forest
@@ -15,7 +16,6 @@ from attn_nlp.figures.results.pareto import pareto
 from attn_nlp.figures.results.ranks import critical_difference, ranked
 from attn_nlp.figures.results.series import axes_of, check_axis, curves, sweep, swept
 from attn_nlp.figures.results.trials import by_setting, found_by
-from attn_nlp.mistakes import Mistake, unknown
 from attn_nlp.tables import Grid, build, cost
 from attn_nlp.tables.layout import once_each
 

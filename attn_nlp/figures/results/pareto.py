@@ -16,8 +16,8 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
     """The score of every row against what it costs, one panel for every column.
 
     Args:
-      grid: a table of scores; see `attn_nlp.tables.build`.
-      cost: of the same table; see `attn_nlp.tables.cost`.
+      grid: a table of scores; see `attn_nlp.tables.views.scores`.
+      cost: of the same table; see `attn_nlp.tables.views.cost`.
       of: "forward_flops" or "wall_seconds".
 
     Returns:

@@ -22,8 +22,8 @@ from attn_nlp.figures.results.sheet import (
     write,
 )
 from attn_nlp.stats.datasets import AcrossDatasets, across_datasets
+from attn_nlp.tables.attainable import p_text
 from attn_nlp.tables.grid import FLOOR, Grid
-from attn_nlp.tables.stars import p_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from attn_nlp.errors import Mistake, nearest
 from attn_nlp.experiment import Resolved
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
-from attn_nlp.mistakes import Mistake, nearest
 from attn_nlp.stats import Summary, summarise
-from attn_nlp.tables.build import column_labels, floor_rows
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import Column, Grid, GridRow, Quantity
 from attn_nlp.tables.layout import Experiment, Place, lay_out
 from attn_nlp.tables.outcomes import outcomes
 from attn_nlp.tables.quantities import quantity
+from attn_nlp.tables.views.scores import column_labels, floor_rows
 from attn_nlp.wording import clean
 
 
@@ -26,7 +26,7 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
     have, so that no curve changes its runs on the way.
 
     Args:
-      table, resolved: as for `attn_nlp.tables.build`.
+      table, resolved: as for `attn_nlp.tables.views.scores`.
       records: stored records with the column "history".
 
     Raises:
@@ -126,7 +126,7 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
     """The table's value by a numeric setting: the mean over replicates with its t interval.
 
     Args:
-      table, resolved, records: as for `attn_nlp.tables.build`.
+      table, resolved, records: as for `attn_nlp.tables.views.scores`.
       path: the setting, such as "learning_rate" or "head_dim".
 
     Raises:

@@ -10,11 +10,11 @@ from attn_nlp.experiment.tuning import Judged, judged, setting_of
 from attn_nlp.figures.results.best_of import best_of
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
-from attn_nlp.tables.build import column_labels
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import Column, Grid
 from attn_nlp.tables.layout import Place, lay_out
 from attn_nlp.tables.quantities import quantity
+from attn_nlp.tables.views.scores import column_labels
 
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
@@ -91,7 +91,7 @@ def by_setting(table: Mapping, path: str, resolved: Resolved, records: Mapping[s
     """The score of every trial by what was drawn for one setting; the chosen trial is ringed.
 
     Args:
-      table, resolved, records: as for `attn_nlp.tables.build`, with the records of trials.
+      table, resolved, records: as for `attn_nlp.tables.views.scores`, with the records of trials.
       path: a setting of the space, such as "learning_rate".
 
     Raises:

@@ -19,10 +19,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from attn_nlp.mistakes import unknown
+from attn_nlp.errors import unknown
 from attn_nlp.tables.grid import Grid
 
-FORMATS = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+FORMATS = tuple(
+    sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from attn_nlp.tables.formats import Options
+from attn_nlp.tables.formats._tex import HAN, code_point, escape, odd
 from attn_nlp.tables.grid import BASELINE, FLOOR, MEASURED, Column, Entry, Grid, GridRow, Quantity
 from attn_nlp.tables.legend import MARKS, STATE_MARKS
-from attn_nlp.tables.tex import HAN, code_point, escape, odd
 from attn_nlp.tables.text import (
     MINUS,
     STARRED,

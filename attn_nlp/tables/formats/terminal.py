@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 
 from attn_nlp.tables.formats import Options
+from attn_nlp.tables.formats._lines import Line, Piece, clip_line, to_text, wrap
+from attn_nlp.tables.formats._terminal_blocks import LABEL_WIDTH, block_lines, block_width
 from attn_nlp.tables.grid import Grid
-from attn_nlp.tables.lines import Line, Piece, clip_line, to_text, wrap
-from attn_nlp.tables.terminal_blocks import LABEL_WIDTH, block_lines, block_width
 from attn_nlp.wording import clean
 
 SUFFIX = ".txt"

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from attn_nlp.errors import Mistake
 from attn_nlp.figures.results import (
     Missing,
     axes_of,
@@ -18,7 +19,6 @@ from attn_nlp.figures.results import (
     sweep,
 )
 from attn_nlp.figures.results.series import swept
-from attn_nlp.mistakes import Mistake
 from attn_nlp.stats import summarise
 from attn_nlp.tables import build
 from tests.tables.example import by_heads, cell, example, record, resolved, table

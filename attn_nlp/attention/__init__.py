@@ -1,1 +1,0 @@
-"""Attention as slots: score, scale, mask, normaliser and mixer, composed by hooks."""

@@ -1,0 +1,163 @@
+"""Honest floors: what a dataset gives to a model without attention.
+
+A table without them cannot say whether attention earned anything. Both read the texts and labels
+of the prepared data, never its tokens, and draw nothing at random, so that one run a dataset is
+enough.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attn_nlp.parts.registry import model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from attn_nlp.data import Prepared
+
+STRENGTHS = (0.1, 1.0, 10.0, 100.0)
+_BYTES_OF_A_NUMBER = 8
+_WORDS_AND_MARKS = r"(?u)\w+|[^\w\s]"  # one-letter words too
+FEATURES = {
+    "words": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": _WORDS_AND_MARKS},
+    "characters": {"analyzer": "char", "ngram_range": (1, 3)},
+}
+
+
+@model("majority", label="Majority class", cite="control", floor=True, flops=0)
+def majority(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
+    """Answer the class that is most frequent in training, whatever the sentence.
+
+        p[c] = n[c] / N over the training split;  answer = argmax p
+
+    Of classes equally frequent the first answers. The loss is that of predicting the training
+    frequencies; a class that training never shows counts as if it had been seen half a time.
+
+    Args:
+      prepared: the dataset; only its labels are read.
+      report: called once.
+
+    Returns:
+      The result of a model, as `attn_nlp.nn.parts.models.encoder` returns it; C parameters.
+    """
+    import numpy as np  # inside, so that listing parts does not wait for it
+
+    began = time.perf_counter()
+    report({"step": 0, "steps": 1})
+    counts = np.bincount(prepared.labels_of("train"), minlength=len(prepared.class_names))
+    counts = np.maximum(counts, 0.5)
+    log_frequencies = np.log(counts / counts.sum())
+
+    def class_logits(split: str) -> np.ndarray:
+        return np.tile(log_frequencies, (len(prepared.labels_of(split)), 1))
+
+    return _result(prepared, class_logits, len(counts), began)
+
+
+@model(
+    "tfidf_logreg",
+    label="TF-IDF + logistic regression",
+    cite="scikit-learn; Pedregosa et al., 2011",
+    floor=True,
+    flops="4*T*C",  # T words and as many pairs of them, each with a coefficient a class
+    revision=2,  # 2: characters are tried on every dataset, not on Chinese ones alone
+)
+def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
+    """Weigh words or characters by how rare they are, and fit a linear classifier.
+
+        x[d, w] = (1 + log tf[d, w]) (1 + log((1 + N) / (1 + df[w]))), each row to unit length
+        class_logits = x W + b, fitted with the penalty |W|^2 / (2 C)
+
+    Features w are words and marks with pairs of neighbors, or runs of one to three characters, both
+    in lower case: a language that sets no spaces has no words to count. Which of the two, and which
+    of the strengths C in 0.1, 1, 10, 100, is chosen by accuracy on validation; of equals words win,
+    then the smallest C. The test split is read once, with the winner. The vocabulary is the
+    training split's.
+
+    Args:
+      prepared: the dataset; its texts and labels are read.
+      report: called once for every trial.
+
+    Returns:
+      The result of a model, as `attn_nlp.nn.parts.models.encoder` returns it; parameters are the
+      coefficients and intercepts. `history` has an entry for every trial (`characters` is 1 for
+      them and 0 for words), and `reason` names the winner: "by characters, C = 10".
+
+    References:
+      Pedregosa et al., "Scikit-learn: Machine Learning in Python", JMLR 12, 2011.
+    """
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    began = time.perf_counter()
+    texts = {split: prepared.texts(split) for split in ("train", "validation")}
+    history: list[dict] = []
+    best: Any = None
+    most = -1.0
+    # Sums over threads would change the last bits.
+    with threadpool_limits(1):
+        for name, options in FEATURES.items():
+            features = TfidfVectorizer(sublinear_tf=True, **options)
+            train = features.fit_transform(texts["train"])
+            validation = features.transform(texts["validation"])
+            for strength in STRENGTHS:
+                report({"step": len(history), "steps": len(FEATURES) * len(STRENGTHS)})
+                fitted = LogisticRegression(C=strength, max_iter=1000)
+                fitted.fit(train, prepared.labels_of("train"))
+                accuracy = float(fitted.score(validation, prepared.labels_of("validation")))
+                if accuracy > most:
+                    most = accuracy
+                    best = fitted, features, validation, f"by {name}, C = {strength:g}"
+                history.append(
+                    {
+                        "step": len(history),
+                        "characters": int(name == "characters"),  # a history holds numbers
+                        "strength": strength,
+                        "validation_accuracy": accuracy,
+                    }
+                )
+        fitted, features, validation, chosen = best
+
+        def class_logits(split: str) -> np.ndarray:
+            known = split == "validation"
+            given = validation if known else features.transform(prepared.texts(split))
+            shape = len(prepared.labels_of(split)), len(prepared.class_names)
+            found = np.full(shape, np.log(1e-12))  # of a class that training never shows
+            found[:, fitted.classes_] = fitted.predict_log_proba(given)
+            return found
+
+        parameters = fitted.coef_.size + fitted.intercept_.size
+        result = _result(prepared, class_logits, parameters, began)
+        return result | {"reason": chosen, "history": history}
+
+
+def _result(
+    prepared: Prepared, class_logits: Callable[[str], np.ndarray], parameters: int, began: float
+) -> dict:
+    from attn_nlp.metrics import confusion, judge
+
+    validation, test = (
+        judge(prepared.labels_of(split), class_logits(split), prepared.positive)
+        for split in ("validation", "test")
+    )
+    classes = len(prepared.class_names)
+    return {
+        "status": "done",
+        "reason": None,
+        "parameters": parameters,
+        "best_step": 0,
+        "validation": validation.scores,
+        "test": test.scores,
+        "history": [],
+        "confusion": confusion(prepared.labels_of("test"), test.predictions, classes),
+        "predictions": test.predictions.tolist(),
+        "confidences": test.confidences.tolist(),
+        "wall_seconds": time.perf_counter() - began,
+        "compile_seconds": 0.0,
+        "peak_bytes": parameters * _BYTES_OF_A_NUMBER,
+    }

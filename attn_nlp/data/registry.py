@@ -1,0 +1,133 @@
+"""Every dataset by name, and the check of a name an experiment has written.
+
+Names, Hub ids and paths go through one door. A registered name wins over a folder of the same
+name, and an existing path wins over a Hub id, as in `datasets.load_dataset`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from attn_nlp.data.docstrings import DOCSTRINGS
+from attn_nlp.data.names import is_utf8_name, shown
+from attn_nlp.data.planted import PLANTED
+from attn_nlp.data.public import REAL_SETS
+from attn_nlp.data.source import Source
+from attn_nlp.errors import Mistake, unknown
+
+SOURCES: dict[str, Source] = {s.name: s for s in (*PLANTED, DOCSTRINGS, *REAL_SETS)}
+FILE_KINDS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
+
+
+def sources() -> tuple[Source, ...]:
+    """Every registered dataset; loads nothing.
+
+    Example:
+      >>> [s.name for s in sources()][:3]
+      ['planted_lookup', 'planted_keyword', 'planted_negation']
+    """
+    return tuple(SOURCES.values())
+
+
+def looks_like_path(name: str) -> bool:
+    """Whether a name can only be meant as a file or folder on this machine."""
+    return name.startswith(("/", "./", "../", "~", ".\\")) or Path(name).suffix in FILE_KINDS
+
+
+def local_path(name: str) -> Path | None:
+    """The existing file or folder a name stands for, or None; a link to nothing exists."""
+    if name in SOURCES or not name or "\0" in name or not is_utf8_name(name):
+        return None
+    try:
+        path = expanded(name)
+        return path if os.path.lexists(path) else None
+    except OSError:  # longer than any file name
+        return None
+
+
+def expanded(name: str) -> Path:
+    """Return a path with the user's home for a leading ~, unless a file is named so itself."""
+    path = Path(name)
+    with suppress(RuntimeError):  # of a user who is not there
+        return path if os.path.lexists(path) else path.expanduser()
+    return path
+
+
+def unusual(path: Path) -> str | None:
+    """Return what a path is, if it is neither a file nor a folder that can be looked at, or None.
+
+    Nothing is opened, since opening a named pipe waits for a writer and a device may never end.
+    """
+    kinds = {
+        stat.S_ISFIFO: "a named pipe",
+        stat.S_ISSOCK: "a socket",
+        stat.S_ISCHR: "a device",
+        stat.S_ISBLK: "a device",
+    }
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "a link to a file that is not there" if path.is_symlink() else "missing"
+    except OSError as error:
+        return f"not readable ({error.strerror})"
+    return next((name for is_one, name in kinds.items() if is_one(mode)), None)
+
+
+def check_dataset(name: str) -> None:
+    """Refuse a name that can be no dataset, without loading anything.
+
+    Args:
+      name: a registered name, an existing file or folder, or a Hub id `owner/name[:config]`.
+
+    Raises:
+      Mistake: the name is none of these. Whether a Hub id exists is not asked.
+
+    Example:
+      >>> check_dataset("sst2")
+      >>> check_dataset("owner/name:config")
+      >>> check_dataset("planted_lokup")  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+      ...
+      attn_nlp.errors.Mistake: unknown dataset 'planted_lokup'; ...'planted_lookup'? ...
+    """
+    if name in SOURCES:
+        return
+    if not is_utf8_name(name):
+        raise Mistake(
+            f"dataset '{shown(name)}': the name is not valid UTF-8, so that no store or table can "
+            "hold it; rename the file."
+        )
+    path = local_path(name)
+    if path is not None:
+        what = unusual(path)
+        if what is not None:
+            raise Mistake(f"dataset '{shown(name)}' is {what}; name a file or a folder of files.")
+        if path.is_file() and path.suffix not in FILE_KINDS:
+            ending = f"is a {shown(path.suffix)} file" if path.suffix else "has no ending"
+            raise Mistake(
+                f"dataset {name!r} {ending}; a file must be one of {', '.join(FILE_KINDS)}."
+            )
+        return
+    if looks_like_path(name):
+        raise Mistake(f"dataset {name!r} looks like a path, but {_why_missing(name)}.")
+    if not HUB_ID.fullmatch(name):
+        raise Mistake(
+            f"{unknown('dataset', name, SOURCES)} A Hub id owner/name or an existing file or "
+            "folder will do too."
+        )
+
+
+def _why_missing(name: str) -> str:
+    with suppress(ValueError):  # a NUL
+        try:
+            expanded(name).lstat()
+        except PermissionError:
+            return "a folder on the way may not be entered: permission denied"
+        except OSError:
+            pass
+    return "there is no such file or folder"

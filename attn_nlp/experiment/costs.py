@@ -1,0 +1,213 @@
+"""What a cell costs on paper: parameters, floating-point operations and state, without JAX.
+
+In comes a cell. Out go counts made of what each part declares in its registry line: the shapes of
+its learned arrays, `flops=` for its own operations on one sentence of T tokens, and for a kind
+`state=`, the numbers kept to answer one more query about T tokens. What belongs to no part, linear
+maps, norms, feed-forward layers and the class head, is counted here.
+
+A multiplication and an addition count as two operations, an elementwise function as one. Counted is
+the mathematics of one forward pass without padding or dropout: operations done again to save memory
+are left out. A part that declares no operations counts as none; `uncounted` says which do so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from math import prod
+
+from attn_nlp.errors import Mistake
+from attn_nlp.experiment import Cell
+from attn_nlp.experiment.cell import PATHS
+from attn_nlp.parts.hooks import PAIRWISE
+from attn_nlp.parts.registry import Named, Part, parts
+from attn_nlp.parts.selection import Choice
+from attn_nlp.parts.sizes import shape
+
+_NORM = 7  # centre (2), square, average, divide, gain and shift
+
+
+def parameters(cell: Cell, vocabulary: int, classes: int) -> int:
+    """How many numbers training changes; exactly those that the encoder holds.
+
+    Args:
+      cell: the settings.
+      vocabulary: ids, padding and unknown included.
+      classes: how many classes there are.
+
+    Returns:
+      The count; 0 for a model that is fitted by its own code.
+    """
+    n = cell.letters() | {"V": vocabulary, "C": classes}
+    chosen = cell.choices()
+    model = chosen["model"]
+    if "fit" in model.part.hooks:
+        return 0
+    embedding = n["V"] * n["E"]
+    if "read" in model.part.hooks:
+        features = int(model.fact("features", n))
+        return embedding + arrays(model, n) + features * n["C"] + n["C"]
+    around = arrays(chosen["position"], n, {"embed"}) + arrays(chosen["pooling"], n)
+    last = 2 * n["E"] if cell.norm == "pre" else 0
+    head = n["E"] * n["C"] + n["C"]
+    return embedding + around + n["N"] * _block_parameters(cell, n) + last + head
+
+
+def flops(cell: Cell, tokens: int, classes: int = 2) -> float:
+    """Operations of one forward pass over one sentence.
+
+    Args:
+      cell: the settings; `length` bounds learned tables but is not the length counted.
+      tokens: T, the length of the sentence.
+      classes: how many classes there are.
+
+    Returns:
+      The count; 0 for a model that is fitted by its own code.
+    """
+    n = cell.letters() | {"C": classes}
+    chosen = cell.choices()
+    model = chosen["model"]
+    if "fit" in model.part.hooks:
+        return 0.0
+    embedding = tokens * n["E"]
+    if "read" in model.part.hooks:
+        features = model.fact("features", n)
+        return embedding + part_flops(model, n, tokens) + 2 * features * n["C"] + n["C"]
+    position = chosen["position"]
+    once = part_flops(position, n, tokens) if _embeds_only(position) else 0.0
+    last = _NORM * tokens * n["E"] if cell.norm == "pre" else 0
+    pooling = part_flops(chosen["pooling"], n, tokens)
+    head = 2 * n["E"] * n["C"] + n["C"]
+    return embedding + once + n["N"] * _block_flops(cell, n, tokens) + last + pooling + head
+
+
+def state(cell: Cell, tokens: int) -> float | None:
+    """Numbers kept in all blocks to answer one more query about `tokens` tokens.
+
+    Returns:
+      The count; None where the kind, or another model, does not say.
+    """
+    n = cell.letters()
+    chosen = cell.choices()
+    model = chosen["model"]
+    blocks, part = (1, model) if model.part.hooks else (n["N"], chosen["attention.kind"])
+    if "state" not in part.part.facts:
+        return None
+    return blocks * part.fact("state", n, T=tokens)
+
+
+def uncounted(cell: Cell) -> tuple[Part, ...]:
+    """The parts of the cell that act and do not say how many operations they take."""
+    found = {part.place: part for choice in acting(cell) for part in choice.family()}
+    return tuple(part for part in found.values() if "flops" not in part.facts)
+
+
+def part_flops(choice: Choice, letters: Mapping[str, int], tokens: int) -> float:
+    """Operations of a part's own hooks and of the parts that it names, on one sentence.
+
+    Args:
+      choice: the part with its settings.
+      letters: the sizes of the cell.
+      tokens: T.
+    """
+    # A setting that stands for the cell's length keeps it; only the sentence is of `tokens` tokens.
+    own = choice.fact("flops", letters, T=tokens)
+    return own + sum(part_flops(other, letters, tokens) for other in choice.named().values())
+
+
+def arrays(choice: Choice, letters: Mapping[str, int], hooks: Collection[str] | None = None) -> int:
+    """How many learned numbers a part has, those of the parts that it names included.
+
+    Args:
+      choice: the part with its settings.
+      letters: the sizes of the cell.
+      hooks: those that are run, by default all; arrays that only others ask for do not exist.
+    """
+    known = {**letters, **choice.static(letters)}
+    own = sum(prod(shape(array.shape, known)) for array in choice.part.learned_by(hooks).values())
+    return own + sum(arrays(other, letters) for other in choice.named().values())
+
+
+def acting(cell: Cell) -> Iterator[Choice]:
+    """The chosen parts that a forward pass runs: not the score of a cell without pairs, say."""
+    chosen = cell.choices()
+    model, kind = chosen["model"], chosen["attention.kind"]
+    if model.part.hooks:
+        yield model
+        return
+    yield kind
+    for choice in chosen.values():
+        slot = choice.part.slot
+        inside = not kind.part.hooks and slot in PAIRWISE
+        if slot == "pooling" or inside or (slot == "position" and "embed" in choice.part.hooks):
+            yield choice
+
+
+def showing(part: Part) -> Cell:
+    """The default cell with this part in it, named by another part where no path takes it.
+
+    Raises:
+      Mistake: the default cell refuses the part, or nothing takes it.
+    """
+    return Cell().replace(settings_for(part.slot, part.name))
+
+
+def settings_for(slot: str, text: str) -> dict[str, str]:
+    """The setting, by path, that puts a part into a cell."""
+    path = next((path for path, info in PATHS.items() if info.get("slot") == slot), None)
+    if path is not None:
+        return {path: text}
+    for host in parts():
+        for name, setting in host.settable.items():
+            if isinstance(setting, Named) and setting.slot == slot:
+                return settings_for(host.slot, f"{host.name}({name}={text!r})")
+    raise Mistake(f"nothing in a cell takes a part of slot {slot!r}.")
+
+
+def _block_parameters(cell: Cell, n: Mapping[str, int]) -> int:
+    chosen = cell.choices()
+    kind = chosen["attention.kind"]
+    feed_forward = 2 * n["E"] * n["F"] + n["F"] + n["E"]
+    count = 2 * 2 * n["E"] + feed_forward + arrays(kind, n)
+    if "block" in kind.part.hooks:
+        return count
+    query, key, value, output = _projections(n)
+    count += query + (0 if cell.attention.tie_qk else key) + value + output
+    if cell.attention.projection_bias:
+        count += (query + key + value) // n["E"] + n["E"]
+    if "attend" in kind.part.hooks:
+        return count
+    return count + sum(arrays(each, n, set(each.part.hooks) - {"embed"}) for each in _slots(chosen))
+
+
+def _block_flops(cell: Cell, n: Mapping[str, int], tokens: int) -> float:
+    chosen = cell.choices()
+    kind = chosen["attention.kind"]
+    feed_forward = 4 * n["E"] * n["F"] + 2 * n["F"] + n["E"]
+    residual_and_norms = 2 * n["E"] + 2 * _NORM * n["E"]
+    count = tokens * (feed_forward + residual_and_norms) + part_flops(kind, n, tokens)
+    if "block" in kind.part.hooks:
+        return count
+    count += 2 * tokens * sum(_projections(n))
+    if cell.attention.projection_bias:
+        count += tokens * (sum(_projections(n)[:3]) // n["E"] + n["E"])
+    if "attend" in kind.part.hooks:
+        return count
+    return count + sum(
+        part_flops(each, n, tokens) for each in _slots(chosen) if not _embeds_only(each)
+    )
+
+
+def _projections(n: Mapping[str, int]) -> tuple[int, int, int, int]:
+    """Weights of the maps to queries, keys and values, and of the map back."""
+    maps = n["Q"] // n["H"]
+    query, key = n["Q"] * n["D"], n["K"] * maps * n["D"]
+    return n["E"] * query, n["E"] * key, n["E"] * n["K"] * n["U"], n["H"] * n["U"] * n["E"]
+
+
+def _slots(chosen: Mapping[str, Choice]) -> list[Choice]:
+    return [choice for choice in chosen.values() if choice.part.slot in PAIRWISE]
+
+
+def _embeds_only(choice: Choice) -> bool:
+    """Whether the part runs once before the blocks, and not in each of them."""
+    return set(choice.part.hooks) <= {"embed"} and choice.part.slot == "position"

@@ -1,0 +1,1 @@
+"""Models and attention in JAX and Flax."""

@@ -1,0 +1,1 @@
+"""The catalogue: one module for every slot or family of parts."""

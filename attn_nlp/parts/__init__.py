@@ -1,0 +1,1 @@
+"""Parts: named pieces of a model with settings, readable without JAX."""

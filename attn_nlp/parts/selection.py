@@ -1,0 +1,241 @@
+"""How an experiment names a part and its settings.
+
+    "dot"    "constant(0.25)"    "query_mix(weighting='fixed(0.3)')"    "heads + query_mix"
+
+The text is parsed, never executed, and written back in one canonical form, since it takes part in
+the identity of a cell. Several parts of one slot are joined by " + ", in the order in which they
+act. Where that order decides nothing it is the alphabet's, and a part that does nothing is left
+out, so that one computation has one text.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from attn_nlp.errors import Mistake, unknown
+from attn_nlp.parts import values
+from attn_nlp.parts.hooks import COUNTS, GATHERED
+from attn_nlp.parts.registry import SLOTS, Named, Numeric, Part, Static, find
+from attn_nlp.parts.sizes import evaluate
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A part with the settings that an experiment gave it; all others stand at their defaults."""
+
+    part: Part
+    given: Mapping[str, object]
+
+    @property
+    def text(self) -> str:
+        """The canonical text: settings by name, in the order of the registry line."""
+        inner = ", ".join(
+            f"{name}={self.given[name]!r}" for name in self.part.settings if name in self.given
+        )
+        return f"{self.part.name}({inner})" if inner else self.part.name
+
+    def named(self) -> dict[str, Choice]:
+        """The parts that this one's settings name, by setting."""
+        return {
+            name: choose(setting.slot, str(self.given.get(name, setting.default)))
+            for name, setting in self.part.settings.items()
+            if isinstance(setting, Named)
+        }
+
+    def numeric(self, letters: Mapping[str, int], path: str) -> dict[str, float]:
+        """Numeric settings by path, those of named parts included."""
+        values = {
+            f"{path}.{name}": evaluate(_number(self.given.get(name, setting.default)), letters)
+            for name, setting in self.part.settings.items()
+            if isinstance(setting, Numeric)
+        }
+        for name, choice in self.named().items():
+            values |= choice.numeric(letters, f"{path}.{name}")
+        return values
+
+    def static(self, letters: Mapping[str, int]) -> dict[str, int]:
+        """Whole numbers that shape the program, by setting."""
+        return {
+            name: int(evaluate(_number(self.given.get(name, setting.default)), letters))
+            for name, setting in self.part.settings.items()
+            if isinstance(setting, Static)
+        }
+
+    def program(self, letters: Mapping[str, int]) -> object:
+        """What decides the compiled program: all but the numeric settings."""
+        named = {name: choice.program(letters) for name, choice in self.named().items()}
+        return [self.part.program, self.part.code_hash, self.static(letters), named]
+
+    def fact(
+        self, name: str, letters: Mapping[str, int], default: float | str = 0, **sizes: int
+    ) -> float:
+        """A fact that is an expression in letters and in the part's whole-number settings.
+
+        Sizes given by letter hold in the expression, but not for settings that follow from one.
+        """
+        expression = self.part.facts.get(name, default)
+        assert isinstance(expression, int | float | str)
+        return evaluate(expression, {**letters, **self.static(letters), **sizes})
+
+    def family(self) -> Iterator[Part]:
+        """This part and all that its settings name."""
+        yield self.part
+        for choice in self.named().values():
+            yield from choice.family()
+
+
+def choose(slot: str, text: str) -> Choice:
+    """The choice that a text such as "constant(0.25)" stands for.
+
+    Raises:
+      Mistake: the text is malformed, or names an unknown part or setting, or a value is outside
+        what the setting allows.
+    """
+    choices = choose_all(slot, text)
+    if len(choices) != 1:
+        raise _one(slot, text, choices)
+    return choices[0]
+
+
+def choose_all(slot: str, text: str) -> tuple[Choice, ...]:
+    """The choices of a text that may join several parts by " + ", in canonical order.
+
+    Example:
+      >>> [choice.text for choice in choose_all("scale", "softcap + constant( 0.25 )")]
+      ['constant(c=0.25)', 'softcap']
+    """
+    read = _read.get((slot, text))
+    if read is None or not all(find(part.slot, part.name) is part for part in read[1]):
+        choices = _parsed(slot, text)
+        parts = tuple(part for each in choices for part in each.family())
+        chosen = _in_order([each for each in choices if not _idle(each.part)] or choices[:1])
+        _read[slot, text] = read = chosen, parts
+    return read[0]
+
+
+# What texts were read as, with the parts that they name: every cell of an experiment asks for the
+# same few. It holds for as long as the registry has these parts.
+_read: dict[tuple[str, str], tuple[tuple[Choice, ...], tuple[Part, ...]]] = {}
+
+
+def _parsed(slot: str, text: str) -> tuple[Choice, ...]:
+    """The choices as they stand in the text."""
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+        terms = _terms(node)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise _malformed(slot, text) from None
+    choices = tuple(_choice(slot, term, text) for term in terms)
+    if len(choices) > 1 and not SLOTS[slot].several:
+        raise _one(slot, text, choices)
+    return choices
+
+
+def _idle(part: Part) -> bool:
+    """Whether a part beside others leaves everything as they make it, as the mixer "heads" does."""
+    return not part.hooks and not any(fact in part.facts for fact in COUNTS)
+
+
+def _in_order(choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """The first by text of all orders that compute the same.
+
+    By text and not by place in the catalogue, which moves when a part is added: an identity must
+    not.
+    """
+    waiting, ordered = list(choices), []
+    while waiting:
+        free = [
+            place
+            for place, each in enumerate(waiting)
+            if not any(_in_turn(other.part, each.part) for other in waiting[:place])
+        ]
+        ordered.append(waiting.pop(min(free, key=lambda place: waiting[place].text)))
+    return tuple(ordered)
+
+
+def _in_turn(one: Part, other: Part) -> bool:
+    """Whether it matters which of two parts of a slot acts first."""
+    return any(hook in other.hooks and hook not in GATHERED for hook in one.hooks)
+
+
+def canonical(slot: str, text: str) -> str:
+    """The one way to write a choice."""
+    return " + ".join(choice.text for choice in choose_all(slot, text))
+
+
+def _terms(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return [*_terms(node.left), *_terms(node.right)]
+    return [node]
+
+
+def _choice(slot: str, node: ast.expr, text: str) -> Choice:
+    match node:
+        case ast.Name(id=name):
+            positional, keywords = [], []
+        case ast.Call(func=ast.Name(id=name), args=positional, keywords=keywords):
+            pass
+        case _:
+            raise _malformed(slot, text)
+    part = find(slot, name)
+    for key, setting in part.settings.items():
+        if isinstance(setting, Numeric) and not isinstance(setting.default, str):
+            _checked(part, key, setting.default)
+    settable = list(part.settable)
+    if len(positional) > len(settable):
+        raise Mistake(
+            f"{slot} {text!r}: {name} takes {_settings_of(part)}, not {len(positional)} values."
+        )
+    given = dict(zip(settable, positional, strict=False))
+    for keyword in keywords:
+        if keyword.arg not in settable:
+            raise unknown(f"setting of {slot} {name!r}", keyword.arg, settable)
+        if keyword.arg in given:
+            raise Mistake(f"{slot} {text!r}: setting {keyword.arg!r} is given twice.")
+        given[keyword.arg] = keyword.value
+    values = {key: _literal(slot, text, value) for key, value in given.items()}
+    return Choice(part, {key: _checked(part, key, value) for key, value in values.items()})
+
+
+def _literal(slot: str, text: str, node: ast.expr) -> object:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        if isinstance(node, ast.Name):  # activation=sigmoid reads as activation="sigmoid"
+            return node.id
+        raise _malformed(slot, text) from None
+
+
+def _checked(part: Part, name: str, value: object) -> object:
+    setting = part.settings[name]
+    where = f"setting {name!r} of {part.slot} {part.name!r}"
+    match setting:
+        case Named(slot=slot):
+            return canonical(slot, str(value))
+        case Numeric(low=low, high=high):
+            return values.number(where, value, low, high)
+        case Static(low=low):
+            return values.whole(where, value, low)
+    raise AssertionError(f"{where} is of no known kind")
+
+
+def _number(value: object) -> float | str:
+    assert isinstance(value, int | float | str)
+    return value
+
+
+def _settings_of(part: Part) -> str:
+    return "the settings " + ", ".join(part.settable) if part.settable else "no settings"
+
+
+def _one(slot: str, text: str, choices: tuple[Choice, ...]) -> Mistake:
+    return Mistake(f"{slot} {text!r} names {len(choices)} parts; a {slot} is one part.")
+
+
+def _malformed(slot: str, text: str) -> Mistake:
+    return Mistake(
+        f"{slot} {values.shown(text)} is malformed; write a name such as 'dot', or a name with "
+        "settings such as 'constant(0.25)'."
+    )

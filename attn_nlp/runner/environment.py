@@ -1,0 +1,221 @@
+"""The surroundings in which a cell gives the same bits, in a worker or in this process.
+
+XLA's results on CPU change with the number of threads, so every program runs on one thread. The
+flags are read when JAX starts and must be set before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from attn_nlp.errors import Mistake
+from attn_nlp.runner import variables
+from attn_nlp.train import compile_cache
+from attn_nlp.user_code.loading import as_found
+
+_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+_DECIDING = ("XLA_FLAGS", "NPROC")
+_CACHE_BYTES = 2**30  # several hundred programs
+_OPEN_FILES, _OPEN_FILES_OF_WORKER = 64, 3
+_PROCESSOR = ("model name", "flags", "Features", "CPU part")  # on x86 and on ARM
+
+
+def cache_folder() -> Path:
+    """Where prepared data and compiled programs are kept: $ATTN_NLP_CACHE, or the user's cache."""
+    own = os.environ.get("ATTN_NLP_CACHE")
+    if own:
+        return Path(own)
+    users = os.environ.get("XDG_CACHE_HOME")
+    if users and not Path(users).is_absolute():
+        raise Mistake(
+            f"XDG_CACHE_HOME is {users!r}, which is no absolute path; give one, or name a folder "
+            "for prepared data and compiled programs by ATTN_NLP_CACHE."
+        )
+    home = os.environ.get("HOME")
+    if not users and home is not None and not Path(home).is_absolute():
+        raise Mistake(
+            f"HOME is {home!r}, which is no absolute path; give one, or name a folder for prepared "
+            "data and compiled programs by ATTN_NLP_CACHE."
+        )
+    try:
+        return Path(users or Path.home() / ".cache") / "attn_nlp"
+    except RuntimeError as error:  # a user without an entry in the system's list, as in containers
+        raise Mistake(
+            "this user has no home folder; name a folder for prepared data and compiled programs "
+            "by ATTN_NLP_CACHE."
+        ) from error
+
+
+def check_cache() -> None:
+    """Make sure that the folder of `cache_folder` is there.
+
+    Raises:
+      Mistake: it cannot be made.
+    """
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Mistake(
+            f"cannot keep prepared data and compiled programs in {folder}: {error.strerror}; name "
+            "another folder by ATTN_NLP_CACHE."
+        ) from error
+
+
+def check_limits(workers: int) -> None:
+    """Make sure that there is a working directory, and that a run may have its files open.
+
+    Else some cell would be the one that fails, with a reason that is not its own.
+
+    Raises:
+      Mistake: the directory was deleted, or the system allows fewer files.
+    """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise Mistake(
+            "the working directory was deleted; change to one that exists and run it again."
+        ) from error
+    with suppress(ImportError):  # not on every system
+        import resource
+
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = _OPEN_FILES + _OPEN_FILES_OF_WORKER * workers
+        if allowed != resource.RLIM_INFINITY and allowed < needed:
+            said = "1 worker" if workers == 1 else f"{workers} workers"
+            raise Mistake(
+                f"this process may have {allowed} files open and needs {needed} for {said}; "
+                f"raise the limit by 'ulimit -n {max(1024, needed)}'."
+            )
+
+
+def single_threaded() -> dict[str, str]:
+    """The environment variables of a process that trains cells.
+
+    Raises:
+      Mistake: $XLA_FLAGS holds no flags.
+    """
+    kept = [flag for flag in variables.xla_flags(os.environ) if flag != _ONE_THREAD]
+    wanted = {
+        "XLA_FLAGS": " ".join([*kept, _ONE_THREAD]),
+        "NPROC": "1",  # the size of XLA's thread pools
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    preferred = {
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla" / processor()),
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(_CACHE_BYTES),  # what was used longest ago goes
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # several workers may share one accelerator
+        # Else an accelerator rounds the factors of a product to ten bits. No change on a CPU.
+        "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+    }
+    return {name: os.environ.get(name) or value for name, value in preferred.items()} | wanted
+
+
+def of_workers(file: str | None = None) -> dict[str, str]:
+    """All environment variables of a worker, which runs an experiment file once more."""
+    given = os.environ if file is None else as_found(os.path.abspath(file), os.environ)
+    return variables.for_workers(given) | single_threaded()
+
+
+def settle() -> None:
+    """Make the variables of this process those of one that trains cells.
+
+    They stay so, since libraries keep what they have read.
+
+    Raises:
+      Mistake: a library has already read something else here.
+    """
+    late = variables.come_too_late(os.environ)
+    if late:
+        raise Mistake(
+            f"{late[0]} is set and was read in this process already, which changes results; unset "
+            "it, or leave out --in-process where the experiment file does not set it itself."
+        )
+    wanted = single_threaded()
+    differ = any(os.environ.get(name) != wanted[name] for name in _DECIDING)
+    if differ and jax_runs():
+        raise Mistake(
+            "JAX already runs in this process on several threads or with other flags, which "
+            "changes results; start a fresh process, or leave out --in-process."
+        )
+    for name in variables.taken_away(os.environ):
+        del os.environ[name]
+    os.environ.update(wanted)
+
+
+@contextmanager
+def single_threaded_here() -> Iterator[None]:
+    """Make this process one that trains cells, on one core, which is given back.
+
+    Raises:
+      Mistake: a library has already read other settings here.
+    """
+    settle()
+    allowed = cores()
+    compile_cache.may_use(allowed)
+    pin(allowed[0])
+    try:
+        with warnings.catch_warnings():
+            if any("error" in each for each in sys.warnoptions):
+                warnings.simplefilter("default")  # else a library's warning fails every cell
+            yield
+    finally:
+        pin(*allowed)
+
+
+def processor() -> str:
+    """A name for processors that can run each other's programs: architecture, model and features.
+
+    XLA compiles for the features of the processor that it runs on, and a home folder may be shared
+    by machines that differ in them; a foreign program could end the process.
+    """
+    told = [platform.machine(), platform.processor()]
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        told += sorted({each for each in lines if each.startswith(_PROCESSOR)})
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
+
+
+def cores() -> list[int]:
+    """The processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def usable() -> int:
+    """How many cores' worth of time this process may use, by affinity and by its control group."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        allowed = max(1, int(quota) // int(period))
+    except (OSError, ValueError):  # no control group, or "max"
+        allowed = len(cores())
+    return min(allowed, len(cores()))
+
+
+def pin(*these: int) -> None:
+    """Keep this thread, and those it starts, on these cores, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        with suppress(OSError):
+            os.sched_setaffinity(0, these)
+
+
+def jax_runs() -> bool:
+    """Whether JAX has started in this process, and keeps the flags that it has read."""
+    if "jax" not in sys.modules:
+        return False
+    from jax._src import xla_bridge  # JAX has no public way to ask
+
+    return xla_bridge.backends_are_initialized()

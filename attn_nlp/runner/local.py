@@ -1,0 +1,360 @@
+"""Long-lived worker processes on this machine, one thread and one core each.
+
+A process of its own costs seconds to start and compile, so a worker trains one cell after
+another. Workers start while the driver still prepares data: importing what they train with takes
+them about as long. A worker that dies takes only its cell with it: the cell is tried once more in
+a fresh worker and then fails, with what the system said about the death.
+
+A run that is stopped waits for workers amid training, which keep what they have trained; one that
+still starts or compiles has nothing to keep, and is ended if it does not stop by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import IO
+
+from attn_nlp.errors import Mistake
+from attn_nlp.runner import paths
+from attn_nlp.runner.environment import cores, of_workers, single_threaded
+from attn_nlp.runner.job import Job, is_training
+from attn_nlp.runner.progress import Progress
+from attn_nlp.runner.queue import Queue
+from attn_nlp.runner.signals import GRACE_SECONDS, Interrupt
+from attn_nlp.runner.train_job import failure, shape
+from attn_nlp.runner.worker import COMMAND, code, encode, job_message, surroundings
+from attn_nlp.train.compile_cache import mend
+
+_POLL_SECONDS = 0.2
+_FALSE_STARTS = 3
+_LONGEST = 500  # letters of a line that a process left
+_STAMP = re.compile(r"^[A-Z]\d{4} \S+\s+\d+ \S+\] ")  # what XLA writes before a message
+_STOP = encode({"stop": True})
+
+Take = Callable[[Job], bool]
+Done = Callable[[Job, dict], None]
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: subprocess.Popen
+    log: IO[bytes]
+    place: int
+    warm: bool = False  # has started all that it trains with
+    closed: bool = False
+    job: Job | None = None
+    began: float = 0.0  # with its job, on the monotonic clock
+    training: bool = False  # whether it has trained any of its job
+    programs: set[str] = field(default_factory=set)
+
+
+class LocalEngine:
+    """Workers as processes; entered, it starts them, and left, it ends those that still wait.
+
+    Args:
+      workers: how many.
+      file: the experiment file, whose parts the workers need to know.
+      first_core: place of the first worker's core, so that runs side by side spread out.
+      trains: whether any job trains an encoder; workers then import JAX before the first job.
+    """
+
+    def __init__(
+        self, workers: int, file: str | None = None, first_core: int = 0, trains: bool = False
+    ) -> None:
+        self._count = workers
+        self._file = file
+        self._first_core = first_core
+        self._trains = trains
+        self._waiting: list[_Worker] = []
+
+    def __enter__(self) -> LocalEngine:
+        mend(Path(single_threaded()["JAX_COMPILATION_CACHE_DIR"]))
+        for place in range(self._count):
+            self._waiting.append(self.start(place))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._waiting:
+            worker = self._waiting.pop()
+            _kill(worker)
+            _bury(worker)
+
+    def run(
+        self, jobs: Sequence[Job], take: Take, done: Done, interrupt: Interrupt, progress: Progress
+    ) -> None:
+        """Train the jobs that `take` allows; every one of them ends in `done`, or is stopped."""
+        _Run(self, jobs, take, done, interrupt, progress).run()
+
+    def worker(self, place: int) -> _Worker:
+        """A worker that waits since the beginning, or else a fresh one."""
+        return self._waiting.pop(0) if self._waiting else self.start(place)
+
+    def start(self, place: int) -> _Worker:
+        """A worker process that has been greeted.
+
+        Raises:
+          Mistake: the system gives no more processes, memory or files.
+        """
+        command = [sys.executable, "-P", *(["-s"] if sys.flags.no_user_site else []), "-c", COMMAND]
+        named = paths.python_path()
+        path = {"PYTHONPATH": os.pathsep.join(named)} if named else {}
+        log = None
+        try:
+            log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+            process = subprocess.Popen(
+                [*command, *paths.for_workers(self._file)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=of_workers(self._file) | path,
+                start_new_session=True,  # Ctrl-C in a terminal reaches the driver only
+            )
+        except OSError as error:
+            if log is not None:
+                log.close()
+            raise Mistake(
+                f"cannot start a worker process: {error.strerror}; raise the limit (ulimit), give "
+                "fewer --workers, or choose --in-process."
+            ) from error
+        allowed = cores()
+        core = allowed[(self._first_core + place) % len(allowed)]
+        worker = _Worker(process, log, place)
+        file = None if self._file is None else str(Path(self._file).absolute())
+        hello = {"core": core, "code": code(), "file": file, "trains": self._trains}
+        _write(worker, encode(hello))
+        return worker
+
+
+class _Run:
+    """One call of `LocalEngine.run`: its queue, its workers and what they say."""
+
+    def __init__(self, engine, jobs, take, done, interrupt, progress) -> None:
+        self._engine: LocalEngine = engine
+        self._queue = Queue(jobs)
+        self._count = min(engine._count, len(jobs))
+        self._take: Take = take
+        self._done: Done = done
+        self._interrupt: Interrupt = interrupt
+        self._progress: Progress = progress
+        self._workers: set[_Worker] = set()
+        self._events: SimpleQueue[tuple[_Worker, dict | None]] = SimpleQueue()
+        self._died_with: set[str] = set()
+        self._false_starts = 0
+        self._any_warm = False
+        self._grace_until: float | None = None  # on the monotonic clock, once it is to stop
+
+    def run(self) -> None:
+        try:
+            for place in range(self._count):
+                self._start(place)
+            while self._workers:
+                if self._interrupt.number:
+                    self._stop()
+                try:
+                    worker, message = self._events.get(timeout=_POLL_SECONDS)
+                except Empty:
+                    self._progress.tick()
+                    for worker in self._workers:
+                        _end_children(worker, os.WNOHANG)
+                    continue
+                if message is None:
+                    self._ended(worker)
+                else:
+                    self._heard(worker, message)
+        finally:
+            for worker in self._workers:
+                _kill(worker)
+                _bury(worker)
+
+    def _start(self, place: int) -> None:
+        worker = self._engine.worker(place)
+        self._workers.add(worker)
+        threading.Thread(target=self._listen, args=[worker], daemon=True).start()
+
+    def _listen(self, worker: _Worker) -> None:
+        assert worker.process.stdout is not None
+        for line in worker.process.stdout:
+            if line.endswith(b"\n"):  # a worker that was killed may leave half a line
+                self._events.put((worker, json.loads(line)))
+        self._events.put((worker, None))
+
+    def _stop(self) -> None:
+        """Ask every worker to stop; some time later, end those that have nothing to keep."""
+        if self._grace_until is None:
+            self._grace_until = time.monotonic() + GRACE_SECONDS
+            for worker in self._workers:
+                if worker.job is None:
+                    _close(worker)
+                else:
+                    _write(worker, _STOP)
+        elif time.monotonic() > self._grace_until:
+            self._grace_until = float("inf")
+            for worker in self._workers:
+                if not worker.training:
+                    _kill(worker)
+            if any(worker.training for worker in self._workers):
+                self._progress.say(
+                    "waiting for running cells to end a step and keep their state; another Ctrl-C "
+                    "leaves at once"
+                )
+
+    def _heard(self, worker: _Worker, message: dict) -> None:
+        job = worker.job
+        if "note" in message:
+            self._progress.note(job, message["note"])
+            return
+        if "progress" in message:
+            worker.training = is_training(message["progress"])
+            self._progress.running(worker.place, job, message["progress"])
+            return
+        if "warm" in message:
+            worker.warm = self._any_warm = True
+            self._false_starts = 0
+            return
+        if "unfit" in message:
+            if not self._interrupt.number:
+                raise Mistake(message["unfit"])
+            return
+        self._let_go(worker)
+        self._next(worker)  # before storing, so that the worker does not wait for the disk
+        if "result" in message:
+            assert job is not None
+            self._done(job, message["result"])
+            self._progress.finished(message["result"])
+
+    def _let_go(self, worker: _Worker) -> None:
+        if worker.job is not None:
+            self._progress.let_go(worker.place, time.monotonic() - worker.began)
+        worker.job, worker.training = None, False
+
+    def _next(self, worker: _Worker) -> None:
+        taken = set().union(*(each.programs for each in self._workers))
+        while not self._interrupt.number:
+            job = self._queue.next(worker.programs, taken)
+            if job is None:
+                break
+            if self._take(job):
+                worker.job, worker.began = job, time.monotonic()
+                worker.programs.add(job.program)
+                self._progress.running(worker.place, job, {})
+                _write(worker, job_message(job))
+                return
+        _close(worker)
+
+    def _ended(self, worker: _Worker) -> None:
+        self._workers.discard(worker)
+        dismissed = worker.closed
+        status, last_words = _bury(worker)
+        if dismissed and worker.job is None:
+            return
+        if not worker.warm and not self._interrupt.number:
+            self._false_start(status, last_words)
+        job = worker.job
+        self._let_go(worker)
+        if job is not None and not self._interrupt.number:
+            if not worker.warm:  # the cell has no part in it
+                self._queue.back(job)
+            elif job.spec in self._died_with:
+                reason = f"its worker {_death(status)}, twice, with {shape(job.settings)}"
+                self._done(job, failure(reason, last_words))
+                self._progress.finished(failure(""))
+            else:
+                self._died_with.add(job.spec)
+                self._queue.back(job)
+        if self._queue and not self._interrupt.number:
+            self._start(worker.place)
+
+    def _false_start(self, status: int, last_words: str) -> None:
+        """A worker died before it could train; give up where the next one would do the same.
+
+        One that was killed from outside may have been unlucky, and so may one among others.
+        """
+        self._false_starts += 1
+        by_chance = self._any_warm or status in (-signal.SIGKILL, -signal.SIGTERM)
+        if self._false_starts >= (_FALSE_STARTS if by_chance else 1):
+            words = telling(last_words)
+            raise Mistake(
+                f"a worker process {_death(status)} before it could train"
+                f"{': ' if words else '.'}{words}{surroundings()}"
+            )
+
+
+def _write(worker: _Worker, message: bytes) -> None:
+    assert worker.process.stdin is not None
+    # A worker that has died is what its listener tells.
+    with contextlib.suppress(BrokenPipeError, ValueError):
+        worker.process.stdin.write(message)
+        worker.process.stdin.flush()
+
+
+def _close(worker: _Worker) -> None:
+    assert worker.process.stdin is not None
+    worker.closed = True
+    with contextlib.suppress(BrokenPipeError):
+        worker.process.stdin.close()
+
+
+def _death(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}"
+    name = signal.Signals(-status).name
+    return f"was ended by {name}{_reason(name)}"
+
+
+def _reason(name: str) -> str:
+    if name in ("SIGKILL", "SIGXCPU"):
+        import resource  # no other platform than those with such signals has it
+
+        if resource.getrlimit(resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY:
+            return ", as the system does at the limit of processor time (ulimit -t)"
+    return ", as the system does when memory runs out" if name == "SIGKILL" else ""
+
+
+def telling(text: str) -> str:
+    """The line of a process's last words that says most: the last that is no part of a trace."""
+    lines = [line for line in text.splitlines() if line.strip()[:1].isalnum() and line[0] != " "]
+    line = _STAMP.sub("", lines[-1]).strip() if lines else ""
+    return f"{line[:_LONGEST].rstrip('.')}." if line else ""
+
+
+def _kill(worker: _Worker) -> None:
+    """End a worker, and whatever it has started, here and now.
+
+    While it is not reaped its number is that of no other process.
+    """
+    if worker.process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(worker.process.pid, signal.SIGKILL)
+
+
+def _end_children(worker: _Worker, options: int = 0) -> None:
+    """End what a worker that has ended left running, which may hold its pipe open."""
+    if os.waitid(os.P_PID, worker.process.pid, os.WEXITED | os.WNOWAIT | options) is not None:
+        _kill(worker)
+
+
+def _bury(worker: _Worker) -> tuple[int, str]:
+    """Exit status and last lines of a worker that has ended; its pipes and its log are let go."""
+    _end_children(worker)
+    status = worker.process.wait()
+    _close(worker)
+    assert worker.process.stdout is not None
+    worker.process.stdout.close()
+    size = worker.log.seek(0, os.SEEK_END)
+    worker.log.seek(max(0, size - 2000))
+    text = worker.log.read().decode(errors="replace").strip()
+    worker.log.close()
+    return status, text

@@ -1,0 +1,161 @@
+"""How far a run is, on standard error: a live display in a terminal, else a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import IO
+
+from attn_nlp.runner.job import Job
+from attn_nlp.wording import clean, tell
+
+_LINE_SECONDS = 20.0
+
+
+class Progress:
+    """Counts finished cells and says what runs; `total` and `before` are cells.
+
+    Args:
+      total: cells of the experiment.
+      before: those that were finished before.
+      stream: where to write.
+      clock: seconds from anywhere.
+      workers: how many train.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        before: int,
+        stream: IO[str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        workers: int = 1,
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._total, self._before = total, before
+        self._finished = self._bad = 0
+        self._workers, self._busy, self._compiled = workers, 0.0, 0.0
+        self._began = self._last = clock()
+        self._now: dict[int, str] = {}
+        self._live = None
+
+    def __enter__(self) -> Progress:
+        if self._stream is not None and self._stream.isatty() and self._before < self._total:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(file=self._stream), transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+        self._now.clear()
+        if self._finished:
+            self._write(self.line())
+            self._write(self.use())
+
+    def running(self, worker: int, job: Job | None, progress: Mapping[str, int]) -> None:
+        """A worker is at some step of a job."""
+        if job is None:
+            return
+        steps = f" step {progress['step']}/{progress['steps']}" if "steps" in progress else ""
+        self._now[worker] = job.label + steps
+        self.tick()
+
+    def let_go(self, worker: int, seconds: float) -> None:
+        """A worker has nothing more to do with a job that it had for so long."""
+        self._busy += seconds
+        self._now.pop(worker, None)
+
+    def finished(self, result: Mapping) -> None:
+        """A cell is finished and stored."""
+        self._finished += 1
+        self._bad += result["status"] != "done"
+        self._compiled += result.get("compile_seconds") or 0.0
+        self.tick()
+
+    def elsewhere(self, cells: int) -> None:
+        """Another run on the same store has finished so many of our cells."""
+        self._before += cells
+
+    def tick(self) -> None:
+        """Show what has changed, if it is time."""
+        if self._live is not None:
+            from rich.text import Text
+
+            running = [f"  {label}" for _, label in sorted(self._now.items())]
+            self._live.update(Text("\n".join(map(clean, [self.line(), *running]))))
+        elif self._clock() - self._last >= _LINE_SECONDS:
+            self._last = self._clock()
+            self._write(self.line())
+
+    def say(self, text: str) -> None:
+        """Write a line of its own, above the live display where there is one."""
+        if self._live is not None:
+            self._live.console.print(f"attn-nlp: {clean(text)}", markup=False, highlight=False)
+        else:
+            self._write(text)
+
+    def note(self, job: Job | None, text: str) -> None:
+        """Say what a cell wants a person to know, in one line that names the cell."""
+        self.say(f"{job.label}: {text}" if job is not None and job.label else text)
+
+    def line(self) -> str:
+        """Everything in one line."""
+        parts = [f"{self._before + self._finished} of {self._total} cells"]
+        if self._bad:
+            parts.append(f"{self._bad} failed or diverged")
+        if self._now:
+            parts.append(f"{len(self._now)} running")
+        left = self._total - self._before - self._finished
+        if self._finished and left > 0:
+            seconds = (self._clock() - self._began) / self._finished * left
+            parts.append(f"about {duration(seconds)} left")
+        return ", ".join(parts)
+
+    def use(self) -> str:
+        """How busy the workers were since the start, in one line."""
+        seconds = self._clock() - self._began
+        share = self._busy / (self._workers * seconds) if seconds else 0.0
+        workers = "1 worker" if self._workers == 1 else f"{self._workers} workers"
+        return (
+            f"{workers} for {duration(seconds)}: {share:.0%} busy with cells, "
+            f"{self._compiled:.0f} s of that compiling"
+        )
+
+    def _write(self, line: str) -> None:
+        tell(self._stream, f"attn-nlp: {clean(line)}")
+
+
+def waits_for(holders: Iterable[str]) -> str:
+    """What a run waits for, by who trains each cell.
+
+    Example:
+      >>> waits_for(["process 7 of this machine"])
+      'waiting for 1 cell that process 7 of this machine is training'
+    """
+    counts = Counter(holders)
+    cells = [
+        f"1 cell that {holder}" if count == 1 else f"{count} cells that {holder}"
+        for holder, count in counts.items()
+    ]
+    return "waiting for " + ", and ".join(f"{each} is training" for each in cells)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    Example:
+      >>> duration(0.4), duration(75), duration(5400)
+      ('1 s', '2 min', '1.5 h')
+    """
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 3600:
+        return f"{-(-seconds // 60):.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,390 @@
+"""Run an experiment: what is planned, less what is stored, through an engine, into the store.
+
+Only this process writes to the store, one transaction for every finished cell, so that a run that
+is killed loses no more than the cells it was training, and a second run goes on where the first
+ended. Several runs may share a store; each cell is claimed by one of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attn_nlp.errors import Mistake
+from attn_nlp.experiment import Resolved
+from attn_nlp.experiment.identity import is_floor, key_of
+from attn_nlp.fault_injection import point
+from attn_nlp.result import check_against, fit_to_store
+from attn_nlp.runner.environment import (
+    cache_folder,
+    check_cache,
+    check_limits,
+    single_threaded_here,
+    usable,
+)
+from attn_nlp.runner.in_process import HereEngine
+from attn_nlp.runner.job import Job, Stopped
+from attn_nlp.runner.local import LocalEngine
+from attn_nlp.runner.other_code import other_code
+from attn_nlp.runner.plan import (
+    Programs,
+    check_data,
+    check_parts,
+    data_settings,
+    labels,
+    predicted,
+    to_do,
+    wanted,
+)
+from attn_nlp.runner.progress import Progress, waits_for
+from attn_nlp.runner.signals import Interrupt
+from attn_nlp.runner.train_job import failure
+from attn_nlp.shapes import Misfit
+from attn_nlp.store import FINAL, Store, StoreError
+from attn_nlp.train.checkpoint import interval
+from attn_nlp.user_code import modules
+
+if TYPE_CHECKING:
+    from attn_nlp.data import DataSettings, Prepared
+
+_WAIT_SECONDS = 1.0
+_SAY_AFTER = 3.0  # seconds, after which a person may wonder
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended.
+
+    Attributes:
+      counts: cells of the experiment by status, "to do" among them.
+      signal: the signal that ended the run, or 0.
+      kept: reasons why cells that were to be trained again have kept their earlier results.
+    """
+
+    counts: Mapping[str, int]
+    signal: int = 0
+    kept: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> int:
+        """The exit status of a command that did this run."""
+        if self.signal:
+            return 128 + self.signal
+        bad = self.counts.get("failed") or self.counts.get("diverged") or self.kept
+        return 3 if bad else 0
+
+
+def run(
+    resolved: Resolved,
+    store: Store,
+    *,
+    file: str | Path | None = None,
+    workers: int | None = None,
+    in_process: bool = False,
+    retry_failed: bool = False,
+    retrain_changed: bool = False,
+) -> Summary:
+    """Train every cell that the store lacks.
+
+    Args:
+      resolved: the experiment.
+      store: open for writing.
+      file: the experiment file, where workers find the parts that it registers.
+      workers: processes, by default one for each usable core.
+      in_process: train here instead, one cell after another, with the same bits.
+      retry_failed: train failed cells again.
+      retrain_changed: train cells again that other code of this package has computed. Each keeps
+        its result until the new one is there.
+
+    Raises:
+      Mistake: a dataset cannot be had, or is no longer the one that stored cells were trained on;
+        or a part of the user's own cannot work; or nothing can be trained in these surroundings.
+      StoreError: the store cannot be written.
+    """
+    check_data(resolved)
+    interval()
+    tried: set[str] = set()  # by this run, in an earlier phase
+    kept: list[str] = []
+    with Interrupt() as interrupt, store.heart():
+        try:
+            for phase in _phases(resolved, store, retry_failed, retrain_changed):
+                driver = _Driver(phase, store, retry_failed, tried, retrain_changed, kept)
+                count = 1 if in_process else min(workers or usable(), driver.left)
+                if count:
+                    check_cache()
+                    check_limits(count)
+                done = len(driver.cells) - driver.left
+                progress = Progress(len(driver.cells), done, workers=count)
+                with _engine(driver, count, file, in_process) as engine:
+                    with interrupt.raising():
+                        warnings = driver.check_parts(in_process)
+                        jobs = driver.jobs()
+                    store.save_experiment(phase)  # not before its data is known to be good
+                    with progress:
+                        for each in warnings:
+                            progress.say(f"warning: {each}")
+                        driver.work(jobs, engine, interrupt, progress)
+                interrupt.check()
+                tried |= driver.cells.keys()
+        except Stopped:
+            pass
+        finally:
+            with contextlib.suppress(StoreError):
+                store.release()
+        store.check_place()  # what is no longer there is not said to be done
+        counts = _counts(store.settled(resolved), store)
+        summary = Summary(counts, interrupt.number, tuple(kept))
+        assert summary.signal or not summary.counts.get("to do"), "an engine lost cells"
+        return summary
+
+
+def _engine(
+    driver: _Driver, workers: int, file: str | Path | None, in_process: bool
+) -> HereEngine | LocalEngine:
+    """What trains; its workers start before data is prepared, and none where nothing is to do."""
+    if in_process:
+        return HereEngine(driver.trains())
+    path = None if file is None else str(file)
+    return LocalEngine(workers, path, len(driver.store.running()), driver.trains())
+
+
+def _phases(
+    resolved: Resolved, store: Store, retry_failed: bool, retrain_changed: bool
+) -> Iterator[Resolved]:
+    """What is run: everything at once, or the trials and then what they have chosen.
+
+    The second phase is read from the store when the first has ended. A failed trial that is to be
+    tried again has chosen nothing yet.
+    """
+    if resolved.tuning is not None:
+        trials = {cell["spec"] for cell in resolved.tuning["cells"]}
+        statuses = [each["status"] for each in store.records(trials, ["status"]).values()]
+        again = retry_failed and "failed" in statuses
+        again = again or bool(retrain_changed and other_code(store, trials).changed)
+        if again or store.settled(resolved).open:
+            yield resolved
+    yield store.settled(resolved)
+
+
+def _counts(resolved: Resolved, store: Store) -> dict[str, int]:
+    """Cells by status as they stand in the store now."""
+    cells = wanted(resolved)
+    records = store.records(cells, ["status"])
+    counts = Counter(record["status"] for record in records.values())
+    left = len(cells) + len(resolved.open) - len(records)
+    return {**counts, "to do": left} if left else dict(counts)
+
+
+class _Driver:
+    def __init__(
+        self,
+        resolved: Resolved,
+        store: Store,
+        retry_failed: bool,
+        tried: Collection[str],
+        retrain_changed: bool,
+        kept: list[str],
+    ) -> None:
+        self.cells = wanted(resolved)
+        self._resolved = resolved
+        self.store = store
+        self._programs = Programs()
+        self._before = store.records(
+            self.cells, ["status", "finished_at", "fingerprint", "tokenizer_hash"]
+        )
+        changed = other_code(store, self.cells).changed if retrain_changed else frozenset()
+        self._changed = changed & self._before.keys()
+        self._kept = kept
+        left = to_do(self.cells, self._before, retry_failed, self._changed)
+        self._left = [spec for spec in left if spec not in tried]
+        self._data: dict[str, Prepared] = {}
+        self._refused: list[Job] = []
+
+    @property
+    def left(self) -> int:
+        """How many cells are to be done."""
+        return len(self._left)
+
+    def trains(self) -> bool:
+        """Whether any of them is an encoder, or read like one, which JAX trains."""
+        cells = {self._programs.of(self.cells[spec])[2] for spec in self._left}
+        return any("fit" not in cell.choices()["model"].part.hooks for cell in cells)
+
+    def check_parts(self, in_process: bool) -> tuple[str, ...]:
+        """Warnings about parts of the user's own; one that cannot work is a `Mistake`."""
+        named = (self._programs.of(self.cells[spec]) for spec in self._left)
+        cells = {program: cell for program, _, cell in named}.values()
+        # Here JAX goes on to train; else it only looks, and leaves accelerators to the workers.
+        with single_threaded_here() if in_process else contextlib.nullcontext():
+            return check_parts(cells, alone=not in_process)
+
+    def jobs(self) -> list[Job]:
+        """The cells to do with their data at hand, in order.
+
+        A floor is quick: it counts as nothing, and so fills the gaps at the end of the first round.
+        """
+        self._prepare()
+        rounds: dict[object, int] = {}
+        pace = self.store.pace({self._programs.of(self.cells[spec])[1] for spec in self._left})
+        label = labels(self._resolved)
+        jobs = []
+        for spec in self._left:
+            settings = self.cells[spec]
+            prepared = str(self._data[spec].path)
+            program, paced, cell = self._programs.of(settings)
+            floor = is_floor(cell)
+            known, _ = pace.get(paced, (None, None))
+            jobs.append(
+                Job(
+                    spec=spec,
+                    settings=settings,
+                    prepared=prepared,
+                    program=f"{program} {prepared}",
+                    round=0 if floor else rounds.setdefault(settings["seed"], len(rounds)),
+                    seconds=0.0 if floor else predicted(cell, known),
+                    label=label(settings),
+                    planned=modules.began,
+                    keep=str(self._keep(spec)),
+                )
+            )
+        return jobs
+
+    def work(self, jobs: list[Job], engine, interrupt: Interrupt, progress: Progress) -> None:
+        """Hand the jobs to the engine; wait for those that another run has claimed."""
+        said = False
+        while jobs:
+            self._refused = []
+            engine.run(jobs, self._take, self._done, interrupt, progress)
+            waiting, began = self._refused, time.monotonic()
+            while waiting:
+                interrupt.check()
+                finished = self.store.records((job.spec for job in waiting), ["finished_at"])
+                ours = [job for job in waiting if not self._is_new(job.spec, finished)]
+                progress.elsewhere(len(waiting) - len(ours))
+                waiting = ours
+                holders = self.store.holders()
+                if not {job.spec for job in waiting} <= holders.keys():
+                    break  # another run has given some up
+                if waiting and not said and time.monotonic() - began >= _SAY_AFTER:
+                    progress.say(waits_for(holders[job.spec] for job in waiting))
+                    said = True
+                progress.tick()
+                time.sleep(_WAIT_SECONDS)
+            jobs = waiting
+            if interrupt.number:
+                return
+
+    def _take(self, job: Job) -> bool:
+        with point("run.claim"):
+            taken = self.store.claim(
+                job.spec,
+                replaces=self._stored_at(job.spec),
+                final=job.spec in self._changed,
+            )
+        if not taken:
+            self._refused.append(job)
+        return taken
+
+    def _done(self, job: Job, result: Mapping) -> None:
+        data = self._data[job.spec]
+        tokenizer_hash = self._tokenizer_hash(job.spec)
+        found = self._fitting(fit_to_store(result), data)
+        record = {
+            **found,
+            "provenance": result.get("provenance"),
+            "key": key_of(job.spec, data.fingerprint, tokenizer_hash),
+            "program": self._programs.of(job.settings)[1],
+            "settings": job.settings,
+            "data": data.facts,
+            "fingerprint": data.fingerprint,
+            "tokenizer_hash": tokenizer_hash,
+            "gold": data.labels_of("test").tolist() if found.get("test") else None,
+        }
+        with point("run.finish"):
+            before = self._stored_at(job.spec) if job.spec in self._changed else None
+            self.store.finish(job.spec, record, replaces=before)
+        if before is not None and record["status"] not in FINAL:
+            self._kept.append(str(record["reason"]))
+        shutil.rmtree(self._keep(job.spec), ignore_errors=True)
+        with contextlib.suppress(OSError):  # other cells may have theirs there
+            self._keep(job.spec).parent.rmdir()
+
+    def _fitting(self, found: dict, data: Prepared) -> dict:
+        """The result, or a failure if it is not of these labels; a worker's may have changed."""
+        try:
+            if found["status"] == "done" and found.get("test"):
+                labels = data.labels_of("test").tolist()
+                check_against(found, len(data.class_names), labels, data.positive)
+        except Misfit as error:
+            return fit_to_store(failure(f"the result does not fit the test split: {error}."))
+        return found
+
+    def _keep(self, spec: str) -> Path:
+        """The folder for checkpoints of a cell, beside the store."""
+        path = self.store.path.absolute()
+        return path.with_name(f"{path.name}.checkpoints") / spec
+
+    def _stored_at(self, spec: str) -> str | None:
+        return self._before.get(spec, {}).get("finished_at")
+
+    def _is_new(self, spec: str, records: Mapping[str, Mapping]) -> bool:
+        return spec in records and records[spec]["finished_at"] != self._stored_at(spec)
+
+    def _prepare(self) -> None:
+        """Prepare each dataset once; refuse one that stored cells met in another state."""
+        left = set(self._left)
+        needed: dict[DataSettings, list[str]] = {}
+        for spec, settings in self._by_data():
+            needed.setdefault(settings, []).append(spec)
+        for settings, specs in needed.items():
+            if left.isdisjoint(specs) and not _is_local(settings.dataset):
+                continue  # all is stored: no network is needed to print it
+            from attn_nlp.data import prepare
+
+            prepared = prepare(settings, cache_folder() / "data")
+            for spec in specs:
+                self._data[spec] = prepared
+                if spec in self._before:
+                    self._check_data_is_the_same(spec, settings.dataset)
+
+    def _by_data(self) -> Iterable[tuple[str, DataSettings]]:
+        """Every cell with its data; a floor reads whatever a cell of its dataset has prepared."""
+        beside: dict[tuple, DataSettings] = {}
+        for each in self._resolved.cells:
+            settings = data_settings(each["settings"])
+            beside.setdefault((settings.dataset, settings.split_seed, settings.fold), settings)
+        for spec, settings in self.cells.items():
+            own = data_settings(settings)
+            same = own.dataset, own.split_seed, own.fold
+            yield spec, beside[same] if self._is_floor(spec) else own
+
+    def _is_floor(self, spec: str) -> bool:
+        return is_floor(self._programs.of(self.cells[spec])[2])
+
+    def _tokenizer_hash(self, spec: str) -> str:
+        return "" if self._is_floor(spec) else self._data[spec].tokenizer_hash
+
+    def _check_data_is_the_same(self, spec: str, dataset: str) -> None:
+        before = self._before[spec]
+        for what, then, now in (
+            ("rows", before["fingerprint"], self._data[spec].fingerprint),
+            ("tokens", before["tokenizer_hash"], self._tokenizer_hash(spec)),
+        ):
+            if then != now:
+                raise Mistake(
+                    f"the {what} of dataset {dataset!r} have changed since store "
+                    f"{self.store.path} was filled: their fingerprint was {then} and is {now}; "
+                    "restore the data or choose another --store."
+                )
+
+
+def _is_local(dataset: str) -> bool:
+    from attn_nlp.data.loading import place_of
+
+    return place_of(dataset) is not None

@@ -1,0 +1,205 @@
+"""The process that trains cells, one after another, as a driver hands them over its pipes.
+
+Messages are lines of JSON: in come `hello`, `job` and `stop`, out go `ready`, `warm`, `progress`,
+`note`, `result` and `stopped`, or `unfit` where nothing could be trained here. When the driver's
+end closes, for whatever reason, the process ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from queue import SimpleQueue
+from typing import BinaryIO
+
+from attn_nlp import __version__
+from attn_nlp.errors import Mistake
+from attn_nlp.runner import paths
+from attn_nlp.runner.environment import cores, settle, single_threaded
+from attn_nlp.train import compile_cache
+
+# The folders to import from are arguments; what Python has found itself comes after them.
+COMMAND = (
+    "import sys; given = sys.argv[1:]; "
+    "sys.path[:] = given + [each for each in sys.path if each not in given]; "
+    "from attn_nlp.runner.worker import main; main()"
+)
+
+
+def main() -> None:
+    """Read jobs from standard input until it closes."""
+    gc.disable()  # until all is imported, see `_collect_less`
+    for each in (signal.SIGINT, signal.SIGHUP):  # the driver's to handle
+        signal.signal(each, signal.SIG_IGN)
+    # What a model prints must not be taken for messages, nor may it read or wait for any: a child
+    # that it forks would close standard input while a thread of ours reads there, and hang.
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    given = os.fdopen(os.dup(0), "rb")
+    with open(os.devnull, "r+b", buffering=0) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.register_at_fork(after_in_child=lambda: _let_go(out.fileno(), given.fileno()))
+    hello = json.loads(given.readline() or "{}")
+    if not hello:
+        return
+    compile_cache.may_use(cores())
+    try:
+        _begin(hello)
+        _serve(hello, given, out)
+    except Mistake as error:  # of what comes before the first job
+        _send(out, {"unfit": str(error)})
+
+
+def _let_go(*pipes: int) -> None:
+    """In a child of a model's own: whether the worker lives is not to hang on it."""
+    with open(os.devnull, "r+b", buffering=0) as nothing:
+        for each in pipes:
+            os.dup2(nothing.fileno(), each, inheritable=False)
+
+
+def code() -> list[str]:
+    """Which code of ours runs in this process: its folder and version."""
+    return [paths.PACKAGE, __version__]
+
+
+def _begin(hello: Mapping) -> None:
+    """Load the experiment file, whose parts register themselves, into what the driver runs."""
+    if code() != hello["code"]:
+        ours, theirs = (" ".join(reversed(each)) for each in (code(), hello["code"]))
+        raise Mistake(
+            f"a worker process would train with attn_nlp {ours}, while this run is of attn_nlp "
+            f"{theirs}; install one of them and run it again."
+        )
+    if hello["file"] is not None:
+        from attn_nlp.experiment.load import load_file
+
+        try:
+            load_file(hello["file"])
+        except Mistake as error:
+            if not isinstance(error.__cause__, ModuleNotFoundError):
+                raise
+            raise Mistake(
+                f"{error} Worker processes import nothing from the working directory: put the "
+                "module beside the file, or name its folder by PYTHONPATH."
+            ) from error
+        settle()  # the file may have set variables
+
+
+def _serve(hello: Mapping, given: BinaryIO, out: BinaryIO) -> None:
+    from attn_nlp.fault_injection import pass_by, point
+    from attn_nlp.runner.job import Job, Stopped
+    from attn_nlp.runner.train_job import outcome
+
+    jobs: SimpleQueue[Job] = SimpleQueue()
+    stopping = threading.Event()
+
+    def listen() -> None:
+        for line in given:
+            message = json.loads(line)
+            if "job" in message:
+                jobs.put(Job(**message["job"]))
+            else:
+                stopping.set()
+        os._exit(0)  # the driver is gone, or has no more work: end, also amid a step
+
+    threading.Thread(target=listen, daemon=True).start()
+    _send(out, {"ready": os.getpid()})
+    if hello["trains"] or "jax" in sys.modules:
+        warm_up()
+    compile_cache.keep_on([hello["core"]])
+    _collect_less()
+    _send(out, {"warm": True})
+    while True:
+        job = jobs.get()
+
+        def report(progress: Mapping, spec: str = job.spec) -> None:
+            if "note" in progress:  # also of a cell that is just keeping what it has
+                _send(out, {"note": progress["note"], "spec": spec})
+                return
+            if stopping.is_set():
+                raise Stopped
+            _send(out, {"progress": dict(progress), "spec": spec})
+
+        try:
+            if stopping.is_set():
+                raise Stopped
+            pass_by("worker.job", "before")
+            result = outcome(job, report)
+            with point("worker.result"):
+                _send(out, {"result": result, "spec": job.spec})
+        except Stopped:
+            _send(out, {"stopped": job.spec})
+
+
+def warm_up() -> None:
+    """Import and start what training needs, while the driver still prepares data.
+
+    After `ready`, so that a first job is claimed meanwhile, and a signal finds a worker that has
+    trained nothing.
+
+    Raises:
+      Mistake: JAX cannot start with what the environment says, so that every cell would fail.
+    """
+    try:
+        import attn_nlp.train.loop  # noqa: F401 - for its imports
+
+        compile_cache.start_threads()
+    except Exception as error:
+        raise Mistake(f"JAX cannot start: {told(error)}{surroundings()}") from error
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line that ends in a full stop."""
+    lines = str(error).strip().splitlines()
+    if isinstance(error, AssertionError) and not lines:  # what JAX has to say of a platform
+        lines = ["no platform of those asked for is here"]
+    return f"{type(error).__name__}{': ' if lines else ''}{''.join(lines[:1]).rstrip('.')}."
+
+
+def surroundings() -> str:
+    """What users set of what decides whether JAX can start, as a sentence; "" where nothing is."""
+    ours = single_threaded()
+    names = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME", "JAX_DEFAULT_MATMUL_PRECISION", "XLA_FLAGS")
+    names += ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "LD_PRELOAD")
+    given = {name: os.environ[name] for name in names if os.environ.get(name)}
+    given["XLA_FLAGS"] = ours["XLA_FLAGS"].rpartition(" ")[0]  # the last one is not the user's
+    if given.get("JAX_DEFAULT_MATMUL_PRECISION") == "highest":
+        del given["JAX_DEFAULT_MATMUL_PRECISION"]
+    found = ", ".join(f"{name}={value}" for name, value in given.items() if value)
+    return f" The environment says {found}." if found else ""
+
+
+def _collect_less() -> None:
+    """Spare modules the search for garbage, and begin it less often.
+
+    Tracing makes a great many objects that live. Looking through them and all modules again and
+    again took a third of the time of tracing.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
+    gc.enable()
+
+
+def _send(out: BinaryIO, message: Mapping) -> None:
+    try:
+        line = json.dumps(message, allow_nan=False).encode() + b"\n"
+        while line:
+            line = line[out.write(line) :]
+    except BrokenPipeError:
+        os._exit(1)
+
+
+def encode(message: Mapping) -> bytes:
+    """A message as the driver writes it."""
+    return json.dumps(message, allow_nan=False).encode() + b"\n"
+
+
+def job_message(job) -> bytes:
+    """The message that hands over a job."""
+    return encode({"job": asdict(job)})

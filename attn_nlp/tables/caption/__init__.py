@@ -1,0 +1,1 @@
+"""What stands below a table: what its numbers mean and what was found."""

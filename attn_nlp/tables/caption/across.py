@@ -1,0 +1,52 @@
+"""What a table of several datasets says of its rows over all of them, each one a replicate."""
+
+from __future__ import annotations
+
+from attn_nlp.stats import across_datasets, against_baseline
+from attn_nlp.tables.attainable import p_text
+from attn_nlp.tables.grid import FLOOR, Grid
+from attn_nlp.tables.layout import plural
+
+FEWEST = 3  # datasets of which a rank says anything
+_PATHS = ("dataset",)
+
+
+def across_notes(grid: Grid, alpha: float = 0.05) -> list[str]:
+    """Mean ranks, Friedman's test, and Wilcoxon's against the baseline, over the columns.
+
+    Only for columns that are datasets, at least `FEWEST`, and for rows that have a number in all
+    of them; nothing where fewer than two have.
+    """
+    rows = [
+        row
+        for row in grid.rows
+        if row.kind != FLOOR and all(entry.summary is not None for entry in row.entries)
+    ]
+    if grid.paths != _PATHS or len(grid.columns) < FEWEST or len(rows) < 2:
+        return []
+    scores = {row.label: [e.summary.mean for e in row.entries if e.summary] for row in rows}
+    names = [column.labels[0] for column in grid.columns]
+    upwards = grid.columns[0].quantity.higher_is_better
+    found = across_datasets(scores, names, higher_is_better=upwards)
+    assert found.friedman is not None
+    ranks = ", ".join(f"{found.variants[i]} {found.mean_ranks[i]:.2f}" for i in found.order)
+    says = (
+        f"Over the {plural(len(names), 'dataset')}, each a replicate with its mean over runs: mean "
+        f"ranks {ranks}; Friedman's test, Iman and Davenport's form, p {p_text(found.friedman.f_p)}"
+    )
+    baseline = grid.baseline
+    if baseline is None or baseline.label not in scores:
+        return [says + "."]
+    compared = against_baseline(scores, names, baseline.label, higher_is_better=upwards)
+    apart = [
+        f"{each.variant!r} ({each.wins} won, {each.ties} tied, {each.losses} lost, p "
+        f"{p_text(each.p_holm)})"
+        for each in compared
+        if each.p_holm < alpha
+    ]
+    least = min(1.0, 2 * 0.5 ** len(names) * len(compared))
+    return [
+        f"{says}; apart from {baseline.label!r} by Wilcoxon's exact test with Holm's correction: "
+        f"{', '.join(apart) or 'none'} (the least p possible is {p_text(least)}). That speaks of "
+        "datasets like these, however many runs there were."
+    ]

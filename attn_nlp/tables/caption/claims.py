@@ -1,0 +1,235 @@
+"""What the statistics of a table claim, in the words of its caption."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from attn_nlp.stats import (
+    default_margin,
+    detectable_effect,
+    equivalence_attainable,
+    resolves,
+    seeds_for_equivalence,
+)
+from attn_nlp.stats.signflip import RESAMPLES, RNG_SEED
+from attn_nlp.tables.attainable import p_text, stars_of
+from attn_nlp.tables.facts import Facts, sizes_of
+from attn_nlp.tables.grid import FLOOR, Column, Entry, Grid
+from attn_nlp.tables.layout import Layout, replicates
+
+_NAMED = 6  # families whose power is told one by one
+
+
+def claims(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[str]:
+    """Intervals, test, power, margin: what each mark rests on."""
+    return [
+        _uncertainty(grid, table),
+        *_comparison(grid, table, layout),
+        *_power(grid, table, layout),
+        *_margins(grid, table, layout),
+        *_unresolved(grid, table, layout, facts),
+        *_without_spread(grid),
+    ]
+
+
+def _compared(grid: Grid) -> list[tuple[str, Column, Entry]]:
+    return [
+        (row.label, column, entry)
+        for row in grid.rows
+        for column, entry in zip(grid.columns, row.entries, strict=True)
+        if entry.comparison
+    ]
+
+
+def _uncertainty(grid: Grid, table: Mapping) -> str:
+    entries = [entry for row in grid.rows if row.kind != FLOOR for entry in row.entries]
+    most = max((entry.expected for entry in entries), default=0)
+    if most <= 1:
+        return "One run for each number, so that no interval can be given."
+    counts = {entry.summary.n for entry in entries if entry.summary}
+    fewer = "" if counts <= {most} else ", fewer where a number says so"
+    return (
+        f"± is half of a 95% t interval over {replicates(table['over'], most)}{fewer}; it holds "
+        "for each number by itself, not for all at once."
+        + (
+            ""
+            if "seed" in table["over"]
+            else " Each is of one seed, so that other initial weights, batches and dropout may "
+            "give another table."
+        )
+    )
+
+
+def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
+    baseline = grid.baseline
+    families = stars_of(table, layout)
+    if baseline is None or not families[0].comparisons:
+        return []
+    most = max(families, key=lambda each: each.comparisons)
+    within = "the table" if table["family"] == "table" else "a column"
+    sizes = sorted({each.comparisons for each in families})
+    count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    says = (
+        f"The signed number is the difference from {baseline.label!r} in the same column, paired "
+        f"over {_replicate(table['over'])}, in "
+        f"{grid.columns[0].quantity.points or 'the same unit'}. Test: two-sided sign-flip "
+        f"permutation of the paired differences, exact{_drawn(grid)}; Holm's correction over the "
+        f"{count} comparison{'' if sizes == [1] else 's'} of {within}. The least p that "
+        f"{replicates(table['over'], most.seeds)} can give is {p_text(most.least_p)}, after Holm "
+        f"{p_text(most.least_p_holm)}"
+    )
+    if most.attainable:
+        return [says + "."]
+    return [
+        f"{says}: nothing in such a family can be called better or worse here; at least "
+        f"{replicates(table['over'], most.seeds_needed)} would be needed."
+    ]
+
+
+def _replicate(over: Sequence[str]) -> str:
+    over = [path for path in over if path != "fold"]
+    return "seeds" if over == ["seed"] else " × ".join(over) or "single runs"
+
+
+def _drawn(grid: Grid) -> str:
+    if all(entry.comparison.exact for _, _, entry in _compared(grid) if entry.comparison):
+        return ""
+    return f" up to 20 pairs and from {RESAMPLES:,} random patterns (seed {RNG_SEED}) above"
+
+
+def _power(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
+    """What the planned replicates detect, given the spread that the table itself shows."""
+    if grid.baseline is None:
+        return []
+    quantity = grid.columns[0].quantity
+    told = []
+    for family, stars in zip(layout.families(table), stars_of(table, layout), strict=False):
+        spread = _spread(
+            grid.rows[row].entries[layout.columns.index(column)] for row, column in family
+        )
+        effect = detectable_effect(stars.seeds, stars.comparisons)
+        if spread is None or effect is None:
+            continue
+        column = grid.columns[layout.columns.index(family[0][1])]
+        place = "" if table["family"] == "table" else grid.name_of(column)
+        told.append((stars, place, spread * quantity.scale, effect * spread * quantity.scale))
+    if not told:
+        return []
+    decimals, unit = quantity.decimals + 1, quantity.points or "of the same unit"
+    each = [
+        f"{replicates(table['over'], stars.seeds)} detect {detected:.{decimals}f} {unit} in a "
+        f"family of {stars.comparisons}, the paired deviation being {spread:.{decimals}f}"
+        + (f" ({place})" if place else "")
+        for stars, place, spread, detected in told
+    ]
+    if len(each) > _NAMED:
+        least, *_, most = sorted(told, key=lambda family: family[-1])
+        each = [
+            f"from {least[-1]:.{decimals}f} {unit} ({least[1]}, paired deviation "
+            f"{least[2]:.{decimals}f}) to {most[-1]:.{decimals}f} ({most[1]}, "
+            f"{most[2]:.{decimals}f}) are detected"
+        ]
+    return [
+        f"Power: with probability .8, {'; '.join(each)}. The deviation is the root mean square of "
+        "those of the table's own paired differences, taken for normal and for the true one; no "
+        "other difference of the family need be real. Effect sizes (d_z with a 95% interval, "
+        "rank-biserial) stand in CSV and JSON."
+    ]
+
+
+def _spread(entries: Iterable[Entry]) -> float | None:
+    """Root mean square of the deviations of paired differences; None where nothing spreads."""
+    squares = [
+        entry.comparison.difference.sd**2
+        for entry in entries
+        if entry.comparison and entry.comparison.difference.sd
+    ]
+    return math.sqrt(math.fsum(squares) / len(squares)) if squares else None
+
+
+def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
+    """How large a difference counts as none, by column where columns differ."""
+    quantity = grid.columns[0].quantity
+    by_margin: dict[float, list[str]] = {}
+    for _, column, entry in _compared(grid):
+        if entry.comparison and entry.comparison.margin is not None:
+            names = by_margin.setdefault(entry.comparison.margin, [])
+            at = grid.paths.index("dataset") if "dataset" in grid.paths else None
+            name = grid.name_of(column) if at is None else column.labels[at]
+            if name not in names:
+                names.append(name)
+    if not by_margin:
+        if not _compared(grid) or table["margin"] is not None or quantity.unit == "%":
+            return []
+        return [f"No margin of equivalence is declared for {quantity.label}; none is claimed."]
+    amounts = [
+        f"{margin * quantity.scale:g} {quantity.points}"
+        + (f" ({', '.join(names)})" if len(by_margin) > 1 else "")
+        for margin, names in by_margin.items()
+    ]
+    source = (
+        "declared with the table"
+        if table["margin"] is not None
+        else "the default for a split of that size"
+    )
+    return [
+        f"Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "
+        f"inside ±{' and ±'.join(amounts)}, {source}; {_fewest_equivalent(table, layout)}. Seeds "
+        "for a decision: the fewest with 80% power at Holm's strictest level, taking the observed "
+        "mean and spread of the differences for the true ones; a rough guide."
+    ]
+
+
+def _fewest_equivalent(table: Mapping, layout: Layout) -> str:
+    """State the fewest replicates from which equivalence is claimed, and whether they are there."""
+    most = max(stars_of(table, layout), key=lambda each: each.comparisons)
+    fewest = replicates(table["over"], seeds_for_equivalence(most.comparisons))
+    if equivalence_attainable(most.seeds, most.comparisons):
+        return f"claimed from {fewest} on"
+    return f"claimed from {fewest} on, so that nothing in such a family can be called equivalent"
+
+
+def _unresolved(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[str]:
+    """Name the margins that are less than one sentence, so that none of them is held to."""
+    quantity = grid.columns[0].quantity
+    if quantity.unit != "%":
+        return []
+    split = quantity.name.split(".")[0]
+    said: dict[str, None] = {}
+    for column in dict.fromkeys(column for _, column, _ in _compared(grid)):
+        sizes = sizes_of(layout, column.values, facts, quantity)
+        margin = table["margin"] or min(map(default_margin, sizes), default=None)
+        if margin is None or all(resolves(size, margin) for size in sizes):
+            continue
+        name = f" ({grid.name_of(column)})" if column.labels else ""
+        said[
+            f"{margin * quantity.scale:g} {quantity.points}, less than one of the "
+            f"{min(sizes):,} {split} sentences{name}"
+        ] = None
+    if not said:
+        return []
+    return [f"No equivalence is claimed within {'; '.join(said)}."]
+
+
+def _without_spread(grid: Grid) -> list[str]:
+    """Name the variants of which every pair shows one difference, which decides nothing."""
+    same, shifted = [], []
+    for label, column, entry in _compared(grid):
+        compared = entry.comparison
+        if compared and compared.difference.n > 1 and not compared.spreads:
+            name = f"{label!r}" + (f" ({grid.name_of(column)})" if column.labels else "")
+            (same if compared.least_p == 1.0 else shifted).append(name)
+    notes = []
+    if same:
+        notes.append(
+            f"Scores identical to the baseline's in every pair: {', '.join(same)}. Without a "
+            "spread nothing is called equivalent: they compute the same function, or neither has "
+            "learned what tells the classes apart."
+        )
+    if shifted:
+        notes.append(
+            f"One and the same difference in every pair: {', '.join(shifted)}. A difference that "
+            "never varies cannot be tested, so nothing is called better or worse."
+        )
+    return notes

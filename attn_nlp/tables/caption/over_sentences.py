@@ -1,0 +1,148 @@
+"""What other test sentences would do to a difference, from the stored predictions.
+
+The intervals of a table are over seeds, for the sentences at hand. Where a store holds predictions
+and labels, every comparison is also judged with the sentences drawn anew: over seeds and sentences
+where there are several runs, by McNemar's test where there is one. Records that were read without
+their predictions, or over several test splits, leave a table as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from attn_nlp.stats import McNemar, TwoWay, mcnemar, right, two_way
+from attn_nlp.stats.sentences import RESAMPLES, RNG_SEED
+from attn_nlp.store.records import Records
+from attn_nlp.tables.attainable import p_text
+from attn_nlp.tables.grid import FLOOR, Grid, GridRow
+from attn_nlp.tables.layout import Layout, Place
+from attn_nlp.tables.text import STARRED
+
+VALUE = "test.accuracy"  # the only number that is a mean over sentences whose parts are stored
+COLUMNS = ("correct", "gold")  # that a record needs beside those of any table
+_NAMED = 6
+
+
+def with_sentences(
+    rows: Sequence[GridRow], layout: Layout, records: Records, value: str
+) -> list[GridRow]:
+    """The rows, with `Entry.sentences` wherever an entry is compared with the baseline."""
+    if value != VALUE or layout.baseline is None:
+        return list(rows)
+    answered = {where: _answered(place, records) for where, place in layout.places.items()}
+    judged = []
+    for number, row in enumerate(rows):
+        entries = list(row.entries)
+        for at, column in enumerate(layout.columns):
+            if entries[at].comparison is not None:
+                pair = answered[number, column], answered[layout.baseline, column]
+                entries[at] = dataclasses.replace(entries[at], sentences=_judged(*pair))
+        judged.append(dataclasses.replace(row, entries=tuple(entries)))
+    return judged
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """What the finished runs of a place answered.
+
+    Attributes:
+      rows: the replicates in their order, each with its row of `right`; None where there are no
+        predictions for these labels.
+      gold: the labels of the test split.
+      right: (runs, sentences) array of bool; None where no run is known.
+    """
+
+    rows: Mapping[tuple, int | None]
+    gold: Sequence[int]
+    right: Any
+
+
+def _answered(place: Place, records: Records) -> _Answered:
+    """The runs that are done, sentence by sentence."""
+    columns = [records.column(name, place.specs) for name in ("status", *COLUMNS)]
+    found = zip(place.cells, *columns, strict=True)
+    done = [(replicate, *known) for replicate, status, *known in found if status == "done"]
+    gold = next((own for *_, own in done if own), ())
+    rows: dict[tuple, int | None] = {}
+    answers = []
+    for replicate, correct, own in done:
+        # Labels that cells share are one object; comparing them one by one would take seconds.
+        known = correct is not None and (own is gold or own == gold)
+        rows[replicate] = len(answers) if known else None
+        answers += [correct] if known else []
+    return _Answered(rows, gold, right(answers, len(gold)) if answers else None)
+
+
+def _judged(variant: _Answered, baseline: _Answered) -> TwoWay | McNemar | None:
+    """Both rows' runs of the replicates that they share, sentence by sentence."""
+    if variant.right is None or baseline.right is None or variant.gold != baseline.gold:
+        return None
+    shared = [replicate for replicate in variant.rows if replicate in baseline.rows]
+    rows = [[each.rows[replicate] for replicate in shared] for each in (variant, baseline)]
+    if not shared or None in rows[0] or None in rows[1]:
+        return None
+    # All runs in their order are taken as they lie: a copy takes as long as the test.
+    ours, theirs = (
+        each.right if chosen == list(range(len(each.right))) else each.right[chosen]
+        for each, chosen in zip((variant, baseline), rows, strict=True)
+    )
+    return mcnemar(ours[0], theirs[0]) if len(shared) == 1 else two_way(ours, theirs)
+
+
+def sentence_notes(grid: Grid) -> list[str]:
+    """What a caption says of it."""
+    judged = [
+        (f"{row.label!r}" + (f" ({grid.name_of(column)})" if column.labels else ""), entry)
+        for row in grid.rows
+        if row.kind != FLOOR
+        for column, entry in zip(grid.columns, row.entries, strict=True)
+        if entry.sentences is not None
+    ]
+    both = [(name, e) for name, e in judged if isinstance(e.sentences, TwoWay)]
+    single = [(name, e.sentences) for name, e in judged if isinstance(e.sentences, McNemar)]
+    return [*(_two_way(both) if both else []), *(_mcnemar(single) if single else [])]
+
+
+def _two_way(judged: list) -> list[str]:
+    wider = [
+        (each.high - each.low) / (2 * half)
+        for _, entry in judged
+        if (each := entry.sentences).low is not None
+        and (half := entry.comparison.difference.half_width)
+    ]
+    says = (
+        "Another draw of test sentences is not in ±. With errors clustered by seed and by sentence "
+        "the 95% intervals of the differences are "
+    )
+    amounts = sorted({f"{each:.1f}" for each in wider}, key=float)
+    if not amounts:
+        says += "without width, as those above"
+    else:
+        says += f"{amounts[0]} to {amounts[-1]}" if len(amounts) > 1 else amounts[0]
+        says += " times as wide"
+    starred = [(name, e.sentences) for name, e in judged if e.comparison.verdict in STARRED]
+    lost = [name for name, each in starred if each.low is None or each.low <= 0 <= each.high]
+    if lost:
+        says += f"; of those found better or worse they then include zero for {', '.join(lost)}"
+    elif starred:
+        says += "; of those found better or worse none then includes zero"
+    return [
+        f"{says}. They stand in CSV and JSON, beside those of a paired bootstrap over seeds and "
+        f"sentences ({RESAMPLES:,} resamples, seed {RNG_SEED})."
+    ]
+
+
+def _mcnemar(judged: list[tuple[str, McNemar]]) -> list[str]:
+    named = [
+        f"{name} {p_text(each.p)} ({each.only_variant} to {each.only_baseline} sentences)"
+        for name, each in judged[:_NAMED]
+    ]
+    if len(judged) > _NAMED:
+        named.append("the others in CSV and JSON")
+    return [
+        "One run of each row, compared sentence by sentence as two fixed models, whatever other "
+        f"seeds would do (exact McNemar p, not corrected): {'; '.join(named)}."
+    ]

@@ -1,0 +1,1 @@
+"""What a table can show: scores, costs, classes, steps to reach, tuning."""

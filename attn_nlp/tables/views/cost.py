@@ -1,0 +1,184 @@
+"""What the rows of a table cost: measured, and therefore a table of its own.
+
+Seconds and bytes differ from run to run, so that they would change a result table after a resume.
+Operations and state are worked out (`costs.py`) for the cells that have run, at the mean length of
+their training sentences.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+
+from attn_nlp.errors import Mistake
+from attn_nlp.experiment import costs
+from attn_nlp.experiment.cell import unflatten
+from attn_nlp.stats import summarise
+from attn_nlp.tables.facts import Facts, facts_of
+from attn_nlp.tables.grid import (
+    ABSENT,
+    DIVERGED,
+    FAILED,
+    INNERMOST,
+    MEASURED,
+    SKIPPED,
+    Entry,
+    Grid,
+    GridRow,
+    Quantity,
+)
+from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
+from attn_nlp.tables.legend import legend
+from attn_nlp.tables.outcomes import outcomes
+from attn_nlp.tables.states import by_reading, span, split_values
+from attn_nlp.tables.views import multi_quantity
+from attn_nlp.tables.views.scores import floor_rows, with_footnotes
+
+COSTS = (
+    Quantity("wall_seconds", "seconds", decimals=1, compared=False),
+    Quantity("compile_seconds", "compiling", decimals=1, compared=False),
+    Quantity("peak_bytes", "peak MiB", scale=2.0**-20, decimals=0, compared=False),
+    Quantity("parameters", "parameters", decimals=0, compared=False),
+    Quantity("forward_flops", "MFLOPs", scale=1e-6, decimals=2, compared=False),
+    Quantity("state", "state", decimals=0, compared=False),
+)
+
+
+def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
+    """Seconds, compilation, memory, parameters, operations and state of every row and column.
+
+    Args:
+      table, resolved, records: as for `build`.
+
+    Returns:
+      A `Grid` whose innermost header level is the quantity; nothing is compared in it.
+    """
+    layout = lay_out(table, resolved)
+    facts = facts_of(layout, records)
+    records, uncounted = worked_out(layout, records)
+    rows = multi_quantity.rows(
+        table,
+        layout.columns,
+        COSTS,
+        lambda row, column, each: _entry(layout.place(row, column), records, each.name),
+    )
+    by_quantity = [floor_rows(layout, resolved, records, quantity) for quantity in COSTS]
+    for same in zip(*by_quantity, strict=True):
+        entries = [
+            each for column in zip(*(row.entries for row in same), strict=True) for each in column
+        ]
+        rows.append(GridRow(same[0].label, same[0].cite, same[0].kind, tuple(map(_bare, entries))))
+    rows, footnotes = with_footnotes(rows)
+    grid = Grid(
+        title=f"Cost of {table['title']!r}",
+        subtitle="means over runs",
+        paths=(*table["columns"], INNERMOST),
+        columns=multi_quantity.columns(table["columns"], layout.columns, facts, COSTS),
+        rows=tuple(rows),
+        footnotes=footnotes,
+        notes=(
+            "Measured on the machine that ran the cells; a repeated run gives other seconds.",
+            "Compiling is counted in the cell that compiled; cells that share a program share it.",
+            "Peak MiB: what the compiled training program holds at once, as XLA counts it; the "
+            "process around it, with its libraries and its data, needs a few hundred more.",
+            *_counting(facts, uncounted),
+        ),
+    )
+    return dataclasses.replace(grid, legend=legend(grid))
+
+
+def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, dict], list[str]]:
+    """Records with operations and state, and the labels of parts that do not say theirs."""
+    found, known, uncounted = dict(records), {}, {}
+    for place in layout.places.values():
+        for cell in place.cells.values():
+            record = records.get(cell["spec"])
+            if record is None:
+                continue
+            settings = cell["settings"]
+            length = _mean_length([record.get("data") or {}])
+            same = json.dumps([{**settings, "seed": 0}, length], sort_keys=True)
+            if same not in known:
+                known[same] = _costs_of(settings, record, max(length, default=None))
+            costs_of, silent = known[same]
+            uncounted |= dict.fromkeys(silent)
+            found[cell["spec"]] = {**record, **costs_of}
+    return found, list(uncounted)
+
+
+def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dict, list[str]]:
+    """Operations and state of a cell; nothing where a part of it is not at hand."""
+    try:
+        cell = unflatten(settings)
+    except Mistake:  # a part of a file that is not read for this table
+        return {}, []
+    tokens = cell.length if mean is None else min(cell.length, mean)
+    splits = (record.get("data") or {}).get("splits", {})
+    classes = len(splits.get("train", {}).get("class_counts", [0, 0]))
+    silent = [part.label for part in costs.uncounted(cell)]
+    found = {
+        # Without a part's own operations the sum would make it look cheaper than it is.
+        "forward_flops": None if silent else costs.flops(cell, tokens, classes) or None,
+        "state": costs.state(cell, tokens),
+    }
+    return found, silent
+
+
+def _mean_length(data: list[Mapping]) -> list[int]:
+    """The mean length of a training sentence in tokens, of every state that says it."""
+    return [max(1, round(mean)) for mean in split_values(data, "train", "mean_length")]
+
+
+def _mean_text(data: list[Mapping]) -> str:
+    means = _mean_length(data)
+    return span(means, str) if means else ""
+
+
+def _counting(facts: Facts, uncounted: list[str]) -> list[str]:
+    """How operations and state are counted, and at which length."""
+    known, unknown, varied = [], [], False
+    for name, of_name in facts.items():
+        for mean, where in by_reading(of_name, _mean_text):
+            told = [facts.label(name), *filter(None, [mean, where])]
+            (known if mean else unknown).append(" ".join(told))
+            varied |= bool(where)
+    said = []
+    if known:
+        listed = f"in tokens: {', '.join(known)}" if varied else f"{', '.join(known)} tokens"
+        said.append(f"the mean of the training sentences ({listed}), at most the cell's")
+    if unknown:
+        said.append(f"the cell's where no mean is stored ({', '.join(unknown)})")
+    notes = [
+        "MFLOPs: millions of operations of one forward pass over one sentence, a multiplication "
+        "and an addition counted as two, worked out from the formulas. State: numbers kept to "
+        "answer one more query about that sentence."
+    ]
+    if said:
+        notes.append(f"Length counted: {'; '.join(said)}.")
+    if uncounted:
+        notes.append(
+            f"No operations are given for rows with {', '.join(uncounted)}, which state none; "
+            "flops= in a part's line states them."
+        )
+    return notes
+
+
+def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
+    if not place.cells:
+        reason = "; ".join(dict.fromkeys(place.skipped))
+        return Entry(SKIPPED if place.skipped else ABSENT, reason=reason)
+    found = outcomes(place, records, value)
+    numbers = list(found.values.values())
+    bad = set(found.missing) & {FAILED, DIVERGED}
+    return Entry(
+        state=MEASURED if numbers else found.state,
+        expected=len(place.replicates()),
+        summary=summarise(numbers) if numbers else None,
+        missing=found.missing,
+        reason=found.sentence(len(place.replicates())) if bad else "",
+    )
+
+
+def _bare(entry: Entry) -> Entry:
+    return Entry(entry.state, entry.expected, entry.summary, missing=entry.missing)

@@ -1,0 +1,42 @@
+"""Grids whose innermost header level is the quantity: several numbers for every row and column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from attn_nlp.tables.facts import Facts
+from attn_nlp.tables.grid import BASELINE, ROW, Column, Entry, GridRow, Quantity
+from attn_nlp.tables.views.scores import column_labels
+
+
+def columns(
+    paths: Sequence[str], places: Sequence[tuple], facts: Facts, quantities: Sequence[Quantity]
+) -> tuple[Column, ...]:
+    """Every quantity of every column of a table, the quantities of one side by side."""
+    return tuple(
+        Column(
+            (*place, quantity.name),
+            (*column_labels(list(paths), place, facts), quantity.label),
+            quantity,
+        )
+        for place in places
+        for quantity in quantities
+    )
+
+
+def rows(
+    table: Mapping,
+    places: Sequence[tuple],
+    quantities: Sequence[Quantity],
+    entry: Callable[[int, tuple, Quantity], Entry],
+) -> list[GridRow]:
+    """The rows of a table, with what `entry` says of row number, column and quantity."""
+    return [
+        GridRow(
+            row["label"],
+            row["cite"],
+            BASELINE if row["baseline"] else ROW,
+            tuple(entry(number, place, quantity) for place in places for quantity in quantities),
+        )
+        for number, row in enumerate(table["rows"])
+    ]

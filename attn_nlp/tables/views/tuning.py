@@ -1,0 +1,151 @@
+"""What the trials of a tuned experiment found: every trial as data, and the chosen ones as a table.
+
+In: a resolved experiment and stored records. Only validation numbers are read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from math import floor, log10
+
+from attn_nlp.errors import Mistake
+from attn_nlp.experiment.tuning import Judged, best, judged, setting_of
+from attn_nlp.stats import summarise
+from attn_nlp.tables.caption.protocol import protocol
+from attn_nlp.tables.facts import facts_of
+from attn_nlp.tables.grid import (
+    ABSENT,
+    INNERMOST,
+    MEASURED,
+    PENDING,
+    SKIPPED,
+    Entry,
+    Grid,
+    Quantity,
+)
+from attn_nlp.tables.layout import Place, lay_out, matches
+from attn_nlp.tables.legend import legend
+from attn_nlp.tables.views import multi_quantity
+
+
+def trials(
+    table: Mapping, resolved, records: Mapping[str, Mapping]
+) -> dict[tuple[str, tuple], list[dict]]:
+    """Every trial of every place of a table, for curves and figures.
+
+    Args:
+      table: an entry of `resolved.tables`.
+      resolved: a tuned experiment.
+      records: stored records by spec; those of the trials are read.
+
+    Returns:
+      {(row label, column values): [{"trial", "settings": {path: value}, "validation", "reason"}]},
+      in the order of trial numbers. `validation` is the mean validation accuracy over the tuning
+      seeds, None where the trial lost (`reason` says why) or has not ended. Of a place that is
+      tuned several times, such as once for every fold, the trials follow one another.
+
+    Raises:
+      Mistake: the experiment is not tuned.
+    """
+    by_setting = _judged(resolved, records)
+    return {
+        (table["rows"][number]["label"], column): [
+            {
+                "trial": each.trial,
+                "settings": dict(each.values),
+                "validation": each.validation,
+                "reason": each.reason,
+            }
+            for setting in settings
+            for each in by_setting[setting]
+        ]
+        for (number, column), settings in _places(table, resolved).items()
+    }
+
+
+def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
+    """The chosen trial of every row and column: its number, values and validation accuracy.
+
+    Args:
+      table, resolved, records: as for `build`.
+
+    Raises:
+      Mistake: the experiment is not tuned.
+    """
+    layout = lay_out(table, resolved)
+    facts = facts_of(layout, records)
+    by_setting, places = _judged(resolved, records), _places(table, resolved)
+    quantities = [
+        Quantity("trial", "trial", decimals=0, compared=False),
+        *(
+            Quantity(path, path, decimals=_decimals(span), compared=False)
+            for path, span in resolved.tuning["space"].items()
+        ),
+        Quantity("validation", "validation %", scale=100.0, compared=False),
+        Quantity("lost", "lost", decimals=0, compared=False),
+    ]
+
+    def entry(row: int, column: tuple, each: Quantity) -> Entry:
+        tuned = [by_setting[setting] for setting in places.get((row, column), ())]
+        return _entry(layout.place(row, column), tuned, each.name)
+
+    rows = multi_quantity.rows(table, layout.columns, quantities, entry)
+    grid = Grid(
+        title=f"Trials chosen for {table['title']!r}",
+        subtitle="means where a place is tuned more than once",
+        paths=(*table["columns"], INNERMOST),
+        columns=multi_quantity.columns(table["columns"], layout.columns, facts, quantities),
+        rows=tuple(rows),
+        notes=(
+            protocol(table, layout)[0],
+            "Validation accuracy is the mean of the chosen trial over the tuning seeds, and "
+            "optimistic, since it chose. Lost: trials that diverged or failed.",
+        ),
+    )
+    return dataclasses.replace(grid, legend=legend(grid))
+
+
+def _judged(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
+    if resolved.tuning is None:
+        raise Mistake(
+            f"experiment {resolved.name!r} is not tuned; give it tuning=Tuning(...) or --budget N."
+        )
+    return judged(resolved.tuning, records)
+
+
+def _places(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
+    """What was tuned for every row and column, each once; a floor has no trials."""
+    found: dict[tuple[int, tuple], list[str]] = {}
+    for cell in resolved.tuning["cells"]:
+        settings = cell["settings"]
+        if cell["trial"] or not matches(settings, table["where"]):
+            continue
+        column = tuple(settings[path] for path in table["columns"])
+        setting = setting_of(settings, resolved.tuning["space"])
+        for number, row in enumerate(table["rows"]):
+            if matches(settings, row["where"]):
+                known = found.setdefault((number, column), [])
+                known += [setting] if setting not in known else []
+    return found
+
+
+def _entry(place: Place, tuned: Sequence[Sequence[Judged]], name: str) -> Entry:
+    chosen = []
+    for trials_of in tuned:
+        found = best(trials_of)
+        if found is not None and all(each.ended for each in trials_of):
+            lost = sum(each.validation is None for each in trials_of)
+            known = {"trial": found.trial, "validation": found.validation, "lost": lost}
+            chosen.append(float({**known, **found.values}[name]))
+    if chosen:
+        return Entry(MEASURED, len(tuned), summarise(chosen))
+    if place.skipped and not place.cells:
+        return Entry(SKIPPED, reason="; ".join(dict.fromkeys(place.skipped)))
+    return Entry(PENDING if tuned else ABSENT, len(tuned))
+
+
+def _decimals(span: Mapping) -> int:
+    """Enough for three significant digits of the least value that is likely."""
+    least = span["low"] if span["low"] > 0 else span["high"] / 10
+    return max(0, 2 - floor(log10(least)))

@@ -1,0 +1,242 @@
+"""What the user's code asks for without opening a file: the environment, and whether a file exists.
+
+A variable counts where the user's own line reads it, also by `os.getenv` or `os.path.expandvars`.
+What a library reads on the way counts only where the user's file spells the variable's name, since
+libraries read variables, such as the width of the terminal, that decide nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from attn_nlp.user_code.families import is_settled
+from attn_nlp.user_code.modules import PACKAGE, content, is_own, shown
+from attn_nlp.user_code.opened import Listener, Opener, is_data
+from attn_nlp.user_code.threads import POOLS, RUNNERS, followed, steps
+
+_ENVIRONMENT = ("os", "_collections_abc", "collections.abc", "collections", "copy", __name__)
+_READING = ("posixpath", "ntpath", "genericpath", "string", "re", "functools")  # for their caller
+_QUESTIONS = {"exists": "there", "isfile": "a file", "isdir": "a folder"}
+_OF_PATHS = {"exists": "exists", "is_file": "isfile", "is_dir": "isdir"}
+_OUTPUTS = ("runs", "__pycache__")
+_OUTPUT_ENDS = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal", ".pyc")
+
+# What is done ("read" or "set"), with which variable and value, None where there is none, and by
+# whom.
+Variable = Callable[[str, str, str | None, Opener], None]
+Copy = Callable[[Opener], None]
+_heard: list[tuple[Variable, Copy, Listener | None]] = []
+
+
+class _Noted(type(os.environ)):
+    """The environment, which notes what the user's code reads and sets."""
+
+    def __getitem__(self, key):
+        _note(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key):
+        _note(key)
+        return super().__contains__(key)
+
+    def __iter__(self):
+        _note_copy()
+        return super().__iter__()
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        _note_set(key)
+
+    def __delitem__(self, key):
+        _note(key)  # a variable that is not set cannot be deleted
+        super().__delitem__(key)
+        _note_set(key)
+
+    def setdefault(self, key, value):
+        """What it answers was read, and no more: not whether the variable was there."""
+        new = self.encodekey(key) not in self._data  # pyright: ignore
+        if new:
+            super().__setitem__(key, value)
+        _note(key)
+        if new:
+            _note_set(key)
+        return super().__getitem__(key)
+
+
+class _Raw(dict):
+    """`posix.environ`, the environment at the start: whoever reads there reads past `_Noted`."""
+
+
+def _raw(name: str) -> Callable:
+    def read(environment, *args):
+        _note_copy()
+        return getattr(dict, name)(environment, *args)
+
+    return read
+
+
+for _name in ("__contains__", "__getitem__", "__iter__", "copy", "get", "items", "keys", "values"):
+    setattr(_Raw, _name, _raw(_name))
+
+
+@contextlib.contextmanager
+def noted(variable: Variable, copy: Copy, question: Listener | None = None) -> Iterator[None]:
+    """Note what is asked inside, also of files where a `question` is given."""
+    environments = [os.environ, *([os.environb] if os.supports_bytes_environ else ())]
+    before, posix = os.environ.__class__, sys.modules.get("posix")
+    raw = getattr(posix, "environ", {})
+    for each in environments:
+        each.__class__ = _Noted
+    if posix is not None:
+        posix.environ = _Raw(raw)  # type: ignore[attr-defined]
+    first = question is not None and not any(other for *_, other in _heard)
+    _heard.append((variable, copy, question))
+    try:
+        with followed(), _questioned() if first else contextlib.nullcontext():
+            yield
+    finally:
+        _heard.pop()
+        if posix is not None:
+            posix.environ = raw  # type: ignore[attr-defined]
+        for each in environments:
+            each.__class__ = before
+
+
+def lines(variables: Mapping[str, Sequence[str | None]]) -> Iterator[str]:
+    """Variables of the environment as lines, with all values that were read, one after another.
+
+    What no worker gets as it is has no say.
+    """
+    for name, values in variables.items():
+        if not is_settled(name):
+            told = ("is not set" if value is None else f"= {value!r}" for value in values)
+            yield f"${name} {', then '.join(told)}"
+
+
+def kept() -> dict[str, str]:
+    """The whole environment, without being noted."""
+    given = os.environ
+    decoded = ((given.decodekey(name), text) for name, text in given._data.items())  # pyright: ignore
+    return {name: given.decodevalue(text) for name, text in decoded}  # pyright: ignore
+
+
+def found(what: str, path: str, near: str) -> str:
+    """What stands in a folder, matches a pattern, or exists, as a line; of what is made, none."""
+    name = shown(path, near)
+    if what == "make" or _is_output(name):
+        return ""
+    if what in _QUESTIONS:
+        return f"{name} is {'' if getattr(os.path, what)(path) else 'not '}{_QUESTIONS[what]}"
+    names: list[str] = []
+    if what == "match":
+        names = [shown(each, path) for each in glob.glob(path, recursive=True)]
+    elif os.path.isdir(path):
+        names = os.listdir(path)
+    kept = sorted(each for each in names if not each.startswith(".") and not _is_output(each))
+    return f"{name} lists {hashlib.sha256(repr(kept).encode()).hexdigest()[:16]}"
+
+
+def _is_output(path: str) -> bool:
+    return not {*path.split(os.sep)}.isdisjoint(_OUTPUTS) or path.endswith(_OUTPUT_ENDS)
+
+
+def _note(key: object) -> None:
+    if not isinstance(key, str | bytes) or not _heard:
+        return
+    asker, name = _asker(), os.fsdecode(key)
+    if asker is not None and (asker.directly or spells(asker.file, name)):
+        _tell("read", name, asker)
+
+
+def _note_set(key: object) -> None:
+    asker = _asker()
+    if asker is not None:
+        _tell("set", os.fsdecode(key), asker)  # type: ignore[arg-type]
+
+
+def _tell(what: str, name: str, asker: Opener) -> None:
+    # As kept, since asking once more would be noted too.
+    value = os.environ._data.get(os.environ.encodekey(name))  # pyright: ignore
+    for variable, *_ in _heard:
+        variable(what, name, None if value is None else os.environ.decodevalue(value), asker)
+
+
+def _note_copy() -> None:
+    asker = _asker()
+    if asker is not None and asker.directly:
+        for _, copy, _ in _heard:
+            copy(asker)
+
+
+def _asker() -> Opener | None:
+    """The user's line that reads the environment; directly, where no library stands between."""
+    far = run = False
+    for step in steps(sys._getframe(2)):
+        if step.module in _ENVIRONMENT:
+            continue
+        if step.module.startswith("importlib") or step.function == "expanduser":
+            break  # a library is imported; or a path is told, not what stands there
+        if is_own(step.file):
+            return Opener(step.file, step.line, not far, ())
+        if step.file.startswith(os.path.join(PACKAGE, "")):
+            break
+        run = run or step.module in RUNNERS
+        far = far or not (step.module in _READING or (run and step.top in POOLS))
+    return None
+
+
+def spells(file: str, name: str, *, quoted: bool = False) -> bool:
+    """Whether the code of a file spells a variable's name, as a word or as a text of its own."""
+    word = re.escape(name)
+    pattern = rf"""(["']){word}\1""" if quoted else rf"\b{word}\b"
+    with contextlib.suppress(OSError):
+        return bool(re.search(pattern.encode(), content(file)))
+    return False
+
+
+@contextlib.contextmanager
+def _questioned() -> Iterator[None]:
+    """Tell of each file that the user's own line asks for; Python itself does not say so."""
+    places = [(os.path, name, name) for name in _QUESTIONS]
+    places += [(Path, name, what) for name, what in _OF_PATHS.items()]
+    with contextlib.ExitStack() as stack:
+        for owner, name, what in places:
+            before = getattr(owner, name)
+            setattr(owner, name, _asking(before, what))
+            stack.callback(setattr, owner, name, before)
+        yield
+
+
+def _asking(function: Callable, what: str) -> Callable:
+    @functools.wraps(function)
+    def asking(path, *args, **options):
+        with contextlib.suppress(Exception):
+            _note_question(what, path, sys._getframe(1))
+        return function(path, *args, **options)
+
+    return asking
+
+
+def _note_question(what: str, path: object, frame: FrameType) -> None:
+    if isinstance(path, int):
+        return
+    found = [*steps(frame)]
+    if found[0].module in RUNNERS:
+        found = [step for step in found if step.top not in POOLS]
+    if not found or not is_own(found[0].file):
+        return
+    asker = found[0]
+    named = os.path.abspath(os.fsdecode(path))  # type: ignore[arg-type]
+    if is_data(named, os.path.dirname(asker.file)):
+        for *_, question in _heard:
+            if question is not None:
+                question(what, named, Opener(asker.file, asker.line, True, ()))

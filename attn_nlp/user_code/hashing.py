@@ -1,0 +1,310 @@
+"""What a part of the user's own is made of: all code and data of the user's that it reaches.
+
+In come the modules that define and register a part. Out goes one hash, which stands in the identity
+of every cell that uses the part. It covers
+
+- the file of the part, without comments, docstrings and the experiment itself, which change as
+  results come in, and without `if __name__ == "__main__":`, which a run never enters; docstrings
+  count where code reads them, the experiment where code of the user's own is run to make it or
+  reads it, and so do tables and other values that only the experiment uses (`arranged.py`);
+- every module that it imports, by statement or by `import_module("name")`, at the top or inside a
+  function, and what those import in turn, as far as it is the user's: not of Python, not
+  installed into Python's own folders, not of this package;
+- modules that the experiment file has loaded in any other way, and those that change others;
+- files that were opened for reading while the experiment file was loaded, databases of SQLite and
+  libraries that `ctypes` loads among them, and files that the part declares; what an earlier run
+  of the same code in this process has read counts too, since a library may keep it;
+- what was asked meanwhile of folders and files without opening any: which there are;
+- files that texts of the code name, where it imports `ctypes` or a library that may read them in
+  C, such as one for Parquet or HDF5, of which Python says nothing;
+- environment variables that such code reads while the experiment file is loaded, with all values
+  that they have there; what it reads later is refused (`watching.py`).
+
+Refused are programs that the file starts while it is loaded, unless the part declares files, and a
+copy of the whole environment. Seen by nobody are: a file that such a library reads by a name that
+is put together, or in a hook function (declare it); what `os.stat`, `os.readlink` and `os.access`
+answer; the home folder and the time zone; comments of a module that code reads as a text;
+variables that a library reads under a name that the file does not spell.
+
+Draws from `random` and NumPy's global generator are the same at every load; what differs by the
+clock, `uuid`, `os.urandom` or `secrets` is seen by nobody.
+
+A part that reaches nothing but its own file has the hash that this file always had.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+from attn_nlp.errors import Mistake
+from attn_nlp.user_code import code_text
+from attn_nlp.user_code.code_text import counting, parsed, reads_texts
+from attn_nlp.user_code.loading import find
+from attn_nlp.user_code.loads import Load, file_of
+from attn_nlp.user_code.modules import is_own, shown
+from attn_nlp.user_code.named_files import named_files
+from attn_nlp.user_code.opened import State, noted
+
+_BYTES = 2**20
+
+
+class Code:
+    """The code of one part.
+
+    Attributes:
+      modules: names of the modules that define and register it.
+      load: the run of an experiment file that registered it, None outside of one.
+      space: the names of the module that registered it: another one for every run of a file.
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[str],
+        files: Iterable[Path] = (),
+        load: Load | None = None,
+        space: Mapping | None = None,
+        text: str = "",
+    ) -> None:
+        self.modules = tuple(dict.fromkeys(modules))
+        self.load = load
+        self.space = space
+        self._files = tuple(files)
+        self._text = text
+        self._states: dict[str, tuple[State, str]] = {}
+        self._variables: set[tuple[str, str | None]] = set()
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits, worked out when the experiment file has been loaded."""
+        starts = [*self.modules, *(self.load.untraced if self.load else ())]
+        reached = reach(starts, {name.partition(".")[0] for name in self.modules})
+        files = {file for file in reached.values() if file is not None}
+        asked: set[str] = set()
+        if self.load is not None:
+            for file in sorted({*files, self.load.file}):
+                self.load.check(file, declares=bool(self._files))
+                asked.update(self.load.lines(file))
+                values = self.load.variables.get(file, {})
+                self._variables.update((name, told[-1]) for name, told in values.items())
+                self._variables.update(self.load.set_variables.get(file, {}).items())
+        read = {each: file for file in files for each in self._read_by(file)}
+        for file in self._files:
+            read[str(file)] = str(self._home())
+        known = {*read, *(self.load.written if self.load else ())}
+        named = dict(named_files(files, known, owns))
+        trees = {file: parsed(file) for file in files}
+        texts = any(reads_texts(tree, of_others=True) for tree in trees.values() if tree)
+        if len(files) == 1 and not read and not named and not asked and not self._text:
+            return _digest(self._told(files.pop(), texts, {}))
+        lines = [self._text]
+        lines += sorted(
+            f"{'' if name in self.modules else name} {_digest(self._told(file, texts, trees))}"
+            for name, file in reached.items()
+            if file is not None
+        )
+        data = {**read, **named}
+        lines += sorted(f"{shown(file, near)} {self._data(file)}" for file, near in data.items())
+        return _digest("\n".join(lines + sorted(asked)))
+
+    @property
+    def covered(self) -> tuple[Collection[str], Collection[tuple[str, str | None]]]:
+        """Files of data, and variables with their values, that the hash knows."""
+        _ = self.hash
+        return self._states.keys(), self._variables
+
+    def newest(self) -> float:
+        """When any file that the hash covers was last changed, in seconds of the clock."""
+        starts = [*self.modules, *(self.load.untraced if self.load else ())]
+        reached = reach(starts, {name.partition(".")[0] for name in self.modules})
+        files = {*filter(None, reached.values()), *self.covered[0]}
+        found = [os.stat(file) for file in files if os.path.isfile(file)]
+        return max((max(each.st_mtime, each.st_ctime) for each in found), default=0.0)
+
+    def check(self) -> None:
+        """Refuse data that are no longer what was hashed.
+
+        Raises:
+          Mistake: naming the file.
+        """
+        for file, (state, was) in self._states.items():
+            now = State.of(file)
+            if now == state:
+                continue
+            if not os.path.isfile(file) or digest(file) != was:
+                raise _changed(file)
+            self._states[file] = now, was
+
+    def _data(self, file: str) -> str:
+        """The hash of a file of data, which must stay what it was when it was opened."""
+        now = State.of(file)
+        for files in self.load.reads.values() if self.load else ():
+            if files.get(file, now) != now:
+                raise _changed(file)
+        found = digest(file)
+        self._states[file] = now, found
+        noted.add(file)
+        return found
+
+    def _told(self, file: str, texts: bool, trees: Mapping[str, ast.Module | None]) -> str:
+        """What of a file counts, as text."""
+        tree = parsed(file)
+        if tree is None:
+            return self._data(existing(file))
+        others = [other for each, other in trees.items() if each != file]
+        known = [other for other in others if other is not None]
+        all_known = len(known) == len(others) and self.load is not None
+        return counting(tree, owns, texts=texts, others=known if all_known else None)
+
+    def _read_by(self, file: str) -> Iterator[str]:
+        if self.load is None:
+            return
+        yield from self.load.reads.get(file, ())
+        yield from self.load.reads.get(self.load.file, ())
+
+    def _home(self) -> str | None:
+        return next(filter(None, map(file_of, self.modules)), None)
+
+
+def reach(starts: Iterable[str], tops: Collection[str] = ()) -> dict[str, str | None]:
+    """The files of the user's modules that some modules reach, themselves included, by module.
+
+    Args:
+      starts: names of modules.
+      tops: packages that count as the user's wherever they stand.
+    """
+    waiting, found = list(starts), {}
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.partition(".")[0] == "attn_nlp":
+            continue
+        known, file, package = _whereabouts(name)
+        if not known or (file is not None and not (is_own(file) or name.split(".")[0] in tops)):
+            continue
+        found[name] = file
+        if file is not None:
+            waiting += imports(file, package)
+        waiting.append(name.rpartition(".")[0] or name)  # a package is run before what is in it
+    return found
+
+
+def imports(file: str, package: str = "") -> Iterator[str]:
+    """The names of what a file may import, also of what turns out to be no module."""
+    tree = parsed(file)
+    for node in ast.walk(tree) if tree else ():
+        match node:
+            case ast.Import(names=names):
+                yield from (each.name for each in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                base = _resolved("." * level + (module or ""), package)
+                yield base
+                for each in names:
+                    yield from _beside(base) if each.name == "*" else (f"{base}.{each.name}",)
+            case ast.Call(
+                func=ast.Name(id="import_module" | "__import__")
+                | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(value=str() as name), *_],
+            ):
+                yield _resolved(name, package)
+
+
+def writes(file: str | None) -> bool:
+    """Whether a file may change what it has imported; see `code_text.writes`."""
+    tree = parsed(file) if file else None
+    return tree is not None and code_text.writes(tree, owns)
+
+
+def owns(name: str) -> bool:
+    """Whether a module is the user's."""
+    known, file, _ = _whereabouts(name)
+    if not known or name == "attn_nlp":
+        return False
+    return is_own(file) if file else _may_hold_own(name)
+
+
+def digest(file: str) -> str:
+    """The hash of the bytes of a file."""
+    summed = hashlib.sha256()
+    with open(file, "rb") as opened:
+        while block := opened.read(_BYTES):
+            summed.update(block)
+    return summed.hexdigest()[:16]
+
+
+def _changed(file: str) -> Mistake:
+    return Mistake(f"{file} changed while the run went on; run it again.")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _resolved(name: str, package: str) -> str:
+    """The whole name of a module; relative names are of the package."""
+    try:
+        return importlib.util.resolve_name(name, package)
+    except ImportError:
+        return name.lstrip(".")
+
+
+def _beside(package: str) -> Iterator[str]:
+    """Every module of a package of the user's: what `import *` may bring in."""
+    known, file, _ = _whereabouts(package)
+    if known and (file is None or is_own(file)):
+        import pkgutil  # seldom needed
+
+        for each in pkgutil.iter_modules(_paths(package)):
+            yield f"{package}.{each.name}"
+
+
+def _whereabouts(name: str) -> tuple[bool, str | None, str]:
+    """Whether there is such a module, its file, and the package that its relative names are of."""
+    module = sys.modules.get(name)
+    if module is not None:
+        package = getattr(module, "__package__", None) or ""
+        return True, file_of(name), package
+    spec = _spec(name)
+    if spec is None:
+        return False, None, ""
+    file = spec.origin if spec.has_location else None
+    return True, os.path.abspath(file) if file else None, spec.parent or ""
+
+
+def _paths(name: str) -> list[str]:
+    module: ModuleType | ModuleSpec | None = sys.modules.get(name)
+    if module is not None:
+        return list(getattr(module, "__path__", None) or ())
+    spec = _spec(name)
+    return list((spec and spec.submodule_search_locations) or ())
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """Where a module would be found; imports nothing, not even its package."""
+    outer = name.rpartition(".")[0]
+    if outer:
+        top = name.partition(".")[0]
+        if not _paths(outer) or (outer == top and not _may_hold_own(top)):
+            return None
+    try:
+        return find(name, _paths(outer) if outer else None)
+    except (ImportError, AttributeError, ValueError):
+        return None
+
+
+def _may_hold_own(package: str) -> bool:
+    return any(is_own(os.path.join(path, "")) for path in _paths(package))
+
+
+def existing(file: str) -> str:
+    """The file of a module, or the archive that it is in."""
+    while not os.path.isfile(file) and os.path.dirname(file) != file:
+        file = os.path.dirname(file)
+    return file

@@ -1,0 +1,255 @@
+"""Files and folders that the user's code uses, told to whoever listens.
+
+Python itself says when a file is opened, a folder listed, a database of SQLite connected, a library
+of machine code loaded or another program started. Libraries that open a file in C, such as readers
+of HDF5 and Parquet, say nothing, and neither do system files, hidden folders and caches count as
+data of the user's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from attn_nlp.user_code.modules import PACKAGE, is_own
+from attn_nlp.user_code.threads import POOLS, followed, steps
+
+# What is done ("read", "write", "make", "list", "match", "start", or "copy" of the environment),
+# with which file, folder, pattern or program, and by whom; "make" follows "write" where a file will
+# be new, or empty.
+Listener = Callable[[str, str, "Opener"], None]
+
+_SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
+_PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
+_STARTING = ("os", "pty", "subprocess", *POOLS)
+_MATCHING = ("glob", "pathlib")
+_IMPORTING = ("importlib._bootstrap", "_frozen_importlib")
+_IMPORTS = ("_find_and_load", "_exec")  # a module, once a process, or anew
+_LIBRARIES = (*_SYSTEM, "/opt")
+_ENVIRONMENT = re.compile(r"/proc/[^/]+(/task/[^/]+)?/environ")
+_listeners: list[Listener] = []
+noted: set[str] = set()  # files that the user's code uses: opened here, declared or named
+
+
+class State(NamedTuple):
+    """What tells one content of a file from the next without reading it."""
+
+    changed: int
+    size: int
+    number: int
+
+    @classmethod
+    def of(cls, file: str) -> State:
+        """The state now; of no file, zeros."""
+        try:
+            found = os.stat(file)
+        except OSError:
+            return cls(0, 0, 0)
+        return cls(found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+class Opener(NamedTuple):
+    """The line of the user's code that opens a file, and how.
+
+    Attributes:
+      directly: not by a call of this package.
+      ways: modules between that line and the file, with the function of each.
+    """
+
+    file: str
+    line: int
+    directly: bool
+    ways: tuple[tuple[str, str], ...]
+
+    @property
+    def place(self) -> str:
+        """ "my_idea.py, line 12"."""
+        return f"{os.path.basename(self.file)}, line {self.line}"
+
+
+@contextlib.contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Call the listener with each use inside."""
+    _install()
+    _listeners.append(listener)
+    try:
+        with followed():
+            yield
+    finally:
+        _listeners.remove(listener)
+
+
+def is_data(file: str, folder: str) -> bool:
+    """Whether a file may be data of the user's: no file of the system, hidden or a cache.
+
+    Args:
+      file: its absolute path.
+      folder: where the code lies that uses it, which may itself be hidden or the system's.
+    """
+    if f"{os.sep}.git{os.sep}" in file or not is_own(file) or _within(file, _caches()):
+        return False
+    if _within(file, [folder]):
+        return True
+    return f"{os.sep}." not in file and not _within(file, (*_SYSTEM, sys.prefix, sys.base_prefix))
+
+
+@functools.cache
+def _install() -> None:
+    sys.addaudithook(_hear)
+
+
+def _hear(event: str, arguments: tuple) -> None:
+    """See `sys.addaudithook`; no hook may fail, or be removed."""
+    told = _EVENTS.get(event)
+    if told is None or not _listeners:
+        return
+    with contextlib.suppress(Exception):
+        used = list(told(*arguments))
+        opener = _opener() if used else None
+        for what, file in used:
+            if opener is not None and _counts(what, file, opener):
+                if opener.directly and what in ("read", "connect", "load"):
+                    noted.add(file)
+                for listener in _listeners:
+                    listener("read" if what in ("connect", "load") else what, file, opener)
+
+
+def _opened(name: object, mode: str | None, flags: int) -> Iterator[tuple[str, str]]:
+    if isinstance(name, int):
+        return
+    file = os.path.abspath(os.fsdecode(name))  # type: ignore[arg-type]
+    if _ENVIRONMENT.fullmatch(file):
+        yield "copy", file
+    if f"{os.sep}__pycache__{os.sep}" in file:
+        file = importlib.util.source_from_cache(file)
+    reads = "r" in mode if mode is not None else flags & os.O_ACCMODE != os.O_WRONLY
+    if reads:
+        yield "read", file
+    if not reads or "+" in (mode or ""):
+        yield "write", file
+        if flags & os.O_TRUNC or not os.path.exists(file):
+            yield "make", file
+
+
+def _connected(database: object) -> Iterator[tuple[str, str]]:
+    name = os.fsdecode(database)  # type: ignore[arg-type]
+    if name.startswith("file:"):
+        from urllib.parse import unquote, urlsplit  # seldom needed
+
+        name = unquote(urlsplit(name).path)
+    for file in (name, f"{name}-wal"):  # what is in the latter is not yet in the former
+        if State.of(file).size:
+            yield "connect", os.path.abspath(file)
+
+
+def _loaded(library: object) -> Iterator[tuple[str, str]]:
+    name = os.fsdecode(library or "")  # type: ignore[arg-type]
+    if os.path.isfile(name):  # one of the system's is found by its name alone
+        yield "load", os.path.abspath(name)
+
+
+def _made(folder: object, *_: object) -> Iterator[tuple[str, str]]:
+    path = os.path.abspath(os.fsdecode(folder))  # type: ignore[arg-type]
+    if not os.path.exists(path):
+        yield "make", path
+
+
+def _listed(folder: object = None) -> Iterator[tuple[str, str]]:
+    if not isinstance(folder, int):
+        yield "list", os.path.abspath(os.fsdecode(folder or "."))  # type: ignore[arg-type]
+
+
+def _matched(
+    pattern: object, _: bool = False, folder: object = None, *_more: object
+) -> Iterator[tuple[str, str]]:
+    place = os.fsdecode(pattern)  # type: ignore[arg-type]
+    if folder is not None:
+        place = os.path.join(_escaped(os.fsdecode(folder)), place)  # type: ignore[arg-type]
+    yield "match", os.path.abspath(place)
+
+
+def _matched_below(folder: object, pattern: object) -> Iterator[tuple[str, str]]:
+    yield from _matched(os.path.join(_escaped(folder), str(pattern)))
+
+
+def _matched_anywhere(folder: object, pattern: object) -> Iterator[tuple[str, str]]:
+    yield from _matched(os.path.join(_escaped(folder), "**", str(pattern)))
+
+
+def _escaped(folder: object) -> str:
+    import glob  # seldom needed
+
+    return glob.escape(str(folder))
+
+
+def _started(program: object = None, *_: object) -> Iterator[tuple[str, str]]:
+    yield "start", str(program)
+
+
+_EVENTS: dict[str, Callable[..., Iterator[tuple[str, str]]]] = {
+    "open": _opened,
+    "sqlite3.connect": _connected,
+    "ctypes.dlopen": _loaded,
+    "os.mkdir": _made,
+    "os.listdir": _listed,
+    "os.scandir": _listed,
+    "glob.glob/2": _matched,
+    "pathlib.Path.glob": _matched_below,
+    "pathlib.Path.rglob": _matched_anywhere,
+    "subprocess.Popen": _started,
+    **dict.fromkeys(_PROGRAMS, _started),
+}
+
+
+def _counts(what: str, file: str, opener: Opener) -> bool:
+    """Whether a use counts as one of the user's code, and of data of the user's."""
+    tops = [module.partition(".")[0] for module, _ in opener.ways]
+    if what == "start":
+        return opener.directly and all(top in _STARTING for top in tops)
+    if what == "connect" and not opener.directly:  # as of a store of results
+        return False
+    if what == "load" and _within(file, (*_LIBRARIES, sys.prefix, sys.base_prefix)):
+        return False
+    if what in ("read", "copy", "load") and any(
+        module in _IMPORTING and function in _IMPORTS for module, function in opener.ways
+    ):
+        return False  # settings of a library, read once a process: no two runs would see the same
+    if what == "copy":
+        return opener.directly
+    if what in ("list", "match"):
+        if not opener.directly or "importlib" in tops:  # as of where a module may be
+            return False
+        file = os.path.join(file, "")
+    if what == "list" and any(
+        top in _MATCHING and function not in ("iterdir", "walk")
+        for top, (_, function) in zip(tops, opener.ways, strict=True)
+    ):
+        return False  # told by the pattern
+    return is_data(file, os.path.dirname(opener.file))
+
+
+def _opener() -> Opener | None:
+    """The innermost line of the user's code that is at work."""
+    directly, ways = True, []
+    for step in steps(sys._getframe(2)):
+        if is_own(step.file):
+            return Opener(step.file, step.line, directly, tuple(ways))
+        handed_on = (step.module, step.function) == ("attn_nlp.user_code.modules", "get_data")
+        directly = directly and (handed_on or not _within(step.file, [PACKAGE]))
+        ways.append((step.module, step.function))
+    return None
+
+
+def _within(file: str, folders: Iterable[str]) -> bool:
+    return any(file.startswith(os.path.join(folder, "")) for folder in folders)
+
+
+def _caches() -> list[str]:
+    names = ("ATTN_NLP_CACHE", "XDG_CACHE_HOME", "HF_HOME", "JAX_COMPILATION_CACHE_DIR")
+    return [os.path.abspath(path) for name in names if (path := os.environ.get(name))]

@@ -1,0 +1,363 @@
+"""Run any part of the catalogue as its slot does, and its reference on the same numbers.
+
+Every part is tried at its defaults, with another value of each numeric setting, and with every part
+that its settings can name. Learned arrays are random, so that none hides behind a start at zero.
+"""
+
+from __future__ import annotations
+
+import inspect
+import zlib
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attn_nlp.nn.bound import Bound, Call, Here
+from attn_nlp.parts import registry
+from attn_nlp.parts.registry import Named, Numeric
+from attn_nlp.parts.selection import Choice, choose
+from tests import reference
+
+SIZES = {"T": 5, "H": 2, "Q": 2, "K": 2, "M": 2, "D": 4, "U": 4, "E": 8, "F": 16, "N": 1}
+SIZES |= {"V": 11, "C": 3}
+KEYS = 6  # S, on purpose not T
+SENTENCES = 3
+SEED, LAYER = 7, 1
+SLOTS = tuple(registry.SLOTS)
+
+
+def parts(*slots: str) -> list[registry.Part]:
+    """The parts of these slots, by default of all, that are run as a part of the encoder."""
+    return [
+        part
+        for part in registry.parts()
+        if part.slot in (slots or SLOTS) and (part.slot != "model" or "read" in part.hooks)
+    ]
+
+
+def cases(*slots: str) -> list[tuple[str, str]]:
+    """(slot, text) of everything that the slots can be set to in a test."""
+    found = []
+    for part in parts(*slots):
+        found.append((part.slot, part.name))
+        if part.facts.get("fixed"):
+            continue
+        for name, setting in part.settings.items():
+            if isinstance(setting, Named):
+                others = registry.parts(setting.slot)
+                found += [(part.slot, f"{part.name}({name}={each.name!r})") for each in others]
+            if isinstance(setting, Numeric):
+                value = float(np.clip(0.37, setting.low, setting.high))
+                found.append((part.slot, f"{part.name}({name}={value})"))
+    return found
+
+
+def names(slot: str, **facts: object) -> list[str]:
+    """The parts of a slot with these facts; None stands for a fact that is not given."""
+    return [
+        part.name
+        for part in registry.parts(slot)
+        if all(part.facts.get(fact) == value for fact, value in facts.items())
+    ]
+
+
+def rng_of(name: str) -> np.random.Generator:
+    """Random numbers of a name, the same in every process."""
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
+def inputs(name: str = "inputs", keys: int = KEYS) -> dict[str, np.ndarray]:
+    """One of everything that a slot is given, in float64.
+
+    Sentence 0 is full, sentence 1 ends in padding, sentence 2 is padding alone. The mask hides
+    single keys besides, and query 2 of sentence 0 sees nothing.
+    """
+    rng = rng_of(name)
+    b, t, q, d, e = SENTENCES, SIZES["T"], SIZES["Q"], SIZES["D"], SIZES["E"]
+    tokens = np.arange(t)[None, :] < np.array([[t], [3], [0]])
+    mask = rng.random((b, 1, t, keys)) < 0.7
+    mask[0, 0, 1], mask[0, 0, 2], mask[2] = True, False, False
+    return {
+        "x": rng.normal(size=(b, t, e)),
+        "q": rng.normal(size=(b, q, t, d)),
+        "k": rng.normal(size=(b, q, keys, d)),
+        "v": rng.normal(size=(b, SIZES["H"], keys, SIZES["U"])),
+        "q_raw": rng.normal(size=(b, q, t, d)),
+        "out": rng.normal(size=(b, SIZES["H"], t, SIZES["U"])),
+        "logits": rng.normal(size=(b, q, t, keys)) * 2,
+        "marks": rng.normal(size=(b, t)) * 2,  # one number a position, for activations
+        "mask": mask,
+        "tokens": tokens,
+    }
+
+
+@dataclass
+class Given:
+    """In place of a `Stream`: the arrays given by path, and random ones where none is."""
+
+    arrays: dict
+    path: str = ""
+
+    def __truediv__(self, name: str) -> Given:
+        return Given(self.arrays, f"{self.path}/{name}")
+
+    def normal(self, shape, deviation, fill=0.0):
+        if self.path not in self.arrays:
+            self.arrays[self.path] = rng_of(self.path).normal(size=shape)
+        assert self.arrays[self.path].shape == shape
+        return jnp.asarray(self.arrays[self.path], jnp.result_type(float))
+
+
+@dataclass
+class Ready:
+    """A part made ready: to run it, and to ask its reference."""
+
+    slot: str
+    choice: Choice
+    arrays: dict  # learned arrays by path below the part, float64
+
+    def bound(self, arrays: dict | None = None) -> Bound:
+        """The part with its learned arrays, or with those given."""
+        start = Given(self.arrays if arrays is None else arrays)
+        return Bound(self.choice, self.slot, sizes(self.choice), start, LAYER)
+
+    def call(self) -> Call:
+        """Its numeric settings."""
+        return Call(self.choice.numeric(SIZES, self.slot), seed=SEED)
+
+    def run(self, given: dict, arrays: dict | None = None):
+        """What the part does in its slot; a tuple of arrays.
+
+        Args:
+          given: `inputs`, some perhaps changed or traced.
+          arrays: learned arrays in place of the part's own.
+        """
+        found = _RUN[self.slot](self.bound(arrays), self.call(), on_device(given))
+        return found if isinstance(found, tuple) else (found,)
+
+    def expected(self, given: dict):
+        """What the reference does of the same; a tuple of float64 arrays."""
+        found = refer(self.bound(), self.call(), given)()
+        return found if isinstance(found, tuple) else (found,)
+
+
+def sizes(choice: Choice) -> dict[str, int]:
+    """The sizes in a cell with this part and plain others."""
+    found = dict(SIZES)
+    found["Q"] = found["M"] = SIZES["H"] * int(choice.fact("maps", SIZES, 1))
+    found["M"] *= int(choice.fact("features", SIZES, 1)) if choice.part.slot == "score" else 1
+    found["K"] = int(choice.fact("key_heads", SIZES, SIZES["H"]))
+    return found
+
+
+def ready(slot: str, text: str) -> Ready:
+    """The part of that text with random learned arrays."""
+    made = Ready(slot, choose(slot, text), {})
+    made.bound()  # draws the arrays
+    return made
+
+
+def on_device(given: dict) -> dict:
+    """The inputs as JAX arrays, in float64 where that is enabled, else in float32."""
+    return {
+        name: jnp.asarray(value, bool if value.dtype == bool else jnp.result_type(float))
+        for name, value in given.items()
+    }
+
+
+def reference_name(slot: str, name: str) -> str:
+    """What the reference of a part is called in tests/reference.py."""
+    return f"{slot}_{name}"
+
+
+def refer(bound: Bound, call: Call, given: dict):
+    """The reference of a bound part as a function of what is still missing."""
+    part = bound.choice.part
+    function = getattr(reference, reference_name(part.slot, part.name))
+    known = {name: np.asarray(array[...], np.float64) for name, array in bound.arrays.items()}
+    known |= bound.choice.static(SIZES)
+    known |= {
+        name: call.numeric[f"{bound.path}.{name}"]
+        for name, setting in part.settings.items()
+        if isinstance(setting, Numeric)
+    }
+    known |= {name: refer(other, call, {}) for name, other in bound.named.items()}
+    known |= given | {"seed": SEED, "layer": LAYER}
+    known |= {"rows": np.arange(SIZES["T"]), "columns": np.arange(KEYS)}
+    known |= {"fan_in": SIZES["E"], "fan_out": 12, "maps": bound.dims["Q"] // SIZES["H"]}
+    known |= {"key_heads": bound.dims["K"]}
+    if "seen" not in known and "mask" in known:
+        known["seen"] = known["mask"].sum(axis=-1, keepdims=True)
+    if part.slot == "activation" and "marks" in given:
+        known["logits"] = given["marks"]
+    if part.slot == "kind":  # every position is a query and a key
+        known |= {name: given[name][:, :, : SIZES["T"]] for name in ("k", "v")}
+    wanted = inspect.signature(function).parameters
+
+    def asked(**more):
+        return function(**{name: (known | more)[name] for name in wanted})
+
+    return asked
+
+
+def here_of(given: dict, first_key: int = 0, keys: int | None = None) -> Here:
+    """Where the block stands: all rows, and the keys from `first_key`."""
+    rows = jnp.arange(given["q"].shape[2])
+    columns = first_key + jnp.arange(given["k"].shape[2] if keys is None else keys)
+    return Here(rows, columns, given["tokens"], given["mask"][:, 0].any(axis=1))
+
+
+def seen_of(given: dict):
+    """(B, 1, T, 1): the keys that each query may see."""
+    return given["mask"].sum(axis=-1, keepdims=True).astype(jnp.result_type(float))
+
+
+def _score(bound, call, given):
+    q, k = _prepared(bound, call, given)
+    return bound.run("score", call, here_of(given), q=q, k=k)
+
+
+def _scale(bound, call, given):
+    q, k = _prepared(bound, call, given)
+    logits = jnp.einsum("bhtd,bhsd->bhts", q, k)
+    if bound.has("factor"):
+        logits = logits * bound.run("factor", call, here_of(given), seen=seen_of(given))
+    return _adjusted(bound, call, given, logits, q)
+
+
+def _mask(bound, call, given):
+    shape = (given["q"].shape[2], given["k"].shape[2])
+    if not bound.has("visible"):
+        return jnp.ones(shape, bool)
+    return jnp.broadcast_to(bound.run("visible", call, here_of(given)), (1, 1, *shape))[0, 0]
+
+
+def _normaliser(bound, call, given):
+    return normalised(bound, call, given, given["logits"], given["mask"])
+
+
+def normalised(bound, call, given, logits, mask, stats=None, first_key=0):
+    """Weights of a block of keys; the statistics are its own where none are given."""
+    where = here_of(given, first_key, logits.shape[-1])
+    if stats is None and bound.has("reduce"):
+        stats = bound.run("reduce", call, where, logits=logits, mask=mask)
+    return bound.run(
+        "weights", call, where, logits=logits, mask=mask, stats=stats, seen=seen_of(given)
+    )
+
+
+def _mixer(bound, call, given):
+    # Map m of a head compares as the head's only map would, on a scale of its own.
+    maps, sharing = bound.dims["Q"] // SIZES["H"], SIZES["H"] // bound.dims["K"]
+    spread = jnp.stack([given["logits"] / (1 + m) for m in range(maps)], axis=2)
+    logits = spread.reshape(len(spread), -1, *spread.shape[3:])
+    given = given | {"v": jnp.repeat(given["v"][:, : bound.dims["K"]], sharing, axis=1)}
+    logits = _adjusted(bound, call, given, logits, given["q"])
+    weights = _softmax(logits, given)
+    if bound.has("reweigh"):
+        weights = bound.run("reweigh", call, here_of(given), weights=weights)
+    out = _spent(bound, call, given, weights)
+    if bound.has("finish"):
+        more = {"q_raw": given["q_raw"], "x": given["x"]}
+        out = bound.run("finish", call, here_of(given), out=out, **more)
+    return out
+
+
+def _position(bound, call, given):
+    where = here_of(given)
+    x = given["x"]
+    if bound.has("embed"):
+        x = bound.run("embed", call, where, x=x, mask=given["tokens"])
+    q, k = _prepared(bound, call, given)
+    logits = jnp.einsum("bhtd,bhsd->bhts", q, k)
+    if bound.has("relate"):
+        logits = logits + bound.run("relate", call, where, q=q, k=k)
+    weights = _softmax(_adjusted(bound, call, given, logits, q), given)
+    return x, _spent(bound, call, given, weights)
+
+
+def _kind(bound, call, given):
+    where = here_of(given)
+    for hook, wanted in (("block", ("x",)), ("attend", ("q", "k", "v"))):
+        if bound.has(hook):
+            more = {name: given[name][..., : SIZES["T"], :] for name in wanted}
+            return bound.run(hook, call, where, mask=given["tokens"], **more)
+    length = SIZES["T"]
+    mask = given["tokens"][:, None, None, :] & jnp.ones((1, 1, length, 1), bool)
+    q, k, v = given["q"], given["k"][:, :, :length], given["v"][:, :, :length]
+    logits = jnp.einsum("bhtd,bhsd->bhts", q, k) * SIZES["D"] ** -0.5
+    return jnp.einsum("bhts,bhsu->bhtu", _softmax(logits, {"mask": mask}), v)
+
+
+def _activation(bound, call, given):
+    more = {"logits": given["marks"], "mask": given["tokens"]}
+    return bound.run("activate", call, here_of(given), **more)
+
+
+def _weighting(bound, call, given):
+    share = bound.run("weigh", call, here_of(given), out=given["out"], q_raw=given["q_raw"])
+    return jnp.broadcast_to(share, given["out"].shape)
+
+
+def _pooling(bound, call, given):
+    return bound.run("pool", call, here_of(given), x=given["x"], mask=given["tokens"])
+
+
+def _features(bound, call, given):
+    return bound.run("features", call, here_of(given), x=given["x"])
+
+
+def _model(bound, call, given):
+    return bound.run("read", call, here_of(given), x=given["x"], mask=given["tokens"])
+
+
+def _init(bound, call, given):
+    fans = {"fan_in": SIZES["E"], "fan_out": 12}
+    return jnp.asarray(bound.run("deviation", call, None, **fans))
+
+
+def _prepared(bound, call, given):
+    q, k = given["q"], given["k"]
+    return bound.run("prepare", call, here_of(given), q=q, k=k) if bound.has("prepare") else (q, k)
+
+
+def _adjusted(bound, call, given, logits, q):
+    if not bound.has("adjust"):
+        return logits
+    more = {"logits": logits, "q": q, "seen": seen_of(given)}
+    return bound.run("adjust", call, here_of(given), **more)
+
+
+def _spent(bound, call, given, weights):
+    out = jnp.einsum("bhts,bhsu->bhtu", weights, given["v"])
+    if bound.has("spend"):
+        out = out + bound.run("spend", call, here_of(given), weights=weights, v=given["v"])
+    return out
+
+
+def _softmax(logits, given):
+    hidden = jnp.where(given["mask"], logits, -jnp.inf)
+    top = jax.lax.stop_gradient(jnp.max(hidden, axis=-1, keepdims=True))
+    raised = jnp.exp(hidden - jnp.where(jnp.isfinite(top), top, 0.0))
+    total = raised.sum(axis=-1, keepdims=True)
+    return raised / jnp.where(total > 0, total, 1.0)
+
+
+_RUN = {
+    "kind": _kind,
+    "score": _score,
+    "scale": _scale,
+    "mask": _mask,
+    "normaliser": _normaliser,
+    "mixer": _mixer,
+    "weighting": _weighting,
+    "activation": _activation,
+    "features": _features,
+    "model": _model,
+    "init": _init,
+    "position": _position,
+    "pooling": _pooling,
+}
+assert set(_RUN) == set(SLOTS), "a slot was added: say here how a part in it is run"

@@ -1,0 +1,41 @@
+"""Expressions in letters: their values, and that nothing else is understood."""
+
+from __future__ import annotations
+
+import pytest
+
+from attn_nlp.errors import Mistake
+from attn_nlp.parts.sizes import LETTERS, check_expression, evaluate, shape
+
+SIZES = dict.fromkeys(LETTERS, 2) | {"D": 16, "H": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("D**-0.5", 0.25),
+        ("D**-1", 1 / 16),
+        ("2/(D+H)", 2 / 19),
+        ("-D + 2*H - 1", -11),
+        (0.3, 0.3),
+        (2, 2.0),
+    ],
+)
+def test_values(text, value):
+    assert evaluate(text, SIZES) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "D**", "Z", "d", "__import__('os')", "D if 1 else 2", "D // 2", "'D'", "D()", "D.x"],
+)
+def test_anything_else_is_refused(text):
+    with pytest.raises(Mistake, match=r"is no expression in the letters T, H, Q"):
+        evaluate(text, SIZES)
+    with pytest.raises(Mistake, match="here: "):
+        check_expression(text, "here")
+
+
+def test_shapes():
+    assert shape("H D D", SIZES) == (3, 16, 16)
+    assert shape("", SIZES) == ()
