@@ -32,8 +32,8 @@ def unknown(what: str, given: object, known: Iterable[str]) -> Mistake:
     """The error for a name that is not among the known ones.
 
     Example:
-      >>> print(unknown("normaliser", "sofmax", ["sigmoid", "softmax", "sparsemax"]))
-      unknown normaliser 'sofmax'; known: sigmoid, softmax, sparsemax. Did you mean 'softmax'?
+      >>> print(unknown("normalizer", "sofmax", ["sigmoid", "softmax", "sparsemax"]))
+      unknown normalizer 'sofmax'; known: sigmoid, softmax, sparsemax. Did you mean 'softmax'?
     """
     names = sorted(known)
     message = f"unknown {what} {given!r}; known: {', '.join(names) or 'none'}."

@@ -38,7 +38,7 @@ _FEW = "--variants 2 --seeds 1 --steps 20 --cold --rival-cells 2"
 # Those that take longest come last, so that an interruption leaves most.
 PARTS = {
     "tables": Part("tables", "--rounds 5", "--cells 2000 --sentences 50 --rounds 2", 1.5),
-    "tokenising": Part("tokenising", "--rounds 5", "--rounds 1", 1.5),
+    "tokenizing": Part("tokenizing", "--rounds 5", "--rounds 1", 1.5),
     "startup": Part("startup", "--rounds 5", "--rounds 1", 2),
     "long_texts": Part("long_texts", "", "--lengths 128,256 --rounds 1", 15),
     "training": Part("training", "", "--sizes S --rounds 1 --steps 20", 45),

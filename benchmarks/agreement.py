@@ -1,7 +1,7 @@
 """Is a rival's model the same as ours? Only then does a ratio of seconds mean anything.
 
 From the same first weights, on the same batches and without dropout, the losses of the first steps
-must agree: that compares the model, its gradient, the optimiser and its schedule. Rivals with
+must agree: that compares the model, its gradient, the optimizer and its schedule. Rivals with
 random batches train the module, and run the loop, whose losses were compared on our batches.
 """
 

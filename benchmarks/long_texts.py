@@ -42,7 +42,7 @@ def inputs(length: int) -> tuple[np.ndarray, ...]:
 
 
 def ours(
-    length: int, *, score: str = "dot", normaliser: str = "softmax", chunk: int | None = CHUNK
+    length: int, *, score: str = "dot", normalizer: str = "softmax", chunk: int | None = CHUNK
 ) -> Callable[[], None]:
     """Our walk of the slots."""
     import jax
@@ -55,7 +55,7 @@ def ours(
     from attn_nlp.rng import Stream
 
     cell = Cell(width=HEADS * HEAD_DIM, heads=HEADS, length=length)
-    cell = cell.replace({"attention.score": score, "attention.normaliser": normaliser})
+    cell = cell.replace({"attention.score": score, "attention.normalizer": normalizer})
     module = Attention(cell, cell.letters(), Stream(0), 0)
     places, tokens = jnp.arange(length), jnp.ones((1, length), bool)
     here = Here(places, places, tokens, tokens)
@@ -132,7 +132,7 @@ RIVALS: dict[str, tuple[Callable[[int], Callable[[], None]], int]] = {
     "ours, dot, at once": (partial(ours, chunk=None), LONGEST_AT_ONCE),
     "ours, L2, blocks of 128": (partial(ours, score="l2"), 8192),
     "PyTorch eager, L2": (partial(torch_eager, kind="l2"), LONGEST_AT_ONCE),
-    "ours, sigmoid, blocks of 128": (partial(ours, normaliser="sigmoid"), 8192),
+    "ours, sigmoid, blocks of 128": (partial(ours, normalizer="sigmoid"), 8192),
     "PyTorch eager, sigmoid": (partial(torch_eager, kind="sigmoid"), LONGEST_AT_ONCE),
     "ours, additive, blocks of 128": (partial(ours, score="additive"), 4096),
     "PyTorch eager, additive": (partial(torch_eager, kind="additive"), 1024),

@@ -27,7 +27,7 @@ README = reports.ROOT / "README.md"
 BEGIN = "<!-- measured: written by `python -m benchmarks.readme`, not by hand -->"
 END = "<!-- measured: end -->"
 TABLES = ("whole_table_S", "whole_table_M")
-NAMES = (*TABLES, "training", "startup", "long_texts", "tables", "tokenising")
+NAMES = (*TABLES, "training", "startup", "long_texts", "tables", "tokenizing")
 NOT = "not measured yet"
 SIZES = {"S": "one layer of width 64", "M": "two of width 128"}
 
@@ -41,7 +41,7 @@ def block(folder: Path) -> str:
         "startup": ("From the command to the first trained steps", startup),
         "long_texts": ("Attention over long texts, forward and gradient", long_texts),
         "tables": ("Printing tables from a full store", tables),
-        "tokenising": ("Tokenising 100,000 sentences", tokenising),
+        "tokenizing": ("Tokenizing 100,000 sentences", tokenizing),
     }
     for name, (title, write) in sections.items():
         if name in found:
@@ -193,7 +193,7 @@ def tables(report: dict) -> str:
     return f", the whole command by the clock: {'; '.join(told)}."
 
 
-def tokenising(report: dict) -> str:
+def tokenizing(report: dict) -> str:
     """Processor seconds to encode, beside the library's own."""
     told = [
         f"{line['dataset']} by {line['tokens']} {shown(line['encode'])} s, "

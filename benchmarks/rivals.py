@@ -1,7 +1,7 @@
 """What the benchmarks of training time: the same model, trained by us and by others.
 
 A rival is a function from a cell, its data and a folder to a `Lane`. All start from the same first
-weights, make the same number of steps with the same optimiser and schedule, look at the validation
+weights, make the same number of steps with the same optimizer and schedule, look at the validation
 split as often, keep the weights that were best there, and read the test split once. They differ in
 their batches: *our batches* are the very rows of ours in the same order, so that losses can be
 compared step by step; *random batches* are what one usually writes, a shuffled epoch cut into
@@ -205,12 +205,12 @@ def torch_eager(
     """PyTorch step by step."""
     import torch
 
-    from benchmarks.torch_encoder import Encoder, optimiser
+    from benchmarks.torch_encoder import Encoder, optimizer
 
     torch.manual_seed(cell.seed)
     model = Encoder(first_weights(cell, data, folder), cell)
     run: Any = torch.compile(model, dynamic=True) if compiled else model
-    adamw, schedule = optimiser(model, cell)
+    adamw, schedule = optimizer(model, cell)
     ids, labels = torch.tensor(data.ids, dtype=torch.long), torch.tensor(data.labels).long()
     rows, lengths, step, kept = batches(cell, data), data.lengths, [0], {}
 
@@ -267,19 +267,19 @@ def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Lane:
             mask=lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params),
         ),
     )
-    optimiser = nnx.Optimizer(model, chain, wrt=nnx.Param)
+    optimizer = nnx.Optimizer(model, chain, wrt=nnx.Param)
     numeric, rows, step = cell.numeric(), our_batches(cell, data), [0]
     dropping = frozenset({"dropout"} if cell.dropout else ())
     kept: list = [None]
 
     @nnx.jit
-    def train_step(model, optimiser, ids, labels, key):
+    def train_step(model, optimizer, ids, labels, key):
         def loss_of(model):
             class_logits = model(ids, Call(numeric, cell.seed, dropping, key))
             return optax.softmax_cross_entropy_with_integer_labels(class_logits, labels).mean()
 
         loss, grads = nnx.value_and_grad(loss_of)(model)
-        optimiser.update(model, grads)
+        optimizer.update(model, grads)
         return loss
 
     @nnx.jit
@@ -291,7 +291,7 @@ def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Lane:
         for place in range(step[0], step[0] + count):
             chosen = rows[place]
             ids, labels = jnp.asarray(data.ids[chosen]), jnp.asarray(data.labels[chosen])
-            total += float(train_step(model, optimiser, ids, labels, jax.random.key(place)))
+            total += float(train_step(model, optimizer, ids, labels, jax.random.key(place)))
         step[0] += count
         return total
 

@@ -71,7 +71,7 @@ class Encoder(nn.Module):
         return self.head(dropout(pooled, self.rate, self.training))
 
 
-def optimiser(model: nn.Module, cell: Cell, fused: bool = False):
+def optimizer(model: nn.Module, cell: Cell, fused: bool = False):
     """AdamW that decays matrices alone, and its schedule: linear warm-up and cosine to zero.
 
     `fused` takes one loop over all numbers instead of several, as the Trainer does by default.

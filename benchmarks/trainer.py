@@ -21,7 +21,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from attn_nlp.data import Prepared
 from attn_nlp.experiment import Cell
 from benchmarks.rivals import EVALUATION_BATCH, Clock, accuracy
-from benchmarks.torch_encoder import Encoder, optimiser
+from benchmarks.torch_encoder import Encoder, optimizer
 
 
 class _Classifier(nn.Module):
@@ -117,7 +117,7 @@ def _trainer(cell: Cell, data: Prepared, weights: dict, folder: Path, clock: Clo
         eval_dataset=_sentences(data, range(*data.splits["validation"])),
         compute_metrics=_metrics,
         callbacks=[_First(clock)],
-        optimizers=optimiser(model, cell, fused=True),
+        optimizers=optimizer(model, cell, fused=True),
     )
 
 

@@ -109,7 +109,7 @@ def ours(given: Given, folder: Path) -> dict:
     return {
         "seconds": seconds,
         "busy_seconds": busy,
-        "utilisation": busy / (WORKERS * seconds),
+        "utilization": busy / (WORKERS * seconds),
         "compile_seconds": sum(each["compile_seconds"] or 0.0 for each in found.values()),
         "test_accuracy": statistics.mean(each["test"]["accuracy"] for each in trained),
     }
@@ -206,7 +206,7 @@ class Measured:
             name: {
                 "seconds": spread(run["seconds"] for run in runs),
                 "rounds": len(runs),
-                "utilisation": statistics.median(run["utilisation"] for run in runs),
+                "utilization": statistics.median(run["utilization"] for run in runs),
                 "compile_seconds": statistics.median(run["compile_seconds"] for run in runs),
                 "test_accuracy": runs[0]["test_accuracy"],
             }
@@ -259,7 +259,7 @@ def page(given: Given, found: dict) -> str:
     ]
     for name, row in mine.items():
         how = (
-            f"{WORKERS} workers, {row['utilisation']:.0%} busy, {row['compile_seconds']:.1f} s "
+            f"{WORKERS} workers, {row['utilization']:.0%} busy, {row['compile_seconds']:.1f} s "
             f"of it compiling, {plural(row['rounds'], 'round')}"
         )
         seconds = shown(row["seconds"], ".1f")

@@ -52,7 +52,7 @@ MECHANISMS = [
     Row("Fixed random", pairwise("hard_random", "none"), cite="control"),
 ]
 
-RECIPE = "The recipe was chosen by the validation accuracy of the dot product, which may favour it."
+RECIPE = "The recipe was chosen by the validation accuracy of the dot product, which may favor it."
 
 experiment = Experiment(
     base=Cell(length=128, steps=1000, learning_rate=4e-3, dropout=0.3),

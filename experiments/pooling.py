@@ -7,7 +7,7 @@ Prediction. Reading at the first token is worst, since everything must pass thro
             docstrings the mean, SE attention and hops are within a point of one another, and no
             encoder is two points above the convolution.
 Protocol.   Encoders: one layer, width 64, four heads, sinusoids. The others read the same 64
-            embedded features, with the same dropout, optimiser and steps: 600 at 2e-3, ten seeds.
+            embedded features, with the same dropout, optimizer and steps: 600 at 2e-3, ten seeds.
             The recipe was made for the encoder. The step with the best validation accuracy is the
             one tested.
 Cost.       2 datasets x 8 readers x 10 seeds = 160 cells.

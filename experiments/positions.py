@@ -10,10 +10,10 @@ Protocol.   Two layers, width 64, four heads, mean pooling, 1,000 steps at 2e-3,
             with the best validation accuracy is the one tested.
 Cost.       2 datasets x 7 positions x 10 seeds = 140 cells.
 Outcome (2026-11-24). On docstrings the prediction held: every position is equivalent to none. On
-            the planted negation nothing was learnt: all rows, those with positions too, stand at 50
-            %, the chance level, after these 1,000 steps, below even TF-IDF with logistic regression
-            at 57 %, which does not know order either. So the table says nothing about positions
-            where order decides; that would need a longer training or an easier task.
+            the planted negation nothing was learned: all rows, those with positions too, are at
+            50 %, the chance level, after these 1,000 steps, below even TF-IDF with logistic
+            regression at 57 %, which does not know order either. So the table says nothing about
+            positions where order decides; that would need a longer training or an easier task.
 """
 
 from attn_nlp.cli import run_file

@@ -1,6 +1,6 @@
 """What the tests proved of every part, written as they pass and counted from what they wrote.
 
-A test marked `proof(kind)` that is parametrised by `slot` and `text` proves that kind of thing of
+A test marked `proof(kind)` that is parametrized by `slot` and `text` proves that kind of thing of
 the part that `text` names. At the end of a run the passes are written to build/proofs.json;
 `python -m tests.proofs` counts them and fails where a part lacks one.
 """
@@ -24,7 +24,7 @@ BY_SLOT = {
     "score": {"blocks"},
     "scale": {"blocks"},
     "mask": {"blocks"},
-    "normaliser": {"blocks", "hidden"},
+    "normalizer": {"blocks", "hidden"},
     "mixer": {"blocks", "hidden"},
     "position": {"blocks", "hidden"},
     "kind": {"hidden"},
@@ -36,7 +36,7 @@ BY_SLOT = {
 PROMISED = {
     "score": 12,
     "scale": 11,
-    "normaliser": 11,
+    "normalizer": 11,
     "position": 7,
     "mixer": 7,
     "kind": 9,

@@ -17,7 +17,7 @@ from benchmarks import (
     reports,
     rivals,
     startup,
-    tokenising,
+    tokenizing,
     training,
     whole_table,
 )
@@ -91,7 +91,7 @@ def portion(*lanes):
 
 
 SMALL = Given("S", "docstrings", variants=2, seeds=2, steps=10)
-OURS = {"seconds": 4.0, "utilisation": 0.9, "compile_seconds": 1.0, "test_accuracy": 0.5}
+OURS = {"seconds": 4.0, "utilization": 0.9, "compile_seconds": 1.0, "test_accuracy": 0.5}
 
 
 def measured(agree, *portions):
@@ -226,10 +226,10 @@ def test_what_was_not_measured_is_said_not_to_have_been(tmp_path):
     assert f"M (two of width 128): {readme.NOT}" in found
 
 
-def test_tokenising_is_timed_for_every_tokeniser(tmp_path):
+def test_tokenizing_is_timed_for_every_tokenizer(tmp_path):
     lines = [f"film number {n} is {'fine' if n % 2 else 'dull'}.,{n % 2}" for n in range(60)]
     (tmp_path / "reviews.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
-    found = tokenising.measured(str(tmp_path / "reviews.csv"), tmp_path / "cache", 1)
+    found = tokenizing.measured(str(tmp_path / "reviews.csv"), tmp_path / "cache", 1)
     assert [line["tokens"] for line in found] == ["word", "char", "bpe"]
     assert all(line["sentences"] == 60 for line in found)
     assert all(

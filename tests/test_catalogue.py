@@ -66,8 +66,8 @@ def test_a_page_says_what_a_part_costs():
 
 def test_a_part_is_found_by_name_by_place_and_by_its_other_names(catalogue, monkeypatch):
     assert one("query_mix").place == ("mixer", "query_mix")
-    assert one("normaliser:softmax").place == ("normaliser", "softmax")
-    assert {part.slot for part in some("softmax")} == {"normaliser", "activation"}
+    assert one("normalizer:softmax").place == ("normalizer", "softmax")
+    assert {part.slot for part in some("softmax")} == {"normalizer", "activation"}
     monkeypatch.setattr(registry, "_aliases", {("score", "general"): "bilinear"})
     assert one("general") is one("score:general") is one("bilinear")
     assert "aliases   general" in page(one("bilinear"))
@@ -78,12 +78,12 @@ def test_a_part_is_found_by_name_by_place_and_by_its_other_names(catalogue, monk
     ("text", "said"),
     [
         ("sofmax", "those of an experiment file with --with FILE. Did you mean 'softmax'?"),
-        ("normalizer", "Did you mean 'normaliser'?"),
-        ("normaliser:sofmax", "Did you mean 'softmax'?"),
-        ("normalizer:softmax", "unknown slot 'normalizer'"),
+        ("normaliser", "Did you mean 'normalizer'?"),
+        ("normalizer:sofmax", "Did you mean 'softmax'?"),
+        ("normaliser:softmax", "unknown slot 'normaliser'"),
         ("qqq", "'attn-nlp parts' lists them, and those of an experiment file with --with FILE."),
         ("", "unknown slot or part ''"),
-        ("softmax", "write 'normaliser:softmax' or 'activation:softmax'."),
+        ("softmax", "write 'normalizer:softmax' or 'activation:softmax'."),
     ],
 )
 def test_an_unknown_or_unclear_name_is_a_mistake(text, said):

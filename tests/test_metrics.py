@@ -75,7 +75,7 @@ def test_log_loss_of_far_logits_is_finite():
         ([0, 0, 1, 1], [0, 1, 0, 1], 0.0),
         ([0, 0, 0], [0, 0, 0], 0.0),  # one class everywhere: 0 / 0
         ([0, 1, 1], [1, 1, 1], 0.0),  # one class predicted
-        ([1, 1, 1], [0, 1, 1], 0.0),  # one class labelled
+        ([1, 1, 1], [0, 1, 1], 0.0),  # one class labeled
         ([0], [0], 0.0),
     ],
 )

@@ -1,4 +1,4 @@
-"""From what a user types to parts: "query_mix", "normaliser:softmax", or a name that papers use."""
+"""From what a user types to parts: "query_mix", "normalizer:softmax", or a name that papers use."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def mechanism(name, everything, folder, format) -> None:
     \b
     Examples:
       attn-nlp figure mechanism query_mix
-      attn-nlp figure mechanism normaliser:softmax --format svg
+      attn-nlp figure mechanism normalizer:softmax --format svg
       attn-nlp figure mechanism --all --out pictures
     """
     from attn_nlp import figures

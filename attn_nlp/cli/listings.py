@@ -19,9 +19,9 @@ def parts(name, markdown, as_json) -> None:
     \b
     Examples:
       attn-nlp parts
-      attn-nlp parts normaliser
+      attn-nlp parts normalizer
       attn-nlp parts query_mix
-      attn-nlp parts normaliser:softmax
+      attn-nlp parts normalizer:softmax
       attn-nlp parts --json
       attn-nlp parts score --with experiments/mine.py
     """
@@ -96,7 +96,7 @@ def datasets(name, as_json) -> None:
     if as_json:
         wording.show(show.as_text(entries))
         return
-    names = ["name", "label", "language", "licence"]
+    names = ["name", "label", "language", "license"]
     rows = [
         [
             *(entry[name] for name in names),

@@ -179,17 +179,17 @@ def write(
     if not grids:
         raise Mistake("nothing of this experiment has run yet, so that its classes are not known.")
     terminal = out is None and sys.stdout.isatty()
-    colour = terminal and chosen == destinations.DEFAULT_FORMAT and "NO_COLOR" not in os.environ
+    color = terminal and chosen == destinations.DEFAULT_FORMAT and "NO_COLOR" not in os.environ
     text = render(
         grids,
         chosen,
         width=shutil.get_terminal_size().columns if terminal else None,
-        colour=colour,
+        color=color,
         safe_spreadsheet=safe_spreadsheet,
     )
     if not text.endswith("\n"):
         text += "\n"
     if out is None:
-        wording.show(text, exact=chosen == "csv", styled=colour)
+        wording.show(text, exact=chosen == "csv", styled=color)
     else:
         replace(out, text if descriptor(out) is not None else text + closing(chosen))

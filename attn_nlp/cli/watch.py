@@ -77,11 +77,11 @@ def watch(file, name, overrides, store_path, once, every) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    colour = "NO_COLOR" not in os.environ
+    color = "NO_COLOR" not in os.environ
     with Live(console=Console(), auto_refresh=False, vertical_overflow="crop") as view:
         while True:
             width = shutil.get_terminal_size().columns
-            found = look(resolved, store_path, width=width, colour=colour)
+            found = look(resolved, store_path, width=width, color=color)
             view.update(Text.from_ansi(found.text), refresh=True)
             if not found.left:
                 return
@@ -89,7 +89,7 @@ def watch(file, name, overrides, store_path, once, every) -> None:
 
 
 def look(
-    resolved: Resolved, store_path: Path, *, width: int | None = None, colour: bool = False
+    resolved: Resolved, store_path: Path, *, width: int | None = None, color: bool = False
 ) -> Look:
     """One look at the store; where there is none yet, everything is to do.
 
@@ -97,7 +97,7 @@ def look(
       resolved: the experiment.
       store_path: the store, opened for reading and closed again.
       width: of the terminal; None for 100.
-      colour: whether the terminal gets colours.
+      color: whether the terminal gets colors.
     """
     from attn_nlp.store import Store
     from attn_nlp.tables.formats import render
@@ -105,7 +105,7 @@ def look(
     with Store.read(store_path) as store:
         lines, left = _progress(resolved, store)
         grids = _so_far(resolved, store)
-    tables = render(grids, "terminal", width=width, colour=colour)
+    tables = render(grids, "terminal", width=width, color=color)
     lines = [wording.clean(line) for line in lines]
     return Look("\n".join([*lines, "", _MEANS, "", tables]), left)
 

@@ -18,16 +18,16 @@ from attn_nlp.data.dataset import DataSettings, Prepared, open_prepared
 from attn_nlp.data.preparation import prepare, shown_name
 from attn_nlp.data.registry import SOURCES, check_dataset, sources
 from attn_nlp.data.source import Published, Source
-from attn_nlp.data.tokens import TOKENISERS, Tokeniser, check_tokens
+from attn_nlp.data.tokens import TOKENIZERS, Tokenizer, check_tokens
 
 __all__ = [
     "SOURCES",
-    "TOKENISERS",
+    "TOKENIZERS",
     "DataSettings",
     "Prepared",
     "Published",
     "Source",
-    "Tokeniser",
+    "Tokenizer",
     "bucket_edges",
     "check_dataset",
     "check_tokens",

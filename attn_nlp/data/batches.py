@@ -26,7 +26,7 @@ def bucket_edges(train_lengths: np.ndarray, longest: int) -> tuple[int, ...]:
 
         cost(e_1 < ... < e_k) = sum_i min{e : e >= n_i} + (k - 1) * BUCKET_PRICE * sum_i n_i
 
-    minimised over e_k = longest, every other edge a multiple of 2, and k <= 10, by dynamic
+    minimized over e_k = longest, every other edge a multiple of 2, and k <= 10, by dynamic
     programming. The sum counts tokens as if each train row were padded to its own bucket; batches
     are sorted by length, so nearly all are.
 

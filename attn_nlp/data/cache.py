@@ -82,7 +82,7 @@ def _written(file: Path) -> int:
         return 0
 
 
-# What makes or reads the rows, splits and tokenises them; and what docstrings are read from.
+# What makes or reads the rows, splits and tokenizes them; and what docstrings are read from.
 _PACKAGES = {"datasets", "numpy", "pandas", "pyarrow", "scikit-learn", "tokenizers"}
 _PACKAGES |= {distribution for distribution, _ in LIBRARIES.values()}
 

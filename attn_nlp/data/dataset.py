@@ -32,7 +32,7 @@ class DataSettings:
     Attributes:
       dataset: a registered name, Hub id, file or folder.
       split_seed: draws the validation rows where the dataset has none of its own.
-      tokens: a name in `TOKENISERS`.
+      tokens: a name in `TOKENIZERS`.
       vocabulary: most ids, padding and unknown included.
       length: most tokens of a text; the rest is cut off.
       fold: which of ten folds is test, where the dataset has no test split of its own.

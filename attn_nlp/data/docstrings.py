@@ -163,7 +163,7 @@ def versions() -> dict[str, str]:
 
 
 def docstrings(folder: Path) -> Raw:
-    """First sentences of docstrings, labelled with their library.
+    """First sentences of docstrings, labeled with their library.
 
     Parsing two thousand files takes several seconds, so the sentences are kept in `folder`, in a
     file named after the versions and the code that reads them.
@@ -209,7 +209,7 @@ DOCSTRINGS = Source(
     labels=tuple(LIBRARIES),
     validation_rule=RULE,
     test_rule=RULE,
-    licence="BSD-3-Clause, Apache-2.0, MIT and PSF-based: those of the packages",
+    license="BSD-3-Clause, Apache-2.0, MIT and PSF-based: those of the packages",
     cite="the packages' authors",
     note="the rows follow from the package versions; compare only runs with equal fingerprints",
     embedded=True,

@@ -55,7 +55,7 @@ def why_unreachable(address: str, seconds: float = DEADLINE_SECONDS) -> str | No
 def load_from_hub(hub_id: str, revision: str | None) -> tuple[dict[str, Any], str]:
     """Every split of a Hub dataset, and where it came from.
 
-    Honours HF_HUB_OFFLINE (only the cache is read, nothing is asked), HF_ENDPOINT and HF_HOME.
+    Honors HF_HUB_OFFLINE (only the cache is read, nothing is asked), HF_ENDPOINT and HF_HOME.
 
     Args:
       hub_id: `owner/name` or `owner/name:config`.

@@ -23,7 +23,7 @@ KEYS, VALUES, PAIRS = 32, 4, 12
 
 FILLERS = tuple(f"w{i:03d}" for i in range(200))
 SHORTEST, LONGEST = 8, 40
-COLOURS = ("blue", "green", "red", "yellow")
+COLORS = ("blue", "green", "red", "yellow")
 KEYWORDS_PER_CLASS = 8
 
 POSITIVE = ("good", "great", "fine", "lovely", "superb", "clever", "funny", "moving")
@@ -89,20 +89,20 @@ def keyword(folder: Path) -> Raw:
     words solves it. Deciding: the keyword.
     """
     rng = np.random.default_rng(20_140_901)
-    labels = balanced(rng, len(COLOURS))
+    labels = balanced(rng, len(COLORS))
     texts, deciding = [], []
     for label in labels.tolist():
         length = int(rng.integers(SHORTEST, LONGEST + 1))
         words = [FILLERS[i] for i in rng.integers(len(FILLERS), size=length)]
         place = int(rng.integers(length))
-        words[place] = f"{COLOURS[label]}{rng.integers(KEYWORDS_PER_CLASS)}"
+        words[place] = f"{COLORS[label]}{rng.integers(KEYWORDS_PER_CLASS)}"
         texts.append(" ".join(words))
         deciding.append((place,))
-    return by_split(texts, labels, deciding, COLOURS)
+    return by_split(texts, labels, deciding, COLORS)
 
 
 def negation(folder: Path) -> Raw:
-    """Tell a negated judgement from a plain one.
+    """Tell a negated judgment from a plain one.
 
         label = polarity of the judging word, flipped if and only if a negator stands before it
                 with no scope end ("but", ",") between them
@@ -110,9 +110,9 @@ def negation(folder: Path) -> Raw:
     Every sentence has 8 to 40 words: fillers, one judging word (8 positive, 8 negative), one scope
     end, and at most one negator, in one of these orders:
 
-        share 1/2   flipped   end .. negator .. judgement,   negator .. judgement .. end
-        share 1/6   plain     negator .. end .. judgement
-        share 1/6   plain     judgement before the negator, end anywhere
+        share 1/2   flipped   end .. negator .. judgment,   negator .. judgment .. end
+        share 1/6   plain     negator .. end .. judgment
+        share 1/6   plain     judgment before the negator, end anywhere
         share 1/6   plain     no negator
 
     The judging word alone tells nothing (half are flipped); with the presence of a negator the
@@ -160,7 +160,7 @@ def planted(
         labels=labels,
         validation_rule=GENERATED,
         test_rule=GENERATED,
-        licence="none needed: generated",
+        license="none needed: generated",
         note=note,
         real=False,
         embedded=True,
@@ -181,7 +181,7 @@ PLANTED = (
         "planted_keyword",
         "Planted keyword",
         keyword,
-        COLOURS,
+        COLORS,
         "one deciding word among fillers; a bag of words solves it",
     ),
     planted(

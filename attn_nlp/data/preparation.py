@@ -147,7 +147,7 @@ def provenance_of(
         "label": source.label or source.name,
         "language": source.language or None,
         "positive": source.positive or None,
-        "licence": source.licence,
+        "license": source.license,
         "cite": source.cite,
         "note": source.note,
         "source": raw.origin,
@@ -174,7 +174,7 @@ def build(
     if source.whole_words:
         tokenizer = whole_words(settings, source.name, splits)
     else:
-        tokenizer = tokens.TOKENISERS[settings.tokens].train(train, settings.vocabulary)
+        tokenizer = tokens.TOKENIZERS[settings.tokens].train(train, settings.vocabulary)
     encoded = tokens.encode(
         tokenizer, [text for split in SPLITS for text in splits[split].texts], settings.length
     )

@@ -1,7 +1,7 @@
 """Texts to pieces, exactly as a tokenizer of the library cuts them, each distinct piece once.
 
 The library carries every character's origin along, which costs more than all that is kept here.
-Our tokenisers look at characters one by one: a character is dropped, separates words, stands for
+Our tokenizers look at characters one by one: a character is dropped, separates words, stands for
 itself, or belongs to a word, whatever stands beside it. The library is asked which, once for every
 distinct character, by cutting it between two letters; NumPy then cuts all texts at once. The
 library itself cuts a text with a character that fits no such class and, where spaces are marked,
@@ -38,7 +38,7 @@ class Cutter:
         self._numbers = _Numbers()
         self.pieces = self._numbers.pieces
         self._kinds = np.full(_CODES, _UNASKED, np.uint8)
-        self._values = np.arange(_CODES, dtype=np.uint32)  # normalised
+        self._values = np.arange(_CODES, dtype=np.uint32)  # normalized
         self._one_to_one = np.zeros(_CODES, bool)  # whether that is all that becomes of it
         # Numbers of pieces of one character, without and with a mark of a space before it.
         self._single = np.full((2, _CODES), -1, np.int32)
@@ -46,7 +46,7 @@ class Cutter:
 
     def by_library(self, text: str) -> list[str]:
         """The pieces of one text, as the library gives them."""
-        normal = self._normalised_by_library(text)
+        normal = self._normalized_by_library(text)
         return [piece for piece, _ in self._pre_tokenizer.pre_tokenize_str(normal)]
 
     def cut(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -67,7 +67,7 @@ class Cutter:
             total = found
         return {piece: int(n) for piece, n in zip(self.pieces, total, strict=False) if n}
 
-    def normalised(self, texts: Sequence[str]) -> Iterator[str]:
+    def normalized(self, texts: Sequence[str]) -> Iterator[str]:
         """The texts after the normalizer."""
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
@@ -78,7 +78,7 @@ class Cutter:
             stops = np.cumsum(np.bincount(rows[kept], minlength=len(chunk))).tolist()
             begin = 0
             for text, stop, strange in zip(chunk, stops, odd.tolist(), strict=True):
-                yield self._normalised_by_library(text) if strange else whole[begin:stop]
+                yield self._normalized_by_library(text) if strange else whole[begin:stop]
                 begin = stop
 
     def _cut(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -152,7 +152,7 @@ class Cutter:
         """What the library does with a character between two letters."""
         begin = self._mark + "x"
         around = self.by_library(f"x{chr(code)}x")
-        normal = self._normalised_by_library(f"x{chr(code)}x")[1:-1]
+        normal = self._normalized_by_library(f"x{chr(code)}x")[1:-1]
         letter = normal.strip() or normal  # a Han character may have been given spaces
         found = {
             (begin, letter, "x"): _ALONE,
@@ -166,7 +166,7 @@ class Cutter:
             self._values[code] = ord(letter)
         self._one_to_one[code] = normal == ("" if kind == _DROPPED else letter)
 
-    def _normalised_by_library(self, text: str) -> str:
+    def _normalized_by_library(self, text: str) -> str:
         return text if self._normalizer is None else self._normalizer.normalize_str(text)
 
 

@@ -3,7 +3,7 @@
 Adding one takes an entry here. Hub ids and column names are as documented by their owners and have
 no fixed commit yet (`revision=None`): the newest is taken and its sha recorded in the facts. A set
 whose Hub copy has other rows or another split has no `hub_id` here; its note names the relative.
-Licences read "not stated" where neither source nor Hub states one.
+Licenses read "not stated" where neither source nor Hub states one.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ REAL_SETS = (
         validation_rule=CARVED,
         test_rule=HELD_OUT_FOLD,
         dedup=True,
-        licence="not stated for this derived set; terms of the MPQA Opinion Corpus",
+        license="not stated for this derived set; terms of the MPQA Opinion Corpus",
         cite="Wiebe et al., 2005",
         note="Repeated phrases are dropped before splitting (the first label stays), so scores do "
         "not compare with published ones, whose folds share phrases.",
@@ -112,7 +112,7 @@ REAL_SETS = (
         "en",
         labels=("World", "Sports", "Business", "Sci/Tech"),
         validation_rule=CARVED,
-        licence="non-commercial research (source readme)",
+        license="non-commercial research (source readme)",
         cite="Zhang et al., 2015",
         note="18,800 of the 120,000 train rows, all of test; the whole is fancyzhx/ag_news. Do "
         "not compare with full-train results.",
@@ -124,7 +124,7 @@ REAL_SETS = (
         hub_id="mteb/banking77",
         hub_label="label_text",
         validation_rule=CARVED,
-        licence="CC BY 4.0",
+        license="CC BY 4.0",
         cite="Casanueva et al., 2020",
         note="Some labels are known to be noisy; train is imbalanced, test has 40 rows a class.",
     ),
@@ -132,7 +132,7 @@ REAL_SETS = (
         "clinc150",
         "CLINC150",
         "en",
-        licence="CC BY 3.0",
+        license="CC BY 3.0",
         cite="Larson et al., 2019",
         note="In-scope rows only; contained in clinc_oos_plus. The Hub's clinc/clinc_oos has no "
         "configuration with exactly these rows.",
@@ -143,7 +143,7 @@ REAL_SETS = (
         "en",
         hub_id="clinc/clinc_oos:plus",
         hub_label="intent",
-        licence="CC BY 3.0",
+        license="CC BY 3.0",
         cite="Larson et al., 2019",
         note="oos is 250 of 15,250 train rows but 1,000 of 5,500 test rows: report in-scope "
         "accuracy and oos recall apart.",
@@ -154,7 +154,7 @@ REAL_SETS = (
         "en",
         hub_id="dair-ai/emotion:split",
         labels=("sadness", "joy", "love", "anger", "fear", "surprise"),
-        licence="educational and research use (authors' readme)",
+        license="educational and research use (authors' readme)",
         cite="Saravia et al., 2018",
         note="Labels are hashtags; a few texts stand in two splits with different labels.",
     ),
@@ -164,7 +164,7 @@ REAL_SETS = (
         "en",
         hub_id="cardiffnlp/tweet_eval:emotion",
         labels=("anger", "joy", "optimism", "sadness"),
-        licence="none of its own; terms of SemEval-2018 task 1 and of Twitter",
+        license="none of its own; terms of SemEval-2018 task 1 and of Twitter",
         cite=TWEETS,
         note="The official metric is macro-F1. Contains offensive language.",
     ),
@@ -175,7 +175,7 @@ REAL_SETS = (
         hub_id="cardiffnlp/tweet_eval:irony",
         labels=("non_irony", "irony"),
         positive="irony",
-        licence="none of its own; terms of SemEval-2018 task 3A and of Twitter",
+        license="none of its own; terms of SemEval-2018 task 3A and of Twitter",
         cite=TWEETS,
         note="The official metric is F1 of irony; test is balanced otherwise than train. Contains "
         "offensive language.",
@@ -186,7 +186,7 @@ REAL_SETS = (
         "en",
         labels=("neg", "pos"),
         validation_rule=CARVED,
-        licence="not stated; research use",
+        license="not stated; research use",
         cite="Maas et al., 2011",
         note="5,000 of 25,000 rows of each split; the whole is stanfordnlp/imdb. Long texts: 5% "
         "have over 590 words, so `length` matters.",
@@ -197,7 +197,7 @@ REAL_SETS = (
         "zh",
         hub_id="lansinuote/ChnSentiCorp",
         labels=("negative", "positive"),
-        licence="not stated (source repository: Apache-2.0)",
+        license="not stated (source repository: Apache-2.0)",
         cite="Tan & Zhang, 2008",
         note="331 of 1,200 test rows also stand in train, so test accuracy is optimistic.",
     ),
@@ -217,7 +217,7 @@ REAL_SETS = (
             "game",
             "entertainment",
         ),
-        licence="MIT (source repository); the corpus is for research",
+        license="MIT (source repository); the corpus is for research",
         cite="Sun et al., 2016",
         note="45,000 of 180,000 train rows; validation and test are whole.",
         published=(
@@ -240,7 +240,7 @@ REAL_SETS = (
         validation_rule=CARVED,
         test_rule=HELD_OUT_FOLD,
         dedup=True,
-        licence="CC BY 4.0",
+        license="CC BY 4.0",
         cite="Almeida et al., 2011",
         note="87% ham, so accuracy alone misleads: use F1 of spam. Repeats are dropped before "
         "splitting.",
@@ -251,7 +251,7 @@ REAL_SETS = (
         "en",
         labels=("acq", "crude", "earn", "grain", "interest", "money-fx", "ship", "trade"),
         validation_rule=CARVED,
-        licence="Reuters-21578: research use",
+        license="Reuters-21578: research use",
         cite="Lewis, 1997",
         note="Letters only, lower-cased; strongly imbalanced (earn 52% of train): use macro-F1.",
     ),

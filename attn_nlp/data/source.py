@@ -1,6 +1,6 @@
 """What is known about a dataset before it is loaded.
 
-A `Source` is one registry entry: names, fields, licence, protocol, published scores. Listing
+A `Source` is one registry entry: names, fields, license, protocol, published scores. Listing
 sources loads nothing, so everything a table footnote needs stands here as plain data.
 """
 
@@ -46,12 +46,12 @@ class Source:
       test_split: the public split that plays test.
       positive: the class whose F1 is the customary metric; "" where there is none.
       validation_rule, test_rule: how the two splits are made, as a sentence for a footnote.
-      dedup: drop rows whose normalised text was seen before, ahead of any split.
-      licence, cite, note: for the table and the reader.
+      dedup: drop rows whose normalized text was seen before, ahead of any split.
+      license, cite, note: for the table and the reader.
       published: scores printed elsewhere.
       real: texts written by people for other people (False for planted tasks).
       embedded: needs no download.
-      whole_words: texts are words set apart by spaces, tokenised as such, none cut or unknown.
+      whole_words: texts are words set apart by spaces, tokenized as such, none cut or unknown.
       make: builds the rows of an embedded dataset, given a folder for its cache.
     """
 
@@ -68,7 +68,7 @@ class Source:
     validation_rule: str = OFFICIAL
     test_rule: str = OFFICIAL
     dedup: bool = False
-    licence: str = "not stated"
+    license: str = "not stated"
     cite: str = ""
     note: str = ""
     published: tuple[Published, ...] = ()

@@ -31,7 +31,7 @@ _DATA = re.compile(
     r"parquet|csv|jsonl?|ndjson|tsv|tab|[ps]sv|txt|dat|data|labels?|gz|tgz|zip|bz2|xz|zst|lz4|7z|rar"
     r"|tar|arrow|feather|orc|avro|xlsx?|ods|xml|h5|hdf5|np[yz]|pkl|pickle|pt|db|sqlite3?|tfrecords?"
 )
-_ABOUT = {"readme", "license", "licence", "notice", "copying", "citation", "changelog", "authors"}
+_ABOUT = {"readme", "license", "notice", "copying", "citation", "changelog", "authors"}
 _ABOUT_FILES = {
     "dataset_infos.json",
     "dataset_info.json",

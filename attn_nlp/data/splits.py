@@ -22,11 +22,11 @@ FOLDS = 10
 RESCUE_STREAM = 71  # draws the one validation row of a class too small for its share
 
 
-def normalised(text: str) -> str:
+def normalized(text: str) -> str:
     """The text without case and punctuation; a text of punctuation alone stays as it is.
 
     Example:
-      >>> normalised("U win: CALL  now!!")
+      >>> normalized("U win: CALL  now!!")
       'u win call now'
     """
     words = re.findall(r"\w+", text.casefold())
@@ -34,10 +34,10 @@ def normalised(text: str) -> str:
 
 
 def drop_repeats(rows: Rows) -> Rows:
-    """The rows whose normalised text has not been seen before; the first of equals stays."""
+    """The rows whose normalized text has not been seen before; the first of equals stays."""
     first: dict[str, int] = {}
     for row, text in enumerate(rows.texts):
-        first.setdefault(normalised(text), row)
+        first.setdefault(normalized(text), row)
     return rows.take(sorted(first.values()))
 
 
@@ -128,7 +128,7 @@ def three_splits(
     Args:
       given: clean rows of train and perhaps of validation and test.
       seed: the cell's `split_seed`; changes nothing where validation is given.
-      dedup: first drop train rows whose normalised text was seen before.
+      dedup: first drop train rows whose normalized text was seen before.
       fold: which fold of train is test, where test is not given.
 
     Returns:

@@ -1,6 +1,6 @@
-"""Texts to ids, by a tokeniser trained on the train split alone.
+"""Texts to ids, by a tokenizer trained on the train split alone.
 
-Only tokenisers whose training is byte-deterministic are offered (`tokenizers` numbers WordPiece
+Only tokenizers whose training is byte-deterministic are offered (`tokenizers` numbers WordPiece
 pieces in hash order and lets Unigram scores drift in the last bits). Ids: 0 is padding [PAD], 1 is
 [UNK]; neither can be written in a text. A text without any token becomes one [UNK].
 """
@@ -21,7 +21,7 @@ from attn_nlp.errors import unknown
 
 SPECIALS = ["[PAD]", "[UNK]"]
 PADDING, UNKNOWN = 0, 1
-CHARACTERS_PER_TOKEN, LEAST_CHARACTERS = 32, 4096  # read of a text before it is tokenised
+CHARACTERS_PER_TOKEN, LEAST_CHARACTERS = 32, 4096  # read of a text before it is tokenized
 
 # Pieces for BPE: a Han character, a punctuation mark or symbol, or a run of anything else, each
 # with the mark of a space before it, so that "re-invent" and "re - invent" differ.
@@ -29,7 +29,7 @@ BPE_PIECES = r"▁?(\p{Han}|[\p{P}\p{S}]|[^▁\p{Han}\p{P}\p{S}]+)"
 
 
 @dataclass(frozen=True)
-class Tokeniser:
+class Tokenizer:
     """A way to cut texts that can be named in an experiment.
 
     Attributes:
@@ -118,7 +118,7 @@ def bpe(texts: Sequence[str], most: int) -> Any:
         ]
     )
     cutter = Cutter(tokenizer.normalizer, tokenizer.pre_tokenizer)
-    texts = list(cutter.normalised(texts))
+    texts = list(cutter.normalized(texts))
     codes, counts = np.unique(code_points(texts), return_counts=True)
     ranked = codes[np.lexsort((codes, -counts))].tolist()
     rare = dict.fromkeys(ranked[most // 2 :], " ")
@@ -144,18 +144,18 @@ def _repeated(pieces: Mapping[str, int]) -> Iterator[str]:
             yield f"{piece} " * some
 
 
-TOKENISERS: dict[str, Tokeniser] = {
+TOKENIZERS: dict[str, Tokenizer] = {
     t.name: t
     for t in (
-        Tokeniser("word", "words", word),
-        Tokeniser("char", "characters", char),
-        Tokeniser("bpe", "byte pairs", bpe, cite="Sennrich et al., 2016"),
+        Tokenizer("word", "words", word),
+        Tokenizer("char", "characters", char),
+        Tokenizer("bpe", "byte pairs", bpe, cite="Sennrich et al., 2016"),
     )
 }
 
 
 def check_tokens(name: str) -> None:
-    """Refuse a tokeniser that is not registered.
+    """Refuse a tokenizer that is not registered.
 
     Example:
       >>> check_tokens("wrod")  # doctest: +ELLIPSIS
@@ -163,8 +163,8 @@ def check_tokens(name: str) -> None:
       ...
       attn_nlp.errors.Mistake: unknown tokens 'wrod'; known: ... Did you mean 'word'?
     """
-    if name not in TOKENISERS:
-        raise unknown("tokens", name, TOKENISERS)
+    if name not in TOKENIZERS:
+        raise unknown("tokens", name, TOKENIZERS)
 
 
 def tokenizer_hash(tokenizer: Any) -> str:
@@ -198,7 +198,7 @@ def encode(tokenizer: Any, texts: Sequence[str], length: int) -> Encoded:
     costs no more than a long paragraph.
 
     Args:
-      tokenizer: as trained by one of `TOKENISERS`.
+      tokenizer: as trained by one of `TOKENIZERS`.
       texts: any strings; one without tokens becomes a single [UNK].
       length: most tokens kept, 1 or more.
     """

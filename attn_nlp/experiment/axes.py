@@ -123,7 +123,7 @@ def _checked(
                 f"{called}: every point must name the same paths in the same order; the first "
                 f"names {', '.join(paths)}, another {', '.join(map(str, point))}."
             )
-        point = normalised(point)
+        point = normalized(point)
         key = tuple(point.values())
         if key in seen:
             raise Mistake(f"{called}: {point} stands twice.")
@@ -152,7 +152,7 @@ def skip(reason: str, *, when: Mapping[str, object]) -> Skip:
     return Skip(reason, when)  # type: ignore[arg-type]
 
 
-def normalised(point: Mapping[str, object]) -> dict[str, object]:
+def normalized(point: Mapping[str, object]) -> dict[str, object]:
     """Settings as a cell keeps them: 1 as 1.0 where a number may have a fraction."""
     return {path: check_value(path, value) for path, value in point.items()}
 

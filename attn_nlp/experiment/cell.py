@@ -53,7 +53,7 @@ class Attention:
     score: str = _part("dot", "score", "compares a query with a key")
     scale: str = _part("rsqrt_dim", "scale", "multiplies the score")
     mask: str = _part("padding", "mask", "keys that a query may see, beyond padding")
-    normaliser: str = _part("softmax", "normaliser", "turns logits into weights")
+    normalizer: str = _part("softmax", "normalizer", "turns logits into weights")
     mixer: str = _part("heads", "mixer", "spends the weights on the values; several by ' + '")
     init: str = _part("unit_variance", "init", "the first query and key weights")
     tie_qk: bool = field(default=False, metadata={"help": "queries and keys share their weights"})

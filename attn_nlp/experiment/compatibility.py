@@ -50,7 +50,7 @@ def check_products(
     """
     for path, choice in chosen.items():
         _check_sizes(path, choice, chosen, letters)
-    _check_neighbours(chosen)
+    _check_neighbors(chosen)
     _check_inert(chosen, defaults)
     if tie_qk and letters["K"] != letters["H"]:
         raise Mistake(
@@ -119,7 +119,7 @@ def _fitting(whole: str, part: float | str, choice: Choice, size: int, divisor: 
     return f"Choose {_name(whole)}={' or '.join(map(str, fits))}."
 
 
-def _check_neighbours(chosen: Mapping[str, Choice]) -> None:
+def _check_neighbors(chosen: Mapping[str, Choice]) -> None:
     seen: dict[object, str] = {}
     for path, choice in chosen.items():
         slot = choice.part.slot

@@ -23,7 +23,7 @@ from attn_nlp.parts.registry import Named, Part, parts
 from attn_nlp.parts.selection import Choice
 from attn_nlp.parts.sizes import shape
 
-_NORM = 7  # centre (2), square, average, divide, gain and shift
+_NORM = 7  # center (2), square, average, divide, gain and shift
 
 
 def parameters(cell: Cell, vocabulary: int, classes: int) -> int:

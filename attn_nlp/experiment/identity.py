@@ -3,7 +3,7 @@
 Identity has two levels. `spec` is the SHA-256 of the resolved cell and of the revisions that decide
 what it computes; it needs neither JAX nor data, and tables and plans look rows up by it. `key` is
 the SHA-256 of the spec, the dataset's fingerprint and the tokenizer's hash; it is made when the
-data is at hand. Time, host, path and neighbours are never part of either.
+data is at hand. Time, host, path and neighbors are never part of either.
 
 A field that stands at the default it had when it was introduced is left out, so that a field
 added later keeps the rows from before; therefore a default never changes.

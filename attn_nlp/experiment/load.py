@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from attn_nlp.errors import Mistake, nearest
-from attn_nlp.experiment.axes import Axis, normalised, replace_axis, restrict
+from attn_nlp.experiment.axes import Axis, normalized, replace_axis, restrict
 from attn_nlp.experiment.cell import Cell, check_path, check_value, get, parse
 from attn_nlp.experiment.checks import MOST
 from attn_nlp.experiment.definition import Experiment
@@ -281,7 +281,7 @@ def _with_cells(experiment: Experiment) -> tuple:
     """The tables whose `where` still holds for some point of every axis."""
     kept = []
     for table in experiment.tables:
-        where = normalised(table.where)
+        where = normalized(table.where)
         possible = all(
             any(path in axis.paths and value in axis.values(path) for axis in experiment.axes)
             or (

@@ -39,7 +39,7 @@ _BEFORE_WEIGHTS = (
     Step("scale", ("factor",), "scale", "scale"),
     Step("adjust", ("adjust",), "adjust the logits"),
     Step("mask", ("visible",), "mask", "mask"),
-    Step("normaliser", ("reduce", "merge", "rescale", "weights"), "normaliser", "normaliser"),
+    Step("normalizer", ("reduce", "merge", "rescale", "weights"), "normalizer", "normalizer"),
 )
 _REWEIGH = Step("reweigh", ("reweigh",), "reweigh")
 _SPEND = Step("spend", ("spend",), "sum of the values, weighted", "kind")
@@ -208,7 +208,7 @@ _FLOWS: dict[str, Callable[[Part], Flow]] = {
     "score": _pairwise,
     "scale": _pairwise,
     "mask": _pairwise,
-    "normaliser": _pairwise,
+    "normalizer": _pairwise,
     "mixer": _pairwise,
     "weighting": _weighting,
     "activation": _gate,

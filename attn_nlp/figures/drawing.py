@@ -28,14 +28,14 @@ class Text:
       size: in points.
       bold: a heavier weight.
       mono: letters of one width, for code and formulas.
-      grey: less important.
+      gray: less important.
     """
 
     content: str
     size: float = 8.5
     bold: bool = False
     mono: bool = False
-    grey: bool = False
+    gray: bool = False
 
     def __post_init__(self) -> None:
         """A part of the user's may hold characters that no XML may."""
@@ -55,7 +55,7 @@ class Box:
       x, y, width, height: of the rectangle; y grows downwards.
       lines: from the top.
       look: a key of `render.LOOKS`; "bare" has neither border nor ground.
-      centred: whether lines are centred or begin at the left.
+      centered: whether lines are centered or begin at the left.
       grid: levels from 0 (white) to 1 (black) of small squares below the text.
     """
 
@@ -65,7 +65,7 @@ class Box:
     height: float
     lines: tuple[Text, ...] = ()
     look: str = "bare"
-    centred: bool = True
+    centered: bool = True
     grid: tuple[tuple[float, ...], ...] = ()
 
     @property

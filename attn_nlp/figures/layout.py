@@ -90,7 +90,7 @@ def data(name: str, what: str, lanes=(0, 1), grid=()) -> Node:
 
 def plain(name: str, title: str, what: str, lanes=(0, 1)) -> Node:
     """A step that is not what the figure is about."""
-    return Node(name, "step", (Text(title), Text(what, 7.5, grey=True)), lanes)
+    return Node(name, "step", (Text(title), Text(what, 7.5, gray=True)), lanes)
 
 
 def split(made: Flow, top: str, shapes: Mapping[str, str]) -> None:

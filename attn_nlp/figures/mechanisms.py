@@ -47,10 +47,10 @@ def mechanism(part: Part) -> Drawing:
 
 def _head(part: Part) -> list[Box]:
     place = f"{part.slot}:{part.name} {SLOTS[part.slot].what}"
-    lines = [Text(part.label, 14, bold=True), Text(place, 9, grey=True)]
+    lines = [Text(part.label, 14, bold=True), Text(place, 9, gray=True)]
     if part.cite:
-        lines.append(Text(part.cite, 9, grey=True))
-    return [stacked(0, 0, 620, lines, centred=False)]
+        lines.append(Text(part.cite, 9, gray=True))
+    return [stacked(0, 0, 620, lines, centered=False)]
 
 
 def _panel(part: Part, drawn: list[Box]) -> list[Box]:
@@ -70,10 +70,10 @@ def _panel(part: Part, drawn: list[Box]) -> list[Box]:
         sections.append((_listed("Learned", said), "bare"))
     if words.facts(part):
         sections.append((_listed("Facts", words.facts(part)), "bare"))
-    sections.append(([Text(_legend(drawn), 7.5, grey=True)], "bare"))
+    sections.append(([Text(_legend(drawn), 7.5, gray=True)], "bare"))
     boxes, y = [], 0.0
     for texts, look in sections:
-        boxes.append(stacked(0, y, PANEL, texts, look, centred=False))
+        boxes.append(stacked(0, y, PANEL, texts, look, centered=False))
         y = boxes[-1].bottom + 7.0
     return [*boxes, *_looks(drawn, y + 2.0)]
 
@@ -102,6 +102,6 @@ def _looks(drawn: list[Box], y: float) -> list[Box]:
     for look, what in _LOOKS.items():
         if any(box.look == look for box in drawn):
             boxes.append(Box(2.0, y, 22.0, 11.0, look=look))
-            boxes.append(stacked(30.0, y - 3.0, PANEL - 30.0, [Text(what, 7.5)], centred=False))
+            boxes.append(stacked(30.0, y - 3.0, PANEL - 30.0, [Text(what, 7.5)], centered=False))
             y += 19.0
     return boxes

@@ -2,7 +2,7 @@
 
     1  SE attention (token gate)      one weight a position, weighted sum of the features
     2  self-attention, query mix      weighted values, then a weighted sum with the query
-    3  scaled dot-product attention   similarity of queries and keys, scaled and normalised
+    3  scaled dot-product attention   similarity of queries and keys, scaled and normalized
 
 What sets each apart is highlighted. The formulas below are those of the registry.
 """
@@ -17,7 +17,7 @@ MARGIN, BETWEEN = 18.0, 36.0
 _ALL = (0, 2)
 _WIDTH = 316.0  # three lanes
 _SIDE = 26.0  # room for arrows beside the lanes
-# Levels of grey, not of any sentence: every column of weights differs, or all rows are one.
+# Levels of gray, not of any sentence: every column of weights differs, or all rows are one.
 _ROW = ((0.15, 0.95, 0.3, 0.05, 0.7, 0.1, 0.5, 0.2),)
 _MATRIX = (
     (0.9, 0.1, 0.05, 0.3, 0.05, 0.1),
@@ -43,7 +43,7 @@ def plate() -> Drawing:
             "2  Self-attention with query mix",
             "A token asks all others, and keeps its question beside the answer.",
             _mix(),
-            [("", "score", "dot"), ("", "normaliser", "softmax"), ("", "mixer", "query_mix")],
+            [("", "score", "dot"), ("", "normalizer", "softmax"), ("", "mixer", "query_mix")],
         ),
         (
             "3  Scaled dot-product attention",
@@ -57,13 +57,15 @@ def plate() -> Drawing:
     x = MARGIN
     for (title, sentence, _, places), (boxes, arrows) in zip(columns, laid, strict=True):
         left = min(box.x for box in boxes)
-        head = stacked(0, 0, _WIDTH, [Text(title, 13, bold=True), Text(sentence, 9)], centred=False)
+        head = stacked(
+            0, 0, _WIDTH, [Text(title, 13, bold=True), Text(sentence, 9)], centered=False
+        )
         below = MARGIN + head.height + 8.0
         made.add([head], dx=x + _SIDE, dy=MARGIN)
         made.add(boxes, arrows, x + _SIDE - left, below)
         formulas = "\n".join(word + find(*place).formula for word, *place in places)
         text = [Text(formulas, 7.5, mono=True)]
-        under = stacked(0, 0, _WIDTH, text, "formula", centred=False)
+        under = stacked(0, 0, _WIDTH, text, "formula", centered=False)
         made.add([under], dx=x + _SIDE, dy=below + lowest + 16.0)
         x += _WIDTH + 2 * _SIDE + BETWEEN - _SIDE
     made.trim(MARGIN)
@@ -102,7 +104,7 @@ def _scaled() -> Flow:
     made.row(_own("similarity", "dot product q . k, or bilinear q W k", (0, 1)))
     made.edges += [Edge(name, "similarity", lane=n) for n, name in enumerate("qk")]
     made.then(_own("scale", "times 1/sqrt(D)", (0, 1)))
-    made.then(_step("normalise", "softmax over the keys", (0, 1)))
+    made.then(_step("normalize", "softmax over the keys", (0, 1)))
     _spent(made)
     return made
 

@@ -1,7 +1,7 @@
 """From a drawing to a file, by matplotlib; the same bytes every time.
 
-Looks differ in border and corners as well as in colour, so that they can be told apart in print.
-Colours are tints of Okabe and Ito's set, which colour-blind readers can tell apart. Letters are
+Looks differ in border and corners as well as in color, so that they can be told apart in print.
+Colors are tints of Okabe and Ito's set, which color-blind readers can tell apart. Letters are
 drawn as outlines, of the font that comes with matplotlib where it has them (`fonts.py`).
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png")
-INK, GREY = "#1a1a1a", "#5c5c5c"
+INK, GRAY = "#1a1a1a", "#5c5c5c"
 _DPI = 200
 _HEAD = 5.0  # length of an arrow's head
 
@@ -128,14 +128,14 @@ def _draw_lines(axes: Axes, box: Box) -> None:
         # The baseline stands so that capitals are in the middle of the line.
         base = y + line.height / 2 + 0.36 * line.size
         y += line.height
-        x = box.middle if box.centred else box.x + (0 if box.look == "bare" else PAD_X)
+        x = box.middle if box.centered else box.x + (0 if box.look == "bare" else PAD_X)
         axes.text(
             x,
             base,
             line.content,
             fontproperties=properties(line.content, line.size, bold=line.bold, mono=line.mono),
-            color=GREY if line.grey else INK,
-            ha="center" if box.centred else "left",
+            color=GRAY if line.gray else INK,
+            ha="center" if box.centered else "left",
             va="baseline",
             parse_math=False,
             zorder=3,
@@ -153,7 +153,7 @@ def _draw_grid(axes: Axes, box: Box) -> None:
             shade = f"{1 - 0.85 * level:.3f}"
             axes.add_patch(
                 Rectangle(
-                    corner, GRID_CELL, GRID_CELL, facecolor=shade, edgecolor=GREY, lw=0.4, zorder=3
+                    corner, GRID_CELL, GRID_CELL, facecolor=shade, edgecolor=GRAY, lw=0.4, zorder=3
                 )
             )
 

@@ -19,7 +19,7 @@ so that a block needs no other block: two matrix products in the one direction a
 other, the fewest there are. What a score, a bias or a user's own part adds to the gradient is
 taken by automatic differentiation of the block, so that this holds for every part.
 
-A normaliser without `rescale`, and one whose weights a mixer changes afterwards (results are then
+A normalizer without `rescale`, and one whose weights a mixer changes afterwards (results are then
 of no one map of weights), has blocks of queries that hold all keys. One whose weights need no
 statistics takes the same two passes and leaves them out.
 

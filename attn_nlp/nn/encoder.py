@@ -41,7 +41,7 @@ class Dense(nnx.Module):
 
 
 class Norm(nnx.Module):
-    """Layer normalisation of the last axis, see `layer_norm`."""
+    """Layer normalization of the last axis, see `layer_norm`."""
 
     def __init__(self, width: int):
         self.gain = nnx.Param(jnp.ones(width))

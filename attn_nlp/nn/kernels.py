@@ -130,7 +130,7 @@ EPSILON = 1e-6
 
 @jax.custom_vjp
 def layer_norm(x: jax.Array, gain: jax.Array, shift: jax.Array) -> jax.Array:
-    """Centre the last axis, divide by its deviation, then scale and shift each feature.
+    """Center the last axis, divide by its deviation, then scale and shift each feature.
 
         y = (x - mean(x)) / sqrt(var(x) + 1e-6),  result = y g + s
 
@@ -154,15 +154,15 @@ def layer_norm(x: jax.Array, gain: jax.Array, shift: jax.Array) -> jax.Array:
 
 
 def _norm_forward(x, gain, shift):
-    centred = x - x.mean(axis=-1, keepdims=True)
-    variance = jnp.square(centred).mean(axis=-1, keepdims=True)
+    centered = x - x.mean(axis=-1, keepdims=True)
+    variance = jnp.square(centered).mean(axis=-1, keepdims=True)
     narrow = jax.lax.rsqrt(variance + EPSILON)
-    return centred * narrow * gain + shift, (centred, narrow, gain)
+    return centered * narrow * gain + shift, (centered, narrow, gain)
 
 
 def _norm_backward(saved, slope):
-    centred, narrow, gain = saved
-    y = centred * narrow
+    centered, narrow, gain = saved
+    y = centered * narrow
     a = slope * gain
     along = (a * y).mean(axis=-1, keepdims=True)
     by_x = (a - a.mean(axis=-1, keepdims=True) - y * along) * narrow

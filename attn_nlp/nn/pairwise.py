@@ -1,7 +1,7 @@
-"""Attention composed of parts: compare, scale, restrict, normalise, spend.
+"""Attention composed of parts: compare, scale, restrict, normalize, spend.
 
 The hooks run in one fixed order, and within a hook the slots do: score, scale, position, mask,
-normaliser, mixer. Nothing here asks for a part by name; a part that needs something new needs a
+normalizer, mixer. Nothing here asks for a part by name; a part that needs something new needs a
 hook or a fact.
 
     q, k   = prepare(q, k)                      norms of q and k, rotary positions
@@ -15,7 +15,7 @@ hook or a fact.
     out    = finish(out, q_raw, x)              query mix, gates
 
 The T x S matrix is worked out at once here, or in blocks of queries and keys by `chunked.py`, so
-that a text of thousands of tokens fits in memory: a normaliser says by `reduce`, `merge` and
+that a text of thousands of tokens fits in memory: a normalizer says by `reduce`, `merge` and
 `rescale` how its rows are put together.
 """
 
@@ -84,22 +84,22 @@ class Walk:
     @property
     def in_pieces(self) -> bool:
         """Whether a row's weights can be put together from blocks of keys; see `chunked.py`."""
-        normaliser = self._normaliser
-        if normaliser.choice.part.facts.get("whole_rows"):
+        normalizer = self._normalizer
+        if normalizer.choice.part.facts.get("whole_rows"):
             return False
         if not self.has_statistics:
             return True
-        return normaliser.has("rescale") and not self._having("reweigh")
+        return normalizer.has("rescale") and not self._having("reweigh")
 
     @property
     def has_statistics(self) -> bool:
         """Whether weights need statistics of their row."""
-        return self._normaliser.has("reduce")
+        return self._normalizer.has("reduce")
 
     @property
     def maps(self) -> int:
         """M, the maps of weights."""
-        return self._normaliser.dims["M"]
+        return self._normalizer.dims["M"]
 
     def taken_apart(self):
         """A function that makes the walk anew, and what it makes it of.
@@ -143,20 +143,20 @@ class Walk:
         """Statistics of the rows, of the keys at hand; None where weights need none."""
         if not self.has_statistics:
             return None
-        return self._normaliser.run("reduce", self.call, here, logits=logits, mask=mask)
+        return self._normalizer.run("reduce", self.call, here, logits=logits, mask=mask)
 
     def merged(self, one, other):
         """Statistics of the keys of both."""
-        return self._normaliser.run("merge", self.call, None, a=one, b=other)
+        return self._normalizer.run("merge", self.call, None, a=one, b=other)
 
     def rescaled(self, before, after):
         """(B, M, T, 1): weights under `after` in units of those under `before`."""
-        return self._normaliser.run("rescale", self.call, None, a=before, b=after)
+        return self._normalizer.run("rescale", self.call, None, a=before, b=after)
 
     def spend(self, logits, mask, stats, seen, v, here: Here):
         """Results of a block, and its weights."""
         given = {"logits": logits, "mask": mask, "stats": stats, "seen": seen}
-        weights = self._normaliser.run("weights", self.call, here, **given)
+        weights = self._normalizer.run("weights", self.call, here, **given)
         for part in self._having("reweigh"):
             weights = part.run("reweigh", self.call, here, weights=weights)
         spent = self.call.drop_weights(weights, "attention.dropout", self.stream, here)
@@ -166,9 +166,9 @@ class Walk:
         return out, weights
 
     @property
-    def _normaliser(self) -> Bound:
-        (normaliser,) = self._having("weights")
-        return normaliser
+    def _normalizer(self) -> Bound:
+        (normalizer,) = self._having("weights")
+        return normalizer
 
     def _having(self, hook: str) -> list[Bound]:
         return [part for part in self.slots if part.has(hook)]

@@ -21,7 +21,7 @@ from attn_nlp.user_code.hashing import file_of
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # Hooks without which a part of several cannot be run.
-_NEEDED = {"normaliser": "weights"}
+_NEEDED = {"normalizer": "weights"}
 _TOGETHER = {"rescale": ("reduce", "merge"), "merge": ("reduce",)}
 
 

@@ -40,7 +40,7 @@ GATHERED = ("score", "relate", "factor", "visible", "spend")
 # Facts by which a part shapes the projections without running anything.
 COUNTS = ("maps", "features", "key_heads")
 # The slots of attention over pairs, in the order in which they act within a hook.
-PAIRWISE = ("score", "scale", "position", "mask", "normaliser", "mixer")
+PAIRWISE = ("score", "scale", "position", "mask", "normalizer", "mixer")
 # What a registry line may say of a part beside its settings and arrays, and in which form.
 FACTS: dict[str, str] = {
     # Counts, in letters and in the part's whole-number settings.
@@ -81,7 +81,7 @@ SLOTS: dict[str, Slot] = {
             "mask", ("visible",), "restricts which keys a query may see", plain=True, several=True
         ),
         Slot(
-            "normaliser",
+            "normalizer",
             ("weights", "reduce", "merge", "rescale"),
             "turns logits into weights over the keys",
         ),

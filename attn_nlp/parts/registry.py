@@ -65,7 +65,7 @@ __all__ = [
     "mask",
     "mixer",
     "model",
-    "normaliser",
+    "normalizer",
     "parts",
     "pooling",
     "position",
@@ -381,7 +381,7 @@ kind = _decorator("kind")
 score = _decorator("score")
 scale = _decorator("scale")
 mask = _decorator("mask")
-normaliser = _decorator("normaliser")
+normalizer = _decorator("normalizer")
 mixer = _decorator("mixer")
 weighting = _decorator("weighting")
 activation = _decorator("activation")

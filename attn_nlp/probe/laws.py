@@ -123,7 +123,7 @@ def _alone(cell: Cell, choice: Choice) -> tuple[Cell, bool]:
     sizes = {name: get(cell, name) for name in _SIZES}
     slot = choice.part.slot
     path = next(path for path, info in PATHS.items() if info.get("slot") == slot)
-    causal = slot == "normaliser"
+    causal = slot == "normalizer"
     hidden = {"attention.mask": "causal"} if causal else {}
     try:
         return Cell(dropout=0.0).replace({**sizes, **hidden, path: choice.text}), causal

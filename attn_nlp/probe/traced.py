@@ -56,7 +56,7 @@ def run_encoder(cell: Cell) -> None:
     own = [part for choice in own_choices(cell).values() for part in choice.family()]
     draws = any("draw" in part.arguments(hook) for part in own for hook in part.hooks)
 
-    def start():  # traced, as a program does it, which an initialiser may not like
+    def start():  # traced, as a program does it, which an initializer may not like
         graph, state = nnx.split(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param)
         graphs.append(graph)
         return state

@@ -130,7 +130,7 @@ def _origin(known: Mapping, fingerprints: Sequence[str]) -> Sequence[tuple[str, 
     pairs = (
         ("Source", every("source")),
         ("Credit", every("cite")),
-        ("Licence", every("licence")),
+        ("License", every("license")),
         ("Test split", "; ".join(rules_of(known, "test_rule"))),
         ("Validation split", "; ".join(rules_of(known, "validation_rule"))),
         ("Fingerprint", ", ".join(some([each[:16] for each in fingerprints]))),

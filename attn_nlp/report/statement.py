@@ -6,7 +6,7 @@
                 goes on here, indented.
     Prediction. No scaling loses most ...
 
-A section begins at the left margin with one capitalised word and a full stop, and what belongs to
+A section begins at the left margin with one capitalized word and a full stop, and what belongs to
 it is indented. A date may follow the word, as in "Outcome (2026-11-24).": the day of the run that
 the outcome is of. A docstring of another form is told as it is: its first paragraph is the title,
 the rest one section without a name.

@@ -28,7 +28,7 @@ from attn_nlp.stats.effects import Effect, effect_size
 from attn_nlp.stats.equivalence import default_margin, resolves, tost
 from attn_nlp.stats.folds import Folds, over_folds
 from attn_nlp.stats.holm import holm
-from attn_nlp.stats.intervals import Summary, summarise
+from attn_nlp.stats.intervals import Summary, summarize
 from attn_nlp.stats.power import (
     BEYOND,
     MOST_SEEDS,
@@ -84,7 +84,7 @@ __all__ = [
     "sign_flip",
     "signed_rank",
     "star_attainable",
-    "summarise",
+    "summarize",
     "tost",
     "two_way",
 ]

@@ -242,7 +242,7 @@ def critical_difference(variants: int, datasets: int, alpha: float = ALPHA) -> f
 
         CD = q / sqrt(2) * sqrt(k (k + 1) / (6 N))
 
-    with q the upper quantile of the studentised range of k groups and infinite degrees of freedom.
+    with q the upper quantile of the studentized range of k groups and infinite degrees of freedom.
 
     Example:
       >>> round(critical_difference(4, 14), 2)

@@ -47,7 +47,7 @@ class Summary:
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
-def summarise(values: Sequence[float], confidence: float = 0.95) -> Summary:
+def summarize(values: Sequence[float], confidence: float = 0.95) -> Summary:
     """The mean of replicates, their deviation and the t interval of the mean.
 
     Args:
@@ -61,7 +61,7 @@ def summarise(values: Sequence[float], confidence: float = 0.95) -> Summary:
       ValueError: no value, or one that is not finite.
 
     Example:
-      >>> summarise([1.0, 2.0, 3.0]).sd
+      >>> summarize([1.0, 2.0, 3.0]).sd
       1.0
     """
     check(values)
@@ -117,7 +117,7 @@ def check(values: Sequence[float]) -> None:
       ValueError: no value, or one that is not finite.
     """
     if not len(values):
-        raise ValueError("no values to summarise; give at least one.")
+        raise ValueError("no values to summarize; give at least one.")
     if not all(map(math.isfinite, values)):
         odd = next(value for value in values if not math.isfinite(value))
         raise ValueError(f"{odd} among the values; leave out replicates without a result.")

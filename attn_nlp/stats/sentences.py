@@ -214,7 +214,7 @@ def mcnemar(variant: np.ndarray, baseline: np.ndarray) -> McNemar:
 
 
 def right(answers: Sequence[bytes], sentences: int) -> np.ndarray:
-    """(n, N) bool: whether each of n runs answered each of N sentences as labelled.
+    """(n, N) bool: whether each of n runs answered each of N sentences as labeled.
 
     Args:
       answers: of at least one run, a bit a sentence, the first in the highest bit of a byte.

@@ -22,7 +22,7 @@ from attn_nlp.stats.attainable import ALPHA, equivalence_attainable
 from attn_nlp.stats.effects import Effect, effect_size
 from attn_nlp.stats.equivalence import tost
 from attn_nlp.stats.holm import holm
-from attn_nlp.stats.intervals import Summary, constant, summarise, t_interval
+from attn_nlp.stats.intervals import Summary, constant, summarize, t_interval
 from attn_nlp.stats.power import seeds_for_decision
 from attn_nlp.stats.signflip import SignFlip, sign_flips
 
@@ -127,7 +127,7 @@ def compare(
         if flip is None:
             compared.append(None)
             continue
-        summary = summarise(differences)
+        summary = summarize(differences)
         n, mean, sd = summary.n, summary.mean, summary.sd
         p_holm, p_tost = adjusted[place], tosts_adjusted[place]
         up = mean > 0 if higher_is_better else mean < 0

@@ -35,9 +35,9 @@ __all__ = [
 ]
 
 
-def terminal(grid: Grid, width: int | None = None, colour: bool = False) -> str:
+def terminal(grid: Grid, width: int | None = None, color: bool = False) -> str:
     """A table for a terminal of some width; None for 100."""
-    return render([grid], "terminal", width=width, colour=colour)
+    return render([grid], "terminal", width=width, color=color)
 
 
 def markdown(grid: Grid) -> str:

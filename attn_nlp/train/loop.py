@@ -37,7 +37,7 @@ def train(
 
     Args:
       cell: the settings.
-      prepared: its dataset, tokenised.
+      prepared: its dataset, tokenized.
       report: called with {"step", "steps"} at least about once a second; what it raises ends the
         training. Called with {"note"} for a sentence that a person should read.
       checkpoints: where to keep the state now and then, and to look for one to go on from.

@@ -116,11 +116,11 @@ class Program:
         return compiled
 
     def start(self, seed: int) -> dict[str, Any]:
-        """The state before the first step: parameters and the optimiser's averages."""
+        """The state before the first step: parameters and the optimizer's averages."""
         params = jax.tree.map(
             jnp.asarray, nnx.to_pure_dict(nnx.split(self._model(seed), nnx.Param)[1])
         )
-        return {"params": params, "optimiser": adamw.start(params)}
+        return {"params": params, "optimizer": adamw.start(params)}
 
     def _rate(self, step, peak):
         """The learning rate of a step, counted from 0: linear warm-up and cosine decay to zero."""
@@ -155,13 +155,13 @@ class Program:
             params, averages = adamw.update(
                 state["params"],
                 grads,
-                state["optimiser"],
+                state["optimizer"],
                 rate=self._rate(place, numeric["learning_rate"]),
                 decay=numeric["weight_decay"],
                 clip=numeric["clip"],
             )
             bad = jnp.where(jnp.isfinite(loss), bad, jnp.minimum(bad, place))
-            return {"params": params, "optimiser": averages}, total + loss, bad
+            return {"params": params, "optimizer": averages}, total + loss, bad
 
         start = (state, total, jnp.int32(self.cell.steps))
         return jax.lax.fori_loop(first, first + count, step, start)

@@ -141,7 +141,7 @@ def test_the_version_is_printed(attn_nlp):
         (["table", "--name", "fak"], "Did you mean 'fake'?"),
         (["table", "--name", "fake", "--seeds", "2"], "need its FILE"),
         (["status", "--seeds", "2"], "need its FILE"),
-        (["parts", "normalizer"], "Did you mean 'normaliser'?"),
+        (["parts", "normaliser"], "Did you mean 'normalizer'?"),
         (["parts", "query_mx"], "Did you mean 'query_mix'?"),
         (["parts", "score:dott"], "Did you mean 'dot'?"),
         (["parts", "score", "--markdown"], "give it alone"),
@@ -149,7 +149,7 @@ def test_the_version_is_printed(attn_nlp):
         (["figure", "mechanism"], "give either the NAME of a part or --all"),
         (["figure", "mechanism", "dot", "--all"], "give either the NAME of a part or --all"),
         (["figure", "mechanism", "query_mx"], "Did you mean 'query_mix'?"),
-        (["figure", "mechanism", "softmax"], "write 'normaliser:softmax' or 'activation:softmax'."),
+        (["figure", "mechanism", "softmax"], "write 'normalizer:softmax' or 'activation:softmax'."),
         (["figure", "plate", "--format", "pgn"], "Did you mean 'png'?"),
         (["figure", "plate", "--out", "fake.py/x"], "cannot write to fake.py/x"),
         (["datasets", "sst"], "Did you mean 'sst"),
@@ -416,7 +416,7 @@ def test_a_part_has_a_page(attn_nlp):
     assert "out[h, t] = lambda attention[h, t]" in out
     _, out, _ = attn_nlp("parts", "softmax")
     assert [line for line in out.splitlines() if line.endswith(":softmax")] == [
-        "normaliser:softmax",
+        "normalizer:softmax",
         "activation:softmax",
     ]
     assert attn_nlp("parts", "activation:softmax")[1].startswith("activation:softmax\n")
@@ -471,7 +471,7 @@ def test_datasets_are_listed(attn_nlp):
     _, out, _ = attn_nlp("datasets")
     assert "planted_lookup" in out
     _, out, _ = attn_nlp("datasets", "--json")
-    assert {"name", "label", "licence"} <= json.loads(out)[0].keys()
+    assert {"name", "label", "license"} <= json.loads(out)[0].keys()
 
 
 def test_one_dataset_is_counted(attn_nlp):

@@ -71,7 +71,7 @@ def test_a_name_is_one_line_that_no_terminal_obeys(run):
     path, resolved, *_ = run
     named = dataclasses.replace(resolved, name="a\x1b[31m\x1b]0;pwn\x07\nb")
     assert look(named, path).text.startswith("a[31m]0;pwn b: 20 done")
-    assert "\x1b]" not in look(named, path, colour=True).text
+    assert "\x1b]" not in look(named, path, color=True).text
 
 
 def test_the_time_left_is_an_estimate(tmp_path):

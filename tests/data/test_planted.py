@@ -32,7 +32,7 @@ def look_up(words: list[str]) -> tuple[str, set[int]]:
 
 
 def key_word(words: list[str]) -> tuple[str, set[int]]:
-    """The colour named by the only word that is no filler."""
+    """The color named by the only word that is no filler."""
     (place,) = [i for i, word in enumerate(words) if not re.fullmatch(r"w\d\d\d", word)]
     return re.fullmatch(r"([a-z]+)\d", words[place])[1], {place}
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from attn_nlp.data import tokens
 from attn_nlp.data.loading import load
 from attn_nlp.data.pretokenize import CHUNK, Cutter
-from attn_nlp.data.tokens import BPE_PIECES, SPECIALS, TOKENISERS, encode, library, lower
+from attn_nlp.data.tokens import BPE_PIECES, SPECIALS, TOKENIZERS, encode, library, lower
 
 # Case that grows, ligatures, accents, joiners, spaces and controls of all kinds, Han in and out of
 # the basic plane, Kana, Hangul, Thai, the mark of a space itself, signs and emoji of two parts.
@@ -36,16 +36,16 @@ texts = st.lists(
 
 
 def parts(name: str):
-    """Normalizer and pre-tokenizer of a tokeniser."""
+    """Normalizer and pre-tokenizer of a tokenizer."""
     t = library()
-    tokenizer = {**{n: each.train for n, each in TOKENISERS.items()}, "space": tokens.whitespace}[
+    tokenizer = {**{n: each.train for n, each in TOKENIZERS.items()}, "space": tokens.whitespace}[
         name
     ](["a b"], 9)
     return t, tokenizer.normalizer, tokenizer.pre_tokenizer
 
 
 def trained_by_library(name: str, texts: list[str], most: int):
-    """The same tokeniser, trained as the library does by itself."""
+    """The same tokenizer, trained as the library does by itself."""
     t, normalizer, pre_tokenizer = parts(name)
     options = {"vocab_size": most, "special_tokens": SPECIALS, "show_progress": False}
     if name == "bpe":
@@ -77,7 +77,7 @@ def ours(tokenizer, texts: list[str]) -> list[list[int]]:
     ]
 
 
-@pytest.mark.parametrize("name", [*TOKENISERS, "space"])
+@pytest.mark.parametrize("name", [*TOKENIZERS, "space"])
 def test_every_character_is_cut_as_the_library_cuts_it(name):
     """Between letters, at both ends, beside itself, and among spaces."""
     _, normalizer, pre_tokenizer = parts(name)
@@ -90,10 +90,10 @@ def test_every_character_is_cut_as_the_library_cuts_it(name):
             assert counts.tolist() == [len(numbers)]
 
 
-@pytest.mark.parametrize("name", TOKENISERS)
+@pytest.mark.parametrize("name", TOKENIZERS)
 @given(corpus=texts, others=texts, most=st.integers(3, 40))
 def test_training_and_ids_are_those_of_the_library(name, corpus, others, most):
-    mine, theirs = TOKENISERS[name].train(corpus, most), trained_by_library(name, corpus, most)
+    mine, theirs = TOKENIZERS[name].train(corpus, most), trained_by_library(name, corpus, most)
     assert mine.to_str() == theirs.to_str()
     stripped = [text.strip() for text in corpus + others]
     assert ours(mine, corpus + others) == by_library(theirs, stripped)
@@ -104,7 +104,7 @@ def test_the_normalizer_is_that_of_the_library(texts):
     for han in (False, True):
         normalizer = lower(han)
         pre_tokenizer = library().pre_tokenizers.BertPreTokenizer()
-        found = list(Cutter(normalizer, pre_tokenizer).normalised(texts))
+        found = list(Cutter(normalizer, pre_tokenizer).normalized(texts))
         assert found == [normalizer.normalize_str(text) for text in texts]
 
 
@@ -120,7 +120,7 @@ def test_texts_are_cut_in_chunks_and_counted_over_all():
 
 
 def test_the_cut_falls_within_a_piece_of_several_ids():
-    tokenizer = TOKENISERS["bpe"].train(["low lower lowest"] * 9, 12)
+    tokenizer = TOKENIZERS["bpe"].train(["low lower lowest"] * 9, 12)
     everything = by_library(tokenizer, ["slow lowest"])[0]
     assert len(everything) > 5
     for length in range(1, len(everything) + 2):
@@ -140,13 +140,13 @@ def test_bpe_pieces_hold_no_white_space():
 
 
 @pytest.mark.parametrize("dataset", ["sst2", "chnsenticorp", "mr"])
-@pytest.mark.parametrize("name", TOKENISERS)
+@pytest.mark.parametrize("name", TOKENIZERS)
 def test_real_sentences(name, dataset, tmp_path):
     home = os.environ.get("ATTN_NLP_DATA", "")
     if not Path(home, dataset).is_dir():
         pytest.skip(f"no {dataset} in ATTN_NLP_DATA")
     texts = [str(text) for text in load(dataset, tmp_path).columns["train"][0][:1500]]
-    mine, theirs = TOKENISERS[name].train(texts, 2000), trained_by_library(name, texts, 2000)
+    mine, theirs = TOKENIZERS[name].train(texts, 2000), trained_by_library(name, texts, 2000)
     assert mine.to_str() == theirs.to_str()
     found = encode(mine, texts, 64)
     expected = by_library(theirs, [text.strip() for text in texts])

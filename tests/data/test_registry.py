@@ -28,7 +28,7 @@ def test_listing_and_checking_load_nothing_heavy():
 def test_every_entry_is_complete(source):
     assert source.label
     assert source.language
-    assert source.licence
+    assert source.license
     assert source.note
     assert source.real == (source.language != "synthetic")
     assert source.cite or not source.real

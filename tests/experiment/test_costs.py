@@ -26,10 +26,10 @@ ALONE = {"attention.kind": "identity"}
 MISCOUNTED = {
     "model bag_of_embeddings": "selecting tokens is counted, as often as summing them",
     "model bilstm": "a loop's body is counted once",
-    "normaliser entmax": "a loop's body is counted once",
-    "normaliser entmax15": "running sums are counted as T x T a row, sorting by other rules",
-    "normaliser sparsemax": "running sums are counted as T x T a row, sorting by other rules",
-    "normaliser topk": "running sums are counted as T x T a row, sorting by other rules",
+    "normalizer entmax": "a loop's body is counted once",
+    "normalizer entmax15": "running sums are counted as T x T a row, sorting by other rules",
+    "normalizer sparsemax": "running sums are counted as T x T a row, sorting by other rules",
+    "normalizer topk": "running sums are counted as T x T a row, sorting by other rules",
     "score additive": "a loop's body is counted once",
     "score hard_random": "drawing random bits is counted, in whole numbers",
 }

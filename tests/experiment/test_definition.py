@@ -131,8 +131,8 @@ def test_a_path_for_rows_gives_a_row_for_every_value():
 
 
 def test_rows_of_a_path_say_how_their_parts_are_set():
-    axes = [vary("attention.normaliser", "topk(4)", "softmax"), vary("attention.mask", "causal")]
-    table = Table("T", "attention.normaliser", over=("attention.mask",))
+    axes = [vary("attention.normalizer", "topk(4)", "softmax"), vary("attention.mask", "causal")]
+    table = Table("T", "attention.normalizer", over=("attention.mask",))
     (plain,) = resolved(axes=axes, tables=[table]).tables
     assert [row["label"] for row in plain["rows"]] == ["Top-k softmax(keep=4)", "Softmax"]
 

@@ -76,7 +76,7 @@ def test_every_setting_is_in_the_spec():
         "attention.scale": "none",
         "attention.mask": "causal",
         "attention.chunk": 64,
-        "attention.normaliser": "sigmoid",
+        "attention.normalizer": "sigmoid",
         "attention.mixer": "query_mix",
         "attention.init": "xavier",
         "heads": 8,

@@ -96,7 +96,7 @@ FAULTS = (
     ),
     Fault(
         "a loss that is not finite",
-        "the cell is diverged, counted, and its neighbours untouched",
+        "the cell is diverged, counted, and its neighbors untouched",
         (
             f"{LOCAL}::test_an_exception_fails_its_cell_alone",
             f"{STOPPED}::test_cells_that_diverge_leave_the_others_done",
@@ -140,7 +140,7 @@ FAULTS = (
     ),
     Fault(
         "a line of a million tokens",
-        "cut before it is tokenised, and counted",
+        "cut before it is tokenized, and counted",
         ("tests/data/test_tokens.py::test_long_texts_are_cut_and_counted",),
     ),
     Fault(

@@ -78,7 +78,7 @@ class Stopping:
         self.reference = _outputs(place, self.printed)
         self._saved = _saved(place)
 
-    def signalled(self, number: int) -> Verdict:
+    def signaled(self, number: int) -> Verdict:
         """The driver gets a signal amid a cell; then the same command again."""
         name = signal.Signals(number).name
         place = self._place(name)
@@ -267,5 +267,5 @@ def trials(folder: Path) -> list[Verdict]:
     """All of them, one after another."""
     bench = Stopping(folder)
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-    verdicts = [bench.signalled(number) for number in numbers]
+    verdicts = [bench.signaled(number) for number in numbers]
     return [*verdicts, bench.worker_killed(), bench.damaged(), bench.looking()]

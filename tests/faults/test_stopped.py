@@ -35,7 +35,7 @@ def test_cells_that_diverge_leave_the_others_done(bench):
 
 
 def test_stopped_amid_a_cell_it_goes_on_to_the_same_bytes(bench):
-    assert good(bench.signalled(signal.SIGINT))
+    assert good(bench.signaled(signal.SIGINT))
 
 
 def test_killed_with_a_damaged_checkpoint_it_says_so_and_goes_on_to_the_same_bytes(bench):

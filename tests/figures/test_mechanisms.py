@@ -87,9 +87,9 @@ def test_the_steps_stand_in_the_order_in_which_they_run():
     """What a flow shows from the top is what `nn/pairwise.py` does."""
     names = [node.name for node in _pairwise(registry.find("score", "dot")).nodes()]
     steps = [name for name in names if name in (*PAIRWISE, "finish")]
-    assert steps == ["score", "scale", "mask", "normaliser", "finish"]
+    assert steps == ["score", "scale", "mask", "normalizer", "finish"]
     assert names.index("logits") == names.index("score") + 1
-    assert names.index("weights") == names.index("normaliser") + 1
+    assert names.index("weights") == names.index("normalizer") + 1
     assert names.index("out") == names.index("spend") + 1
 
 
@@ -147,7 +147,7 @@ def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue, mo
             f"    result[t] = {'f(' * 12}x{')' * 12} + {'y' * 90}, z = 1,  w = 2\n"
         )
         needed = {hook: staticmethod(space[hook]), "__doc__": space[hook].__doc__}
-        if slot == "normaliser" and hook != "weights":
+        if slot == "normalizer" and hook != "weights":
             rest = ("reduce", "merge", "rescale", "weights")
             needed |= {each: staticmethod(_plain(each)) for each in rest if each != hook}
         body = type("Strange", (), needed)

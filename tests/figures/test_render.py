@@ -1,4 +1,4 @@
-"""Files: the same bytes every time, no JAX, looks that survive print without colour."""
+"""Files: the same bytes every time, no JAX, looks that survive print without color."""
 
 from __future__ import annotations
 
@@ -68,16 +68,16 @@ def test_a_label_of_the_users_own_cannot_break_a_file(tmp_path):
     ElementTree.parse(tmp_path / "mixer-query_mix.svg")
 
 
-def luminance(colour: str) -> float:
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+def luminance(color: str) -> float:
+    red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_looks_differ_without_colour():
+def test_looks_differ_without_color():
     """Borders differ in width or dashes, corners or grounds; text is read on every ground."""
     drawn = {name: look for name, look in LOOKS.items() if name not in ("bare", "formula")}
     shown = {name: (look.line, str(look.dashes), look.round) for name, look in drawn.items()}
-    shown["step"] = (*shown["step"], "grey ground")
+    shown["step"] = (*shown["step"], "gray ground")
     assert len(set(shown.values())) == len(shown)
     assert all(luminance(look.ground) > 0.7 for look in drawn.values())
 

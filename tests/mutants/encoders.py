@@ -7,7 +7,7 @@ EFFICIENT = "attn_nlp/nn/parts/kinds_efficient.py"
 SE = "attn_nlp/nn/parts/se.py"
 FEATURES = "attn_nlp/nn/parts/features.py"
 ACTIVATIONS = "attn_nlp/nn/parts/activations.py"
-INITIALISERS = "attn_nlp/nn/parts/initializers.py"
+INITIALIZERS = "attn_nlp/nn/parts/initializers.py"
 POSITIONS = "attn_nlp/nn/parts/positions.py"
 POOLING = "attn_nlp/nn/parts/pooling.py"
 ENCODER = "attn_nlp/nn/encoder.py"
@@ -33,7 +33,7 @@ SLIPS = (
         EFFICIENT,
         "jnp.where(x < 0, x, jnp.log1p(",
         "jnp.where(x < 0, 0.0, jnp.log1p(",
-        f"{OF_EFFICIENT}::test_linear_attention_is_its_kernel_matrix_normalised",
+        f"{OF_EFFICIENT}::test_linear_attention_is_its_kernel_matrix_normalized",
         "ReLU + 1 for ELU + 1.",
     ),
     Slip(
@@ -58,7 +58,7 @@ SLIPS = (
         "(rotation * signs[:, None, :])",
         "rotation",
         f"{OF_EFFICIENT}::test_rows_of_the_projection_are_normal_and_orthogonal_in_groups",
-        "Rotations as the factorisation leaves them, which are not uniform.",
+        "Rotations as the factorization leaves them, which are not uniform.",
     ),
     Slip(
         "linformer_reads_padding",
@@ -136,7 +136,7 @@ SLIPS = (
     ),
     Slip(
         "xavier_without_root",
-        INITIALISERS,
+        INITIALIZERS,
         "(2 / (fan_in + fan_out)) ** 0.5",
         "2 / (fan_in + fan_out)",
         "tests/nn/test_initializers.py::test_xavier_shrinks_with_head_dim",
@@ -211,8 +211,8 @@ SLIPS = (
     Slip(
         "norm_of_the_sum",
         "attn_nlp/nn/kernels.py",
-        "jnp.square(centred).mean(axis=-1, keepdims=True)",
-        "jnp.square(centred).sum(axis=-1, keepdims=True)",
+        "jnp.square(centered).mean(axis=-1, keepdims=True)",
+        "jnp.square(centered).sum(axis=-1, keepdims=True)",
         "tests/nn/test_fast_paths.py::test_layer_norm_is_the_formula",
         "The sum of squares for the variance.",
     ),

@@ -183,7 +183,7 @@ SLIPS = (
         MASKS,
         "return abs(here.distances) <= reach",
         "return abs(here.distances) < reach",
-        f"{OF_MASKS}::test_a_window_shows_its_neighbours_on_both_sides[3]",
+        f"{OF_MASKS}::test_a_window_shows_its_neighbors_on_both_sides[3]",
         "The window is one token narrower on each side.",
     ),
     Slip(
@@ -199,7 +199,7 @@ SLIPS = (
         MASKS,
         "(distance % stride == 0)",
         "(distance % stride == 1)",
-        f"{OF_MASKS}::test_a_stride_shows_neighbours_and_every_stride_th[3]",
+        f"{OF_MASKS}::test_a_stride_shows_neighbors_and_every_stride_th[3]",
         "The strided keys are counted from the next token.",
     ),
     Slip(
@@ -208,7 +208,7 @@ SLIPS = (
         "(columns < globals) | (rows < globals)",
         "(rows < globals)",
         f"{OF_MASKS}::test_the_first_tokens_see_all_and_are_seen_by_all[1-2]",
-        "Global tokens see all and are seen by their neighbours only.",
+        "Global tokens see all and are seen by their neighbors only.",
     ),
     # positions inside attention
     Slip(

@@ -1,4 +1,4 @@
-"""Slips from the logits to the result: normalisers, mixers, and what composes the parts."""
+"""Slips from the logits to the result: normalizers, mixers, and what composes the parts."""
 
 from tests.mutants.slip import Slip, agrees
 
@@ -11,7 +11,7 @@ WALK = "attn_nlp/nn/pairwise.py"
 BLOCKS = "attn_nlp/nn/chunked.py"
 BOUND = "attn_nlp/nn/bound.py"
 PROJECTIONS = "attn_nlp/nn/projections.py"
-OF_NORMALISERS = "tests/nn/test_normalizers.py"
+OF_NORMALIZERS = "tests/nn/test_normalizers.py"
 OF_SPARSE = "tests/nn/test_sparse.py"
 OF_GUMBEL = "tests/nn/test_gumbel.py"
 OF_MIXERS = "tests/nn/test_mixers.py"
@@ -19,13 +19,13 @@ OF_BLOCKS = "tests/nn/test_chunked.py"
 OF_COMPOSE = "tests/nn/test_attention.py"
 
 SLIPS = (
-    # normalisers
+    # normalizers
     Slip(
         "merge_forgets_the_maximum",
         SOFTMAX,
         "+ b[1] * jnp.exp(b[0] - top)",
         "+ b[1]",
-        f"{OF_NORMALISERS}"
+        f"{OF_NORMALIZERS}"
         "::test_blocks_of_keys_give_the_weights_of_the_whole_where_claimed[softmax-usual]",
         "Sums of two blocks are added without bringing both to one maximum.",
     ),
@@ -34,7 +34,7 @@ SLIPS = (
         SOFTMAX,
         "/ jnp.where(total > 0, total, 1.0)",
         "/ total",
-        agrees("normaliser-softmax"),
+        agrees("normalizer-softmax"),
         "0/0 where a query sees nothing.",
     ),
     Slip(
@@ -42,7 +42,7 @@ SLIPS = (
         SOFTMAX,
         "/ (jnp.exp(-top) + total)",
         "/ (1.0 + total)",
-        f"{OF_NORMALISERS}::test_a_softmax_with_one_can_attend_to_nothing_and_is_a_softmax_when_sure",
+        f"{OF_NORMALIZERS}::test_a_softmax_with_one_can_attend_to_nothing_and_is_a_softmax_when_sure",
         "The maximum is subtracted from all logits but the one of zero.",
     ),
     Slip(
@@ -66,7 +66,7 @@ SLIPS = (
         POINTWISE,
         "jax.nn.sigmoid(logits - jnp.log(n))",
         "jax.nn.sigmoid(logits)",
-        f"{OF_NORMALISERS}::test_sigmoid_rows_sum_to_about_one_at_the_start",
+        f"{OF_NORMALIZERS}::test_sigmoid_rows_sum_to_about_one_at_the_start",
         "The shift by log n is forgotten.",
     ),
     Slip(
@@ -74,7 +74,7 @@ SLIPS = (
         POINTWISE,
         "jax.nn.relu(logits) / jnp.maximum(seen, 1.0)",
         "jax.nn.relu(logits)",
-        agrees("normaliser-relu_over_n"),
+        agrees("normalizer-relu_over_n"),
         "The division by the number of keys is forgotten.",
     ),
     Slip(
@@ -82,7 +82,7 @@ SLIPS = (
         POINTWISE,
         "jax.nn.relu(logits) ** 2 / n**power",
         "jax.nn.relu(logits) / n**power",
-        f"{OF_NORMALISERS}::test_squares_are_divided_by_the_power_of_n_that_is_asked_for",
+        f"{OF_NORMALIZERS}::test_squares_are_divided_by_the_power_of_n_that_is_asked_for",
         "The square is forgotten.",
     ),
     Slip(
@@ -90,7 +90,7 @@ SLIPS = (
         POINTWISE,
         "return jnp.where(mask, logits / jnp.maximum(seen, 1.0), 0.0)",
         "return logits / jnp.maximum(seen, 1.0)",
-        f"{OF_NORMALISERS}::test_hidden_keys_weigh_exactly_nothing[none-usual]",
+        f"{OF_NORMALIZERS}::test_hidden_keys_weigh_exactly_nothing[none-usual]",
         "The mask is forgotten.",
     ),
     Slip(
@@ -106,7 +106,7 @@ SLIPS = (
         SPARSE,
         "jnp.log1p(jnp.where(inside, base, 0.0)) / (alpha - 1)",
         "jnp.log1p(jnp.where(inside, base, 0.0)) / alpha",
-        agrees("normaliser-entmax"),
+        agrees("normalizer-entmax"),
         "The power 1/alpha for 1/(alpha - 1).",
     ),
     Slip(
@@ -122,7 +122,7 @@ SLIPS = (
         SPARSE,
         "jnp.cumsum(level, axis=-1) <= room",
         "jnp.cumsum(level, axis=-1) < room",
-        agrees("normaliser-topk"),
+        agrees("normalizer-topk"),
         "Off by one: k - 1 keys are kept.",
     ),
     Slip(
@@ -236,7 +236,7 @@ SLIPS = (
         BLOCKS,
         "return total + visible(walk.mask(",
         "return visible(walk.mask(",
-        f"{OF_BLOCKS}::test_every_part_in_blocks_gives_what_it_gives_at_once[normaliser-sigmoid]",
+        f"{OF_BLOCKS}::test_every_part_in_blocks_gives_what_it_gives_at_once[normalizer-sigmoid]",
         "n counts the keys of the last block in place of all.",
     ),
     Slip(

@@ -234,11 +234,11 @@ def _mask(bound, call, given):
     return jnp.broadcast_to(bound.run("visible", call, here_of(given)), (1, 1, *shape))[0, 0]
 
 
-def _normaliser(bound, call, given):
-    return normalised(bound, call, given, given["logits"], given["mask"])
+def _normalizer(bound, call, given):
+    return normalized(bound, call, given, given["logits"], given["mask"])
 
 
-def normalised(bound, call, given, logits, mask, stats=None, first_key=0):
+def normalized(bound, call, given, logits, mask, stats=None, first_key=0):
     """Weights of a block of keys; the statistics are its own where none are given."""
     where = here_of(given, first_key, logits.shape[-1])
     if stats is None and bound.has("reduce"):
@@ -350,7 +350,7 @@ _RUN = {
     "score": _score,
     "scale": _scale,
     "mask": _mask,
-    "normaliser": _normaliser,
+    "normalizer": _normalizer,
     "mixer": _mixer,
     "weighting": _weighting,
     "activation": _activation,

@@ -57,13 +57,13 @@ def test_dot_product_attention_is_that_of_torch():
     np.testing.assert_allclose(block.look()[0][:2], block.join(found.numpy()), rtol=2e-5, atol=1e-5)
 
 
-SCORES, NORMALISERS = (
-    [part.name for part in registry.parts(slot)] for slot in ("score", "normaliser")
+SCORES, NORMALIZERS = (
+    [part.name for part in registry.parts(slot)] for slot in ("score", "normalizer")
 )
-# Every score and every normaliser, each with a few of the other.
+# Every score and every normalizer, each with a few of the other.
 PRODUCTS = [
     *itertools.product(SCORES, ["none", "learned"], ["softmax", "sigmoid"], ["heads", "query_mix"]),
-    *itertools.product(["dot", "additive"], ["learned"], NORMALISERS, ["heads"]),
+    *itertools.product(["dot", "additive"], ["learned"], NORMALIZERS, ["heads"]),
 ]
 PRODUCTS = list(dict.fromkeys(PRODUCTS))
 
@@ -79,12 +79,12 @@ def spent(weights, v):
     return out
 
 
-@pytest.mark.parametrize(("score", "scale", "normaliser", "mixer"), PRODUCTS)
-def test_every_product_of_parts_agrees_with_the_references(score, scale, normaliser, mixer):
+@pytest.mark.parametrize(("score", "scale", "normalizer", "mixer"), PRODUCTS)
+def test_every_product_of_parts_agrees_with_the_references(score, scale, normalizer, mixer):
     block = Block(
         attention__score=score,
         attention__scale=scale,
-        attention__normaliser=normaliser,
+        attention__normalizer=normalizer,
         attention__mixer=mixer,
     )
     parts = {slot.choice.part.slot: slot for slot in block.module.slots}
@@ -94,7 +94,7 @@ def test_every_product_of_parts_agrees_with_the_references(score, scale, normali
     logits = refer(parts["score"], call, {"q": q, "k": k})(**place)
     if scale == "learned":
         logits = logits * block.own("factors")[:, None, None]
-    weights = refer(parts["normaliser"], call, {"logits": logits, "mask": tokens_mask()})()
+    weights = refer(parts["normalizer"], call, {"logits": logits, "mask": tokens_mask()})()
     out = spent(weights, v)
     if mixer == "query_mix":
         share = refer(parts["mixer"].named["weighting"], call, {})(out=out, q_raw=q)
@@ -107,7 +107,7 @@ def test_widths_of_heads_and_values():
     shapes = {name.split("/")[1]: a.shape for name, a in block.arrays.items()}
     assert shapes == {"query": (8, 9), "key": (8, 9), "value": (8, 18), "output": (18, 8)}
     q, k, v = block.split()
-    weights = reference.normaliser_softmax(reference.score_dot(q, k) * 3**-0.5, tokens_mask())
+    weights = reference.normalizer_softmax(reference.score_dot(q, k) * 3**-0.5, tokens_mask())
     agree(block, reference.spend(weights, v), weights)
 
 
@@ -118,7 +118,7 @@ def test_tied_queries_and_keys():
     v = reference.split(X, block.arrays["project/value"], HEADS)
     logits = reference.score_dot(q, q) * DIM**-0.5
     np.testing.assert_allclose(logits, logits.swapaxes(2, 3))
-    weights = reference.normaliser_softmax(logits, tokens_mask())
+    weights = reference.normalizer_softmax(logits, tokens_mask())
     agree(block, reference.spend(weights, v), weights)
 
 
@@ -131,7 +131,7 @@ def test_projection_biases():
             np.vstack([a[name], a[f"{name}_bias"]]) for name in ("query", "key", "value")
         )
     )
-    weights = reference.normaliser_softmax(reference.score_dot(q, k) * DIM**-0.5, tokens_mask())
+    weights = reference.normalizer_softmax(reference.score_dot(q, k) * DIM**-0.5, tokens_mask())
     wanted = block.join(reference.spend(weights, v)) + a["output_bias"]
     np.testing.assert_allclose(block.look()[0], wanted, rtol=2e-5, atol=1e-5)
 

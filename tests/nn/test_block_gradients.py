@@ -22,9 +22,9 @@ TOKENS = np.arange(LENGTH)[None, :] < np.array([[LENGTH], [11], [0]])
 
 MADE_OF_PIECES = {
     "softmax": {},
-    "softmax_one": {"attention.normaliser": "softmax_one"},
-    "gumbel": {"attention.normaliser": "gumbel"},
-    "sigmoid": {"attention.normaliser": "sigmoid"},
+    "softmax_one": {"attention.normalizer": "softmax_one"},
+    "gumbel": {"attention.normalizer": "gumbel"},
+    "sigmoid": {"attention.normalizer": "sigmoid"},
     "a map for each feature": {"attention.score": "feature_wise"},
     "relative keys and values": {"position": "shaw"},
     "learned biases, a cap and a window": {
@@ -87,10 +87,10 @@ def test_slopes_in_blocks_are_those_at_once_and_those_of_differences(settings):
 
 
 @pytest.mark.parametrize(
-    "name", [part.name for part in registry.parts("normaliser") if "rescale" in part.hooks]
+    "name", [part.name for part in registry.parts("normalizer") if "rescale" in part.hooks]
 )
 def test_weights_rescaled_are_those_under_the_other_statistics(name):
-    cell = Cell(width=8, heads=2).replace({"attention.normaliser": name})
+    cell = Cell(width=8, heads=2).replace({"attention.normalizer": name})
     module = Attention(cell, cell.letters(), Stream(0), 0)
     (bound,) = (slot for slot in module.slots if slot.has("weights"))
     call, rng = Call(cell.numeric()), rng_of(name)

@@ -70,7 +70,7 @@ def same(found, expected):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
 
 
-SLOTTED = ("score", "scale", "normaliser", "mask", "mixer", "position")
+SLOTTED = ("score", "scale", "normalizer", "mask", "mixer", "position")
 
 
 @pytest.mark.proof("blocks")
@@ -81,12 +81,12 @@ def test_every_part_in_blocks_gives_what_it_gives_at_once(slot, text):
 
 
 @pytest.mark.parametrize("score", [part.name for part in registry.parts("score")])
-@pytest.mark.parametrize("normaliser", ["softmax", "sigmoid"])
-def test_scores_in_blocks_with_biases_caps_and_windows(score, normaliser):
+@pytest.mark.parametrize("normalizer", ["softmax", "sigmoid"])
+def test_scores_in_blocks_with_biases_caps_and_windows(score, normalizer):
     """Several hooks at once, each of which must be told where its block stands."""
     settings = {
         "attention__score": score,
-        "attention__normaliser": normaliser,
+        "attention__normalizer": normalizer,
         "attention__mask": "window(5)",
         "attention__scale": "log_length",
         "position": "alibi",
@@ -94,8 +94,8 @@ def test_scores_in_blocks_with_biases_caps_and_windows(score, normaliser):
     same(result(CHUNK, **settings), result(None, **settings))
 
 
-@pytest.mark.parametrize("normaliser", ["softmax", "gumbel", "sparsemax"])
-def test_random_numbers_do_not_depend_on_blocks(normaliser):
+@pytest.mark.parametrize("normalizer", ["softmax", "gumbel", "sparsemax"])
+def test_random_numbers_do_not_depend_on_blocks(normalizer):
     def training(numeric):
         return Call(
             {**numeric, "attention.dropout": 0.4},
@@ -104,7 +104,7 @@ def test_random_numbers_do_not_depend_on_blocks(normaliser):
             jax.random.key(11),
         )
 
-    settings = {"attention__normaliser": normaliser}
+    settings = {"attention__normalizer": normalizer}
     at_once = result(None, training, **settings)
     same(result(CHUNK, training, **settings), at_once)
     same(result(16, training, **settings), at_once)
@@ -113,11 +113,11 @@ def test_random_numbers_do_not_depend_on_blocks(normaliser):
 
 def test_merging_with_keys_that_nobody_sees_changes_nothing():
     """What merging begins with."""
-    for part in registry.parts("normaliser"):
+    for part in registry.parts("normalizer"):
         if "merge" not in part.hooks:
             continue
         text = part.name
-        module, cell = attention(CHUNK, attention__normaliser=text)
+        module, cell = attention(CHUNK, attention__normalizer=text)
         (bound,) = (slot for slot in module.slots if slot.has("weights"))
         call, rng = Call(cell.numeric()), rng_of(text)
         logits = jnp.asarray(rng.normal(size=(2, 2, 3, 4)) * 1e3, jnp.float32)

@@ -1,4 +1,4 @@
-"""The whole encoder: padding and neighbours change nothing; seeds and paths decide its start."""
+"""The whole encoder: padding and neighbors change nothing; seeds and paths decide its start."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def bags_agree(position: str) -> bool:
 
 
 SETTINGS = [
-    *({f"attention__{slot}": text} for slot, text in cases("score", "normaliser", "mixer", "kind")),
+    *({f"attention__{slot}": text} for slot, text in cases("score", "normalizer", "mixer", "kind")),
     *({slot: text} for slot, text in cases("position", "pooling")),
     {"attention__scale": "learned"},
     {"norm": "post"},
@@ -132,7 +132,7 @@ def test_query_mix_with_everything_on_the_query_looks_at_no_other_token():
         ({"attention__score": "additive"}, {"direction"}, set()),
         ({"attention__scale": "learned"}, {"factors"}, set()),
         ({"attention__mixer": "query_mix"}, {"logit"}, set()),
-        ({"attention__normaliser": "sparsemax"}, set(), set()),
+        ({"attention__normalizer": "sparsemax"}, set(), set()),
         ({"attention__projection_bias": True}, {"_bias"}, set()),
         ({"position": "learned"}, {"table"}, set()),
         ({"pooling": "se_token"}, {"pool/"}, set()),

@@ -23,7 +23,7 @@ MASK = np.random.default_rng(1).random((2, 1, 10, 12)) < 0.8
 
 def weigh(logits=LOGITS, mask=True, *, text="gumbel", key=0, layer=1, shown=ALL, cuts=()):
     """Weights of the rows shown, put together from blocks of keys; `key` None is evaluation."""
-    part = ready("normaliser", text)
+    part = ready("normalizer", text)
     bound = part.bound()
     bound.layer = layer
     call = Call(part.call().numeric, key=None if key is None else jax.random.key(key))
@@ -78,7 +78,7 @@ def test_a_small_temperature_brings_weights_near_a_choice():
 
 def hooks(logits, draw, tau=0.5):
     """Weights by the part's own functions, with noise that the test gives."""
-    part = ready("normaliser", "gumbel").choice.part
+    part = ready("normalizer", "gumbel").choice.part
     more = {"logits": logits, "mask": jnp.ones(logits.shape, bool), "tau": tau, "draw": draw}
     return part.hooks["weights"](stats=part.hooks["reduce"](**more), **more)
 

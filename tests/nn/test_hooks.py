@@ -14,7 +14,7 @@ from attn_nlp.parts import registry
 from attn_nlp.parts.hooks import SLOTS
 from attn_nlp.parts.registry import Learned, mixer, score
 from tests.nn.whole import HEADS, LENGTH, TOKENS, WIDTH, Block, agree, tokens_mask
-from tests.reference import normaliser_softmax, score_dot, spend
+from tests.reference import normalizer_softmax, score_dot, spend
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 DIM = WIDTH // HEADS
@@ -29,20 +29,20 @@ def test_these_are_the_hooks_that_the_catalogue_leaves_free():
 
 
 def test_a_score_prepares_queries_and_keys_before_it_compares_them():
-    """Centred inner products: q and k lose the mean of their features first."""
+    """Centered inner products: q and k lose the mean of their features first."""
 
-    @score("centred")
-    class Centred:
+    @score("centered")
+    class Centered:
         def prepare(q, k):
             return tuple(x - x.mean(axis=-1, keepdims=True) for x in (q, k))
 
         def score(q, k):
             return jnp.einsum("bhtd,bhsd->bhts", q, k)
 
-    block = Block(attention__score="centred")
+    block = Block(attention__score="centered")
     q, k, v = block.split()
     logits = score_dot(*(x - x.mean(axis=-1, keepdims=True) for x in (q, k))) * SQRT
-    weights = normaliser_softmax(logits, tokens_mask())
+    weights = normalizer_softmax(logits, tokens_mask())
     agree(block, spend(weights, v), weights)
 
 
@@ -61,12 +61,12 @@ def test_a_mixer_prepares_after_the_position_and_leaves_the_raw_query():
     q, k, v = block.split()
     turned = [_turned(x) for x in (q, k)]
     logits = score_dot(turned[0] * block.own("by")[None, :, None, None], turned[1]) * SQRT
-    weights = normaliser_softmax(logits, tokens_mask())
+    weights = normalizer_softmax(logits, tokens_mask())
     agree(block, spend(weights, v) + q, weights)
 
 
 def _turned(x):
-    """(B, H, T, D): neighbouring features as a complex number, turned by an angle of its place."""
+    """(B, H, T, D): neighboring features as a complex number, turned by an angle of its place."""
     pairs = x[..., 0::2] + 1j * x[..., 1::2]
     speed = 10000.0 ** (-np.arange(DIM // 2) / (DIM // 2))
     pairs = pairs * np.exp(1j * np.arange(LENGTH)[:, None] * speed)
@@ -84,7 +84,7 @@ def test_what_a_mixer_spends_is_added_to_what_the_weights_give():
 
     block = Block(attention__mixer="selfish")
     q, k, v = block.split()
-    weights = normaliser_softmax(score_dot(q, k) * SQRT, tokens_mask())
+    weights = normalizer_softmax(score_dot(q, k) * SQRT, tokens_mask())
     out = spend(weights, v)
     for b, h, t in np.ndindex(len(TOKENS), HEADS, LENGTH):
         out[b, h, t] += weights[b, h, t, t] * (v[b, h, t] + block.own("bonus")[h])

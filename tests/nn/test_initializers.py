@@ -1,4 +1,4 @@
-"""Initialisers: the variance that queries, keys and logits start with."""
+"""Initializers: the variance that queries, keys and logits start with."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_xavier_shrinks_with_head_dim():
         np.testing.assert_allclose(kernel.std(), (2 / (64 + head_dim)) ** 0.5, rtol=0.1)
 
 
-def test_another_initialiser_draws_the_same_numbers_at_another_size():
+def test_another_initializer_draws_the_same_numbers_at_another_size():
     one, other = start(), start(**{"attention.init": "xavier"})
     ratio = np.asarray(one.project.key[...]) / np.asarray(other.project.key[...])
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-5)

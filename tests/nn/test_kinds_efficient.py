@@ -63,7 +63,7 @@ def test_features_that_underflow_still_weigh(text, size):
         np.testing.assert_allclose(found[b], np.broadcast_to(mean, found[b].shape), atol=1e-5)
 
 
-def test_linear_attention_is_its_kernel_matrix_normalised():
+def test_linear_attention_is_its_kernel_matrix_normalized():
     q, k, v = projected()
     phi_q, phi_k = (np.where(x > 0, x + 1, np.exp(np.minimum(x, 0))) for x in (q, k))
     kernel = np.einsum("bhtd,bhsd->bhts", phi_q, phi_k) * SHOWN[:, None, None, :]

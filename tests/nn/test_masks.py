@@ -18,7 +18,7 @@ from attn_nlp.rng import Stream
 from tests.conftest import required
 from tests.nn.running import SIZES, names
 from tests.nn.whole import HEADS, LENGTH, TOKENS, Block, agree, tokens_mask
-from tests.reference import normaliser_softmax, score_dot, spend
+from tests.reference import normalizer_softmax, score_dot, spend
 
 PLACES = np.arange(9)
 TEXTS = [
@@ -55,7 +55,7 @@ def test_a_causal_query_sees_itself_and_what_came_before():
 
 
 @pytest.mark.parametrize("reach", [0, 1, 3, 8, 50])
-def test_a_window_shows_its_neighbours_on_both_sides(reach):
+def test_a_window_shows_its_neighbors_on_both_sides(reach):
     found = shown(f"window({reach})")
     np.testing.assert_array_equal(found, brute(lambda t, s: -reach <= s - t <= reach))
     assert (found == shown("padding")).all() == (reach >= 8)
@@ -64,7 +64,7 @@ def test_a_window_shows_its_neighbours_on_both_sides(reach):
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 4, 8, 50])
-def test_a_stride_shows_neighbours_and_every_stride_th(stride):
+def test_a_stride_shows_neighbors_and_every_stride_th(stride):
     found = shown(f"strided({stride})")
 
     def rule(t, s):
@@ -139,7 +139,7 @@ def test_a_block_attends_to_what_is_shown_by_every_mask(text, rule):
     q, k, v = block.split()
     places = np.arange(LENGTH)
     mask = tokens_mask() & brute(rule, places, places)
-    weights = normaliser_softmax(score_dot(q, k) * q.shape[-1] ** -0.5, mask)
+    weights = normalizer_softmax(score_dot(q, k) * q.shape[-1] ** -0.5, mask)
     agree(block, spend(weights, v), weights)
     # Under a window, padding at place 4 sees no token of a sentence of three: exact zeros.
     blind = np.broadcast_to(~mask.any(axis=-1), weights.shape[:3])

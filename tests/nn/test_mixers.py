@@ -110,7 +110,7 @@ def rms(x: np.ndarray) -> np.ndarray:
     return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-5)
 
 
-def test_differential_attention_without_a_second_map_is_the_heads_normalised():
+def test_differential_attention_without_a_second_map_is_the_heads_normalized():
     given = inputs()
     found = out_of("differential", given, differential(0.0))
     wanted = (1 - START) * rms(out_of("heads", given).astype(np.float64))
@@ -124,9 +124,9 @@ def test_differential_attention_without_a_second_map_is_the_heads_normalised():
 def test_what_both_maps_look_at_cancels():
     given = inputs()
     given["logits"][:] = 1.5  # both maps even out over the keys that a query sees
-    cancelled = out_of("differential", given, differential(1.0))
+    canceled = out_of("differential", given, differential(1.0))
     # 6e-8 of what is subtracted, over the root of 1e-5.
-    assert np.abs(cancelled).max() < 1e-3
+    assert np.abs(canceled).max() < 1e-3
     assert np.abs(out_of("differential", given, differential(0.5))).max() > 0.5
 
 

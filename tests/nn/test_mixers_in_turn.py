@@ -83,7 +83,7 @@ def composed(block: Block, mixers: tuple[str, ...], bias=0.0):
     logits = reference.score_dot(q, k) * sizes["D"] ** -0.5 + bias
     if "talking_heads" in mixers:
         logits = talk(logits, block.own("before"))
-    weights = reference.normaliser_softmax(logits, tokens_mask())
+    weights = reference.normalizer_softmax(logits, tokens_mask())
     if "talking_heads" in mixers:
         weights = talk(weights, block.own("after"))
     if "differential" in mixers:
@@ -151,7 +151,7 @@ def test_differential_attention_subtracts_feature_by_feature(catalogue):
         logits = np.stack([
             q[:, 2 * h + m, :, None, d] * k[:, 2 * h + m, None, :, d] for m in (0, 1)
         ], axis=1) * DIM**-0.5  # fmt: skip
-        maps = reference.normaliser_softmax(logits, tokens_mask())
+        maps = reference.normalizer_softmax(logits, tokens_mask())
         out[:, h, :, d] = ((maps[:, 0] - share * maps[:, 1]) @ v[:, h, :, d, None])[..., 0]
     agree(block, 0.8 * block.own("gain") * rms(out))
     with pytest.raises(Mistake, match=r"'talking_heads' needs maps of weights equal to query heads"

@@ -76,7 +76,7 @@ def test_more_padding_changes_nothing(text):
 
 
 @pytest.mark.parametrize("text", NAMES)
-def test_padding_and_neighbours_change_no_class_logit(text):
+def test_padding_and_neighbors_change_no_class_logit(text):
     model = shaken(encoder(model=text))
     together = class_logits(model, IDS)
     wider = class_logits(model, np.pad(IDS, ((0, 0), (0, 2))))

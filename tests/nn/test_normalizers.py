@@ -1,4 +1,4 @@
-"""What normalisers claim: rows that sum to one, shifts that change nothing, rows made of blocks."""
+"""What normalizers claim: rows that sum to one, shifts that change nothing, rows made of blocks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hypothesis.extra.numpy import arrays
 from attn_nlp.nn.bound import Here
 from attn_nlp.parts import registry
 from tests.conftest import required
-from tests.nn.running import cases, here_of, inputs, normalised, on_device, ready, seen_of
+from tests.nn.running import cases, here_of, inputs, normalized, on_device, ready, seen_of
 from tests.nn.test_parts import extreme
 
-CASES = [text for _, text in cases("normaliser")]
+CASES = [text for _, text in cases("normalizer")]
 LAWFUL = [*CASES, "entmax(2.0)", "entmax(4.0)", "topk(1)", "topk(9)", "relu_squared(2.0)"]
 ROWS, KEYS = 4, 7
 
@@ -33,7 +33,7 @@ def weights_of(part, given) -> np.ndarray:
 @pytest.mark.parametrize("text", CASES)
 def test_hidden_keys_weigh_exactly_nothing(text, change):
     given = change(inputs())
-    weights = weights_of(ready("normaliser", text), given)
+    weights = weights_of(ready("normalizer", text), given)
     assert np.isfinite(weights).all()
     assert (weights[~np.broadcast_to(given["mask"], weights.shape)] == 0).all()
     blind = ~given["mask"].any(axis=-1)
@@ -43,7 +43,7 @@ def test_hidden_keys_weigh_exactly_nothing(text, change):
 
 @pytest.mark.parametrize("text", CASES)
 def test_rows_sum_to_one_where_claimed_and_only_there(text):
-    part = ready("normaliser", text)
+    part = ready("normalizer", text)
     given = inputs()
     sees = np.broadcast_to(given["mask"].any(axis=-1), given["logits"].shape[:3])
     sums = weights_of(part, given).sum(axis=-1)[sees]
@@ -54,7 +54,7 @@ def test_rows_sum_to_one_where_claimed_and_only_there(text):
 
 @pytest.mark.parametrize("text", CASES)
 def test_a_shift_of_a_row_changes_nothing_where_claimed_and_only_there(text):
-    part, given = ready("normaliser", text), inputs()
+    part, given = ready("normalizer", text), inputs()
     moved = given | {"logits": given["logits"] + np.array([3.0, -2.0, 0.5, 1.0, 2.0])[:, None]}
     same = np.allclose(weights_of(part, given), weights_of(part, moved), atol=1e-6)
     assert same == bool(part.choice.part.facts.get("shift_invariant"))
@@ -62,7 +62,7 @@ def test_a_shift_of_a_row_changes_nothing_where_claimed_and_only_there(text):
 
 @pytest.mark.parametrize("text", CASES)
 def test_permuting_keys_permutes_weights(text):
-    part, given = ready("normaliser", text), inputs()
+    part, given = ready("normalizer", text), inputs()
     order = np.array([3, 0, 5, 1, 4, 2])
     moved = given | {"logits": given["logits"][..., order], "mask": given["mask"][..., order]}
     found = weights_of(part, moved)
@@ -73,7 +73,7 @@ def test_permuting_keys_permutes_weights(text):
 @pytest.mark.parametrize("change", [lambda given: given, extreme], ids=["usual", "extreme"])
 @pytest.mark.parametrize("text", CASES)
 def test_blocks_of_keys_give_the_weights_of_the_whole_where_claimed(text, change):
-    part, given = ready("normaliser", text), on_device(change(inputs()))
+    part, given = ready("normalizer", text), on_device(change(inputs()))
     bound, call = part.bound(), part.call()
     (whole,) = part.run(change(inputs()))
     blocks = [slice(0, 2), slice(2, 3), slice(3, 6)]
@@ -89,7 +89,7 @@ def test_blocks_of_keys_give_the_weights_of_the_whole_where_claimed(text, change
         for merged, single in zip(stats, alone, strict=True):
             np.testing.assert_allclose(merged, single, rtol=1e-6)
     found = [
-        normalised(bound, call, given, logits, mask, stats, block.start)
+        normalized(bound, call, given, logits, mask, stats, block.start)
         for block, (logits, mask) in zip(blocks, pieces, strict=True)
     ]
     same = np.allclose(jnp.concatenate(found, axis=-1), whole, rtol=1e-6, atol=1e-7)
@@ -97,7 +97,7 @@ def test_blocks_of_keys_give_the_weights_of_the_whole_where_claimed(text, change
 
 
 def test_reduce_and_merge_come_together():
-    for part in registry.parts("normaliser"):
+    for part in registry.parts("normalizer"):
         hooks = set(part.hooks)
         assert ("reduce" in hooks) == ("merge" in hooks), part.name
         assert not ("merge" in hooks and part.facts.get("whole_rows")), part.name
@@ -111,7 +111,7 @@ def test_seen_counts_the_keys_of_every_query():
 @functools.cache
 def compiled(text: str):
     """From logits (1, 1, ROWS, KEYS), mask and a direction to weights and the gradient there."""
-    part = ready("normaliser", text)
+    part = ready("normalizer", text)
     bound, call = part.bound(), part.call()
 
     def weights(logits, mask):
@@ -154,7 +154,7 @@ def test_whatever_the_logits_the_laws_hold(text, logits, mask, rounded, equal):
     logits[0, 0, 0] = equal
     logits = logits.astype(rounded).astype(np.float32)
     weights, gradient = compiled(text)(logits, mask, WAY)
-    facts = ready("normaliser", text).choice.part.facts
+    facts = ready("normalizer", text).choice.part.facts
     assert np.isfinite(weights).all()
     assert np.isfinite(gradient).all()
     assert (weights[~mask] == 0).all()
@@ -182,14 +182,14 @@ def test_equal_logits_weigh_the_same(text, logits, mask):
     np.testing.assert_array_equal(weights[..., 0], weights[..., 1])
 
 
-MERGED = [text for text in LAWFUL if "merge" in ready("normaliser", text).choice.part.hooks]
+MERGED = [text for text in LAWFUL if "merge" in ready("normalizer", text).choice.part.hooks]
 
 
 @pytest.mark.parametrize("text", MERGED)
 @settings(deadline=None, max_examples=20)
 @drawn(arrays(np.float32, SHAPE, elements=LOGITS), arrays(bool, SHAPE), st.permutations(range(3)))
 def test_blocks_merge_in_any_order(text, logits, mask, order):
-    part = ready("normaliser", text)
+    part = ready("normalizer", text)
     bound, call = part.bound(), part.call()
 
     def reduce(block):
@@ -258,7 +258,7 @@ def test_a_softmax_with_one_can_attend_to_nothing_and_is_a_softmax_when_sure():
 
 @pytest.mark.parametrize("text", LAWFUL)
 def test_a_key_weighs_on_its_own_where_no_statistics_are_needed(text):
-    part = ready("normaliser", text).choice.part
+    part = ready("normalizer", text).choice.part
     pointwise = "reduce" not in part.hooks and not part.facts.get("whole_rows")
     logits = np.random.default_rng(5).normal(size=SHAPE)
     moved = logits.copy()
@@ -269,7 +269,7 @@ def test_a_key_weighs_on_its_own_where_no_statistics_are_needed(text):
     assert others.all() == pointwise
 
 
-def test_a_linear_normaliser_is_linear():
+def test_a_linear_normalizer_is_linear():
     one, two = np.random.default_rng(6).normal(size=(2, *SHAPE))
     none = compiled("none")
     np.testing.assert_allclose(
@@ -291,5 +291,5 @@ def test_sigmoid_rows_sum_to_about_one_at_the_start():
     given = inputs()
     given["logits"][:] = 0.0
     given["mask"][:] = True
-    sums = weights_of(ready("normaliser", "sigmoid"), given).sum(axis=-1)
+    sums = weights_of(ready("normalizer", "sigmoid"), given).sum(axis=-1)
     np.testing.assert_allclose(sums, 6 / 7, rtol=1e-6)  # n / (1 + n)

@@ -71,7 +71,7 @@ def test_gradients_are_finite_where_keys_are_hidden(slot, text, change):
 
 @pytest.mark.proof("hidden")
 @pytest.mark.parametrize(
-    ("slot", "text"), cases("normaliser", "activation", "mixer", "pooling", "kind", "position")
+    ("slot", "text"), cases("normalizer", "activation", "mixer", "pooling", "kind", "position")
 )
 def test_what_is_hidden_changes_nothing(slot, text):
     given = inputs()
@@ -112,13 +112,13 @@ def test_the_parts_that_need_not_obey_a_law_are_these():
         "features feed_forward",
         "features two_layer",
         "model cnn",
-        "normaliser entmax",
-        "normaliser relu_over_n",
-        "normaliser sparsemax",
-        "normaliser topk",
+        "normalizer entmax",
+        "normalizer relu_over_n",
+        "normalizer sparsemax",
+        "normalizer topk",
         "pooling max",
     ]
-    assert opted_out("gradients match differences", surrogate=True) == ["normaliser hard"]
+    assert opted_out("gradients match differences", surrogate=True) == ["normalizer hard"]
     assert opted_out("permuting keys permutes logits", position_bound=True) == [
         "kind fnet",
         "kind linformer",
@@ -129,22 +129,22 @@ def test_the_parts_that_need_not_obey_a_law_are_these():
         "score synthesizer_random",
     ]
     assert opted_out("rows are made of blocks of keys", whole_rows=True) == [
-        "normaliser entmax",
-        "normaliser entmax15",
-        "normaliser hard",
-        "normaliser sparsemax",
-        "normaliser topk",
+        "normalizer entmax",
+        "normalizer entmax15",
+        "normalizer hard",
+        "normalizer sparsemax",
+        "normalizer topk",
     ]
-    assert opted_out("weights are not negative", signed=True) == ["normaliser none"]
+    assert opted_out("weights are not negative", signed=True) == ["normalizer none"]
     assert opted_out("rows sum to one", sums_to_one=False) == [
         "activation relu",
         "activation sigmoid",
         "activation tanh",
-        "normaliser none",
-        "normaliser relu_over_n",
-        "normaliser relu_squared",
-        "normaliser sigmoid",
-        "normaliser softmax_one",
+        "normalizer none",
+        "normalizer relu_over_n",
+        "normalizer relu_squared",
+        "normalizer sigmoid",
+        "normalizer softmax_one",
     ]
     assert opted_out("the query counts", ignores_query=True) == [
         "score content",

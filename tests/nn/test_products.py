@@ -25,7 +25,7 @@ SLOTS = {
     "position": "position",
     "pooling": "pooling",
     **{f"attention.{slot}": slot for slot in ("kind", "score", "scale", "mask")},
-    **{f"attention.{slot}": slot for slot in ("normaliser", "mixer", "init")},
+    **{f"attention.{slot}": slot for slot in ("normalizer", "mixer", "init")},
 }
 PRODUCTS, STEPS = 24, 5
 ROWS = slice(0, 16)
@@ -73,7 +73,7 @@ def test_a_product_trains_and_ignores_padding(settings):
     graph, state = nnx.split(Encoder(cell, VOCABULARY, 2, 0), nnx.Param)
     ids, labels = jnp.asarray(data.ids[ROWS]), jnp.asarray(data.labels[ROWS])
     dropping = frozenset({"dropout", "attention.dropout"})
-    optimiser = optax.adam(1e-2)
+    optimizer = optax.adam(1e-2)
 
     def loss(params, key):
         call = Call(cell.numeric(), 0, dropping, key)
@@ -83,11 +83,11 @@ def test_a_product_trains_and_ignores_padding(settings):
     @jax.jit
     def step(params, averages, key):
         value, gradients = jax.value_and_grad(loss)(params, key)
-        updates, averages = optimiser.update(gradients, averages, params)
+        updates, averages = optimizer.update(gradients, averages, params)
         finite = jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients)])
         return optax.apply_updates(params, updates), averages, value, finite.all()
 
-    params, averages = state, optimiser.init(state)
+    params, averages = state, optimizer.init(state)
     for place in range(STEPS):
         params, averages, value, finite = step(params, averages, jax.random.key(place))
         assert np.isfinite(value)
@@ -127,7 +127,7 @@ REFUSED = [
     ),
     (
         {"attention.score": "cosine", "attention.scale": "qk_norm"},
-        r"'cosine' and attention\.scale 'qk_norm' both normalise .*; choose one of them",
+        r"'cosine' and attention\.scale 'qk_norm' both normalize .*; choose one of them",
     ),
     (
         {"attention.score": "feature_wise + dot"},
@@ -151,8 +151,8 @@ REFUSED = [
         r"'linear' does without; leave it at 'dot'\.",
     ),
     (
-        {"attention.kind": "fnet", "attention.normaliser": "sparsemax"},
-        r"attention\.normaliser 'sparsemax' acts inside pairwise .*; leave it at 'softmax'\.",
+        {"attention.kind": "fnet", "attention.normalizer": "sparsemax"},
+        r"attention\.normalizer 'sparsemax' acts inside pairwise .*; leave it at 'softmax'\.",
     ),
     (
         {"attention.kind": "se_token", "attention.mixer": "query_mix"},
@@ -182,7 +182,7 @@ def test_what_cannot_stand_together_is_refused_where_it_is_written(settings, mes
 
 
 def test_a_kind_takes_every_setting_that_it_or_the_encoder_runs():
-    """`attend` is given queries and keys, whose first weights an initialiser draws."""
+    """`attend` is given queries and keys, whose first weights an initializer draws."""
     found = Cell().replace({"attention.kind": "linear", "attention.init": "xavier"})
     assert found.attention.init == "xavier"
     for part in registry.parts("position"):

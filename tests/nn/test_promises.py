@@ -14,7 +14,7 @@ from tests.nn.running import ready
 
 BASE = Cell(width=8, heads=2, length=6, dropout=0.0)
 PATHS = {"kind": "attention.kind", "score": "attention.score", "scale": "attention.scale"}
-PATHS |= {"mask": "attention.mask", "normaliser": "attention.normaliser"}
+PATHS |= {"mask": "attention.mask", "normalizer": "attention.normalizer"}
 PATHS |= {"mixer": "attention.mixer", "init": "attention.init"}
 
 
@@ -110,7 +110,7 @@ def test_logits_are_floats_of_every_query_and_key(made, returned, catalogue):
 @pytest.mark.parametrize(
     ("slot", "hook", "function", "said"),
     [
-        ("normaliser", "weights", lambda logits: logits > 0, "expected weights float32 (B, H, T, "),
+        ("normalizer", "weights", lambda logits: logits > 0, "expected weights float32 (B, H, T, "),
         ("mask", "visible", lambda here: 1.0 * here.distances, "expected bool that broadcasts to"),
         ("mask", "visible", lambda here: here.distances, "returned int32 of shape (6, 6); expecte"),
         (
@@ -163,7 +163,7 @@ def test_what_else_hooks_may_not_return(slot, hook, function, said, catalogue):
     ("slot", "hook", "function"),
     [
         ("score", "score", lambda q, k: k @ q.swapaxes(2, 3)),
-        ("normaliser", "weights", lambda logits, mask: jnp.where(mask, logits, 0).swapaxes(2, 3)),
+        ("normalizer", "weights", lambda logits, mask: jnp.where(mask, logits, 0).swapaxes(2, 3)),
         ("mixer", "reweigh", lambda weights: weights.swapaxes(2, 3)),
         ("position", "adjust", lambda logits: logits.swapaxes(2, 3)),
     ],
@@ -184,13 +184,13 @@ def test_a_part_that_needs_as_many_queries_as_keys_is_left_alone(catalogue):
 def test_statistics_of_rows_are_arrays_that_merge_into_the_same(catalogue):
     hooks = {
         name: staticmethod(f)
-        for name, f in ready("normaliser", "softmax").choice.part.hooks.items()
+        for name, f in ready("normalizer", "softmax").choice.part.hooks.items()
     }
     cell = BASE.replace({"attention.chunk": 8, "length": 16})
 
     def said(name, **changed):
-        registry.normaliser(name)(type("Mine", (), hooks | changed))
-        found = trace(cell.replace({"attention.normaliser": name}))
+        registry.normalizer(name)(type("Mine", (), hooks | changed))
+        found = trace(cell.replace({"attention.normalizer": name}))
         return "" if found is None else str(found)
 
     assert said("whole") == ""
@@ -250,5 +250,5 @@ def test_a_part_that_draws_is_tried_as_in_training_too(catalogue):
     def noisy(logits, mask, draw):
         return jnp.where(mask, logits, 0.0) if draw is None else draw(logits.shape) > 0.5
 
-    said = wrong("normaliser", "weights", noisy)
+    said = wrong("normalizer", "weights", noisy)
     assert "returned bool of shape (3, 2, 6, 6); expected weights float32" in said

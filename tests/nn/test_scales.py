@@ -23,7 +23,7 @@ from tests.conftest import required
 from tests.nn.running import cases, inputs, ready, rng_of
 from tests.nn.whole import HEADS, LENGTH, TOKENS, WIDTH, Block, agree, tokens_mask
 from tests.nn.whole import X as SENTENCES
-from tests.reference import normaliser_softmax, score_dot, spend
+from tests.reference import normalizer_softmax, score_dot, spend
 
 CASES = [text for _, text in cases("scale")]
 NORMS = ["qk_norm", "qk_layernorm", "qk_rmsnorm"]
@@ -61,7 +61,7 @@ def fresh(scale: str, **more):
 
 
 def softmax(logits) -> np.ndarray:
-    return normaliser_softmax(logits, tokens_mask())
+    return normalizer_softmax(logits, tokens_mask())
 
 
 @pytest.mark.parametrize("text", CASES)
@@ -78,12 +78,12 @@ def test_padding_changes_nothing_for_a_token(text):
 
 
 @pytest.mark.parametrize("name", NORMS)
-def test_queries_and_keys_are_normalised_once(name):
+def test_queries_and_keys_are_normalized_once(name):
     for settings_ in (
         {"attention.score": "cosine", "attention.scale": name},
         *({"attention.scale": f"{name} + {other}"} for other in NORMS),
     ):
-        with pytest.raises(Mistake, match=r"both normalise queries and keys; choose one of them"):
+        with pytest.raises(Mistake, match=r"both normalize queries and keys; choose one of them"):
             Cell().replace(settings_)
     assert Cell().replace({"attention.scale": f"{name} + softcap"})
     assert Cell().replace({"attention.scale": name, "attention.score": "bilinear"})
@@ -308,7 +308,7 @@ def test_multi_head_attention_agrees_with_the_oracle():
     np.testing.assert_allclose(looked[:2], weights.detach(), rtol=2e-5, atol=1e-5)
 
 
-def test_normalised_queries_and_keys_agree_with_flax():
+def test_normalized_queries_and_keys_agree_with_flax():
     block = Block(attention__scale="qk_layernorm")
     layer = nnx.MultiHeadAttention(
         HEADS, WIDTH, use_bias=False, normalize_qk=True, decode=False, rngs=nnx.Rngs(0)

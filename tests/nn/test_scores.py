@@ -20,7 +20,7 @@ from attn_nlp.rng import Stream
 from tests.conftest import required
 from tests.nn.running import KEYS, cases, inputs, ready, rng_of
 from tests.nn.whole import HEADS, LENGTH, TOKENS, WIDTH, Block, agree, tokens_mask
-from tests.reference import normaliser_softmax, score_feature_wise
+from tests.reference import normalizer_softmax, score_feature_wise
 
 CASES = [text for _, text in cases("score")]
 ORDER = np.array([3, 0, 5, 1, 4, 2])
@@ -220,7 +220,7 @@ def test_feature_wise_is_bounded_and_keeps_features_apart(q, k, c):
 def test_feature_wise_attention_weighs_every_feature_of_the_values():
     block = Block(attention__score="feature_wise(2.0)", attention__scale="none")
     q, k, v = block.split()
-    weights = normaliser_softmax(score_feature_wise(q, k, 2.0), tokens_mask())
+    weights = normalizer_softmax(score_feature_wise(q, k, 2.0), tokens_mask())
     out = np.zeros((3, HEADS, LENGTH, DIM))
     for b, h, t, d in np.ndindex(out.shape):
         out[b, h, t, d] = weights[b, h * DIM + d, t] @ v[b, h, :, d]

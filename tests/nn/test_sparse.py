@@ -1,4 +1,4 @@
-"""What the sparse normalisers claim: exact zeros, exact gradients, the same as other programs."""
+"""What the sparse normalizers claim: exact zeros, exact gradients, the same as other programs."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_sparsemax_gives_exact_zeros_to_weak_keys():
     given = inputs()
     given["logits"][:] = np.array([1.0, 0.9, 0.8, -3.0, -3.0, -3.0])
     given["mask"][:] = True
-    (weights,) = ready("normaliser", "sparsemax").run(given)
+    (weights,) = ready("normalizer", "sparsemax").run(given)
     row = np.asarray(weights)[0, 0, 0]
     np.testing.assert_allclose(row[:3], [1 / 3 + 0.1, 1 / 3, 1 / 3 - 0.1], atol=1e-6)
     assert (row[3:] == 0).all()
@@ -117,7 +117,7 @@ def test_a_row_of_thousands_keeps_its_digits(text, digits):
     logits = np.random.default_rng(14).normal(size=(1, 1, 2, 3000)) * np.array([[1.0], [1e-3]])
     given = {**inputs(), "logits": logits.astype(np.float32), "q": np.zeros((1, 1, 2, 1))}
     given["mask"] = np.ones((1, 1, 2, 3000), bool)
-    part = ready("normaliser", text)
+    part = ready("normalizer", text)
     (weights,) = map(np.asarray, part.run(given))
     with jax.enable_x64(True):
         (exact,) = map(np.asarray, part.run(given))
@@ -126,9 +126,9 @@ def test_a_row_of_thousands_keeps_its_digits(text, digits):
 
 
 def test_alpha_is_an_argument_of_one_program():
-    one, other = (choose("normaliser", f"entmax({alpha})") for alpha in (1.2, 3.0))
+    one, other = (choose("normalizer", f"entmax({alpha})") for alpha in (1.2, 3.0))
     assert one.program(SIZES) == other.program(SIZES)
-    part = ready("normaliser", "entmax")
+    part = ready("normalizer", "entmax")
     bound, traces = part.bound(), []
     logits = jnp.asarray(rows("entmax"), jnp.float32)
     mask, seen = jnp.ones((1, 1, ROWS, KEYS), bool), jnp.full((1, 1, ROWS, 1), float(KEYS))
@@ -136,7 +136,7 @@ def test_alpha_is_an_argument_of_one_program():
     @jax.jit
     def weigh(alpha):
         traces.append(alpha)
-        call = Call({"normaliser.alpha": alpha})
+        call = Call({"normalizer.alpha": alpha})
         return bound.run("weights", call, None, logits=logits, mask=mask, seen=seen)
 
     for alpha in (1.25, 3.0):
@@ -148,8 +148,8 @@ def test_alpha_is_an_argument_of_one_program():
 
 @pytest.mark.parametrize("alpha", [1.0, 0.5, 4.1])
 def test_an_alpha_outside_its_range_is_refused(alpha):
-    with pytest.raises(Mistake, match=r"'alpha' of normaliser 'entmax' is .*; allowed: from 1.001"):
-        choose("normaliser", f"entmax({alpha})")
+    with pytest.raises(Mistake, match=r"'alpha' of normalizer 'entmax' is .*; allowed: from 1.001"):
+        choose("normalizer", f"entmax({alpha})")
 
 
 TIES = arrays(np.float32, SHAPE, elements=st.sampled_from([-1e4, -1.0, 0.0, 0.5, 2.0, 1e4]))

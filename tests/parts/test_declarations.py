@@ -16,7 +16,7 @@ from attn_nlp.parts.registry import (
     kind,
     mask,
     model,
-    normaliser,
+    normalizer,
     register,
     score,
 )
@@ -151,24 +151,24 @@ class Base:
     ("body", "said"),
     [
         ({"__init__": lambda self: None}, "has an __init__, but a part is never made an object"),
-        ({"weights": classmethod(plain)}, "weights of normaliser 'mine' is 'classmethod' and no"),
+        ({"weights": classmethod(plain)}, "weights of normalizer 'mine' is 'classmethod' and no"),
         ({"weights": functools.partial(plain)}, "write `def weights(...)` below @staticmethod"),
         ({"weight": lambda logits: logits}, "has a function 'weight', which is no hook of a"),
-        ({"reduce": lambda logits: logits}, "supplies reduce alone; a normaliser needs 'weights'"),
+        ({"reduce": lambda logits: logits}, "supplies reduce alone; a normalizer needs 'weights'"),
         ({"weights": Base.weights, "merge": lambda a: a}, "has 'merge' without 'reduce'; it needs"),
-        ({}, "normaliser 'mine' supplies no hook; a normaliser needs 'weights'"),
+        ({}, "normalizer 'mine' supplies no hook; a normalizer needs 'weights'"),
     ],
 )
 def test_classes_that_nobody_could_run(body, said, catalogue):
-    assert said in refused(lambda: normaliser("mine")(type("Mine", (), body)))
+    assert said in refused(lambda: normalizer("mine")(type("Mine", (), body)))
 
 
 def test_what_is_inherited_is_not_lost_in_silence(catalogue):
     derived = type("Mine", (Base,), {"reduce": lambda logits: logits})
-    said = refused(lambda: normaliser("mine")(derived))
+    said = refused(lambda: normalizer("mine")(derived))
     assert "inherits 'weights' from Base" in said
     assert "`weights = staticmethod(Base.weights)`" in said
-    normaliser("mine")(type("Mine", (Base,), {"weights": staticmethod(Base.weights)}))
+    normalizer("mine")(type("Mine", (Base,), {"weights": staticmethod(Base.weights)}))
 
 
 def test_what_is_declared_and_never_asked_for(catalogue):

@@ -61,8 +61,8 @@ def test_an_entry_is_plain(catalogue):
 
 
 def test_unknown_names_are_refused_with_the_nearest():
-    with pytest.raises(Mistake, match=r"unknown normaliser 'sofmax'; known: .*'softmax'\?"):
-        registry.find("normaliser", "sofmax")
+    with pytest.raises(Mistake, match=r"unknown normalizer 'sofmax'; known: .*'softmax'\?"):
+        registry.find("normalizer", "sofmax")
     with pytest.raises(Mistake, match=r"unknown slot 'scores'; known: .*Did you mean 'score'\?"):
         registry.parts("scores")
     with pytest.raises(Mistake, match="unknown slot 'scor'"):

@@ -78,7 +78,7 @@ def test_canonical_text_is_stable(slot, text):
         ("mixer", "query_mix(fixd)", r"unknown weighting 'fixd'; .*Did you mean 'fixed'\?"),
         ("kind", "pairwise + se_token", "kind 'pairwise \\+ se_token' names 2 parts"),
         ("pooling", "mean + max", "pooling 'mean \\+ max' names 2 parts; a pooling is one part"),
-        ("normaliser", "softmax + sigmoid", "a normaliser is one part"),
+        ("normalizer", "softmax + sigmoid", "a normalizer is one part"),
         ("position", "none + learned", "a position is one part"),
     ],
 )

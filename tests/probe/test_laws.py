@@ -21,7 +21,7 @@ from tests.nn.running import parts
 from tests.nn.test_promises import uses
 
 BASE = Cell(width=16, heads=2, length=16, dropout=0.0)
-TOGETHER = ("score", "scale", "mask", "normaliser", "mixer", "position", "pooling")
+TOGETHER = ("score", "scale", "mask", "normalizer", "mixer", "position", "pooling")
 NAMED = {"weighting": "query_mix({!r})", "activation": "se_token({!r})"}
 NAMED |= {"features": "se_token(features={!r})"}
 
@@ -151,13 +151,13 @@ def gated(logits):
 @pytest.mark.parametrize(
     ("slot", "function", "said"),
     [
-        ("normaliser", unmasked, r"gives weight 0\.\d+ to padding keys, where it must be 0; mult"),
-        ("normaliser", padding_only, r"gives weight 1 to hidden keys, where it must be 0"),
-        ("normaliser", far_below, r"gives weight 0\.17 to padding keys in the row of a query tha"),
-        ("normaliser", infinitely_below, "gives weight NaN to padding keys in the row of a query"),
-        ("normaliser", over_queries, r"lets padding into the result: class logits move by \d"),
-        ("normaliser", by_length, "depends on how far a sentence is padded: .* 2 more positions"),
-        ("normaliser", rooted, "has a gradient that is not finite; replace what sqrt, log or a"),
+        ("normalizer", unmasked, r"gives weight 0\.\d+ to padding keys, where it must be 0; mult"),
+        ("normalizer", padding_only, r"gives weight 1 to hidden keys, where it must be 0"),
+        ("normalizer", far_below, r"gives weight 0\.17 to padding keys in the row of a query tha"),
+        ("normalizer", infinitely_below, "gives weight NaN to padding keys in the row of a query"),
+        ("normalizer", over_queries, r"lets padding into the result: class logits move by \d"),
+        ("normalizer", by_length, "depends on how far a sentence is padded: .* 2 more positions"),
+        ("normalizer", rooted, "has a gradient that is not finite; replace what sqrt, log or a"),
         ("pooling", mean_of_all, r"lets padding into the result: class logits move by \d"),
         ("pooling", mean_by_length, "depends on how far a sentence is padded"),
         ("pooling", mean_of_none, "not finite where a sentence is padding alone, .*keep the div"),
@@ -175,7 +175,7 @@ def test_a_part_that_breaks_a_law_is_refused_with_its_name(slot, function, said,
     assert (warned, refused.count("\n")) == ((), 0)
 
 
-def test_weights_changed_after_the_normaliser_are_looked_at_too(catalogue):
+def test_weights_changed_after_the_normalizer_are_looked_at_too(catalogue):
     refused, _ = broken("mixer", type("Mine", (), {"reweigh": evened}))
     assert refused.startswith("mixer 'mine' gives weight 0.17 to padding keys, where it must be 0")
 
@@ -185,7 +185,7 @@ def test_weights_changed_after_the_normaliser_are_looked_at_too(catalogue):
     [
         ("pooling", mean_of_all, "sees_padding", "pooling 'mine' lets padding into the result: "),
         ("pooling", less_the_batch, "sees_batch", "pooling 'mine' mixes the sentences of a batch"),
-        ("normaliser", rooted, "undefined_gradient", "normaliser 'mine' has a gradient that is no"),
+        ("normalizer", rooted, "undefined_gradient", "normalizer 'mine' has a gradient that is no"),
     ],
 )
 def test_a_part_that_declares_it_is_warned_of(slot, function, fact, said, catalogue):
@@ -201,7 +201,7 @@ def test_a_part_that_declares_it_is_warned_of(slot, function, fact, said, catalo
 @pytest.mark.parametrize(
     ("slot", "function"),
     [
-        ("normaliser", lambda logits, mask: jax.nn.softmax(logits, axis=-1, where=mask)),
+        ("normalizer", lambda logits, mask: jax.nn.softmax(logits, axis=-1, where=mask)),
         ("pooling", lambda x, mask: jnp.where(mask[:, :, None], x, 0.0).sum(axis=1)),
         ("score", lambda q, k: q @ k.swapaxes(2, 3)),
         ("mask", lambda here: abs(here.distances) <= 1),
@@ -215,12 +215,12 @@ def test_a_lawful_part_passes(slot, function, catalogue):
 
 def test_a_part_may_need_what_another_own_part_makes(catalogue):
     registry.score("mine_above")(lambda q, k: jnp.exp(-jnp.abs(q @ k.swapaxes(2, 3))))
-    registry.normaliser("mine_roots")(lambda logits, mask: jnp.where(mask, jnp.log(logits), 0.0))
-    cell = BASE.replace({"attention.normaliser": "mine_roots"})
-    refused, _ = laws.broken_laws(cell, "attention.normaliser")
-    assert "normaliser 'mine_roots'" in str(refused)
+    registry.normalizer("mine_roots")(lambda logits, mask: jnp.where(mask, jnp.log(logits), 0.0))
+    cell = BASE.replace({"attention.normalizer": "mine_roots"})
+    refused, _ = laws.broken_laws(cell, "attention.normalizer")
+    assert "normalizer 'mine_roots'" in str(refused)
     both = cell.replace({"attention.score": "mine_above"})
-    assert laws.broken_laws(both, "attention.normaliser") == (None, ())
+    assert laws.broken_laws(both, "attention.normalizer") == (None, ())
 
 
 def test_a_part_that_only_works_at_the_full_length_is_tried_there(catalogue):

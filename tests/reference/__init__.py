@@ -6,7 +6,7 @@ what the part does as seen from its slot, whatever hooks it uses for it:
     score       (q, k) -> logits                 kind        (x, q, k, v, tokens) -> output
     scale       (q, k, seen) -> scaled q . k     position    (x, q, k, v, mask) -> x, output
     mask        (rows, columns) -> bool (T, S)   weighting   (out, q_raw) -> lambda
-    normaliser  (logits, mask) -> weights        activation  (logits, tokens) -> weights
+    normalizer  (logits, mask) -> weights        activation  (logits, tokens) -> weights
     mixer       (logits, mask, v, q_raw, tokens) -> output, with softmax weights
     pooling     (x, tokens) -> (B, E)            init        (fan_in, fan_out) -> deviation
     features    (x) -> (B, T, E)                 model       (x, tokens) -> (B, features)

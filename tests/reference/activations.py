@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.reference.normalizers import normaliser_softmax
+from tests.reference.normalizers import normalizer_softmax
 
 
 def activation_sigmoid(logits, tokens):
@@ -14,7 +14,7 @@ def activation_sigmoid(logits, tokens):
 
 def activation_softmax(logits, tokens):
     """weights[t] = exp(logits[t]) / sum_r exp(logits[r])."""
-    return normaliser_softmax(logits[:, None, None, :], tokens[:, None, None, :])[:, 0, 0]
+    return normalizer_softmax(logits[:, None, None, :], tokens[:, None, None, :])[:, 0, 0]
 
 
 def activation_tanh(logits, tokens):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.reference.mixers import spend
-from tests.reference.normalizers import normaliser_softmax
+from tests.reference.normalizers import normalizer_softmax
 from tests.reference.pooling import pooling_mean
 from tests.reference.positions import position_sinusoidal
 from tests.reference.scores import score_dot
@@ -31,7 +31,7 @@ def encoder(params, ids, *, heads, norm, scale):
         def attend(y, arrays=block["attention"]["project"]):
             q, k, v = (split(y, arrays[name], heads) for name in ("query", "key", "value"))
             mask = np.broadcast_to(tokens[:, None, None, :], (len(q), 1, q.shape[2], q.shape[2]))
-            out = spend(normaliser_softmax(scale * score_dot(q, k), mask), v)
+            out = spend(normalizer_softmax(scale * score_dot(q, k), mask), v)
             return join(out, arrays["output"])
 
         def feed(y, block=block):

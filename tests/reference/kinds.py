@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.reference.mixers import spend
-from tests.reference.normalizers import normaliser_softmax
+from tests.reference.normalizers import normalizer_softmax
 from tests.reference.pooling import pooling_se_token
 from tests.reference.scales import scale_rsqrt_dim
 from tests.reference.scores import fold_in, normal
@@ -14,7 +14,7 @@ from tests.reference.scores import fold_in, normal
 def kind_pairwise(q, k, v, tokens):
     """out[t] = sum_s softmax(q[t] . k[s] / sqrt(D))[s] v[s]."""
     mask = np.broadcast_to(tokens[:, None, None, :], (len(q), 1, q.shape[2], k.shape[2]))
-    return spend(normaliser_softmax(scale_rsqrt_dim(q, k), mask), v)
+    return spend(normalizer_softmax(scale_rsqrt_dim(q, k), mask), v)
 
 
 def kind_se_token(x, tokens, activation, features, gate, gate_shift, output):

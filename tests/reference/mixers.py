@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.reference.normalizers import normaliser_softmax
+from tests.reference.normalizers import normalizer_softmax
 
 
 def spend(weights, v):
@@ -17,7 +17,7 @@ def spend(weights, v):
 
 def mixer_heads(logits, mask, v):
     """out[h, t] = sum_s weights[h, t, s] v[h, s]."""
-    return spend(normaliser_softmax(logits, mask), v)
+    return spend(normalizer_softmax(logits, mask), v)
 
 
 def mixer_query_mix(logits, mask, v, q_raw, tokens, weighting):
@@ -60,7 +60,7 @@ def _talk(maps, departure):
 
 def mixer_talking_heads(logits, mask, v, before, after):
     """weights = softmax(logits mixed over heads) mixed over heads; out = weights v."""
-    return spend(_talk(normaliser_softmax(_talk(logits, before), mask), after), v)
+    return spend(_talk(normalizer_softmax(_talk(logits, before), mask), after), v)
 
 
 def mixer_differential(logits, mask, v, query_one, key_one, query_two, key_two, gain, layer, maps):
@@ -71,7 +71,7 @@ def mixer_differential(logits, mask, v, query_one, key_one, query_two, key_two, 
     assert maps == 2
     start = 0.8 - 0.6 * np.exp(-0.3 * layer)
     share = np.exp(query_one @ key_one) - np.exp(query_two @ key_two) + start
-    first, second = (spend(normaliser_softmax(logits / n, mask), v) for n in (1, 2))
+    first, second = (spend(normalizer_softmax(logits / n, mask), v) for n in (1, 2))
     out = np.zeros_like(first)
     for b, h, t in np.ndindex(out.shape[:3]):
         kept = first[b, h, t] - share * second[b, h, t]

@@ -1,4 +1,4 @@
-"""References of the normalisers: (logits, mask) -> weights."""
+"""References of the normalizers: (logits, mask) -> weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def rows_of(logits, mask):
             yield (b, h, t), seen, logits[b, h, t, seen]
 
 
-def normaliser_softmax(logits, mask):
+def normalizer_softmax(logits, mask):
     """weights[t, s] = exp(logits[t, s]) / sum_r exp(logits[t, r]), over the keys t may see."""
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):
@@ -22,7 +22,7 @@ def normaliser_softmax(logits, mask):
     return weights
 
 
-def normaliser_softmax_one(logits, mask):
+def normalizer_softmax_one(logits, mask):
     """weights[t, s] = exp(logits[t, s]) / (1 + sum_r exp(logits[t, r])), over the keys seen."""
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):
@@ -31,12 +31,12 @@ def normaliser_softmax_one(logits, mask):
     return weights
 
 
-def normaliser_gumbel(logits, mask, tau):
+def normalizer_gumbel(logits, mask, tau):
     """weights[t, s] = exp(logits[t, s] / tau) / sum_r exp(logits[t, r] / tau): without noise."""
-    return normaliser_softmax(logits / tau, mask)
+    return normalizer_softmax(logits / tau, mask)
 
 
-def normaliser_sigmoid(logits, mask):
+def normalizer_sigmoid(logits, mask):
     """weights[t, s] = 1 / (1 + exp(-(logits[t, s] - log n[t]))), over the keys t may see."""
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):
@@ -45,7 +45,7 @@ def normaliser_sigmoid(logits, mask):
     return weights
 
 
-def normaliser_relu_over_n(logits, mask):
+def normalizer_relu_over_n(logits, mask):
     """weights[t, s] = max(0, logits[t, s]) / n[t], over the n[t] keys t may see."""
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):
@@ -54,7 +54,7 @@ def normaliser_relu_over_n(logits, mask):
     return weights
 
 
-def normaliser_relu_squared(logits, mask, power):
+def normalizer_relu_squared(logits, mask, power):
     """weights[t, s] = max(0, logits[t, s])^2 / n[t]^power, over the n[t] keys t may see."""
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):
@@ -63,7 +63,7 @@ def normaliser_relu_squared(logits, mask, power):
     return weights
 
 
-def normaliser_none(logits, mask):
+def normalizer_none(logits, mask):
     """weights[t, s] = logits[t, s] / n[t], over the n[t] keys t may see."""
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):
@@ -72,7 +72,7 @@ def normaliser_none(logits, mask):
     return weights
 
 
-def normaliser_sparsemax(logits, mask):
+def normalizer_sparsemax(logits, mask):
     """The point of the simplex nearest to the logits; tau found by trying every support."""
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):
@@ -87,7 +87,7 @@ def normaliser_sparsemax(logits, mask):
     return weights
 
 
-def normaliser_entmax15(logits, mask):
+def normalizer_entmax15(logits, mask):
     """weights[t, s] = max(0, z[s] - tau)^2, z = logits / 2; tau found by trying every support.
 
     On a support of r keys, sum (z - tau)^2 = 1 is r tau^2 - 2 tau sum z + sum z^2 - 1 = 0, whose
@@ -111,7 +111,7 @@ def normaliser_entmax15(logits, mask):
     return weights
 
 
-def normaliser_entmax(logits, mask, alpha):
+def normalizer_entmax(logits, mask, alpha):
     """weights[t, s] = max(0, (alpha - 1) logits[t, s] - tau)^(1/(alpha - 1)); tau by halving."""
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):
@@ -133,7 +133,7 @@ def best_of(z, k):
     return sorted(range(len(z)), key=lambda place: (-z[place], place))[:k]
 
 
-def normaliser_topk(logits, mask, keep):
+def normalizer_topk(logits, mask, keep):
     """The softmax of the `keep` largest logits of a row; of equal ones the earliest count."""
     kept = np.zeros(logits.shape, bool)
     for row, seen, z in rows_of(logits, mask):
@@ -142,11 +142,11 @@ def normaliser_topk(logits, mask, keep):
     weights = np.zeros_like(logits)
     for row in np.ndindex(logits.shape[:3]):
         one = kept[row][None, None, None]
-        weights[row] = normaliser_softmax(logits[row][None, None, None], one)[0, 0, 0]
+        weights[row] = normalizer_softmax(logits[row][None, None, None], one)[0, 0, 0]
     return weights
 
 
-def normaliser_hard(logits, mask):
+def normalizer_hard(logits, mask):
     """weights[t, s] = 1 for the largest logit of a row, the earliest of equal ones; else 0."""
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):

@@ -1,11 +1,11 @@
-"""References of positions and initialisers."""
+"""References of positions and initializers."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tests.reference.mixers import spend
-from tests.reference.normalizers import normaliser_softmax
+from tests.reference.normalizers import normalizer_softmax
 from tests.reference.scores import score_dot
 
 
@@ -21,7 +21,7 @@ def init_xavier(fan_in, fan_out):
 
 def position_none(x, q, k, v, mask):
     """x[t] = e[t]."""
-    return x, spend(normaliser_softmax(score_dot(q, k), mask), v)
+    return x, spend(normalizer_softmax(score_dot(q, k), mask), v)
 
 
 def position_sinusoidal(x, q, k, v, mask):
@@ -50,7 +50,7 @@ def position_rope(x, q, k, v, mask, base):
             out[:, :, t, 2 * i], out[:, :, t, 2 * i + 1] = number.real, number.imag
         return out
 
-    return x, spend(normaliser_softmax(score_dot(turned(q), turned(k)), mask), v)
+    return x, spend(normalizer_softmax(score_dot(turned(q), turned(k)), mask), v)
 
 
 def position_shaw(x, q, k, v, mask, reach, keys, values):
@@ -59,7 +59,7 @@ def position_shaw(x, q, k, v, mask, reach, keys, values):
     for b, h, t, s in np.ndindex(logits.shape):
         near = max(-reach, min(reach, s - t)) + reach
         logits[b, h, t, s] = q[b, h, t] @ (k[b, h, s] + keys[near])
-    weights = normaliser_softmax(logits, mask)
+    weights = normalizer_softmax(logits, mask)
     out = np.zeros((*weights.shape[:3], v.shape[3]))
     for b, h, t, s in np.ndindex(weights.shape):
         near = max(-reach, min(reach, s - t)) + reach
@@ -72,7 +72,7 @@ def position_alibi(x, q, k, v, mask):
     logits = score_dot(q, k)
     for h, t, s in np.ndindex(logits.shape[1:]):
         logits[:, h, t, s] -= 2 ** (-8 * (h + 1) / q.shape[1]) * abs(s - t)
-    return x, spend(normaliser_softmax(logits, mask), v)
+    return x, spend(normalizer_softmax(logits, mask), v)
 
 
 def t5_bucket(ahead, buckets, farthest):
@@ -95,4 +95,4 @@ def position_t5(x, q, k, v, mask, buckets, farthest, bias):
     logits = score_dot(q, k)
     for h, t, s in np.ndindex(logits.shape[1:]):
         logits[:, h, t, s] += bias[t5_bucket(s - t, buckets, farthest), h]
-    return x, spend(normaliser_softmax(logits, mask), v)
+    return x, spend(normalizer_softmax(logits, mask), v)

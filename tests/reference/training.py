@@ -1,4 +1,4 @@
-"""The schedule and the optimiser."""
+"""The schedule and the optimizer."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from attn_nlp.stats import effect_size, sign_flip, summarise
+from attn_nlp.stats import effect_size, sign_flip, summarize
 
 differences = st.lists(st.integers(-9, 9).map(lambda k: k / 500), min_size=1, max_size=9)
 
@@ -21,7 +21,7 @@ def test_sleep():
     """Mean 1.58 hours, t = 4.0621 on 9 degrees of freedom, 95% interval .700 to 2.460: the paired
     example of many textbooks. So d_z = 4.0621 / sqrt(10). Nine of ten slept longer and one as long.
     """
-    found, mean = effect_size(SLEEP), summarise(SLEEP)
+    found, mean = effect_size(SLEEP), summarize(SLEEP)
     assert mean.mean == pytest.approx(1.58)
     assert (mean.low, mean.high) == pytest.approx((0.7001142, 2.4598858), abs=1e-7)
     assert found.d_z == pytest.approx(4.0621 / math.sqrt(10), abs=1e-4)

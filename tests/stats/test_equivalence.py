@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_nlp.stats import default_margin, resolves, summarise, tost
+from attn_nlp.stats import default_margin, resolves, summarize, tost
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the oracle's own imports
@@ -24,7 +24,7 @@ def test_agrees_with_statsmodels(d, margin):
 
 @given(differences.filter(lambda d: len(set(d)) > 1), st.sampled_from([0.005, 0.01, 0.02]))
 def test_means_the_90_percent_interval_lies_inside(d, margin):
-    interval = summarise(d, 0.90)
+    interval = summarize(d, 0.90)
     edge = min(abs(interval.low + margin), abs(interval.high - margin))
     if edge > 1e-9:
         inside = -margin < interval.low and interval.high < margin

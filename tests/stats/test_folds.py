@@ -66,8 +66,8 @@ def fold_differences(rng, folds=5, size=10):
     right = []
     for fold in range(folds):
         test = np.arange(folds * size) // size == fold
-        centres = [x[~test & (labels == c)].mean(axis=0) for c in (0, 1)]
-        nearer = abs(x[test] - centres[1]) < abs(x[test] - centres[0])
+        centers = [x[~test & (labels == c)].mean(axis=0) for c in (0, 1)]
+        nearer = abs(x[test] - centers[1]) < abs(x[test] - centers[0])
         right.append((nearer == labels[test][:, None]).mean(axis=0))
     return [[a - b] for a, b in right]
 

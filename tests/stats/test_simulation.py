@@ -13,7 +13,7 @@ import itertools
 import numpy as np
 import pytest
 
-from attn_nlp.stats import Verdict, compare, holm, sign_flip, summarise, two_way
+from attn_nlp.stats import Verdict, compare, holm, sign_flip, summarize, two_way
 from attn_nlp.stats.sentences import resampled_means
 
 from .make_predictions import CELLS, SEEDS, read
@@ -34,17 +34,17 @@ STARS = {
 
 
 def covered(values, truth):
-    """The share of t intervals over the last axis that hold the truth; some are `summarise`'s."""
+    """The share of t intervals over the last axis that hold the truth; some are `summarize`'s."""
     from scipy.stats import t
 
     n = values.shape[-1]
     mean, sd = values.mean(axis=-1), values.std(axis=-1, ddof=1)
     reach = t.ppf(0.975, n - 1) * sd / np.sqrt(n)
-    for one, centre, half in zip(
+    for one, center, half in zip(
         values.reshape(-1, n)[:20], mean.ravel()[:20], reach.ravel()[:20], strict=True
     ):
-        found = summarise(one)
-        assert (found.low, found.high) == pytest.approx((centre - half, centre + half))
+        found = summarize(one)
+        assert (found.low, found.high) == pytest.approx((center - half, center + half))
     return (np.abs(mean - truth) <= reach).mean()
 
 
@@ -123,7 +123,7 @@ def test_intervals_over_seeds_and_sentences_cover(predictions, capsys):
         pair = variant[seeds][:, sentences], baseline[seeds][:, sentences]
         found = two_way(*pair, resamples=2)
         both += found.low <= truth <= found.high
-        over_seeds = summarise((pair[0].mean(axis=1) - pair[1].mean(axis=1)).tolist())
+        over_seeds = summarize((pair[0].mean(axis=1) - pair[1].mean(axis=1)).tolist())
         alone += over_seeds.low <= truth <= over_seeds.high
         if number < 100:
             means = resampled_means(pair[0].astype(float) - pair[1], 200, number)

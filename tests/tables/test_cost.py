@@ -86,8 +86,8 @@ def test_a_cell_that_has_not_run_has_no_numbers():
 
 @pytest.fixture
 def silent(monkeypatch):
-    """The softmax normaliser without its operations."""
-    part = registry._parts["normaliser", "softmax"]
+    """The softmax normalizer without its operations."""
+    part = registry._parts["normalizer", "softmax"]
     facts = {name: value for name, value in part.facts.items() if name != "flops"}
     monkeypatch.setitem(registry._parts, part.place, dataclasses.replace(part, facts=facts))
 

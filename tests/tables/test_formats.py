@@ -130,12 +130,12 @@ def test_a_wide_table_is_split_by_its_outermost_columns():
     assert all("SST-2 ─" in line for line in both)
 
 
-def test_colour_only_where_asked():
+def test_color_only_where_asked():
     grid = build(*example())
     assert "\x1b" not in terminal(grid)
-    coloured = terminal(grid, colour=True)
-    assert "\x1b[1;31m" in coloured  # worse: bold red
-    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == terminal(grid).split()
+    colored = terminal(grid, color=True)
+    assert "\x1b[1;31m" in colored  # worse: bold red
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored).split() == terminal(grid).split()
 
 
 def test_columns_align_in_terminal_cells():
@@ -156,8 +156,8 @@ def test_a_terminal_never_obeys_a_label():
     assert controls == []
     assert not set(text) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
     assert "[red]r[/]" in " ".join(text.split())  # markup is text
-    coloured = terminal(hostile(), colour=True)
-    left = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    colored = terminal(hostile(), color=True)
+    left = re.sub(r"\x1b\[[0-9;]*m", "", colored)
     assert "\x1b" not in left
     assert "\x9b" not in left
 

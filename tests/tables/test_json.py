@@ -42,7 +42,7 @@ def test_every_table_is_valid():
     [
         lambda found: found.update(schema="attn-nlp/tables/0"),
         lambda found: found["tables"][0].pop("notes"),
-        lambda found: found["tables"][0].update(colour="red"),
+        lambda found: found["tables"][0].update(color="red"),
         lambda found: found["tables"][0]["rows"][0].update(kind="best"),
         lambda found: found["tables"][0]["rows"][0]["entries"][0].update(state="lost"),
         lambda found: found["tables"][0]["rows"][0]["entries"][0].update(summary=None),

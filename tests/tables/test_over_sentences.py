@@ -12,7 +12,7 @@ from attn_nlp.tables.formats.json import schema
 
 from .example import example, table
 
-# Ten sentences, labelled 0 and 1 in turn. A run is right on the first few of them.
+# Ten sentences, labeled 0 and 1 in turn. A run is right on the first few of them.
 GOLD = [0, 1] * 5
 
 

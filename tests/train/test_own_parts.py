@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from attn_nlp.experiment import Cell, Experiment, Table, vary
 from attn_nlp.parts.registry import (
-    Learned, Numeric, Static, activation, features, init, kind, mask, mixer, model, normaliser,
+    Learned, Numeric, Static, activation, features, init, kind, mask, mixer, model, normalizer,
     pooling, position, scale, score, weighting,
 )
 
@@ -42,7 +42,7 @@ def near(here, reach):
     return jnp.abs(here.rows[:, None] - here.columns[None, :]) <= reach
 
 
-@normaliser("mine")
+@normalizer("mine")
 def squared(logits, mask):
     return jnp.where(mask, logits * logits, 0.0)
 
@@ -110,7 +110,7 @@ class Counted:
 base = Cell(width=8, heads=2, length=6, steps=10, batch_size=8, evaluate_every=10, dropout=0.0)
 experiment = Experiment(
     base=base.replace({
-        "attention.scale": "mine", "attention.mask": "mine(2)", "attention.normaliser": "mine",
+        "attention.scale": "mine", "attention.mask": "mine(2)", "attention.normalizer": "mine",
         "attention.mixer": "mine + query_mix('mine')", "attention.init": "mine",
         "position": "mine", "pooling": "mine",
     }),

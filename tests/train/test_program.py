@@ -78,7 +78,7 @@ NO_PAIRS = {path: PATHS[path]["default"] for path in ("attention.scale", "attent
         {"position": "none"},
         {"attention.score": "additive"},
         {"attention.scale": "learned"},
-        {"attention.normaliser": "sparsemax"},
+        {"attention.normalizer": "sparsemax"},
         {**NO_PAIRS, "attention.kind": "se_token"},
         {**NO_PAIRS, "attention.kind": "se_token('tanh')"},
         {"attention.mixer": "heads"},
@@ -98,7 +98,7 @@ def test_other_shapes_of_data_start_another(compiled):
     assert program_of(CELL, prepared(rows=90))[1]
 
 
-def test_a_number_of_an_initialiser_starts_another(catalogue, compiled):
+def test_a_number_of_an_initializer_starts_another(catalogue, compiled):
     """It is spent before the program's arguments are known."""
     registry.init("gain", settings={"g": Numeric(1.0)})(lambda fan_in, g: g * fan_in**-0.5)
     kernels = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attn_nlp.figures.library import settings
-from attn_nlp.figures.render import GREY, INK
+from attn_nlp.figures.render import GRAY, INK
 from attn_nlp.figures.results.arrange import MOST
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.sheet import GRID, Sheet, ticks
@@ -127,7 +127,7 @@ def _draw(axes: Axes, runs: Sequence[Run]) -> None:
     for which in ("x", "y"):
         ticks(axes, which, [0, 25, 50, 75, 100])
     axes.grid(color=GRID, linewidth=0.5)
-    axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.9, dashes=(5, 3), label="diagonal")
+    axes.plot([0, 100], [0, 100], color=GRAY, linewidth=0.9, dashes=(5, 3), label="diagonal")
     pooled = binned(
         np.concatenate([run.sure for run in runs]), np.concatenate([run.right for run in runs])
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from attn_nlp.figures.drawing import Text, width_of
 from attn_nlp.figures.library import settings
-from attn_nlp.figures.render import GREY
+from attn_nlp.figures.render import GRAY
 from attn_nlp.figures.results.arrange import MOST, arranged
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.sheet import (
@@ -197,9 +197,9 @@ def _line(panel: Panel, label: str) -> tuple[Point, ...]:
 
 
 def _reference(place: int) -> Style:
-    """Levels that do not depend on x: grey, told apart by their dashes."""
+    """Levels that do not depend on x: gray, told apart by their dashes."""
     dashes = ((0, (6, 3)), (0, (1, 2)), (0, (8, 2, 1, 2)))
-    return Style(GREY, "", dashes[place % len(dashes)], 1.0)
+    return Style(GRAY, "", dashes[place % len(dashes)], 1.0)
 
 
 def _heights(panels: Sequence[Panel]) -> list[float]:
@@ -258,7 +258,7 @@ def _draw(
 
     for label, y in panel.references:
         look = others[label]
-        axes.axhline(y, color=look.colour, linestyle=look.dashes, linewidth=look.line, zorder=1)
+        axes.axhline(y, color=look.color, linestyle=look.dashes, linewidth=look.line, zorder=1)
     for line in panel.lines:
         if not line.points:
             continue
@@ -273,11 +273,11 @@ def _draw(
         ]
         at, lows, highs = ([each[part] for each in known] for part in range(3))
         if band and len(at) > 1:
-            axes.fill_between(at, lows, highs, color=look.colour, alpha=0.18, lw=0, zorder=1.5)
+            axes.fill_between(at, lows, highs, color=look.color, alpha=0.18, lw=0, zorder=1.5)
         else:
-            axes.vlines(at, lows, highs, color=look.colour, linewidth=0.9, transform=moved)
+            axes.vlines(at, lows, highs, color=look.color, linewidth=0.9, transform=moved)
             for ends in (lows, highs):
-                axes.plot(at, ends, color=look.colour, transform=moved, zorder=2, **CAP)
+                axes.plot(at, ends, color=look.color, transform=moved, zorder=2, **CAP)
         axes.plot(
             x,
             [point.y for point in line.points],
@@ -291,7 +291,7 @@ def _draw(
             axes.plot(
                 [line.ringed.x],
                 [line.ringed.y],
-                color=look.colour,
+                color=look.color,
                 marker="o",
                 markersize=10.0,
                 markerfacecolor="none",
@@ -309,7 +309,7 @@ def _draw_front(axes: Axes, panel: Panel, looks: dict[str, Style], *, upwards: b
         [*(point.x for point in front), axes.get_xlim()[1]],
         [*(point.y for point in front), front[-1].y],
         where="post",
-        color=GREY,
+        color=GRAY,
         linewidth=0.9,
         zorder=1,
         label="front",

@@ -46,7 +46,7 @@ SHAPES = {
     Verdict.EQUIVALENT: ("s", False),
     Verdict.UNDECIDED: ("o", False),
 }
-COLOUR_OF = {
+COLOR_OF = {
     Verdict.BETTER: "#0072B2",
     Verdict.WORSE: "#D55E00",
     Verdict.BETTER_WITHIN_MARGIN: "#0072B2",
@@ -62,7 +62,7 @@ def forest(grid: Grid) -> Figure:
 
     Returns:
       The figure. In a panel x is the difference in the printed unit; a row stands at the height
-      of its label, in points from the upper edge; the margin is a grey band around 0.
+      of its label, in points from the upper edge; the margin is a gray band around 0.
 
     Raises:
       Missing: the table has no baseline, or no pair of runs has ended.
@@ -155,22 +155,22 @@ def _panel(
     for entry, y in zip(entries, middles(steps), strict=True):
         compared = entry.comparison
         if compared is None:
-            word = Text(state_word(entry) if entry.state != MEASURED else NO_PAIR, SMALL, grey=True)
+            word = Text(state_word(entry) if entry.state != MEASURED else NO_PAIR, SMALL, gray=True)
             ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
             write(axes, 0.5, y, word, "center", transform=behind, bbox=ground)
             continue
-        found, colour = compared.difference, COLOUR_OF.get(compared.verdict, INK)
+        found, color = compared.difference, COLOR_OF.get(compared.verdict, INK)
         if found.low is not None and found.high is not None:
             ends = [found.low * scale, found.high * scale]
-            axes.plot(ends, [y, y], color=colour, linewidth=1.2, marker="|", markersize=4.5)
+            axes.plot(ends, [y, y], color=color, linewidth=1.2, marker="|", markersize=4.5)
         shape, filled = SHAPES[compared.verdict]
         axes.plot(
             [found.mean * scale],
             [y],
-            color=colour,
+            color=color,
             marker=shape,
             markersize=5.5,
-            markerfacecolor=colour if filled else "white",
+            markerfacecolor=color if filled else "white",
             markeredgewidth=1.1,
             linestyle="none",
         )
@@ -187,7 +187,7 @@ def _notes(grid: Grid, entries: Sequence[Entry]) -> list[str]:
         percent = 100 * compared[0].difference.confidence
         says = f"Line: {percent:g} % t interval of the paired difference, {count} pairs."
     if any(each.margin for each in compared):
-        says += " Grey band: margin of equivalence."
+        says += " Gray band: margin of equivalence."
     verdicts = {MARKS[each.verdict] for each in compared}
     marks = [f"{sign} {meaning}" for sign, meaning in grid.legend if sign in verdicts]
     letters = {entry.footnote for entry in entries if entry.comparison is None}

@@ -9,7 +9,7 @@ from attn_nlp.errors import Mistake, nearest
 from attn_nlp.experiment import Resolved
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
-from attn_nlp.stats import Summary, summarise
+from attn_nlp.stats import Summary, summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import Column, Grid, GridRow, Quantity
 from attn_nlp.tables.layout import Experiment, Place, lay_out
@@ -42,7 +42,7 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
             points = []
             for step, values in _by_step(layout.place(number, column), records, key).items():
                 counts.add(len(values))
-                points.append(_point(step, summarise(values), shown))
+                points.append(_point(step, summarize(values), shown))
             lines.append(Line(row["label"], tuple(points)))
         title = _title(table["columns"], column, facts, shown)
         panels.append(Panel(column, title, tuple(lines)))
@@ -149,7 +149,7 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
             ):
                 found = outcomes(layout.place(number, (value, *column)), records, shown.name)
                 if found.values:
-                    points.append(_point(value, summarise(list(found.values.values())), shown))
+                    points.append(_point(value, summarize(list(found.values.values())), shown))
                     counts.add(len(found.values))
             lines.append(Line(row["label"], tuple(points)))
         here = [place for place, each in enumerate(layout.columns) if each[1:] == column]

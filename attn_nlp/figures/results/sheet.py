@@ -3,8 +3,8 @@
 Nothing is placed by a layout engine: margins follow from the measured widths of the labels, so
 that the same data give the same bytes and a test can ask whether any two texts touch.
 
-Rows of a table are told apart three times, by colour, marker and dashes, so that print without
-colour loses nothing. The colours are those of Okabe and Ito, without the yellow, which white paper
+Rows of a table are told apart three times, by color, marker and dashes, so that print without
+color loses nothing. The colors are those of Okabe and Ito, without the yellow, which white paper
 swallows.
 """
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from attn_nlp.figures.drawing import PAD_X, Text, width_of, wrap
 from attn_nlp.figures.fonts import properties, undrawable
 from attn_nlp.figures.library import settings
-from attn_nlp.figures.render import GREY, INK
+from attn_nlp.figures.render import GRAY, INK
 from attn_nlp.tables.text import MINUS
 from attn_nlp.wording import clean
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WIDTH = 504.0  # points: the text of a page in one column
 MARGIN = 10.0
 SMALL, NORMAL, LARGE = 7.0, 8.0, 9.5  # sizes of letters
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "h")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (2, 1)))
 GRID = "#d9d9d9"
@@ -42,7 +42,7 @@ DPI = 200
 class Style:
     """How a row is drawn in every panel of a figure."""
 
-    colour: str
+    color: str
     marker: str
     dashes: str | tuple
     line: float = 1.3
@@ -51,10 +51,10 @@ class Style:
 def style(number: int, *, strong: bool = False, joined: bool = True) -> Style:
     """The look of the row of some number; strong for the baseline, without a line if not joined.
 
-    The counts of colours, markers and dashes have no common divisor: 385 rows differ.
+    The counts of colors, markers and dashes have no common divisor: 385 rows differ.
     """
     return Style(
-        COLOURS[number % len(COLOURS)],
+        COLORS[number % len(COLORS)],
         MARKERS[number % len(MARKERS)],
         DASHES[number % len(DASHES)] if joined else "none",
         2.2 if strong else 1.3,
@@ -63,7 +63,7 @@ def style(number: int, *, strong: bool = False, joined: bool = True) -> Style:
 
 @dataclass(frozen=True)
 class Placed:
-    """A text with the point at the middle of its height where it begins, is centred or ends."""
+    """A text with the point at the middle of its height where it begins, is centered or ends."""
 
     x: float
     y: float
@@ -108,7 +108,7 @@ class Sheet:
     def head(self, title: str, subtitle: str) -> None:
         """What the figure shows, and in which unit."""
         self.write(title, LARGE, bold=True)
-        self.write(subtitle, NORMAL, grey=True)
+        self.write(subtitle, NORMAL, gray=True)
         self.bottom += 4
 
     def row(
@@ -178,7 +178,7 @@ class Sheet:
     def notes(self, sentences: Sequence[str]) -> None:
         """What a reader must know, in small print."""
         for sentence in sentences:
-            self.write(sentence, SMALL, grey=True)
+            self.write(sentence, SMALL, gray=True)
 
     def figure(self) -> tuple[Figure, list[Axes]]:
         """The page as a matplotlib figure, and the empty panels on it."""
@@ -215,9 +215,9 @@ class Sheet:
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         for side in ("left", "bottom"):
-            axes.spines[side].set_color(GREY)
+            axes.spines[side].set_color(GRAY)
             axes.spines[side].set_linewidth(0.7)
-        axes.tick_params(length=2.5, width=0.7, pad=2, color=GREY, labelcolor=INK, labelsize=SMALL)
+        axes.tick_params(length=2.5, width=0.7, pad=2, color=GRAY, labelcolor=INK, labelsize=SMALL)
         axes.set_axisbelow(True)
         return axes
 
@@ -225,19 +225,19 @@ class Sheet:
 def plain(look: Style, *, hollow: bool = False) -> dict:
     """matplotlib's words for a look."""
     return {
-        "color": look.colour,
+        "color": look.color,
         "linestyle": look.dashes,
         "linewidth": look.line,
         "marker": look.marker,
         "markersize": 5.0,
-        "markerfacecolor": "white" if hollow else look.colour,
-        "markeredgecolor": look.colour,
+        "markerfacecolor": "white" if hollow else look.color,
+        "markeredgecolor": look.color,
         "markeredgewidth": 1.0,
     }
 
 
 def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **more) -> None:
-    """One line of text, its capitals centred on y; never read as a formula.
+    """One line of text, its capitals centered on y; never read as a formula.
 
     y is in points downwards. Capitals are .73 of the size high: the baseline is half of that below.
     """
@@ -246,7 +246,7 @@ def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **mor
         y + 0.36 * text.size,
         text.content,
         fontproperties=properties(text.content, text.size, bold=text.bold, mono=text.mono),
-        color=GREY if text.grey else INK,
+        color=GRAY if text.gray else INK,
         ha=align,
         va="baseline",
         parse_math=False,

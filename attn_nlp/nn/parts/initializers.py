@@ -1,4 +1,4 @@
-"""Initialisers of the query and key projections, where the variance of the logits begins."""
+"""Initializers of the query and key projections, where the variance of the logits begins."""
 
 from attn_nlp.parts.registry import init
 
@@ -9,7 +9,7 @@ def unit_variance(fan_in):
 
         W[e, d] ~ N(0, 1/E)
 
-    On layer-normalised input, q and k then have unit variance, so that their dot product has
+    On layer-normalized input, q and k then have unit variance, so that their dot product has
     variance D: the premise of the scaling argument. Xavier's rule shrinks the entries as the head
     widens and hides the effect.
 

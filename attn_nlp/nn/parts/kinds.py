@@ -1,7 +1,7 @@
 """Kinds: how a block passes information between positions at all.
 
 `pairwise` is the composition of slots in `attention.py`. Another kind supplies `attend` (given q, k
-and v) or `block` (given the input alone), and the score, scale, normaliser and mixer do not act.
+and v) or `block` (given the input alone), and the score, scale, normalizer and mixer do not act.
 Here stand the kinds that compare positions or gate them; those that stand in for the T x S matrix
 are in `kinds_efficient.py`.
 """
@@ -20,9 +20,9 @@ from attn_nlp.parts.registry import Learned, Static, kind
 class Pairwise:
     """Compare every query with every key, and spend the weights on the values.
 
-        out[t] = sum_s normaliser(scale score(q[t], k[s]))[s] v[s]
+        out[t] = sum_s normalizer(scale score(q[t], k[s]))[s] v[s]
 
-    Linear maps give q, k and v; score, scale, mask, normaliser and mixer are slots of their own,
+    Linear maps give q, k and v; score, scale, mask, normalizer and mixer are slots of their own,
     and so are their operations: the kind itself spends the weights.
 
     References:

@@ -2,7 +2,7 @@
 
 Most take q, k and v (B, H, T, D) and (B, H, T, U) float32 and the sentence's mask (B, T) bool, and
 return (B, H, T, U). The cost grows with T instead of T squared; only FNet's does not, and it learns
-nothing. Scores, scales, masks, normalisers and mixers do not act here.
+nothing. Scores, scales, masks, normalizers and mixers do not act here.
 
 Attention by a product of features, sum_d phi_d(q) phi_d(k), is worked out of logarithms of the
 features. Dividing phi_d of all keys by its largest value and multiplying the query's by the same
@@ -75,7 +75,7 @@ class Performer:
     all heads, and stay the same through training. Drawing them is not counted in the operations.
 
     With independent rows a weight has the relative variance (exp(|q + k|^2 / sqrt(D)) - 1) / m
-    before it is normalised. For q and k of unit variance that is about exp(2 sqrt(D)) / m: wide
+    before it is normalized. For q and k of unit variance that is about exp(2 sqrt(D)) / m: wide
     heads, and queries and keys that training makes long, need many more features than D.
 
     Args:
@@ -249,7 +249,7 @@ def fnet(x, mask):
 
 
 def by_features(log_q, log_k, v, mask):
-    """Attention whose weights are a normalised product of features, given their logarithms.
+    """Attention whose weights are a normalized product of features, given their logarithms.
 
         weights[t, s] = sum_m exp(log_q[t, m] + log_k[s, m]) / the same summed over s
 
@@ -306,7 +306,7 @@ def projection(seed, layer, features: int, size: int):
     drawn = jax.random.normal(jax.random.fold_in(key, 0), (groups, size, size), jnp.float32)
     other = jax.random.normal(jax.random.fold_in(key, 1), (groups * size, size), jnp.float32)
     rotation, upper = jnp.linalg.qr(drawn)
-    # Signs that make the factorisation unique also make the rotation uniform.
+    # Signs that make the factorization unique also make the rotation uniform.
     signs = jnp.sign(jnp.diagonal(upper, axis1=1, axis2=2))
     rows = (rotation * signs[:, None, :]).transpose(0, 2, 1).reshape(groups * size, size)
     return (rows * jnp.linalg.norm(other, axis=1, keepdims=True))[:features]

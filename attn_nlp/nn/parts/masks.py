@@ -45,13 +45,13 @@ def causal(here):
     flops=0,
 )
 def window(here, reach):
-    """Let a token see its neighbours on both sides, and itself.
+    """Let a token see its neighbors on both sides, and itself.
 
         mask[t, s] = |s - t| <= reach
 
     Args:
       here: positions of rows and columns.
-      reach: how many neighbours on each side; half of the paper's window size w.
+      reach: how many neighbors on each side; half of the paper's window size w.
 
     Returns:
       (T, S) bool.
@@ -72,7 +72,7 @@ def window(here, reach):
     flops=0,
 )
 def strided(here, stride):
-    """Let a token see its neighbours, and every stride-th token from itself on.
+    """Let a token see its neighbors, and every stride-th token from itself on.
 
         mask[t, s] = |s - t| <= stride  or  (s - t) mod stride = 0
 
@@ -106,13 +106,13 @@ def strided(here, stride):
     flops=0,
 )
 def global_local(here, reach, globals):
-    """Let the first tokens see all and be seen by all, and the others see their neighbours.
+    """Let the first tokens see all and be seen by all, and the others see their neighbors.
 
         mask[t, s] = |s - t| <= reach  or  s < globals  or  t < globals
 
     Args:
       here: positions of rows and columns.
-      reach: how many neighbours on each side.
+      reach: how many neighbors on each side.
       globals: how many tokens at the beginning are global; 0 leaves the window.
 
     Returns:

@@ -74,7 +74,7 @@ def query_mix(out, q_raw, weighting, here):
     flops="4*H*H*T*T + 2*H*T*T",
 )
 class TalkingHeads:
-    """Mix the heads' logits before the normaliser and their weights after it.
+    """Mix the heads' logits before the normalizer and their weights after it.
 
         logits'[g, t, s]  = logits[g, t, s]  + sum_h logits[h, t, s]  L[h, g]
         weights'[g, t, s] = weights[g, t, s] + sum_h weights[h, t, s] W[h, g]
@@ -94,7 +94,7 @@ class TalkingHeads:
 
     References:
       Shazeer, Lan, Cheng, Ding & Hou, "Talking-Heads Attention", 2020, arXiv:2003.02436. The paper
-      allows other numbers of heads for keys, for the normaliser and for values; all are H here.
+      allows other numbers of heads for keys, for the normalizer and for values; all are H here.
     """
 
     @staticmethod
@@ -200,7 +200,7 @@ def output_gate(out, x, kernel, here):
 
     Args:
       out: (B, H, T, U) float32.
-      x: (B, T, E) float32, the block's input, normalised in a pre-norm encoder.
+      x: (B, T, E) float32, the block's input, normalized in a pre-norm encoder.
       kernel: (E, H, U) float32, W; starts at N(0, 1/E).
       here: tells padding, where the gate would show what stands there.
 

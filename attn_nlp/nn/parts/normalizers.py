@@ -1,21 +1,21 @@
-"""Normalisers of the softmax family: a row of logits becomes a row of weights through exp.
+"""Normalizers of the softmax family: a row of logits becomes a row of weights through exp.
 
 In come `logits` (B, M, T, S) float32 and `mask` (B, 1, T, S) bool, True where query t may see key
 s; out go weights of the same shape, exactly 0 where the mask is False. A query that may see no key
-gets a row of zeros, never NaN, and finite gradients. The same holds for the normalisers in
+gets a row of zeros, never NaN, and finite gradients. The same holds for the normalizers in
 `normalizers_pointwise.py` and `normalizers_sparse.py`.
 
-A normaliser whose rows can be put together from blocks of keys needs no more than the number of
+A normalizer whose rows can be put together from blocks of keys needs no more than the number of
 keys that a query sees, or supplies three hooks. `reduce` makes statistics of the keys of a block;
 `merge` joins those of two, with a slope by the one that does not depend on the other's sums;
 `rescale(a, b)`, (B, M, T, 1), is what turns weights under statistics a into those under b, which
 may count more keys or be a little off a. One that must see the whole row declares `whole_rows`.
 """
 
-from attn_nlp.parts.registry import Numeric, normaliser
+from attn_nlp.parts.registry import Numeric, normalizer
 
 
-@normaliser(
+@normalizer(
     "softmax",
     label="Softmax",
     cite="Bahdanau et al., 2015",
@@ -84,7 +84,7 @@ def softmax_of(logits, mask):
     return Softmax.weights(logits, mask, Softmax.reduce(logits, mask))
 
 
-@normaliser(
+@normalizer(
     "softmax_one",
     label="Softmax plus one",
     cite="Miller, 2023",
@@ -141,7 +141,7 @@ class SoftmaxOne:
         return jnp.exp(hidden - top) / (jnp.exp(-top) + total)
 
 
-@normaliser(
+@normalizer(
     "gumbel",
     label="Gumbel softmax",
     cite="Jang et al., 2017",

@@ -1,14 +1,14 @@
-"""Normalisers that weigh every key on its own: a function of one logit and the number of keys.
+"""Normalizers that weigh every key on its own: a function of one logit and the number of keys.
 
 n[t] counts the keys that query t may see. The papers divide by, or shift by the logarithm of, the
 length of the text; with padding and masks the keys that count are those seen. No statistics of the
 row are needed, so that rows can be put together from any blocks.
 """
 
-from attn_nlp.parts.registry import Numeric, normaliser
+from attn_nlp.parts.registry import Numeric, normalizer
 
 
-@normaliser(
+@normalizer(
     "sigmoid",
     label="Sigmoid",
     cite="Ramapuram et al., 2024",
@@ -22,7 +22,7 @@ def sigmoid(logits, mask, seen):
         weights[t, s] = 1 / (1 + exp(-(logits[t, s] - log n[t])))
 
     where n[t] counts the keys query t may see. The shift by log n[t] keeps the weights of a
-    row summing to about one at initialisation, when logits are near zero.
+    row summing to about one at initialization, when logits are near zero.
 
     Args:
       logits: (B, M, T, S) float32, scaled scores in nats.
@@ -45,7 +45,7 @@ def sigmoid(logits, mask, seen):
     return jnp.where(mask, jax.nn.sigmoid(logits - jnp.log(n)), 0.0)
 
 
-@normaliser(
+@normalizer(
     "relu_over_n",
     label="ReLU / n",
     cite="Wortsman et al., 2023",
@@ -82,7 +82,7 @@ def relu_over_n(logits, mask, seen):
     return jnp.where(mask, jax.nn.relu(logits) / jnp.maximum(seen, 1.0), 0.0)
 
 
-@normaliser(
+@normalizer(
     "relu_squared",
     label="Squared ReLU",
     cite="Hua et al., 2022",
@@ -123,7 +123,7 @@ def relu_squared(logits, mask, seen, power):
     return jnp.where(mask, jax.nn.relu(logits) ** 2 / n**power, 0.0)
 
 
-@normaliser(
+@normalizer(
     "none",
     label="None (linear)",
     cite="control",
@@ -138,7 +138,7 @@ def none(logits, mask, seen):
 
         weights[t, s] = logits[t, s] / n[t]
 
-    where n[t] counts the keys query t may see. Weights may be negative. What a normaliser adds is
+    where n[t] counts the keys query t may see. Weights may be negative. What a normalizer adds is
     what is lost here.
 
     Args:

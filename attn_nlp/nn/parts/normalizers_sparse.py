@@ -1,4 +1,4 @@
-"""Normalisers that give most keys exactly nothing, and so must see the whole row.
+"""Normalizers that give most keys exactly nothing, and so must see the whole row.
 
 Sparsemax and the entmax family are one function of a row's logits, max(0, ...)^(1/(alpha - 1)),
 lowered by a threshold until the row sums to one. The threshold is found by halving rather than by
@@ -7,10 +7,10 @@ time. The gradient follows from the sum alone, whatever the search was.
 """
 
 from attn_nlp.nn.parts.normalizers import softmax_of
-from attn_nlp.parts.registry import Numeric, Static, normaliser
+from attn_nlp.parts.registry import Numeric, Static, normalizer
 
 
-@normaliser(
+@normalizer(
     "sparsemax",
     label="Sparsemax",
     cite="Martins & Astudillo, 2016",
@@ -50,7 +50,7 @@ def sparsemax(logits, mask, seen):
     return _settled(lambda tau, z: jnp.where(mask, jax.nn.relu(z - tau), 0.0), z, -1.0, -1 / n)
 
 
-@normaliser(
+@normalizer(
     "entmax15",
     label="1.5-entmax",
     cite="Peters et al., 2019",
@@ -90,7 +90,7 @@ def entmax15(logits, mask, seen):
     )
 
 
-@normaliser(
+@normalizer(
     "entmax",
     label="alpha-entmax",
     cite="Peters et al., 2019",
@@ -140,7 +140,7 @@ def entmax(logits, mask, seen, alpha):
     return _settled(weights_at, z, 0.0, high)
 
 
-@normaliser(
+@normalizer(
     "topk",
     label="Top-k softmax",
     cite="Zhao et al., 2019",
@@ -184,7 +184,7 @@ def topk(logits, mask, keep):
     return softmax_of(logits, best)
 
 
-@normaliser(
+@normalizer(
     "hard",
     label="Hard (straight-through)",
     cite="Bengio et al., 2013",

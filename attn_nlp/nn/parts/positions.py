@@ -96,7 +96,7 @@ class Rotary:
         q'[t, 2i + 1] = q[t, 2i] sin(t w[i]) + q[t, 2i + 1] cos(t w[i]),  w[i] = base^(-2i/D)
 
     and the same for keys at s. Then q'[t] . k'[s] depends on q[t], k[s] and s - t alone, and norms
-    stay as they are. Neighbouring features form a pair, as in the paper; many programs pair feature
+    stay as they are. Neighboring features form a pair, as in the paper; many programs pair feature
     i with i + D/2 instead, which is the same up to the order of the projections' columns. A score
     other than an inner product sees the turned vectors, but not distances alone. The values are
     left as they are.

@@ -1,11 +1,11 @@
-"""Scales that normalise queries and keys, so that their lengths no longer set the logits.
+"""Scales that normalize queries and keys, so that their lengths no longer set the logits.
 
-In come `q` (B, Q, T, D) and `k` (B, Q, S, D), float32; out go the same, normalised, and a factor
-for whatever score compares them. They come before rotary positions. Normalising twice is refused,
+In come `q` (B, Q, T, D) and `k` (B, Q, S, D), float32; out go the same, normalized, and a factor
+for whatever score compares them. They come before rotary positions. Normalizing twice is refused,
 be it by two of them or by one with the score `cosine`.
 """
 
-from attn_nlp.nn.parts.scores import NORMALISED_ONCE, unit
+from attn_nlp.nn.parts.scores import NORMALIZED_ONCE, unit
 from attn_nlp.parts.registry import Learned, Static, scale
 
 # A gain for each feature, shared by the heads.
@@ -19,7 +19,7 @@ _GAINS = {"query_gain": Learned("D", fill=1.0), "key_gain": Learned("D", fill=1.
     settings={"length": Static("T")},
     # The last term is 0**0 = 1 twice for a length of one, where log2(0) would be; else nothing.
     learned={"strength": Learned("", fill="log2(length**2 - length + 2 * 0**(length - 1))")},
-    exclusive=NORMALISED_ONCE,
+    exclusive=NORMALIZED_ONCE,
     flops="Q*T*(6*D + 4) + M*T*T",
 )
 class QKNorm:
@@ -61,7 +61,7 @@ class QKNorm:
     label="QK LayerNorm",
     cite="Dehghani et al., 2023",
     learned=_GAINS,
-    exclusive=NORMALISED_ONCE,
+    exclusive=NORMALIZED_ONCE,
     flops="Q*T*(12*D + 8) + M*T*T",
 )
 class QKLayerNorm:
@@ -70,7 +70,7 @@ class QKLayerNorm:
         logits[t, s] = norm(q[t]; g) . norm(k[s]; h) / sqrt(D)
         norm(x; g)[d] = g[d] (x[d] - mean(x)) / sqrt(var(x) + 1e-6)
 
-    The formula is that of the dot product; any score gets the normalised vectors. Without learned
+    The formula is that of the dot product; any score gets the normalized vectors. Without learned
     gains the logits would stay within sqrt(D) of zero; g and h start at one. With head_dim 1 there
     is nothing left to compare.
 
@@ -107,7 +107,7 @@ class QKLayerNorm:
     label="QK RMSNorm",
     cite="Zhang & Sennrich, 2019",
     learned=_GAINS,
-    exclusive=NORMALISED_ONCE,
+    exclusive=NORMALIZED_ONCE,
     flops="Q*T*(8*D + 6) + M*T*T",
 )
 class QKRMSNorm:
@@ -116,7 +116,7 @@ class QKRMSNorm:
         logits[t, s] = norm(q[t]; g) . norm(k[s]; h) / sqrt(D)
         norm(x; g)[d] = g[d] x[d] / sqrt(mean(x^2) + 1e-6)
 
-    The formula is that of the dot product; any score gets the normalised vectors. With g = h = 1,
+    The formula is that of the dot product; any score gets the normalized vectors. With g = h = 1,
     where training starts, the logits are sqrt(D) times the cosine.
 
     Args:

@@ -3,7 +3,7 @@
 A scale's `factor` broadcasts to (B, M, T, S), M being one map a query head or one for each of its
 features; `adjust` replaces the logits. Scales that are one number are one function, `constant`,
 with different defaults, so that they share one compiled program: the number is an argument of the
-program, worked out from head_dim before it is called. Those that normalise queries and keys stand
+program, worked out from head_dim before it is called. Those that normalize queries and keys stand
 in `qk_norms.py`.
 
 Scales joined by " + " act on one another, each with its whole formula: "constant(2) + log_length"

@@ -8,7 +8,7 @@ nor mask. Those that ignore the query or the key stand in `scores_content_free.p
 from attn_nlp.parts.registry import Learned, Numeric, Static, alias, score
 
 # Declared by all parts that do so: `check_products` lets one of them into a cell.
-NORMALISED_ONCE = "normalise queries and keys"
+NORMALIZED_ONCE = "normalize queries and keys"
 
 
 @score("dot", label="Dot product", cite="Luong et al., 2015", flops="2*Q*T*T*D")
@@ -158,7 +158,7 @@ alias("score", "concat", of="additive")  # so called by Luong et al., 2015
     "cosine",
     label="Cosine",
     cite="Graves et al., 2014",
-    exclusive=NORMALISED_ONCE,
+    exclusive=NORMALIZED_ONCE,
     flops="2*Q*T*T*D + Q*T*(6*D + 4)",
 )
 def cosine(q, k):

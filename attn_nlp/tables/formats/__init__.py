@@ -33,12 +33,12 @@ class Options:
 
     Attributes:
       width: characters of a terminal line; None for 100.
-      colour: whether a terminal gets colours and bold.
+      color: whether a terminal gets colors and bold.
       safe_spreadsheet: whether texts that a spreadsheet would run as a formula get a quote.
     """
 
     width: int | None = None
-    colour: bool = False
+    color: bool = False
     safe_spreadsheet: bool = False
 
 

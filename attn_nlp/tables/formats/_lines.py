@@ -75,9 +75,9 @@ def wrap(text: str, first: int, width: int | None = None) -> list[str]:
     return [*lines, line] if line else lines
 
 
-def to_text(lines: list[Line], colour: bool) -> str:
-    """The lines as one text, with colour codes where wanted, without trailing spaces."""
-    if not colour:
+def to_text(lines: list[Line], color: bool) -> str:
+    """The lines as one text, with color codes where wanted, without trailing spaces."""
+    if not color:
         return "".join("".join(piece.text for piece in line).rstrip() + "\n" for line in lines)
     from rich.console import Console
     from rich.text import Text

@@ -26,7 +26,7 @@ _TITLE = re.compile(r"(.+\n)+\n+(.+\n)*?─{3,}\n")
 def render(grids: Sequence[Grid], options: Options) -> str:
     """The tables one after another, an empty line between them."""
     width = max(LEAST_WIDTH, options.width or DEFAULT_WIDTH)
-    return "\n".join(to_text(_table(grid, width), options.colour) for grid in grids)
+    return "\n".join(to_text(_table(grid, width), options.color) for grid in grids)
 
 
 def known(text: str) -> bool:

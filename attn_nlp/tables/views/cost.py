@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from attn_nlp.errors import Mistake
 from attn_nlp.experiment import costs
 from attn_nlp.experiment.cell import unflatten
-from attn_nlp.stats import summarise
+from attn_nlp.stats import summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import (
     ABSENT,
@@ -174,7 +174,7 @@ def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
     return Entry(
         state=MEASURED if numbers else found.state,
         expected=len(place.replicates()),
-        summary=summarise(numbers) if numbers else None,
+        summary=summarize(numbers) if numbers else None,
         missing=found.missing,
         reason=found.sentence(len(place.replicates())) if bad else "",
     )

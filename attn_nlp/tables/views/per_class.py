@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from attn_nlp.metrics import by_class
-from attn_nlp.stats import summarise
+from attn_nlp.stats import summarize
 from attn_nlp.store.records import Records
 from attn_nlp.tables.caption.folds import test_notes
 from attn_nlp.tables.caption.mixed_data import mixed_data
@@ -174,7 +174,7 @@ def _entries(
         [
             dataclasses.replace(
                 plain,
-                summary=summarise([float(getattr(each, quantity.name)) for each in of_class]),
+                summary=summarize([float(getattr(each, quantity.name)) for each in of_class]),
             )
             for quantity in QUANTITIES
         ]

@@ -17,7 +17,7 @@ from attn_nlp.stats import (
     default_margin,
     flips_of,
     resolves,
-    summarise,
+    summarize,
 )
 from attn_nlp.store.records import Records
 from attn_nlp.tables.caption.baselines import floor_data, floor_label, floor_notes
@@ -195,7 +195,7 @@ def _entry(
         reason = "; ".join(dict.fromkeys(place.skipped))
         return Entry(SKIPPED if place.skipped else ABSENT, reason=reason)
     assert found is not None
-    summary = summarise(list(found.values.values())) if found.values else None
+    summary = summarize(list(found.values.values())) if found.values else None
     says = [found.sentence(expected)] if set(found.missing) - {PENDING} else []
     if comparison is not None and comparison.difference.n < len(found.values):
         says.append(
@@ -234,7 +234,7 @@ def _counted(filled: Outcomes | None, comparison: Comparison | None) -> Counted 
     """The entry with diverged runs counted; None where none has got a number by it."""
     if filled is None or not filled.values:
         return None
-    return Counted(summarise(list(filled.values.values())), comparison)
+    return Counted(summarize(list(filled.values.values())), comparison)
 
 
 def _parameters(place: Place, records: Records) -> tuple[int, int] | None:

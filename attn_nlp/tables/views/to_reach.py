@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from attn_nlp.stats import summarise
+from attn_nlp.stats import summarize
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import (
     ABSENT,
@@ -81,7 +81,7 @@ def to_reach(
             "Seconds: the share of a run's measured training time that its steps are of all, "
             "compiling left out; another machine takes others. GFLOPs: thousands of millions of "
             f"operations, 1 + {BACKWARD} forward passes for every sentence of a batch, at the mean "
-            "length of the training sentences; without the optimiser and the looks.",
+            "length of the training sentences; without the optimizer and the looks.",
         ),
     )
     return dataclasses.replace(grid, legend=legend(grid))
@@ -124,7 +124,7 @@ def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
         if not reached + never:
             return Entry(ended.state, expected, missing=ended.missing)
         count = float(reached if value == "reached" else reached + never)
-        return Entry(MEASURED, expected, summarise([count]))
+        return Entry(MEASURED, expected, summarize([count]))
     found = outcomes(place, records, value)
     missing = {}
     for state, count in found.missing.items():
@@ -136,6 +136,6 @@ def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
     return Entry(
         state=MEASURED if numbers else state,
         expected=expected,
-        summary=summarise(numbers) if numbers else None,
+        summary=summarize(numbers) if numbers else None,
         missing=missing,
     )

@@ -11,7 +11,7 @@ from math import floor, log10
 
 from attn_nlp.errors import Mistake
 from attn_nlp.experiment.tuning import Judged, best, judged, setting_of
-from attn_nlp.stats import summarise
+from attn_nlp.stats import summarize
 from attn_nlp.tables.caption.protocol import protocol
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import (
@@ -139,7 +139,7 @@ def _entry(place: Place, tuned: Sequence[Sequence[Judged]], name: str) -> Entry:
             known = {"trial": found.trial, "validation": found.validation, "lost": lost}
             chosen.append(float({**known, **found.values}[name]))
     if chosen:
-        return Entry(MEASURED, len(tuned), summarise(chosen))
+        return Entry(MEASURED, len(tuned), summarize(chosen))
     if place.skipped and not place.cells:
         return Entry(SKIPPED, reason="; ".join(dict.fromkeys(place.skipped)))
     return Entry(PENDING if tuned else ABSENT, len(tuned))

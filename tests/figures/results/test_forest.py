@@ -106,7 +106,7 @@ def test_it_is_laid_out_well(figure):
     assert faults(figure) == []
 
 
-def test_the_shapes_of_verdicts_differ_without_colour():
+def test_the_shapes_of_verdicts_differ_without_color():
     assert set(SHAPES) == set(Verdict)
     assert len(set(SHAPES.values())) == len(SHAPES)
 

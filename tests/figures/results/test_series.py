@@ -19,7 +19,7 @@ from attn_nlp.figures.results import (
     sweep,
 )
 from attn_nlp.figures.results.series import swept
-from attn_nlp.stats import summarise
+from attn_nlp.stats import summarize
 from attn_nlp.tables import build
 from tests.tables.example import by_heads, cell, example, record, resolved, table
 from tests.tables.hostile import HOSTILE
@@ -55,8 +55,8 @@ def test_curves_are_means_with_t_bands():
             assert drawn[:, 0].tolist() == [100, 200, 300]
             assert drawn[:, 1] == pytest.approx(100 * values.mean() * np.array([1, 2, 3]) / 3)
     bands = [each.get_paths()[0].get_extents() for each in panels(figure)[0].collections]
-    wanted = summarise([100 * value for value in scores(records, "sst2/none")])
-    lows = [summarise([v / 3 for v in [100 * s for s in scores(records, "sst2/none")]]).low]
+    wanted = summarize([100 * value for value in scores(records, "sst2/none")])
+    lows = [summarize([v / 3 for v in [100 * s for s in scores(records, "sst2/none")]]).low]
     assert (bands[0].y0, bands[0].y1) == pytest.approx((lows[0], wanted.high))
     assert (bands[0].x0, bands[0].x1) == (100, 300)
     assert faults(figure) == []
@@ -99,7 +99,7 @@ def test_a_sweep_by_hand():
             np.array([[1, 61.5], [4, 64.5], [16, 76.5]])
         )
         assert line(axes, "unscaled") == pytest.approx(np.array([[1, 51.5], [4, 54.5], [16, 66.5]]))
-    half = summarise([0.0, 1.0]).half_width
+    half = summarize([0.0, 1.0]).half_width
     ends = panels(figure)[0].collections[0].get_segments()[0][:, 1]
     assert sorted(ends) == pytest.approx([51.5 - half, 51.5 + half])
     assert faults(figure) == []

@@ -6,11 +6,11 @@ Question.   Softmax is one way to turn logits into weights. Others give exact ze
             that needs one key among 25 tokens, and on real sentences, which of them pay?
 Prediction. On the look-up, the sparse ones learn as well as softmax and the linear one fails, since
             without competition a single key cannot be singled out. On short real sentences no
-            normaliser is a point apart from softmax.
+            normalizer is a point apart from softmax.
 Protocol.   One layer, width 64, one head on the look-up's question: read at the first token, no
             positions, 600 steps at 2e-3, ten seeds, the scale 1/√D for all. The step with the best
             validation accuracy is the one tested.
-Cost.       2 datasets x 12 normalisers x 10 seeds = 240 cells.
+Cost.       2 datasets x 12 normalizers x 10 seeds = 240 cells.
 Outcome (2026-11-24). The prediction was wrong on both sides. On the look-up the linear one does
             best of all, at 99.8 %, and the sigmoid comes next, 5 points above softmax, while
             everything that gives exact zeros loses, from 13 points (entmax of 1.25) to 35
@@ -19,13 +19,13 @@ Outcome (2026-11-24). The prediction was wrong on both sides. On the look-up the
             to 13 points, since there an average over all words is wanted; the linear one loses 7,
             softmax with an extra one is equivalent, and the sigmoid is undecided. So neither task
             needs rows that sum to one. All of it is under the same settings; another learning rate
-            may favour others.
+            may favor others.
 """
 
 from attn_nlp.cli import run_file
 from attn_nlp.experiment import Cell, Experiment, Table, vary
 
-NORMALISERS = [
+NORMALIZERS = [
     "softmax",
     "softmax_one",
     "sigmoid",
@@ -54,10 +54,10 @@ experiment = Experiment(
     ),
     axes=[
         vary("dataset", "planted_lookup", "docstrings"),
-        vary("attention.normaliser", *NORMALISERS),
+        vary("attention.normalizer", *NORMALIZERS),
         vary("seed", *range(10)),
     ],
-    tables=[Table("Normaliser", "attention.normaliser", columns="dataset", baseline="softmax")],
+    tables=[Table("Normalizer", "attention.normalizer", columns="dataset", baseline="softmax")],
 )
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Processor seconds to tokenise 100,000 sentences, beside the library's own encoding.
+"""Processor seconds to tokenize 100,000 sentences, beside the library's own encoding.
 
-    python -m benchmarks.tokenising                                     docstrings, no download
-    python -m benchmarks.tokenising --dataset sst2 --dataset chnsenticorp --out bench
+    python -m benchmarks.tokenizing                                     docstrings, no download
+    python -m benchmarks.tokenizing --dataset sst2 --dataset chnsenticorp --out bench
 
-For every dataset and tokeniser: learning the vocabulary from the train split, encoding all splits,
+For every dataset and tokenizer: learning the vocabulary from the train split, encoding all splits,
 the same encoding by `encode_batch_fast` of the library, once the ids agree, and preparing the whole
 dataset when that was done before. One thread; medians of rounds, with the least and the largest. A
 dataset of fewer sentences is scaled to 100,000, which counts what it costs once too often: cutting
@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 
-from attn_nlp.data import TOKENISERS, DataSettings, prepare
+from attn_nlp.data import TOKENIZERS, DataSettings, prepare
 from attn_nlp.data.loading import load
 from attn_nlp.data.pretokenize import CHUNK
 from attn_nlp.data.rows import check
@@ -55,13 +55,13 @@ def by_library(tokenizer: Any, texts: list[str]) -> list[list[int]]:
 
 
 def measured(dataset: str, folder: Path, rounds: int) -> list[dict]:
-    """A line for each tokeniser."""
+    """A line for each tokenizer."""
     rows, _ = check(load(dataset, folder))
     train = rows["train"].texts
     texts = [text for split in rows.values() for text in split.texts]
     lines = []
-    for name, tokeniser in TOKENISERS.items():
-        train_seconds, tokenizer = seconds(lambda t=tokeniser: t.train(train, VOCABULARY), rounds)
+    for name, tokenizer in TOKENIZERS.items():
+        train_seconds, tokenizer = seconds(lambda t=tokenizer: t.train(train, VOCABULARY), rounds)
         ours, found = seconds(lambda t=tokenizer: encode(t, texts, LENGTH), rounds)
         theirs, expected = seconds(lambda t=tokenizer: by_library(t, texts), rounds)
         for row, ids in zip(found.ids, expected, strict=True):
@@ -92,7 +92,7 @@ def main(datasets: tuple[str, ...], rounds: int, out: Path | None) -> None:
     """Time the way from texts to ids."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     heed_termination()
-    report = Report("tokenising", {"datasets": list(datasets), "rounds": rounds}, out)
+    report = Report("tokenizing", {"datasets": list(datasets), "rounds": rounds}, out)
     lines: list[dict] = []
     with tempfile.TemporaryDirectory() as folder:
         for dataset in datasets:
@@ -102,7 +102,7 @@ def main(datasets: tuple[str, ...], rounds: int, out: Path | None) -> None:
 
 
 def markdown(lines: list[dict]) -> str:
-    """A line for every dataset and tokeniser."""
+    """A line for every dataset and tokenizer."""
     text = [
         "| processor seconds for 100,000 | sentences | learn | encode | library | known before |",
         "|---|---|---|---|---|---|",
