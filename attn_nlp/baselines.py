@@ -139,10 +139,10 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
 def _result(
     prepared: Prepared, class_logits: Callable[[str], np.ndarray], parameters: int, began: float
 ) -> dict:
-    from attn_nlp.metrics import confusion, judge
+    from attn_nlp.metrics import confusion, evaluate
 
     validation, test = (
-        judge(prepared.labels_of(split), class_logits(split), prepared.positive)
+        evaluate(prepared.labels_of(split), class_logits(split), prepared.positive)
         for split in ("validation", "test")
     )
     classes = len(prepared.class_names)

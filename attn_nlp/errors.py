@@ -1,9 +1,9 @@
 """What a user can put right: one clear sentence, never a traceback.
 
-Every check of a setting, a file or a dataset raises `Mistake`. The command line prints it as one
+Every check of a setting, a file or a dataset raises `UserError`. The command line prints it as one
 line and exits with status 2; any other exception that reaches the command line is a fault in this
-package and keeps its traceback. `Mistake` is a `ValueError`, so that library callers need not know
-the class.
+package and keeps its traceback. `UserError` is a `ValueError`, so that library callers need not
+know the class.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import difflib
 from collections.abc import Iterable
 
 
-class Mistake(ValueError):
+class UserError(ValueError):
     """A user's mistake: what was given, what is allowed, what to do."""
 
 
@@ -28,7 +28,7 @@ def nearest(given: str, known: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
-def unknown(what: str, given: object, known: Iterable[str]) -> Mistake:
+def unknown(what: str, given: object, known: Iterable[str]) -> UserError:
     """The error for a name that is not among the known ones.
 
     Example:
@@ -38,4 +38,4 @@ def unknown(what: str, given: object, known: Iterable[str]) -> Mistake:
     names = sorted(known)
     message = f"unknown {what} {given!r}; known: {', '.join(names) or 'none'}."
     close = nearest(str(given), names)
-    return Mistake(message + (f" Did you mean {close!r}?" if close else ""))
+    return UserError(message + (f" Did you mean {close!r}?" if close else ""))

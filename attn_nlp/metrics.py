@@ -1,6 +1,6 @@
 """Numbers that say how well predictions match labels. Plain NumPy; JAX is not needed.
 
-In: labels and class logits of a split. Out: `judge`, all that a record says about the split. The
+In: labels and class logits of a split. Out: `evaluate`, all that a record says about the split. The
 functions below it also serve whoever reads records: a reliability diagram and a table by class are
 made from stored confidences and counts.
 """
@@ -20,7 +20,7 @@ DECIMALS = 4  # of a stored confidence
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluation:
     """What is said about one split.
 
     Attributes:
@@ -34,7 +34,9 @@ class Judged:
     confidences: np.ndarray
 
 
-def judge(labels: np.ndarray, class_logits: np.ndarray, positive: int | None = None) -> Judged:
+def evaluate(
+    labels: np.ndarray, class_logits: np.ndarray, positive: int | None = None
+) -> Evaluation:
     """Score the class logits of a split.
 
     Args:
@@ -53,7 +55,7 @@ def judge(labels: np.ndarray, class_logits: np.ndarray, positive: int | None = N
     if positive is not None:
         counts = confusion(labels, predictions, class_logits.shape[1])
         found["f1"] = by_class(counts)[positive].f1
-    return Judged(found, predictions, sure)
+    return Evaluation(found, predictions, sure)
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> list[list[int]]:

@@ -18,7 +18,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
 from attn_nlp.wording import Nowhere, Unread, reason_of, without_controls
 
@@ -34,7 +34,7 @@ def replace(path: Path, content: str | bytes) -> None:
       content: all of it. What a terminal shows has no control characters.
 
     Raises:
-      Mistake: it cannot be written there.
+      UserError: it cannot be written there.
       OSError: the disk is full or broken.
       Unread: the other end of the pipe is closed.
     """
@@ -54,14 +54,14 @@ def replace(path: Path, content: str | bytes) -> None:
         reason = reason_of(error)
         if error.errno in _DISK:
             raise OSError(error.errno, reason, str(path)) from error
-        raise Mistake(f"cannot write to {path}: {reason}.") from error
+        raise UserError(f"cannot write to {path}: {reason}.") from error
 
 
 def check_writable(path: Path) -> None:
     """Refuse what `replace` could not write, or should not; changes nothing.
 
     Raises:
-      Mistake: a folder, a disk, a socket, a file with several names, or no permission.
+      UserError: a folder, a disk, a socket, a file with several names, or no permission.
     """
     try:
         _check_descriptor(path)
@@ -70,21 +70,21 @@ def check_writable(path: Path) -> None:
             _check_folder(path)
             return
     except OSError as error:
-        raise Mistake(f"cannot write to {path}: {error.strerror}.") from error
+        raise UserError(f"cannot write to {path}: {error.strerror}.") from error
     for is_kind, what in (
         (stat.S_ISDIR, "a folder"),
         (stat.S_ISBLK, "a disk"),
         (stat.S_ISSOCK, "a socket"),
     ):
         if is_kind(found.st_mode):
-            raise Mistake(f"cannot write to {path}: it is {what}.")
+            raise UserError(f"cannot write to {path}: it is {what}.")
     if descriptor(path) is not None:
         return
     if not os.access(path, os.W_OK):
-        raise Mistake(f"cannot write to {path}: you have no permission to write to it.")
+        raise UserError(f"cannot write to {path}: you have no permission to write to it.")
     if stat.S_ISREG(found.st_mode):
         if found.st_nlink > 1:
-            raise Mistake(
+            raise UserError(
                 f"cannot write to {path}: the file has {found.st_nlink} names (hard links), which "
                 "would part; remove this one, or choose another."
             )
@@ -95,12 +95,12 @@ def make_folder(path: Path) -> None:
     """Make the folder of a file, where it is missing.
 
     Raises:
-      Mistake: it cannot be made.
+      UserError: it cannot be made.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Mistake(f"cannot make the folder of {path}: {error.strerror}.") from error
+        raise UserError(f"cannot make the folder of {path}: {error.strerror}.") from error
 
 
 def descriptor(path: Path) -> int | None:
@@ -149,9 +149,9 @@ def _check_folder(path: Path) -> None:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
-        raise Mistake(f"cannot write to {path}: {folder.name} is no folder.")
+        raise UserError(f"cannot write to {path}: {folder.name} is no folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise Mistake(f"cannot write to {path}: you have no permission to write to its folder.")
+        raise UserError(f"cannot write to {path}: you have no permission to write to its folder.")
 
 
 def _pour(number: int, content: str | bytes) -> None:

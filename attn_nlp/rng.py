@@ -39,18 +39,18 @@ class Stream:
         """One number in [0, 1), the first 53 bits of SHA-256 of the seed and the path."""
         return (int.from_bytes(_digest(f"{self.seed}/{self.path}")[:8], "big") >> 11) / 2**53
 
-    def normal(self, shape: tuple[int, ...], deviation: float, fill: float = 0.0) -> np.ndarray:
-        """fill + deviation * N(0, 1) as float32, of the shape given.
+    def normal(self, shape: tuple[int, ...], std: float, fill: float = 0.0) -> np.ndarray:
+        """fill + std * N(0, 1) as float32, of the shape given.
 
         The generator is Philox, keyed by the seed and the first 128 bits of SHA-256 of the path.
         """
         import numpy as np
 
-        if deviation == 0:
+        if std == 0:
             return np.full(shape, fill, np.float32)
         entropy = [self.seed, int.from_bytes(_digest(self.path)[:16], "little")]
         generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
-        return (fill + deviation * generator.standard_normal(shape)).astype(np.float32)
+        return (fill + std * generator.standard_normal(shape)).astype(np.float32)
 
 
 def fold(key, name: str):

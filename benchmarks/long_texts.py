@@ -50,18 +50,18 @@ def ours(
 
     from attn_nlp.experiment import Cell
     from attn_nlp.nn.attention import Attention
-    from attn_nlp.nn.bound import Call, Here
-    from attn_nlp.nn.pairwise import Walk
+    from attn_nlp.nn.bound import BlockContext, ForwardContext
+    from attn_nlp.nn.pairwise import PairwiseAttention
     from attn_nlp.rng import Stream
 
     cell = Cell(width=HEADS * HEAD_DIM, heads=HEADS, length=length)
     cell = cell.replace({"attention.score": score, "attention.normalizer": normalizer})
     module = Attention(cell, cell.letters(), Stream(0), 0)
     places, tokens = jnp.arange(length), jnp.ones((1, length), bool)
-    here = Here(places, places, tokens, tokens)
+    here = BlockContext(places, places, tokens, tokens)
 
     def number(q, k, v):
-        walk = Walk(module.slots, Call(cell.numeric()), "bench")
+        walk = PairwiseAttention(module.slots, ForwardContext(cell.numeric()), "bench")
         return walk.attend(q, k, v, None, here, chunk)[0].sum()
 
     step = jax.jit(jax.value_and_grad(number, argnums=(0, 1, 2)))

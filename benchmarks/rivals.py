@@ -253,7 +253,7 @@ def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Lane:
     import optax
     from flax import nnx
 
-    from attn_nlp.nn.bound import Call
+    from attn_nlp.nn.bound import ForwardContext
     from attn_nlp.nn.encoder import Encoder
 
     model = Encoder(cell, data.vocabulary, len(data.class_names), cell.seed)
@@ -275,7 +275,7 @@ def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Lane:
     @nnx.jit
     def train_step(model, optimizer, ids, labels, key):
         def loss_of(model):
-            class_logits = model(ids, Call(numeric, cell.seed, dropping, key))
+            class_logits = model(ids, ForwardContext(numeric, cell.seed, dropping, key))
             return optax.softmax_cross_entropy_with_integer_labels(class_logits, labels).mean()
 
         loss, grads = nnx.value_and_grad(loss_of)(model)
@@ -284,7 +284,7 @@ def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Lane:
 
     @nnx.jit
     def answer(model, ids):
-        return model(ids, Call(numeric, cell.seed)).argmax(axis=1)
+        return model(ids, ForwardContext(numeric, cell.seed)).argmax(axis=1)
 
     def advance(count: int) -> float:
         total = 0.0

@@ -14,7 +14,7 @@ from attn_nlp.catalogue.lookup import known, one, some
 from attn_nlp.catalogue.markdown import markdown
 from attn_nlp.catalogue.page import page
 from attn_nlp.catalogue.price import LENGTHS, price, rounded
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import costs
 from attn_nlp.parts import hooks, registry
 from attn_nlp.parts.registry import Learned, Named, Numeric, Static
@@ -77,17 +77,17 @@ def test_a_part_is_found_by_name_by_place_and_by_its_other_names(catalogue, monk
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sofmax", "those of an experiment file with --with FILE. Did you mean 'softmax'?"),
+        ("sofmax", "those of an experiment file with --import FILE. Did you mean 'softmax'?"),
         ("normaliser", "Did you mean 'normalizer'?"),
         ("normalizer:sofmax", "Did you mean 'softmax'?"),
         ("normaliser:softmax", "unknown slot 'normaliser'"),
-        ("qqq", "'attn-nlp parts' lists them, and those of an experiment file with --with FILE."),
+        ("qqq", "'attn-nlp parts' lists them, and those of an experiment file with --import FILE."),
         ("", "unknown slot or part ''"),
         ("softmax", "write 'normalizer:softmax' or 'activation:softmax'."),
     ],
 )
 def test_an_unknown_or_unclear_name_is_a_mistake(text, said):
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(UserError) as caught:
         one(text)
     assert said in str(caught.value)
 
@@ -113,7 +113,7 @@ def test_settings_in_words(setting, said):
 def test_arrays_in_words():
     assert words.shape(Learned("2*reach+1 D")) == "(2*reach+1, D)"
     assert words.start(Learned("D", fill=0.5)) == "starts at 0.5"
-    assert words.start(Learned("D", fill=1.0, deviation=0.1)) == "starts at N(1, s²), s = 0.1"
+    assert words.start(Learned("D", fill=1.0, std=0.1)) == "starts at N(1, s²), s = 0.1"
 
 
 def test_facts_in_words(catalogue, monkeypatch):

@@ -15,7 +15,7 @@ from attn_nlp.metrics import (
     calibration_error,
     confidences,
     confusion,
-    judge,
+    evaluate,
     log_loss,
     matthews,
     reliability,
@@ -133,19 +133,19 @@ def test_whoever_checks_a_result_counts_as_whoever_trains():
         class_logits[:40] = np.log(np.eye(classes)[0] * 0.6 + 0.4 / classes)  # many near one edge
         class_logits[:40] += 1e-6 * rng.normal(size=(40, classes))
         labels = rng.integers(0, classes, 300)
-        judged = judge(labels, class_logits)
-        sure, right = judged.confidences.tolist(), (judged.predictions == labels).tolist()
-        exact = pytest.approx(judged.scores["ece"], abs=1e-12)
+        evaluation = evaluate(labels, class_logits)
+        sure, right = evaluation.confidences.tolist(), (evaluation.predictions == labels).tolist()
+        exact = pytest.approx(evaluation.scores["ece"], abs=1e-12)
         assert calibration(sure, right) == (exact, exact)
         odds = np.exp(class_logits)
         unrounded = (odds / odds.sum(axis=1, keepdims=True)).max(axis=1)
         low, high = calibration(sure, right, 5e-5)
         assert low - 5e-5 <= calibration_error(unrounded, np.array(right)) <= high + 5e-5
-        assert low - 1e-12 <= judged.scores["ece"] <= high + 1e-12
+        assert low - 1e-12 <= evaluation.scores["ece"] <= high + 1e-12
         least = least_loss(sure, right, 5e-5)
-        assert least <= judged.scores["loss"]
+        assert least <= evaluation.scores["loss"]
         if spread < 1:  # of two classes, and no answer is sure
-            assert least == pytest.approx(judged.scores["loss"], rel=1e-3)
+            assert least == pytest.approx(evaluation.scores["loss"], rel=1e-3)
 
 
 def test_confidences_at_an_edge_still_tell_their_error():
@@ -180,18 +180,18 @@ def test_confidence_is_the_probability_of_the_answer_to_four_decimals():
 def test_a_verdict_on_a_split_agrees_with_itself():
     rng = np.random.default_rng(3)
     class_logits, labels = rng.normal(size=(50, 3)).astype(np.float32), rng.integers(0, 3, 50)
-    found = judge(labels, class_logits)
+    found = evaluate(labels, class_logits)
     assert set(found.scores) == {"accuracy", "macro_f1", "matthews", "loss", "ece"}
     right = found.predictions == labels
     assert found.scores["accuracy"] == right.mean()
     assert found.scores["ece"] == calibration_error(found.confidences, right)
     assert json.loads(json.dumps(found.scores, allow_nan=False)) == found.scores
-    positive = judge(labels, class_logits, positive=2).scores
+    positive = evaluate(labels, class_logits, positive=2).scores
     theirs = sklearn.metrics.f1_score(labels, found.predictions, labels=[2], average=None)
     assert positive == found.scores | {"f1": pytest.approx(theirs[0])}
 
 
 def test_logits_that_are_not_finite_have_neither_loss_nor_calibration():
-    found = judge(np.array([0, 1]), np.array([[0.0, np.nan], [0.0, 1.0]]))
+    found = evaluate(np.array([0, 1]), np.array([[0.0, np.nan], [0.0, 1.0]]))
     assert math.isnan(found.scores["loss"])
     assert math.isnan(found.scores["ece"])

@@ -1,4 +1,4 @@
-"""The slips of `tests/mutants`: they fit the code, and their runner tells red from the rest."""
+"""The mutations of `tests/mutants`: they fit the code, and their runner tells red from the rest."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 
 from tests.mutants import SLIPS, runner
 from tests.mutants.__main__ import main
+from tests.mutants.mutation import DoesNotApply, Mutation
 from tests.mutants.runner import ROOT
-from tests.mutants.slip import Slip, Unfit
 
 LEAST = 40
 
 
-@pytest.mark.parametrize("slip", SLIPS, ids=lambda slip: slip.name)
-def test_a_slip_stands_once_in_its_file_and_changes_one_line(slip):
-    before = (ROOT / slip.file).read_text("utf-8")
-    after = slip.made_in(before)
+@pytest.mark.parametrize("mutation", SLIPS, ids=lambda mutation: mutation.name)
+def test_a_slip_stands_once_in_its_file_and_changes_one_line(mutation):
+    before = (ROOT / mutation.file).read_text("utf-8")
+    after = mutation.apply(before)
     lines = before.splitlines(), after.splitlines()
     assert sum(one != other for one, other in zip(*lines, strict=True)) == 1
     assert ast.dump(ast.parse(before)) != ast.dump(ast.parse(after))  # code, not a comment
@@ -27,20 +27,20 @@ def test_a_slip_stands_once_in_its_file_and_changes_one_line(slip):
 
 def test_slips_are_many_and_each_is_another():
     assert len(SLIPS) >= LEAST
-    assert len({slip.name for slip in SLIPS}) == len(SLIPS)
-    assert len({(slip.file, slip.old, slip.new) for slip in SLIPS}) == len(SLIPS)
+    assert len({mutation.name for mutation in SLIPS}) == len(SLIPS)
+    assert len({(mutation.file, mutation.old, mutation.new) for mutation in SLIPS}) == len(SLIPS)
 
 
 def test_the_test_of_every_slip_is_there():
-    tests = sorted({slip.test for slip in SLIPS})
+    tests = sorted({mutation.test for mutation in SLIPS})
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", *tests]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
     assert sorted(line for line in done.stdout.splitlines() if "::" in line) == tests
 
 
-def slip(old="a + b", new="a - b", test="test_sum", file="sums.py") -> Slip:
-    return Slip("wrong", file, old, new, f"test_sums.py::{test}", "A wrong sign.")
+def mutation(old="a + b", new="a - b", test="test_sum", file="sums.py") -> Mutation:
+    return Mutation("wrong", file, old, new, f"test_sums.py::{test}", "A wrong sign.")
 
 
 @pytest.fixture
@@ -57,28 +57,28 @@ def project(tmp_path):
 
 def test_a_slip_that_is_noticed_is_red_and_leaves_no_trace(project):
     before = {path: path.read_bytes() for path in project.iterdir()}
-    found = runner.try_slip(slip(), project)
+    found = runner.try_slip(mutation(), project)
     assert found.red
     assert found.verdict == "red (assert)"
     assert {path: path.read_bytes() for path in project.iterdir()} == before
 
 
 def test_a_slip_that_is_not_noticed_survives(project):
-    found = runner.try_slip(slip(test="test_nothing"), project)
+    found = runner.try_slip(mutation(test="test_nothing"), project)
     assert not found.red
     assert found.verdict == "SURVIVES"
 
 
 def test_a_test_that_could_not_be_run_proves_nothing(project):
-    found = runner.try_slip(slip(old="def add", new="def odd"), project)
+    found = runner.try_slip(mutation(old="def add", new="def odd"), project)
     assert not found.red
     assert found.verdict.startswith("NO VERDICT")
-    found = runner.try_slip(slip(test="test_of_nobody"), project)
+    found = runner.try_slip(mutation(test="test_of_nobody"), project)
     assert found.verdict == "NO VERDICT (status 4)"
 
 
 def test_a_test_that_takes_too_long_proves_nothing(project):
-    found = runner.try_slip(slip(test="test_waiting"), project, seconds=3.0)
+    found = runner.try_slip(mutation(test="test_waiting"), project, seconds=3.0)
     assert not found.red
     assert found.verdict == "TOOK TOO LONG"
 
@@ -86,14 +86,14 @@ def test_a_test_that_takes_too_long_proves_nothing(project):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (slip(old="a * b"), r"wrong: 'a \* b' stands 0 times in sums.py, not once"),
-        (slip(old="a"), "stands 3 times"),
-        (slip(file="lost.py"), "there is no file lost.py"),
+        (mutation(old="a * b"), r"wrong: 'a \* b' stands 0 times in sums.py, not once"),
+        (mutation(old="a"), "stands 3 times"),
+        (mutation(file="lost.py"), "there is no file lost.py"),
     ],
     ids=["never", "often", "no file"],
 )
 def test_a_slip_that_does_not_fit_is_refused(project, wrong, said):
-    with pytest.raises(Unfit, match=said):
+    with pytest.raises(DoesNotApply, match=said):
         wrong.make(project)
 
 

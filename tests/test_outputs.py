@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.outputs import descriptor, replace
 from attn_nlp.wording import Unread
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_replaced_is_refused(tmp_path, monkeypatch, make, says):
     monkeypatch.chdir(tmp_path)  # the name of a socket is short
     make(tmp_path.relative_to(tmp_path))
     before = sorted((each.name, each.lstat().st_ino) for each in tmp_path.iterdir())
-    with pytest.raises(Mistake, match=r"cannot write to .*t: ") as refused:
+    with pytest.raises(UserError, match=r"cannot write to .*t: ") as refused:
         replace(tmp_path / "t", "new")
     assert says in str(refused.value)
     assert sorted((each.name, each.lstat().st_ino) for each in tmp_path.iterdir()) == before
@@ -164,16 +164,16 @@ def test_what_cannot_be_replaced_is_refused(tmp_path, monkeypatch, make, says):
     ],
 )
 def test_names_that_cannot_be(tmp_path, name, says):
-    with pytest.raises(Mistake, match=r"(?i)" + says):
+    with pytest.raises(UserError, match=r"(?i)" + says):
         replace(tmp_path / name, "new")
 
 
 def test_without_permission_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, how: False)
     (tmp_path / "t").write_text("old")
-    with pytest.raises(Mistake, match="no permission"):
+    with pytest.raises(UserError, match="no permission"):
         replace(tmp_path / "t", "new")
-    with pytest.raises(Mistake, match="no permission to write to its folder"):
+    with pytest.raises(UserError, match="no permission to write to its folder"):
         replace(tmp_path / "new/t", "new")
     assert [each.name for each in tmp_path.iterdir()] == ["t"]
     assert (tmp_path / "t").read_text() == "old"

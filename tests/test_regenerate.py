@@ -23,9 +23,9 @@ import pytest
 from flax import nnx
 
 from attn_nlp.experiment.revisions import REVISIONS
-from attn_nlp.metrics import confusion, judge, log_loss, scores
+from attn_nlp.metrics import confusion, evaluate, log_loss, scores
 from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import Bound, Call
+from attn_nlp.nn.bound import ForwardContext, PartModule
 from attn_nlp.nn.encoder import Encoder
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
@@ -67,7 +67,7 @@ def digest_of(name: str) -> list[float]:
         labels, predictions = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 1, 3])
         class_logits = np.random.default_rng(1).normal(size=(5, 4))
         found = scores(labels, predictions, 4)
-        judged = judge(labels, class_logits, positive=1)
+        judged = evaluate(labels, class_logits, positive=1)
         return digest(
             [
                 list(found.values()),
@@ -79,7 +79,7 @@ def digest_of(name: str) -> list[float]:
         )
     slot, part = name.split()
     choice = choose(slot, part)
-    first = Bound(choice, slot, sizes(choice), Stream(SEED))
+    first = PartModule(choice, slot, sizes(choice), Stream(SEED))
     values = [
         array[...] for array in jax.tree.leaves(nnx.state(first, nnx.Param), is_leaf=is_param)
     ]
@@ -94,7 +94,9 @@ def encoded() -> np.ndarray:
     """Class logits of one encoder with dropout, from the first weights on."""
     model = Encoder(CELL.replace({"layers": 2, "norm": "post"}), 11, 3, 5)
     ids = jnp.asarray([[3, 4, 5, 6], [9, 3, 0, 0]])
-    call = Call(CELL.numeric(), 5, frozenset({"dropout", "attention.dropout"}), jax.random.key(1))
+    call = ForwardContext(
+        CELL.numeric(), 5, frozenset({"dropout", "attention.dropout"}), jax.random.key(1)
+    )
     return np.asarray(model(ids, call))
 
 
@@ -102,7 +104,7 @@ def in_blocks() -> list[np.ndarray]:
     """Results of attention in blocks, with dropout, and their slope by the input."""
     cell = CELL.replace({"length": 19, "attention.chunk": 8})
     module = Attention(cell, cell.letters(), Stream(5), 0)
-    call = Call(cell.numeric(), 5, frozenset({"attention.dropout"}), jax.random.key(1))
+    call = ForwardContext(cell.numeric(), 5, frozenset({"attention.dropout"}), jax.random.key(1))
     x = jax.random.normal(jax.random.key(2), (2, 19, cell.width))
     tokens = jnp.arange(19) < jnp.asarray([[19], [11]])
     out, back = jax.vjp(lambda x: module(x, tokens, call), x)

@@ -92,5 +92,5 @@ def test_hashed_numbers_look_drawn():
         assert np.abs((one == other).mean(axis=0) - 0.5).max() < even, name
     counts = np.bincount(np.asarray(hashed(key, "a", places)) >> 24, minlength=256)
     expected = len(places) / 256
-    # Chi-square of 255 degrees of freedom: mean 255, deviation 22.6; five of them.
+    # Chi-square of 255 degrees of freedom: mean 255, std 22.6; five of them.
     assert abs(((counts - expected) ** 2 / expected).sum() - 255) < 5 * 22.6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attn_nlp.errors import Mistake, nearest, unknown
+from attn_nlp.errors import UserError, nearest, unknown
 from attn_nlp.parts.registry import SLOTS, Part, find, parts
 
 
@@ -21,7 +21,7 @@ def some(text: str) -> tuple[Part, ...]:
     """All parts of a name, or the one of "slot:name".
 
     Raises:
-      Mistake: no such part; the message names the nearest slot or part.
+      UserError: no such part; the message names the nearest slot or part.
     """
     slot, colon, name = text.partition(":")
     if colon:
@@ -32,9 +32,9 @@ def some(text: str) -> tuple[Part, ...]:
     if text not in by_name:
         close = nearest(text, [*SLOTS, *by_name])
         hint = f" Did you mean {close!r}?" if close else ""
-        raise Mistake(
+        raise UserError(
             f"unknown slot or part {text!r}; 'attn-nlp parts' lists them, and those of an "
-            f"experiment file with --with FILE.{hint}"
+            f"experiment file with --import FILE.{hint}"
         )
     return tuple(by_name[text])
 
@@ -43,10 +43,10 @@ def one(text: str) -> Part:
     """The part of a name, or of "slot:name".
 
     Raises:
-      Mistake: no such part, or the name stands in several slots.
+      UserError: no such part, or the name stands in several slots.
     """
     part, *others = some(text)
     if others:
         places = " or ".join(repr(f"{each.slot}:{each.name}") for each in (part, *others))
-        raise Mistake(f"part {text!r} stands in {1 + len(others)} slots; write {places}.")
+        raise UserError(f"part {text!r} stands in {1 + len(others)} slots; write {places}.")
     return part

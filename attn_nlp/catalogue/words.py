@@ -52,12 +52,12 @@ def start(array: Learned) -> str:
     """Where a learned array begins.
 
     Example:
-      >>> start(Learned("D", deviation="D**-0.5"))
+      >>> start(Learned("D", std="D**-0.5"))
       'starts at N(0, s²), s = D**-0.5'
     """
-    if array.deviation == 0:
+    if array.std == 0:
         return f"starts at {_number(array.fill)}"
-    return f"starts at N({_number(array.fill)}, s²), s = {_number(array.deviation)}"
+    return f"starts at N({_number(array.fill)}, s²), s = {_number(array.std)}"
 
 
 def facts(part: Part) -> list[str]:

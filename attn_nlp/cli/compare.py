@@ -43,13 +43,13 @@ def diff(first, second, as_json) -> int:
       attn-nlp diff runs/attn_nlp.sqlite other.sqlite
       attn-nlp diff laptop.sqlite server.sqlite --json
     """
-    from attn_nlp.errors import Mistake
+    from attn_nlp.errors import UserError
     from attn_nlp.store import Store
     from attn_nlp.store.compare import compare
 
     for path in (first, second):
         if not path.exists():
-            raise Mistake(f"there is no store {path}; diff takes two files that are there.")
+            raise UserError(f"there is no store {path}; diff takes two files that are there.")
     with Store.read(first) as one, Store.read(second) as other:
         found = compare(one, other)
     if as_json:

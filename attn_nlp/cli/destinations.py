@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.outputs import check_writable, descriptor
 from attn_nlp.user_code import opened
 
@@ -44,7 +44,7 @@ def check(
       resolved: the experiment, whose data are inputs too.
 
     Raises:
-      Mistake: one line that says what stands there.
+      UserError: one line that says what stands there.
     """
     check_inputs(out, store, resolved)
     check_writable(out)
@@ -56,7 +56,7 @@ def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> No
     """Refuse the store, code and data of the command, under whatever name.
 
     Raises:
-      Mistake: one line that says what stands there.
+      UserError: one line that says what stands there.
     """
     real = os.path.realpath(out)
     if store is not None and _belongs_to(out, real, store):
@@ -75,10 +75,10 @@ def check_store(store: Path, resolved: Resolved) -> None:
     """Refuse a store among the data that it is to hold results of, which it would change.
 
     Raises:
-      Mistake: one line that says which dataset.
+      UserError: one line that says which dataset.
     """
     if data := _data_at(store, os.path.realpath(store), resolved):
-        raise Mistake(f"store {store} {data}; choose another --store, outside of it.")
+        raise UserError(f"store {store} {data}; choose another --store, outside of it.")
 
 
 def _data_at(out: Path, real: str, resolved: Resolved | None) -> str:
@@ -98,7 +98,7 @@ def format_of(format: str | None, out: Path | None) -> str:
     """The table format that a user has asked for, by its name or by the ending of a file.
 
     Raises:
-      Mistake: an unknown name or ending, or two that differ.
+      UserError: an unknown name or ending, or two that differ.
     """
     from attn_nlp.errors import unknown
     from attn_nlp.tables.formats import FORMATS, suffix
@@ -110,7 +110,7 @@ def format_of(format: str | None, out: Path | None) -> str:
     by_ending = {suffix(name): name for name in FORMATS}
     named = by_ending.get(out.suffix.lower())
     if format and named not in (None, format):
-        raise Mistake(
+        raise UserError(
             f"--format {format} and --out {out} name two formats; leave out --format, or end the "
             f"name in {suffix(format)}."
         )
@@ -121,7 +121,7 @@ def check_report(out: Path, store: Path, resolved: Resolved) -> None:
     """The same for a report, which has one format.
 
     Raises:
-      Mistake: another ending than .html, or what `check` refuses.
+      UserError: another ending than .html, or what `check` refuses.
     """
     check_inputs(out, store, resolved)
     if out.suffix.lower() != ".html":
@@ -133,7 +133,7 @@ def _without_ending(out: Path, known: Iterable[str], more: str = "") -> str:
     """A terminal and a pipe need no ending."""
     if descriptor(out) is None and (os.path.isfile(out) or not os.path.exists(out)):
         ending = f"its ending {out.suffix!r}" if out.suffix else "it has no ending, which"
-        raise Mistake(
+        raise UserError(
             f"--out {out}: {ending} names no format; end it in {', '.join(sorted(known))}{more}."
         )
     return DEFAULT_FORMAT
@@ -168,7 +168,7 @@ def _check_kind(out: Path, kind: str) -> None:
         with open(out, "rb") as file:
             content = file.read(_LOOK)
     except OSError as error:
-        raise Mistake(
+        raise UserError(
             f"cannot write to {out}: what stands there cannot be read ({error.strerror}), so that "
             "nobody knows what would be lost."
         ) from error
@@ -212,5 +212,5 @@ def _same_file(out: Path, other: Path) -> bool:
         return False
 
 
-def _refusal(out: Path, why: str, more: str = "") -> Mistake:
-    return Mistake(f"--out {out} {why}, and is not replaced; choose another name{more}.")
+def _refusal(out: Path, why: str, more: str = "") -> UserError:
+    return UserError(f"--out {out} {why}, and is not replaced; choose another name{more}.")

@@ -195,13 +195,13 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
       attn-nlp status experiments/scaling.py --verbose
       attn-nlp status --store runs/attn_nlp.sqlite --json
     """
-    from attn_nlp.errors import Mistake
+    from attn_nlp.errors import UserError
     from attn_nlp.experiment.load import Overrides
     from attn_nlp.runner.other_code import say_changed
     from attn_nlp.store import Store
 
     if file is None and overrides != Overrides():
-        raise Mistake("options that change an experiment need its FILE; give it first.")
+        raise UserError("options that change an experiment need its FILE; give it first.")
     with Store.read(store_path) as store:
         if file is None:
             found = [store.experiment(name) for name, _ in store.names()]

@@ -116,7 +116,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     """
     from attn_nlp.cli.destinations import check
     from attn_nlp.data.source_bytes import changed
-    from attn_nlp.errors import Mistake
+    from attn_nlp.errors import UserError
     from attn_nlp.figures import library
     from attn_nlp.figures import results as drawing
     from attn_nlp.runner.other_code import say_changed
@@ -124,7 +124,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     from attn_nlp.store import Store
 
     if everything == bool(kinds):
-        raise Mistake("give either a --kind of figure or --all.")
+        raise UserError("give either a --kind of figure or --all.")
     options.check_source(file, name, overrides)
     drawing.check_kinds(kinds)
     formats = _formats(format)
@@ -133,7 +133,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
         cells = wanted(resolved)
         records = store.records(cells, drawing.columns(kinds or tuple(drawing.KINDS)), own=True)
     if not records:
-        raise Mistake(
+        raise UserError(
             f"nothing of {resolved.name!r} is stored in {store_path}; run it first, or choose "
             "another --store."
         )
@@ -154,10 +154,10 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
             absent.append(made)
     for made in absent:
         if not everything and made.kind not in drawn:
-            raise Mistake(_without(made))
+            raise UserError(_without(made))
         wording.warn(_without(made))
     if not drawn:
-        raise Mistake(f"no figure of {resolved.name!r} can be drawn from what is stored yet.")
+        raise UserError(f"no figure of {resolved.name!r} can be drawn from what is stored yet.")
 
 
 def _without(made) -> str:

@@ -20,10 +20,10 @@ from attn_nlp.cli.experiments import plan, run, status
 from attn_nlp.cli.figures import figure
 from attn_nlp.cli.listings import datasets, parts
 from attn_nlp.cli.report import report
-from attn_nlp.cli.stores import doctor, export, merge, seal
+from attn_nlp.cli.stores import doctor, export, merge, pack
 from attn_nlp.cli.tables import table
 from attn_nlp.cli.watch import watch
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.variables import blamed, unknown
 
 MISTAKE, STORE, INTERRUPTED = 2, 4, 130
@@ -56,7 +56,7 @@ def commands() -> None:
 for _command in (
     *(plan, run, status, watch, table, report, figure),
     *(parts, datasets),
-    *(doctor, export, merge, seal, diff),
+    *(doctor, export, merge, pack, diff),
 ):
     commands.add_command(_command)
 
@@ -115,7 +115,7 @@ def _told(error: Exception) -> tuple[str, int] | None:
     """What to say of an error and the exit status; None where the fault is in the code."""
     if isinstance(error, click.ClickException):
         return error.format_message(), MISTAKE
-    if isinstance(error, Mistake):
+    if isinstance(error, UserError):
         return str(error), MISTAKE
     limit = _limit(error)
     if limit:
@@ -180,7 +180,7 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
     is a command of its own.
 
     Raises:
-      Mistake: an experiment file calls it outside of that `if`, while a run reads the file.
+      UserError: an experiment file calls it outside of that `if`, while a run reads the file.
       SystemExit: the same, in the script itself, which may not hand on the status.
     """
     from attn_nlp.runner.paths import put_last
@@ -188,7 +188,7 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
 
     if current() is not None:
         _unguarded.append(path)
-        raise Mistake(
+        raise UserError(
             'run_file stands outside of `if __name__ == "__main__":`; write it below that line, '
             "since a run reads the file once more to find its experiment."
         )

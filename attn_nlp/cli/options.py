@@ -61,21 +61,21 @@ class OutFile(click.Path):
 
     def convert(self, value, param, ctx):
         """The path, unless it ends where the name of a file should stand."""
-        from attn_nlp.errors import Mistake
+        from attn_nlp.errors import UserError
 
         _check_home("--out", value)
         if os.path.basename(value) in ("", ".", "..") and not os.path.isdir(value):
-            raise Mistake(f"--out {os.fspath(value)!r} names no file; end it in the name of one.")
+            raise UserError(f"--out {os.fspath(value)!r} names no file; end it in the name of one.")
         return super().convert(value, param, ctx)
 
 
 def _check_home(what: str, value: str | os.PathLike) -> None:
     """Refuse the short name of a home folder, which only a shell writes out."""
-    from attn_nlp.errors import Mistake
+    from attn_nlp.errors import UserError
 
     first = os.fspath(value).split(os.sep)[0]
     if first.startswith("~") and not os.path.exists(first):
-        raise Mistake(
+        raise UserError(
             f"{what} {os.fspath(value)!r}: '~' was not replaced by the shell, as in quotes; write "
             "the folder out."
         )
@@ -91,15 +91,15 @@ class StorePath(click.Path):
 
     def convert(self, value, param, ctx) -> Path:
         """The path, however it was given: as an option, by the environment, by default."""
-        from attn_nlp.errors import Mistake
+        from attn_nlp.errors import UserError
         from attn_nlp.store.place import unusable
 
         _check_home("store", value)
         sentence = unusable(value)
         if sentence:
-            raise Mistake(sentence)
+            raise UserError(sentence)
         if not os.path.basename(value):  # which a Path would no longer tell
-            raise Mistake(f"store {value} names a folder; end it in the name of a file.")
+            raise UserError(f"store {value} names a folder; end it in the name of a file.")
         return Path(value)
 
 
@@ -118,12 +118,12 @@ def store_option(command: Callable) -> Callable:
 
 def existing(store: Path) -> None:
     """Refuse a store that is not there, for commands that would make nothing of an empty one."""
-    from attn_nlp.errors import Mistake
+    from attn_nlp.errors import UserError
     from attn_nlp.store.file import check_log
 
     check_log(store)
     if not store.exists():
-        raise Mistake(f"there is no store {store}; name one by --store or $ATTN_NLP_STORE.")
+        raise UserError(f"there is no store {store}; name one by --store or $ATTN_NLP_STORE.")
 
 
 name_option = click.option(
@@ -154,7 +154,7 @@ def own_parts(command: Callable) -> Callable:
     """--with: parts of an experiment file are known before the command starts."""
 
     @click.option(
-        "--with",
+        "--import",
         "file",
         type=click.Path(path_type=Path),
         metavar="FILE",
@@ -184,13 +184,13 @@ def resolve(file: Path, overrides: Overrides) -> Resolved:
 
 def check_source(file: Path | None, name: str | None, overrides: Overrides) -> None:
     """Refuse both or neither of FILE and --name, and changes to what has no file."""
-    from attn_nlp.errors import Mistake
+    from attn_nlp.errors import UserError
     from attn_nlp.experiment.load import Overrides
 
     if (file is None) == (name is None):
-        raise Mistake("give either an experiment FILE or --name NAME of a stored experiment.")
+        raise UserError("give either an experiment FILE or --name NAME of a stored experiment.")
     if name is not None and overrides != Overrides():
-        raise Mistake("options that change an experiment need its FILE; leave out --name.")
+        raise UserError("options that change an experiment need its FILE; leave out --name.")
 
 
 def resolve_or_find(

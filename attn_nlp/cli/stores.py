@@ -1,4 +1,4 @@
-"""doctor, export, merge, seal: looking after stores."""
+"""doctor, export, merge, pack: looking after stores."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def doctor(store_path, mend, as_json) -> int:
             cells = ", ".join(spec[:12] for spec in each.specs[:5])
             more = ", ..." if len(each.specs) > 5 else ""
             wording.say(
-                f"{'damage' if each.grave else 'note'}: {each.says}"
+                f"{'damage' if each.severe else 'note'}: {each.says}"
                 + (f" Cells: {cells}{more}." if cells else "")
                 + (f" --repair will {each.repair}." if each.repair else "")
             )
         if not found:
             wording.say(f"store {store_path} is sound")
-    return FOUND if any(each.grave for each in found) else 0
+    return FOUND if any(each.severe for each in found) else 0
 
 
 @click.command()
@@ -73,7 +73,7 @@ def export(file, overrides, store_path, out) -> None:
       attn-nlp export experiments/scaling.py --out scaling.sqlite
     """
     from attn_nlp.cli.destinations import check, check_inputs
-    from attn_nlp.errors import Mistake
+    from attn_nlp.errors import UserError
     from attn_nlp.experiment.load import Overrides
     from attn_nlp.outputs import make_folder
     from attn_nlp.store import Store
@@ -81,9 +81,9 @@ def export(file, overrides, store_path, out) -> None:
 
     options.existing(store_path)
     if file is None and overrides != Overrides():
-        raise Mistake("options that change an experiment need its FILE; give it first.")
+        raise UserError("options that change an experiment need its FILE; give it first.")
     if out.exists():
-        raise Mistake(f"{out} exists already; choose another name, or merge into it.")
+        raise UserError(f"{out} exists already; choose another name, or merge into it.")
     check(out, "store", store=store_path)
     wanted = None if file is None else [options.resolve(file, overrides)]
     target = Path(os.path.realpath(out))  # a link stays
@@ -138,15 +138,15 @@ def merge(stores, store_path) -> None:
 
 @click.command()
 @options.store_option
-def seal(store_path) -> None:
+def pack(store_path) -> None:
     """Fold a store into a single file that also opens on a read-only medium.
 
     \b
     Examples:
-      attn-nlp seal --store runs/attn_nlp.sqlite
+      attn-nlp pack --store runs/attn_nlp.sqlite
     """
-    from attn_nlp.store.transfer import seal as fold
+    from attn_nlp.store.transfer import pack as fold
 
     options.existing(store_path)
     fold(store_path)
-    wording.say(f"store {store_path} is sealed")
+    wording.say(f"store {store_path} is packed")

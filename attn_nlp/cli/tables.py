@@ -113,7 +113,7 @@ class View:
 
 def _view_of(asked: Mapping[str, Any]) -> View:
     """The one view that the options name; scores where they name none."""
-    from attn_nlp.errors import Mistake
+    from attn_nlp.errors import UserError
     from attn_nlp.tables.views.cost import cost
     from attn_nlp.tables.views.per_class import per_class
     from attn_nlp.tables.views.scores import build
@@ -130,7 +130,7 @@ def _view_of(asked: Mapping[str, Any]) -> View:
     named = [name for name, value in asked.items() if value not in (None, False)]
     if len(named) > 1:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in named)
-        raise Mistake(f"{options} are different tables; ask for one of them.")
+        raise UserError(f"{options} are different tables; ask for one of them.")
     return views[named[0]] if named else View(lambda *given: [build(*given)], _SCORES)
 
 
@@ -151,7 +151,7 @@ def write(
     """
     from attn_nlp.cli import destinations
     from attn_nlp.data.source_bytes import changed
-    from attn_nlp.errors import Mistake
+    from attn_nlp.errors import UserError
     from attn_nlp.outputs import descriptor, replace
     from attn_nlp.runner.other_code import of_records, say_changed
     from attn_nlp.runner.plan import wanted
@@ -177,7 +177,9 @@ def write(
         for grid in view.make(each, resolved, records)
     ]
     if not grids:
-        raise Mistake("nothing of this experiment has run yet, so that its classes are not known.")
+        raise UserError(
+            "nothing of this experiment has run yet, so that its classes are not known."
+        )
     terminal = out is None and sys.stdout.isatty()
     color = terminal and chosen == destinations.DEFAULT_FORMAT and "NO_COLOR" not in os.environ
     text = render(

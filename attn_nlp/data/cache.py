@@ -28,7 +28,7 @@ from attn_nlp.data.dataset import FACTS, DataSettings, open_prepared, read_kept
 from attn_nlp.data.docstrings import LIBRARIES
 from attn_nlp.data.files import code_stamp, replacing
 from attn_nlp.data.limits import most_bytes
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 
 def kept_texts(fingerprint: str, folder: Path, split: str = "test") -> list[str] | None:
@@ -45,7 +45,7 @@ def kept_texts(fingerprint: str, folder: Path, split: str = "test") -> list[str]
     """
     for place, kept in _whole(Path(folder)):
         if kept.get("fingerprint") == fingerprint:
-            with suppress(Mistake):  # its texts are damaged; another may have the same rows
+            with suppress(UserError):  # its texts are damaged; another may have the same rows
                 return open_prepared(place).texts(split)
     return None
 
@@ -71,7 +71,7 @@ def kept_lengths(folder: Path) -> dict[tuple[str, str], float]:
 def _whole(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Prepared folders and what they say of themselves, the latest last; damaged ones left out."""
     for file in sorted(folder.glob(f"*/{FACTS}"), key=lambda file: (_written(file), file)):
-        with suppress(Mistake):  # `prepare` makes it anew
+        with suppress(UserError):  # `prepare` makes it anew
             yield file.parent, read_kept(file.parent)
 
 

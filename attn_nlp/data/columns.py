@@ -1,7 +1,7 @@
 """The two columns of a file that are read, and what is said of the others.
 
 In: the names of a file's columns and a glance at their values. Out: which two are the text and the
-label, or a `Mistake`. A column that is not read is named in the facts; one that looks like the
+label, or a `UserError`. A column that is not read is named in the facts; one that looks like the
 second text of a pair is refused, since half of a pair would be trained on without a word.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attn_nlp.data.names import listed, shown
-from attn_nlp.errors import Mistake, nearest
+from attn_nlp.errors import UserError, nearest
 
 GLANCE = 200  # values of a column that is not read
 # Names of a text, without case and punctuation, that would make the text column one of two.
@@ -109,7 +109,7 @@ class Wanted:
           found: names of all columns.
 
         Raises:
-          Mistake: one is missing, or is there twice.
+          UserError: one is missing, or is there twice.
         """
         text = _the_column(where, "text", self.texts, found)
         label = _the_column(where, "label", (self.label,), found)
@@ -121,20 +121,20 @@ def refuse_twice(where: str, names: Sequence[str]) -> None:
     """Refuse columns of which two have one name."""
     for name, count in Counter(names).items():
         if count > 1:
-            raise Mistake(
+            raise UserError(
                 f"{where}: {count} columns are named '{shown(name)}'; give each column a name of "
                 "its own."
             )
 
 
 def _the_column(where: str, what: str, wanted: Sequence[str], found: Sequence[str]) -> str:
-    """The first wanted column that is there, or a `Mistake` listing those that are."""
+    """The first wanted column that is there, or a `UserError` listing those that are."""
     for name in wanted:
         if name in found:
             return name
     close = nearest(wanted[0], found)
     hint = f" Did you mean to rename '{shown(close)}'?" if close else ""
-    raise Mistake(
+    raise UserError(
         f"{where}: no {what} column named {' or '.join(map(repr, wanted))}; "
         f"columns: {listed(found)}.{hint}"
     )
@@ -144,7 +144,7 @@ def refuse_column_names(where: str, read: Labeled, wanted: Wanted) -> None:
     """Refuse a row that holds the names of the text and the label column: a header taken for one.
 
     Raises:
-      Mistake: names the row.
+      UserError: names the row.
     """
     labels = {label for label in read.labels if isinstance(label, str)}
     if wanted.label not in map(bare_name, labels):
@@ -152,7 +152,7 @@ def refuse_column_names(where: str, read: Labeled, wanted: Wanted) -> None:
     for row, (text, label) in enumerate(zip(read.texts, read.labels, strict=True), 1):
         both = isinstance(text, str) and isinstance(label, str)
         if both and bare_name(label) == wanted.label and bare_name(text) in wanted.texts:
-            raise Mistake(
+            raise UserError(
                 f"{where}, row {row}: the names of the columns, '{shown(text)}' and "
                 f"'{shown(label)}'; remove that row."
             )
@@ -171,11 +171,11 @@ def refuse_second_text(where: str, read: Labeled) -> None:
       read: what was read of them.
 
     Raises:
-      Mistake: names the column.
+      UserError: names the column.
     """
     for name, values in read.ignored.items():
         if _looks_like_text(name, values):
-            raise Mistake(
+            raise UserError(
                 f"{where}: column '{shown(name)}' looks like a second text, and only "
                 f"{read.text_column!r} would be read; remove that column, or join the two texts "
                 "in one."
@@ -217,7 +217,7 @@ def refuse_mixed_kinds(labels: Mapping[str, Sequence[Any]]) -> None:
       labels: split -> values, whose names no file declares.
 
     Raises:
-      Mistake: names a row of each of two types.
+      UserError: names a row of each of two types.
     """
     if len({type(value) for values in labels.values() for value in values}) < 2:
         return
@@ -229,7 +229,7 @@ def refuse_mixed_kinds(labels: Mapping[str, Sequence[Any]]) -> None:
                 first[kind] = (f"{split} row {row}", value)
     if len(first) > 1:
         (one, (where, value)), (two, (there, other)) = list(first.items())[:2]
-        raise Mistake(
+        raise UserError(
             f"the labels mix {one} and {two}: {where} has {shown(repr(value))}, {there} has "
             f"{shown(repr(other))}; write all labels as one type."
         )

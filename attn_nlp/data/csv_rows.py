@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attn_nlp.data.columns import Glance, Labeled, Wanted, bare_name
 from attn_nlp.data.names import shown
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 _OTHER_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
 _QUOTING = 'write a quote inside a quoted cell twice, as in "say ""yes"""'
@@ -29,14 +29,14 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
       wanted: the columns that are read.
 
     Raises:
-      Mistake: names the row or the line at fault.
+      UserError: names the row or the line at fault.
     """
     name = shown(file.name)
     with _cells_of_any_length(), file.open(encoding="utf-8-sig", newline="") as lines:
         rows = _rows(name, lines)
         _, header = next(rows, (1, []))
         if not header:
-            raise Mistake(f"{name} is empty; a CSV file begins with its column names.")
+            raise UserError(f"{name} is empty; a CSV file begins with its column names.")
         _refuse_other_separators(name, header)
         text, label = wanted.of(name, header)
         text_at, label_at = header.index(text), header.index(label)
@@ -55,15 +55,15 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
                 continue
             number += 1
             if len(row) != len(header):
-                raise Mistake(f"{name} row {number}: {_wrong_count(row, header)}")
+                raise UserError(f"{name} row {number}: {_wrong_count(row, header)}")
             if is_header(row[text_at], row[label_at], row):
-                raise Mistake(
+                raise UserError(
                     f"{name}, line {line}: the column names again; remove that row, or give each "
                     "file a split of its own."
                 )
             for cell in (row[text_at], row[label_at]):
                 if cell[:1].isspace() and cell.lstrip()[:1] == '"' == cell[-1:]:
-                    raise Mistake(
+                    raise UserError(
                         f"{name}, line {line}: a space before the quote makes the quotes part of "
                         "the cell; remove the space."
                     )
@@ -76,7 +76,7 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
                     glance.see(column, row[others[column]])
     _refuse_swallowed(name, broken, label_at, set(found.labels) - {""})
     if not number:
-        raise Mistake(f"{name} has a header and no rows.")
+        raise UserError(f"{name} has a header and no rows.")
     return found
 
 
@@ -114,10 +114,10 @@ def _rows(name: str, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
             elif "expected after" in str(error):
                 what = "a quoted cell goes on after its closing quote"
             else:
-                raise Mistake(f"cannot read {name}, line {line}: {error}.") from error
+                raise UserError(f"cannot read {name}, line {line}: {error}.") from error
             if rows.line_num > line:
                 what += f" (read up to line {rows.line_num})"
-            raise Mistake(f"{name}, line {line}: {what}; {_QUOTING}.") from error
+            raise UserError(f"{name}, line {line}: {what}; {_QUOTING}.") from error
         yield line, row
 
 
@@ -134,12 +134,12 @@ def _refuse_other_separators(name: str, header: Sequence[str]) -> None:
     """Refuse a header of one cell that another separator would split."""
     cell = ",".join(header)
     if cell.lower().startswith("sep="):
-        raise Mistake(f"{name} begins with '{shown(cell)}'; remove that line and use commas.")
+        raise UserError(f"{name} begins with '{shown(cell)}'; remove that line and use commas.")
     if len(header) > 1:
         return
     for separator, what in _OTHER_SEPARATORS.items():
         if separator in cell:
-            raise Mistake(
+            raise UserError(
                 f"{name} has one column, '{shown(cell)}': its separator seems to be {what}; write "
                 "it with commas."
             )
@@ -165,7 +165,7 @@ def _refuse_swallowed(
             if len(inside) > 1 and any(
                 _is_row(each, len(row), label_at, labels) for each in inside
             ):
-                raise Mistake(
+                raise UserError(
                     f"{name}, line {line}: a quoted cell of {len(inside)} lines holds what looks "
                     "like whole rows with their labels; close its quote, or write its line breaks "
                     "as spaces."

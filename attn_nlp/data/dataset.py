@@ -20,7 +20,7 @@ import numpy as np
 from attn_nlp.data import tokens
 from attn_nlp.data.digests import check_sums
 from attn_nlp.data.files import read_columns
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 ARRAYS, FACTS, TEXTS, TOKENIZER = "arrays.npz", "prepared.json", "texts.parquet", "tokenizer.json"
 
@@ -155,20 +155,22 @@ class _Sealed(dict):
 
     def __missing__(self, name: str):
         if name == "test":
-            raise Mistake("a trial is judged on validation only; its test split is not to be read.")
+            raise UserError(
+                "a trial is judged on validation only; its test split is not to be read."
+            )
         raise KeyError(name)
 
 
-def damaged(path: Path) -> Mistake:
+def damaged(path: Path) -> UserError:
     """The error for a prepared folder that cannot be read back."""
-    return Mistake(f"prepared data in {path} is missing or damaged; delete the folder and rerun.")
+    return UserError(f"prepared data in {path} is missing or damaged; delete the folder and rerun.")
 
 
 def read_kept(path: Path) -> dict[str, Any]:
     """What a prepared folder says of itself, without its arrays and texts.
 
     Raises:
-      Mistake: the folder is missing, damaged or not one of ours.
+      UserError: the folder is missing, damaged or not one of ours.
     """
     try:
         check_sums(path, [FACTS])
@@ -195,7 +197,7 @@ def open_prepared(path: Path) -> Prepared:
     """The prepared dataset in a folder that `prepare` has written.
 
     Raises:
-      Mistake: the folder is missing, damaged or not one of ours.
+      UserError: the folder is missing, damaged or not one of ours.
     """
     path = Path(path)
     kept = read_kept(path)

@@ -22,7 +22,7 @@ from attn_nlp.data.digests import sha256_of
 from attn_nlp.data.files import code_stamp, read_columns, replacing, write_columns
 from attn_nlp.data.rows import Raw
 from attn_nlp.data.source import Source
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 # class -> (distribution, folder of its modules)
 LIBRARIES = {
@@ -107,7 +107,7 @@ def module_files(package: str) -> list[tuple[str, Path]]:
     import_name, _, below = package.partition("/")  # others may share a namespace
     spec = find_spec(import_name)  # of a top-level name: looks, does not import
     if spec is None or not spec.submodule_search_locations:
-        raise Mistake(
+        raise UserError(
             f"dataset 'docstrings' reads the installed package {import_name!r}, which is not "
             "there; install attn-nlp with its dependencies."
         )
@@ -175,7 +175,7 @@ def docstrings(folder: Path) -> Raw:
       Rows in the order of libraries and files; all sentences of a file are in one split.
 
     Raises:
-      Mistake: one of the packages is not installed.
+      UserError: one of the packages is not installed.
     """
     installed = versions()
     stamp = repr([code_stamp(), sorted(installed.items())]).encode("utf-8")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from attn_nlp.data.limits import check_unpacked
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 
 @functools.cache
@@ -60,5 +60,5 @@ def read_columns(path: Path) -> dict[str, list[str]] | None:
         check_unpacked([path])
         with arrow.OSFile(str(path)) as opened:  # see `parquet_rows`
             return parquet.read_table(opened).to_pydict()
-    except (Mistake, arrow.ArrowException, OSError, ValueError):
+    except (UserError, arrow.ArrowException, OSError, ValueError):
         return None

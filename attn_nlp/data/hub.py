@@ -17,7 +17,7 @@ from typing import Any
 from attn_nlp.data.columns import GLANCE, Labeled, Wanted
 from attn_nlp.data.library import one_line, quiet_datasets
 from attn_nlp.data.parquet_rows import by_name, glance
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 DEADLINE_SECONDS = 8.0
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -65,12 +65,12 @@ def load_from_hub(hub_id: str, revision: str | None) -> tuple[dict[str, Any], st
       split -> `datasets.Dataset`, and "Hub owner/name@commit".
 
     Raises:
-      Mistake: the Hub cannot be reached, has no such dataset, or its files cannot be read.
+      UserError: the Hub cannot be reached, has no such dataset, or its files cannot be read.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
     repository, _, config = hub_id.partition(":")
     if os.path.lexists(repository):  # which the library would read in its place
-        raise Mistake(
+        raise UserError(
             f"{repository!r} is also a file or folder here, which stands in the way of the Hub's "
             f"{hub_id!r}; work in another folder."
         )
@@ -80,11 +80,11 @@ def load_from_hub(hub_id: str, revision: str | None) -> tuple[dict[str, Any], st
         if not datasets.config.HF_HUB_OFFLINE:
             reason = why_unreachable(f"{constants.ENDPOINT}/api/datasets/{repository}")
             if reason is not None:
-                raise Mistake(f"cannot reach the Hub for {hub_id!r} ({reason}); {WAYS_OUT}.")
+                raise UserError(f"cannot reach the Hub for {hub_id!r} ({reason}); {WAYS_OUT}.")
         try:
             loaded = datasets.load_dataset(repository, config or None, revision=revision)
         except Exception as error:  # network, repository and files fail with a dozen classes
-            raise Mistake(
+            raise UserError(
                 f"cannot load {hub_id!r} from the Hub: {one_line(error)}; "
                 f"check the id, or {WAYS_OUT}."
             ) from error

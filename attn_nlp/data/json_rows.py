@@ -15,7 +15,7 @@ from typing import Any
 
 from attn_nlp.data.columns import Glance, Labeled, Wanted
 from attn_nlp.data.names import is_utf8_name, shown
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 DEEPEST = 200  # brackets within brackets of one row
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -32,7 +32,7 @@ def read_json(file: Path, wanted: Wanted) -> Labeled:
       wanted: the columns that are read.
 
     Raises:
-      Mistake: names the row or the line at fault.
+      UserError: names the row or the line at fault.
     """
     name = shown(file.name)
     values: dict[str, list[Any]] = {column: [] for column in (*wanted.texts, wanted.label)}
@@ -40,7 +40,7 @@ def read_json(file: Path, wanted: Wanted) -> Labeled:
     number, row = 0, {}
     for number, row in enumerate(_rows(name, file.read_text("utf-8-sig")), 1):
         if not isinstance(row, dict):
-            raise Mistake(f"{name}, row {number} is not an object; {_ROWS}.")
+            raise UserError(f"{name}, row {number} is not an object; {_ROWS}.")
         for column, kept in values.items():
             kept.append(row.get(column))
         for column, value in row.items():
@@ -49,15 +49,15 @@ def read_json(file: Path, wanted: Wanted) -> Labeled:
             if column in glance.open or column not in glance.kept:
                 glance.see(column, value)
     if not number:
-        raise Mistake(f"{name} has no rows; {_ROWS}.")
+        raise UserError(f"{name} has no rows; {_ROWS}.")
     whole = number == 1 and any(isinstance(value, dict | list) for value in row.values())
     if whole and not any(isinstance(values[column][0], str) for column in wanted.texts):
-        raise Mistake(f"cannot read {name}: it is one object, not a list of rows; {_ROWS}.")
+        raise UserError(f"cannot read {name}: it is one object, not a list of rows; {_ROWS}.")
     text, label = wanted.of(name, list(glance.kept))
     for kept in (values[text], values[label]):
         for row_number, value in enumerate(kept, 1):
             if isinstance(value, str) and not value.isascii() and not is_utf8_name(value):
-                raise Mistake(
+                raise UserError(
                     f"cannot read {name}: row {row_number} has a lone surrogate, which has no "
                     "UTF-8 form; write the character itself."
                 )
@@ -98,8 +98,8 @@ def _skip(text: str, at: int) -> int:
     return found.end()
 
 
-def _broken(name: str, text: str, at: int, what: str) -> Mistake:
-    return Mistake(f"cannot read {name}: line {text.count(chr(10), 0, at) + 1}: {what}.")
+def _broken(name: str, text: str, at: int, what: str) -> UserError:
+    return UserError(f"cannot read {name}: line {text.count(chr(10), 0, at) + 1}: {what}.")
 
 
 def _value(name: str, number: int, text: str, at: int) -> tuple[Any, int]:
@@ -114,17 +114,19 @@ def _value(name: str, number: int, text: str, at: int) -> tuple[Any, int]:
             raise _broken(name, text, error.pos, what) from error
         raise _broken(name, text, error.pos, error.msg.removesuffix(" at")) from error
     except _Twice as error:
-        raise Mistake(f"cannot read {name}: row {number} has the key {error} twice.") from error
+        raise UserError(f"cannot read {name}: row {number} has the key {error} twice.") from error
     except ValueError as error:  # Python converts no more than some thousand digits
-        raise Mistake(f"cannot read {name}: row {number} has a number that is too long.") from error
+        raise UserError(
+            f"cannot read {name}: row {number} has a number that is too long."
+        ) from error
     brackets = text.count("[", at, end) + text.count("{", at, end)
     if brackets > DEEPEST and _depth(text, at, end) > DEEPEST:
         raise _too_deep(name, number)
     return value, end
 
 
-def _too_deep(name: str, number: int) -> Mistake:
-    return Mistake(
+def _too_deep(name: str, number: int) -> UserError:
+    return UserError(
         f"cannot read {name}: row {number} is nested more than {DEEPEST} deep; remove that value."
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attn_nlp.data.names import shown
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 MOST_BYTES = 4 << 30  # of text, unpacked; $ATTN_NLP_MAX_BYTES
 _ROWS_AT_ONCE = 64
@@ -23,13 +23,13 @@ def most_bytes() -> int:
     """The largest size of a dataset's files, unpacked.
 
     Raises:
-      Mistake: $ATTN_NLP_MAX_BYTES is no whole number.
+      UserError: $ATTN_NLP_MAX_BYTES is no whole number.
     """
     given = os.environ.get("ATTN_NLP_MAX_BYTES")
     if given is None:
         return MOST_BYTES
     if not given.isdecimal() or len(given) > _MOST_DIGITS:
-        raise Mistake(
+        raise UserError(
             f"ATTN_NLP_MAX_BYTES is '{shown(given)}'; give a whole number of bytes, such as "
             f"{MOST_BYTES}, or unset it."
         )
@@ -46,7 +46,7 @@ def check_disk_sizes(files: Sequence[Path]) -> int:
       Their size in bytes.
 
     Raises:
-      Mistake: a file, or all together, are larger than `most_bytes`.
+      UserError: a file, or all together, are larger than `most_bytes`.
     """
     most, total = most_bytes(), 0
     for file in files:
@@ -63,7 +63,7 @@ def check_unpacked(files: Sequence[Path], columns: Sequence[str] | None = None) 
       columns: those that will be read; all of them if None.
 
     Raises:
-      Mistake: a file, or all together, are larger than `most_bytes`.
+      UserError: a file, or all together, are larger than `most_bytes`.
     """
     most, total = most_bytes(), check_disk_sizes(files)
     for file in files:
@@ -94,7 +94,7 @@ def _unpacked(file: Path, total: int, most: int, columns: Sequence[str] | None) 
 
 def _refuse(file: Path, size: int, most: int) -> None:
     if size > most:
-        raise Mistake(
+        raise UserError(
             f"{shown(file.name)} would unpack to more than the {most:,} bytes that are allowed; "
             "check the file, or raise ATTN_NLP_MAX_BYTES."
         )

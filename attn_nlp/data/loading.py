@@ -29,7 +29,7 @@ from attn_nlp.data.registry import FILE_KINDS, SOURCES, check_dataset, expanded,
 from attn_nlp.data.rows import Raw
 from attn_nlp.data.source import Source
 from attn_nlp.data.split_files import SPLIT_NAMES, files_of, reading
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 __all__ = ["files_of", "load", "place_of"]
 
@@ -50,7 +50,7 @@ def load(name: str, folder: Path) -> Raw:
       folder: where an embedded dataset may keep what is slow to make.
 
     Raises:
-      Mistake: there is no such dataset, it cannot be reached or read, or its columns are not
+      UserError: there is no such dataset, it cannot be reached or read, or its columns are not
         the expected ones.
     """
     check_dataset(name)
@@ -66,7 +66,7 @@ def load(name: str, folder: Path) -> Raw:
     if source.hub_id is None:
         home = os.environ.get("ATTN_NLP_DATA")
         given = f"ATTN_NLP_DATA has no folder {name!r}" if home else "ATTN_NLP_DATA is not set"
-        raise Mistake(
+        raise UserError(
             f"dataset {name!r} has no copy with the same rows on the Hub, and {given}; put "
             f"train.parquet (and validation, test) in $ATTN_NLP_DATA/{name}. {source.note}".strip()
         )
@@ -77,7 +77,7 @@ def place_of(name: str) -> Path | None:
     """The file or folder of this machine that has a dataset's rows; None where none is asked.
 
     Raises:
-      Mistake: $ATTN_NLP_DATA has something of that name that is not a folder.
+      UserError: $ATTN_NLP_DATA has something of that name that is not a folder.
     """
     source = SOURCES.get(name)
     if source is None:
@@ -92,7 +92,7 @@ def place_of(name: str) -> Path | None:
         except FileNotFoundError:
             return None
         if not own.is_dir():
-            raise Mistake(f"{shown(own)} is not a folder; it must hold the files of {name!r}.")
+            raise UserError(f"{shown(own)} is not a folder; it must hold the files of {name!r}.")
     return own
 
 
@@ -122,9 +122,9 @@ def _read(kind: str, file: Path, wanted: Wanted) -> Labeled:
                 check_utf8(file)
             return READERS[kind](file, wanted)
         except UnicodeDecodeError as error:  # it was UTF-8 a moment ago
-            raise Mistake(f"{name} has changed while it was read; try again.") from error
+            raise UserError(f"{name} has changed while it was read; try again.") from error
         except MemoryError as error:
-            raise Mistake(f"{name} does not fit in the memory of this machine.") from error
+            raise UserError(f"{name} does not fit in the memory of this machine.") from error
 
 
 def from_hub(source: Source) -> Raw:
@@ -146,19 +146,19 @@ def _hub_splits(source: Source, found: list[str]) -> dict[str, str]:
     """Split -> its name on the Hub.
 
     Raises:
-      Mistake: there is no train split, two could be one split of ours, or an unregistered dataset
+      UserError: there is no train split, two could be one split of ours, or an unregistered dataset
         has one that must be somebody's validation or test, under another name.
     """
     names = {**SPLIT_NAMES, "test": (source.test_split,)}
     taken = {split: [name for name in known if name in found] for split, known in names.items()}
     if not taken["train"]:
-        raise Mistake(f"{source.hub_id!r} has no train split; found: {', '.join(found)}.")
+        raise UserError(f"{source.hub_id!r} has no train split; found: {', '.join(found)}.")
     known = [name for given in taken.values() for name in given]
     starts = ("eval", "held", *(name for given in SPLIT_NAMES.values() for name in given))
     strange = [n for n in found if n not in known and n.lower().startswith(starts)]
     twice = [name for given in taken.values() if len(given) > 1 for name in given]
     if source.name not in SOURCES and (strange or twice):
-        raise Mistake(
+        raise UserError(
             f"{source.hub_id!r} has splits {', '.join(found)}: which of "
             f"{', '.join(strange + twice)} to use is not known; save a copy as a folder with files "
             "train, validation and test."
@@ -172,7 +172,7 @@ def _refuse_two_orders(files: Sequence[Labeled]) -> None:
     bare = (v for file in files if not file.class_names for v in file.labels)
     if len(declared) > 1 and any(type(value) in (int, float) for value in bare):
         one, other = (shown(", ".join(names)) for names in declared[:2])
-        raise Mistake(
+        raise UserError(
             f"files declare their classes as {one} and as {other}, and another has numbers without "
             "names; declare them in every file, or in one order."
         )
@@ -192,7 +192,7 @@ def from_table(table: Mapping[str, list[Labeled]], origin: str, labels: tuple[st
     strings = {v for _, values in columns.values() for v in values if isinstance(v, str)}
     if labels and not strings <= set(labels):
         extra = ", ".join(sorted(strings - set(labels))[:3])
-        raise Mistake(
+        raise UserError(
             f"labels {extra} are not among the registered ones ({', '.join(labels[:8])}); "
             "this copy is another dataset: name its path or Hub id directly."
         )

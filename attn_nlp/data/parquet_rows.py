@@ -15,7 +15,7 @@ from typing import Any
 from attn_nlp.data.columns import GLANCE, Glance, Labeled, Wanted, refuse_twice
 from attn_nlp.data.library import one_line, quiet_datasets
 from attn_nlp.data.names import is_utf8_name, shown
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 _NOT_DECLARED = (
     "its metadata 'huggingface' declare no columns as the datasets library writes them; write the "
@@ -31,7 +31,7 @@ def read_parquet(file: Path, wanted: Wanted) -> Labeled:
       wanted: the columns that are read.
 
     Raises:
-      Mistake: the columns are not there, or the file cannot be read; the reason is quoted.
+      UserError: the columns are not there, or the file cannot be read; the reason is quoted.
     """
     import pyarrow as arrow
     import pyarrow.parquet as parquet
@@ -53,10 +53,10 @@ def read_parquet(file: Path, wanted: Wanted) -> Labeled:
             refuse_twice(name, schema.names)
             batches = partial(table.iter_batches, GLANCE, None)
             ignored = glance(schema, others, batches)
-        except Mistake:
+        except UserError:
             raise
         except (arrow.ArrowException, OSError, ValueError, TypeError, NotImplementedError) as error:
-            raise Mistake(f"cannot read {name}: {one_line(error)}.") from error
+            raise UserError(f"cannot read {name}: {one_line(error)}.") from error
     return Labeled(texts, by_name(labels, names), names, ignored, text)
 
 

@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 
 from attn_nlp.data.names import shown
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 BLOCK = 1 << 20
 # How files begin that are often found under a foreign ending.
@@ -32,13 +32,13 @@ def check_beginning(file: Path) -> None:
     """Refuse a file of text whose first bytes show that it is something else.
 
     Raises:
-      Mistake: says what it looks like.
+      UserError: says what it looks like.
     """
     with file.open("rb") as opened:
         head = opened.read(_FEW)
     for start, what in _BEGINNINGS:
         if head.startswith(start):
-            raise Mistake(f"{shown(file.name)} is not text: it begins like {what}.")
+            raise UserError(f"{shown(file.name)} is not text: it begins like {what}.")
     if b"\0" in head:
         raise _has_nul(file, head, 1 + head[: head.index(b"\0")].count(b"\n"))
 
@@ -47,7 +47,7 @@ def check_utf8(file: Path) -> None:
     """Refuse a file that is not UTF-8 or holds a NUL, naming the line.
 
     Raises:
-      Mistake: names the line and the byte.
+      UserError: names the line and the byte.
     """
     check_beginning(file)
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -61,7 +61,7 @@ def check_utf8(file: Path) -> None:
                 decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 line += error.object[: error.start].count(b"\n")
-                raise Mistake(
+                raise UserError(
                     f"{shown(file.name)}, line {line}: byte {error.object[error.start]:#04x} is "
                     "not UTF-8; re-encode the file."
                 ) from error
@@ -70,10 +70,12 @@ def check_utf8(file: Path) -> None:
             line += block.count(b"\n")
 
 
-def _has_nul(file: Path, block: bytes, line: int) -> Mistake:
+def _has_nul(file: Path, block: bytes, line: int) -> UserError:
     """The error for a NUL, which half of the bytes of UTF-16 are and no byte of text is."""
     of = max(block.count(0), 1)
     aside = max(block[0::2].count(0), block[1::2].count(0))
     wide = block.count(0) < len(block) * 0.75 and of > len(block) * 0.2 and aside > 0.9 * of
     instead = "it looks like UTF-16; re-encode it as UTF-8" if wide else "it may be binary"
-    return Mistake(f"{shown(file.name)}, line {line}: a NUL byte, which no text holds; {instead}.")
+    return UserError(
+        f"{shown(file.name)}, line {line}: a NUL byte, which no text holds; {instead}."
+    )

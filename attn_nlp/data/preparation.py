@@ -42,7 +42,7 @@ from attn_nlp.data.rows import SPLITS, Raw, Rows, check, fingerprint
 from attn_nlp.data.source import Source
 from attn_nlp.data.source_bytes import FACT, source_digest
 from attn_nlp.data.splits import three_splits
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
 
 FEWEST_IDS = 3  # padding, unknown and one token
@@ -56,7 +56,7 @@ def check_settings(settings: DataSettings) -> None:
     for name, least in least_of.items():
         value = getattr(settings, name)
         if value < least:
-            raise Mistake(f"{name} {value} is too small; choose {least} or more.")
+            raise UserError(f"{name} {value} is too small; choose {least} or more.")
 
 
 def prepare(settings: DataSettings, folder: Path) -> Prepared:
@@ -71,14 +71,14 @@ def prepare(settings: DataSettings, folder: Path) -> Prepared:
       the same folder and bytes, whoever calls, however often.
 
     Raises:
-      Mistake: the dataset cannot be had or used, a setting does not fit it, or `folder` cannot
+      UserError: the dataset cannot be had or used, a setting does not fit it, or `folder` cannot
         be written.
     """
     check_settings(settings)
     try:
         return prepare_in(settings, Path(folder))
     except OSError as error:
-        raise Mistake(
+        raise UserError(
             f"cannot prepare {settings.dataset!r} in {folder}: {error.strerror or error}; "
             "free the disk or choose another folder."
         ) from error
@@ -93,7 +93,7 @@ def prepare_in(settings: DataSettings, folder: Path) -> Prepared:
     files = [file for given in files_of(place).values() for file in given] if place else []
     question = cache.asked(settings, files)
     if question and (target := cache.recall(folder, question)):
-        with suppress(Mistake):  # damaged: made anew below
+        with suppress(UserError):  # damaged: made anew below
             return open_prepared(target)
     found = prepare_rows(settings, folder)
     if question and question == cache.asked(settings, files):  # nobody wrote to them meanwhile
@@ -107,7 +107,7 @@ def prepare_rows(settings: DataSettings, folder: Path) -> Prepared:
     source = SOURCES.get(settings.dataset) or Source(shown_name(settings.dataset), "", "")
     given, class_names = check(raw)
     if settings.fold and "test" in given:
-        raise Mistake(
+        raise UserError(
             f"dataset {source.name!r} has a test split of its own, so that fold {settings.fold} "
             "does not apply; leave fold at 0."
         )
@@ -119,7 +119,7 @@ def prepare_rows(settings: DataSettings, folder: Path) -> Prepared:
     stamp = json.dumps([identity, provenance, code_stamp()], sort_keys=True)
     readable = "".join(c if c.isalnum() else "_" for c in source.name)[:40]
     target = folder / f"{readable}-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
-    with suppress(Mistake):  # not there, or damaged by a disk or a hand; the rows are at hand
+    with suppress(UserError):  # not there, or damaged by a disk or a hand; the rows are at hand
         return open_prepared(target)
     unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
     try:
@@ -213,10 +213,10 @@ def build(
 
 
 def whole_words(settings: DataSettings, name: str, splits: dict[str, Rows]) -> Any:
-    """The tokenizer of a planted task, or a `Mistake` where settings would hide deciding words."""
+    """The tokenizer of a planted task; a `UserError` if settings would hide deciding words."""
     default = DataSettings.tokens
     if settings.tokens != default:
-        raise Mistake(
+        raise UserError(
             f"dataset {name!r} is made of whole words, so tokens {settings.tokens!r} does not "
             f"apply; leave tokens at {default!r}."
         )
@@ -224,13 +224,13 @@ def whole_words(settings: DataSettings, name: str, splits: dict[str, Rows]) -> A
     words = [text.split() for text in texts]
     longest = max(map(len, words))
     if settings.length < longest:
-        raise Mistake(
+        raise UserError(
             f"length {settings.length} would cut words that decide the label of {name!r}; "
             f"choose {longest} or more."
         )
     needed = len({w for row in words for w in row}) + len(tokens.SPECIALS)
     if settings.vocabulary < needed:
-        raise Mistake(
+        raise UserError(
             f"vocabulary {settings.vocabulary} is too small for {name!r}, whose words must all "
             f"be known; choose {needed} or more."
         )
@@ -263,7 +263,7 @@ def put(unfinished: Path, target: Path) -> Prepared:
 
     Raises:
       OSError: the disk does not take it.
-      Mistake: it cannot be read back from there.
+      UserError: it cannot be read back from there.
     """
     for _ in range(_TRIES):
         with point("data.rename"):
@@ -275,7 +275,7 @@ def put(unfinished: Path, target: Path) -> Prepared:
         _sync(target.parent)
         try:
             return open_prepared(target)
-        except Mistake:
+        except UserError:
             if unfinished.exists():
                 _clear(target)
             else:
@@ -291,7 +291,7 @@ def _clear(target: Path) -> None:
     aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".damaged-"))
     with suppress(FileNotFoundError):  # another run was first
         os.rename(target, aside / target.name)
-        with suppress(Mistake, OSError):
+        with suppress(UserError, OSError):
             open_prepared(aside / target.name)
             os.rename(aside / target.name, target)
     shutil.rmtree(aside, ignore_errors=True)

@@ -20,7 +20,7 @@ _CODES = 0x110000
 _UNASKED, _DROPPED, _SEPARATOR, _ALONE, _INSIDE, _ODD = range(6)
 
 
-class Cutter:
+class PreTokenizer:
     """Cuts texts as a normalizer and a pre-tokenizer of the library do, and numbers the pieces.
 
     Args:

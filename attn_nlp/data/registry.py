@@ -17,7 +17,7 @@ from attn_nlp.data.names import is_utf8_name, shown
 from attn_nlp.data.planted import PLANTED
 from attn_nlp.data.public import REAL_SETS
 from attn_nlp.data.source import Source
-from attn_nlp.errors import Mistake, unknown
+from attn_nlp.errors import UserError, unknown
 
 SOURCES: dict[str, Source] = {s.name: s for s in (*PLANTED, DOCSTRINGS, *REAL_SETS)}
 FILE_KINDS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
@@ -85,7 +85,7 @@ def check_dataset(name: str) -> None:
       name: a registered name, an existing file or folder, or a Hub id `owner/name[:config]`.
 
     Raises:
-      Mistake: the name is none of these. Whether a Hub id exists is not asked.
+      UserError: the name is none of these. Whether a Hub id exists is not asked.
 
     Example:
       >>> check_dataset("sst2")
@@ -93,12 +93,12 @@ def check_dataset(name: str) -> None:
       >>> check_dataset("planted_lokup")  # doctest: +ELLIPSIS
       Traceback (most recent call last):
       ...
-      attn_nlp.errors.Mistake: unknown dataset 'planted_lokup'; ...'planted_lookup'? ...
+      attn_nlp.errors.UserError: unknown dataset 'planted_lokup'; ...'planted_lookup'? ...
     """
     if name in SOURCES:
         return
     if not is_utf8_name(name):
-        raise Mistake(
+        raise UserError(
             f"dataset '{shown(name)}': the name is not valid UTF-8, so that no store or table can "
             "hold it; rename the file."
         )
@@ -106,17 +106,17 @@ def check_dataset(name: str) -> None:
     if path is not None:
         what = unusual(path)
         if what is not None:
-            raise Mistake(f"dataset '{shown(name)}' is {what}; name a file or a folder of files.")
+            raise UserError(f"dataset '{shown(name)}' is {what}; name a file or a folder of files.")
         if path.is_file() and path.suffix not in FILE_KINDS:
             ending = f"is a {shown(path.suffix)} file" if path.suffix else "has no ending"
-            raise Mistake(
+            raise UserError(
                 f"dataset {name!r} {ending}; a file must be one of {', '.join(FILE_KINDS)}."
             )
         return
     if looks_like_path(name):
-        raise Mistake(f"dataset {name!r} looks like a path, but {_why_missing(name)}.")
+        raise UserError(f"dataset {name!r} looks like a path, but {_why_missing(name)}.")
     if not HUB_ID.fullmatch(name):
-        raise Mistake(
+        raise UserError(
             f"{unknown('dataset', name, SOURCES)} A Hub id owner/name or an existing file or "
             "folder will do too."
         )

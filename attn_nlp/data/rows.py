@@ -1,6 +1,6 @@
 """Rows as they were found, the checks that refuse bad ones, and the identity of what remains.
 
-In: columns of whatever a file held. Out: `Rows` of clean text and class number, or a `Mistake`
+In: columns of whatever a file held. Out: `Rows` of clean text and class number, or a `UserError`
 that names the rows. Texts are stripped at both ends here and nowhere changed again, so that a
 copy on the Hub and a trimmed local copy of the same set have one fingerprint.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from attn_nlp.data.labels import bare, looks_measured, other_type, visible
 from attn_nlp.data.names import shown
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 SPLITS = ("train", "validation", "test")
 LONGEST_LABEL = 500  # characters; Python reads numbers of no more than 640 digits everywhere
@@ -57,13 +57,13 @@ class Rows:
 
 
 def refuse(split: str, bad: Sequence[int], what: str, instead: str) -> None:
-    """Raise a `Mistake` naming the first three bad rows, counted from 1; nothing if none is bad."""
+    """Raise a `UserError` that names the first three bad rows, counted from 1, if there are any."""
     if not bad:
         return
     named = ", ".join(str(row + 1) for row in bad[:3])
     more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
     noun = "row" if len(bad) == 1 else "rows"
-    raise Mistake(f"{split} {noun} {named}{more}: {what}; {instead}.")
+    raise UserError(f"{split} {noun} {named}{more}: {what}; {instead}.")
 
 
 def is_utf8(text: str) -> bool:
@@ -76,7 +76,7 @@ def is_utf8(text: str) -> bool:
 
 
 def check_texts(split: str, texts: Sequence[Any]) -> list[str]:
-    """Stripped texts, or a `Mistake` naming rows that hold none."""
+    """Stripped texts, or a `UserError` naming rows that hold none."""
     where = list(enumerate(texts))
     refuse(
         split,
@@ -104,7 +104,7 @@ def check_texts(split: str, texts: Sequence[Any]) -> list[str]:
     )
     texts = [t.strip() for t in texts]
     if not any(texts):
-        raise Mistake(f"every text of the {split} split is empty; check the text column.")
+        raise UserError(f"every text of the {split} split is empty; check the text column.")
     return texts
 
 
@@ -129,7 +129,7 @@ def is_null(value: Any) -> bool:
 
 
 def check_labels(split: str, labels: Sequence[Any], class_names: Sequence[str] | None) -> list[str]:
-    """Label names, or a `Mistake` naming rows whose label is missing or names no class."""
+    """Label names, or a `UserError` naming rows whose label is missing or names no class."""
     where = list(enumerate(labels))
     refuse(
         split,
@@ -147,7 +147,7 @@ def check_labels(split: str, labels: Sequence[Any], class_names: Sequence[str] |
         refuse(split, *other_type(labels), "write all labels of a column in one way")
         measured = looks_measured(labels) if split == "train" else None
         if measured:
-            raise Mistake(
+            raise UserError(
                 f"the labels of {split} look like regression ({measured}); bin them into classes, "
                 "such as low, middle and high. Numbers that name classes need a letter before them."
             )
@@ -199,7 +199,7 @@ def in_order(names: set[str]) -> tuple[str, ...]:
 
 
 def check(raw: Raw) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    """Clean rows of every split and the class names, or the first fault as a `Mistake`.
+    """Clean rows of every split and the class names, or the first fault as a `UserError`.
 
     Args:
       raw: columns by split; `train` must be among them, `validation` and `test` may be.
@@ -209,24 +209,24 @@ def check(raw: Raw) -> tuple[dict[str, Rows], tuple[str, ...]]:
       those declared, or else the labels of train in reading order.
 
     Raises:
-      Mistake: a split without rows or with only empty texts, a row with a null text, a text
+      UserError: a split without rows or with only empty texts, a row with a null text, a text
         without UTF-8 form or with a NUL, a label that is null, -1, unknown to train or spelled
         otherwise there, labels of several types or that look measured, or fewer than two classes
         in train. Rows are counted from 1, header lines apart.
     """
     if "train" not in raw.columns:
         found = ", ".join(raw.columns) or "none"
-        raise Mistake(f"the dataset has no train split; found: {found}.")
+        raise UserError(f"the dataset has no train split; found: {found}.")
     texts: dict[str, list[str]] = {}
     labels: dict[str, list[str]] = {}
     for split in [s for s in SPLITS if s in raw.columns]:
         if not raw.columns[split][0]:
-            raise Mistake(f"the {split} split has no rows; leave the split out or fill it.")
+            raise UserError(f"the {split} split has no rows; leave the split out or fill it.")
         texts[split] = check_texts(split, raw.columns[split][0])
         labels[split] = check_labels(split, raw.columns[split][1], raw.class_names)
     seen = set(labels["train"])
     if len(seen) < 2:
-        raise Mistake(
+        raise UserError(
             f"every train row has the label {min(seen)!r}; a classifier needs two classes or more."
         )
     for split, names in labels.items():

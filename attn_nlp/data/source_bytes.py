@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from attn_nlp.data.loading import files_of, place_of
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 FACT = "source_digest"  # its name among the facts of a dataset
 
@@ -54,14 +54,14 @@ def _is_other(dataset: str, digests: set[str]) -> bool:
 
 
 def _place(dataset: str) -> Path | None:
-    with suppress(Mistake, OSError, ValueError):  # a name of nothing that can be read
+    with suppress(UserError, OSError, ValueError):  # a name of nothing that can be read
         return place_of(dataset)
     return None
 
 
 def _of_what_is_read(place: Path) -> str | None:
     """Of the file, or of the files of a folder's splits; None where they would be refused."""
-    with suppress(Mistake):
+    with suppress(UserError):
         return _digest(place, [file for given in files_of(place).values() for file in given])
     return None
 

@@ -18,7 +18,7 @@ from attn_nlp.data.limits import check_disk_sizes
 from attn_nlp.data.names import listed, shown
 from attn_nlp.data.plain_text import check_beginning
 from attn_nlp.data.registry import FILE_KINDS, unusual
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -51,24 +51,24 @@ def reading(place: Path) -> Iterator[None]:
     """Say of a fault of the disk which file or folder of the dataset has it.
 
     Raises:
-      Mistake: for any OSError within the block.
+      UserError: for any OSError within the block.
     """
     try:
         yield
     except OSError as error:
-        raise Mistake(f"cannot read {shown(place)}: {error.strerror or error}.") from error
+        raise UserError(f"cannot read {shown(place)}: {error.strerror or error}.") from error
 
 
 def check_is_file(path: Path) -> None:
     """Refuse what is not an ordinary file that can be opened, without opening it.
 
     Raises:
-      Mistake: a folder, a link to nothing, a named pipe, a socket, a device, or no permission.
+      UserError: a folder, a link to nothing, a named pipe, a socket, a device, or no permission.
     """
     with reading(path):
         what = unusual(path) or ("a folder" if path.is_dir() else None)
         if what is not None:
-            raise Mistake(f"{shown(path)} is {what}; give a file of rows.")
+            raise UserError(f"{shown(path)} is {what}; give a file of rows.")
         if not os.access(path, os.R_OK):
             raise PermissionError(EACCES, os.strerror(EACCES))
 
@@ -80,7 +80,7 @@ def files_of(place: Path) -> dict[str, list[Path]]:
     not read here.
 
     Raises:
-      Mistake: a folder without train, with data that is none of its splits, or with two files for
+      UserError: a folder without train, with data that is none of its splits, or with two files for
         one split; a file that is not one, is too large, or is of another kind.
     """
     with reading(place):
@@ -112,12 +112,12 @@ def _files_by_split(folder: Path) -> dict[str, list[Path]]:
     if "train" not in found:
         names = [str(f.relative_to(folder)) for files in found.values() for f in files]
         there = names + strange or sorted(p.name for p in folder.iterdir())
-        raise Mistake(
+        raise UserError(
             f"folder '{own}' has no train file; {_NAMING}; found: "
             f"{listed(there) if there else 'no data files'}."
         )
     if strange:
-        raise Mistake(
+        raise UserError(
             f"folder '{own}' holds data that is none of its splits: {listed(strange)}; {_NAMING}, "
             "or move them out of the folder."
         )
@@ -127,7 +127,7 @@ def _files_by_split(folder: Path) -> dict[str, list[Path]]:
     kinds = {FILE_KINDS[f.suffix] for given in files.values() for f in given}
     if len(kinds) > 1:
         names = [f.name for given in files.values() for f in given]
-        raise Mistake(
+        raise UserError(
             f"folder '{own}' mixes {' and '.join(sorted(kinds))} ({listed(names)}); keep one kind."
         )
     return files
@@ -163,16 +163,16 @@ def _check_shards(folder: str, split: str, files: Sequence[Path]) -> None:
     whole = {(s[1].lower(), s[3]) for s in shards if s is not None}
     if None in shards or len(whole) > 1 or len({f.suffix for f in files}) > 1:
         paths = listed(str(Path(f.parent.name, f.name)) for f in files)
-        raise Mistake(
+        raise UserError(
             f"folder '{folder}' has {len(files)} files for {split}: {paths}; keep one, or shards "
             "of one set such as train-00000-of-00002."
         )
     (_, count), numbers = whole.pop(), [int(s[2]) for s in shards if s is not None]
     missing = sorted(set(range(int(count))) - set(numbers))
     if missing:
-        raise Mistake(
+        raise UserError(
             f"folder '{folder}' lacks {len(missing)} of {int(count)} shards of {split}, number "
             f"{missing[0]:05} for one; found: {names}."
         )
     if len(numbers) != int(count):
-        raise Mistake(f"folder '{folder}' has a shard of {split} twice, or too many: {names}.")
+        raise UserError(f"folder '{folder}' has a shard of {split} twice, or too many: {names}.")

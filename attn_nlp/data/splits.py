@@ -15,7 +15,7 @@ import numpy as np
 
 from attn_nlp.data.rows import Rows
 from attn_nlp.data.source import CARVED, OFFICIAL
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 VALIDATION_SHARE = 0.1
 FOLDS = 10
@@ -55,7 +55,7 @@ def held_out_fold(labels: Sequence[int], fold: int = 0) -> tuple[np.ndarray, np.
       (kept, held out), each ascending. There are `folds_of(labels)` folds.
 
     Raises:
-      Mistake: no class has two rows, or there is no such fold.
+      UserError: no class has two rows, or there is no such fold.
 
     References:
       The sets without official test split (MR, Subj, MPQA) are published as means over ten
@@ -65,12 +65,12 @@ def held_out_fold(labels: Sequence[int], fold: int = 0) -> tuple[np.ndarray, np.
 
     folds = folds_of(labels)
     if folds < 2:
-        raise Mistake(
+        raise UserError(
             f"{len(labels)} rows with no two of one class cannot be split; "
             "add rows or give validation and test files."
         )
     if fold >= folds:
-        raise Mistake(f"fold {fold} is too large for {folds} folds; choose 0 to {folds - 1}.")
+        raise UserError(f"fold {fold} is too large for {folds} folds; choose 0 to {folds - 1}.")
     division = StratifiedKFold(folds, shuffle=True, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer rows than folds
@@ -98,7 +98,7 @@ def carve(labels: Sequence[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
       (train, validation), each ascending, disjoint, together all rows.
 
     Raises:
-      Mistake: no class has two rows.
+      UserError: no class has two rows.
     """
     from sklearn.model_selection import train_test_split
 
@@ -107,7 +107,7 @@ def carve(labels: Sequence[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
     rows = np.flatnonzero(counts[of] >= 2)
     classes = np.unique(of[rows])
     if not len(rows):
-        raise Mistake(
+        raise UserError(
             f"{len(of)} train rows with no two of one class leave nothing for validation; "
             "add rows or give a validation file."
         )
@@ -149,7 +149,7 @@ def three_splits(
     validation = given.get("validation")
     if validation is None:
         if test is not given.get("test") and np.bincount(train.labels).max() < 2:
-            raise Mistake(
+            raise UserError(
                 f"{len(train) + len(test)} rows with no three of one class leave nothing for "
                 "validation beside train and test; add rows or give validation and test files."
             )

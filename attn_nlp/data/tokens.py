@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_nlp.data.pretokenize import Cutter, code_points
+from attn_nlp.data.pretokenize import PreTokenizer, code_points
 from attn_nlp.errors import unknown
 
 SPECIALS = ["[PAD]", "[UNK]"]
@@ -72,7 +72,7 @@ def lower(han: bool) -> Any:
 
 def word_level(normalizer: Any, pre_tokenizer: Any, texts: Sequence[str], most: int) -> Any:
     """The most frequent pieces of the texts, equally frequent ones in alphabetical order."""
-    counts = Cutter(normalizer, pre_tokenizer).counts(texts)
+    counts = PreTokenizer(normalizer, pre_tokenizer).counts(texts)
     ranked = sorted(counts, key=lambda piece: (-counts[piece], piece))
     vocabulary = {piece: number for number, piece in enumerate([*SPECIALS, *ranked][:most])}
     t = library()
@@ -117,14 +117,14 @@ def bpe(texts: Sequence[str], most: int) -> Any:
             t.pre_tokenizers.Split(t.Regex(BPE_PIECES), "isolated"),
         ]
     )
-    cutter = Cutter(tokenizer.normalizer, tokenizer.pre_tokenizer)
-    texts = list(cutter.normalized(texts))
+    pretokenizer = PreTokenizer(tokenizer.normalizer, tokenizer.pre_tokenizer)
+    texts = list(pretokenizer.normalized(texts))
     codes, counts = np.unique(code_points(texts), return_counts=True)
     ranked = codes[np.lexsort((codes, -counts))].tolist()
     rare = dict.fromkeys(ranked[most // 2 :], " ")
     if rare:
         texts = [text.translate(rare) for text in texts]
-    pieces = cutter.counts(texts)
+    pieces = pretokenizer.counts(texts)
     trained = t.Tokenizer(tokenizer.model)
     trained.pre_tokenizer = t.pre_tokenizers.WhitespaceSplit()  # no piece holds white space
     trainer = t.trainers.BpeTrainer(vocab_size=most, special_tokens=SPECIALS, show_progress=False)
@@ -161,7 +161,7 @@ def check_tokens(name: str) -> None:
       >>> check_tokens("wrod")  # doctest: +ELLIPSIS
       Traceback (most recent call last):
       ...
-      attn_nlp.errors.Mistake: unknown tokens 'wrod'; known: ... Did you mean 'word'?
+      attn_nlp.errors.UserError: unknown tokens 'wrod'; known: ... Did you mean 'word'?
     """
     if name not in TOKENIZERS:
         raise unknown("tokens", name, TOKENIZERS)
@@ -230,11 +230,14 @@ def each_ids(
     Yields:
       The first `length` ids of each text, one text after another; how many each text has in all.
     """
-    cutter, model = Cutter(tokenizer.normalizer, tokenizer.pre_tokenizer), tokenizer.model
+    pretokenizer, model = (
+        PreTokenizer(tokenizer.normalizer, tokenizer.pre_tokenizer),
+        tokenizer.model,
+    )
     known: list[int] = []  # ids of the pieces, in the order of their numbers
     sizes: list[int] = []
-    for numbers, pieces in cutter.cut(texts):
-        for piece in cutter.pieces[len(sizes) :]:
+    for numbers, pieces in pretokenizer.cut(texts):
+        for piece in pretokenizer.pieces[len(sizes) :]:
             found = [token.id for token in model.tokenize(piece)]
             known += found
             sizes.append(len(found))

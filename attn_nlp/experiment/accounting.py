@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from attn_nlp.errors import Mistake, unknown
+from attn_nlp.errors import UserError, unknown
 from attn_nlp.experiment.cell import PATHS, check_path, check_value
 from attn_nlp.experiment.grid import Grid
 from attn_nlp.experiment.table import Row, Table
@@ -51,7 +51,7 @@ def checked(table: Table, grid: Grid, partial: bool) -> Asked | None:
       The table; None where no row is left.
 
     Raises:
-      Mistake: an unknown path, an axis that the table does not account for, a row without cells
+      UserError: an unknown path, an axis that the table does not account for, a row without cells
         or with two for one place.
     """
     where = _conditions(table.where, f"table {table.title!r}: where=")
@@ -159,7 +159,7 @@ def _account(asked: Asked, grid: Grid, named: Collection[str]) -> None:
     known = {*named, *asked.table.where, *in_rows}
     for axis in grid.axes:
         if len(axis.points) > 1 and not known & set(axis.paths):
-            raise Mistake(
+            raise UserError(
                 f"table {asked.table.title!r}: axis {' with '.join(map(repr, axis.paths))} is "
                 "neither a row, a column, fixed by where=, one table each by each=, nor averaged "
                 "by over=; name it in one of them."
@@ -169,13 +169,13 @@ def _account(asked: Asked, grid: Grid, named: Collection[str]) -> None:
 def _check_row(asked: Asked, grid: Grid, row: Row, named: Collection[str]) -> None:
     """Refuse a row without cells, or with two cells for one replicate of a column."""
     if not _any(grid, asked.where, row.where):
-        raise Mistake(
+        raise UserError(
             f"table {asked.table.title!r}, row {row.label!r}: no cell has {dict(row.where)}; "
             "name values that stand on the axes."
         )
     differ = grid.clash({**asked.where, **row.where}, named)
     if differ:
-        raise Mistake(
+        raise UserError(
             f"table {asked.table.title!r}, row {row.label!r}: two cells for one place; they "
             f"differ in {', '.join(differ)}; name it in the row, columns=, where= or over=."
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from attn_nlp.errors import Mistake, nearest
+from attn_nlp.errors import UserError, nearest
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.cell import Cell, check_path, check_value, flatten
 from attn_nlp.experiment.checks import MOST
@@ -50,13 +50,15 @@ class Skip:
         checks.check_fields(self, "skip(...)", {"reason": checks.line()})
         when = single.keyed(f"skip({self.reason!r}): when", self.when, "when={'heads': (1, 2)}")
         if not when:
-            raise Mistake(f"skip({self.reason!r}): when is empty; name the settings to leave out.")
+            raise UserError(
+                f"skip({self.reason!r}): when is empty; name the settings to leave out."
+            )
         conditions = {}
         for path, value in when.items():
             check_path(path, "path in skip(...)")
             several = tuple(value) if single.is_several(value) else (value,)  # type: ignore[arg-type]
             if not several:
-                raise Mistake(f"skip({self.reason!r}): no value for {path}; give at least one.")
+                raise UserError(f"skip({self.reason!r}): no value for {path}; give at least one.")
             conditions[path] = tuple(check_value(path, each) for each in several)
         object.__setattr__(self, "when", conditions)
 
@@ -69,7 +71,7 @@ def vary(path: str, *values: object) -> Axis:
     """Run every one of the values at a path.
 
     Raises:
-      Mistake: an unknown path, no value, a value twice, or a value that the field refuses.
+      UserError: an unknown path, no value, a value twice, or a value that the field refuses.
 
     Example:
       >>> vary("heads", 1, 4).points
@@ -78,7 +80,7 @@ def vary(path: str, *values: object) -> Axis:
     called = f"vary({shown(path)}, ...)"
     check_path(path, "axis")
     if len(values) == 1 and single.is_several(values[0]):
-        raise Mistake(
+        raise UserError(
             f"vary({path!r}, {shown(values[0])}) has one value, a collection; did you mean "
             f"vary({path!r}, {single.spread(values[0])})?"
         )
@@ -89,10 +91,10 @@ def together(*points: Mapping[str, object]) -> Axis:
     """Move several settings in step: one axis whose points are the mappings given.
 
     Raises:
-      Mistake: points that name different paths, an unknown path, or a point twice.
+      UserError: points that name different paths, an unknown path, or a point twice.
     """
     if len(points) == 1 and single.is_several(points[0]) and not isinstance(points[0], Mapping):
-        raise Mistake(
+        raise UserError(
             f"together({shown(points[0])}) has one point, a collection; did you mean "
             f"together(*{shown(points[0])})?"
         )
@@ -107,9 +109,9 @@ def _checked(
         points = checks.several(checks.anything(), "[{'heads': 1}]").read(called, points)  # type: ignore[assignment]
         number = len(points)  # type: ignore[arg-type]
     if number > MOST:
-        raise Mistake(f"{called} has {number:,} values; allowed: at most {MOST:,}.")
+        raise UserError(f"{called} has {number:,} values; allowed: at most {MOST:,}.")
     if not number:
-        raise Mistake(f"{called} has no values; give at least one.")
+        raise UserError(f"{called} has no values; give at least one.")
     paths: list[str] | None = None
     checked, seen = [], set()
     for given in points:
@@ -117,16 +119,16 @@ def _checked(
         if paths is None:
             paths = [check_path(path, "axis") for path in point]
             if not paths:
-                raise Mistake(f"{called}: a point names no path; give settings by path.")
+                raise UserError(f"{called}: a point names no path; give settings by path.")
         elif list(point) != paths:
-            raise Mistake(
+            raise UserError(
                 f"{called}: every point must name the same paths in the same order; the first "
                 f"names {', '.join(paths)}, another {', '.join(map(str, point))}."
             )
         point = normalized(point)
         key = tuple(point.values())
         if key in seen:
-            raise Mistake(f"{called}: {point} stands twice.")
+            raise UserError(f"{called}: {point} stands twice.")
         seen.add(key)
         checked.append(point)
     return tuple(checked)
@@ -147,7 +149,7 @@ def skip(reason: str, *, when: Mapping[str, object]) -> Skip:
       when: values by path; several of them, such as a tuple, mean any of them.
 
     Raises:
-      Mistake: an unknown path, a value that its field refuses, or nothing named.
+      UserError: an unknown path, a value that its field refuses, or nothing named.
     """
     return Skip(reason, when)  # type: ignore[arg-type]
 
@@ -161,11 +163,11 @@ def ordered(axes: Sequence[Axis]) -> list[Axis]:
     """The axes from the outermost to the innermost: that of seeds, then the others as they stand.
 
     Raises:
-      Mistake: two axes that move one path.
+      UserError: two axes that move one path.
     """
     for path, times in Counter(path for axis in axes for path in axis.paths).items():
         if times > 1:
-            raise Mistake(f"two axes move {path!r}; put the values on one axis.")
+            raise UserError(f"two axes move {path!r}; put the values on one axis.")
     return sorted(axes, key=lambda axis: "seed" not in axis.paths)
 
 
@@ -173,7 +175,7 @@ def check_size(axes: Sequence[Axis]) -> None:
     """Refuse more cells than can be planned, before they are made.
 
     Raises:
-      Mistake: naming the axes and their sizes.
+      UserError: naming the axes and their sizes.
     """
     sizes = [len(axis.points) for axis in axes]
     if prod(sizes) > MOST:
@@ -182,7 +184,7 @@ def check_size(axes: Sequence[Axis]) -> None:
             for axis, size in zip(axes, sizes, strict=True)
             if size > 1
         )
-        raise Mistake(
+        raise UserError(
             f"the axes have {prod(sizes):,} combinations ({named}); allowed: at most {MOST:,}."
         )
 
@@ -193,7 +195,7 @@ def product(base: Cell, axes: tuple[Axis, ...]) -> Iterator[dict[str, object]]:
     They are no cells yet, since a combination that no cell can be may still be skipped.
 
     Raises:
-      Mistake: two axes that move one path.
+      UserError: two axes that move one path.
     """
     outer, plain = ordered(axes), flatten(base)
     return (
@@ -206,7 +208,7 @@ def restrict(axes: tuple[Axis, ...], path: str, wanted: tuple[object, ...]) -> t
     """The axes with only the points that have one of the wanted values at a path.
 
     Raises:
-      Mistake: no axis moves the path, or a wanted value stands on none of its points.
+      UserError: no axis moves the path, or a wanted value stands on none of its points.
     """
     check_path(path, "axis")
     for place, axis in enumerate(axes):
@@ -216,7 +218,7 @@ def restrict(axes: tuple[Axis, ...], path: str, wanted: tuple[object, ...]) -> t
         for value in wanted:
             if value not in known:
                 close = nearest(str(value), [str(each) for each in known])
-                raise Mistake(
+                raise UserError(
                     f"axis {path!r} has no value {value!r}; it has "
                     f"{', '.join(str(each) for each in known)}."
                     + (f" Did you mean {close!r}?" if close else "")
@@ -224,7 +226,7 @@ def restrict(axes: tuple[Axis, ...], path: str, wanted: tuple[object, ...]) -> t
         kept = [point for point in axis.points if point[path] in wanted]
         return (*axes[:place], _axis(kept), *axes[place + 1 :])
     moved = [each for axis in axes for each in axis.paths]
-    raise Mistake(f"this experiment has no axis {path!r}; it has {', '.join(moved) or 'none'}.")
+    raise UserError(f"this experiment has no axis {path!r}; it has {', '.join(moved) or 'none'}.")
 
 
 def replace_axis(axes: tuple[Axis, ...], axis: Axis) -> tuple[tuple[Axis, ...], bool]:
@@ -234,7 +236,7 @@ def replace_axis(axes: tuple[Axis, ...], axis: Axis) -> tuple[tuple[Axis, ...], 
         if other.paths == (path,):
             return (*axes[:place], axis, *axes[place + 1 :]), True
         if path in other.paths:
-            raise Mistake(
+            raise UserError(
                 f"{path!r} moves together with {', '.join(p for p in other.paths if p != path)}; "
                 f"use --only {path}=... to choose among its values."
             )

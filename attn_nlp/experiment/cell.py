@@ -17,7 +17,7 @@ from math import prod
 from operator import itemgetter
 from typing import Any
 
-from attn_nlp.errors import Mistake, unknown
+from attn_nlp.errors import UserError, unknown
 from attn_nlp.experiment.compatibility import check_products
 from attn_nlp.experiment.data_names import spelled
 from attn_nlp.parts import values
@@ -54,7 +54,7 @@ class Attention:
     scale: str = _part("rsqrt_dim", "scale", "multiplies the score")
     mask: str = _part("padding", "mask", "keys that a query may see, beyond padding")
     normalizer: str = _part("softmax", "normalizer", "turns logits into weights")
-    mixer: str = _part("heads", "mixer", "spends the weights on the values; several by ' + '")
+    mixer: str = _part("heads", "mixer", "applies the weights to the values; several by ' + '")
     init: str = _part("unit_variance", "init", "the first query and key weights")
     tie_qk: bool = field(default=False, metadata={"help": "queries and keys share their weights"})
     projection_bias: bool = field(default=False, metadata={"help": "biases in the projections"})
@@ -107,7 +107,7 @@ class Cell:
 
     def __post_init__(self) -> None:
         if not isinstance(self.attention, Attention):
-            raise Mistake(
+            raise UserError(
                 f"attention is {shown(self.attention)}; give attention=Attention(score='additive')."
             )
         # One way to write every value, since the values take part in identity: 1 is kept as 1.0.
@@ -123,7 +123,7 @@ class Cell:
             return
         if self.head_dim is None and self.width % self.heads:
             below = max(self.width // self.heads, 1) * self.heads
-            raise Mistake(
+            raise UserError(
                 f"width {self.width} does not split into {self.heads} heads; choose a multiple of "
                 f"{self.heads}, such as {below} or {below + self.heads}, or give "
                 "head_dim."
@@ -134,7 +134,7 @@ class Cell:
     def _check_sentences(self) -> None:
         sentences = max(self.steps, DRAWN_TOGETHER) * self.batch_size
         if sentences > MOST_SENTENCES:
-            raise Mistake(
+            raise UserError(
                 f"{self.steps:,} steps of {self.batch_size:,} sentences each need the order of "
                 f"{sentences:,} sentences beforehand; allowed: at most {MOST_SENTENCES:,}. Give "
                 "fewer steps or a smaller batch_size."
@@ -196,7 +196,7 @@ class Cell:
         """This cell with the settings given by path.
 
         Raises:
-          Mistake: an unknown path or a value that its field does not allow.
+          UserError: an unknown path or a value that its field does not allow.
         """
         flat = flatten(self) | {path: check_value(path, value) for path, value in settings.items()}
         return unflatten(flat)
@@ -270,16 +270,18 @@ def check_path(path: str, what: str = "setting") -> str:
     """The path itself.
 
     Raises:
-      Mistake: no field stands there; the message names the nearest.
+      UserError: no field stands there; the message names the nearest.
     """
     if not isinstance(path, str):
-        raise Mistake(f"{what} is {shown(path)}; give a path, such as 'heads'.")
+        raise UserError(f"{what} is {shown(path)}; give a path, such as 'heads'.")
     if path in PATHS:
         return path
     if f"attention.{path}" in PATHS:
-        raise Mistake(f"unknown {what} {path!r}. Did you mean 'attention.{path}'?")
+        raise UserError(f"unknown {what} {path!r}. Did you mean 'attention.{path}'?")
     if path.removeprefix("attention.") in PATHS:
-        raise Mistake(f"unknown {what} {path!r}. Did you mean {path.removeprefix('attention.')!r}?")
+        raise UserError(
+            f"unknown {what} {path!r}. Did you mean {path.removeprefix('attention.')!r}?"
+        )
     raise unknown(what, path, PATHS)
 
 
@@ -287,18 +289,18 @@ def check_value(path: str, value: object) -> object:
     """The value as its field keeps it.
 
     Raises:
-      Mistake: an unknown path, or a value that its field does not allow.
+      UserError: an unknown path, or a value that its field does not allow.
     """
     info = PATHS[check_path(path)]
     if values.is_several(value):
-        raise Mistake(
+        raise UserError(
             f"{path} is {shown(value)}; it takes one value. To run several, write "
             f"vary({path!r}, {spread(value)})."
         )
     value = plain(value)
     if "slot" in info:
         if not isinstance(value, str):
-            raise Mistake(f"{path} names a {info['slot']}; {shown(value)} is no name.")
+            raise UserError(f"{path} names a {info['slot']}; {shown(value)} is no name.")
         return canonical(info["slot"], value)
     if "numeric" in info or "fraction" in info:
         return values.number(path, value, *info.get("numeric", (0.0, 1.0)))
@@ -308,7 +310,7 @@ def check_value(path: str, value: object) -> object:
         kept = values.whole(path, value, info["whole"], info["high"])
         if kept % info["multiple"]:
             fits = kept - kept % info["multiple"]
-            raise Mistake(
+            raise UserError(
                 f"{path} is {kept}; allowed: multiples of {info['multiple']}, such as {fits}."
             )
         return kept
@@ -319,7 +321,7 @@ def check_value(path: str, value: object) -> object:
     if path == "dataset":
         return spelled(value)
     if not isinstance(value, type(info["default"])):
-        raise Mistake(f"{path} is {shown(value)}; expected {type(info['default']).__name__}.")
+        raise UserError(f"{path} is {shown(value)}; expected {type(info['default']).__name__}.")
     return values.line(path, value) if isinstance(value, str) else value
 
 
@@ -327,7 +329,7 @@ def parse(path: str, text: str) -> object:
     """The value that a text on the command line stands for.
 
     Raises:
-      Mistake: an unknown path, or a text that its field does not allow.
+      UserError: an unknown path, or a text that its field does not allow.
     """
     info = PATHS[check_path(path)]
     if text == "None" and info["default"] is None:
@@ -337,13 +339,13 @@ def parse(path: str, text: str) -> object:
             return check_value(path, float(text))
         if "whole" in info:
             return check_value(path, int(text))
-    except Mistake:
+    except UserError:
         raise
     except ValueError:
         kind = "whole number" if "whole" in info else "number"
-        raise Mistake(f"{path} is a {kind}, not {shown(text)}.") from None
+        raise UserError(f"{path} is a {kind}, not {shown(text)}.") from None
     if isinstance(info["default"], bool):
         if text.lower() not in ("true", "false"):
-            raise Mistake(f"{path} is {shown(text)}; allowed: true, false.")
+            raise UserError(f"{path} is {shown(text)}; allowed: true, false.")
         return text.lower() == "true"
     return check_value(path, text)

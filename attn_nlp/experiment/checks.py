@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from attn_nlp.errors import Mistake, nearest
+from attn_nlp.errors import UserError, nearest
 from attn_nlp.parts import values
 from attn_nlp.parts.values import plain, shown
 
@@ -24,7 +24,7 @@ class Kind:
     """What an argument may be.
 
     Attributes:
-      read: the value as it is kept; called with where the argument stands, for its `Mistake`.
+      read: the value as it is kept; called with where the argument stands, for its `UserError`.
     """
 
     read: Callable[[str, object], object]
@@ -39,7 +39,7 @@ def check_fields(made: object, where: str, kinds: Mapping[str, Kind]) -> None:
       kinds: by name of the field.
 
     Raises:
-      Mistake: naming the field, what was given and what is allowed.
+      UserError: naming the field, what was given and what is allowed.
     """
     for name, kind in kinds.items():
         kept = kind.read(f"{where}: {name}", getattr(made, name))
@@ -83,7 +83,7 @@ def above_zero() -> Kind:
         value = plain(value)
         fits = isinstance(value, int | float) and not isinstance(value, bool)
         if not fits or not 0 < value <= values.LARGEST:  # type: ignore[operator]
-            raise Mistake(f"{place} is {shown(value)}; give a number above 0.")
+            raise UserError(f"{place} is {shown(value)}; give a number above 0.")
         return float(value)  # type: ignore[arg-type]
 
     return Kind(read)
@@ -97,7 +97,7 @@ def one_of(*names: str) -> Kind:
         if isinstance(value, str) and value in names:
             return value
         close = nearest(value, names) if isinstance(value, str) else None
-        raise Mistake(
+        raise UserError(
             f"{place} is {shown(value)}; allowed: {', '.join(names)}."
             + (f" Did you mean {close!r}?" if close else "")
         )
@@ -123,7 +123,7 @@ def made_by(cls: type, form: str, **instead: str) -> Kind:
         if isinstance(value, cls):
             return value
         better = instead.get(type(value).__name__)
-        raise Mistake(f"{place} is {shown(value)}; " + (better or f"give {form}."))
+        raise UserError(f"{place} is {shown(value)}; " + (better or f"give {form}."))
 
     return Kind(read)
 
@@ -143,12 +143,12 @@ def several(kind: Kind, form: str, alone: type | tuple[type, ...] = (), **instea
         if isinstance(value, alone):
             better = f"put it in a list: {form}."
         if better or isinstance(value, str | bytes | Mapping | Set):
-            raise Mistake(f"{place} is {shown(value)}; " + (better or f"give a list: {form}."))
+            raise UserError(f"{place} is {shown(value)}; " + (better or f"give a list: {form}."))
         if not isinstance(value, Iterable):
-            raise Mistake(f"{place} is {shown(value)}; give a list: {form}.")
+            raise UserError(f"{place} is {shown(value)}; give a list: {form}.")
         found = list(islice(value, MOST + 1))
         if len(found) > MOST:
-            raise Mistake(f"{place} has more than {MOST:,} entries.")
+            raise UserError(f"{place} has more than {MOST:,} entries.")
         return tuple(kind.read(f"{place}[{at}]", each) for at, each in enumerate(found))
 
     return Kind(read)
@@ -170,7 +170,7 @@ def path() -> Kind:
     def read(place: str, value: object) -> object:
         value = plain(value)
         if not isinstance(value, str):
-            raise Mistake(f"{place} is {shown(value)}; give a path, such as 'heads'.")
+            raise UserError(f"{place} is {shown(value)}; give a path, such as 'heads'.")
         return value
 
     return Kind(read)

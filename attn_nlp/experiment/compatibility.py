@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.parts.hooks import PAIRWISE
 from attn_nlp.parts.registry import Part, parts
 from attn_nlp.parts.selection import Choice
@@ -46,14 +46,14 @@ def check_products(
       tie_qk: whether queries and keys share their weights.
 
     Raises:
-      Mistake: naming the parts, the reason and what to choose instead.
+      UserError: naming the parts, the reason and what to choose instead.
     """
     for path, choice in chosen.items():
         _check_sizes(path, choice, chosen, letters)
     _check_neighbors(chosen)
     _check_inert(chosen, defaults)
     if tie_qk and letters["K"] != letters["H"]:
-        raise Mistake(
+        raise UserError(
             "tie_qk makes keys of the queries' weights, so it needs as many heads of keys as of "
             f"queries; they are {letters['K']} and {letters['H']}. Leave tie_qk at False, or "
             "choose the mixer 'heads'."
@@ -71,14 +71,14 @@ def _check_sizes(
     for left, right in requires.items():
         sizes = evaluate(left, known), evaluate(right, known)
         if sizes[0] != sizes[1]:
-            raise Mistake(
+            raise UserError(
                 f"{path} {choice.text!r} needs {_name(left)} equal to {_name(right)}; they are "
                 f"{sizes[0]:g} and {sizes[1]:g}. {_advice(left, right, choice, chosen, known)}"
             )
     for whole, part in divides.items():
         size, divisor = int(evaluate(whole, known)), int(evaluate(part, known))
         if size % divisor:
-            raise Mistake(
+            raise UserError(
                 f"{path} {choice.text!r} needs {_name(whole)} to be a multiple of {_name(part)}; "
                 f"they are {size} and {divisor}. {_fitting(whole, part, choice, size, divisor)}"
             )
@@ -125,7 +125,7 @@ def _check_neighbors(chosen: Mapping[str, Choice]) -> None:
         slot = choice.part.slot
         beside = [other for other, each in chosen.items() if each.part.slot == slot]
         if choice.part.facts.get("alone") and len(beside) > 1:
-            raise Mistake(
+            raise UserError(
                 f"{slot} {choice.text!r} stands alone: it cannot be joined with another {slot} by "
                 f"' + '. Write {choice.text!r}."
             )
@@ -139,7 +139,7 @@ def _check_neighbors(chosen: Mapping[str, Choice]) -> None:
                 for part in parts(slot)
                 if not part.facts.get("exclusive") and not part.facts.get("control")
             ]
-            raise Mistake(
+            raise UserError(
                 f"{seen[exclusive]} {other.text!r} and {path} {choice.text!r} both "
                 f"{exclusive}; choose one of them, say {slot} {free[0]!r}."
             )
@@ -157,7 +157,7 @@ def _check_inert(chosen: Mapping[str, Choice], defaults: Mapping[str, str]) -> N
         slot = parts_of[0].part.slot
         acting = [part.name for part in parts(slot) if _acts(part, kind.part)]
         advice = f"choose one of {', '.join(acting)}" if acting else f"leave it at {default!r}"
-        raise Mistake(
+        raise UserError(
             f"{field} {text!r} acts inside {defaults['attention.kind']} attention, which "
             f"attention.kind {kind.text!r} does without; {advice}."
         )

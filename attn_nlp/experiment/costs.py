@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from math import prod
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.cell import PATHS
 from attn_nlp.parts.hooks import PAIRWISE
@@ -146,7 +146,7 @@ def showing(part: Part) -> Cell:
     """The default cell with this part in it, named by another part where no path takes it.
 
     Raises:
-      Mistake: the default cell refuses the part, or nothing takes it.
+      UserError: the default cell refuses the part, or nothing takes it.
     """
     return Cell().replace(settings_for(part.slot, part.name))
 
@@ -160,7 +160,7 @@ def settings_for(slot: str, text: str) -> dict[str, str]:
         for name, setting in host.settable.items():
             if isinstance(setting, Named) and setting.slot == slot:
                 return settings_for(host.slot, f"{host.name}({name}={text!r})")
-    raise Mistake(f"nothing in a cell takes a part of slot {slot!r}.")
+    raise UserError(f"nothing in a cell takes a part of slot {slot!r}.")
 
 
 def _block_parameters(cell: Cell, n: Mapping[str, int]) -> int:

@@ -17,7 +17,7 @@ import importlib
 import os
 import re
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.parts import values
 from attn_nlp.parts.values import shown
 
@@ -30,7 +30,7 @@ def spelled(value: object) -> str:
     """The one spelling of a dataset.
 
     Raises:
-      Mistake: no text, or one that no message and no store could hold.
+      UserError: no text, or one that no message and no store could hold.
 
     Example:
       >>> spelled("sst2"), spelled("owner/name:config"), spelled("./a//d.csv")
@@ -40,7 +40,7 @@ def spelled(value: object) -> str:
     meant = isinstance(value, os.PathLike)  # a path, whatever it looks like
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str):
-        raise Mistake(f"dataset is {shown(value)}; give a name, a Hub id or a path as a text.")
+        raise UserError(f"dataset is {shown(value)}; give a name, a Hub id or a path as a text.")
     values.line("dataset", text)
     if not (meant or text.endswith(ENDINGS) or _STEPS.search(text)):
         return text

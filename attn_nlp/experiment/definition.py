@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, cycle
 from typing import Any
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.accounting import checked, plain_tables
 from attn_nlp.experiment.axes import Axis, Skip, check_size, product
@@ -78,10 +78,10 @@ class Experiment:
             otherwise such a row is a mistake.
 
         Raises:
-          Mistake: a setting, an axis or a table does not hold together; the message says where.
+          UserError: a setting, an axis or a table does not hold together; the message says where.
         """
         if not self.tables:
-            raise Mistake(f"experiment {name!r} has no table; give at least one.")
+            raise UserError(f"experiment {name!r} has no table; give at least one.")
         if self.tuning is not None:
             axes, tables = without_tuned(self.axes, self.tables, self.tuning)
             plain = dataclasses.replace(self, axes=axes, tables=tables, tuning=None)
@@ -110,11 +110,11 @@ class Experiment:
             specs.append(shapes[shape](each, seeds or [each["seed"]]))
             data[each["dataset"], each["split_seed"], each["fold"]] = each
         if not settings:
-            raise Mistake(f"experiment {name!r} has no cell left after its skips.")
+            raise UserError(f"experiment {name!r} has no cell left after its skips.")
         everything = [*settings, *(each["settings"] for each in skipped)]
         tables = [plain for each in asked for plain in plain_tables(each, everything, seeds)]
         if not tables:
-            raise Mistake(f"with these options no table of {name!r} has any row left.")
+            raise UserError(f"with these options no table of {name!r} has any row left.")
         return Resolved(
             name=name,
             question=question,

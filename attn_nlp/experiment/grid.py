@@ -17,7 +17,7 @@ class Grid:
     """The base cell and the axes of an experiment.
 
     Raises:
-      Mistake: two axes that move one path.
+      UserError: two axes that move one path.
     """
 
     def __init__(self, base: Cell, axes: Sequence[Axis]):

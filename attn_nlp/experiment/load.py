@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from attn_nlp.errors import Mistake, nearest
+from attn_nlp.errors import UserError, nearest
 from attn_nlp.experiment.axes import Axis, normalized, replace_axis, restrict
 from attn_nlp.experiment.cell import Cell, check_path, check_value, get, parse
 from attn_nlp.experiment.checks import MOST
@@ -32,7 +32,6 @@ from attn_nlp.user_code.hashing import imports, reach, writes
 from attn_nlp.user_code.loading import is_loading, loading, shadowed
 from attn_nlp.user_code.loads import Load
 from attn_nlp.user_code.modules import Fresh, is_own
-from attn_nlp.wording import clean
 
 
 @dataclass(frozen=True)
@@ -63,25 +62,27 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
     directory is afterwards what it was.
 
     Raises:
-      Mistake: no such file, it cannot be run, or it defines no `experiment`.
+      UserError: no such file, it cannot be run, or it defines no `experiment`.
     """
     path = Path(path)
-    if clean(path.stem) != path.stem:  # which is the experiment's name
-        raise Mistake(
-            f"experiment file {str(path)!r}: its name has characters that no table can show; "
-            "rename the file."
-        )
+    try:
+        path.stem.encode()  # which is the experiment's name
+    except UnicodeEncodeError:
+        raise UserError(
+            f"experiment file {str(path)!r}: its name is not valid UTF-8, and no store can hold "
+            "it; rename the file."
+        ) from None
     if not path.is_file():
         beside = [str(each) for each in path.parent.glob("*.py")] if path.parent.is_dir() else []
         close = nearest(str(path), beside)
-        raise Mistake(
+        raise UserError(
             f"no experiment file {str(path)!r}." + (f" Did you mean {close!r}?" if close else "")
         )
     if path.suffix != ".py":
-        raise Mistake(f"{str(path)!r} is no experiment file; its name must end in .py.")
+        raise UserError(f"{str(path)!r} is no experiment file; its name must end in .py.")
     file = os.path.abspath(path)
     if is_loading(file):
-        raise Mistake(
+        raise UserError(
             f"{path} is being read; what reads it once more stands below "
             '`if __name__ == "__main__":`.'
         )
@@ -89,7 +90,7 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
         module = _run(load, path)
     jax = sys.modules.get("jax")
     if jax is not None and jax.config.jax_enable_x64:
-        raise Mistake(
+        raise UserError(
             f"{path} sets jax_enable_x64; cells are trained in float32. Take that line away."
         )
     traced = reach([load.name])
@@ -100,10 +101,10 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
     settle(load)
     found = getattr(module, "experiment", None)
     if found is None:
-        raise Mistake(f"{str(path)!r} defines no `experiment = Experiment(...)`.")
+        raise UserError(f"{str(path)!r} defines no `experiment = Experiment(...)`.")
     if not isinstance(found, Experiment):
         what = found.__name__ if isinstance(found, type) else type(found).__name__
-        raise Mistake(
+        raise UserError(
             f"`experiment` of {str(path)!r} is of type {what}; write "
             "`experiment = Experiment(...)`."
         )
@@ -124,22 +125,24 @@ def _run(load: Load, path: Path) -> ModuleType:
     except KeyboardInterrupt:
         raise
     except SystemExit as error:
-        raise Mistake(
+        raise UserError(
             f"{_where(error, load, path)}: the file ends Python by sys.exit(); it must run to its "
             "end, so that its experiment is known."
         ) from error
     except SyntaxError as error:
         if error.filename is None or not os.path.isfile(error.filename):  # it ran a text
-            raise Mistake(f"{_where(error, load, path)}: {words_of(error, lines=None)}.") from error
+            raise UserError(
+                f"{_where(error, load, path)}: {words_of(error, lines=None)}."
+            ) from error
         file = os.path.abspath(error.filename)
         named = path if file == load.file else shown(file)
-        raise Mistake(f"{named}, line {error.lineno}: {error.msg}.") from error
-    except Mistake as error:
-        raise Mistake(f"{_where(error, load, path)}: {error}") from error
+        raise UserError(f"{named}, line {error.lineno}: {error.msg}.") from error
+    except UserError as error:
+        raise UserError(f"{_where(error, load, path)}: {error}") from error
     except BaseException as error:  # the file is the user's; `python FILE` shows the traceback
         told = words_of(error, lines=None)
         end = "" if told.endswith(".") else "."
-        raise Mistake(f"{_where(error, load, path)}: {told}{end}") from error
+        raise UserError(f"{_where(error, load, path)}: {told}{end}") from error
     return module
 
 
@@ -170,7 +173,7 @@ def _check_names(load: Load, traced: Mapping[str, str | None]) -> None:
         for name in sorted((asked | set(load.brought)) & here):
             file = shadowed(name)
             if file is not None and _needed(name):
-                raise Mistake(
+                raise UserError(
                     f"{shown(file)} has the name of a module that Python or attn_nlp "
                     f"needs, {name!r}; give your file another name."
                 )
@@ -197,7 +200,7 @@ def resolve_file(path: str | Path, overrides: Overrides | None = None) -> Resolv
     """The resolved experiment of a file, with the overrides applied.
 
     Raises:
-      Mistake: whatever does not hold together, in one sentence.
+      UserError: whatever does not hold together, in one sentence.
     """
     experiment, name, question = load_file(path)
     overrides = overrides or Overrides()
@@ -213,7 +216,7 @@ def apply(experiment: Experiment, overrides: Overrides) -> Experiment:
     if overrides.seeds is not None:
         if not 1 <= overrides.seeds <= MOST:
             bound = "at least 1" if overrides.seeds < 1 else f"at most {MOST:,}"
-            raise Mistake(f"--seeds is {overrides.seeds}; give {bound}.")
+            raise UserError(f"--seeds is {overrides.seeds}; give {bound}.")
         base, axes = _set(base, axes, "seed", tuple(range(overrides.seeds)))
     if overrides.steps is not None:
         base, axes = _set(base, axes, "steps", (overrides.steps,))
@@ -237,7 +240,7 @@ def _leave_to_trials(overrides: Overrides, tuning: Tuning) -> None:
     given += [_assignment("--only", text)[0] for text in overrides.only]
     for path in given:
         if path in tuning.space:
-            raise Mistake(f"{path} is chosen by the trials of the tuning; do not give it.")
+            raise UserError(f"{path} is chosen by the trials of the tuning; do not give it.")
 
 
 def _set(
@@ -250,7 +253,7 @@ def _set(
         return base, axes
     if len(values) == 1:
         return base.replace({path: values[0]}), axes
-    raise Mistake(
+    raise UserError(
         f"this experiment does not vary {path!r}, and its tables have no place for "
         f"{len(values)} values; give one value."
     )
@@ -259,7 +262,7 @@ def _set(
 def _assignment(option: str, text: str) -> tuple[str, tuple[object, ...]]:
     path, equals, values = text.partition("=")
     if not equals or not values:
-        raise Mistake(f"{option} {text!r}: write it as path=value or path=value,value.")
+        raise UserError(f"{option} {text!r}: write it as path=value or path=value,value.")
     path = check_path(path.strip(), "axis" if option == "--only" else "setting")
     return path, tuple(parse(path, value.strip()) for value in _split(values))
 
@@ -294,5 +297,5 @@ def _with_cells(experiment: Experiment) -> tuple:
             kept.append(table)
     if not kept:
         titles = "; ".join(table.title for table in experiment.tables)
-        raise Mistake(f"with these options no table has any cell left; the tables are: {titles}.")
+        raise UserError(f"with these options no table has any cell left; the tables are: {titles}.")
     return tuple(kept)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.checks import Kind
 from attn_nlp.wording import visible
@@ -117,19 +117,19 @@ class Table:
         where = f"table {self.title!r}"
         checks.check_fields(self, where, _TABLE)
         if self.margin is not None and self.margin >= 1 and not self.value.endswith(".loss"):
-            raise Mistake(
+            raise UserError(
                 f"{where}: margin is {self.margin:g}; {self.value} is a share, so give a share: "
                 "0.02 is 2 points."
             )
         if isinstance(self.rows, str):
             return
         if self.baseline is not None:
-            raise Mistake(f"{where}: baseline= goes with rows= of one path; mark a Row instead.")
+            raise UserError(f"{where}: baseline= goes with rows= of one path; mark a Row instead.")
         if not self.rows:
-            raise Mistake(f"{where} has no rows; give at least one.")
+            raise UserError(f"{where} has no rows; give at least one.")
         labels = {row.label: " ".join(visible(row.label).split()) for row in self.rows}
         label, times = Counter(labels[row.label] for row in self.rows).most_common(1)[0]
         if times > 1:
-            raise Mistake(f"{where} has two rows {label!r}; label them apart.")
+            raise UserError(f"{where} has two rows {label!r}; label them apart.")
         if sum(row.baseline for row in self.rows) > 1:
-            raise Mistake(f"{where} has more than one baseline row; keep one.")
+            raise UserError(f"{where} has more than one baseline row; keep one.")

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp, log
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.axes import Axis
 from attn_nlp.experiment.cell import PATHS, check_path, check_value, unflatten
@@ -49,12 +49,12 @@ class Span:
             )
             object.__setattr__(self, name, kept)
         if self.low >= self.high:
-            raise Mistake(
+            raise UserError(
                 f"{called}({self.low:g}, {self.high:g}) goes nowhere; give the lower end first, "
                 "then the higher."
             )
         if self.log and self.low <= 0:
-            raise Mistake(
+            raise UserError(
                 f"{called}({self.low:g}, {self.high:g}) has no logarithm at its low end; give one "
                 "above 0."
             )
@@ -121,10 +121,10 @@ class Tuning:
         checks.check_fields(self, "Tuning(...)", _TUNING)
         numeric = [path for path, info in PATHS.items() if "numeric" in info]
         if not self.space or not self.seeds:
-            raise Mistake("tuning needs a space and seeds; give at least one of each.")
+            raise UserError("tuning needs a space and seeds; give at least one of each.")
         for path, span in self.space.items():
             if check_path(path, "path in a tuning space") not in numeric:
-                raise Mistake(
+                raise UserError(
                     f"{path!r} shapes the program and cannot be tuned in one; the space may have "
                     f"{', '.join(numeric)}."
                 )
@@ -133,7 +133,7 @@ class Tuning:
             check_value(path, span.high)
         seeds = tuple(check_value("seed", seed) for seed in self.seeds)
         if len({*seeds}) < len(seeds):
-            raise Mistake(f"Tuning(...): a seed stands twice in {shown(seeds)}; give each once.")
+            raise UserError(f"Tuning(...): a seed stands twice in {shown(seeds)}; give each once.")
         object.__setattr__(self, "seeds", seeds)
 
     def draws(self, name: str) -> list[dict[str, float]]:
@@ -153,14 +153,14 @@ def without_tuned(
     """Axes and tables without the paths that are tuned: the trials take their place.
 
     Raises:
-      Mistake: such a path moves together with others, or is what a row or a table is about.
+      UserError: such a path moves together with others, or is what a row or a table is about.
     """
     tuned = set(tuning.space)
     kept = []
     for axis in axes:
         both = tuned & set(axis.paths)
         if both and len(axis.paths) > 1:
-            raise Mistake(
+            raise UserError(
                 f"{min(both)!r} is tuned and moves together with other settings; leave it out of "
                 "the space of tuning=Tuning(space=...)."
             )
@@ -174,7 +174,7 @@ def _without_paths(table: Table, tuned: set[str]) -> Table:
     rows = [table.rows] if isinstance(table.rows, str) else [p for r in table.rows for p in r.where]
     about = tuned & {*rows, *table.where}
     if about:
-        raise Mistake(
+        raise UserError(
             f"table {table.title!r} is about {min(about)!r}, which the trials choose; leave it "
             "out of the space of tuning=Tuning(space=...)."
         )
@@ -190,11 +190,11 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
     """The resolved experiment with its trials as cells, and its own cells open.
 
     Raises:
-      Mistake: a seed of the experiment is a tuning seed.
+      UserError: a seed of the experiment is a tuning seed.
     """
     shared = {cell["settings"]["seed"] for cell in resolved.cells} & set(tuning.seeds)
     if shared:
-        raise Mistake(
+        raise UserError(
             f"seed {min(shared)} is a seed of the experiment and of its trials; choose other "
             "seeds for one of them, so that what was chosen on a seed is not tested on it."
         )
@@ -211,7 +211,7 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
     tuned = sum(settings is not None for settings in by_setting.values())
     trials = tuning.budget * tuned * len(tuning.seeds)
     if trials > MOST:
-        raise Mistake(
+        raise UserError(
             f"{tuning.budget:,} trials of each of {tuned:,} settings on {len(tuning.seeds):,} "
             f"seeds are {trials:,} cells; allowed: at most {MOST:,}."
         )
@@ -332,7 +332,7 @@ def settle(resolved: Resolved, records: Mapping[str, Mapping]) -> Resolved:
         settings = {**cell["settings"], **chosen.values}
         try:
             spec = spec_of(unflatten(settings))
-        except Mistake:  # a part of a file that is not read now; the run that trains it knows it
+        except UserError:  # a part of a file that is not read now; the run that trains it knows it
             cells.append(cell)
             continue
         lost = sum(each.validation is None for each in trials)

@@ -38,13 +38,13 @@ _BEFORE_LOGITS = (
 _BEFORE_WEIGHTS = (
     Step("scale", ("factor",), "scale", "scale"),
     Step("adjust", ("adjust",), "adjust the logits"),
-    Step("mask", ("visible",), "mask", "mask"),
+    Step("mask", ("allowed",), "mask", "mask"),
     Step("normalizer", ("reduce", "merge", "rescale", "weights"), "normalizer", "normalizer"),
 )
-_REWEIGH = Step("reweigh", ("reweigh",), "reweigh")
-_SPEND = Step("spend", ("spend",), "sum of the values, weighted", "kind")
+_REWEIGHT = Step("reweight", ("reweight",), "reweight")
+_AGGREGATE = Step("aggregate", ("aggregate",), "sum of the values, weighted", "kind")
 _MIXER = Step("finish", ("finish",), "mixer", "mixer")
-_ADDING = {"relate", "spend"}  # hooks whose result is added to a step that goes on without it
+_ADDING = {"relate", "aggregate"}  # hooks whose result is added to a step that goes on without it
 
 
 def flow(part: Part) -> Flow:
@@ -82,12 +82,12 @@ def _pairwise(part: Part) -> Flow:
         if node is not None:
             made.then(node, *_asked(part, step, {"q": prepared}))
     made.then(data("weights", f"(B, {letters['M']}, T, S)"))
-    node = _step(part, _REWEIGH)
+    node = _step(part, _REWEIGHT)
     if node is not None:
         made.then(node)
-    spend = _step(part, _SPEND)
+    spend = _step(part, _AGGREGATE)
     assert spend is not None
-    made.then(replace(spend, lanes=_ALL), Edge(v, "spend", lane=2))
+    made.then(replace(spend, lanes=_ALL), Edge(v, "aggregate", lane=2))
     made.then(data("out", f"(B, H, T, {letters['U']})"))
     mixer = _step(part, _MIXER)
     assert mixer is not None
@@ -173,7 +173,7 @@ def _weighting(part: Part) -> Flow:
 def _init(part: Part) -> Flow:
     made = Flow()
     made.row(data("fan_in, fan_out", "E and Q D, the sizes of a linear map"))
-    made.then(_own(part, ("deviation",), f"{part.slot}:"))
+    made.then(_own(part, ("std",), f"{part.slot}:"))
     made.then(data("s", "a standard deviation"))
     made.then(plain("draw", "draw N(0, s²)", "from the cell's seed"))
     made.then(data("W", "(E, Q D), for q and for k"))
@@ -265,7 +265,7 @@ def _step(part: Part, step: Step) -> Node | None:
         return replace(node, name=step.name)
     if not step.slot:
         return None
-    what = "over the keys" if step is _SPEND else SLOTS[step.slot].what
+    what = "over the keys" if step is _AGGREGATE else SLOTS[step.slot].what
     return plain(step.name, step.title, what)
 
 

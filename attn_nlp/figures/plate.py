@@ -116,7 +116,7 @@ def _split(made: Flow) -> None:
 
 
 def _spent(made: Flow) -> None:
-    """Weights for every pair, spent on the values."""
+    """Weights for every pair, applied to the values."""
     made.then(data("one weight a pair of positions", "(B, H, T, S)", grid=_MATRIX))
     total = _step("weighted sum of the values", "sum over s of weight[t, s] v[s]")
     made.then(total, Edge("v", total.name, lane=2))

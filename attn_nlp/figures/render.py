@@ -81,7 +81,7 @@ def save(drawing: Drawing, folder: Path, formats: tuple[str, ...] = FORMATS) -> 
     """Write the drawing in every format; the paths written.
 
     Raises:
-      Mistake: the folder cannot be made or written.
+      UserError: the folder cannot be made or written.
     """
     paths = [folder / f"{drawing.name}.{format}" for format in formats]
     plain = {

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import Bound, Call, Here
-from attn_nlp.nn.pairwise import Walk
+from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
+from attn_nlp.nn.pairwise import PairwiseAttention
 from attn_nlp.nn.projections import Projections
 from attn_nlp.parts.hooks import PAIRWISE
 from attn_nlp.rng import Stream
@@ -33,26 +33,30 @@ class Attention(nnx.Module):
     def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream, layer: int):
         chosen = cell.choices()
 
-        def bind(path: str) -> Bound:
+        def bind(path: str) -> PartModule:
             # The encoder runs a position's `embed`, with the arrays that it asks for.
             hooks = set(chosen[path].part.hooks) - {"embed"}
-            return Bound(chosen[path], path, dims, stream / path, layer, hooks)
+            return PartModule(chosen[path], path, dims, stream / path, layer, hooks)
 
         self.kind = bind("attention.kind")
         if self.kind.has("block"):
             self.slots, self.project = nnx.List([]), None
             return
-        deviation = bind("attention.init").run(
-            "deviation", Call(cell.numeric()), None, fan_in=dims["E"], fan_out=dims["Q"] * dims["D"]
+        std = bind("attention.init").run(
+            "std",
+            ForwardContext(cell.numeric()),
+            None,
+            fan_in=dims["E"],
+            fan_out=dims["Q"] * dims["D"],
         )
-        self.project = Projections(cell, dims, stream, deviation)
+        self.project = Projections(cell, dims, stream, std)
         # A kind with an `attend` of its own walks no slots.
         order = () if self.kind.has("attend") else PAIRWISE
         paths = [path for slot in order for path in chosen if chosen[path].part.slot == slot]
         self.slots = nnx.List([bind(path) for path in paths])
         self.chunk = cell.attention.chunk
 
-    def __call__(self, x: jax.Array, tokens: jax.Array, call: Call) -> jax.Array:
+    def __call__(self, x: jax.Array, tokens: jax.Array, call: ForwardContext) -> jax.Array:
         """What the block adds to every position.
 
         Args:
@@ -65,19 +69,19 @@ class Attention(nnx.Module):
         """
         return self.look(x, tokens, call)[0]
 
-    def look(self, x: jax.Array, tokens: jax.Array, call: Call):
+    def look(self, x: jax.Array, tokens: jax.Array, call: ForwardContext):
         """The same together with the weights (B, M, T, S).
 
         The weights are None for a kind that has none, and where they are worked out in blocks.
         """
         places = jnp.arange(x.shape[1], dtype=jnp.int32)
-        here = Here(places, places, tokens, tokens)
+        here = BlockContext(places, places, tokens, tokens)
         if self.project is None:
             return self.kind.run("block", call, here, x=x, mask=tokens), None
         q, k, v = self.project.split(x)
         if self.kind.has("attend"):
             out = self.kind.run("attend", call, here, q=q, k=k, v=v, mask=tokens)
             return self.project.join(out), None
-        walk = Walk(self.slots, call, f"weights/{self.kind.layer}")
+        walk = PairwiseAttention(self.slots, call, f"weights/{self.kind.layer}")
         out, weights = walk.attend(q, k, v, x, here, self.chunk)
         return self.project.join(out), weights

@@ -1,9 +1,9 @@
 """A chosen part with its learned arrays: what the registry describes, made ready to run.
 
-Hook functions take what they need by name. `Bound` hands it to them: the hook's inputs, the part's
-learned arrays, its numeric settings (arguments of the compiled program), its static settings, the
-parts it names, and on request where the block stands (`here`), the sizes (`dims`), the seed, the
-layer and random numbers of training (`draw`).
+Hook functions take what they need by name. `PartModule` hands it to them: the hook's inputs, the
+part's learned arrays, its numeric settings (arguments of the compiled program), its static
+settings, the parts it names, and on request where the block stands (`here`), the sizes (`dims`),
+the seed, the layer and random numbers of training (`draw`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from attn_nlp.rng import Stream, fold, hashed
 
 
 @dataclass(frozen=True)
-class Here:
+class BlockContext:
     """Where the block of a T x S matrix stands.
 
     Attributes:
@@ -44,7 +44,7 @@ class Here:
 
 
 @dataclass(frozen=True)
-class Call:
+class ForwardContext:
     """What one forward pass is told beside its input.
 
     Attributes:
@@ -76,7 +76,7 @@ class Call:
 
         return self._thinned(x, words, path)
 
-    def drop_weights(self, weights, path: str, stream: str, here: Here):
+    def drop_weights(self, weights, path: str, stream: str, here: BlockContext):
         """The same for weights (B, M, T, S), by numbers that follow from absolute positions.
 
         So it is the same in whatever blocks the matrix is worked out.
@@ -100,7 +100,7 @@ class Call:
         kept = jax.lax.cond(rate > 0, lambda: words() >= limit, lambda: jnp.ones(x.shape, bool))
         return jnp.where(kept, x * (1 / (1 - rate)), 0.0)
 
-    def draw(self, stream: str, here: Here | None):
+    def draw(self, stream: str, here: BlockContext | None):
         """A function from a shape (B, M, T, S) to numbers in (0, 1), or None outside training.
 
         Every number follows from its sentence, map and absolute position, so that it is the same
@@ -111,7 +111,7 @@ class Call:
         return partial(_uniform, fold(self.key, stream), here)
 
 
-def _uniform(key, here: Here, shape):
+def _uniform(key, here: BlockContext, shape):
     import jax.numpy as jnp
 
     words = _words(key, shape[:2], here.rows, here.columns)[..., 0]
@@ -142,7 +142,7 @@ def _places(sentences_and_maps, rows, columns):
     return high, low
 
 
-class Bound(nnx.Module):
+class PartModule(nnx.Module):
     """A choice with its learned arrays, drawn from streams below the path given.
 
     Args:
@@ -176,7 +176,7 @@ class Bound(nnx.Module):
                 name: nnx.Param(
                     (stream / name).normal(
                         shape(array.shape, known),
-                        evaluate(array.deviation, known),
+                        evaluate(array.std, known),
                         evaluate(array.fill, known),
                     )
                 )
@@ -185,7 +185,7 @@ class Bound(nnx.Module):
         )
         self.named = nnx.Dict(
             {
-                name: Bound(other, f"{path}.{name}", dims, stream / name, layer)
+                name: PartModule(other, f"{path}.{name}", dims, stream / name, layer)
                 for name, other in choice.named().items()
             }
         )
@@ -194,7 +194,7 @@ class Bound(nnx.Module):
         """Whether the part supplies that hook."""
         return hook in self.choice.part.hooks
 
-    def run(self, hook: str, call: Call, here: Here | None, **inputs):
+    def run(self, hook: str, call: ForwardContext, here: BlockContext | None, **inputs):
         """The hook's result for these inputs."""
         part = self.choice.part
         given = {name: self._supply(name, call, here, inputs) for name in part.arguments(hook)}
@@ -204,7 +204,9 @@ class Bound(nnx.Module):
 
         return kept(part, hook, given, inputs, here, {**self.dims, **self.counts})
 
-    def _supply(self, name: str, call: Call, here: Here | None, inputs: Mapping[str, Any]):
+    def _supply(
+        self, name: str, call: ForwardContext, here: BlockContext | None, inputs: Mapping[str, Any]
+    ):
         if name in inputs:
             return inputs[name]
         if name in self.arrays:

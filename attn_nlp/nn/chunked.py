@@ -37,14 +37,14 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from attn_nlp.nn.bound import Here
+from attn_nlp.nn.bound import BlockContext
 
 
-def attend(walk, q, k, v, here: Here, chunk: int):
+def attend(walk, q, k, v, here: BlockContext, chunk: int):
     """Heads' results, (B, H, T, U), worked out block by block.
 
     Args:
-      walk: the `Walk` whose hooks make logits and weights.
+      walk: the `PairwiseAttention` whose hooks make logits and weights.
       q: (B, Q, T, D), k: (B, Q, S, D), v: (B, H, S, U).
       here: all rows and columns.
       chunk: queries and keys in a block, 8 or more.
@@ -101,7 +101,7 @@ class _Over:
     def results(self, q, row):
         """Results (B, H, rows, U), final statistics, and keys that each query sees."""
         walk, (batch, _, size, _) = self.walk, q.shape
-        where = partial(Here, rows=row[0], queries=row[1])
+        where = partial(BlockContext, rows=row[0], queries=row[1])
 
         def count(total, place):
             return total + visible(walk.mask(where(columns=place[0], keys=place[1]))), None
@@ -138,7 +138,7 @@ class _Over:
 
     def slopes(self, arrays, q, row, out, stats, seen, slope):
         """Slopes by the queries, and by all keys and learned arrays."""
-        where = partial(Here, rows=row[0], queries=row[1])
+        where = partial(BlockContext, rows=row[0], queries=row[1])
         by_stats = None if stats is None else self._by_statistics(arrays, out, stats, slope)
 
         def step(carry, column):

@@ -21,7 +21,7 @@ from flax import nnx
 
 from attn_nlp.experiment import Cell
 from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import Bound, Call, Here
+from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
 from attn_nlp.nn.kernels import dense, layer_norm, rows_of
 from attn_nlp.rng import Stream
 
@@ -32,8 +32,8 @@ class Dense(nnx.Module):
     """x W + b on the last axis, with W ~ N(0, gain/fan_in) and b = 0, on flattened positions."""
 
     def __init__(self, fan_in: int, fan_out: int, stream: Stream, gain: float = 1.0):
-        deviation = (gain / fan_in) ** 0.5
-        self.kernel = nnx.Param((stream / "kernel").normal((fan_in, fan_out), deviation))
+        std = (gain / fan_in) ** 0.5
+        self.kernel = nnx.Param((stream / "kernel").normal((fan_in, fan_out), std))
         self.shift = nnx.Param(jnp.zeros(fan_out))
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -63,7 +63,7 @@ class Block(nnx.Module):
         self.up = Dense(dims["E"], dims["F"], stream / "up", gain=2.0)  # He et al., 2015, for ReLU
         self.down = Dense(dims["F"], dims["E"], stream / "down")
 
-    def __call__(self, x: jax.Array, tokens: jax.Array, call: Call) -> jax.Array:
+    def __call__(self, x: jax.Array, tokens: jax.Array, call: ForwardContext) -> jax.Array:
         def attend(y):
             return call.drop(self.attention(y, tokens, call), "dropout", f"attend/{self.layer}")
 
@@ -95,12 +95,12 @@ class Encoder(nnx.Module):
         table = (stream / "embed").normal((vocabulary, width), width**-0.5)
         table[PADDING] = 0.0
         self.embed = nnx.Param(table)
-        model = Bound(chosen["model"], "model", dims, stream / "model")
+        model = PartModule(chosen["model"], "model", dims, stream / "model")
         self.model = model if model.has("read") else None
         if self.model is not None:
             self.head = Dense(int(model.choice.fact("features", dims)), classes, stream / "head")
             return
-        self.position = Bound(
+        self.position = PartModule(
             chosen["position"], "position", dims, stream / "position", hooks=("embed",)
         )
         self.blocks = nnx.List(
@@ -108,10 +108,10 @@ class Encoder(nnx.Module):
         )
         # A post-norm block ends in a norm; a pre-norm encoder needs one more.
         self.last = Norm(width) if cell.norm == "pre" else None
-        self.pool = Bound(chosen["pooling"], "pooling", dims, stream / "pooling")
+        self.pool = PartModule(chosen["pooling"], "pooling", dims, stream / "pooling")
         self.head = Dense(width, classes, stream / "head")
 
-    def __call__(self, ids: jax.Array, call: Call) -> jax.Array:
+    def __call__(self, ids: jax.Array, call: ForwardContext) -> jax.Array:
         """Class logits.
 
         Args:
@@ -123,7 +123,7 @@ class Encoder(nnx.Module):
         """
         tokens = ids != PADDING
         places = jnp.arange(ids.shape[1], dtype=jnp.int32)
-        here = Here(places, places, tokens, tokens)
+        here = BlockContext(places, places, tokens, tokens)
         table = self.embed[...]
         x = rows_of(table, ids) * table.shape[1] ** 0.5
         if self.model is not None:

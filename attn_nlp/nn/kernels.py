@@ -130,7 +130,7 @@ EPSILON = 1e-6
 
 @jax.custom_vjp
 def layer_norm(x: jax.Array, gain: jax.Array, shift: jax.Array) -> jax.Array:
-    """Center the last axis, divide by its deviation, then scale and shift each feature.
+    """Center the last axis, divide by its std, then scale and shift each feature.
 
         y = (x - mean(x)) / sqrt(var(x) + 1e-6),  result = y g + s
 

@@ -1,4 +1,4 @@
-"""Attention composed of parts: compare, scale, restrict, normalize, spend.
+"""Attention composed of parts: compare, scale, restrict, normalize, aggregate.
 
 The hooks run in one fixed order, and within a hook the slots do: score, scale, position, mask,
 normalizer, mixer. Nothing here asks for a part by name; a part that needs something new needs a
@@ -8,10 +8,10 @@ hook or a fact.
     logits = score(q, k) + relate(q, k)         relative positions are scaled with the score
     logits = logits * factor(seen)
     logits = adjust(logits, q, seen)            soft caps, distance biases, mixing of heads
-    mask   = tokens & visible()
+    mask   = tokens & allowed()
     weights = weights(logits, mask, reduce(logits, mask), seen)
-    weights = reweigh(weights)                  mixing or subtracting weight maps
-    out    = weights @ v + spend(weights, v)    relative values
+    weights = reweight(weights)                  mixing or subtracting weight maps
+    out    = weights @ v + aggregate(weights, v)  relative values
     out    = finish(out, q_raw, x)              query mix, gates
 
 The T x S matrix is worked out at once here, or in blocks of queries and keys by `chunked.py`, so
@@ -30,12 +30,12 @@ import jax.numpy as jnp
 from flax import nnx
 
 from attn_nlp.nn import chunked
-from attn_nlp.nn.bound import Bound, Call, Here
+from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
 from attn_nlp.nn.kernels import mixed
 
 
 @dataclass(frozen=True)
-class Walk:
+class PairwiseAttention:
     """One pass through the chosen parts.
 
     Attributes:
@@ -44,11 +44,11 @@ class Walk:
       stream: names the random numbers of this block of the encoder.
     """
 
-    slots: Sequence[Bound]
-    call: Call
+    slots: Sequence[PartModule]
+    call: ForwardContext
     stream: str
 
-    def attend(self, q, k, v, x, here: Here, chunk: int | None):
+    def attend(self, q, k, v, x, here: BlockContext, chunk: int | None):
         """Heads' results and weights.
 
         Args:
@@ -74,7 +74,7 @@ class Walk:
             out = part.run("finish", self.call, here, out=out, q_raw=q_raw, x=x)
         return out, weights
 
-    def _at_once(self, q, k, v, here: Here):
+    def _at_once(self, q, k, v, here: BlockContext):
         mask = self.mask(here)
         seen = chunked.visible(mask)
         logits = self.logits(q, k, here, seen)
@@ -89,7 +89,7 @@ class Walk:
             return False
         if not self.has_statistics:
             return True
-        return normalizer.has("rescale") and not self._having("reweigh")
+        return normalizer.has("rescale") and not self._having("reweight")
 
     @property
     def has_statistics(self) -> bool:
@@ -111,23 +111,25 @@ class Walk:
         graph, learned = nnx.split(nnx.List(list(self.slots)))
         call, stream = self.call, self.stream
 
-        def rebuild(arrays, others) -> Walk:
+        def rebuild(arrays, others) -> PairwiseAttention:
             learned, numeric = arrays
             seed, key = others
             slots = list(nnx.merge(graph, learned))
-            return Walk(slots, Call(numeric, seed, call.dropping, key), stream)
+            return PairwiseAttention(
+                slots, ForwardContext(numeric, seed, call.dropping, key), stream
+            )
 
         numeric = {path: jnp.asarray(each) for path, each in call.numeric.items()}
         return rebuild, (learned, numeric), (call.seed, call.key)
 
-    def mask(self, here: Here):
+    def mask(self, here: BlockContext):
         """(B, 1, T, S) bool: the keys that every query may see."""
         mask = here.keys[:, None, None, :]
-        for part in self._having("visible"):
-            mask = mask & part.run("visible", self.call, here)
+        for part in self._having("allowed"):
+            mask = mask & part.run("allowed", self.call, here)
         return jnp.broadcast_to(mask, (len(mask), 1, len(here.rows), len(here.columns)))
 
-    def logits(self, q, k, here: Here, seen):
+    def logits(self, q, k, here: BlockContext, seen):
         """(B, M, T, S): scores, scaled and adjusted."""
         logits = self._sum("score", here, q=q, k=k)
         if self._having("relate"):
@@ -139,7 +141,7 @@ class Walk:
             logits = part.run("adjust", self.call, here, logits=logits, q=q, seen=seen)
         return logits
 
-    def statistics(self, logits, mask, here: Here):
+    def statistics(self, logits, mask, here: BlockContext):
         """Statistics of the rows, of the keys at hand; None where weights need none."""
         if not self.has_statistics:
             return None
@@ -153,27 +155,27 @@ class Walk:
         """(B, M, T, 1): weights under `after` in units of those under `before`."""
         return self._normalizer.run("rescale", self.call, None, a=before, b=after)
 
-    def spend(self, logits, mask, stats, seen, v, here: Here):
+    def spend(self, logits, mask, stats, seen, v, here: BlockContext):
         """Results of a block, and its weights."""
         given = {"logits": logits, "mask": mask, "stats": stats, "seen": seen}
         weights = self._normalizer.run("weights", self.call, here, **given)
-        for part in self._having("reweigh"):
-            weights = part.run("reweigh", self.call, here, weights=weights)
+        for part in self._having("reweight"):
+            weights = part.run("reweight", self.call, here, weights=weights)
         spent = self.call.drop_weights(weights, "attention.dropout", self.stream, here)
         out = _weighted(spent, v)
-        for part in self._having("spend"):
-            out = out + part.run("spend", self.call, here, weights=spent, v=v)
+        for part in self._having("aggregate"):
+            out = out + part.run("aggregate", self.call, here, weights=spent, v=v)
         return out, weights
 
     @property
-    def _normalizer(self) -> Bound:
+    def _normalizer(self) -> PartModule:
         (normalizer,) = self._having("weights")
         return normalizer
 
-    def _having(self, hook: str) -> list[Bound]:
+    def _having(self, hook: str) -> list[PartModule]:
         return [part for part in self.slots if part.has(hook)]
 
-    def _sum(self, hook: str, here: Here, **inputs) -> Any:
+    def _sum(self, hook: str, here: BlockContext, **inputs) -> Any:
         return sum(part.run(hook, self.call, here, **inputs) for part in self._having(hook))
 
 

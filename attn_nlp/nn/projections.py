@@ -21,21 +21,21 @@ class Projections(nnx.Module):
     as (B, T, H, D) throughout. With tied weights the query's map serves the keys too.
     """
 
-    def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream, deviation: float):
+    def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream, std: float):
         width, heads = dims["E"], dims["H"]
         self.query_heads, self.heads, self.key_heads = dims["Q"], heads, dims["K"]
         maps = dims["Q"] // heads
         across, values = dims["Q"] * dims["D"], heads * dims["U"]
         key_across, value_across = dims["K"] * maps * dims["D"], dims["K"] * dims["U"]
 
-        def dense(name, fan_in, fan_out, deviation):
-            return nnx.Param((stream / name).normal((fan_in, fan_out), deviation))
+        def dense(name, fan_in, fan_out, std):
+            return nnx.Param((stream / name).normal((fan_in, fan_out), std))
 
         def bias(fan_out):
             return nnx.Param(jnp.zeros(fan_out)) if cell.attention.projection_bias else None
 
-        self.query = dense("query", width, across, deviation)
-        self.key = None if cell.attention.tie_qk else dense("key", width, key_across, deviation)
+        self.query = dense("query", width, across, std)
+        self.key = None if cell.attention.tie_qk else dense("key", width, key_across, std)
         self.value = dense("value", width, value_across, width**-0.5)
         self.output = dense("output", values, width, values**-0.5)
         self.query_bias, self.key_bias = bias(across), bias(key_across)

@@ -1,6 +1,6 @@
 """What the hooks of a user's own part must return, checked while JAX traces and at no other time.
 
-In come what a hook was handed and what it returned; out goes the same, or a `Mistake` that names
+In come what a hook was handed and what it returned; out goes the same, or a `UserError` that names
 the part, the hook, what came back and what is expected. A compiled step holds nothing of this, and
 parts of this package, which the tests hold to the same, are not asked.
 
@@ -22,7 +22,7 @@ import jax
 import jax.core
 import jax.numpy as jnp
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.parts.registry import Part
 from attn_nlp.user_code import frames
 
@@ -48,7 +48,7 @@ def kept(
       sizes: sizes by letter, with the part's whole-number settings.
 
     Raises:
-      Mistake: it returns something else.
+      UserError: it returns something else.
     """
     for listener in _listeners:
         listener(part, hook, partial(part.hooks[hook], **given))
@@ -60,7 +60,7 @@ def kept(
         raise
     wrong = _CHECKS[hook](found, _Known(part, inputs, here, sizes))
     if wrong:
-        raise (Swapped if _turned(found, wrong) else Mistake)(_sentence(part, hook, found, wrong))
+        raise (Swapped if _turned(found, wrong) else UserError)(_sentence(part, hook, found, wrong))
     return found
 
 
@@ -78,7 +78,7 @@ def heard(listener: _Listener) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-class Swapped(Mistake):
+class Swapped(UserError):
     """Queries and keys have changed places in what a part returns."""
 
 
@@ -249,13 +249,13 @@ _CHECKS: dict[str, Callable[[Any, _Known], str]] = {
     "relate": _spreads(),
     "factor": _spreads(),
     "adjust": _adjust,
-    "visible": _visible,
+    "allowed": _visible,
     "reduce": _statistics,
     "merge": _merged,
     "rescale": _rescaled,
     "weights": _weights,
-    "reweigh": _reweigh,
-    "spend": _spreads(results=True),
+    "reweight": _reweigh,
+    "aggregate": _spreads(results=True),
     "finish": _exactly("B, H, T, U", "out"),
     "attend": _sized("B, H, T, U"),
     "block": _exactly("B, T, E", "x"),
@@ -264,7 +264,7 @@ _CHECKS: dict[str, Callable[[Any, _Known], str]] = {
     "activate": _exactly("B, T", "logits"),
     "features": _exactly("B, T, E", "x"),
     "weigh": _spreads(results=True),
-    "deviation": _deviation,
+    "std": _deviation,
 }
 
 

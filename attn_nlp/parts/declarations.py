@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.errors import Mistake, unknown
+from attn_nlp.errors import UserError, unknown
 from attn_nlp.parts.hooks import FACTS, HOOKS, ON_REQUEST, SLOTS, Learned, Named, Numeric, Static
 from attn_nlp.parts.sizes import check_expression
 from attn_nlp.user_code.hashing import file_of
@@ -29,14 +29,14 @@ def check_brackets(slot: str, name: object) -> None:
     """Refuse a decorator without brackets or without a name.
 
     Raises:
-      Mistake: showing the right form.
+      UserError: showing the right form.
     """
     if isinstance(name, str) and name:
         return
     called = getattr(name, "__name__", "")
     shown = called if called.isidentifier() else "mine"
     given = f"stands above {called!r} without a name" if called else f"is given {name!r} as a name"
-    raise Mistake(f'@{slot} {given}; write @{slot}("{shown.lower()}") above the definition.')
+    raise UserError(f'@{slot} {given}; write @{slot}("{shown.lower()}") above the definition.')
 
 
 def check_line(
@@ -52,21 +52,21 @@ def check_line(
     """Refuse what cannot be meant in the arguments of a registry line.
 
     Raises:
-      Mistake: naming the argument and what it may be.
+      UserError: naming the argument and what it may be.
     """
     if slot not in SLOTS:
         raise unknown("slot", slot, SLOTS)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise Mistake(
+        raise UserError(
             f"{slot} name {name!r} is malformed; use lower-case letters, digits and underscores, "
             "at most 40, beginning with a letter."
         )
     who = f"{slot} {name!r}"
     for what, text in (("label", label), ("cite", cite)):
         if text is not None and not isinstance(text, str):
-            raise Mistake(f"{what} of {who} is {text!r}; give a text.")
+            raise UserError(f"{what} of {who} is {text!r}; give a text.")
     if isinstance(revision, bool) or not isinstance(revision, int) or revision < 1:
-        raise Mistake(f"revision of {who} is {revision!r}; give a whole number from 1.")
+        raise UserError(f"revision of {who} is {revision!r}; give a whole number from 1.")
     for what, given, kinds, form in (
         ("settings", settings, (Numeric, Static, Named), "settings={'c': Numeric(0.5)}"),
         ("learned", learned, (Learned,), "learned={'w': Learned('H D')}"),
@@ -74,15 +74,15 @@ def check_line(
         if given is None:
             continue
         if not isinstance(given, Mapping):
-            raise Mistake(f"{what} of {who} are {given!r}; write them by name: {form}.")
+            raise UserError(f"{what} of {who} are {given!r}; write them by name: {form}.")
         for key, value in given.items():
             if not isinstance(key, str) or not key.isidentifier():
-                raise Mistake(f"{what} of {who}: {key!r} is no name of an argument.")
+                raise UserError(f"{what} of {who}: {key!r} is no name of an argument.")
             if not isinstance(value, kinds):
                 array = Learned in kinds
                 named = "learned array" if array else "setting"
                 advice = _array_advice(value) if array else _setting_advice(value)
-                raise Mistake(f"{named} {key!r} of {who} is {advice}.")
+                raise UserError(f"{named} {key!r} of {who} is {advice}.")
     for fact, value in facts.items():
         _check_fact(who, fact, value)
 
@@ -118,29 +118,31 @@ def _check_fact(who: str, fact: str, value: object) -> None:
         arguments = ("label", "cite", "settings", "learned", "revision", "files")
         raise unknown(f"fact of {who}:", fact, [*FACTS, *arguments])
     if form == "truth" and not isinstance(value, bool):
-        raise Mistake(f"{fact} of {who} is {value!r}; it is True or False.")
+        raise UserError(f"{fact} of {who} is {value!r}; it is True or False.")
     if form == "text" and not isinstance(value, str):
-        raise Mistake(f"{fact} of {who} is {value!r}; give a text.")
+        raise UserError(f"{fact} of {who} is {value!r}; give a text.")
     if form == "expression" and (
         isinstance(value, bool) or not isinstance(value, int | float | str)
     ):
-        raise Mistake(f"{fact} of {who} is {value!r}; give a number or letters, such as '2*E'.")
+        raise UserError(f"{fact} of {who} is {value!r}; give a number or letters, such as '2*E'.")
     if form == "sizes":
         example = "{'U': 'D'}" if fact == "requires" else "{'D': 2}"
         if not isinstance(value, Mapping):
-            raise Mistake(f"{fact} of {who} is {value!r}; write sizes by size, such as {example}.")
+            raise UserError(
+                f"{fact} of {who} is {value!r}; write sizes by size, such as {example}."
+            )
 
 
 def hooks_of(slot: str, name: str, definition: Any) -> dict[str, Callable]:
     """The hook functions of what stands below a decorator, by hook.
 
     Raises:
-      Mistake: it is neither a function nor a class of functions, or one of them is no hook.
+      UserError: it is neither a function nor a class of functions, or one of them is no hook.
     """
     who, allowed = f"{slot} {name!r}", SLOTS[slot].hooks
     if not isinstance(definition, type):
         if not _is_function(definition):
-            raise Mistake(
+            raise UserError(
                 f"{who} is {type(definition).__name__!r} and no function; put the decorator above "
                 "a def, or above a class of functions."
             )
@@ -154,13 +156,13 @@ def hooks_of(slot: str, name: str, definition: Any) -> dict[str, Callable]:
     hooks = {key: value for key, value in plain.items() if _is_function(value)}
     for key, value in plain.items():
         if key in allowed and key not in hooks:
-            raise Mistake(
+            raise UserError(
                 f"{key} of {who} is {type(value).__name__!r} and no function; write "
                 f"`def {key}(...)` below @staticmethod."
             )
     for key in hooks:
         if key not in allowed:
-            raise Mistake(
+            raise UserError(
                 f"{who} has a function {key!r}, which is no hook of a {slot}; "
                 f"allowed: {', '.join(allowed)}. A helper stands outside the class, or begins "
                 "with an underscore."
@@ -168,11 +170,11 @@ def hooks_of(slot: str, name: str, definition: Any) -> dict[str, Callable]:
     needed = _NEEDED.get(slot)
     if (not hooks and not SLOTS[slot].plain) or (needed and needed not in hooks):
         lacks = "supplies no hook" if not hooks else f"supplies {', '.join(hooks)} alone"
-        raise Mistake(f"{who} {lacks}; a {slot} needs {needed or allowed[0]!r}.")
+        raise UserError(f"{who} {lacks}; a {slot} needs {needed or allowed[0]!r}.")
     for key in hooks:
         for other in _TOGETHER.get(key, ()):
             if other not in hooks:
-                raise Mistake(f"{who} has {key!r} without {other!r}; it needs both.")
+                raise UserError(f"{who} has {key!r} without {other!r}; it needs both.")
     return hooks
 
 
@@ -183,14 +185,14 @@ def _is_function(value: object) -> bool:
 
 def _check_class(who: str, definition: type, allowed: Collection[str]) -> None:
     if "__init__" in vars(definition):
-        raise Mistake(
+        raise UserError(
             f"{who} has an __init__, but a part is never made an object and keeps no state: give "
             "numbers by settings= and arrays by learned=."
         )
     for base in definition.__mro__[1:-1]:
         for hook in allowed:
             if hook in vars(base) and hook not in vars(definition):
-                raise Mistake(
+                raise UserError(
                     f"{who} inherits {hook!r} from {base.__name__}, which is not looked at; write "
                     f"`{hook} = staticmethod({base.__name__}.{hook})` in the class."
                 )
@@ -203,12 +205,12 @@ def check_part(part: Any) -> None:
       part: a `registry.Part`.
 
     Raises:
-      Mistake: naming the argument or the expression.
+      UserError: naming the argument or the expression.
     """
     who = f"{part.slot} {part.name!r}"
     for name in (*part.settings, *part.learned):
         if name in part.settings and name in part.learned:
-            raise Mistake(f"{who} has {name!r} both as a setting and as a learned array.")
+            raise UserError(f"{who} has {name!r} both as a setting and as a learned array.")
     asked: set[str] = set()
     for hook, function in part.hooks.items():
         asked |= _check_signature(who, hook, function, (*part.settings, *part.learned))
@@ -227,13 +229,13 @@ def check_part(part: Any) -> None:
     for name, array in part.learned.items():
         where = f"learned array {name!r} of {who}"
         if not isinstance(array.shape, str):
-            raise Mistake(f"{where} has the shape {array.shape!r}; write letters, such as 'H D'.")
-        for expression in (array.fill, array.deviation, *array.shape.split()):
+            raise UserError(f"{where} has the shape {array.shape!r}; write letters, such as 'H D'.")
+        for expression in (array.fill, array.std, *array.shape.split()):
             check_expression(expression, where, counts)
     for fact, value in part.facts.items() if part.own_code else ():  # tests read the others
         _check_expressions(f"{fact} of {who}", FACTS.get(fact), value, counts)
     if "read" in part.hooks and "features" not in part.facts:
-        raise Mistake(
+        raise UserError(
             f"{who} does not say how many numbers its `read` returns for a sentence; add "
             f"features=, such as @{part.slot}({part.name!r}, features='E')."
         )
@@ -242,32 +244,32 @@ def check_part(part: Any) -> None:
 def _check_signature(who: str, hook: str, function: Callable, own: Sequence[str]) -> set[str]:
     """What the function asks for."""
     if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-        raise Mistake(f"hook {hook!r} of {who} must return an array: no yield, no async.")
+        raise UserError(f"hook {hook!r} of {who} must return an array: no yield, no async.")
     known = {*HOOKS[hook], *ON_REQUEST, *own}
     arguments = inspect.signature(function).parameters
     for place, argument in enumerate(arguments.values()):
         name, where = argument.name, f"argument of {who} in hook {hook!r}:"
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
-            raise Mistake(f"{where} {argument} gets nothing; name what you need: {_list(known)}.")
+            raise UserError(f"{where} {argument} gets nothing; name what you need: {_list(known)}.")
         if place == 0 and name in ("self", "cls") and name not in known:
-            raise Mistake(f"{where} {name!r} gets nothing, a hook has no object; leave it out.")
+            raise UserError(f"{where} {name!r} gets nothing, a hook has no object; leave it out.")
         if name not in known:
             if argument.default is argument.empty:
                 raise unknown(where, name, known)
-            raise Mistake(
+            raise UserError(
                 f"{where} {name!r} has a default and is no setting; write "
                 f"settings={{{name!r}: Numeric({argument.default!r})}} in the registry line, or "
                 "leave it out."
             )
         if argument.default is not argument.empty:
-            raise Mistake(
+            raise UserError(
                 f"{where} {name!r} has a default that is never used, since its value is always "
                 "given; leave the default out."
             )
         if argument.kind is argument.POSITIONAL_ONLY:
-            raise Mistake(f"{where} {name!r} stands before a '/', but is given by name; drop it.")
+            raise UserError(f"{where} {name!r} stands before a '/', but is given by name; drop it.")
         if name in own and name in HOOKS[hook]:
-            raise Mistake(f"{where} {name!r} is both given to the hook and declared; rename it.")
+            raise UserError(f"{where} {name!r} is both given to the hook and declared; rename it.")
     return set(arguments)
 
 
@@ -279,21 +281,23 @@ def _check_unasked(who: str, part: Any, asked: Collection[str]) -> None:
     """A number or an array that no hook asks for would be set and trained without effect."""
     for name, setting in part.settings.items():
         if isinstance(setting, Numeric | Named) and name not in asked:
-            raise Mistake(f"setting {name!r} of {who} is asked for by none of its functions.")
+            raise UserError(f"setting {name!r} of {who} is asked for by none of its functions.")
     for name in part.learned:
         if name not in asked:
-            raise Mistake(f"learned array {name!r} of {who} is asked for by none of its functions.")
+            raise UserError(
+                f"learned array {name!r} of {who} is asked for by none of its functions."
+            )
 
 
 def _check_floor(who: str, part: Any, asked: Collection[str]) -> None:
     """A floor is trained once for all seeds, and has no settings of training."""
     if "fit" not in part.hooks:
-        raise Mistake(
+        raise UserError(
             f"{who} is a floor, which is fitted without JAX, but has no `fit`; write one, or leave "
             "floor=True out."
         )
     if "seed" in asked:
-        raise Mistake(
+        raise UserError(
             f"{who} is a floor, which is trained once for all seeds, but its `fit` asks for "
             "'seed'; leave the argument out, or floor=True."
         )
@@ -304,13 +308,15 @@ def _check_number(where: str, setting: Numeric | Static) -> None:
     kinds = int | str if whole else int | float | str
     if isinstance(default, bool) or not isinstance(default, kinds):
         allowed = "a whole number" if whole else "a number"
-        raise Mistake(f"{where} starts at {default!r}; give {allowed} or letters, such as 'D'.")
+        raise UserError(f"{where} starts at {default!r}; give {allowed} or letters, such as 'D'.")
     check_expression(default, where)
     high = getattr(setting, "high", math.inf)
     if not isinstance(default, str) and not (setting.low <= default <= high):
-        raise Mistake(f"{where} starts at {default!r}, which is not from {setting.low} to {high}.")
+        raise UserError(
+            f"{where} starts at {default!r}, which is not from {setting.low} to {high}."
+        )
     if not isinstance(default, str) and not math.isfinite(default):
-        raise Mistake(f"{where} starts at {default!r}, which is no finite number.")
+        raise UserError(f"{where} starts at {default!r}, which is no finite number.")
 
 
 def _check_expressions(where: str, form: str | None, value: Any, counts: Sequence[str]) -> None:
@@ -330,19 +336,19 @@ def data_files(modules: Sequence[str], files: object) -> tuple[Path, ...]:
       files: paths from that module's folder.
 
     Raises:
-      Mistake: one of them is no file.
+      UserError: one of them is no file.
     """
     if isinstance(files, str) or not isinstance(files, Sequence):
-        raise Mistake(f"files is {files!r}; write a list of paths, such as files=['gain.txt'].")
+        raise UserError(f"files is {files!r}; write a list of paths, such as files=['gain.txt'].")
     home = file_of(modules[0]) if modules else None
     folder = Path(home).parent if home else Path.cwd()
     found = []
     for name in files:
         if not isinstance(name, str | os.PathLike):
-            raise Mistake(f"files names {name!r}; give the path of a file.")
+            raise UserError(f"files names {name!r}; give the path of a file.")
         path = folder / name
         if not path.is_file():
             why = "is a folder; name its files" if path.is_dir() else "is no file"
-            raise Mistake(f"files names {str(name)!r}, but {path} {why}.")
+            raise UserError(f"files names {str(name)!r}, but {path} {why}.")
         found.append(Path(os.path.abspath(path)))
     return tuple(found)

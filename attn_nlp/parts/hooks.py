@@ -16,13 +16,13 @@ HOOKS: dict[str, tuple[str, ...]] = {
     "relate": ("q", "k"),
     "factor": ("seen",),
     "adjust": ("logits", "q", "seen"),
-    "visible": (),
+    "allowed": (),
     "reduce": ("logits", "mask"),
     "merge": ("a", "b"),
     "rescale": ("a", "b"),
     "weights": ("logits", "mask", "stats", "seen"),
-    "reweigh": ("weights",),
-    "spend": ("weights", "v"),
+    "reweight": ("weights",),
+    "aggregate": ("weights", "v"),
     "finish": ("out", "q_raw", "x"),
     "attend": ("q", "k", "v", "mask"),
     "block": ("x", "mask"),
@@ -31,12 +31,12 @@ HOOKS: dict[str, tuple[str, ...]] = {
     "activate": ("logits", "mask"),
     "features": ("x",),
     "weigh": ("out", "q_raw"),
-    "deviation": ("fan_in", "fan_out"),
+    "std": ("fan_in", "fan_out"),
     "fit": ("cell", "prepared", "report"),
 }
 # Hooks whose results are summed, multiplied or met, so that the order of parts changes nothing. The
 # others hand what they made to the next part.
-GATHERED = ("score", "relate", "factor", "visible", "spend")
+GATHERED = ("score", "relate", "factor", "allowed", "aggregate")
 # Facts by which a part shapes the projections without running anything.
 COUNTS = ("maps", "features", "key_heads")
 # The slots of attention over pairs, in the order in which they act within a hook.
@@ -78,7 +78,7 @@ SLOTS: dict[str, Slot] = {
         Slot("score", ("score", "prepare"), "compares a query with a key", several=True),
         Slot("scale", ("factor", "prepare", "adjust"), "multiplies the score", several=True),
         Slot(
-            "mask", ("visible",), "restricts which keys a query may see", plain=True, several=True
+            "mask", ("allowed",), "restricts which keys a query may see", plain=True, several=True
         ),
         Slot(
             "normalizer",
@@ -87,18 +87,18 @@ SLOTS: dict[str, Slot] = {
         ),
         Slot(
             "mixer",
-            ("finish", "prepare", "adjust", "reweigh", "spend"),
-            "spends the weights on the values",
+            ("finish", "prepare", "adjust", "reweight", "aggregate"),
+            "applies the weights to the values",
             plain=True,
             several=True,
         ),
         Slot("weighting", ("weigh",), "says how much of two arrays goes into their mix"),
         Slot("activation", ("activate",), "turns one number a position into a weight"),
         Slot("features", ("features",), "turns a position into features"),
-        Slot("init", ("deviation",), "draws the first query and key weights"),
+        Slot("init", ("std",), "draws the first query and key weights"),
         Slot(
             "position",
-            ("embed", "prepare", "relate", "adjust", "spend"),
+            ("embed", "prepare", "relate", "adjust", "aggregate"),
             "says where a token stands",
             plain=True,
         ),
@@ -138,15 +138,15 @@ class Named:
 
 @dataclass(frozen=True)
 class Learned:
-    """An array that training changes, drawn as fill + deviation * N(0, 1).
+    """An array that training changes, drawn as fill + std * N(0, 1).
 
-    `shape` is letters of `sizes.py` divided by spaces; "" is a scalar. `fill` and `deviation` are
+    `shape` is letters of `sizes.py` divided by spaces; "" is a scalar. `fill` and `std` are
     numbers or expressions in those letters. All three may name the part's `Static` settings.
     """
 
     shape: str
     fill: float | str = 0.0
-    deviation: float | str = 0.0
+    std: float | str = 0.0
 
 
 Setting = Numeric | Static | Named

@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from attn_nlp.errors import Mistake, unknown
+from attn_nlp.errors import UserError, unknown
 from attn_nlp.parts.declarations import check_brackets, check_line, check_part, data_files, hooks_of
 from attn_nlp.parts.hooks import (
     HOOKS,
@@ -154,7 +154,7 @@ class Part:
         """Refuse data of a user's part that are no longer what was hashed.
 
         Raises:
-          Mistake: naming the file.
+          UserError: naming the file.
         """
         if self.own_code is not None:
             self.own_code.check()
@@ -219,7 +219,7 @@ def register(
       facts: what tests, figures and cells ask, such as `sums_to_one=True`; see `slots.FACTS`.
 
     Raises:
-      Mistake: the name is malformed or taken, a hook does not belong to the slot, a hook
+      UserError: the name is malformed or taken, a hook does not belong to the slot, a hook
         function asks for an argument that nothing supplies, or whatever else in the line cannot
         be meant.
     """
@@ -303,7 +303,7 @@ def find(slot: str, name: str) -> Part:
     """The part of that name.
 
     Raises:
-      Mistake: no such part; the message lists the known ones and the nearest.
+      UserError: no such part; the message lists the known ones and the nearest.
     """
     load_builtin()
     name = _aliases.get((slot, name), name)
@@ -331,8 +331,8 @@ def _again(before: Code | None, now: Code | None) -> bool:
     return before.modules == now.modules and before.space is not now.space
 
 
-def _taken(part: Part) -> Mistake:
-    return Mistake(
+def _taken(part: Part) -> UserError:
+    return UserError(
         f"the {part.slot} name {part.name!r} is taken by {part.label!r}; choose another."
     )
 
@@ -354,7 +354,7 @@ def _typed(definition: object) -> str:
     try:
         return told_text(inspect.getsource(definition))  # type: ignore[arg-type]
     except (OSError, TypeError, SyntaxError) as error:
-        raise Mistake(
+        raise UserError(
             "the source of a part cannot be read, which decides what its results are; define it "
             "in a file."
         ) from error

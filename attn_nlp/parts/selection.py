@@ -14,7 +14,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from attn_nlp.errors import Mistake, unknown
+from attn_nlp.errors import UserError, unknown
 from attn_nlp.parts import values
 from attn_nlp.parts.hooks import COUNTS, GATHERED
 from attn_nlp.parts.registry import SLOTS, Named, Numeric, Part, Static, find
@@ -90,7 +90,7 @@ def choose(slot: str, text: str) -> Choice:
     """The choice that a text such as "constant(0.25)" stands for.
 
     Raises:
-      Mistake: the text is malformed, or names an unknown part or setting, or a value is outside
+      UserError: the text is malformed, or names an unknown part or setting, or a value is outside
         what the setting allows.
     """
     choices = choose_all(slot, text)
@@ -185,7 +185,7 @@ def _choice(slot: str, node: ast.expr, text: str) -> Choice:
             _checked(part, key, setting.default)
     settable = list(part.settable)
     if len(positional) > len(settable):
-        raise Mistake(
+        raise UserError(
             f"{slot} {text!r}: {name} takes {_settings_of(part)}, not {len(positional)} values."
         )
     given = dict(zip(settable, positional, strict=False))
@@ -193,7 +193,7 @@ def _choice(slot: str, node: ast.expr, text: str) -> Choice:
         if keyword.arg not in settable:
             raise unknown(f"setting of {slot} {name!r}", keyword.arg, settable)
         if keyword.arg in given:
-            raise Mistake(f"{slot} {text!r}: setting {keyword.arg!r} is given twice.")
+            raise UserError(f"{slot} {text!r}: setting {keyword.arg!r} is given twice.")
         given[keyword.arg] = keyword.value
     values = {key: _literal(slot, text, value) for key, value in given.items()}
     return Choice(part, {key: _checked(part, key, value) for key, value in values.items()})
@@ -230,12 +230,12 @@ def _settings_of(part: Part) -> str:
     return "the settings " + ", ".join(part.settable) if part.settable else "no settings"
 
 
-def _one(slot: str, text: str, choices: tuple[Choice, ...]) -> Mistake:
-    return Mistake(f"{slot} {text!r} names {len(choices)} parts; a {slot} is one part.")
+def _one(slot: str, text: str, choices: tuple[Choice, ...]) -> UserError:
+    return UserError(f"{slot} {text!r} names {len(choices)} parts; a {slot} is one part.")
 
 
-def _malformed(slot: str, text: str) -> Mistake:
-    return Mistake(
+def _malformed(slot: str, text: str) -> UserError:
+    return UserError(
         f"{slot} {values.shown(text)} is malformed; write a name such as 'dot', or a name with "
         "settings such as 'constant(0.25)'."
     )

@@ -14,12 +14,12 @@ import math
 import operator
 from collections.abc import Iterable, Mapping
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 LETTERS = {
     "T": "positions of a sentence",
     "H": "heads",
-    "Q": "query heads: one for each map of weights that a head spends",
+    "Q": "query heads: one for each map of weights that a head applies",
     "K": "heads of keys and values",
     "M": "maps of weights: one a query head, or one for each feature of it",
     "D": "dimension of one head",
@@ -52,7 +52,7 @@ def evaluate(expression: float | str, letters: Mapping[str, int]) -> float:
       letters: sizes by letter, and by name those settings that the text may speak of.
 
     Raises:
-      Mistake: the text is not an expression in known letters.
+      UserError: the text is not an expression in known letters.
 
     Example:
       >>> evaluate("D**-0.5", {"D": 16})
@@ -63,7 +63,7 @@ def evaluate(expression: float | str, letters: Mapping[str, int]) -> float:
     try:
         return float(_value(_parsed(expression), letters))
     except (SyntaxError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise Mistake(
+        raise UserError(
             f"{expression!r} is no expression in the letters {', '.join(LETTERS)}; "
             "allowed: numbers, these letters, + - * / **, log2() and brackets."
         ) from error
@@ -83,12 +83,12 @@ def check_expression(expression: float | str, where: str, names: Iterable[str] =
     """Refuse an expression that no shapes could make sense of; `names` it may use beside letters.
 
     Raises:
-      Mistake: naming `where` the expression stands.
+      UserError: naming `where` the expression stands.
     """
     try:
         evaluate(expression, dict.fromkeys([*LETTERS, *names], 2))
-    except Mistake as error:
-        raise Mistake(f"{where}: {error}") from error
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
 
 
 @functools.lru_cache(maxsize=1024)  # the few expressions of registry lines, for every cell anew

@@ -13,7 +13,7 @@ import re
 import reprlib
 from collections.abc import Iterable, Mapping
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.wording import NO_CHARACTERS
 
 LARGEST = 3.4028234663852886e38  # of float32
@@ -82,17 +82,18 @@ def number(where: str, value: object, low: float, high: float) -> float:
     """The number as it is kept.
 
     Raises:
-      Mistake: no number, outside the bounds, or one that float32 cannot tell from zero or infinity.
+      UserError: no number, outside the bounds, or one that float32 cannot tell from zero or
+      infinity.
     """
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Mistake(f"{where} is a number, not {shown(value)}.")
+        raise UserError(f"{where} is a number, not {shown(value)}.")
     size = abs(value)
     if low <= value <= high and (size == 0 or SMALLEST <= size <= LARGEST):
         return float(value)
     if not low <= value <= high or size == float("inf"):
-        raise Mistake(f"{where} is {shown(value)}; allowed: from {low:g} to {high:g}.")
-    raise Mistake(
+        raise UserError(f"{where} is {shown(value)}; allowed: from {low:g} to {high:g}.")
+    raise UserError(
         f"{where} is {shown(value)}, and float32, in which cells are trained, takes it for "
         f"{'zero' if size < 1 else 'infinity'}; allowed: 0, or {SMALLEST:.3g} to {LARGEST:.3g} "
         "in size."
@@ -103,7 +104,7 @@ def whole(where: str, value: object, low: int, high: int | None = None) -> int:
     """The whole number as it is kept; without a bound of its own it must fit into int32.
 
     Raises:
-      Mistake: no whole number, or outside the bounds.
+      UserError: no whole number, or outside the bounds.
     """
     value = plain(value)
     most = MOST_WHOLE if high is None else high
@@ -111,35 +112,35 @@ def whole(where: str, value: object, low: int, high: int | None = None) -> int:
         return value
     too_large = isinstance(value, int) and value > most
     upper = f" to {most}" if high is not None or too_large else ""
-    raise Mistake(f"{where} is {shown(value)}; allowed: whole numbers from {low}{upper}.")
+    raise UserError(f"{where} is {shown(value)}; allowed: whole numbers from {low}{upper}.")
 
 
 def flag(where: str, value: object) -> bool:
     """True or False.
 
     Raises:
-      Mistake: anything else; 0 and 1 too, since they may be meant as numbers.
+      UserError: anything else; 0 and 1 too, since they may be meant as numbers.
     """
     value = plain(value)
     if isinstance(value, bool):
         return value
-    raise Mistake(f"{where} is {shown(value)}; allowed: True, False.")
+    raise UserError(f"{where} is {shown(value)}; allowed: True, False.")
 
 
 def line(where: str, value: object, *, empty: bool = False) -> str:
     """A text of one line that can be printed and stored.
 
     Raises:
-      Mistake: no text, an empty one, or one with a line break or another control character.
+      UserError: no text, an empty one, or one with a line break or another control character.
     """
     value = plain(value)
     if not isinstance(value, str):
-        raise Mistake(f"{where} is {shown(value)}; give a text.")
+        raise UserError(f"{where} is {shown(value)}; give a text.")
     if not (empty or value.strip()):
-        raise Mistake(f"{where} is empty; give a text.")
+        raise UserError(f"{where} is empty; give a text.")
     found = UNPRINTABLE.search(value)
     if found:
-        raise Mistake(
+        raise UserError(
             f"{where} is {shown(value)}, with {found.group()!r} in it; give a text of one line, "
             "without control characters."
         )
@@ -150,8 +151,8 @@ def keyed(where: str, value: object, form: str) -> dict[str, object]:
     """A mapping whose keys are texts, as a dictionary of its own.
 
     Raises:
-      Mistake: no mapping; `form` shows how one is written.
+      UserError: no mapping; `form` shows how one is written.
     """
     if not isinstance(value, Mapping):
-        raise Mistake(f"{where} is {shown(value)}; give settings by path, such as {form}.")
+        raise UserError(f"{where} is {shown(value)}; give settings by path, such as {form}.")
     return dict(value)

@@ -1,6 +1,6 @@
 """Parts of the user's own, tried before anything is trained.
 
-In come cells; out come warnings, or a `Mistake` that names the part and what it does wrong. Every
+In come cells; out come warnings, or a `UserError` that names the part and what it does wrong. Every
 cell that uses such a part is traced whole with abstract values (`traced.py`), which costs no
 arithmetic and finds wrong shapes, types and missing returns; and every such part is run once on a
 few made-up sentences (`laws.py`), which finds one that looks at padding. One that is random or
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 import jax
 from jax._src import xla_bridge  # JAX has no public way to ask whether it runs
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.own_parts import own_choices, own_codes, without_numbers
 from attn_nlp.probe.laws import broken_laws
@@ -26,9 +26,11 @@ from attn_nlp.user_code.watching import watching
 
 __all__ = ["probe"]
 
-_traced: dict[str, Mistake | None] = {}  # what is wrong, if anything, by program
-_changing: dict[str, Mistake | None] = {}  # and where it changes, by part and settings
-_tried: dict[str, tuple[Mistake | None, tuple[str, ...]]] = {}  # and warnings, by part and settings
+_traced: dict[str, UserError | None] = {}  # what is wrong, if anything, by program
+_changing: dict[str, UserError | None] = {}  # and where it changes, by part and settings
+_tried: dict[
+    str, tuple[UserError | None, tuple[str, ...]]
+] = {}  # and warnings, by part and settings
 
 
 def probe(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
@@ -42,7 +44,7 @@ def probe(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
       Warnings: laws that a part breaks and declares to break.
 
     Raises:
-      Mistake: a part does not return what it must, raises an exception, or breaks a law.
+      UserError: a part does not return what it must, raises an exception, or breaks a law.
     """
     if alone and not xla_bridge.backends_are_initialized():
         jax.config.update("jax_platforms", "cpu")
@@ -78,9 +80,9 @@ def _probe(named: Mapping[str, Cell]) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _refuse(wrong: Mistake | None) -> None:
+def _refuse(wrong: UserError | None) -> None:
     if wrong is not None:
-        raise Mistake(str(wrong)) from wrong.__cause__
+        raise UserError(str(wrong)) from wrong.__cause__
 
 
 # Settings of a program that its parts do not see.

@@ -24,10 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.cell import PATHS, get
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.nn.encoder import PADDING, Encoder
 from attn_nlp.parts.selection import Choice
 from attn_nlp.probe.traced import CLASSES, VOCABULARY, caught
@@ -67,7 +67,7 @@ _NO_SLOPE = (
 )
 
 
-def broken_laws(cell: Cell, path: str) -> tuple[Mistake | None, tuple[str, ...]]:
+def broken_laws(cell: Cell, path: str) -> tuple[UserError | None, tuple[str, ...]]:
     """What is wrong with the part at that path of the cell, and what it is warned of.
 
     Returns:
@@ -88,10 +88,10 @@ def broken_laws(cell: Cell, path: str) -> tuple[Mistake | None, tuple[str, ...]]
     name = f"{own[0].slot} {own[0].name!r}" if own else choice.text
     refused = [f"{name} {text}" for fact, text in found if fact not in declared]
     warned = [f"{name} {text} (declared: {f}=True)" for f, text in found if f in declared]
-    return Mistake(refused[0]) if refused else None, tuple(warned)
+    return UserError(refused[0]) if refused else None, tuple(warned)
 
 
-def _tried(cell: Cell, causal: bool) -> tuple[Mistake | None, list[tuple[str, str]]]:
+def _tried(cell: Cell, causal: bool) -> tuple[UserError | None, list[tuple[str, str]]]:
     """What a cell raises, if anything, and the laws that it breaks."""
     found: list[tuple[str, str]] = []
     wrong = None
@@ -127,7 +127,7 @@ def _alone(cell: Cell, choice: Choice) -> tuple[Cell, bool]:
     hidden = {"attention.mask": "causal"} if causal else {}
     try:
         return Cell(dropout=0.0).replace({**sizes, **hidden, path: choice.text}), causal
-    except Mistake:  # it needs another of the cell's parts
+    except UserError:  # it needs another of the cell's parts
         return _whole(cell), False
 
 
@@ -201,7 +201,7 @@ class _Seen:
 
 
 @dataclass(frozen=True)
-class _Watching(Call):
+class _Watching(ForwardContext):
     """A call that keeps the weights which it is shown."""
 
     shown: list = field(default_factory=list)

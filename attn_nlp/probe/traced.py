@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.own_parts import own_choices
-from attn_nlp.nn.bound import Bound, Call, Here
+from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
 from attn_nlp.nn.encoder import Encoder
 from attn_nlp.nn.promises import Swapped, raised_in
 from attn_nlp.rng import Stream
@@ -26,20 +26,20 @@ SENTENCES, VOCABULARY, CLASSES = 3, 11, 3
 ROWS, COLUMNS = 5, 7  # T and S, which differ here so that a swap of them shows
 
 
-def trace(cell: Cell) -> Mistake | None:
+def trace(cell: Cell) -> UserError | None:
     """What is wrong with a part of the user's own in this cell; None where nothing is."""
     return caught(lambda: run_encoder(cell)) or caught(lambda: _swapped(cell))
 
 
-def caught(run: Callable[[], object]) -> Mistake | None:
+def caught(run: Callable[[], object]) -> UserError | None:
     """What running this raises, as a user is told, with its cause; None where it raises nothing."""
     try:
         run()
-    except Mistake as error:
+    except UserError as error:
         return error
     except (Exception, SystemExit) as error:
         hook = raised_in(error)
-        wrong = Mistake(frames.told(error) + (f" ({hook})" if hook else ""))
+        wrong = UserError(frames.told(error) + (f" ({hook})" if hook else ""))
         wrong.__cause__ = error
         return wrong
     return None
@@ -64,7 +64,7 @@ def run_encoder(cell: Cell) -> None:
     def forward(state, numeric, seed, ids):
         model, key = nnx.merge(graphs[0], state), jax.random.key(seed)
         keys = (key, None) if draws else (None,)  # an evaluation draws nothing
-        return [model(ids, Call(numeric, seed, frozenset(), each)) for each in keys]
+        return [model(ids, ForwardContext(numeric, seed, frozenset(), each)) for each in keys]
 
     jax.eval_shape(forward, jax.eval_shape(start), numeric, seed, ids)
 
@@ -93,7 +93,7 @@ def _swapped(cell: Cell) -> None:
         if not path.startswith(("attention.", "position")):
             continue
         for hook in set(_SQUARE) & set(choice.part.hooks):
-            _try(Bound(choice, path, sizes, Stream(0)), hook, numeric, inputs)
+            _try(PartModule(choice, path, sizes, Stream(0)), hook, numeric, inputs)
 
 
 # With the inputs that each is handed.
@@ -102,24 +102,24 @@ _SQUARE = {
     "relate": ("q", "k"),
     "adjust": ("logits", "q", "seen"),
     "weights": ("logits", "mask", "seen"),
-    "reweigh": ("weights",),
+    "reweight": ("weights",),
 }
 
 
-def _try(bound: Bound, hook: str, numeric, inputs) -> None:
+def _try(bound: PartModule, hook: str, numeric, inputs) -> None:
     graph, state = nnx.split(bound, nnx.Param)
 
     def run(state, inputs):
         bound = nnx.merge(graph, state)
         rows, columns = jnp.arange(ROWS), jnp.arange(COLUMNS)
-        here = Here(rows, columns, inputs["tokens"][:, :ROWS], inputs["tokens"])
+        here = BlockContext(rows, columns, inputs["tokens"][:, :ROWS], inputs["tokens"])
         given = {name: inputs[name] for name in _SQUARE[hook]}
         if bound.has("reduce"):
             found = {"logits": given["logits"], "mask": given["mask"]}
-            given["stats"] = bound.run("reduce", Call(numeric), here, **found)
+            given["stats"] = bound.run("reduce", ForwardContext(numeric), here, **found)
         elif hook == "weights":
             given["stats"] = None
-        return bound.run(hook, Call(numeric), here, **given)
+        return bound.run(hook, ForwardContext(numeric), here, **given)
 
     try:
         jax.eval_shape(run, state, inputs)

@@ -22,7 +22,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.nn.promises import heard
 from attn_nlp.parts.registry import Part
@@ -36,7 +36,7 @@ _ADDRESS = re.compile(r"0x[0-9a-f]+")
 Traced = list[tuple[Part, str, str, list[Any]]]  # hooks, each as a program and its constants
 
 
-def changing(firsts: Mapping[str, tuple[Cell, Traced]]) -> dict[str, Mistake | None]:
+def changing(firsts: Mapping[str, tuple[Cell, Traced]]) -> dict[str, UserError | None]:
     """What is wrong with the first hook of each cell that is another one now; None where none is.
 
     All caches of JAX are emptied: what the user has put under `jax.jit` is traced once otherwise.
@@ -69,7 +69,7 @@ def _compare(first: Traced, second: Traced) -> None:
     for (part, hook, text, constants), other in zip(first, second, strict=False):
         same = (part.name, hook, text) == (other[0].name, *other[1:3])
         if not same or not all(map(_equal, constants, other[3])):
-            raise Mistake(_sentence(part, hook))
+            raise UserError(_sentence(part, hook))
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from attn_nlp import figures
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment.cell import PATHS
 from attn_nlp.figures.render import figure
 from attn_nlp.figures.results import svg_of
@@ -97,7 +97,7 @@ def mechanisms(rows: Sequence[Mapping], pictures: Pictures) -> list[Mechanism]:
 def _parts(slot: str, text: str) -> list[Part | None]:
     try:
         return [part for choice in choose_all(slot, text) for part in choice.family()]
-    except Mistake:
+    except UserError:
         return [None]
 
 
@@ -129,6 +129,6 @@ def _named(path: str, value: object) -> str:
         return str(value)
     try:
         chosen = choose_all(slot, str(value))
-    except Mistake:
+    except UserError:
         return str(value)
     return " + ".join(each.part.label + each.text.removeprefix(each.part.name) for each in chosen)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.runner import variables
 from attn_nlp.train import compile_cache
 from attn_nlp.user_code.loading import as_found
@@ -34,20 +34,20 @@ def cache_folder() -> Path:
         return Path(own)
     users = os.environ.get("XDG_CACHE_HOME")
     if users and not Path(users).is_absolute():
-        raise Mistake(
+        raise UserError(
             f"XDG_CACHE_HOME is {users!r}, which is no absolute path; give one, or name a folder "
             "for prepared data and compiled programs by ATTN_NLP_CACHE."
         )
     home = os.environ.get("HOME")
     if not users and home is not None and not Path(home).is_absolute():
-        raise Mistake(
+        raise UserError(
             f"HOME is {home!r}, which is no absolute path; give one, or name a folder for prepared "
             "data and compiled programs by ATTN_NLP_CACHE."
         )
     try:
         return Path(users or Path.home() / ".cache") / "attn_nlp"
     except RuntimeError as error:  # a user without an entry in the system's list, as in containers
-        raise Mistake(
+        raise UserError(
             "this user has no home folder; name a folder for prepared data and compiled programs "
             "by ATTN_NLP_CACHE."
         ) from error
@@ -57,13 +57,13 @@ def check_cache() -> None:
     """Make sure that the folder of `cache_folder` is there.
 
     Raises:
-      Mistake: it cannot be made.
+      UserError: it cannot be made.
     """
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Mistake(
+        raise UserError(
             f"cannot keep prepared data and compiled programs in {folder}: {error.strerror}; name "
             "another folder by ATTN_NLP_CACHE."
         ) from error
@@ -75,12 +75,12 @@ def check_limits(workers: int) -> None:
     Else some cell would be the one that fails, with a reason that is not its own.
 
     Raises:
-      Mistake: the directory was deleted, or the system allows fewer files.
+      UserError: the directory was deleted, or the system allows fewer files.
     """
     try:
         os.getcwd()
     except OSError as error:
-        raise Mistake(
+        raise UserError(
             "the working directory was deleted; change to one that exists and run it again."
         ) from error
     with suppress(ImportError):  # not on every system
@@ -90,7 +90,7 @@ def check_limits(workers: int) -> None:
         needed = _OPEN_FILES + _OPEN_FILES_OF_WORKER * workers
         if allowed != resource.RLIM_INFINITY and allowed < needed:
             said = "1 worker" if workers == 1 else f"{workers} workers"
-            raise Mistake(
+            raise UserError(
                 f"this process may have {allowed} files open and needs {needed} for {said}; "
                 f"raise the limit by 'ulimit -n {max(1024, needed)}'."
             )
@@ -100,7 +100,7 @@ def single_threaded() -> dict[str, str]:
     """The environment variables of a process that trains cells.
 
     Raises:
-      Mistake: $XLA_FLAGS holds no flags.
+      UserError: $XLA_FLAGS holds no flags.
     """
     kept = [flag for flag in variables.xla_flags(os.environ) if flag != _ONE_THREAD]
     wanted = {
@@ -135,18 +135,18 @@ def settle() -> None:
     They stay so, since libraries keep what they have read.
 
     Raises:
-      Mistake: a library has already read something else here.
+      UserError: a library has already read something else here.
     """
     late = variables.come_too_late(os.environ)
     if late:
-        raise Mistake(
+        raise UserError(
             f"{late[0]} is set and was read in this process already, which changes results; unset "
             "it, or leave out --in-process where the experiment file does not set it itself."
         )
     wanted = single_threaded()
     differ = any(os.environ.get(name) != wanted[name] for name in _DECIDING)
     if differ and jax_runs():
-        raise Mistake(
+        raise UserError(
             "JAX already runs in this process on several threads or with other flags, which "
             "changes results; start a fresh process, or leave out --in-process."
         )
@@ -160,7 +160,7 @@ def single_threaded_here() -> Iterator[None]:
     """Make this process one that trains cells, on one core, which is given back.
 
     Raises:
-      Mistake: a library has already read other settings here.
+      UserError: a library has already read other settings here.
     """
     settle()
     allowed = cores()

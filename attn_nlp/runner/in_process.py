@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment.cell import unflatten
 from attn_nlp.experiment.own_parts import own_codes
 from attn_nlp.runner.environment import jax_runs, of_workers, single_threaded_here
@@ -21,7 +21,7 @@ from attn_nlp.runner.signals import Interrupt
 from attn_nlp.runner.train_job import outcome
 from attn_nlp.runner.worker import surroundings, warm_up
 from attn_nlp.train import compile_cache
-from attn_nlp.train.compile_cache import mend
+from attn_nlp.train.compile_cache import repair
 from attn_nlp.user_code.code_text import parsed
 from attn_nlp.user_code.frames import shown
 from attn_nlp.user_code.hashing import reach
@@ -54,7 +54,7 @@ class HereEngine:
     ) -> None:
         """Train the jobs that `take` allows, in the order given."""
         with single_threaded_here():
-            mend(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]))
+            repair(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]))
             if self._trains and not jax_runs():
                 _check_flags()
                 with compile_cache.spread():
@@ -84,7 +84,7 @@ class HereEngine:
                     return
                 finally:
                     interrupt.idle = False
-                    progress.let_go(0, time.monotonic() - began)
+                    progress.release(0, time.monotonic() - began)
                 done(job, result)
                 progress.finished(result)
 
@@ -92,7 +92,7 @@ class HereEngine:
         """Say once where numbers may hang on a seed that is fixed in workers only."""
         if self._warned:
             return
-        with contextlib.suppress(Mistake, OSError):  # whoever trains the cell says so
+        with contextlib.suppress(UserError, OSError):  # whoever trains the cell says so
             for file in self._files(job):
                 tree = parsed(file)
                 if tree is not None and hangs_on_hashes(tree):
@@ -119,4 +119,4 @@ def _check_flags() -> None:
     command = [sys.executable, "-P", "-c", _READS_FLAGS]
     done = subprocess.run(command, env=of_workers(), capture_output=True, text=True)
     if done.returncode:
-        raise Mistake(f"JAX cannot start: {telling(done.stderr)}{surroundings()}")
+        raise UserError(f"JAX cannot start: {telling(done.stderr)}{surroundings()}")

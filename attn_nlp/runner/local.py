@@ -27,7 +27,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.runner import paths
 from attn_nlp.runner.environment import cores, of_workers, single_threaded
 from attn_nlp.runner.job import Job, is_training
@@ -36,7 +36,7 @@ from attn_nlp.runner.queue import Queue
 from attn_nlp.runner.signals import GRACE_SECONDS, Interrupt
 from attn_nlp.runner.train_job import failure, shape
 from attn_nlp.runner.worker import COMMAND, code, encode, job_message, surroundings
-from attn_nlp.train.compile_cache import mend
+from attn_nlp.train.compile_cache import repair
 
 _POLL_SECONDS = 0.2
 _FALSE_STARTS = 3
@@ -81,7 +81,7 @@ class LocalEngine:
         self._waiting: list[_Worker] = []
 
     def __enter__(self) -> LocalEngine:
-        mend(Path(single_threaded()["JAX_COMPILATION_CACHE_DIR"]))
+        repair(Path(single_threaded()["JAX_COMPILATION_CACHE_DIR"]))
         for place in range(self._count):
             self._waiting.append(self.start(place))
         return self
@@ -90,7 +90,7 @@ class LocalEngine:
         while self._waiting:
             worker = self._waiting.pop()
             _kill(worker)
-            _bury(worker)
+            _reap(worker)
 
     def run(
         self, jobs: Sequence[Job], take: Take, done: Done, interrupt: Interrupt, progress: Progress
@@ -106,7 +106,7 @@ class LocalEngine:
         """A worker process that has been greeted.
 
         Raises:
-          Mistake: the system gives no more processes, memory or files.
+          UserError: the system gives no more processes, memory or files.
         """
         command = [sys.executable, "-P", *(["-s"] if sys.flags.no_user_site else []), "-c", COMMAND]
         named = paths.python_path()
@@ -125,7 +125,7 @@ class LocalEngine:
         except OSError as error:
             if log is not None:
                 log.close()
-            raise Mistake(
+            raise UserError(
                 f"cannot start a worker process: {error.strerror}; raise the limit (ulimit), give "
                 "fewer --workers, or choose --in-process."
             ) from error
@@ -133,8 +133,8 @@ class LocalEngine:
         core = allowed[(self._first_core + place) % len(allowed)]
         worker = _Worker(process, log, place)
         file = None if self._file is None else str(Path(self._file).absolute())
-        hello = {"core": core, "code": code(), "file": file, "trains": self._trains}
-        _write(worker, encode(hello))
+        handshake = {"core": core, "code": code(), "file": file, "trains": self._trains}
+        _write(worker, encode(handshake))
         return worker
 
 
@@ -177,7 +177,7 @@ class _Run:
         finally:
             for worker in self._workers:
                 _kill(worker)
-                _bury(worker)
+                _reap(worker)
 
     def _start(self, place: int) -> None:
         worker = self._engine.worker(place)
@@ -226,18 +226,18 @@ class _Run:
             return
         if "unfit" in message:
             if not self._interrupt.number:
-                raise Mistake(message["unfit"])
+                raise UserError(message["unfit"])
             return
-        self._let_go(worker)
+        self._release(worker)
         self._next(worker)  # before storing, so that the worker does not wait for the disk
         if "result" in message:
             assert job is not None
             self._done(job, message["result"])
             self._progress.finished(message["result"])
 
-    def _let_go(self, worker: _Worker) -> None:
+    def _release(self, worker: _Worker) -> None:
         if worker.job is not None:
-            self._progress.let_go(worker.place, time.monotonic() - worker.began)
+            self._progress.release(worker.place, time.monotonic() - worker.began)
         worker.job, worker.training = None, False
 
     def _next(self, worker: _Worker) -> None:
@@ -257,13 +257,13 @@ class _Run:
     def _ended(self, worker: _Worker) -> None:
         self._workers.discard(worker)
         dismissed = worker.closed
-        status, last_words = _bury(worker)
+        status, last_words = _reap(worker)
         if dismissed and worker.job is None:
             return
         if not worker.warm and not self._interrupt.number:
             self._false_start(status, last_words)
         job = worker.job
-        self._let_go(worker)
+        self._release(worker)
         if job is not None and not self._interrupt.number:
             if not worker.warm:  # the cell has no part in it
                 self._queue.back(job)
@@ -286,7 +286,7 @@ class _Run:
         by_chance = self._any_warm or status in (-signal.SIGKILL, -signal.SIGTERM)
         if self._false_starts >= (_FALSE_STARTS if by_chance else 1):
             words = telling(last_words)
-            raise Mistake(
+            raise UserError(
                 f"a worker process {_death(status)} before it could train"
                 f"{': ' if words else '.'}{words}{surroundings()}"
             )
@@ -346,7 +346,7 @@ def _end_children(worker: _Worker, options: int = 0) -> None:
         _kill(worker)
 
 
-def _bury(worker: _Worker) -> tuple[int, str]:
+def _reap(worker: _Worker) -> tuple[int, str]:
     """Exit status and last lines of a worker that has ended; its pipes and its log are let go."""
     _end_children(worker)
     status = worker.process.wait()

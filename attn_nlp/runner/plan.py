@@ -117,7 +117,7 @@ def check_data(resolved: Resolved) -> None:
     """Refuse names of datasets and tokens that cannot be, before anything is loaded.
 
     Raises:
-      Mistake: an unknown dataset or way to make tokens.
+      UserError: an unknown dataset or way to make tokens.
     """
     from attn_nlp.data import check_dataset, check_tokens
 
@@ -140,7 +140,7 @@ def check_parts(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
       Warnings, one sentence each.
 
     Raises:
-      Mistake: what a part returns or raises, or a law of its slot that it breaks.
+      UserError: what a part returns or raises, or a law of its slot that it breaks.
     """
     from attn_nlp.experiment.own_parts import with_own_parts
 

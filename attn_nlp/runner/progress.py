@@ -67,7 +67,7 @@ class Progress:
         self._now[worker] = job.label + steps
         self.tick()
 
-    def let_go(self, worker: int, seconds: float) -> None:
+    def release(self, worker: int, seconds: float) -> None:
         """A worker has nothing more to do with a job that it had for so long."""
         self._busy += seconds
         self._now.pop(worker, None)

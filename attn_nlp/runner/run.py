@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import is_floor, key_of
 from attn_nlp.fault_injection import point
@@ -103,7 +103,7 @@ def run(
         its result until the new one is there.
 
     Raises:
-      Mistake: a dataset cannot be had, or is no longer the one that stored cells were trained on;
+      UserError: a dataset cannot be had, or is no longer the one that stored cells were trained on;
         or a part of the user's own cannot work; or nothing can be trained in these surroundings.
       StoreError: the store cannot be written.
     """
@@ -111,7 +111,7 @@ def run(
     interval()
     tried: set[str] = set()  # by this run, in an earlier phase
     kept: list[str] = []
-    with Interrupt() as interrupt, store.heart():
+    with Interrupt() as interrupt, store.heartbeat():
         try:
             for phase in _phases(resolved, store, retry_failed, retrain_changed):
                 driver = _Driver(phase, store, retry_failed, tried, retrain_changed, kept)
@@ -217,7 +217,7 @@ class _Driver:
         return any("fit" not in cell.choices()["model"].part.hooks for cell in cells)
 
     def check_parts(self, in_process: bool) -> tuple[str, ...]:
-        """Warnings about parts of the user's own; one that cannot work is a `Mistake`."""
+        """Warnings about parts of the user's own; one that cannot work is a `UserError`."""
         named = (self._programs.of(self.cells[spec]) for spec in self._left)
         cells = {program: cell for program, _, cell in named}.values()
         # Here JAX goes on to train; else it only looks, and leaves accelerators to the workers.
@@ -377,7 +377,7 @@ class _Driver:
             ("tokens", before["tokenizer_hash"], self._tokenizer_hash(spec)),
         ):
             if then != now:
-                raise Mistake(
+                raise UserError(
                     f"the {what} of dataset {dataset!r} have changed since store "
                     f"{self.store.path} was filled: their fingerprint was {then} and is {now}; "
                     "restore the data or choose another --store."

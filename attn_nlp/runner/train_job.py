@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment.cell import Cell, unflatten
 from attn_nlp.experiment.identity import floor_cell, is_floor, spec_of
 from attn_nlp.experiment.own_parts import own_codes
@@ -59,15 +59,15 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
             cell = floor_cell(cell.model, cell)
         with undisturbed(cell) as cell:
             if spec_of(cell) != job.spec:
-                raise Mistake(_difference(job, cell))
+                raise UserError(_difference(job, cell))
             prepared = _prepared(job.prepared, cell.trial)
             fitted = _fit(job, cell, prepared, report)
         result: dict[str, object] = _check(fitted, cell, prepared)
         if is_mixed():
-            raise Mistake(_CHANGED.format("this package"))
+            raise UserError(_CHANGED.format("this package"))
     except Stopped:
         raise
-    except Mistake as error:
+    except UserError as error:
         result = failure(frames.message(error, lines=None), frames.whole(error))
     except BaseException as error:  # also SystemExit: a model must not end its worker
         reason = frames.told(error)
@@ -131,7 +131,7 @@ def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
     """What the model has returned, plain, of known fields that fit the data and each other."""
     model = f"model {cell.model!r}"
     if not isinstance(given, Mapping) or given.get("status") not in ("done", "diverged"):
-        raise Mistake(
+        raise UserError(
             f"{model} must return a dict with status 'done' or 'diverged'; it returned "
             f"{shown(given)}."
         )
@@ -143,7 +143,7 @@ def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
         if result["status"] == "done":
             for split in ("validation",) if cell.trial else ("validation", "test"):
                 if (result.get(split) or {}).get("accuracy") is None:
-                    raise Mistake(
+                    raise UserError(
                         f"{model} returned no finite {split}.accuracy; allowed is a number from 0 "
                         "to 1."
                     )
@@ -151,9 +151,9 @@ def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
             labels = prepared.labels_of("test").tolist()
             check_against(result, len(prepared.class_names), labels, prepared.positive)
         elif not leaves_test_alone(result):
-            raise Mistake(f"{model} returned test numbers of a trial, which has none.")
+            raise UserError(f"{model} returned test numbers of a trial, which has none.")
     except Misfit as error:
-        raise Mistake(f"{model} returned a wrong result: {error}.") from error
+        raise UserError(f"{model} returned a wrong result: {error}.") from error
     return result
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment.cell import Cell, flatten, unflatten
 from attn_nlp.experiment.load import load_file
 from attn_nlp.experiment.own_parts import own_codes
@@ -43,7 +43,7 @@ def undisturbed(cell: Cell) -> Iterator[Cell]:
       The cell, of the parts that its experiment file has registered when it was run anew.
 
     Raises:
-      Mistake: at the end, where it has used what no identity knows of, or what has changed.
+      UserError: at the end, where it has used what no identity knows of, or what has changed.
     """
     codes = own_codes(cell)
     if not codes:
@@ -177,7 +177,7 @@ def checked(report: Callable[[Mapping], None], model: str) -> Callable[[Mapping]
     """The report for a model of the user's, which fails in its own hands.
 
     Raises:
-      Mistake: from the report, where it is given what cannot be shown.
+      UserError: from the report, where it is given what cannot be shown.
     """
 
     def check(progress: Any) -> None:
@@ -187,7 +187,7 @@ def checked(report: Callable[[Mapping], None], model: str) -> Callable[[Mapping]
             if known.keys().isdisjoint(("step", "note")):
                 raise Misfit("progress", known, "a mapping with 'step', or with 'note'")
         except Misfit as error:
-            raise Mistake(f"{model} reports wrong progress: {error}.") from error
+            raise UserError(f"{model} reports wrong progress: {error}.") from error
         report(known)
 
     return check

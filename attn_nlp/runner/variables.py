@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.user_code.families import PYTHON, library_of, taken_away
 
 # They reach a worker and may decide bits, mostly of an accelerator. XLA_FLAGS and the precision of
@@ -75,7 +75,7 @@ def xla_flags(variables: Mapping[str, str]) -> list[str]:
     none it goes on without any flag.
 
     Raises:
-      Mistake: there is no such file.
+      UserError: there is no such file.
     """
     text = variables.get("XLA_FLAGS", "").strip()
     if not text or text.startswith("-"):
@@ -84,7 +84,7 @@ def xla_flags(variables: Mapping[str, str]) -> list[str]:
         with open(text, encoding="utf-8") as file:
             return file.read().split()
     except (OSError, ValueError) as error:
-        raise Mistake(
+        raise UserError(
             f"XLA_FLAGS is {text!r}, which neither begins with '--' nor names a file of flags that "
             "can be read; give flags such as --xla_dump_to=FOLDER, or unset it."
         ) from error

@@ -1,8 +1,8 @@
 """The process that trains cells, one after another, as a driver hands them over its pipes.
 
-Messages are lines of JSON: in come `hello`, `job` and `stop`, out go `ready`, `warm`, `progress`,
-`note`, `result` and `stopped`, or `unfit` where nothing could be trained here. When the driver's
-end closes, for whatever reason, the process ends.
+Messages are lines of JSON: in come `handshake`, `job` and `stop`, out go `ready`, `warm`,
+`progress`, `note`, `result` and `stopped`, or `unfit` where nothing could be trained here. When the
+driver's end closes, for whatever reason, the process ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import BinaryIO
 
 from attn_nlp import __version__
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.runner import paths
 from attn_nlp.runner.environment import cores, settle, single_threaded
 from attn_nlp.train import compile_cache
@@ -44,19 +44,19 @@ def main() -> None:
     given = os.fdopen(os.dup(0), "rb")
     with open(os.devnull, "r+b", buffering=0) as nothing:
         os.dup2(nothing.fileno(), 0)
-    os.register_at_fork(after_in_child=lambda: _let_go(out.fileno(), given.fileno()))
-    hello = json.loads(given.readline() or "{}")
-    if not hello:
+    os.register_at_fork(after_in_child=lambda: _release(out.fileno(), given.fileno()))
+    handshake = json.loads(given.readline() or "{}")
+    if not handshake:
         return
     compile_cache.may_use(cores())
     try:
-        _begin(hello)
-        _serve(hello, given, out)
-    except Mistake as error:  # of what comes before the first job
+        _begin(handshake)
+        _serve(handshake, given, out)
+    except UserError as error:  # of what comes before the first job
         _send(out, {"unfit": str(error)})
 
 
-def _let_go(*pipes: int) -> None:
+def _release(*pipes: int) -> None:
     """In a child of a model's own: whether the worker lives is not to hang on it."""
     with open(os.devnull, "r+b", buffering=0) as nothing:
         for each in pipes:
@@ -68,30 +68,30 @@ def code() -> list[str]:
     return [paths.PACKAGE, __version__]
 
 
-def _begin(hello: Mapping) -> None:
+def _begin(handshake: Mapping) -> None:
     """Load the experiment file, whose parts register themselves, into what the driver runs."""
-    if code() != hello["code"]:
-        ours, theirs = (" ".join(reversed(each)) for each in (code(), hello["code"]))
-        raise Mistake(
+    if code() != handshake["code"]:
+        ours, theirs = (" ".join(reversed(each)) for each in (code(), handshake["code"]))
+        raise UserError(
             f"a worker process would train with attn_nlp {ours}, while this run is of attn_nlp "
             f"{theirs}; install one of them and run it again."
         )
-    if hello["file"] is not None:
+    if handshake["file"] is not None:
         from attn_nlp.experiment.load import load_file
 
         try:
-            load_file(hello["file"])
-        except Mistake as error:
+            load_file(handshake["file"])
+        except UserError as error:
             if not isinstance(error.__cause__, ModuleNotFoundError):
                 raise
-            raise Mistake(
+            raise UserError(
                 f"{error} Worker processes import nothing from the working directory: put the "
                 "module beside the file, or name its folder by PYTHONPATH."
             ) from error
         settle()  # the file may have set variables
 
 
-def _serve(hello: Mapping, given: BinaryIO, out: BinaryIO) -> None:
+def _serve(handshake: Mapping, given: BinaryIO, out: BinaryIO) -> None:
     from attn_nlp.fault_injection import pass_by, point
     from attn_nlp.runner.job import Job, Stopped
     from attn_nlp.runner.train_job import outcome
@@ -110,9 +110,9 @@ def _serve(hello: Mapping, given: BinaryIO, out: BinaryIO) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     _send(out, {"ready": os.getpid()})
-    if hello["trains"] or "jax" in sys.modules:
+    if handshake["trains"] or "jax" in sys.modules:
         warm_up()
-    compile_cache.keep_on([hello["core"]])
+    compile_cache.keep_on([handshake["core"]])
     _collect_less()
     _send(out, {"warm": True})
     while True:
@@ -144,14 +144,14 @@ def warm_up() -> None:
     trained nothing.
 
     Raises:
-      Mistake: JAX cannot start with what the environment says, so that every cell would fail.
+      UserError: JAX cannot start with what the environment says, so that every cell would fail.
     """
     try:
         import attn_nlp.train.loop  # noqa: F401 - for its imports
 
         compile_cache.start_threads()
     except Exception as error:
-        raise Mistake(f"JAX cannot start: {told(error)}{surroundings()}") from error
+        raise UserError(f"JAX cannot start: {told(error)}{surroundings()}") from error
 
 
 def told(error: BaseException) -> str:

@@ -106,7 +106,7 @@ class Claims:
         return alive(pid, started, place)
 
 
-class Heart:
+class Heartbeat:
     """Raises the beat of an owner's claims every few seconds, while it is entered.
 
     It beats in a thread and through a connection of its own, so that neither a long step nor a
@@ -119,7 +119,7 @@ class Heart:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_beating, daemon=True)
 
-    def __enter__(self) -> Heart:
+    def __enter__(self) -> Heartbeat:
         self._thread.start()
         return self
 

@@ -26,13 +26,13 @@ class Finding:
     """Something about a store that its owner should know.
 
     Attributes:
-      grave: results are damaged or contradict one another; otherwise it is only worth knowing.
+      severe: results are damaged or contradict one another; otherwise it is only worth knowing.
       says: what was found, in a sentence.
       repair: what would be done about it; "" where nothing is safe to do.
       specs: the cells concerned.
     """
 
-    grave: bool
+    severe: bool
     says: str
     repair: str = ""
     specs: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Whether a journal can undo all of the write that it was begun for.
 
-A store of one file, as `seal` and `export` leave it, is written under a journal: the pages as they
+A store of one file, as `pack` and `export` leave it, is written under a journal: the pages as they
 were. SQLite plays back what it finds sound and takes a damaged byte for the end, which leaves half
 a write. What a journal says it holds has reached the disk, so that a lack is damage and no power
 cut; before that, its first bytes are zero.

@@ -28,7 +28,7 @@ from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.experiment.tuning import settle
 from attn_nlp.fault_injection import point
 from attn_nlp.store import damage
-from attn_nlp.store.claims import Claims, Heart
+from attn_nlp.store.claims import Claims, Heartbeat
 from attn_nlp.store.correctness import packed
 from attn_nlp.store.file import (
     StoreError,
@@ -267,9 +267,9 @@ class Store:
             with self._of_claims():
                 return self._claims.take(spec)
 
-    def heart(self) -> Heart:
+    def heartbeat(self) -> Heartbeat:
         """What keeps this store's claims alive in the eyes of other machines, while entered."""
-        return Heart(self.path, self._owner)
+        return Heartbeat(self.path, self._owner)
 
     def release(self) -> None:
         """Give up every claim of this store object."""
@@ -306,7 +306,7 @@ class Store:
         """The experiment as it was last run under that name.
 
         Raises:
-          Mistake: none of that name; the message lists the known ones.
+          UserError: none of that name; the message lists the known ones.
         """
         with one_sentence(self.path):
             found = self._db.execute("SELECT resolved FROM experiments WHERE name = ?", [name])

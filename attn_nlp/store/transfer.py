@@ -150,7 +150,7 @@ def _experiments(store: Store) -> list[Resolved]:
     return [store.experiment(name) for name, _ in store.names()]
 
 
-def seal(path: Path) -> None:
+def pack(path: Path) -> None:
     """Fold a store that nobody uses into one file, which opens on a read-only medium too.
 
     Raises:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 
 class Experiment(Protocol):
@@ -149,7 +149,7 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     a combination that is always skipped keeps its column and prints the reason.
 
     Raises:
-      Mistake: two cells for one replicate of a place.
+      UserError: two cells for one replicate of a place.
     """
     paths, over, rows = table["columns"], table["over"], table["rows"]
     places: dict[tuple[int, tuple], Place] = {}
@@ -181,7 +181,7 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
         in_turn = (chain(*zip(*each, strict=True)) for each in (keys, of_place))
         filled.update(zip(*in_turn, strict=True))
         if len(filled) < sum(map(len, of_place)):
-            raise Mistake(
+            raise UserError(
                 f"table {table['title']!r}, row {rows[number]['label']!r}: two cells for one "
                 "place; name what they differ in, in the row, columns=, where= or over=."
             )

@@ -37,7 +37,7 @@ def quantity(name: str) -> Quantity:
     """The quantity that a table's `value` names.
 
     Raises:
-      Mistake: no such number; the message names the nearest.
+      UserError: no such number; the message names the nearest.
 
     Example:
       >>> quantity("test.macro_f1").label

@@ -23,7 +23,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
 
 SECONDS = 60.0  # of training between two checkpoints; $ATTN_NLP_CHECKPOINT_SECONDS
@@ -35,7 +35,7 @@ def interval() -> float:
     """Seconds of training between two checkpoints.
 
     Raises:
-      Mistake: $ATTN_NLP_CHECKPOINT_SECONDS is no such number.
+      UserError: $ATTN_NLP_CHECKPOINT_SECONDS is no such number.
     """
     given = os.environ.get("ATTN_NLP_CHECKPOINT_SECONDS")
     if given is None:
@@ -44,7 +44,7 @@ def interval() -> float:
         seconds = float(given)
         if isfinite(seconds) and seconds >= 0:
             return seconds
-    raise Mistake(
+    raise UserError(
         f"ATTN_NLP_CHECKPOINT_SECONDS is {given!r}; give seconds from 0, such as {SECONDS:g}, or "
         "unset it."
     )

@@ -28,7 +28,7 @@ _PROGRAM, _USED = "-cache", "-atime"
 SETTLED_SECONDS = 60.0  # another process may be writing what is younger
 
 
-def mend(folder: Path) -> int:
+def repair(folder: Path) -> int:
     """Remove entries that lack a file or have an empty one, and say how many there were.
 
     Args:

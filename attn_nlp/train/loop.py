@@ -20,7 +20,7 @@ import numpy as np
 
 from attn_nlp.data import Prepared, evaluation_plan, training_plan
 from attn_nlp.experiment import Cell
-from attn_nlp.metrics import Judged, confusion, judge
+from attn_nlp.metrics import Evaluation, confusion, evaluate
 from attn_nlp.train.checkpoint import Checkpoints
 from attn_nlp.train.program import EVALUATION_BATCH, EVALUATION_BATCHES, Program, program_of
 
@@ -44,7 +44,7 @@ def train(
 
     Returns:
       status "done", or "diverged" with the reason where a loss was not finite; parameters,
-      best_step, validation and test (the scores of `metrics.judge`), history, confusion,
+      best_step, validation and test (the scores of `metrics.evaluate`), history, confusion,
       predictions and confidences on the test split, wall_seconds, compile_seconds, peak_bytes. A
       trial has nothing of the test split.
     """
@@ -161,7 +161,7 @@ class _Lane:
                 self.save()
             raise
 
-    def note(self, loss: float, found: Judged) -> None:
+    def note(self, loss: float, found: Evaluation) -> None:
         """Enter what a look at validation found, and keep the parameters if they are the best."""
         self.history.append(
             {
@@ -210,7 +210,7 @@ class _Lane:
             self.history = facts["history"]
             self.best, self.best_step = facts["best"], facts["best_step"]
 
-    def look(self, split: str, params=None) -> Judged:
+    def look(self, split: str, params=None) -> Evaluation:
         """A split as the parameters answer it, by default today's.
 
         Every call of the program holds batches of one bucket, as many as take about as long as a
@@ -220,7 +220,7 @@ class _Lane:
         start, stop = self.prepared.splits[split]
         class_logits = np.zeros((stop - start, self.program.classes), np.float32)
         rows, buckets = self._plan(split)
-        evaluate = self.program.evaluate  # compiled at the first look, which is not timed
+        forward = self.program.evaluate  # compiled at the first look, which is not timed
         place = 0
         while place < len(rows):
             bucket = int(buckets[place])
@@ -228,14 +228,14 @@ class _Lane:
             count = min(max(1, int(CHUNK_SECONDS / seconds)), EVALUATION_BATCHES)
             some = rows[place : place + count][buckets[place : place + count] == bucket]
             began = time.perf_counter()
-            found = evaluate(params, self.numeric, self.seed, self.ids, *_filled(some, bucket))
+            found = forward(params, self.numeric, self.seed, self.ids, *_filled(some, bucket))
             used = some >= 0
             class_logits[some[used] - start] = np.asarray(found)[: len(some)][used]
             self.batch_seconds[bucket] = max((time.perf_counter() - began) / len(some), 1e-6)
             place += len(some)
             if place < len(rows):
                 self.tell()
-        return judge(self.prepared.labels_of(split), class_logits, self.prepared.positive)
+        return evaluate(self.prepared.labels_of(split), class_logits, self.prepared.positive)
 
     def _plan(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Rows and bucket of every batch of a split, worked out at the first look."""

@@ -25,7 +25,7 @@ from flax import nnx
 from attn_nlp.data import Prepared, evaluation_edges
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.identity import canonical_json
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.nn.encoder import Encoder
 from attn_nlp.rng import fold
 from attn_nlp.train import adamw, compile_cache
@@ -139,7 +139,7 @@ class Program:
         dropout = fold(jax.random.key(seed), "dropout")
 
         def loss_of(edge: int, params, chosen, key):
-            call = Call(numeric, seed, self.dropping, key)
+            call = ForwardContext(numeric, seed, self.dropping, key)
             class_logits = self._forward(params, ids[chosen][:, :edge], call)
             losses = optax.softmax_cross_entropy_with_integer_labels(class_logits, labels[chosen])
             return losses.mean()
@@ -168,7 +168,7 @@ class Program:
 
     def _evaluate(self, params, numeric, seed, ids, rows, buckets, count):
         """Class logits (batches, B, C) of the first `count` batches; -1 stands for no row."""
-        call = Call(numeric, seed)
+        call = ForwardContext(numeric, seed)
 
         def forward(edge: int, chosen):
             return self._forward(params, ids[chosen][:, :edge], call)
@@ -182,7 +182,7 @@ class Program:
         found = jnp.zeros((*rows.shape, self.classes), jnp.float32)
         return jax.lax.fori_loop(0, count, batch, found)
 
-    def _forward(self, params, ids, call: Call):
+    def _forward(self, params, ids, call: ForwardContext):
         state = jax.tree.map(lambda leaf: leaf, self.pattern)  # a copy, since it is filled in place
         nnx.replace_by_pure_dict(state, params)
         return nnx.merge(self.graph, state)(ids, call)

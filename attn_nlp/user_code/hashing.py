@@ -45,7 +45,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.user_code import code_text
 from attn_nlp.user_code.code_text import counting, parsed, reads_texts
 from attn_nlp.user_code.loading import find
@@ -133,7 +133,7 @@ class Code:
         """Refuse data that are no longer what was hashed.
 
         Raises:
-          Mistake: naming the file.
+          UserError: naming the file.
         """
         for file, (state, was) in self._states.items():
             now = State.of(file)
@@ -239,8 +239,8 @@ def digest(file: str) -> str:
     return summed.hexdigest()[:16]
 
 
-def _changed(file: str) -> Mistake:
-    return Mistake(f"{file} changed while the run went on; run it again.")
+def _changed(file: str) -> UserError:
+    return UserError(f"{file} changed while the run went on; run it again.")
 
 
 def _digest(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.user_code import asked
 from attn_nlp.user_code.families import taken_away
 from attn_nlp.user_code.modules import is_own
@@ -148,11 +148,11 @@ class Load:
           declares: whether the part names the files that it is made of.
 
         Raises:
-          Mistake: naming the line.
+          UserError: naming the line.
         """
         for what, advice in self._refused.get(asker, {}).items():
             if what != "start" or not declares:
-                raise Mistake(advice)
+                raise UserError(advice)
 
 
 @dataclass(frozen=True)

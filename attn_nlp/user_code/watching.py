@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.user_code import asked, modules
 from attn_nlp.user_code.families import is_settled
 from attn_nlp.user_code.hashing import Code, existing
@@ -37,7 +37,7 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
     """While parts are at work inside, note what they use that no hash of theirs covers.
 
     Raises:
-      Mistake: at the end, and at any later one until an experiment file is run anew, since a
+      UserError: at the end, and at any later one until an experiment file is run anew, since a
         program that was compiled holds what was read.
     """
     global _run
@@ -127,7 +127,7 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
     for advice in [*_untold.values(), *([_refused[hashes]] if hashes in _refused else ())]:
         if hashes:
             _refused[hashes] = advice
-        raise Mistake(advice)
+        raise UserError(advice)
 
 
 def _is_known(file: str, opener: Opener) -> bool:

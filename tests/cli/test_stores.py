@@ -48,7 +48,7 @@ def test_damage_ends_with_three_and_is_named(store, capsys):
     assert out == f"damage: 1 cell has a damaged test: it is no JSON. Cells: {SPEC[:12]}.\n"
     assert main(["doctor", "--store", "a.sqlite", "--json"]) == 3
     (found,) = json.loads(capsys.readouterr().out)["findings"]
-    assert (found["grave"], found["specs"]) == (True, [SPEC])
+    assert (found["severe"], found["specs"]) == (True, [SPEC])
 
 
 def test_what_is_safe_is_repaired(store, capsys):
@@ -72,7 +72,7 @@ def test_export_and_merge(store, capsys):
         "b.sqlite: 1 added, 1 known already",
         "b.sqlite: 2 known already",
     ]
-    assert main(["seal", "--store", "a.sqlite"]) == 0
+    assert main(["pack", "--store", "a.sqlite"]) == 0
     with Store.read(store) as found:
         assert set(found.records()) == {SPEC, OTHER}
 
@@ -110,7 +110,7 @@ def test_a_contradiction_ends_with_four_and_changes_nothing(store, capsys):
     ("arguments", "says"),
     [
         (["doctor", "--store", "none.sqlite"], "there is no store none.sqlite"),
-        (["seal", "--store", "none.sqlite"], "there is no store none.sqlite"),
+        (["pack", "--store", "none.sqlite"], "there is no store none.sqlite"),
         (["export", "--store", "none.sqlite", "--out", "b"], "there is no store none.sqlite"),
         (["export", "--store", "a.sqlite", "--out", "a.sqlite"], "a.sqlite exists already"),
         (["export", "--store", "a.sqlite", "--seeds", "2", "--out", "b"], "need its FILE"),

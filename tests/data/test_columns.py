@@ -15,7 +15,7 @@ from attn_nlp.data.hub import read_hub_split
 from attn_nlp.data.loading import from_hub, from_table, load
 from attn_nlp.data.names import MOST
 from attn_nlp.data.source import Source
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 ROWS = [
     {"text": f"tea {n} is {'nice' if n % 2 else 'bad'}", "label": "pn"[n % 2]} for n in range(40)
@@ -65,7 +65,9 @@ KINDS = pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 )
 def test_a_second_text_is_refused_by_name(tmp_path, kind, name, value):
     path = write(tmp_path / f"d.{kind}", more(**{name: value}))
-    with pytest.raises(Mistake, match=rf"d\.{kind}: column '{name}' looks like a second text, and"):
+    with pytest.raises(
+        UserError, match=rf"d\.{kind}: column '{name}' looks like a second text, and"
+    ):
         load(path, tmp_path)
 
 
@@ -76,7 +78,7 @@ def test_a_second_text_is_refused_by_name(tmp_path, kind, name, value):
 )
 def test_a_second_text_may_begin_late(tmp_path, kind, name, first, then):
     rows = [row | {name: (first if n < 300 else then.format(n))} for n, row in enumerate(ROWS * 9)]
-    with pytest.raises(Mistake, match=f"column '{name}' looks like a second text"):
+    with pytest.raises(UserError, match=f"column '{name}' looks like a second text"):
         load(write(tmp_path / f"d.{kind}", rows), tmp_path)
 
 
@@ -99,7 +101,7 @@ SENTENCES = [f"the other text of number {n}" for n in range(40)]
 def test_a_second_text_of_parquet_has_any_type_that_holds_strings(tmp_path, name, values):
     table = arrow.table({**{key: [row[key] for row in ROWS] for key in ROWS[0]}, name: values})
     parquet.write_table(table, tmp_path / "d.parquet")
-    with pytest.raises(Mistake, match=f"column '{name}' looks like a second text"):
+    with pytest.raises(UserError, match=f"column '{name}' looks like a second text"):
         load(str(tmp_path / "d.parquet"), tmp_path)
 
 
@@ -173,7 +175,7 @@ def test_the_file_that_lacks_a_column_is_named(tmp_path, kind, rename, said):
     write(tmp_path / "f" / f"train.{kind}", ROWS)
     other = [{rename.get(key, key): value for key, value in row.items()} for row in ROWS]
     write(tmp_path / "f" / f"test.{kind}", other)
-    with pytest.raises(Mistake, match=rf"^test\.{kind}: {said}"):
+    with pytest.raises(UserError, match=rf"^test\.{kind}: {said}"):
         load(str(tmp_path / "f"), tmp_path)
 
 
@@ -189,7 +191,7 @@ def test_the_file_that_lacks_a_column_is_named(tmp_path, kind, rename, said):
 )
 def test_labels_of_several_types_are_refused(tmp_path, labels, said):
     rows = [{"text": f"t {n}", "label": labels[n % len(labels)]} for n in range(12)]
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         load(write(tmp_path / "d.jsonl", rows), tmp_path)
 
 
@@ -199,7 +201,7 @@ def test_labels_of_one_type_stay_and_splits_may_not_differ(tmp_path):
         assert load(write(tmp_path / "d.jsonl", rows), tmp_path).columns["train"][1] == values
     write(tmp_path / "f" / "train.jsonl", [{"text": "t", "label": n} for n in (0, 1)])
     write(tmp_path / "f" / "test.jsonl", [{"text": "t", "label": "1"}])
-    with pytest.raises(Mistake, match="train row 1 has 0, test row 1 has '1'"):
+    with pytest.raises(UserError, match="train row 1 has 0, test row 1 has '1'"):
         load(str(tmp_path / "f"), tmp_path)
 
 
@@ -214,16 +216,16 @@ def test_parquet_without_rows_and_with_a_column_twice(tmp_path):
     empty = arrow.table({"text": arrow.array([], arrow.string()), "label": arrow.array([], "int8")})
     with parquet.ParquetWriter(tmp_path / "d.parquet", empty.schema) as file:
         file.write_table(empty)
-    with pytest.raises(Mistake, match="the train split has no rows"):
+    with pytest.raises(UserError, match="the train split has no rows"):
         prepare(DataSettings(str(tmp_path / "d.parquet")), tmp_path / "kept")
     twice = arrow.table([["a"], ["b"], ["c"]], names=["text", "label", "label"])
     parquet.write_table(twice, tmp_path / "d.parquet")
-    with pytest.raises(Mistake, match=r"d\.parquet: 2 columns are named 'label'"):
+    with pytest.raises(UserError, match=r"d\.parquet: 2 columns are named 'label'"):
         load(str(tmp_path / "d.parquet"), tmp_path)
 
     twice = arrow.table([["a"], ["b"], ["c"], ["c"]], names=["text", "label", "x", "x"])
     parquet.write_table(twice, tmp_path / "d.parquet")
-    with pytest.raises(Mistake, match=r"d\.parquet: 2 columns are named 'x'"):
+    with pytest.raises(UserError, match=r"d\.parquet: 2 columns are named 'x'"):
         load(str(tmp_path / "d.parquet"), tmp_path)
 
 
@@ -231,14 +233,14 @@ def test_parquet_without_rows_and_with_a_column_twice(tmp_path):
 def test_both_columns_of_one_name_are_looked_at(tmp_path, two):
     lines = [f"{row['text']},{row['label']},{','.join(two)}".format(row["text"]) for row in ROWS]
     (tmp_path / "d.csv").write_text("\n".join(["text,label,x,x", *lines]))
-    with pytest.raises(Mistake, match="looks like a second text"):
+    with pytest.raises(UserError, match="looks like a second text"):
         load(str(tmp_path / "d.csv"), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_header_that_has_become_a_row_is_refused(tmp_path, kind):
     path = write(tmp_path / f"d.{kind}", [*ROWS, {"text": "\ufeffText", "label": " label"}])
-    with pytest.raises(Mistake, match=rf"^d\.{kind}, row 41: the names of the columns"):
+    with pytest.raises(UserError, match=rf"^d\.{kind}, row 41: the names of the columns"):
         load(path, tmp_path)
 
 
@@ -251,7 +253,7 @@ def test_numbers_without_names_need_one_declared_order(tmp_path):
         given = {"huggingface": said} if names else None
         shard = tmp_path / f"train-{at:05}-of-00003.parquet"
         parquet.write_table(table.replace_schema_metadata(given), shard)
-    with pytest.raises(Mistake, match="declare their classes as neg, pos and as pos, neg, and"):
+    with pytest.raises(UserError, match="declare their classes as neg, pos and as pos, neg, and"):
         load(str(tmp_path), tmp_path)
     parquet.write_table(arrow.table({"text": ["a", "b"], "label": ["neg", "pos"]}), shard)
     assert load(str(tmp_path), tmp_path).columns["train"][1] == [
@@ -296,5 +298,5 @@ def test_a_split_of_the_hub_is_treated_the_same():
 def test_splits_of_the_hub_that_could_be_ours_are_named(monkeypatch, found, said):
     split = dict.fromkeys(found)
     monkeypatch.setattr("attn_nlp.data.loading.load_from_hub", lambda *_: (split, "Hub"))
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         from_hub(Source("owner/name", "", "", hub_id="owner/name"))

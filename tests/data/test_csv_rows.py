@@ -6,7 +6,7 @@ import pytest
 
 from attn_nlp.data.columns import Wanted
 from attn_nlp.data.csv_rows import read_csv
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 WANTED = Wanted(("text", "sentence"), "label")
 ROWS = [(f"tweet {n}", "ab"[n % 2]) for n in range(200)]
@@ -47,7 +47,7 @@ def lines(changed=(), label_first=False) -> str:
     ],
 )
 def test_a_stray_quote_is_named_by_its_line(tmp_path, content, said):
-    with pytest.raises(Mistake, match=rf"q\.csv, {said}"):
+    with pytest.raises(UserError, match=rf"q\.csv, {said}"):
         read(tmp_path, content)
 
 
@@ -99,7 +99,7 @@ def test_prose_of_many_lines_is_no_swallowed_row(tmp_path):
     ],
 )
 def test_headers_and_dialects_that_would_be_misread(tmp_path, content, said):
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         read(tmp_path, content)
 
 

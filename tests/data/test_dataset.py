@@ -23,7 +23,7 @@ from attn_nlp.data import (
     prepare,
 )
 from attn_nlp.data.digests import SUMS, note_sums
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_fold_other_than_0_needs_data_without_a_test_split(csv, tmp_path):
     assert not set(one.texts("test")) & set(other.texts("test")) - {"good film number 3"}
     assert "fold 7 of 10" in other.facts["test_rule"]
     said = "dataset 'planted_lookup' has a test split of its own, so that fold 7 does not apply"
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         prepare(DataSettings("planted_lookup", fold=7), kept)
 
 
@@ -120,7 +120,7 @@ def test_what_a_fit_changes_of_its_data_is_its_own(csv, tmp_path, trial):
     assert prepared.splits["train"] == (0, 49)
     assert prepared.facts["settings"]["length"] == 3
     assert len(given.labels_of("train")) == 5
-    with pytest.raises(Mistake if trial else KeyError):
+    with pytest.raises(UserError if trial else KeyError):
         given.splits["test" if trial else "tset"]
     for array in (given.ids, given.lengths, given.labels_of("train"), prepared.labels):
         with pytest.raises(ValueError, match="read-only"):
@@ -136,7 +136,7 @@ def test_sealed_data_has_no_test_split(csv, tmp_path):
     start, stop = prepared.splits["test"]
     assert set(sealed.splits) == {"train", "validation"}
     for read in (sealed.texts, sealed.labels_of, sealed.splits.__getitem__):
-        with pytest.raises(Mistake, match="its test split is not to be read"):
+        with pytest.raises(UserError, match="its test split is not to be read"):
             read("test")
     with pytest.raises(KeyError):
         sealed.splits["tset"]
@@ -246,7 +246,7 @@ def test_a_damaged_folder_is_named_and_made_anew(csv, tmp_path, file, harm):
     else:
         (first.path / file).unlink()
     assert kept_texts(first.fingerprint, tmp_path / "kept") is None
-    with pytest.raises(Mistake, match="missing or damaged; delete the folder"):
+    with pytest.raises(UserError, match="missing or damaged; delete the folder"):
         open_prepared(first.path)
     again = prepare(settings, tmp_path / "kept")
     np.testing.assert_array_equal(again.ids, first.ids)
@@ -312,7 +312,7 @@ def test_a_pickle_in_the_cache_is_never_run(csv, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(csv, tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(Mistake, match=r"cannot prepare .* in .*taken/kept: Not a directory"):
+    with pytest.raises(UserError, match=r"cannot prepare .* in .*taken/kept: Not a directory"):
         prepare(DataSettings(str(csv)), tmp_path / "taken" / "kept")
 
 
@@ -327,7 +327,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(csv, tmp_path):
     ],
 )
 def test_bad_settings_are_refused(tmp_path, setting, said):
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         prepare(DataSettings(**{"dataset": "sst2", **setting}), tmp_path)
 
 
@@ -430,7 +430,7 @@ def test_what_is_read_later_is_checked_again_then(csv, tmp_path, file):
         content.replace(b"good film", b"dull film").replace(b'"bad"', b'"sad"')
     )
     assert (prepared.path / file).read_bytes() != content
-    with pytest.raises(Mistake, match="missing or damaged"):
+    with pytest.raises(UserError, match="missing or damaged"):
         prepared.texts("test") if file == "texts.parquet" else prepared.encode(["a"])
 
 

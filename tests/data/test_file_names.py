@@ -13,7 +13,7 @@ from attn_nlp.data import DataSettings, check_dataset, prepare
 from attn_nlp.data.files import read_columns, write_columns
 from attn_nlp.data.loading import load
 from attn_nlp.data.names import LONGEST, listed, shown
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 OWN = "text,label\nmine one,a\nmine two,b\n"
 OTHER = "text,label\nnot mine,c\nnot mine either,d\n"
@@ -95,7 +95,7 @@ def test_a_name_that_is_not_utf8_is_one_printable_line(here, name):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(OWN)
     for given in (check_dataset, lambda n: prepare(DataSettings(n), here / "kept")):
-        with pytest.raises(Mistake, match=r"is not valid UTF-8, .* rename the file") as caught:
+        with pytest.raises(UserError, match=r"is not valid UTF-8, .* rename the file") as caught:
             given(name)
         assert str(caught.value).isprintable()
 
@@ -104,7 +104,7 @@ def test_names_in_messages_are_printable_and_short(here):
     (here / "f").mkdir()
     (here / "f" / "train.csv").write_text(OWN)
     (here / "f" / "te\x1b[31mst\n.csv").write_text(OWN)
-    with pytest.raises(Mistake, match=r"te\\x1b\[31mst\\n\.csv") as caught:
+    with pytest.raises(UserError, match=r"te\\x1b\[31mst\\n\.csv") as caught:
         load("f", here)
     assert str(caught.value).isprintable()
     assert len(shown("k" * 10_000)) == LONGEST + len("...")
@@ -116,15 +116,15 @@ def test_a_folder_in_the_way_of_a_hub_id_is_not_read_for_it(here, monkeypatch):
     monkeypatch.delenv("ATTN_NLP_DATA", raising=False)
     (here / "SetFit" / "sst2").mkdir(parents=True)
     (here / "SetFit" / "sst2" / "train.csv").write_text(OTHER)
-    with pytest.raises(Mistake, match=r"'SetFit/sst2' is also a file or folder here"):
+    with pytest.raises(UserError, match=r"'SetFit/sst2' is also a file or folder here"):
         load("sst2", here)
 
 
 def test_the_data_folder_must_hold_folders(here, monkeypatch):
     (here / "sst2").write_text("")
     monkeypatch.setenv("ATTN_NLP_DATA", str(here))
-    with pytest.raises(Mistake, match=r"sst2 is not a folder; it must hold the files of 'sst2'"):
+    with pytest.raises(UserError, match=r"sst2 is not a folder; it must hold the files of 'sst2'"):
         load("sst2", here)
     monkeypatch.setenv("ATTN_NLP_DATA", str(here / "sst2"))
-    with pytest.raises(Mistake, match=r"cannot read .*: Not a directory"):
+    with pytest.raises(UserError, match=r"cannot read .*: Not a directory"):
         load("sst2", here)

@@ -19,12 +19,12 @@ LOADER = """
 import json, sys
 from pathlib import Path
 from attn_nlp.data import DataSettings, prepare
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 try:
     p = prepare(DataSettings(sys.argv[1]), Path(sys.argv[2]))
     answer = {"names": p.class_names, "splits": p.splits, "fingerprint": p.fingerprint,
               "source": p.facts["source"], "texts": p.texts("test"), "name": p.name}
-except Mistake as mistake:
+except UserError as mistake:
     answer = {"mistake": str(mistake)}
 print(json.dumps(answer))
 """

@@ -8,7 +8,7 @@ import pytest
 
 from attn_nlp.data.columns import Wanted
 from attn_nlp.data.json_rows import DEEPEST, read_json
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 WANTED = Wanted(("text", "sentence"), "label")
 ROWS = [{"text": "a [", "label": "x"}, {"text": "b \u2028", "label": "y"}]
@@ -60,7 +60,7 @@ def test_a_row_may_lack_a_column_and_have_others(tmp_path):
 def test_what_is_nested_too_deep_is_one_line(tmp_path, kind, deep):
     row = nested(deep, kind)
     for content in (row, f"[{row}]", row[: len(row) // 2]):
-        with pytest.raises(Mistake, match=r"d\.json: row 1 is nested more than 200 deep|line 1"):
+        with pytest.raises(UserError, match=r"d\.json: row 1 is nested more than 200 deep|line 1"):
             read(tmp_path, content)
 
 
@@ -99,13 +99,13 @@ def test_nesting_of_some_depth_is_read(tmp_path):
     ],
 )
 def test_what_is_refused(tmp_path, content, said):
-    with pytest.raises(Mistake, match=said) as caught:
+    with pytest.raises(UserError, match=said) as caught:
         read(tmp_path, content)
     assert str(caught.value).isprintable()
 
 
 def test_a_long_key_is_cut_in_the_message(tmp_path):
-    with pytest.raises(Mistake, match="no text column named") as caught:
+    with pytest.raises(UserError, match="no text column named") as caught:
         read(tmp_path, json.dumps({"k\x1b[31m" * 10_000: 1}))
     assert len(str(caught.value)) < 300
     assert str(caught.value).isprintable()

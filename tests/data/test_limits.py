@@ -13,7 +13,7 @@ import pytest
 from attn_nlp.data import DataSettings, prepare
 from attn_nlp.data.limits import MOST_BYTES, check_disk_sizes, check_unpacked
 from attn_nlp.data.loading import load
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 ROWS = 6_000
 LONG = "x" * 1_000_000
@@ -34,7 +34,7 @@ def test_a_text_named_many_times_is_counted_each_time(bomb):
     footer = parquet.ParquetFile(bomb).metadata
     assert footer.row_group(0).total_byte_size < MOST_BYTES, "the footer alone gives nothing away"
     assert bomb.stat().st_size < 2_000_000
-    with pytest.raises(Mistake, match=r"train\.parquet would unpack to more than"):
+    with pytest.raises(UserError, match=r"train\.parquet would unpack to more than"):
         load(str(bomb), bomb.parent)
 
 
@@ -53,7 +53,7 @@ def test_zeros_that_unpack_to_gigabytes_are_refused_by_their_footer(tmp_path, mo
     assert parquet.ParquetFile(path).read_row_group(256).equals(zeros), "it really unpacks"
     monkeypatch.setattr(parquet.ParquetFile, "iter_batches", None)  # nothing is unpacked now
     with pytest.raises(
-        Mistake, match=r"train\.parquet would unpack to more than the 4,294,967,296"
+        UserError, match=r"train\.parquet would unpack to more than the 4,294,967,296"
     ):
         load(str(path), tmp_path)
 
@@ -62,7 +62,7 @@ def test_what_the_footer_declares_is_believed(tmp_path, monkeypatch):
     path = tmp_path / "train.parquet"
     parquet.write_table(arrow.table({"text": [f"{n:01000}" for n in range(100)]}), path)
     monkeypatch.setenv("ATTN_NLP_MAX_BYTES", "90000")
-    with pytest.raises(Mistake, match="more than the 90,000 bytes"):
+    with pytest.raises(UserError, match="more than the 90,000 bytes"):
         check_unpacked([path])
     monkeypatch.setenv("ATTN_NLP_MAX_BYTES", "1000000")
     check_unpacked([path])
@@ -73,14 +73,14 @@ def test_files_count_together(tmp_path, monkeypatch):
     for file in files:
         file.write_text("x" * 60)
     monkeypatch.setenv("ATTN_NLP_MAX_BYTES", "100")
-    with pytest.raises(Mistake, match=r"b\.csv would unpack"):
+    with pytest.raises(UserError, match=r"b\.csv would unpack"):
         check_disk_sizes(files)
 
 
 @pytest.mark.parametrize("given", ["4 GB", "abc", "", "-1", "1e9", "0x10", "²", "9" * 5000])
 def test_a_limit_that_is_no_number_is_named(monkeypatch, given):
     monkeypatch.setenv("ATTN_NLP_MAX_BYTES", given)
-    with pytest.raises(Mistake, match=f"ATTN_NLP_MAX_BYTES is '{given[:40]}") as caught:
+    with pytest.raises(UserError, match=f"ATTN_NLP_MAX_BYTES is '{given[:40]}") as caught:
         check_disk_sizes([])
     assert len(str(caught.value)) < 200
 
@@ -93,7 +93,9 @@ def test_what_is_too_large_is_refused_before_it_is_opened(tmp_path, monkeypatch,
     os.truncate(file, MOST_BYTES + 1)  # a hole: takes no room
     monkeypatch.setattr(Path, "open", None)
     dataset = file if name[0] == "d" else file.parent
-    with pytest.raises(Mistake, match=rf"{file.name} would unpack to more than the 4,294,967,296"):
+    with pytest.raises(
+        UserError, match=rf"{file.name} would unpack to more than the 4,294,967,296"
+    ):
         prepare(DataSettings(str(dataset)), tmp_path / "kept")
 
 
@@ -103,7 +105,7 @@ def test_gigabytes_of_zeros_are_refused_by_their_first_block(tmp_path, monkeypat
     file.touch()
     os.truncate(file, 3 << 30)
     monkeypatch.setattr(hashlib, "file_digest", None)  # not even hashed
-    with pytest.raises(Mistake, match=f"{name}, line 1: a NUL byte"):
+    with pytest.raises(UserError, match=f"{name}, line 1: a NUL byte"):
         prepare(DataSettings(str(file)), tmp_path / "kept")
 
 
@@ -115,7 +117,7 @@ def test_a_column_that_is_not_read_is_not_unpacked(tmp_path, monkeypatch):
     table = arrow.table({"text": ["a", "b"] * 1_000, "label": ["a", "b"] * 1_000, "blob": many})
     parquet.write_table(table, path, store_schema=False)
     monkeypatch.setenv("ATTN_NLP_MAX_BYTES", "1000000")
-    with pytest.raises(Mistake, match="would unpack"):
+    with pytest.raises(UserError, match="would unpack"):
         check_unpacked([path])
     raw = load(str(path), tmp_path)
     assert raw.columns["train"][0] == ["a", "b"] * 1_000

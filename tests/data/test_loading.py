@@ -12,7 +12,7 @@ import pytest
 from attn_nlp.data import DataSettings, prepare
 from attn_nlp.data.loading import load
 from attn_nlp.data.rows import check
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 CSV = "text,label\nNA,pos\n007,neg\n,pos\nnull,neg\n" + "".join(
     f'"row {i}, quoted",{"pos" if i % 2 else "neg"}\n' for i in range(20)
@@ -110,7 +110,7 @@ def test_declarations_in_no_known_form_are_one_sentence(tmp_path, features):
     odd = table.replace_schema_metadata({"huggingface": f'{{"info": {{"features": {features}}}}}'})
     parquet.write_table(odd, tmp_path / "d.parquet")
     with pytest.raises(
-        Mistake, match=r"^cannot read d\.parquet: its metadata 'huggingface' declare"
+        UserError, match=r"^cannot read d\.parquet: its metadata 'huggingface' declare"
     ):
         load(str(tmp_path / "d.parquet"), tmp_path)
 
@@ -144,21 +144,23 @@ def test_declarations_in_no_known_form_are_one_sentence(tmp_path, features):
 )
 def test_bad_files_are_one_sentence(tmp_path, file, content, said):
     name = write(tmp_path / file, content)
-    with pytest.raises(Mistake, match=said) as caught:
+    with pytest.raises(UserError, match=said) as caught:
         prepare(DataSettings(name), tmp_path / "kept")
     assert "\n" not in str(caught.value)
 
 
 def test_folders_without_a_train_file_or_of_two_kinds(tmp_path):
     write(tmp_path / "empty" / "notes.txt", "")
-    with pytest.raises(Mistake, match=r"has no train file; .* found: notes.txt"):
+    with pytest.raises(UserError, match=r"has no train file; .* found: notes.txt"):
         load(str(tmp_path / "empty"), tmp_path)
     (tmp_path / "bare").mkdir()
-    with pytest.raises(Mistake, match=r"folder 'bare' has no train file; .* found: no data files"):
+    with pytest.raises(
+        UserError, match=r"folder 'bare' has no train file; .* found: no data files"
+    ):
         load(str(tmp_path / "bare"), tmp_path)
     write(tmp_path / "mixed" / "train.csv", "text,label\na,0\n")
     write(tmp_path / "mixed" / "test.jsonl", lines({"text": "a", "label": 0}))
-    with pytest.raises(Mistake, match="mixes csv and json"):
+    with pytest.raises(UserError, match="mixes csv and json"):
         load(str(tmp_path / "mixed"), tmp_path)
 
 
@@ -173,14 +175,14 @@ def test_a_registered_set_is_found_in_the_data_folder(tmp_path, monkeypatch):
 def test_a_copy_with_other_labels_is_not_taken_for_the_registered_set(tmp_path, monkeypatch):
     write(tmp_path / "sst2" / "train.csv", "text,label\na,good\nb,bad\n")
     monkeypatch.setenv("ATTN_NLP_DATA", str(tmp_path))
-    with pytest.raises(Mistake, match="labels bad, good are not among the registered ones"):
+    with pytest.raises(UserError, match="labels bad, good are not among the registered ones"):
         load("sst2", tmp_path)
 
 
 def test_a_set_that_is_only_local_says_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.delenv("ATTN_NLP_DATA", raising=False)
-    with pytest.raises(Mistake, match=r"'mr' has no copy .* and ATTN_NLP_DATA is not set; put"):
+    with pytest.raises(UserError, match=r"'mr' has no copy .* and ATTN_NLP_DATA is not set; put"):
         load("mr", tmp_path)
     monkeypatch.setenv("ATTN_NLP_DATA", str(tmp_path))
-    with pytest.raises(Mistake, match="ATTN_NLP_DATA has no folder 'mr'"):
+    with pytest.raises(UserError, match="ATTN_NLP_DATA has no folder 'mr'"):
         load("mr", tmp_path)

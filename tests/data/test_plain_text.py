@@ -8,7 +8,7 @@ import pytest
 
 from attn_nlp.data.loading import load
 from attn_nlp.data.plain_text import BLOCK, check_utf8
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 CSV = "text,label\na,0\nb,1\n"
 LINES = '{"text": "a", "label": "b"}\n' * 3
@@ -31,7 +31,7 @@ LINES = '{"text": "a", "label": "b"}\n' * 3
 def test_what_it_looks_like_is_said(tmp_path, name, content, said):
     file = tmp_path / name
     file.write_bytes(content)
-    with pytest.raises(Mistake, match=rf"{file.stem}\.\w+,? {said}|{said}"):
+    with pytest.raises(UserError, match=rf"{file.stem}\.\w+,? {said}|{said}"):
         load(str(file), tmp_path)
 
 
@@ -43,5 +43,5 @@ def test_lines_are_counted_over_blocks_and_letters_may_span_them(tmp_path, befor
     check_utf8(file)
     for bad, byte in ((b"\xff", "0xff"), (b"\xc3", "0xc3"), (b"\0", "NUL")):
         file.write_bytes(lines + bad)
-        with pytest.raises(Mistake, match=rf"d\.csv, line {before // 2 + 1}: .*{byte}"):
+        with pytest.raises(UserError, match=rf"d\.csv, line {before // 2 + 1}: .*{byte}"):
             check_utf8(file)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from attn_nlp.data import DataSettings, prepare
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment.revisions import REVISIONS
 
 TASKS = ("planted_lookup", "planted_keyword", "planted_negation")
@@ -110,7 +110,7 @@ def test_settings_that_would_hide_deciding_words_are_refused(kept):
         ({"tokens": "char"}, "made of whole words, so tokens 'char' does not apply"),
         ({"vocabulary": 100}, "choose 162 or more"),
     ):
-        with pytest.raises(Mistake, match=said):
+        with pytest.raises(UserError, match=said):
             prepare(DataSettings("planted_lookup", **setting), kept)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from attn_nlp.data import tokens
 from attn_nlp.data.loading import load
-from attn_nlp.data.pretokenize import CHUNK, Cutter
+from attn_nlp.data.pretokenize import CHUNK, PreTokenizer
 from attn_nlp.data.tokens import BPE_PIECES, SPECIALS, TOKENIZERS, encode, library, lower
 
 # Case that grows, ligatures, accents, joiners, spaces and controls of all kinds, Han in and out of
@@ -81,12 +81,14 @@ def ours(tokenizer, texts: list[str]) -> list[list[int]]:
 def test_every_character_is_cut_as_the_library_cuts_it(name):
     """Between letters, at both ends, beside itself, and among spaces."""
     _, normalizer, pre_tokenizer = parts(name)
-    cutter = Cutter(normalizer, pre_tokenizer)
+    pretokenizer = PreTokenizer(normalizer, pre_tokenizer)
     for letter in ODD:
         for text in ("a{}b", "{}", "{}a", "a{}", "{0}{0}", "a {} b", " {}", "{} ", "我{0}，{0}."):
             text = text.format(letter)
-            [(numbers, counts)] = cutter.cut([text])
-            assert [cutter.pieces[n] for n in numbers] == cutter.by_library(text), repr(text)
+            [(numbers, counts)] = pretokenizer.cut([text])
+            assert [pretokenizer.pieces[n] for n in numbers] == pretokenizer.by_library(text), repr(
+                text
+            )
             assert counts.tolist() == [len(numbers)]
 
 
@@ -104,19 +106,19 @@ def test_the_normalizer_is_that_of_the_library(texts):
     for han in (False, True):
         normalizer = lower(han)
         pre_tokenizer = library().pre_tokenizers.BertPreTokenizer()
-        found = list(Cutter(normalizer, pre_tokenizer).normalized(texts))
+        found = list(PreTokenizer(normalizer, pre_tokenizer).normalized(texts))
         assert found == [normalizer.normalize_str(text) for text in texts]
 
 
 def test_texts_are_cut_in_chunks_and_counted_over_all():
     texts = [f"a {n % 7} b{n % 3}" for n in range(CHUNK + 5)]
-    cutter = Cutter(lower(han=True), library().pre_tokenizers.BertPreTokenizer())
-    chunks = list(cutter.cut(texts))
+    pretokenizer = PreTokenizer(lower(han=True), library().pre_tokenizers.BertPreTokenizer())
+    chunks = list(pretokenizer.cut(texts))
     assert [len(counts) for _, counts in chunks] == [CHUNK, 5]
     expected = Counter(piece for text in texts for piece in text.split())
-    assert cutter.counts(texts) == expected
-    assert cutter.counts([]) == {}
-    assert list(cutter.cut([])) == []
+    assert pretokenizer.counts(texts) == expected
+    assert pretokenizer.counts([]) == {}
+    assert list(pretokenizer.cut([])) == []
 
 
 def test_the_cut_falls_within_a_piece_of_several_ids():
@@ -132,11 +134,11 @@ def test_the_cut_falls_within_a_piece_of_several_ids():
 def test_bpe_pieces_hold_no_white_space():
     """Its trainer is fed pieces between spaces."""
     _, normalizer, pre_tokenizer = parts("bpe")
-    cutter = Cutter(normalizer, pre_tokenizer)
+    pretokenizer = PreTokenizer(normalizer, pre_tokenizer)
     everything = [chr(code) for code in range(0x11000) if not 0xD800 <= code < 0xE000]
-    cutter.counts([f"a{letter}b" for letter in everything])
+    pretokenizer.counts([f"a{letter}b" for letter in everything])
     assert BPE_PIECES.startswith("▁?")
-    assert all(len(piece.split()) == 1 == len(piece.splitlines()) for piece in cutter.pieces)
+    assert all(len(piece.split()) == 1 == len(piece.splitlines()) for piece in pretokenizer.pieces)
 
 
 @pytest.mark.parametrize("dataset", ["sst2", "chnsenticorp", "mr"])

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from attn_nlp.data import SOURCES, check_dataset, sources
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 HEAVY = ("datasets", "tokenizers", "sklearn", "pandas", "pyarrow", "scipy", "jax", "matplotlib")
 
@@ -85,11 +85,11 @@ def test_good_names_pass(tmp_path):
     ],
 )
 def test_bad_names_are_refused(name, said):
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         check_dataset(name)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
     (tmp_path / "a.xlsx").touch()
-    with pytest.raises(Mistake, match=r"is a \.xlsx file; a file must be one of \.parquet"):
+    with pytest.raises(UserError, match=r"is a \.xlsx file; a file must be one of \.parquet"):
         check_dataset(str(tmp_path / "a.xlsx"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from attn_nlp.data.labels import alike
 from attn_nlp.data.rows import Raw, Rows, check, fingerprint
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 GOOD = (["a", "b", "c", "d"], ["x", "y", "x", "y"])
 
@@ -83,7 +83,7 @@ def raw(train=GOOD, names=None, **splits) -> Raw:
     ],
 )
 def test_bad_rows_are_named(given, said):
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         check(given)
 
 
@@ -104,7 +104,7 @@ def of(values, each):
     ],
 )
 def test_measurements_are_no_classes(labels, said):
-    with pytest.raises(Mistake, match=rf"look like regression \({said}\)"):
+    with pytest.raises(UserError, match=rf"look like regression \({said}\)"):
         check(raw((["a"] * len(labels), labels)))
 
 

@@ -12,7 +12,7 @@ import pytest
 from attn_nlp.data import DataSettings, check_dataset, prepare
 from attn_nlp.data.loading import load
 from attn_nlp.data.split_files import files_of
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 CSV = "text,label\na,0\nb,1\n"
 LINES = '{"text": "a", "label": "0"}\n'
@@ -62,7 +62,9 @@ def found(folder: Path) -> dict[str, list[str]]:
 def test_data_that_is_no_split_is_named(tmp_path, name):
     folder = fill(tmp_path / "mine", ["train.csv", name])
     said = name.partition("/")[0] if name.lower().startswith("test/") else name
-    with pytest.raises(Mistake, match="folder 'mine' holds data that is none of its splits: ") as e:
+    with pytest.raises(
+        UserError, match="folder 'mine' holds data that is none of its splits: "
+    ) as e:
         load(str(folder), tmp_path)
     assert f": {said}; name the files train" in str(e.value)
 
@@ -112,7 +114,7 @@ def test_what_describes_the_data_is_left_alone(tmp_path):
 )
 def test_two_files_for_one_split_and_missing_shards(tmp_path, names, said):
     folder = fill(tmp_path / "mine", names)
-    with pytest.raises(Mistake, match=f"folder 'mine' (has )?{said}"):
+    with pytest.raises(UserError, match=f"folder 'mine' (has )?{said}"):
         load(str(folder), tmp_path)
 
 
@@ -162,15 +164,17 @@ def test_what_is_no_file_is_refused_without_opening_it(tmp_path, monkeypatch, ma
         make(Path(name))
     fill(Path("g"), ["train.csv"])
     for dataset, name in (("f", "f/train.csv"), ("g", "g/test.csv")):
-        with pytest.raises(Mistake, match=f"^{name} is .*{what}") as caught:
+        with pytest.raises(UserError, match=f"^{name} is .*{what}") as caught:
             prepare(DataSettings(dataset), tmp_path / "kept")
         assert "kept" not in str(caught.value), "the folder of prepared data is not to blame"
-    with pytest.raises(Mistake, match=what if what != "a folder" else "folder 'train.csv' has no"):
+    with pytest.raises(
+        UserError, match=what if what != "a folder" else "folder 'train.csv' has no"
+    ):
         load("train.csv", tmp_path)
 
 
 def test_a_device_itself_is_no_dataset():
-    with pytest.raises(Mistake, match="'/dev/zero' is a device"):
+    with pytest.raises(UserError, match="'/dev/zero' is a device"):
         check_dataset("/dev/zero")
 
 
@@ -187,7 +191,7 @@ def test_a_fault_of_a_data_file_is_its_own(tmp_path, monkeypatch, dataset):
         return read(path, *args, **more)
 
     monkeypatch.setattr(Path, "open", denied)
-    with pytest.raises(Mistake, match=r"^cannot read (f/train|d)\.csv: Permission denied\.$"):
+    with pytest.raises(UserError, match=r"^cannot read (f/train|d)\.csv: Permission denied\.$"):
         prepare(DataSettings(dataset), tmp_path / "kept")
 
 
@@ -203,5 +207,5 @@ def test_a_file_or_folder_without_permission_is_named(tmp_path, monkeypatch, wha
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(Path, "iterdir", denied)
-    with pytest.raises(Mistake, match=r"^cannot read f.*: Permission denied\.$"):
+    with pytest.raises(UserError, match=r"^cannot read f.*: Permission denied\.$"):
         prepare(DataSettings("f"), tmp_path / "kept")

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 from attn_nlp.data.rows import Rows
 from attn_nlp.data.source import CARVED, OFFICIAL
 from attn_nlp.data.splits import carve, drop_repeats, held_out_fold, three_splits
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 
 def rows(labels: list[int]) -> Rows:
@@ -25,7 +25,7 @@ def rows(labels: list[int]) -> Rows:
 def test_the_carve_parts_the_rows(labels, seed):
     counts = np.bincount(labels)
     if counts.max() < 2:
-        with pytest.raises(Mistake, match="no two of one class"):
+        with pytest.raises(UserError, match="no two of one class"):
             carve(labels, seed)
         return
     train, validation = carve(labels, seed)
@@ -57,7 +57,7 @@ def test_a_held_out_fold_is_the_documented_one():
     assert held.tolist() == expected
     assert kept.tolist() == sorted(set(range(50)) - set(expected))
     assert len(held_out_fold([0] * 5 + [1] * 3)[1]) == 2  # five folds, one row of each class
-    with pytest.raises(Mistake, match="cannot be split"):
+    with pytest.raises(UserError, match="cannot be split"):
         held_out_fold([0, 1, 2])
 
 
@@ -132,7 +132,7 @@ def test_the_rules_say_what_was_done(classes, each, test, validation):
 
 
 def test_too_few_rows_of_every_class_are_counted_before_the_fold():
-    with pytest.raises(Mistake, match=r"^60 rows with no three of one class leave nothing"):
+    with pytest.raises(UserError, match=r"^60 rows with no three of one class leave nothing"):
         three_splits({"train": rows(list(range(30)) * 2)}, 0)
 
 
@@ -162,7 +162,7 @@ def test_ten_folds_hold_out_every_row_once():
 
 
 def test_a_fold_beyond_the_last_is_refused():
-    with pytest.raises(Mistake, match="fold 3 is too large for 3 folds; choose 0 to 2"):
+    with pytest.raises(UserError, match="fold 3 is too large for 3 folds; choose 0 to 2"):
         three_splits({"train": rows([0, 1] * 3)}, 0, fold=3)
 
 

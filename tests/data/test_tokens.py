@@ -12,7 +12,7 @@ import pytest
 
 from attn_nlp.data import TOKENIZERS, check_tokens
 from attn_nlp.data.tokens import UNKNOWN, encode, library, tokenizer_hash
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 
 ENGLISH = ["The cat sat on the mat.", "A dog, a cat; no mat!", "THE end (re-invented)"]
 CHINESE = ["我爱北京天安门", "这个酒店不错，NLP模型很好。", "房间太小"]
@@ -136,7 +136,7 @@ def test_encoding_does_not_depend_on_neighbors():
 def test_an_unknown_tokenizer_is_named():
     for name in TOKENIZERS:
         check_tokens(name)
-    with pytest.raises(Mistake, match=r"unknown tokens 'chars'; known: bpe, char, word. Did you"):
+    with pytest.raises(UserError, match=r"unknown tokens 'chars'; known: bpe, char, word. Did you"):
         check_tokens("chars")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, Experiment, Table, skip, together, vary
 from attn_nlp.experiment.axes import product, restrict
 
@@ -65,7 +65,7 @@ def test_seeds_are_outermost_and_the_others_as_they_stand():
     ],
 )
 def test_slips_are_refused(make, message):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         make()
 
 
@@ -85,7 +85,7 @@ def test_only_some_points():
 
 def test_axes_and_cells_are_counted_before_they_are_made():
     with pytest.raises(
-        Mistake, match=r"vary\('seed', ...\) has 1,000,001 values; allowed: at most"
+        UserError, match=r"vary\('seed', ...\) has 1,000,001 values; allowed: at most"
     ):
         vary("seed", *range(1_000_001))
     axes = [vary("learning_rate", *range(1, 1002)), vary("seed", *range(1000))]
@@ -93,7 +93,7 @@ def test_axes_and_cells_are_counted_before_they_are_made():
     message = (
         r"1,001,000 combinations \(1,001 of learning_rate, 1,000 of seed\); allowed: at most 1,0"
     )
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         experiment.resolve("name", "")
 
 
@@ -101,7 +101,7 @@ def test_a_slip_in_a_table_is_said_before_any_cell_is_made(monkeypatch):
     axes = [vary("learning_rate", *range(1, 1001)), vary("weight_decay", *range(1000))]
     experiment = Experiment(base=Cell(), axes=axes, tables=[Table("T", "learning_rate")])
     monkeypatch.setattr("attn_nlp.experiment.definition.product", None)
-    with pytest.raises(Mistake, match="axis 'weight_decay' is neither a row"):
+    with pytest.raises(UserError, match="axis 'weight_decay' is neither a row"):
         experiment.resolve("name", "")
 
 

@@ -7,14 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Attention, Cell
 from attn_nlp.experiment.cell import PATHS, check_path, flatten, get, parse, unflatten
 from attn_nlp.parts import registry
 
 
 def refused(message: str, **settings):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         Cell().replace({path.replace("__", "."): value for path, value in settings.items()})
 
 
@@ -35,7 +35,7 @@ def test_unknown_paths_name_the_nearest():
     )
     refused(r"unknown setting 'scale'. Did you mean 'attention.scale'\?", scale="none")
     refused(r"unknown setting 'attention.heads'. Did you mean 'heads'\?", attention__heads=2)
-    with pytest.raises(Mistake, match=r"unknown axis 'attention.scal'; .*'attention.scale'\?"):
+    with pytest.raises(UserError, match=r"unknown axis 'attention.scal'; .*'attention.scale'\?"):
         check_path("attention.scal", "axis")
 
 
@@ -77,7 +77,7 @@ def test_wrong_values_are_refused():
     ],
 )
 def test_numbers_that_float32_cannot_hold_are_refused(settings, message):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         Cell().replace(settings)
 
 
@@ -96,10 +96,10 @@ def test_a_default_of_a_part_must_fit_float32_too(catalogue):
 @pytest.mark.parametrize("path", ["steps", "width", "length", "vocabulary", "batch_size", "layers"])
 def test_sizes_fit_into_int32(path):
     with pytest.raises(
-        Mistake, match=f"{path} is {2**31}; allowed: whole numbers from . to {2**31 - 1}"
+        UserError, match=f"{path} is {2**31}; allowed: whole numbers from . to {2**31 - 1}"
     ):
         Cell().replace({path: 2**31})
-    with pytest.raises(Mistake, match=f"{path} is 1000"):
+    with pytest.raises(UserError, match=f"{path} is 1000"):
         Cell().replace({path: 10**30})
 
 
@@ -202,5 +202,5 @@ def test_texts_of_the_command_line(path, text, value):
     ],
 )
 def test_wrong_texts_of_the_command_line(path, text, message):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         parse(path, text)

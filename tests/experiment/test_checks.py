@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from attn_nlp import errors, experiment
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Attention, Cell, Experiment, Row, Table, vary
 
 NAMES = {**vars(experiment), "np": np, "Path": Path}
@@ -60,7 +60,7 @@ EXPERIMENTS = [
 
 @pytest.mark.parametrize(("name", "written", "message"), EXPERIMENTS)
 def test_an_argument_of_another_type_is_refused_with_the_form_it_takes(name, written, message):
-    with pytest.raises(Mistake) as refused:
+    with pytest.raises(UserError) as refused:
         made(**{name: written})
     assert message in str(refused.value)
     assert str(refused.value).startswith("Experiment(...): ")
@@ -185,7 +185,7 @@ SNIPPETS += [
 
 @pytest.mark.parametrize(("written", "message"), SNIPPETS)
 def test_a_slip_is_one_line_that_names_what_was_given(written, message):
-    with pytest.raises(Mistake) as refused:
+    with pytest.raises(UserError) as refused:
         eval(written, dict(NAMES))
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -214,15 +214,15 @@ def test_a_note_may_run_over_lines():
 def test_a_copy_with_other_fields_is_checked_too():
     table, tuned = Table("T", "heads"), made(tuning="Tuning()")
     with pytest.raises(
-        Mistake, match=r"margin is 2; test.accuracy is a share, so give a share: 0.02 is 2 points"
+        UserError, match=r"margin is 2; test.accuracy is a share, so give a share: 0.02 is 2 points"
     ):
         dataclasses.replace(table, margin=2)
     assert dataclasses.replace(table, margin=2, value="test.loss").margin == 2
-    with pytest.raises(Mistake, match="margin is -1"):
+    with pytest.raises(UserError, match="margin is -1"):
         dataclasses.replace(table, margin=-1)
-    with pytest.raises(Mistake, match="tables is Table"):
+    with pytest.raises(UserError, match="tables is Table"):
         dataclasses.replace(tuned, tables=table)
-    with pytest.raises(Mistake, match="budget is 0"):
+    with pytest.raises(UserError, match="budget is 0"):
         dataclasses.replace(tuned.tuning, budget=0)
 
 
@@ -255,12 +255,12 @@ class Broken:
 
 
 def test_a_value_that_cannot_be_shown_is_named_by_its_class():
-    with pytest.raises(Mistake, match=r"heads is <?.*Broken"):
+    with pytest.raises(UserError, match=r"heads is <?.*Broken"):
         Cell(heads=Broken())
 
 
 def test_a_cell_of_a_checked_attention_is_the_same_as_of_its_settings():
     one = Cell(attention=Attention(scale="constant( 1 )"))
     assert one == Cell().replace({"attention.scale": "constant(c=1.0)"})
-    assert issubclass(errors.Mistake, ValueError)
+    assert issubclass(errors.UserError, ValueError)
     assert Row("a", {"heads": 1}).where == {"heads": 1}

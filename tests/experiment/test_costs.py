@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, costs
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.nn.encoder import Encoder
 from attn_nlp.parts import registry
 
@@ -60,7 +60,7 @@ def counted_by_xla(cell: Cell, tokens: int) -> float:
     graph, params, rest = nnx.split(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param, ...)
 
     def forward(params, ids):
-        return nnx.merge(graph, params, rest)(ids, Call(cell.numeric()))
+        return nnx.merge(graph, params, rest)(ids, ForwardContext(cell.numeric()))
 
     ids = jnp.ones((1, tokens), jnp.int32)
     found = jax.jit(forward).lower(params, ids).cost_analysis()
@@ -211,5 +211,5 @@ def test_the_default_cell_can_show_every_part(part):
 
 
 def test_a_slot_that_nothing_takes_is_a_mistake(monkeypatch):
-    with pytest.raises(Mistake, match="nothing in a cell takes a part of slot 'nowhere'"):
+    with pytest.raises(UserError, match="nothing in a cell takes a part of slot 'nowhere'"):
         costs.settings_for("nowhere", "x")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, vary
 from attn_nlp.experiment.data_names import ENDINGS, spelled
 from attn_nlp.experiment.identity import spec_of
@@ -96,7 +96,7 @@ def test_without_a_working_directory_a_path_is_still_a_path(here, monkeypatch):
 
 
 def test_a_file_that_is_named_twice_is_run_once(here):
-    with pytest.raises(Mistake, match=r"{'dataset': 'd\.csv'} stands twice"):
+    with pytest.raises(UserError, match=r"{'dataset': 'd\.csv'} stands twice"):
         vary("dataset", "d.csv", "./d.csv")
     experiment = _experiment()
     changed = apply(experiment, Overrides(datasets=["./d.csv", "d.csv", str(here / "d.csv")]))

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, skip, together, vary
 from attn_nlp.experiment.axes import product
 from attn_nlp.experiment.cell import flatten
@@ -105,7 +105,7 @@ def test_a_table_may_speak_of_seeds():
     assert by_seed[0]["columns"] == ["heads", "seed"]
     each = resolved(tables=[Table("T", SCORES, columns="heads", each="seed", over=())]).tables
     assert [table["where"]["seed"] for table in each] == [0, 1]
-    with pytest.raises(Mistake, match=r"no cell has .*'seed': 99"):
+    with pytest.raises(UserError, match=r"no cell has .*'seed': 99"):
         resolved(tables=[Table("T", [Row("A", {"attention.score": "dot", "seed": 99})], "heads")])
 
 
@@ -117,7 +117,7 @@ def test_a_skipped_combination_is_kept_with_its_reason_and_may_be_no_cell_at_all
     )
     assert [each["reason"] for each in found.skipped] == ["63 does not split"]
     assert [cell["settings"]["width"] for cell in found.cells] == [64]
-    with pytest.raises(Mistake, match="width 63 does not split into 4 heads"):
+    with pytest.raises(UserError, match="width 63 does not split into 4 heads"):
         resolved(axes=[vary("width", 64, 63)], tables=[Table("T", "width")])
 
 
@@ -140,9 +140,9 @@ def test_rows_of_a_path_say_how_their_parts_are_set():
 def test_one_value_of_a_path_is_what_the_others_are_compared_with():
     (table,) = resolved(tables=[Table("T", "heads", columns="attention.score", baseline=2)]).tables
     assert [row["baseline"] for row in table["rows"]] == [False, True]
-    with pytest.raises(Mistake, match=r"unknown baseline of table 'T': '3'; known: 1, 2"):
+    with pytest.raises(UserError, match=r"unknown baseline of table 'T': '3'; known: 1, 2"):
         resolved(tables=[Table("T", "heads", columns="attention.score", baseline=3)])
-    with pytest.raises(Mistake, match="baseline= goes with rows= of one path"):
+    with pytest.raises(UserError, match="baseline= goes with rows= of one path"):
         resolved(tables=[Table("T", SCORES, columns="heads", baseline=2)])
 
 
@@ -202,29 +202,29 @@ def table(**settings) -> Table:
     ],
 )
 def test_tables_that_do_not_hold_together_are_refused(changed, message):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         resolved(tables=[table(**changed)])
 
 
 def test_an_experiment_without_tables_is_refused():
-    with pytest.raises(Mistake, match="experiment 'name' has no table; give at least one"):
+    with pytest.raises(UserError, match="experiment 'name' has no table; give at least one"):
         resolved(tables=[])
 
 
 def test_a_row_with_two_cells_in_one_place_is_refused():
     axes = [together({"heads": 1, "width": 8}, {"heads": 1, "width": 16}), vary("seed", 0)]
     with pytest.raises(
-        Mistake, match="row '1': two cells for one place; they differ in width; name"
+        UserError, match="row '1': two cells for one place; they differ in width; name"
     ):
         resolved(axes=axes, tables=[Table("T", "heads")])
 
 
 def test_nothing_left_is_refused():
     everything = [skip("all", when={"heads": (1, 2)})]
-    with pytest.raises(Mistake, match="experiment 'name' has no cell left after its skips"):
+    with pytest.raises(UserError, match="experiment 'name' has no cell left after its skips"):
         resolved(skips=everything)
     gone = [table(where={"norm": "post"})]
-    with pytest.raises(Mistake, match="with these options no table of 'name' has any row left"):
+    with pytest.raises(UserError, match="with these options no table of 'name' has any row left"):
         resolved(tables=gone, partial=True)
 
 
@@ -237,5 +237,5 @@ def test_nothing_left_is_refused():
     ],
 )
 def test_a_table_of_an_unknown_number_is_refused_where_it_is_written(changed, message):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         table(**changed)

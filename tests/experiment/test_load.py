@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import attn_nlp
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment.load import Overrides, load_file, resolve_file
 
 FILE = '''"""Do heads matter?
@@ -111,31 +111,31 @@ def test_an_axis_may_get_other_values(file):
     ],
 )
 def test_wrong_overrides_are_refused(file, overrides, message):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         resolve_file(file, Overrides(**overrides))
 
 
 def test_options_that_leave_no_table_are_refused(file):
     file.write_text(FILE.replace('where={"heads": 1}', 'where={"heads": 2}'))
-    with pytest.raises(Mistake, match="no table has any cell left; the tables are: Wide; Narrow"):
+    with pytest.raises(UserError, match="no table has any cell left; the tables are: Wide; Narrow"):
         resolve_file(file, Overrides(only=["heads=1"]))
 
 
 def test_wrong_files_are_refused(file, tmp_path):
     with pytest.raises(
-        Mistake, match=r"no experiment file '.*haeds.py'. Did you mean '.*heads.py'\?"
+        UserError, match=r"no experiment file '.*haeds.py'. Did you mean '.*heads.py'\?"
     ):
         load_file(tmp_path / "haeds.py")
-    with pytest.raises(Mistake, match="no experiment file"):
+    with pytest.raises(UserError, match="no experiment file"):
         load_file(tmp_path / "no" / "folder.py")
     (tmp_path / "heads.txt").write_text("")
-    with pytest.raises(Mistake, match=r"is no experiment file; its name must end in \.py"):
+    with pytest.raises(UserError, match=r"is no experiment file; its name must end in \.py"):
         load_file(tmp_path / "heads.txt")
     file.write_text("x = 1\n")
-    with pytest.raises(Mistake, match=r"defines no `experiment = Experiment\(\.\.\.\)`"):
+    with pytest.raises(UserError, match=r"defines no `experiment = Experiment\(\.\.\.\)`"):
         load_file(file)
     file.write_text("x = = 1\n")
-    with pytest.raises(Mistake, match=r"heads\.py, line 1: invalid syntax"):
+    with pytest.raises(UserError, match=r"heads\.py, line 1: invalid syntax"):
         load_file(file)
 
 
@@ -144,7 +144,7 @@ def told(file, top: str, **helpers: str) -> str:
     for name, text in helpers.items():
         (file.parent / f"{name}.py").write_text(text)
     file.write_text(f"{top}\n{FILE}")
-    with pytest.raises(Mistake) as raised:
+    with pytest.raises(UserError) as raised:
         load_file(file)
     return str(raised.value).replace(f"{file.parent}/", "")
 
@@ -206,7 +206,7 @@ def test_the_innermost_line_of_ones_own_is_named(file):
 def test_an_experiment_of_another_type_is_refused(file, value):
     file.write_text(f"{FILE}\nexperiment = {value}\n")
     kind = {"3": "int", "Experiment": "Experiment"}.get(value, "Table")
-    with pytest.raises(Mistake, match=f"`experiment` of .*heads.py' is of type {kind}; write"):
+    with pytest.raises(UserError, match=f"`experiment` of .*heads.py' is of type {kind}; write"):
         load_file(file)
 
 
@@ -313,7 +313,7 @@ def test_a_file_that_turns_double_precision_on_is_refused(file):
 
     file.write_text('import jax\njax.config.update("jax_enable_x64", True)\n')
     try:
-        with pytest.raises(Mistake, match="sets jax_enable_x64; cells are trained in float32"):
+        with pytest.raises(UserError, match="sets jax_enable_x64; cells are trained in float32"):
             load_file(str(file))
     finally:
         jax.config.update("jax_enable_x64", False)

@@ -7,7 +7,7 @@ from math import log10
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import (
     Cell,
     Experiment,
@@ -232,7 +232,7 @@ def test_test_numbers_cannot_choose():
     ],
 )
 def test_what_cannot_be_tuned_is_refused(make, message):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         make()
 
 

@@ -90,7 +90,7 @@ def test_the_steps_stand_in_the_order_in_which_they_run():
     assert steps == ["score", "scale", "mask", "normalizer", "finish"]
     assert names.index("logits") == names.index("score") + 1
     assert names.index("weights") == names.index("normalizer") + 1
-    assert names.index("out") == names.index("spend") + 1
+    assert names.index("out") == names.index("aggregate") + 1
 
 
 def test_a_hook_acts_at_its_place():
@@ -101,10 +101,10 @@ def test_a_hook_acts_at_its_place():
     rope = steps("position", "rope")
     assert rope[:2] == [("prepare", "own"), ("score", "step")]
     differential = dict(steps("mixer", "differential"))
-    assert (differential["reweigh"], differential["finish"]) == ("own", "own")
-    assert differential["spend"] == "step"
+    assert (differential["reweight"], differential["finish"]) == ("own", "own")
+    assert differential["aggregate"] == "step"
     shaw = dict(steps("position", "shaw"))
-    assert (shaw["score"], shaw["spend"], shaw["finish"]) == ("own", "own", "step")
+    assert (shaw["score"], shaw["aggregate"], shaw["finish"]) == ("own", "own", "step")
     assert dict(steps("mask", "padding"))["mask"] == "own"
 
 

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from attn_nlp.catalogue.lookup import one
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.figures import mechanism, plate, save
 from attn_nlp.figures.render import LOOKS
 
@@ -84,5 +84,5 @@ def test_looks_differ_without_color():
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(Mistake, match="file is no folder"):
+    with pytest.raises(UserError, match="file is no folder"):
         save(plate(), tmp_path / "file")

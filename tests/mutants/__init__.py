@@ -2,10 +2,11 @@
 
     python -m tests.mutants [NAME...] [--list] [--jobs N]
 
-A slip that no test notices is a hole in the tests. A slip is data (`slip.py`); they stand in files
-by the way of the data: `logits`, `weights`, `encoders`, `training`, `stores`. The runner copies the
-project, makes one slip in the copy and runs the one test named, which must fail there, and which
-must pass where nothing was changed. `tests/test_mutants.py` keeps slips and tests together.
+A mutation that no test notices is a hole in the tests. A mutation is data (`mutation.py`); they
+stand in files by the way of the data: `logits`, `weights`, `encoders`, `training`, `stores`. The
+runner copies the project, makes one mutation in the copy and runs the one test named, which must
+fail there, and which must pass where nothing was changed. `tests/test_mutants.py` keeps mutations
+and tests together.
 """
 
 from tests.mutants import encoders, logits, stores, training, weights

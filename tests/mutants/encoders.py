@@ -1,6 +1,6 @@
 """Slips around attention: other kinds, features, positions, poolings, the encoder, other models."""
 
-from tests.mutants.slip import Slip, agrees, hides
+from tests.mutants.mutation import Mutation, agrees, hides
 
 KINDS = "attn_nlp/nn/parts/kinds.py"
 EFFICIENT = "attn_nlp/nn/parts/kinds_efficient.py"
@@ -20,7 +20,7 @@ OF_MODELS = "tests/nn/test_models.py"
 
 SLIPS = (
     # kinds
-    Slip(
+    Mutation(
         "channels_without_relu",
         KINDS,
         "jnp.maximum(se.squeeze(x, mask) @ inward, 0.0) @ outward",
@@ -28,7 +28,7 @@ SLIPS = (
         agrees("kind-se_channel"),
         "Two linear maps in a row.",
     ),
-    Slip(
+    Mutation(
         "linear_without_exp",
         EFFICIENT,
         "jnp.where(x < 0, x, jnp.log1p(",
@@ -36,7 +36,7 @@ SLIPS = (
         f"{OF_EFFICIENT}::test_linear_attention_is_its_kernel_matrix_normalized",
         "ReLU + 1 for ELU + 1.",
     ),
-    Slip(
+    Mutation(
         "performer_without_half",
         EFFICIENT,
         "half = 0.5 * jnp.square(k)",
@@ -44,7 +44,7 @@ SLIPS = (
         agrees("kind-performer"),
         "|k|^2 for |k|^2 / 2, a bias that no number of features removes.",
     ),
-    Slip(
+    Mutation(
         "performer_scales_twice",
         EFFICIENT,
         "(x * size**-0.25 for x in (q, k))",
@@ -52,7 +52,7 @@ SLIPS = (
         agrees("kind-performer"),
         "1/sqrt(D) on queries and on keys.",
     ),
-    Slip(
+    Mutation(
         "performer_rows_of_fixed_signs",
         EFFICIENT,
         "(rotation * signs[:, None, :])",
@@ -60,7 +60,7 @@ SLIPS = (
         f"{OF_EFFICIENT}::test_rows_of_the_projection_are_normal_and_orthogonal_in_groups",
         "Rotations as the factorization leaves them, which are not uniform.",
     ),
-    Slip(
+    Mutation(
         "linformer_reads_padding",
         EFFICIENT,
         "jnp.where(shown, x, 0.0), places",
@@ -68,7 +68,7 @@ SLIPS = (
         hides("kind-linformer"),
         "Keys and values at padding are mixed in.",
     ),
-    Slip(
+    Mutation(
         "linformer_softmax_over_queries",
         EFFICIENT,
         "jax.nn.softmax(logits, axis=-1)",
@@ -76,7 +76,7 @@ SLIPS = (
         f"{OF_EFFICIENT}::test_linformer_of_full_rank_with_identities_is_softmax_attention",
         "Softmax over the wrong axis.",
     ),
-    Slip(
+    Mutation(
         "aft_gate_dropped",
         EFFICIENT,
         "return jax.nn.sigmoid(q) * mixed",
@@ -84,7 +84,7 @@ SLIPS = (
         f"{OF_EFFICIENT}::test_aft_simple_with_equal_keys_gates_the_mean",
         "The gate of the query is dropped.",
     ),
-    Slip(
+    Mutation(
         "fnet_counts_from_one",
         EFFICIENT,
         "jnp.cumsum(mask, axis=1) - 1",
@@ -92,7 +92,7 @@ SLIPS = (
         f"{OF_KINDS}::test_fnet_is_the_real_part_of_numpys_transform_of_each_sentence[7]",
         "A missing -1: places are counted from 1.",
     ),
-    Slip(
+    Mutation(
         "fnet_of_the_padded_length",
         EFFICIENT,
         "n = jnp.maximum(mask.sum(axis=1), 1)[:, None, None]",
@@ -101,7 +101,7 @@ SLIPS = (
         "The transform has the length of the padded batch.",
     ),
     # the token gate, its features and activations, first values
-    Slip(
+    Mutation(
         "gate_weighs_the_input",
         SE,
         '"bt,bte->be", weights, found',
@@ -109,7 +109,7 @@ SLIPS = (
         f"{OF_POOLING}::test_the_gate_weighs_features_and_not_the_input",
         "Weights are applied to the input in place of its features.",
     ),
-    Slip(
+    Mutation(
         "mean_over_padding",
         SE,
         "jnp.maximum(mask.sum(axis=1), 1)[:, None]",
@@ -117,16 +117,16 @@ SLIPS = (
         f"{OF_POOLING}::test_more_padding_changes_nothing[mean]",
         "The sum over tokens is divided by the padded length.",
     ),
-    Slip(
+    Mutation(
         "features_of_another_size",
         FEATURES,
-        'deviation="(2/E)**0.5"',
-        'deviation="(1/E)**0.5"',
+        'std="(2/E)**0.5"',
+        'std="(1/E)**0.5"',
         "tests/nn/test_features.py"
         "::test_features_start_with_the_variance_of_their_input[two_layer-0.8-1.2]",
         "The factor 2 that makes up for ReLU is forgotten.",
     ),
-    Slip(
+    Mutation(
         "tanh_at_padding",
         ACTIVATIONS,
         "jnp.where(mask, jnp.tanh(logits), 0.0)",
@@ -134,7 +134,7 @@ SLIPS = (
         "tests/nn/test_activations.py::test_padding_weighs_exactly_nothing[tanh-usual]",
         "A missing mask.",
     ),
-    Slip(
+    Mutation(
         "xavier_without_root",
         INITIALIZERS,
         "(2 / (fan_in + fan_out)) ** 0.5",
@@ -143,7 +143,7 @@ SLIPS = (
         "A variance for a deviation.",
     ),
     # positions and poolings
-    Slip(
+    Mutation(
         "sinusoids_of_half_the_exponent",
         POSITIONS,
         "10000.0 ** (2 * pair / width)",
@@ -151,7 +151,7 @@ SLIPS = (
         "tests/nn/test_positions.py::test_sinusoids_of_small_positions",
         "i/E for 2i/E, so that wavelengths end at a hundred.",
     ),
-    Slip(
+    Mutation(
         "learned_positions_from_one",
         POSITIONS,
         "return x + table[here.rows]",
@@ -159,7 +159,7 @@ SLIPS = (
         agrees("position-learned"),
         "Off by one, and the first position wraps round to the last.",
     ),
-    Slip(
+    Mutation(
         "largest_with_zero",
         POOLING,
         "jnp.where(mask[:, :, None], x, -jnp.inf)",
@@ -167,7 +167,7 @@ SLIPS = (
         agrees("pooling-max"),
         "Padding takes part in the maximum as zero.",
     ),
-    Slip(
+    Mutation(
         "questions_without_tanh",
         POOLING,
         "jnp.tanh(x.reshape(batch * length, width) @ inward)",
@@ -175,7 +175,7 @@ SLIPS = (
         agrees("pooling-multi_hop"),
         "The nonlinearity is forgotten.",
     ),
-    Slip(
+    Mutation(
         "first_token_of_padding",
         POOLING,
         "return jnp.where(mask[:, :1], x[:, 0], 0.0)",
@@ -184,7 +184,7 @@ SLIPS = (
         "A missing mask, which shows in a sentence of padding alone.",
     ),
     # the encoder
-    Slip(
+    Mutation(
         "embeddings_unscaled",
         ENCODER,
         "x = rows_of(table, ids) * table.shape[1] ** 0.5",
@@ -192,7 +192,7 @@ SLIPS = (
         f"{OF_ENCODER}::test_the_whole_pass_agrees_with_numpy[rsqrt_dim-0.5-pre]",
         "The factor sqrt(E) is forgotten.",
     ),
-    Slip(
+    Mutation(
         "feed_forward_of_no_norm",
         ENCODER,
         "return x + feed(self.between(x))",
@@ -200,7 +200,7 @@ SLIPS = (
         f"{OF_ENCODER}::test_the_whole_pass_agrees_with_numpy[rsqrt_dim-0.5-pre]",
         "The second norm of a pre-norm block is skipped.",
     ),
-    Slip(
+    Mutation(
         "residual_dropped",
         ENCODER,
         "x = self.before(x + attend(x))",
@@ -208,7 +208,7 @@ SLIPS = (
         f"{OF_ENCODER}::test_the_whole_pass_agrees_with_numpy[rsqrt_dim-0.5-post]",
         "The residual connection around attention is dropped in a post-norm block.",
     ),
-    Slip(
+    Mutation(
         "norm_of_the_sum",
         "attn_nlp/nn/kernels.py",
         "jnp.square(centered).mean(axis=-1, keepdims=True)",
@@ -216,7 +216,7 @@ SLIPS = (
         "tests/nn/test_fast_paths.py::test_layer_norm_is_the_formula",
         "The sum of squares for the variance.",
     ),
-    Slip(
+    Mutation(
         "up_starts_small",
         ENCODER,
         'stream / "up", gain=2.0)',
@@ -224,7 +224,7 @@ SLIPS = (
         f"{OF_ENCODER}::test_first_values_have_the_variance_that_the_docstring_states",
         "The layer before ReLU starts like a linear one.",
     ),
-    Slip(
+    Mutation(
         "unknown_words_hidden",
         ENCODER,
         "tokens = ids != PADDING",
@@ -232,7 +232,7 @@ SLIPS = (
         f"{OF_ENCODER}::test_the_whole_pass_agrees_with_numpy[rsqrt_dim-0.5-pre]",
         "The unknown word, id 1, is taken for padding.",
     ),
-    Slip(
+    Mutation(
         "layers_drop_alike",
         ENCODER,
         'f"feed/{self.layer}")',
@@ -241,7 +241,7 @@ SLIPS = (
         "All layers drop the same entries.",
     ),
     # other models
-    Slip(
+    Mutation(
         "window_beyond_the_sentence",
         MODELS,
         "jnp.maximum(mask.sum(axis=1) - reach, 0)",
@@ -249,7 +249,7 @@ SLIPS = (
         f"{OF_MODELS}::test_lengths_agree_with_the_reference[cnn]",
         "Off by one: the last window reaches over the end of the sentence.",
     ),
-    Slip(
+    Mutation(
         "lstm_forgets_at_the_start",
         MODELS,
         "jax.nn.sigmoid(keep + 1.0) * c",
@@ -257,7 +257,7 @@ SLIPS = (
         f"{OF_MODELS}::test_lengths_agree_with_the_reference[bilstm]",
         "The constant in the forget gate is left out.",
     ),
-    Slip(
+    Mutation(
         "lstm_reads_forwards_twice",
         MODELS,
         "rows[::-1, 1]",
@@ -265,7 +265,7 @@ SLIPS = (
         f"{OF_MODELS}::test_each_direction_of_the_lstm_is_the_other_one_turned_round",
         "The second direction is not turned round.",
     ),
-    Slip(
+    Mutation(
         "lstm_reads_padding",
         MODELS,
         "jnp.where(token, new, old)",

@@ -1,6 +1,6 @@
 """Slips on the way to the logits: scores, scales, masks, and positions inside attention."""
 
-from tests.mutants.slip import PARTS, Slip, agrees
+from tests.mutants.mutation import PARTS, Mutation, agrees
 
 SCORES = "attn_nlp/nn/parts/scores.py"
 BLIND = "attn_nlp/nn/parts/scores_content_free.py"
@@ -15,7 +15,7 @@ OF_PLACES = "tests/nn/test_positions_inside.py"
 
 SLIPS = (
     # scores
-    Slip(
+    Mutation(
         "l2_adds_keys",
         SCORES,
         "k) - queries - keys",
@@ -23,7 +23,7 @@ SLIPS = (
         agrees("score-l2"),
         "A wrong sign: |q - k|^2 expanded with the square of the key added.",
     ),
-    Slip(
+    Mutation(
         "l2_without_the_two",
         SCORES,
         "return 2 * similarities(q, k)",
@@ -31,7 +31,7 @@ SLIPS = (
         f"{OF_SCORES}::test_l2_is_flat_where_a_query_equals_its_key",
         "The 2 of the binomial formula is forgotten.",
     ),
-    Slip(
+    Mutation(
         "bilinear_transposed",
         SCORES,
         '"bhtd,hde->bhte"',
@@ -39,16 +39,16 @@ SLIPS = (
         agrees("score-bilinear"),
         "The form is applied transposed, k W q in place of q W k.",
     ),
-    Slip(
+    Mutation(
         "low_rank_starts_small",
         SCORES,
-        '"left": Learned("Q D rank", deviation="(D * rank)**-0.25")',
-        '"left": Learned("Q D rank", deviation="(D * rank)**-0.5")',
+        '"left": Learned("Q D rank", std="(D * rank)**-0.25")',
+        '"left": Learned("Q D rank", std="(D * rank)**-0.5")',
         f"{OF_SCORES}::test_logits_start_with_the_variance_that_the_docstrings_state"
         "[bilinear_low_rank-32]",
         "One factor starts with the variance that belongs to the product of two.",
     ),
-    Slip(
+    Mutation(
         "additive_without_tanh",
         SCORES,
         "jnp.tanh(query[:, :, None, :] + k)",
@@ -56,7 +56,7 @@ SLIPS = (
         agrees("score-additive"),
         "The nonlinearity is forgotten, so that the query adds the same to every key.",
     ),
-    Slip(
+    Mutation(
         "cosine_divides_by_the_square",
         SCORES,
         "x * jax.lax.rsqrt(jnp.maximum(square, 1e-12))",
@@ -64,7 +64,7 @@ SLIPS = (
         agrees("score-cosine"),
         "A vector is divided by its squared length in place of its length.",
     ),
-    Slip(
+    Mutation(
         "feature_wise_without_c_outside",
         SCORES,
         "maps = c * jnp.tanh(",
@@ -72,15 +72,15 @@ SLIPS = (
         agrees("score-feature_wise"),
         "The bound c divides inside the tanh and is forgotten outside.",
     ),
-    Slip(
+    Mutation(
         "content_starts_unscaled",
         BLIND,
-        'learned={"direction": Learned("Q D", deviation="D**-0.5")}',
-        'learned={"direction": Learned("Q D", deviation=1.0)}',
+        'learned={"direction": Learned("Q D", std="D**-0.5")}',
+        'learned={"direction": Learned("Q D", std=1.0)}',
         f"{OF_SCORES}::test_logits_start_with_the_variance_that_the_docstrings_state[content-1]",
         "A learned vector starts with unit variance, so that logits grow with head_dim.",
     ),
-    Slip(
+    Mutation(
         "synthesizer_without_shift",
         BLIND,
         "jnp.maximum(q + shift[:, None, :], 0.0)",
@@ -88,7 +88,7 @@ SLIPS = (
         agrees("score-synthesizer_dense"),
         "The bias of a hidden layer is declared and not added.",
     ),
-    Slip(
+    Mutation(
         "random_pattern_of_every_layer",
         BLIND,
         "0x5EED), layer)",
@@ -97,7 +97,7 @@ SLIPS = (
         "Every layer draws the same fixed pattern.",
     ),
     # scales
-    Slip(
+    Mutation(
         "inverse_for_root",
         SCALES,
         'defaults={"c": "D**-0.5"}',
@@ -105,7 +105,7 @@ SLIPS = (
         f"{OF_SCALES}::test_scaled_dot_product_attention_agrees_with_the_oracle[rsqrt_dim-0.5]",
         "1/D for 1/sqrt(D).",
     ),
-    Slip(
+    Mutation(
         "root_for_inverse",
         SCALES,
         'defaults={"c": "D**-1"}',
@@ -113,7 +113,7 @@ SLIPS = (
         agrees("scale-inv_dim"),
         "1/sqrt(D) for 1/D.",
     ),
-    Slip(
+    Mutation(
         "length_without_log",
         SCALES,
         'return _log(seen) * dims["D"] ** -0.5',
@@ -121,7 +121,7 @@ SLIPS = (
         f"{OF_SCALES}::test_the_log_of_the_length_multiplies_the_usual_scale",
         "n for log n.",
     ),
-    Slip(
+    Mutation(
         "log_of_no_keys",
         SCALES,
         "return jnp.log(jnp.maximum(seen, 1.0))",
@@ -129,7 +129,7 @@ SLIPS = (
         f"{PARTS}::test_gradients_are_finite_where_keys_are_hidden[scale-log_length-usual]",
         "log 0 where a query sees nothing.",
     ),
-    Slip(
+    Mutation(
         "cap_only_inside",
         SCALES,
         "return c * jnp.tanh(",
@@ -137,7 +137,7 @@ SLIPS = (
         agrees("scale-softcap(c=0.37)"),
         "The cap divides before the tanh and does not multiply after it.",
     ),
-    Slip(
+    Mutation(
         "qk_norm_starts_at_the_sum",
         NORMS,
         "log2(length**2 - length + 2",
@@ -145,7 +145,7 @@ SLIPS = (
         f"{OF_SCALES}::test_qk_norm_starts_at_the_paper_s_strength[qk_norm-128-13.988684686772165]",
         "A wrong sign in a first value, which training would hide.",
     ),
-    Slip(
+    Mutation(
         "layer_norm_over_positions",
         NORMS,
         "x - x.mean(axis=-1, keepdims=True)",
@@ -153,7 +153,7 @@ SLIPS = (
         agrees("scale-qk_layernorm"),
         "The mean is taken over positions in place of features.",
     ),
-    Slip(
+    Mutation(
         "rms_of_the_sum",
         NORMS,
         "jnp.mean(x * x, axis=-1, keepdims=True)",
@@ -162,7 +162,7 @@ SLIPS = (
         "The sum of squares for their mean, which makes the norm a unit vector.",
     ),
     # masks
-    Slip(
+    Mutation(
         "causal_without_itself",
         MASKS,
         "return here.distances <= 0",
@@ -170,7 +170,7 @@ SLIPS = (
         f"{OF_MASKS}::test_a_causal_query_sees_itself_and_what_came_before",
         "A token does not see itself, and the first one sees nothing.",
     ),
-    Slip(
+    Mutation(
         "causal_backwards",
         MASKS,
         "return here.distances <= 0",
@@ -178,7 +178,7 @@ SLIPS = (
         f"{OF_MASKS}::test_what_is_shown_later_changes_no_earlier_output_under_a_causal_mask",
         "A wrong sign: a token sees what comes after it.",
     ),
-    Slip(
+    Mutation(
         "window_off_by_one",
         MASKS,
         "return abs(here.distances) <= reach",
@@ -186,7 +186,7 @@ SLIPS = (
         f"{OF_MASKS}::test_a_window_shows_its_neighbors_on_both_sides[3]",
         "The window is one token narrower on each side.",
     ),
-    Slip(
+    Mutation(
         "window_of_one_side",
         MASKS,
         "return abs(here.distances) <= reach",
@@ -194,7 +194,7 @@ SLIPS = (
         f"{OF_MASKS}::test_a_mask_is_symmetric_where_claimed_and_only_there[window]",
         "The absolute value is forgotten: all that came before is seen.",
     ),
-    Slip(
+    Mutation(
         "stride_shifted",
         MASKS,
         "(distance % stride == 0)",
@@ -202,7 +202,7 @@ SLIPS = (
         f"{OF_MASKS}::test_a_stride_shows_neighbors_and_every_stride_th[3]",
         "The strided keys are counted from the next token.",
     ),
-    Slip(
+    Mutation(
         "globals_are_not_seen",
         MASKS,
         "(columns < globals) | (rows < globals)",
@@ -211,7 +211,7 @@ SLIPS = (
         "Global tokens see all and are seen by their neighbors only.",
     ),
     # positions inside attention
-    Slip(
+    Mutation(
         "rotation_with_a_wrong_sign",
         PLACES,
         "even * cos - odd * sin",
@@ -219,7 +219,7 @@ SLIPS = (
         agrees("position-rope"),
         "A matrix that is no rotation.",
     ),
-    Slip(
+    Mutation(
         "rotation_of_queries_only",
         PLACES,
         "return turn(q, here.rows), turn(k, here.columns)",
@@ -227,7 +227,7 @@ SLIPS = (
         agrees("position-rope(base=1.0)"),
         "Keys are not turned, so that logits see the place of the query and no distance.",
     ),
-    Slip(
+    Mutation(
         "relative_off_by_one",
         PLACES,
         "jnp.clip(here.distances, -reach, reach) + reach",
@@ -235,7 +235,7 @@ SLIPS = (
         f"{OF_PLACES}::test_relative_positions_are_one_beyond_their_reach",
         "The farthest distance ahead shares the vector of the one before.",
     ),
-    Slip(
+    Mutation(
         "alibi_rewards_distance",
         PLACES,
         "logits - (slopes",
@@ -243,7 +243,7 @@ SLIPS = (
         f"{OF_PLACES}::test_slopes_halve_from_head_to_head",
         "A wrong sign: the farther a key, the more it weighs.",
     ),
-    Slip(
+    Mutation(
         "alibi_slopes_from_zero",
         PLACES,
         "jnp.arange(1, heads + 1)",
@@ -251,7 +251,7 @@ SLIPS = (
         agrees("position-alibi"),
         "Heads are counted from 0 in a formula that counts from 1.",
     ),
-    Slip(
+    Mutation(
         "buckets_of_zero_ahead",
         PLACES,
         "jnp.where(ahead > 0, buckets // 2, 0)",
@@ -259,7 +259,7 @@ SLIPS = (
         f"{OF_PLACES}::test_where_buckets_begin",
         "The token itself falls into a bucket of those ahead.",
     ),
-    Slip(
+    Mutation(
         "buckets_begin_early",
         PLACES,
         "step if begun else step - 1",

@@ -1,4 +1,4 @@
-"""Run the test of a slip in a copy of the project that has the slip in it.
+"""Run the test of a mutation in a copy of the project that has the mutation in it.
 
 Nothing is changed in the project itself. A test counts as red only where pytest says that this one
 test was run and failed: an error of collection, a time-out or no test at all prove nothing.
@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutants.slip import Slip
+from tests.mutants.mutation import Mutation
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("attn_nlp", "tests", "pyproject.toml")
@@ -33,7 +33,7 @@ class Ran:
       status: its exit status; None where it took too long.
       passed, failed, others: how many tests passed, failed, and had errors or were skipped.
       error: the first word of what pytest says of the failure: "assert", "AssertionError", or
-        another error, since a slip may also crash.
+        another error, since a mutation may also crash.
       output: what was printed.
     """
 
@@ -56,7 +56,7 @@ class Ran:
 
     @property
     def verdict(self) -> str:
-        """What this says of a slip."""
+        """What this says of a mutation."""
         if self.red:
             return f"red ({self.error})"
         if self.green:
@@ -105,25 +105,27 @@ def pytest_in(root: Path, tests: Sequence[str], seconds: float | None = None) ->
     return Ran(done.returncode, passed, of["failures"], others, error, done.stdout)
 
 
-def try_slip(slip: Slip, template: Path, seconds: float = SECONDS) -> Ran:
-    """Make the slip in a copy of `template` and run its test there.
+def try_slip(mutation: Mutation, template: Path, seconds: float = SECONDS) -> Ran:
+    """Make the mutation in a copy of `template` and run its test there.
 
     Raises:
-      Unfit: the slip does not fit the code.
+      DoesNotApply: the mutation does not fit the code.
     """
-    with tempfile.TemporaryDirectory(prefix="slip-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         root = Path(folder) / "copy"
         shutil.copytree(template, root)
         (root / "report.xml").unlink(missing_ok=True)
-        slip.make(root)
-        return pytest_in(root, [slip.test], seconds)
+        mutation.make(root)
+        return pytest_in(root, [mutation.test], seconds)
 
 
-def try_all(slips: Sequence[Slip], template: Path, jobs: int) -> Iterator[tuple[Slip, Ran]]:
-    """Every slip with what came of it, as they end; `jobs` of them at a time."""
+def try_all(
+    mutations: Sequence[Mutation], template: Path, jobs: int
+) -> Iterator[tuple[Mutation, Ran]]:
+    """Every mutation with what came of it, as they end; `jobs` of them at a time."""
     with ThreadPoolExecutor(jobs) as pool:
-        running: dict[Future[Ran], Slip] = {
-            pool.submit(try_slip, slip, template): slip for slip in slips
+        running: dict[Future[Ran], Mutation] = {
+            pool.submit(try_slip, mutation, template): mutation for mutation in mutations
         }
         try:
             for ended in as_completed(running):

@@ -1,6 +1,6 @@
 """Slips in the store: who may write what, what a merge takes over, whose heart still beats."""
 
-from tests.mutants.slip import Slip
+from tests.mutants.mutation import Mutation
 
 CLAIMS = "attn_nlp/store/claims.py"
 RESULTS = "attn_nlp/store/results.py"
@@ -12,7 +12,7 @@ OF_RESULTS = "tests/store/test_results.py"
 MACHINE = "tests/store/test_state_machine.py::TestStores::runTest"
 
 SLIPS = (
-    Slip(
+    Mutation(
         "no_fencing",
         CLAIMS,
         "if row is None else row[0] == self._owner",
@@ -20,7 +20,7 @@ SLIPS = (
         MACHINE,
         "A late finisher overwrites what its successor does.",
     ),
-    Slip(
+    Mutation(
         "late_and_unclaimed",
         CLAIMS,
         "return spec not in self._once if row is None",
@@ -28,7 +28,7 @@ SLIPS = (
         MACHINE,
         "Who lost a claim may still write once its successor has ended.",
     ),
-    Slip(
+    Mutation(
         "hearts_by_owner",
         CLAIMS,
         "return self._watch.beats(token, beat)",
@@ -36,7 +36,7 @@ SLIPS = (
         "tests/store/test_claims.py::test_a_far_owner_of_two_claims_is_let_go_too",
         "The beats of two claims in turn look like a heart that beats for ever.",
     ),
-    Slip(
+    Mutation(
         "merge_leaves_failures",
         EXCHANGE,
         "if target.finish(spec, record):",
@@ -44,7 +44,7 @@ SLIPS = (
         MACHINE,
         "A merge drops the rows of failed cells.",
     ),
-    Slip(
+    Mutation(
         "finished_and_still_claimed",
         RESULTS,
         "            self._claims.give_up(spec)\n        return write",
@@ -52,7 +52,7 @@ SLIPS = (
         MACHINE,
         "A result is stored and the claim on its cell stays.",
     ),
-    Slip(
+    Mutation(
         "final_is_replaced",
         RESULTS,
         'keep = final and not (anew and given["status"] in FINAL)',
@@ -60,7 +60,7 @@ SLIPS = (
         f"{OF_RESULTS}::test_the_first_final_result_stays",
         "A result that comes twice replaces the first.",
     ),
-    Slip(
+    Mutation(
         "no_alarm",
         RESULTS,
         "    if apart:\n",
@@ -68,7 +68,7 @@ SLIPS = (
         f"{OF_RESULTS}::test_another_result_in_the_same_environment_is_an_alarm",
         "Two results of one cell in one environment differ, and nobody is told.",
     ),
-    Slip(
+    Mutation(
         "elsewhere_to_the_bit",
         AGREEMENT,
         'one["provenance"] == other["provenance"]',
@@ -76,7 +76,7 @@ SLIPS = (
         f"{OF_AGREEMENT}::test_threads_move_a_cell_by_no_more_than_the_tolerance",
         "Results of two environments must agree to the last bit, which no machine can promise.",
     ),
-    Slip(
+    Mutation(
         "any_loss_agrees",
         AGREEMENT,
         'SCORES = ("accuracy", "loss")',
@@ -84,7 +84,7 @@ SLIPS = (
         f"{OF_AGREEMENT}::test_a_large_loss_may_differ_by_its_share",
         "The loss of a second environment may be anything.",
     ),
-    Slip(
+    Mutation(
         "claims_of_the_living_repaired",
         HEALTH,
         "not elsewhere(boot) and not runs_here(pid, started)",

@@ -1,6 +1,6 @@
 """Slips around the model: data, training, measures, statistics, costs, random streams."""
 
-from tests.mutants.slip import Slip
+from tests.mutants.mutation import Mutation
 
 BATCHES = "attn_nlp/data/batches.py"
 TOKENS = "attn_nlp/data/tokens.py"
@@ -23,7 +23,7 @@ OF_STATS = "tests/stats"
 
 SLIPS = (
     # data
-    Slip(
+    Mutation(
         "edges_are_too_narrow",
         BATCHES,
         'np.searchsorted(np.asarray(edges), longest, side="left")',
@@ -31,7 +31,7 @@ SLIPS = (
         f"{OF_BATCHES}::test_training_batches_fit_their_bucket_and_rows_come_equally_often",
         "A batch that fits an edge exactly goes to the next bucket.",
     ),
-    Slip(
+    Mutation(
         "edges_count_one_length_less",
         BATCHES,
         'candidates, side="right")',
@@ -39,7 +39,7 @@ SLIPS = (
         f"{OF_BATCHES}::test_a_bucket_is_bought_only_where_it_pays",
         "Sentences as long as the edge are not counted among those that fit.",
     ),
-    Slip(
+    Mutation(
         "one_plan_for_all_seeds",
         BATCHES,
         "np.random.default_rng([seed, ROWS_STREAM])",
@@ -47,7 +47,7 @@ SLIPS = (
         f"{OF_BATCHES}::test_the_seed_draws_which_rows_share_a_batch",
         "The seed moves the order of batches but not what is in them.",
     ),
-    Slip(
+    Mutation(
         "lengths_unsorted",
         BATCHES,
         "batches = np.take_along_axis(in_windows, by_length, axis=1)",
@@ -55,7 +55,7 @@ SLIPS = (
         f"{OF_BATCHES}::test_windows_sort_by_length",
         "Batches are not sorted by length, which only costs padding.",
     ),
-    Slip(
+    Mutation(
         "every_split_begins_at_zero",
         BATCHES,
         "order = start + np.argsort(",
@@ -63,7 +63,7 @@ SLIPS = (
         f"{OF_BATCHES}::test_evaluation_sees_each_row_once",
         "Validation and test are read from the beginning of train.",
     ),
-    Slip(
+    Mutation(
         "texts_cut_short",
         TOKENS,
         "lengths = np.minimum(full_lengths, length)",
@@ -71,7 +71,7 @@ SLIPS = (
         f"{OF_TOKENS}::test_long_texts_are_cut_and_counted",
         "Off by one: texts are cut one token early.",
     ),
-    Slip(
+    Mutation(
         "full_texts_count_as_cut",
         TOKENS,
         "(full_lengths > length)",
@@ -79,7 +79,7 @@ SLIPS = (
         f"{OF_TOKENS}::test_long_texts_are_cut_and_counted",
         "Off by one: a text that just fits is counted as cut.",
     ),
-    Slip(
+    Mutation(
         "empty_texts_stay_empty",
         TOKENS,
         "table[lengths == 0, 0] = UNKNOWN",
@@ -87,7 +87,7 @@ SLIPS = (
         f"{OF_TOKENS}::test_a_text_without_tokens_is_one_unknown",
         "A text without tokens is padding alone.",
     ),
-    Slip(
+    Mutation(
         "carve_unstratified",
         SPLITS,
         "random_state=seed, stratify=of[rows])",
@@ -95,7 +95,7 @@ SLIPS = (
         "tests/data/test_splits.py::test_the_carve_is_a_tenth_of_every_class",
         "Validation is drawn without regard to classes.",
     ),
-    Slip(
+    Mutation(
         "negators_flip_nothing",
         PLANTED,
         "POSITIVE if label ^ flip else NEGATIVE",
@@ -104,7 +104,7 @@ SLIPS = (
         "A bag of words solves the planted task that is made to need order.",
     ),
     # training
-    Slip(
+    Mutation(
         "schedule_begins_at_zero",
         PROGRAM,
         "return peak * schedule(step + 1)",
@@ -112,7 +112,7 @@ SLIPS = (
         f"{OF_PROGRAM}::test_the_rate_of_every_step_is_the_formula_and_never_zero[10-0.3]",
         "Off by one: the first step has a learning rate of zero.",
     ),
-    Slip(
+    Mutation(
         "schedule_ends_at_zero",
         PROGRAM,
         "rise, max(steps, rise) + 1)",
@@ -120,7 +120,7 @@ SLIPS = (
         f"{OF_PROGRAM}::test_the_rate_of_every_step_is_the_formula_and_never_zero[10-0.3]",
         "Off by one: the last step has a learning rate of zero.",
     ),
-    Slip(
+    Mutation(
         "biases_decay",
         ADAMW,
         "if p.ndim > 1",
@@ -128,7 +128,7 @@ SLIPS = (
         f"{OF_ADAMW}::test_steps_are_those_of_optax[clipped]",
         "Weight decay pulls biases and gains too.",
     ),
-    Slip(
+    Mutation(
         "second_average_too_short",
         ADAMW,
         "FIRST, SECOND, EPSILON = 0.9, 0.999, 1e-8",
@@ -136,7 +136,7 @@ SLIPS = (
         f"{OF_ADAMW}::test_steps_are_those_of_optax[clipped]",
         "A wrong constant in Adam.",
     ),
-    Slip(
+    Mutation(
         "every_step_drops_alike",
         PROGRAM,
         "key = jax.random.fold_in(dropout, place)",
@@ -144,7 +144,7 @@ SLIPS = (
         f"{OF_LOOP}::test_every_step_and_seed_drops_its_own",
         "One dropout mask serves the whole training.",
     ),
-    Slip(
+    Mutation(
         "every_seed_drops_alike",
         PROGRAM,
         'dropout = fold(jax.random.key(seed), "dropout")',
@@ -152,7 +152,7 @@ SLIPS = (
         f"{OF_LOOP}::test_every_step_and_seed_drops_its_own",
         "The seed does not reach dropout, so that replicates share its luck.",
     ),
-    Slip(
+    Mutation(
         "last_weights_are_tested",
         LOOP,
         'lane.look("test", lane.kept)',
@@ -160,7 +160,7 @@ SLIPS = (
         f"{OF_LOOP}::test_the_best_validation_step_is_tested_and_the_test_split_read_once",
         "The last weights are tested and the best ones reported.",
     ),
-    Slip(
+    Mutation(
         "last_of_equals_is_best",
         LOOP,
         'found.scores["accuracy"] > self.best["accuracy"]',
@@ -168,7 +168,7 @@ SLIPS = (
         f"{OF_LOOP}::test_the_best_validation_step_is_tested_and_the_test_split_read_once",
         "Of equally good steps the last is taken, where the first is documented.",
     ),
-    Slip(
+    Mutation(
         "losses_since_the_start",
         LOOP,
         "float(self.total) / (until - self.first)",
@@ -176,7 +176,7 @@ SLIPS = (
         f"{OF_LOOP}::test_longer_looks_apart_change_no_step",
         "A sum since the last look is divided by all steps.",
     ),
-    Slip(
+    Mutation(
         "confusion_transposed",
         METRICS,
         "np.asarray(labels) * classes + np.asarray(predictions)",
@@ -184,7 +184,7 @@ SLIPS = (
         f"{OF_METRICS}::test_by_hand",
         "Rows are predictions where they are said to be labels.",
     ),
-    Slip(
+    Mutation(
         "f1_without_two",
         METRICS,
         "(2 * right[used] / named[used])",
@@ -192,7 +192,7 @@ SLIPS = (
         f"{OF_METRICS}::test_by_hand",
         "The 2 of 2 TP / (2 TP + FP + FN) is forgotten.",
     ),
-    Slip(
+    Mutation(
         "log_loss_overflows",
         METRICS,
         "class_logits.astype(np.float64) - class_logits.max(axis=1, keepdims=True)",
@@ -201,7 +201,7 @@ SLIPS = (
         "The maximum is not subtracted before exp.",
     ),
     # statistics
-    Slip(
+    Mutation(
         "deviation_divides_by_n",
         "attn_nlp/stats/intervals.py",
         "(len(values) - 1))",
@@ -209,7 +209,7 @@ SLIPS = (
         f"{OF_STATS}/test_intervals.py::test_by_hand",
         "n for n - 1.",
     ),
-    Slip(
+    Mutation(
         "interval_of_one_side",
         "attn_nlp/stats/intervals.py",
         "t_quantile(n - 1, (1 + confidence) / 2)",
@@ -217,7 +217,7 @@ SLIPS = (
         f"{OF_STATS}/test_intervals.py::test_by_hand",
         "A 95 % interval of 90 %: all of the error on one side.",
     ),
-    Slip(
+    Mutation(
         "tost_of_one_side",
         "attn_nlp/stats/equivalence.py",
         "t_below(n - 1, -(mean + margin) / error)",
@@ -225,7 +225,7 @@ SLIPS = (
         f"{OF_STATS}/test_verdict.py::test_every_verdict",
         "One of the two tests is made twice, so that any loss is equivalent.",
     ),
-    Slip(
+    Mutation(
         "margin_off_by_one",
         "attn_nlp/stats/equivalence.py",
         "if sentences >= least",
@@ -233,7 +233,7 @@ SLIPS = (
         f"{OF_STATS}/test_equivalence.py::test_default_margin[5000-0.005]",
         "Off by one where the margin changes.",
     ),
-    Slip(
+    Mutation(
         "holm_one_too_few",
         "attn_nlp/stats/holm.py",
         "(m - step) * p_values[place]",
@@ -241,7 +241,7 @@ SLIPS = (
         f"{OF_STATS}/test_holm.py::test_by_hand",
         "Off by one: the family is one comparison smaller.",
     ),
-    Slip(
+    Mutation(
         "holm_not_monotone",
         "attn_nlp/stats/holm.py",
         "highest = max(highest, min(1.0, (m - step) * p_values[place]))",
@@ -249,7 +249,7 @@ SLIPS = (
         f"{OF_STATS}/test_holm.py::test_by_hand",
         "A larger p is adjusted to a smaller one.",
     ),
-    Slip(
+    Mutation(
         "flips_of_one_side",
         "attn_nlp/stats/signflip.py",
         "p = min(1.0, 2 * int(below) / 2**n)",
@@ -257,7 +257,7 @@ SLIPS = (
         f"{OF_STATS}/test_signflip.py::test_by_hand",
         "A one-sided test.",
     ),
-    Slip(
+    Mutation(
         "ties_do_not_count",
         "attn_nlp/stats/signflip.py",
         "abs(math.fsum(signed)) - _TIE",
@@ -265,7 +265,7 @@ SLIPS = (
         f"{OF_STATS}/test_signflip.py::test_all_of_one_sign_give_the_least",
         "Patterns as far as the observed one are not counted, and p can be zero.",
     ),
-    Slip(
+    Mutation(
         "drawn_p_of_zero",
         "attn_nlp/stats/signflip.py",
         "SignFlip((count + 1) / (RESAMPLES + 1),",
@@ -273,7 +273,7 @@ SLIPS = (
         f"{OF_STATS}/test_signflip.py::test_twenty_are_enumerated_and_more_are_drawn",
         "A p of exactly zero from finitely many draws.",
     ),
-    Slip(
+    Mutation(
         "least_p_of_one_side",
         "attn_nlp/stats/attainable.py",
         "2.0 * 0.5**nonzero",
@@ -281,7 +281,7 @@ SLIPS = (
         f"{OF_STATS}/test_attainable.py::test_least_p",
         "The least p of a one-sided test, which promises stars that cannot be earned.",
     ),
-    Slip(
+    Mutation(
         "power_of_one_side",
         "attn_nlp/stats/power.py",
         "t_quantile(n - 1, 1 - alpha / 2)",
@@ -289,7 +289,7 @@ SLIPS = (
         f"{OF_STATS}/test_power.py::test_difference_agrees_with_statsmodels[0.05-5-1.0]",
         "The power of a one-sided test, which asks for too few seeds.",
     ),
-    Slip(
+    Mutation(
         "verdict_of_one_alone",
         "attn_nlp/stats/verdict.py",
         "_verdict(p_holm < alpha,",
@@ -297,7 +297,7 @@ SLIPS = (
         f"{OF_STATS}/test_verdict.py::test_a_comparison_without_pairs_still_counts",
         "The adjusted p is printed and the bare one decides.",
     ),
-    Slip(
+    Mutation(
         "binomial_without_root",
         "attn_nlp/stats/binomial.py",
         "math.sqrt(share * (1 - share) / sentences)",
@@ -306,7 +306,7 @@ SLIPS = (
         "A variance for a standard error.",
     ),
     # costs and random streams
-    Slip(
+    Mutation(
         "state_of_all_heads",
         "attn_nlp/nn/parts/kinds.py",
         'state="T*K*(D+U)"',
@@ -314,7 +314,7 @@ SLIPS = (
         f"{OF_COSTS}::test_state_is_kept_in_every_block",
         "Shared keys are counted once a head.",
     ),
-    Slip(
+    Mutation(
         "last_norm_without_shift",
         "attn_nlp/experiment/costs.py",
         'last = 2 * n["E"] if cell.norm == "pre" else 0',
@@ -323,7 +323,7 @@ SLIPS = (
         "[{'attention.kind': 'linear', 'layers': 3}]",
         "The shift of a norm is not counted.",
     ),
-    Slip(
+    Mutation(
         "operations_counted_once",
         "attn_nlp/experiment/costs.py",
         'feed_forward = 4 * n["E"] * n["F"]',
@@ -331,7 +331,7 @@ SLIPS = (
         f"{OF_COSTS}::test_with_pencil_and_paper",
         "A multiplication and an addition are counted as one operation.",
     ),
-    Slip(
+    Mutation(
         "largest_among_equals",
         FLOORS,
         "if accuracy > most:",
@@ -339,7 +339,7 @@ SLIPS = (
         "tests/test_baselines.py::test_of_strengths_equally_right_the_smallest_is_taken",
         "Of penalties equally right on validation the weakest is taken.",
     ),
-    Slip(
+    Mutation(
         "paths_run_together",
         STREAMS,
         'f"{self.path}/{name}"',
@@ -347,7 +347,7 @@ SLIPS = (
         "tests/test_rng.py::test_a_path_decides_the_bits",
         "Paths a/b and ab draw the same numbers.",
     ),
-    Slip(
+    Mutation(
         "one_stream_for_all_seeds",
         STREAMS,
         "entropy = [self.seed, ",

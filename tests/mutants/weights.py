@@ -1,6 +1,6 @@
 """Slips from the logits to the result: normalizers, mixers, and what composes the parts."""
 
-from tests.mutants.slip import Slip, agrees
+from tests.mutants.mutation import Mutation, agrees
 
 SOFTMAX = "attn_nlp/nn/parts/normalizers.py"
 POINTWISE = "attn_nlp/nn/parts/normalizers_pointwise.py"
@@ -20,7 +20,7 @@ OF_COMPOSE = "tests/nn/test_attention.py"
 
 SLIPS = (
     # normalizers
-    Slip(
+    Mutation(
         "merge_forgets_the_maximum",
         SOFTMAX,
         "+ b[1] * jnp.exp(b[0] - top)",
@@ -29,7 +29,7 @@ SLIPS = (
         "::test_blocks_of_keys_give_the_weights_of_the_whole_where_claimed[softmax-usual]",
         "Sums of two blocks are added without bringing both to one maximum.",
     ),
-    Slip(
+    Mutation(
         "softmax_divides_by_zero",
         SOFTMAX,
         "/ jnp.where(total > 0, total, 1.0)",
@@ -37,7 +37,7 @@ SLIPS = (
         agrees("normalizer-softmax"),
         "0/0 where a query sees nothing.",
     ),
-    Slip(
+    Mutation(
         "one_without_the_maximum",
         SOFTMAX,
         "/ (jnp.exp(-top) + total)",
@@ -45,7 +45,7 @@ SLIPS = (
         f"{OF_NORMALIZERS}::test_a_softmax_with_one_can_attend_to_nothing_and_is_a_softmax_when_sure",
         "The maximum is subtracted from all logits but the one of zero.",
     ),
-    Slip(
+    Mutation(
         "gumbel_subtracted",
         SOFTMAX,
         "logits - jnp.log(-jnp.log(draw(logits.shape)))",
@@ -53,7 +53,7 @@ SLIPS = (
         f"{OF_GUMBEL}::test_the_key_that_wins_is_drawn_from_the_softmax",
         "Noise of the wrong sign, whose maximum is no draw from the softmax.",
     ),
-    Slip(
+    Mutation(
         "temperature_multiplies",
         SOFTMAX,
         "jnp.clip(logits / tau,",
@@ -61,7 +61,7 @@ SLIPS = (
         f"{OF_GUMBEL}::test_a_small_temperature_brings_weights_near_a_choice",
         "The temperature multiplies in place of dividing.",
     ),
-    Slip(
+    Mutation(
         "sigmoid_without_log_n",
         POINTWISE,
         "jax.nn.sigmoid(logits - jnp.log(n))",
@@ -69,7 +69,7 @@ SLIPS = (
         f"{OF_NORMALIZERS}::test_sigmoid_rows_sum_to_about_one_at_the_start",
         "The shift by log n is forgotten.",
     ),
-    Slip(
+    Mutation(
         "relu_without_n",
         POINTWISE,
         "jax.nn.relu(logits) / jnp.maximum(seen, 1.0)",
@@ -77,7 +77,7 @@ SLIPS = (
         agrees("normalizer-relu_over_n"),
         "The division by the number of keys is forgotten.",
     ),
-    Slip(
+    Mutation(
         "relu_not_squared",
         POINTWISE,
         "jax.nn.relu(logits) ** 2 / n**power",
@@ -85,7 +85,7 @@ SLIPS = (
         f"{OF_NORMALIZERS}::test_squares_are_divided_by_the_power_of_n_that_is_asked_for",
         "The square is forgotten.",
     ),
-    Slip(
+    Mutation(
         "linear_without_mask",
         POINTWISE,
         "return jnp.where(mask, logits / jnp.maximum(seen, 1.0), 0.0)",
@@ -93,7 +93,7 @@ SLIPS = (
         f"{OF_NORMALIZERS}::test_hidden_keys_weigh_exactly_nothing[none-usual]",
         "The mask is forgotten.",
     ),
-    Slip(
+    Mutation(
         "entmax_without_half",
         SPARSE,
         "_below_top(logits, mask, 2.0) / 2,",
@@ -101,7 +101,7 @@ SLIPS = (
         f"{OF_SPARSE}::test_gradients_have_the_closed_form[entmax15]",
         "alpha - 1 = 1/2 does not multiply the logits.",
     ),
-    Slip(
+    Mutation(
         "entmax_of_another_power",
         SPARSE,
         "jnp.log1p(jnp.where(inside, base, 0.0)) / (alpha - 1)",
@@ -109,7 +109,7 @@ SLIPS = (
         agrees("normalizer-entmax"),
         "The power 1/alpha for 1/(alpha - 1).",
     ),
-    Slip(
+    Mutation(
         "threshold_against_its_gradient",
         SPARSE,
         "tau = tau - (total - still(total)) / fall",
@@ -117,7 +117,7 @@ SLIPS = (
         f"{OF_SPARSE}::test_gradients_have_the_closed_form[sparsemax]",
         "Right weights with a gradient of the wrong sign through the threshold.",
     ),
-    Slip(
+    Mutation(
         "topk_keeps_one_less",
         SPARSE,
         "jnp.cumsum(level, axis=-1) <= room",
@@ -125,7 +125,7 @@ SLIPS = (
         agrees("normalizer-topk"),
         "Off by one: k - 1 keys are kept.",
     ),
-    Slip(
+    Mutation(
         "topk_keeps_all_equal_ones",
         SPARSE,
         "best = above | (level & (jnp.cumsum(level, axis=-1) <= room))",
@@ -133,7 +133,7 @@ SLIPS = (
         f"{OF_SPARSE}::test_the_k_largest_are_kept_and_the_earliest_of_equal_ones",
         "More than k keys are kept where logits tie.",
     ),
-    Slip(
+    Mutation(
         "hard_without_gradient",
         SPARSE,
         "(soft - jax.lax.stop_gradient(soft))",
@@ -142,7 +142,7 @@ SLIPS = (
         "The straight-through gradient is lost, and nothing before attention learns.",
     ),
     # mixers and weightings
-    Slip(
+    Mutation(
         "query_mix_swapped",
         MIXERS,
         "share * out + (1 - share) * q_raw",
@@ -150,7 +150,7 @@ SLIPS = (
         f"{OF_MIXERS}::test_query_mix_at_its_ends_is_the_heads_or_the_query",
         "lambda weighs the query, and 1 - lambda the attention.",
     ),
-    Slip(
+    Mutation(
         "query_mix_at_padding",
         MIXERS,
         "return jnp.where(here.queries[:, None, :, None], mixed, 0.0)",
@@ -158,7 +158,7 @@ SLIPS = (
         agrees("mixer-query_mix"),
         "The share of the query is left standing at padding.",
     ),
-    Slip(
+    Mutation(
         "heads_talk_transposed",
         MIXERS,
         '"bhts,hg->bgts", logits, before',
@@ -166,7 +166,7 @@ SLIPS = (
         agrees("mixer-talking_heads"),
         "The heads' matrix is applied transposed.",
     ),
-    Slip(
+    Mutation(
         "differential_adds",
         MIXERS,
         "pairs[:, :, 0] - share * pairs[:, :, 1]",
@@ -174,7 +174,7 @@ SLIPS = (
         f"{OF_MIXERS}::test_what_both_maps_look_at_cancels",
         "A wrong sign: the second map is added.",
     ),
-    Slip(
+    Mutation(
         "differential_counts_from_one",
         MIXERS,
         "exp(-0.3 * layer)",
@@ -182,7 +182,7 @@ SLIPS = (
         f"{OF_MIXERS}::test_the_first_share_grows_with_the_layer[0-0.2]",
         "Layers are counted from 1 where they are counted from 0.",
     ),
-    Slip(
+    Mutation(
         "differential_unscaled",
         MIXERS,
         "(gain * (1 - _differential_start(layer)))",
@@ -190,7 +190,7 @@ SLIPS = (
         agrees("mixer-differential"),
         "The factor 1 - c after the norm is forgotten.",
     ),
-    Slip(
+    Mutation(
         "gate_dropped",
         MIXERS,
         "jnp.where(here.queries[:, None, :, None], out * gate, 0.0)",
@@ -198,7 +198,7 @@ SLIPS = (
         f"{OF_MIXERS}::test_an_output_gate_is_half_open_open_or_shut",
         "The gate is worked out and not applied.",
     ),
-    Slip(
+    Mutation(
         "weighting_reads_one_side",
         WEIGHTINGS,
         'logit + jnp.einsum("bhtd,hd->bht", q_raw, of_query) + shift[None, :, None]',
@@ -207,15 +207,15 @@ SLIPS = (
         "The gate of the mix does not read the query.",
     ),
     # what composes the parts
-    Slip(
+    Mutation(
         "masks_join_by_or",
         WALK,
-        'mask = mask & part.run("visible"',
-        'mask = mask | part.run("visible"',
+        'mask = mask & part.run("allowed"',
+        'mask = mask | part.run("allowed"',
         f"{OF_BLOCKS}::test_a_window_in_blocks_sees_nothing_beyond_it",
         "Masks show what any of them shows, padding included.",
     ),
-    Slip(
+    Mutation(
         "factors_add",
         WALK,
         'logits = logits * part.run("factor"',
@@ -223,7 +223,7 @@ SLIPS = (
         f"{OF_COMPOSE}::test_dot_product_attention_is_that_of_jax[rsqrt_dim]",
         "The scale is added to the logits, which softmax does not see.",
     ),
-    Slip(
+    Mutation(
         "blocks_begin_at_zero",
         BLOCKS,
         "jnp.arange(count * size, dtype=places.dtype)).reshape(count, size)",
@@ -231,7 +231,7 @@ SLIPS = (
         f"{OF_BLOCKS}::test_every_part_in_blocks_gives_what_it_gives_at_once[position-alibi]",
         "Every block takes itself for the first one.",
     ),
-    Slip(
+    Mutation(
         "blocks_count_the_last_keys",
         BLOCKS,
         "return total + visible(walk.mask(",
@@ -239,7 +239,7 @@ SLIPS = (
         f"{OF_BLOCKS}::test_every_part_in_blocks_gives_what_it_gives_at_once[normalizer-sigmoid]",
         "n counts the keys of the last block in place of all.",
     ),
-    Slip(
+    Mutation(
         "relative_values_undropped",
         WALK,
         "weights=spent, v=v)",
@@ -247,7 +247,7 @@ SLIPS = (
         f"{OF_COMPOSE}::test_dropped_weights_spend_no_relative_values",
         "Dropout spares what the mixers and positions add to the weighted values.",
     ),
-    Slip(
+    Mutation(
         "dropout_does_not_scale_up",
         BOUND,
         "x * (1 / (1 - rate))",
@@ -255,7 +255,7 @@ SLIPS = (
         f"{OF_COMPOSE}::test_dropped_weights_are_the_share_asked_for_and_scaled_up",
         "What dropout leaves is not scaled up.",
     ),
-    Slip(
+    Mutation(
         "every_block_drops_alike",
         BOUND,
         "*_places(weights.shape[:2], here.rows, here.columns)",
@@ -263,7 +263,7 @@ SLIPS = (
         f"{OF_BLOCKS}::test_random_numbers_do_not_depend_on_blocks[softmax]",
         "Random numbers follow from the place in the block in place of that in the sentence.",
     ),
-    Slip(
+    Mutation(
         "noise_of_zero",
         BOUND,
         "astype(jnp.float32) + 0.5) * 2.0**-23",
@@ -271,7 +271,7 @@ SLIPS = (
         f"{OF_GUMBEL}::test_uniform_numbers_are_above_nothing_and_below_one",
         "A uniform number may be 0, whose noise is infinite.",
     ),
-    Slip(
+    Mutation(
         "heads_joined_without_transposing",
         PROJECTIONS,
         "side_by_side = out.transpose(0, 2, 1, 3).reshape(",
@@ -279,7 +279,7 @@ SLIPS = (
         f"{OF_COMPOSE}::test_widths_of_heads_and_values",
         "Heads are put side by side in the wrong order of axes, with the right shape.",
     ),
-    Slip(
+    Mutation(
         "output_starts_by_width",
         PROJECTIONS,
         'dense("output", values, width, values**-0.5)',

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_nlp.nn.bound import Bound, Call, Here
+from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.registry import Named, Numeric
 from attn_nlp.parts.selection import Choice, choose
@@ -103,7 +103,7 @@ class Given:
     def __truediv__(self, name: str) -> Given:
         return Given(self.arrays, f"{self.path}/{name}")
 
-    def normal(self, shape, deviation, fill=0.0):
+    def normal(self, shape, std, fill=0.0):
         if self.path not in self.arrays:
             self.arrays[self.path] = rng_of(self.path).normal(size=shape)
         assert self.arrays[self.path].shape == shape
@@ -118,14 +118,14 @@ class Ready:
     choice: Choice
     arrays: dict  # learned arrays by path below the part, float64
 
-    def bound(self, arrays: dict | None = None) -> Bound:
+    def bound(self, arrays: dict | None = None) -> PartModule:
         """The part with its learned arrays, or with those given."""
         start = Given(self.arrays if arrays is None else arrays)
-        return Bound(self.choice, self.slot, sizes(self.choice), start, LAYER)
+        return PartModule(self.choice, self.slot, sizes(self.choice), start, LAYER)
 
-    def call(self) -> Call:
+    def call(self) -> ForwardContext:
         """Its numeric settings."""
-        return Call(self.choice.numeric(SIZES, self.slot), seed=SEED)
+        return ForwardContext(self.choice.numeric(SIZES, self.slot), seed=SEED)
 
     def run(self, given: dict, arrays: dict | None = None):
         """What the part does in its slot; a tuple of arrays.
@@ -172,7 +172,7 @@ def reference_name(slot: str, name: str) -> str:
     return f"{slot}_{name}"
 
 
-def refer(bound: Bound, call: Call, given: dict):
+def refer(bound: PartModule, call: ForwardContext, given: dict):
     """The reference of a bound part as a function of what is still missing."""
     part = bound.choice.part
     function = getattr(reference, reference_name(part.slot, part.name))
@@ -202,11 +202,11 @@ def refer(bound: Bound, call: Call, given: dict):
     return asked
 
 
-def here_of(given: dict, first_key: int = 0, keys: int | None = None) -> Here:
+def here_of(given: dict, first_key: int = 0, keys: int | None = None) -> BlockContext:
     """Where the block stands: all rows, and the keys from `first_key`."""
     rows = jnp.arange(given["q"].shape[2])
     columns = first_key + jnp.arange(given["k"].shape[2] if keys is None else keys)
-    return Here(rows, columns, given["tokens"], given["mask"][:, 0].any(axis=1))
+    return BlockContext(rows, columns, given["tokens"], given["mask"][:, 0].any(axis=1))
 
 
 def seen_of(given: dict):
@@ -229,9 +229,9 @@ def _scale(bound, call, given):
 
 def _mask(bound, call, given):
     shape = (given["q"].shape[2], given["k"].shape[2])
-    if not bound.has("visible"):
+    if not bound.has("allowed"):
         return jnp.ones(shape, bool)
-    return jnp.broadcast_to(bound.run("visible", call, here_of(given)), (1, 1, *shape))[0, 0]
+    return jnp.broadcast_to(bound.run("allowed", call, here_of(given)), (1, 1, *shape))[0, 0]
 
 
 def _normalizer(bound, call, given):
@@ -256,8 +256,8 @@ def _mixer(bound, call, given):
     given = given | {"v": jnp.repeat(given["v"][:, : bound.dims["K"]], sharing, axis=1)}
     logits = _adjusted(bound, call, given, logits, given["q"])
     weights = _softmax(logits, given)
-    if bound.has("reweigh"):
-        weights = bound.run("reweigh", call, here_of(given), weights=weights)
+    if bound.has("reweight"):
+        weights = bound.run("reweight", call, here_of(given), weights=weights)
     out = _spent(bound, call, given, weights)
     if bound.has("finish"):
         more = {"q_raw": given["q_raw"], "x": given["x"]}
@@ -315,7 +315,7 @@ def _model(bound, call, given):
 
 def _init(bound, call, given):
     fans = {"fan_in": SIZES["E"], "fan_out": 12}
-    return jnp.asarray(bound.run("deviation", call, None, **fans))
+    return jnp.asarray(bound.run("std", call, None, **fans))
 
 
 def _prepared(bound, call, given):
@@ -332,8 +332,8 @@ def _adjusted(bound, call, given, logits, q):
 
 def _spent(bound, call, given, weights):
     out = jnp.einsum("bhts,bhsu->bhtu", weights, given["v"])
-    if bound.has("spend"):
-        out = out + bound.run("spend", call, here_of(given), weights=weights, v=given["v"])
+    if bound.has("aggregate"):
+        out = out + bound.run("aggregate", call, here_of(given), weights=weights, v=given["v"])
     return out
 
 

@@ -12,7 +12,7 @@ from flax import nnx
 
 from attn_nlp.experiment import Cell
 from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import Call, Here
+from attn_nlp.nn.bound import BlockContext, ForwardContext
 from attn_nlp.parts import registry
 from attn_nlp.rng import Stream
 from tests import reference
@@ -88,7 +88,7 @@ def test_every_product_of_parts_agrees_with_the_references(score, scale, normali
         attention__mixer=mixer,
     )
     parts = {slot.choice.part.slot: slot for slot in block.module.slots}
-    call = Call(block.cell.numeric())
+    call = ForwardContext(block.cell.numeric())
     q, k, v = block.split()
     place = {"rows": range(LENGTH), "columns": range(LENGTH), "seed": 0, "layer": 0}
     logits = refer(parts["score"], call, {"q": q, "k": k})(**place)
@@ -138,7 +138,7 @@ def test_projection_biases():
 
 def test_calling_and_looking_are_one_path():
     block = Block()
-    call = Call(block.cell.numeric())
+    call = ForwardContext(block.cell.numeric())
     x, tokens = jnp.asarray(X, jnp.float32), jnp.asarray(TOKENS)
     np.testing.assert_array_equal(block.module(x, tokens, call), block.look()[0])
 
@@ -164,7 +164,7 @@ def test_a_kind_that_is_given_queries_keys_and_values():
 
 
 def test_dropped_weights_are_the_share_asked_for_and_scaled_up():
-    call = Call({"p": 0.3}, dropping=frozenset({"p"}), key=jax.random.key(1))
+    call = ForwardContext({"p": 0.3}, dropping=frozenset({"p"}), key=jax.random.key(1))
     x = jnp.ones((100, 101))
     dropped = np.asarray(call.drop(x, "p", "stream"))
     share = (dropped == 0).mean()
@@ -178,10 +178,10 @@ def test_dropped_weights_spend_no_relative_values():
     block = Block(position="shaw(2)")
     block.module.project.value[...] = jnp.zeros_like(block.module.project.value[...])
     numeric = {**block.cell.numeric(), "attention.dropout": 0.5}
-    call = Call(numeric, dropping=frozenset({"attention.dropout"}), key=jax.random.key(1))
+    call = ForwardContext(numeric, dropping=frozenset({"attention.dropout"}), key=jax.random.key(1))
     places, tokens = jnp.arange(LENGTH), jnp.asarray(TOKENS)
     out, weights = block.module.look(jnp.asarray(X, jnp.float32), tokens, call)
-    here = Here(places, places, tokens, tokens)
+    here = BlockContext(places, places, tokens, tokens)
     spent = np.asarray(call.drop_weights(weights, "attention.dropout", "weights/0", here))
     assert ((spent == 0) & (np.asarray(weights) > 0)).any()
     near = np.clip(np.asarray(here.distances), -2, 2) + 2
@@ -193,8 +193,8 @@ def test_dropped_weights_spend_no_relative_values():
 def test_a_rate_of_nothing_drops_nothing():
     x = jnp.ones((4, 5))
     for call in (
-        Call({"p": 0.3}),
-        Call({"p": 0.0}, dropping=frozenset({"p"}), key=jax.random.key(0)),
+        ForwardContext({"p": 0.3}),
+        ForwardContext({"p": 0.0}, dropping=frozenset({"p"}), key=jax.random.key(0)),
     ):
         np.testing.assert_array_equal(call.drop(x, "p", "stream"), x)
 

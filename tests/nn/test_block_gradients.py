@@ -10,8 +10,8 @@ from flax import nnx
 
 from attn_nlp.experiment import Cell
 from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import Call, Here
-from attn_nlp.nn.pairwise import Walk
+from attn_nlp.nn.bound import BlockContext, ForwardContext
+from attn_nlp.nn.pairwise import PairwiseAttention
 from attn_nlp.parts import registry
 from attn_nlp.rng import Stream
 from tests.nn.running import rng_of
@@ -46,14 +46,14 @@ def made(settings, chunk: int | None):
     places, tokens = jnp.arange(LENGTH), jnp.asarray(TOKENS)
 
     def number(q, k, v, numeric):
-        call = Call(
+        call = ForwardContext(
             {**numeric, "attention.dropout": 0.3},
             3,
             frozenset({"attention.dropout"}),
             jax.random.key(7),
         )
-        here = Here(places, places, tokens, tokens)
-        out = Walk(module.slots, call, "w").attend(q, k, v, None, here, chunk)[0]
+        here = BlockContext(places, places, tokens, tokens)
+        out = PairwiseAttention(module.slots, call, "w").attend(q, k, v, None, here, chunk)[0]
         return jnp.where(TOKENS[:, None, :, None], jnp.sin(out), 0.0).sum()
 
     maps, heads = letters["Q"], letters["H"]
@@ -93,7 +93,7 @@ def test_weights_rescaled_are_those_under_the_other_statistics(name):
     cell = Cell(width=8, heads=2).replace({"attention.normalizer": name})
     module = Attention(cell, cell.letters(), Stream(0), 0)
     (bound,) = (slot for slot in module.slots if slot.has("weights"))
-    call, rng = Call(cell.numeric()), rng_of(name)
+    call, rng = ForwardContext(cell.numeric()), rng_of(name)
     logits = jnp.asarray(rng.normal(size=(2, 2, 3, 9)), jnp.float32)
     mask = jnp.asarray(rng.random((2, 1, 3, 9)) < 0.7)
     a, b = (

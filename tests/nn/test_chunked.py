@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.parts import registry
 from attn_nlp.rng import Stream
 from tests.nn.running import parts, rng_of
@@ -30,7 +30,7 @@ def attention(chunk: int | None, **settings) -> tuple[Attention, Cell]:
     return Attention(cell, cell.letters(), Stream(3), 0), cell
 
 
-def result(chunk: int | None, call_of=Call, **settings):
+def result(chunk: int | None, call_of=ForwardContext, **settings):
     """Output, and the gradient of a number made of it by every learned array and the input."""
     module, cell = attention(chunk, **settings)
     state = shaken(nnx.state(module, nnx.Param))
@@ -97,7 +97,7 @@ def test_scores_in_blocks_with_biases_caps_and_windows(score, normalizer):
 @pytest.mark.parametrize("normalizer", ["softmax", "gumbel", "sparsemax"])
 def test_random_numbers_do_not_depend_on_blocks(normalizer):
     def training(numeric):
-        return Call(
+        return ForwardContext(
             {**numeric, "attention.dropout": 0.4},
             3,
             frozenset({"attention.dropout"}),
@@ -119,7 +119,7 @@ def test_merging_with_keys_that_nobody_sees_changes_nothing():
         text = part.name
         module, cell = attention(CHUNK, attention__normalizer=text)
         (bound,) = (slot for slot in module.slots if slot.has("weights"))
-        call, rng = Call(cell.numeric()), rng_of(text)
+        call, rng = ForwardContext(cell.numeric()), rng_of(text)
         logits = jnp.asarray(rng.normal(size=(2, 2, 3, 4)) * 1e3, jnp.float32)
         shown = jnp.asarray(rng.random((2, 1, 3, 4)) < 0.6)
         some = bound.run("reduce", call, None, logits=logits, mask=shown)
@@ -134,7 +134,7 @@ def test_merging_with_keys_that_nobody_sees_changes_nothing():
 def test_a_window_in_blocks_sees_nothing_beyond_it():
     module, cell = attention(CHUNK, attention__mask="window(2)")
     x, tokens = jnp.asarray(X, jnp.float32), jnp.asarray(TOKENS)
-    call = Call(cell.numeric())
+    call = ForwardContext(cell.numeric())
     before = np.asarray(module(x, tokens, call))
     after = np.asarray(module(x.at[0, 12].add(5.0), tokens, call))
     changed = np.abs(after - before).max(axis=-1)[0] > 1e-6
@@ -143,7 +143,7 @@ def test_a_window_in_blocks_sees_nothing_beyond_it():
 
 @pytest.mark.parametrize("value", [0, 7, 12, -8])
 def test_blocks_come_in_eights(value):
-    with pytest.raises(Mistake, match=r"attention\.chunk is -?\d+; allowed: "):
+    with pytest.raises(UserError, match=r"attention\.chunk is -?\d+; allowed: "):
         Cell().replace({"attention.chunk": value})
 
 
@@ -158,7 +158,7 @@ def test_memory_grows_with_the_length_and_not_with_its_square(score):
         x, tokens = jnp.zeros((1, length, 8)), jnp.ones((1, length), bool)
 
         def number(params, x):
-            return nnx.merge(graph, params)(x, tokens, Call(cell.numeric())).sum()
+            return nnx.merge(graph, params)(x, tokens, ForwardContext(cell.numeric())).sum()
 
         compiled = jax.jit(jax.grad(number)).lower(state, x).compile()
         return compiled.memory_analysis().temp_size_in_bytes

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.nn.encoder import Encoder
 from attn_nlp.parts import registry
 from attn_nlp.parts.registry import Learned
@@ -45,7 +45,7 @@ def shaken(model: Encoder) -> Encoder:
 
 
 def class_logits(model: Encoder, ids) -> np.ndarray:
-    return np.asarray(model(jnp.asarray(ids), Call(model.cell.numeric())))
+    return np.asarray(model(jnp.asarray(ids), ForwardContext(model.cell.numeric())))
 
 
 def bags_agree(position: str) -> bool:
@@ -207,18 +207,20 @@ def test_dropout_only_where_it_is_asked_for():
     model = encoder()
     numeric = {**model.cell.numeric(), "dropout": 0.5, "attention.dropout": 0.5}
     ids, key = jnp.asarray(IDS), jax.random.key(0)
-    plain = model(ids, Call(numeric))
+    plain = model(ids, ForwardContext(numeric))
     seen = {np.asarray(plain).tobytes()}
     for dropping in ({"dropout"}, {"attention.dropout"}, {"dropout", "attention.dropout"}):
-        seen.add(np.asarray(model(ids, Call(numeric, 0, frozenset(dropping), key))).tobytes())
+        seen.add(
+            np.asarray(model(ids, ForwardContext(numeric, 0, frozenset(dropping), key))).tobytes()
+        )
     assert len(seen) == 4
-    np.testing.assert_array_equal(plain, model(ids, Call(numeric, 0, frozenset(), key)))
+    np.testing.assert_array_equal(plain, model(ids, ForwardContext(numeric, 0, frozenset(), key)))
 
 
 def test_every_layer_drops_its_own():
     drawn = []
 
-    class Spy(Call):
+    class Spy(ForwardContext):
         def drop(self, x, path, stream):
             drawn.append((path, stream))
             return x

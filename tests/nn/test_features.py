@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.nn.bound import Bound, Call
+from attn_nlp.nn.bound import ForwardContext, PartModule
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
 from tests.conftest import required
@@ -59,9 +59,9 @@ def test_features_oracle(text):
 @pytest.mark.parametrize(("name", "low", "high"), [("linear", 0.9, 1.1), ("two_layer", 0.8, 1.2)])
 def test_features_start_with_the_variance_of_their_input(name, low, high):
     sizes = SIZES | {"E": 64, "F": 256}
-    part = Bound(choose("features", name), "features", sizes, Stream(0))
+    part = PartModule(choose("features", name), "features", sizes, Stream(0))
     x = jnp.asarray(np.random.default_rng(0).normal(size=(8, 50, 64)), jnp.float32)
-    features = np.asarray(part.run("features", Call({}), None, x=x))
+    features = np.asarray(part.run("features", ForwardContext({}), None, x=x))
     assert low < features.var() < high
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_nlp.nn import bound
-from attn_nlp.nn.bound import Call, Here
+from attn_nlp.nn.bound import BlockContext, ForwardContext
 from tests.conftest import required
 from tests.nn.running import ready
 from tests.nn.test_normalizers import WAY, rows
@@ -26,11 +26,11 @@ def weigh(logits=LOGITS, mask=True, *, text="gumbel", key=0, layer=1, shown=ALL,
     part = ready("normalizer", text)
     bound = part.bound()
     bound.layer = layer
-    call = Call(part.call().numeric, key=None if key is None else jax.random.key(key))
+    call = ForwardContext(part.call().numeric, key=None if key is None else jax.random.key(key))
     mask = np.broadcast_to(mask, (len(logits), 1, *logits.shape[2:]))
     pieces = []
     for start, stop in itertools.pairwise((0, *cuts, logits.shape[3])):
-        here = Here(jnp.arange(logits.shape[2])[shown], jnp.arange(start, stop), None, None)
+        here = BlockContext(jnp.arange(logits.shape[2])[shown], jnp.arange(start, stop), None, None)
         z, seen = (jnp.asarray(each[:, :, shown, start:stop]) for each in (logits, mask))
         pieces.append((here, {"logits": z, "mask": seen}))
     stats = [bound.run("reduce", call, here, **more) for here, more in pieces]
@@ -97,11 +97,11 @@ def test_no_uniform_number_makes_infinite_noise():
 
 
 def test_uniform_numbers_are_above_nothing_and_below_one(monkeypatch):
-    here = Here(jnp.arange(2), jnp.arange(3), None, None)
+    here = BlockContext(jnp.arange(2), jnp.arange(3), None, None)
     for word, wanted in ((0, 2.0**-24), (2**32 - 1, 1 - 2.0**-24)):
         words = jnp.full((1, 1, 2, 3, 2), word, jnp.uint32)
         monkeypatch.setattr(bound, "_words", lambda *_, words=words: words)
-        drawn = Call({}, key=jax.random.key(0)).draw("noise", here)((1, 1, 2, 3))
+        drawn = ForwardContext({}, key=jax.random.key(0)).draw("noise", here)((1, 1, 2, 3))
         np.testing.assert_array_equal(drawn, np.full((1, 1, 2, 3), wanted, np.float32))
 
 

@@ -25,7 +25,7 @@ def test_these_are_the_hooks_that_the_catalogue_leaves_free():
     """A new name here wants a test below; one that goes takes its test along."""
     filled = {(part.slot, hook) for part in registry.parts() for hook in part.hooks}
     free = {(slot, hook) for slot in SLOTS for hook in SLOTS[slot].hooks} - filled
-    assert free == {("score", "prepare"), ("mixer", "prepare"), ("mixer", "spend")}
+    assert free == {("score", "prepare"), ("mixer", "prepare"), ("mixer", "aggregate")}
 
 
 def test_a_score_prepares_queries_and_keys_before_it_compares_them():
@@ -78,7 +78,7 @@ def test_what_a_mixer_spends_is_added_to_what_the_weights_give():
 
     @mixer("selfish", learned={"bonus": Learned("H U")})
     class Selfish:
-        def spend(weights, v, bonus):
+        def aggregate(weights, v, bonus):
             own = jnp.diagonal(weights, axis1=2, axis2=3)
             return own[..., None] * (v + bonus[None, :, None, :])
 

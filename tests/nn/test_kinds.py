@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import Bound, Call
+from attn_nlp.nn.bound import ForwardContext, PartModule
 from attn_nlp.parts.selection import choose
 from tests.conftest import required
 from tests.nn.running import SIZES, Given, cases, inputs, names, ready, rng_of
@@ -19,15 +19,15 @@ LENGTH = 7
 SHOWN = np.arange(LENGTH)[None, :] < np.array([[LENGTH], [4], [1], [0]])
 
 
-def bound(text: str, arrays: dict | None = None, layer: int = 0, **sizes) -> Bound:
+def bound(text: str, arrays: dict | None = None, layer: int = 0, **sizes) -> PartModule:
     """A kind with the learned arrays given by name, the others random."""
     given = {f"/{name}": np.asarray(array) for name, array in (arrays or {}).items()}
-    return Bound(choose("kind", text), "kind", SIZES | sizes, Given(given), layer)
+    return PartModule(choose("kind", text), "kind", SIZES | sizes, Given(given), layer)
 
 
 def block(text: str, x, tokens, arrays: dict | None = None) -> np.ndarray:
     part = bound(text, arrays, E=x.shape[2], F=2 * x.shape[2])
-    call = Call({}, 0)
+    call = ForwardContext({}, 0)
     x = jnp.asarray(x, jnp.float32)
     return np.asarray(part.run("block", call, None, x=x, mask=jnp.asarray(tokens)))
 
@@ -128,7 +128,7 @@ def test_se_channel_passes_only_the_mean():
 
 
 def test_se_channel_needs_a_ratio_that_divides():
-    with pytest.raises(Mistake, match=r"width to be a multiple of reduction.*Choose reduction=2"):
+    with pytest.raises(UserError, match=r"width to be a multiple of reduction.*Choose reduction=2"):
         Cell(width=10, heads=2).replace({"attention.kind": "se_channel(3)"})
 
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.nn.parts.kinds_efficient import projection
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
@@ -26,7 +26,9 @@ def attend(text: str, q, k, v, tokens, *, arrays=None, layer=0, seed=0) -> np.nd
     part = bound(text, arrays, layer, T=q.shape[2], D=q.shape[3], U=v.shape[3])
     more = {"q": q, "k": k, "v": v}
     more = {name: jnp.asarray(x, jnp.float32) for name, x in more.items()}
-    return np.asarray(part.run("attend", Call({}, seed), None, mask=jnp.asarray(tokens), **more))
+    return np.asarray(
+        part.run("attend", ForwardContext({}, seed), None, mask=jnp.asarray(tokens), **more)
+    )
 
 
 def projected(length: int = LENGTH, dim: int = DIM, values: int = VALUES, batch: int = 4):
@@ -98,7 +100,7 @@ def performer_error(features: int, seeds: int, q, k, v) -> float:
     given = {n: jnp.asarray(x, jnp.float32) for n, x in zip("qkv", (q, k, v), strict=True)}
 
     def estimate(seed):
-        return part.run("attend", Call({}, seed), None, mask=mask, **given)
+        return part.run("attend", ForwardContext({}, seed), None, mask=mask, **given)
 
     found = np.asarray(jax.jit(jax.vmap(estimate))(jnp.arange(seeds)))
     return float(np.mean(np.abs(found - exact(q, k, v))))
@@ -168,7 +170,7 @@ def test_rows_of_the_projection_are_normal_and_orthogonal_in_groups():
             # Rounding of products of numbers up to about ten.
             assert abs(products[:, one, other]).max() < 1e-5
     assert abs(products[:, 0, 4]).mean() > 0.1  # of two groups
-    # Squared lengths are chi-squared: mean 4, deviation sqrt(8), over 14,000 rows.
+    # Squared lengths are chi-squared: mean 4, std sqrt(8), over 14,000 rows.
     assert abs(np.einsum("nmm->nm", products).mean() - 4) < 4 * (8 / 14000) ** 0.5
     assert abs(rows.mean(axis=0)).max() < 5 * 2000**-0.5
     assert abs((rows**2).mean(axis=0) - 1).max() < 5 * (2 / 2000) ** 0.5
@@ -254,11 +256,13 @@ def test_kinds_refuse_mixers_that_add_maps(text, catalogue):
     class Twofold:
         """Halve the maps."""
 
-        def reweigh(weights):
+        def reweight(weights):
             return weights[:, ::2]
 
     settings = {"attention.kind": text, "attention.mixer": "twofold"}
-    with pytest.raises(Mistake, match=f"{text}' needs query heads equal to heads; they are 8 and"):
+    with pytest.raises(
+        UserError, match=f"{text}' needs query heads equal to heads; they are 8 and"
+    ):
         Cell().replace(settings)
 
 
@@ -271,7 +275,7 @@ def temporary_bytes(text: str, length: int) -> int:
         if "attend" not in part.choice.part.hooks:  # all pairs at once, as a yardstick
             logits = jnp.einsum("bhtd,bhsd->bhts", q, k)
             return jnp.einsum("bhts,bhsd->bhtd", jax.nn.softmax(logits), v).sum()
-        return part.run("attend", Call({}, 0), None, q=q, k=k, v=v, mask=mask).sum()
+        return part.run("attend", ForwardContext({}, 0), None, q=q, k=k, v=v, mask=mask).sum()
 
     shape = jax.ShapeDtypeStruct((1, 2, length, 8), jnp.float32)
     compiled = jax.jit(jax.grad(loss, argnums=(0, 1, 2))).lower(shape, shape, shape).compile()

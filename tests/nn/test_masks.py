@@ -9,9 +9,9 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import Bound, Call, Here
+from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -36,11 +36,11 @@ TEXTS = [
 
 def shown(text: str, rows=PLACES, columns=PLACES, length: int = 9) -> np.ndarray:
     """(T, S) bool: what a mask shows of these rows and columns."""
-    bound = Bound(choose("mask", text), "mask", SIZES | {"T": length}, Stream(0))
-    if not bound.has("visible"):
+    bound = PartModule(choose("mask", text), "mask", SIZES | {"T": length}, Stream(0))
+    if not bound.has("allowed"):
         return np.ones((len(rows), len(columns)), bool)
-    here = Here(jnp.asarray(rows), jnp.asarray(columns), None, None)
-    found = np.asarray(bound.run("visible", Call({}), here))
+    here = BlockContext(jnp.asarray(rows), jnp.asarray(columns), None, None)
+    found = np.asarray(bound.run("allowed", ForwardContext({}), here))
     assert found.dtype == bool
     return np.broadcast_to(found, (len(rows), len(columns)))
 
@@ -171,6 +171,6 @@ def test_what_is_shown_later_changes_no_earlier_output_under_a_causal_mask():
 
 def test_settings_that_make_no_mask_are_refused():
     for text in ("window(-1)", "strided(0)", "global_local(1, -1)", "window(1.5)"):
-        with pytest.raises(Mistake, match="whole numbers from"):
+        with pytest.raises(UserError, match="whole numbers from"):
             choose("mask", text)
     assert Cell().replace({"attention.mask": "causal + window(2)"}).choices()

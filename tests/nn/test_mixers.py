@@ -9,7 +9,7 @@ import pytest
 
 from attn_nlp.experiment import Cell
 from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import Bound, Call
+from attn_nlp.nn.bound import ForwardContext, PartModule
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
 from tests import reference
@@ -73,7 +73,7 @@ def first_values(**settings) -> np.ndarray:
     )
     module = Attention(cell, cell.letters(), Stream(0), 0)
     x = jnp.asarray(X, jnp.float32)
-    return np.asarray(module(x, jnp.asarray(TOKENS), Call(cell.numeric())))
+    return np.asarray(module(x, jnp.asarray(TOKENS), ForwardContext(cell.numeric())))
 
 
 def test_heads_do_not_talk_at_the_start():
@@ -134,11 +134,11 @@ def test_what_both_maps_look_at_cancels():
 def test_the_first_share_grows_with_the_layer(layer, start):
     """The paper's 0.2 in its first layer, which is our layer 0."""
     letters = {"H": 2, "Q": 4, "M": 4, "D": 4, "U": 4}
-    part = Bound(choose("mixer", "differential"), "mixer", letters, Stream(0), layer)
+    part = PartModule(choose("mixer", "differential"), "mixer", letters, Stream(0), layer)
     for name in ("query_one", "query_two"):
         part.arrays[name][...] = jnp.zeros(4)
     maps = jnp.asarray([0.0, 1.0, 0.0, 1.0])[None, :, None, None] * jnp.ones((1, 4, 3, 3))
-    weights = part.run("reweigh", Call({}), None, weights=maps)
+    weights = part.run("reweight", ForwardContext({}), None, weights=maps)
     np.testing.assert_allclose(weights, np.full((1, 2, 3, 3), -start), atol=1e-4)
 
 
@@ -158,7 +158,7 @@ def test_the_norm_of_differential_attention_forgets_size_and_bears_zeros():
     part = ready("mixer", "differential").bound()
 
     def normed(out):
-        return part.run("finish", Call({}), None, out=out)
+        return part.run("finish", ForwardContext({}), None, out=out)
 
     out = jnp.asarray(inputs()["out"], jnp.float32) + 3.0
     np.testing.assert_allclose(normed(1000 * out), normed(out), rtol=1e-5)
@@ -190,7 +190,7 @@ def test_hidden_queries_show_nothing_of_the_input():
     part = ready("mixer", "output_gate").bound()
     shown = on_device(given)
     more = {name: shown[name] for name in ("out", "x", "q_raw")}
-    out = np.asarray(part.run("finish", Call({}), here_of(shown), **more))
+    out = np.asarray(part.run("finish", ForwardContext({}), here_of(shown), **more))
     assert (np.moveaxis(out, 1, 2)[~given["tokens"]] == 0).all()
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import canonical
 from tests import reference
@@ -49,7 +49,7 @@ def test_pairs_that_make_no_sense_are_refused(pair):
     if frozenset(pair) not in REFUSED:
         assert cell().attention.mixer == canonical("mixer", " + ".join(pair))
         return
-    with pytest.raises(Mistake) as refusal:
+    with pytest.raises(UserError) as refusal:
         cell()
     assert REFUSED[frozenset(pair)] in str(refusal.value)
     if "differential" in pair and len(set(pair)) == 2:
@@ -154,8 +154,8 @@ def test_differential_attention_subtracts_feature_by_feature(catalogue):
         maps = reference.normalizer_softmax(logits, tokens_mask())
         out[:, h, :, d] = ((maps[:, 0] - share * maps[:, 1]) @ v[:, h, :, d, None])[..., 0]
     agree(block, 0.8 * block.own("gain") * rms(out))
-    with pytest.raises(Mistake, match=r"'talking_heads' needs maps of weights equal to query heads"
-                       r"; they are 16 and 4\. Choose another part than attention\.score "
+    with pytest.raises(UserError, match=r"'talking_heads' needs maps of weights equal to query"
+                       r" heads; they are 16 and 4\. Choose another part than attention\.score "
                        r"'by_feature', say 'dot'\."):  # fmt: skip
         Cell(width=16).replace(
             {"attention.score": "by_feature", "attention.mixer": "talking_heads"}
@@ -167,9 +167,9 @@ def test_groups_divide_the_heads():
         r"attention\.mixer 'grouped_query\(groups=4\)' needs heads to be a multiple of groups; "
         r"they are 6 and 4\. Choose groups=3\."
     )
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         Cell(width=12, heads=6).replace({"attention.mixer": "grouped_query(4)"})
-    with pytest.raises(Mistake, match=r"tie_qk makes keys of the queries' weights"):
+    with pytest.raises(UserError, match=r"tie_qk makes keys of the queries' weights"):
         Cell(width=12, heads=6).replace(
             {"attention.mixer": "multi_query", "attention.tie_qk": True}
         )
@@ -187,7 +187,7 @@ def test_pairs_keep_padding_out_and_have_finite_gradients(pair):
     @jax.grad
     def slope(state, x):
         module = nnx.merge(graph, state)
-        return module(x, jnp.asarray(TOKENS), Call(block.cell.numeric())).sum()
+        return module(x, jnp.asarray(TOKENS), ForwardContext(block.cell.numeric())).sum()
 
     for leaf in jax.tree.leaves(slope(state, jnp.asarray(X, jnp.float32))):
         assert np.isfinite(leaf).all()

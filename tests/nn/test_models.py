@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import Bound, Call
+from attn_nlp.nn.bound import ForwardContext, PartModule
 from attn_nlp.nn.encoder import Encoder
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -200,7 +200,9 @@ def test_gates_of_the_lstm_forget_and_keep(forget, enter):
 
 def test_first_values_have_the_variance_that_the_registry_line_states():
     dims = SIZES | {"E": 64}
-    first = {name: Bound(choose("model", name), "model", dims, Stream(0)).arrays for name in NAMES}
+    first = {
+        name: PartModule(choose("model", name), "model", dims, Stream(0)).arrays for name in NAMES
+    }
     for width in WIDTHS:
         kernel = first["cnn"][f"kernel_{width}"][...]
         assert kernel.shape == (width, 64, 100)
@@ -229,15 +231,15 @@ def test_there_is_nothing_beside_the_model_its_embedding_and_its_head():
 @pytest.mark.parametrize("text", NAMES)
 def test_what_does_not_act_is_not_refused(text):
     cell = Cell(model=text, width=10, heads=4)
-    assert Encoder(cell, 11, 3, 0)(jnp.asarray(IDS), Call(cell.numeric())).shape == (3, 3)
+    assert Encoder(cell, 11, 3, 0)(jnp.asarray(IDS), ForwardContext(cell.numeric())).shape == (3, 3)
 
 
 @pytest.mark.parametrize("text", NAMES)
 def test_the_stated_cost_is_what_is_traced(text):
     dims = {**SIZES, "T": 40, "E": 64}
     choice = choose("model", text)
-    bound = Bound(choice, "model", dims, Stream(0))
-    call, mask = Call(choice.numeric(dims, "model")), jnp.ones((1, 40), bool)
+    bound = PartModule(choice, "model", dims, Stream(0))
+    call, mask = ForwardContext(choice.numeric(dims, "model")), jnp.ones((1, 40), bool)
     traced = jax.make_jaxpr(lambda x: bound.run("read", call, None, x=x, mask=mask))
     counted = operations(traced(jnp.zeros((1, 40, 64))).jaxpr)
     # Sums of partial products, one in 128 of what a filter costs, are not stated.

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attn_nlp.nn.bound import Here
+from attn_nlp.nn.bound import BlockContext
 from attn_nlp.parts import registry
 from tests.conftest import required
 from tests.nn.running import cases, here_of, inputs, normalized, on_device, ready, seen_of
@@ -116,7 +116,7 @@ def compiled(text: str):
 
     def weights(logits, mask):
         ones = jnp.ones((1, KEYS), bool)
-        where = Here(jnp.arange(ROWS), jnp.arange(KEYS), ones[:, :ROWS], ones)
+        where = BlockContext(jnp.arange(ROWS), jnp.arange(KEYS), ones[:, :ROWS], ones)
         more = {"logits": logits, "mask": mask}
         stats = bound.run("reduce", call, where, **more) if bound.has("reduce") else None
         seen = mask.sum(axis=-1, keepdims=True).astype(logits.dtype)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.nn.bound import Bound, Call
+from attn_nlp.nn.bound import ForwardContext, PartModule
 from attn_nlp.parts.selection import choose
 from tests.conftest import required
 from tests.nn.running import SIZES, Given, cases, inputs, names, ready, rng_of
@@ -52,8 +52,10 @@ X, TOKENS = inputs()["x"], inputs()["tokens"]
 def gated(text: str, x=X, **arrays) -> jax.Array:
     """What a pooling with these learned arrays makes of `x`; the others are random."""
     given = {f"/{path.replace('__', '/')}": np.asarray(array) for path, array in arrays.items()}
-    part = Bound(choose("pooling", text), "pooling", SIZES, Given(given))
-    return part.run("pool", Call({}), None, x=jnp.asarray(x, jnp.float32), mask=jnp.asarray(TOKENS))
+    part = PartModule(choose("pooling", text), "pooling", SIZES, Given(given))
+    return part.run(
+        "pool", ForwardContext({}), None, x=jnp.asarray(x, jnp.float32), mask=jnp.asarray(TOKENS)
+    )
 
 
 def test_softmax_weights_of_the_token_gate_sum_to_one():

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import Bound, Call, Here
+from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -24,18 +24,18 @@ DIM = WIDTH // HEADS
 INSIDE = ["rope", "shaw", "alibi", "t5", "rope(base=20.0)", "shaw(2)", "t5(6, 3)"]
 
 
-def place(text: str, **sizes: int) -> Bound:
+def place(text: str, **sizes: int) -> PartModule:
     """The position of that text at its first values, for these sizes."""
     letters = {"H": 2, "Q": 2, "M": 2, "D": 4, "U": 4, "E": 8, **sizes}
-    return Bound(choose("position", text), "position", letters, Stream(0))
+    return PartModule(choose("position", text), "position", letters, Stream(0))
 
 
-def run(part: Bound, hook: str, rows, columns, **given):
-    here = Here(jnp.asarray(rows), jnp.asarray(columns), None, None)
-    return part.run(hook, Call(part.choice.numeric(part.dims, "position")), here, **given)
+def run(part: PartModule, hook: str, rows, columns, **given):
+    here = BlockContext(jnp.asarray(rows), jnp.asarray(columns), None, None)
+    return part.run(hook, ForwardContext(part.choice.numeric(part.dims, "position")), here, **given)
 
 
-def added(part: Bound, rows, columns, maps: int | None = None) -> np.ndarray:
+def added(part: PartModule, rows, columns, maps: int | None = None) -> np.ndarray:
     """(M, T, S): what the part adds to logits of zero."""
     shape = (1, maps or part.dims["M"], len(rows), len(columns))
     return np.asarray(run(part, "adjust", rows, columns, logits=jnp.zeros(shape), q=None))[0]
@@ -48,7 +48,7 @@ def test_a_block_agrees_with_the_reference(text):
     assert not part.has("embed")
     q, k, v = block.split()
     given = {"x": X, "q": q, "k": k, "v": v, "mask": tokens_mask()}
-    agree(block, refer(part, Call(block.cell.numeric()), given)()[1])
+    agree(block, refer(part, ForwardContext(block.cell.numeric()), given)()[1])
 
 
 @pytest.mark.parametrize("text", INSIDE)
@@ -68,11 +68,11 @@ def test_a_part_of_the_matrix_gets_what_it_gets_in_the_whole(text):
         if part.has("adjust"):
             more = {"logits": jnp.asarray(logits[:, :, t, s]), "q": some["q"]}
             yield run(part, "adjust", **at, **more)
-        if part.has("spend"):  # sums over keys: of a block, with all others at weight zero
+        if part.has("aggregate"):  # sums over keys: of a block, with all others at weight zero
             shown = np.where(np.isin(columns, columns[s]), weights, 0.0)
             whole = {"rows": rows, "columns": columns, "weights": jnp.asarray(shown), "v": None}
             block = {**at, "weights": jnp.asarray(weights[:, :, t, s]), "v": None}
-            sums = run(part, "spend", **whole), run(part, "spend", **block)
+            sums = run(part, "aggregate", **whole), run(part, "aggregate", **block)
             np.testing.assert_allclose(sums[0][:, :, t], sums[1], rtol=1e-5, atol=1e-6)
 
     t, s = slice(4, 7), slice(3, 11)
@@ -169,10 +169,10 @@ def test_the_first_pair_turns_by_a_radian_a_token_and_the_last_slowly():
 
 
 def test_rotary_positions_need_pairs_of_features():
-    with pytest.raises(Mistake, match=r"position 'rope' needs head_dim to be a multiple of 2; "
+    with pytest.raises(UserError, match=r"position 'rope' needs head_dim to be a multiple of 2; "
                        r"they are 5 and 2\. Choose head_dim=4 or 6\."):  # fmt: skip
         Cell(position="rope", head_dim=5)
-    with pytest.raises(Mistake, match=r"Choose head_dim=2\."):
+    with pytest.raises(UserError, match=r"Choose head_dim=2\."):
         Cell(position="rope", head_dim=1)
     assert Cell(position="rope", head_dim=6)
 
@@ -203,7 +203,7 @@ def test_relative_values_want_one_map_a_head(catalogue):
         maps = (q[:, :, :, None, :] * k[:, :, None, :, :]).transpose(0, 1, 4, 2, 3)
         return maps.reshape(maps.shape[0], -1, *maps.shape[3:])
 
-    with pytest.raises(Mistake, match=r"position 'shaw' needs maps of weights equal to query "
+    with pytest.raises(UserError, match=r"position 'shaw' needs maps of weights equal to query "
                        r"heads; they are 16 and 4\. Choose another part than attention\.score "
                        r"'by_feature', say 'dot'\."):  # fmt: skip
         Cell(width=16, position="shaw").replace({"attention.score": "by_feature"})
@@ -277,14 +277,14 @@ def test_buckets_rise_with_the_distance_and_mirror_each_other(half, farthest):
 
 
 def test_buckets_come_in_two_halves():
-    with pytest.raises(Mistake, match=r"position 't5\(buckets=7\)' needs buckets to be a multiple "
-                       r"of 2; they are 7 and 2\. Choose buckets=6 or 8\."):  # fmt: skip
+    with pytest.raises(UserError, match=r"position 't5\(buckets=7\)' needs buckets to be a multiple"
+                       r" of 2; they are 7 and 2\. Choose buckets=6 or 8\."):  # fmt: skip
         Cell(position="t5(buckets=7)")
-    with pytest.raises(Mistake, match="setting 'buckets' of position 't5' is 2"):
+    with pytest.raises(UserError, match="setting 'buckets' of position 't5' is 2"):
         Cell(position="t5(buckets=2)")
 
 
 @pytest.mark.parametrize("text", ["rope", "shaw", "alibi", "t5"])
 def test_positions_inside_attention_are_refused_where_there_is_none(text):
-    with pytest.raises(Mistake, match=f"position '{text}' acts inside pairwise attention"):
+    with pytest.raises(UserError, match=f"position '{text}' acts inside pairwise attention"):
         Cell(position=text).replace({"attention.kind": "se_token"})

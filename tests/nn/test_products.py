@@ -11,10 +11,10 @@ import optax
 import pytest
 from flax import nnx
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.cell import PATHS
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.nn.encoder import Encoder
 from attn_nlp.parts import registry
 from attn_nlp.parts.hooks import PAIRWISE
@@ -60,7 +60,7 @@ def valid() -> list[dict[str, str]]:
         try:
             CELL.replace(drawn(number))
             found.append(drawn(number))
-        except Mistake:
+        except UserError:
             pass
         number += 1
     return found
@@ -76,7 +76,7 @@ def test_a_product_trains_and_ignores_padding(settings):
     optimizer = optax.adam(1e-2)
 
     def loss(params, key):
-        call = Call(cell.numeric(), 0, dropping, key)
+        call = ForwardContext(cell.numeric(), 0, dropping, key)
         class_logits = nnx.merge(graph, params)(ids, call)
         return optax.softmax_cross_entropy_with_integer_labels(class_logits, labels).mean()
 
@@ -92,7 +92,7 @@ def test_a_product_trains_and_ignores_padding(settings):
         params, averages, value, finite = step(params, averages, jax.random.key(place))
         assert np.isfinite(value)
         assert finite
-    model, call = nnx.merge(graph, params), Call(cell.numeric())
+    model, call = nnx.merge(graph, params), ForwardContext(cell.numeric())
     short = np.flatnonzero(data.lengths[ROWS] <= LENGTH - 2)
     full = model(ids[short], call)
     cut = model(ids[short][:, : LENGTH - 2], call)
@@ -106,7 +106,7 @@ def test_most_products_are_valid():
     for number in range(200):
         try:
             CELL.replace(drawn(number))
-        except Mistake:
+        except UserError:
             refused += 1
     assert 0 < refused < 120
 
@@ -176,7 +176,7 @@ REFUSED = [
 @pytest.mark.parametrize(("settings", "message"), REFUSED, ids=lambda each: str(each)[:60])
 def test_what_cannot_stand_together_is_refused_where_it_is_written(settings, message):
     base = Cell(width=8, heads=2)
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(UserError) as caught:
         base.replace(settings)
     assert re.search(message, str(caught.value)), caught.value
 

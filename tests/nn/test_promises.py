@@ -41,11 +41,11 @@ def right(slot: str, hook: str):
         "prepare": lambda q, k: (2 * q, k),
         "factor": lambda: 0.5,
         "adjust": lambda logits: -logits,
-        "visible": lambda here: here.rows[:, None] >= here.columns,
+        "allowed": lambda here: here.rows[:, None] >= here.columns,
         "weights": lambda logits, mask: jnp.where(mask, logits, 0.0),
-        "reweigh": lambda weights: 2 * weights,
+        "reweight": lambda weights: 2 * weights,
         "finish": lambda out: -out,
-        "spend": lambda weights, v: weights @ v,
+        "aggregate": lambda weights, v: weights @ v,
         "relate": lambda here: here.distances,
         "embed": lambda x: x + 1,
         "pool": lambda x, mask: x.sum(axis=1),
@@ -55,7 +55,7 @@ def right(slot: str, hook: str):
         "weigh": lambda: 1 / 3,
         "activate": lambda logits: logits,
         "features": lambda x: 2 * x,
-        "deviation": lambda fan_in: fan_in**-0.5,
+        "std": lambda fan_in: fan_in**-0.5,
     }[hook]
 
 
@@ -111,8 +111,8 @@ def test_logits_are_floats_of_every_query_and_key(made, returned, catalogue):
     ("slot", "hook", "function", "said"),
     [
         ("normalizer", "weights", lambda logits: logits > 0, "expected weights float32 (B, H, T, "),
-        ("mask", "visible", lambda here: 1.0 * here.distances, "expected bool that broadcasts to"),
-        ("mask", "visible", lambda here: here.distances, "returned int32 of shape (6, 6); expecte"),
+        ("mask", "allowed", lambda here: 1.0 * here.distances, "expected bool that broadcasts to"),
+        ("mask", "allowed", lambda here: here.distances, "returned int32 of shape (6, 6); expecte"),
         (
             "scale",
             "factor",
@@ -130,7 +130,7 @@ def test_logits_are_floats_of_every_query_and_key(made, returned, catalogue):
         ),
         (
             "mixer",
-            "reweigh",
+            "reweight",
             lambda weights: weights[:, :1],
             "expected weights float32 (B, H, T, S",
         ),
@@ -149,9 +149,9 @@ def test_logits_are_floats_of_every_query_and_key(made, returned, catalogue):
         ),
         ("activation", "activate", lambda logits: logits[0], "expected float32 (B, T) = (3, 6)"),
         ("features", "features", lambda x: x[..., :4], "expected float32 (B, T, E) = (3, 6, 8)"),
-        ("init", "deviation", lambda: -1.0, "expected a number of Python, 0 or more"),
-        ("init", "deviation", lambda: jnp.sqrt(2.0), "work it out by ** or `math`"),
-        ("init", "deviation", lambda: "1", "returned a str; expected a number of Python"),
+        ("init", "std", lambda: -1.0, "expected a number of Python, 0 or more"),
+        ("init", "std", lambda: jnp.sqrt(2.0), "work it out by ** or `math`"),
+        ("init", "std", lambda: "1", "returned a str; expected a number of Python"),
     ],
 )
 def test_what_else_hooks_may_not_return(slot, hook, function, said, catalogue):
@@ -164,7 +164,7 @@ def test_what_else_hooks_may_not_return(slot, hook, function, said, catalogue):
     [
         ("score", "score", lambda q, k: k @ q.swapaxes(2, 3)),
         ("normalizer", "weights", lambda logits, mask: jnp.where(mask, logits, 0).swapaxes(2, 3)),
-        ("mixer", "reweigh", lambda weights: weights.swapaxes(2, 3)),
+        ("mixer", "reweight", lambda weights: weights.swapaxes(2, 3)),
         ("position", "adjust", lambda logits: logits.swapaxes(2, 3)),
     ],
 )

@@ -12,10 +12,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import Bound, Call
+from attn_nlp.nn.bound import ForwardContext, PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -48,7 +48,7 @@ def capped(logits, c: float) -> np.ndarray:
 def first(text: str, length: int = LENGTH, **sizes) -> dict[str, np.ndarray]:
     """The first values of a scale's learned arrays."""
     letters = Cell(width=WIDTH, heads=HEADS, length=length).letters() | sizes
-    part = Bound(choose("scale", text), "scale", letters, Stream(0))
+    part = PartModule(choose("scale", text), "scale", letters, Stream(0))
     return {name: np.asarray(array[...]) for name, array in part.arrays.items()}
 
 
@@ -57,7 +57,7 @@ def fresh(scale: str, **more):
     cell = Cell(width=WIDTH, heads=HEADS, length=LENGTH).replace({"attention.scale": scale, **more})
     module = Attention(cell, cell.letters(), Stream(0), 0)
     x, tokens = jnp.asarray(SENTENCES, jnp.float32), jnp.asarray(TOKENS)
-    return [np.asarray(each) for each in module.look(x, tokens, Call(cell.numeric()))]
+    return [np.asarray(each) for each in module.look(x, tokens, ForwardContext(cell.numeric()))]
 
 
 def softmax(logits) -> np.ndarray:
@@ -83,7 +83,7 @@ def test_queries_and_keys_are_normalized_once(name):
         {"attention.score": "cosine", "attention.scale": name},
         *({"attention.scale": f"{name} + {other}"} for other in NORMS),
     ):
-        with pytest.raises(Mistake, match=r"both normalize queries and keys; choose one of them"):
+        with pytest.raises(UserError, match=r"both normalize queries and keys; choose one of them"):
             Cell().replace(settings_)
     assert Cell().replace({"attention.scale": f"{name} + softcap"})
     assert Cell().replace({"attention.scale": name, "attention.score": "bilinear"})

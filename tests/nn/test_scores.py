@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import Bound, Call, Here
+from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -85,7 +85,7 @@ def test_a_control_looks_at_nothing_and_these_look_at_one_side_only():
 @pytest.mark.parametrize("text", CASES)
 def test_a_block_gives_its_rows_and_columns_of_the_whole(text):
     part, given = ready("score", text), inputs()
-    where = Here(jnp.arange(1, 4), jnp.arange(2, KEYS), given["tokens"], given["tokens"])
+    where = BlockContext(jnp.arange(1, 4), jnp.arange(2, KEYS), given["tokens"], given["tokens"])
     q, k = (jnp.asarray(given[name], jnp.float32) for name in "qk")
     block = part.bound().run("score", part.call(), where, q=q[:, :, 1:4], k=k[:, :, 2:])
     # The same sums, rounded once or twice more or less.
@@ -123,9 +123,11 @@ def test_logits_start_with_the_variance_that_the_docstrings_state(text, wanted):
     rng = rng_of("many")
     q, k = (jnp.asarray(rng.normal(size=(2, heads, length, dim)), jnp.float32) for _ in "qk")
     sizes = {"Q": heads, "D": dim, "T": length}
-    part = Bound(choose("score", text), "score", sizes, Stream(0))
+    part = PartModule(choose("score", text), "score", sizes, Stream(0))
     places = jnp.arange(length)
-    logits = part.run("score", Call({}), Here(places, places, None, None), q=q, k=k)
+    logits = part.run(
+        "score", ForwardContext({}), BlockContext(places, places, None, None), q=q, k=k
+    )
     # Some 3000 learned numbers and more decide: their mean square is a tenth off at most.
     np.testing.assert_allclose(np.var(logits), wanted, rtol=0.15)
 
@@ -237,14 +239,14 @@ def test_feature_wise_is_refused_where_one_map_a_head_is_needed(catalogue):
         ("position", "one_map"),
         ("value_dim", 8),
     ]:
-        with pytest.raises(Mistake, match="feature_wise"):
+        with pytest.raises(UserError, match="feature_wise"):
             plain.replace({path: text})
 
 
 def test_tables_are_as_long_as_the_cell():
     letters = Cell(width=8, heads=2, length=17).letters()
     for name in ("location", "synthesizer_dense", "synthesizer_random"):
-        part = Bound(choose("score", name), "score", letters, Stream(0))
+        part = PartModule(choose("score", name), "score", letters, Stream(0))
         assert part.arrays["table"][...].shape[-1] == 17
 
 

@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attn_nlp.errors import Mistake
-from attn_nlp.nn.bound import Call
+from attn_nlp.errors import UserError
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.parts.selection import choose
 from tests.conftest import required
 from tests.nn.running import SIZES, inputs, ready
@@ -136,7 +136,7 @@ def test_alpha_is_an_argument_of_one_program():
     @jax.jit
     def weigh(alpha):
         traces.append(alpha)
-        call = Call({"normalizer.alpha": alpha})
+        call = ForwardContext({"normalizer.alpha": alpha})
         return bound.run("weights", call, None, logits=logits, mask=mask, seen=seen)
 
     for alpha in (1.25, 3.0):
@@ -148,7 +148,9 @@ def test_alpha_is_an_argument_of_one_program():
 
 @pytest.mark.parametrize("alpha", [1.0, 0.5, 4.1])
 def test_an_alpha_outside_its_range_is_refused(alpha):
-    with pytest.raises(Mistake, match=r"'alpha' of normalizer 'entmax' is .*; allowed: from 1.001"):
+    with pytest.raises(
+        UserError, match=r"'alpha' of normalizer 'entmax' is .*; allowed: from 1.001"
+    ):
         choose("normalizer", f"entmax({alpha})")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attn_nlp.nn.bound import Bound, Call
+from attn_nlp.nn.bound import ForwardContext, PartModule
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
 from tests.nn.running import SIZES, cases, inputs, names, on_device, ready
@@ -27,8 +27,8 @@ def test_a_share_lies_between_nothing_and_all(text):
 
 @pytest.mark.parametrize("text", names("weighting"))
 def test_a_share_is_half_at_the_start(text):
-    part = Bound(choose("weighting", text), "weighting", SIZES, Stream(3))
-    call = Call(part.choice.numeric(SIZES, "weighting"))
+    part = PartModule(choose("weighting", text), "weighting", SIZES, Stream(3))
+    call = ForwardContext(part.choice.numeric(SIZES, "weighting"))
     given = on_device(inputs())
     share = part.run("weigh", call, None, out=given["out"], q_raw=given["q_raw"])
     assert (np.asarray(share) == 0.5).all()

@@ -8,7 +8,7 @@ from flax import nnx
 
 from attn_nlp.experiment import Cell
 from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.rng import Stream
 from tests import reference
 from tests.nn.running import rng_of
@@ -41,7 +41,7 @@ class Block:
 
     def look(self, x=X, tokens=TOKENS) -> tuple[np.ndarray, np.ndarray | None]:
         """What the block returns: output and weights."""
-        call = Call(self.cell.numeric())
+        call = ForwardContext(self.cell.numeric())
         out, weights = self.module.look(jnp.asarray(x, jnp.float32), jnp.asarray(tokens), call)
         return np.asarray(out), None if weights is None else np.asarray(weights)
 

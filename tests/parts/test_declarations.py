@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.parts import registry
 from attn_nlp.parts.registry import (
     Learned,
@@ -31,7 +31,7 @@ def asking(q, k, c):
 
 
 def refused(make) -> str:
-    with pytest.raises(Mistake) as raised:
+    with pytest.raises(UserError) as raised:
         make()
     return str(raised.value)
 

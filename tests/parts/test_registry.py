@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.parts import registry
 from attn_nlp.parts.registry import Learned, Numeric, Static, register, variant
 from tests import reference
@@ -61,41 +61,43 @@ def test_an_entry_is_plain(catalogue):
 
 
 def test_unknown_names_are_refused_with_the_nearest():
-    with pytest.raises(Mistake, match=r"unknown normalizer 'sofmax'; known: .*'softmax'\?"):
+    with pytest.raises(UserError, match=r"unknown normalizer 'sofmax'; known: .*'softmax'\?"):
         registry.find("normalizer", "sofmax")
-    with pytest.raises(Mistake, match=r"unknown slot 'scores'; known: .*Did you mean 'score'\?"):
+    with pytest.raises(UserError, match=r"unknown slot 'scores'; known: .*Did you mean 'score'\?"):
         registry.parts("scores")
-    with pytest.raises(Mistake, match="unknown slot 'scor'"):
+    with pytest.raises(UserError, match="unknown slot 'scor'"):
         register("scor", "x")
 
 
 @pytest.mark.parametrize("name", ["", "Dot", "1st", "a-b", "a b", "x" * 41, "../x"])
 def test_malformed_names_are_refused(name):
-    with pytest.raises(Mistake, match="malformed; use lower-case letters, digits and underscores"):
+    with pytest.raises(
+        UserError, match="malformed; use lower-case letters, digits and underscores"
+    ):
         register("score", name)
 
 
 def test_wrong_parts_are_refused(catalogue):
-    with pytest.raises(Mistake, match="the score name 'dot' is taken by 'Dot product'"):
+    with pytest.raises(UserError, match="the score name 'dot' is taken by 'Dot product'"):
         register("score", "dot")(lambda q, k: None)
-    with pytest.raises(Mistake, match=r"argument of score 'mine' in hook 'score': 'key'; known"):
+    with pytest.raises(UserError, match=r"argument of score 'mine' in hook 'score': 'key'; known"):
         register("score", "mine")(lambda q, key: None)
-    with pytest.raises(Mistake, match="mixer 'mine' has a function 'factor', which is no hook"):
+    with pytest.raises(UserError, match="mixer 'mine' has a function 'factor', which is no hook"):
 
         @register("mixer", "mine")
         class Wrong:
             def factor():
                 return 1
 
-    with pytest.raises(Mistake, match="score 'mine' supplies no hook; a score needs 'score'"):
+    with pytest.raises(UserError, match="score 'mine' supplies no hook; a score needs 'score'"):
 
         @register("score", "mine")
         class Empty:
             """Nothing."""
 
-    with pytest.raises(Mistake, match=r"learned array 'w' of score 'mine': 'Z' is no expression"):
+    with pytest.raises(UserError, match=r"learned array 'w' of score 'mine': 'Z' is no expression"):
         register("score", "mine", learned={"w": Learned("H Z")})(lambda q, k, w: None)
-    with pytest.raises(Mistake, match=r"setting 'c' of score 'mine': 'D\*\*' is no expression"):
+    with pytest.raises(UserError, match=r"setting 'c' of score 'mine': 'D\*\*' is no expression"):
         register("score", "mine", settings={"c": Numeric("D**")})(lambda q, k, c: None)
     assert ("score", "mine") not in catalogue
 
@@ -113,5 +115,5 @@ def test_a_variant_shares_the_program_and_takes_no_settings(catalogue):
     part, base = registry.find("scale", "half"), registry.find("scale", "constant")
     assert part.program == base.program
     assert part.hooks == base.hooks
-    with pytest.raises(Mistake, match="the scale name 'inv_dim' is taken"):
+    with pytest.raises(UserError, match="the scale name 'inv_dim' is taken"):
         variant("scale", "inv_dim", **half, defaults={"c": 0.5})

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.parts.registry import Learned, Numeric, Static, register
 from attn_nlp.parts.selection import canonical, choose, choose_all
 from tests.nn.running import cases
@@ -83,13 +83,13 @@ def test_canonical_text_is_stable(slot, text):
     ],
 )
 def test_wrong_texts_are_refused(slot, text, message):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         canonical(slot, text)
 
 
 @pytest.mark.parametrize("text", ["constant(1e999)", "constant(-1e999)"])
 def test_numbers_are_finite(text):
-    with pytest.raises(Mistake, match="setting 'c' of scale 'constant' is"):
+    with pytest.raises(UserError, match="setting 'c' of scale 'constant' is"):
         choose("scale", text)
 
 
@@ -98,7 +98,7 @@ def test_whole_numbers(catalogue):
     assert choose("mask", "near").static({}) == {"reach": 2}
     assert choose("mask", "near(3)").static({}) == {"reach": 3}
     for text in ("near(0)", "near(1.5)", "near(True)"):
-        with pytest.raises(Mistake, match="allowed: whole numbers from 1"):
+        with pytest.raises(UserError, match="allowed: whole numbers from 1"):
             choose("mask", text)
 
 
@@ -140,5 +140,5 @@ def test_a_text_is_read_anew_when_its_part_is_another(catalogue):
     again = choose("mixer", "query_mix('fixed(0.3)')")
     assert [part.revision for part in again.family()] == [1, fixed.revision + 1]
     del catalogue["weighting", "fixed"]
-    with pytest.raises(Mistake, match="unknown weighting 'fixed'"):
+    with pytest.raises(UserError, match="unknown weighting 'fixed'"):
         choose("mixer", "query_mix('fixed(0.3)')")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.parts.sizes import LETTERS, check_expression, evaluate, shape
 
 SIZES = dict.fromkeys(LETTERS, 2) | {"D": 16, "H": 3}
@@ -30,9 +30,9 @@ def test_values(text, value):
     ["", "D**", "Z", "d", "__import__('os')", "D if 1 else 2", "D // 2", "'D'", "D()", "D.x"],
 )
 def test_anything_else_is_refused(text):
-    with pytest.raises(Mistake, match=r"is no expression in the letters T, H, Q"):
+    with pytest.raises(UserError, match=r"is no expression in the letters T, H, Q"):
         evaluate(text, SIZES)
-    with pytest.raises(Mistake, match="here: "):
+    with pytest.raises(UserError, match="here: "):
         check_expression(text, "here")
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import pytest
 
 from attn_nlp import probe
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.parts import registry
 from attn_nlp.probe import laws
@@ -51,7 +51,7 @@ def cells_of(settings: dict[str, object]) -> list[Cell]:
     """One cell, or one after another where the parts do not go together."""
     try:
         return [BASE.replace(settings)]
-    except Mistake:
+    except UserError:
         return [BASE.replace({path: text}) for path, text in settings.items()]
 
 
@@ -176,7 +176,7 @@ def test_a_part_that_breaks_a_law_is_refused_with_its_name(slot, function, said,
 
 
 def test_weights_changed_after_the_normalizer_are_looked_at_too(catalogue):
-    refused, _ = broken("mixer", type("Mine", (), {"reweigh": evened}))
+    refused, _ = broken("mixer", type("Mine", (), {"reweight": evened}))
     assert refused.startswith("mixer 'mine' gives weight 0.17 to padding keys, where it must be 0")
 
 

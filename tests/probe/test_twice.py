@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from attn_nlp import probe
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.parts import registry
 from attn_nlp.probe.twice import changing, hooks_of
 from tests.nn.test_promises import uses
@@ -89,7 +89,7 @@ def list_that_grows(q, k):
 def test_a_part_that_is_not_the_same_twice_is_told_so_and_nothing_else(function, catalogue):
     registry.register("score", function.__name__)(function)
     line = inspect.unwrap(function).__code__.co_firstlineno
-    with pytest.raises(Mistake) as found:
+    with pytest.raises(UserError) as found:
         probe.probe([BASE.replace({"attention.score": function.__name__})])
     said = f"score '{function.__name__}', hook 'score' (test_twice.py, line {line}): it is not the"
     assert str(found.value).replace("tests/probe/", "").startswith(said)
@@ -113,18 +113,18 @@ def test_a_part_that_is_the_same_twice_passes(function, catalogue):
     assert changing({"": (cell, hooks_of(cell))}) == {"": None}
 
 
-@pytest.mark.parametrize("hook", ["reweigh", "finish"])
+@pytest.mark.parametrize("hook", ["reweight", "finish"])
 def test_the_hook_that_changes_is_named(hook, catalogue):
     def drawn(out):
         return out * random.random()
 
-    def reweigh(weights):
-        return drawn(weights) if hook == "reweigh" else weights
+    def reweight(weights):
+        return drawn(weights) if hook == "reweight" else weights
 
     def finish(out):
         return drawn(out) if hook == "finish" else out
 
-    registry.mixer("mine")(type("Mine", (), {"reweigh": reweigh, "finish": finish}))
+    registry.mixer("mine")(type("Mine", (), {"reweight": reweight, "finish": finish}))
     cell = BASE.replace(uses("mixer"))
     wrong = changing({"": (cell, hooks_of(cell))})[""]
     assert str(wrong).startswith(f"mixer 'mine', hook {hook!r} (")

@@ -8,7 +8,7 @@ what the part does as seen from its slot, whatever hooks it uses for it:
     mask        (rows, columns) -> bool (T, S)   weighting   (out, q_raw) -> lambda
     normalizer  (logits, mask) -> weights        activation  (logits, tokens) -> weights
     mixer       (logits, mask, v, q_raw, tokens) -> output, with softmax weights
-    pooling     (x, tokens) -> (B, E)            init        (fan_in, fan_out) -> deviation
+    pooling     (x, tokens) -> (B, E)            init        (fan_in, fan_out) -> std
     features    (x) -> (B, T, E)                 model       (x, tokens) -> (B, features)
 
 Each slot has a module. A reference takes what it needs by name: these inputs, the part's learned

@@ -185,7 +185,7 @@ def test_on_paper_nothing_is_hidden_by_scrolling_or_folding(opened):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
     scroll = page.locator(".attn-scroll").first
-    assert scroll.evaluate("e => getComputedStyle(e).overflow") == "visible"
+    assert scroll.evaluate("e => getComputedStyle(e).overflow") == "allowed"
     assert scroll.evaluate("e => getComputedStyle(e).maxHeight") == "none"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details[open]").count() == 0

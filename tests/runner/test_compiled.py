@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from attn_nlp.runner.environment import single_threaded
-from attn_nlp.train.compile_cache import mend
+from attn_nlp.train.compile_cache import repair
 
 COMPILES = "import jax, jax.numpy as jnp; jax.jit(lambda x: x * 2.0 + 1.0)(jnp.ones(3))"
 
@@ -41,23 +41,23 @@ def test_an_entry_half_written_goes_and_is_written_anew(tmp_path, damage):
         (hurt if damage == "empty" else second).write_bytes(b"")
     age(tmp_path)
 
-    assert mend(tmp_path) == 1
+    assert repair(tmp_path) == 1
     assert not hurt.exists()
     assert not second.exists()
     assert "compilation cache" not in compiled(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == whole
-    assert mend(tmp_path) == 0
+    assert repair(tmp_path) == 0
 
 
 def test_what_another_process_may_be_writing_stays(tmp_path):
     (tmp_path / "jit_f-1-cache").write_bytes(b"program")
-    assert mend(tmp_path) == 0
+    assert repair(tmp_path) == 0
     age(tmp_path)
-    assert mend(tmp_path) == 1
+    assert repair(tmp_path) == 1
 
 
 def test_no_folder_needs_no_mending(tmp_path):
-    assert mend(tmp_path / "none") == 0
+    assert repair(tmp_path / "none") == 0
 
 
 def test_a_seal_without_its_program_goes(tmp_path):
@@ -65,6 +65,6 @@ def test_a_seal_without_its_program_goes(tmp_path):
         (tmp_path / name).write_bytes(b"kept")
     age(tmp_path)
     (tmp_path / "three-seal").write_bytes(b"its program may be on its way")
-    assert mend(tmp_path) == 0
+    assert repair(tmp_path) == 0
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"one-cache", "one-atime", "one-seal", "three-seal"}

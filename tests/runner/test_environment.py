@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.runner import environment, provenance
 
 
@@ -86,7 +86,10 @@ def test_this_process_is_pinned_and_let_go():
 def test_jax_on_several_threads_is_refused(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
     monkeypatch.setattr(environment, "jax_runs", lambda: True)
-    with pytest.raises(Mistake, match="leave out --in-process"), environment.single_threaded_here():
+    with (
+        pytest.raises(UserError, match="leave out --in-process"),
+        environment.single_threaded_here(),
+    ):
         pass
 
 
@@ -118,7 +121,7 @@ def test_where_nothing_can_be_kept_the_variable_is_named(monkeypatch, variables,
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(Mistake, match="ATTN_NLP_CACHE") as found:
+    with pytest.raises(UserError, match="ATTN_NLP_CACHE") as found:
         environment.check_cache()
     assert said in str(found.value)
 
@@ -131,5 +134,5 @@ def test_too_few_open_files_are_said_before_anything_runs(monkeypatch, allowed, 
     if fits:
         environment.check_limits(2)
         return
-    with pytest.raises(Mistake, match="may have 69 files open and needs 70 for 2 workers"):
+    with pytest.raises(UserError, match="may have 69 files open and needs 70 for 2 workers"):
         environment.check_limits(2)

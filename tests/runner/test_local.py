@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from attn_nlp import data
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.runner import local, run
 from attn_nlp.store import Store
 from tests.runner.fakes import (
@@ -402,7 +402,7 @@ def test_only_encoders_are_worth_importing_jax_for(folder, attn_nlp, monkeypatch
             told.append(trains)
 
         def __enter__(self):
-            raise Mistake("enough")
+            raise UserError("enough")
 
     monkeypatch.setattr(run, "LocalEngine", Told)
     attn_nlp("run", "fake.py")

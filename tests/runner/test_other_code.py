@@ -157,7 +157,7 @@ def test_a_store_from_before_says_so_once_and_is_no_alarm(folder, attn_nlp):
     ]
     assert "Mixed environments" not in found.stdout
     (note,) = examine(folder / STORE)
-    assert not note.grave
+    assert not note.severe
     assert note.says == "some cells were stored before the code of attn_nlp was noted."
     assert len(attn_nlp("diff", STORE, STORE).stderr) == 0
 

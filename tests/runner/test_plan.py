@@ -9,7 +9,7 @@ import pytest
 
 from attn_nlp.data import DataSettings, prepare
 from attn_nlp.data.digests import note_sums
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, Experiment, Row, Table, skip, vary
 from attn_nlp.experiment.cell import flatten
 from attn_nlp.parts import registry
@@ -227,9 +227,9 @@ def test_labels_name_what_differs():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(Mistake, match="unknown dataset 'planted_lokup'"):
+    with pytest.raises(UserError, match="unknown dataset 'planted_lokup'"):
         check_data(experiment().__class__.from_json(_renamed("dataset", "planted_lokup")))
-    with pytest.raises(Mistake, match="unknown tokens 'wrod'"):
+    with pytest.raises(UserError, match="unknown tokens 'wrod'"):
         check_data(experiment().__class__.from_json(_renamed("tokens", "wrod")))
 
 

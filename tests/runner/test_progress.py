@@ -16,7 +16,7 @@ def test_lines_come_now_and_then_and_at_the_end():
         progress.running(0, JOB, {"step": 1, "steps": 4})
         assert stream.getvalue() == ""
         now[0] = 30.0
-        progress.let_go(0, 30.0)
+        progress.release(0, 30.0)
         progress.finished({"status": "done"})
         assert stream.getvalue() == "attn-nlp: 5 of 10 cells, about 3 min left\n"
         now[0] = 35.0
@@ -33,7 +33,7 @@ def test_the_last_line_says_how_busy_the_workers_were():
     with progress:
         now[0] = 200.0
         for worker, seconds in ((0, 90.0), (1, 30.0), (1, 40.0)):
-            progress.let_go(worker, seconds)
+            progress.release(worker, seconds)
             progress.finished({"status": "done", "compile_seconds": 4.5 * worker})
     assert stream.getvalue().splitlines()[-1] == (
         "attn-nlp: 2 workers for 2 min: 80% busy with cells, 9 s of that compiling"

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment.load import Overrides, resolve_file
 from attn_nlp.runner.run import run
 from attn_nlp.store import Store
@@ -263,7 +263,7 @@ def test_changed_data_is_refused_with_both_fingerprints(here):
         text = (here / "reviews.csv").read_text()
         (here / "reviews.csv").write_text(text.replace("number 7", "number seven"))
         with pytest.raises(
-            Mistake, match=r"the rows of dataset 'reviews\.csv' have changed"
+            UserError, match=r"the rows of dataset 'reviews\.csv' have changed"
         ) as error:
             run(resolved, store, in_process=True)
         assert len(then) == 1
@@ -278,7 +278,7 @@ def test_seeds_come_before_the_next_seed_of_any_row(here):
 
 def test_an_unknown_dataset_is_refused_before_the_store_changes(here):
     with Store.open(STORE) as store:
-        with pytest.raises(Mistake, match="no such file"):
+        with pytest.raises(UserError, match="no such file"):
             run(resolve_file("fake.py", Overrides(datasets=["revews.csv"])), store)
         assert store.names() == []
 

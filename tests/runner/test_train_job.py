@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.cell import flatten
 from attn_nlp.experiment.identity import spec_of
@@ -174,7 +174,7 @@ def test_an_error_is_the_outcome_of_its_cell_with_its_line(outcome, error, reaso
 
 def test_a_mistake_is_told_in_its_own_words(outcome):
     def fit(cell):
-        raise Mistake("say it better\nin one line.")
+        raise UserError("say it better\nin one line.")
 
     found = outcome(fit)
     assert (found["status"], found["reason"]) == ("failed", "say it better in one line.")

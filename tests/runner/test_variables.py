@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.runner import environment, variables
 from attn_nlp.user_code import asked, families
 
@@ -68,7 +68,7 @@ def test_this_process_is_refused_or_settled(monkeypatch):
     for name in variables.taken_away(environment.os.environ):
         monkeypatch.delenv(name)
     monkeypatch.setenv("JAX_RANDOM_SEED_OFFSET", "7")
-    with pytest.raises(Mistake, match="JAX_RANDOM_SEED_OFFSET is set and was read"):
+    with pytest.raises(UserError, match="JAX_RANDOM_SEED_OFFSET is set and was read"):
         environment.settle()
     monkeypatch.delenv("JAX_RANDOM_SEED_OFFSET")
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
@@ -105,7 +105,7 @@ def test_flags_may_stand_in_a_file(tmp_path, monkeypatch):
     expected = "--xla_a=1 --xla_b=2 --xla_cpu_multi_thread_eigen=false"
     assert environment.single_threaded()["XLA_FLAGS"] == expected
     flags.unlink()
-    with pytest.raises(Mistake, match="neither begins with '--' nor names a file"):
+    with pytest.raises(UserError, match="neither begins with '--' nor names a file"):
         environment.single_threaded()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from attn_nlp import fault_injection
 from attn_nlp.store import Store, StoreError, processes
-from attn_nlp.store.claims import Heart
+from attn_nlp.store.claims import Heartbeat
 from attn_nlp.store.processes import GRACE_SECONDS, Watch, elsewhere, this_process
 from attn_nlp.store.tolerance import TOLERANCE
 from tests.store.records import SPEC, record
@@ -62,7 +62,7 @@ def test_a_far_owner_of_two_claims_is_let_go_too(path):
     """The later claim has beaten less often; the two counts in turn are no heartbeat."""
     with Store.open(path) as one, Store.open(path) as here:
         one.claim(SPEC)
-        Heart(path, one._owner).beat(one._db)
+        Heartbeat(path, one._owner).beat(one._db)
         one.claim("b" * 64)
         change(path, "UPDATE claims SET boot = 'another machine'")
         clock = Clock()
@@ -103,10 +103,10 @@ def test_a_jump_of_the_wall_clock_takes_no_claim_away(far, monkeypatch):
 def test_a_heart_beats_for_its_owner_alone(path):
     with Store.open(path) as one, Store.open(path) as other:
         one.claim(SPEC)
-        with Heart(path, other._owner, seconds=0.01):
+        with Heartbeat(path, other._owner, seconds=0.01):
             time.sleep(0.1)
         assert beat_of(path) == 0
-        with Heart(path, one._owner, seconds=0.01):
+        with Heartbeat(path, one._owner, seconds=0.01):
             deadline = time.monotonic() + 30
             while beat_of(path) < 2:
                 assert time.monotonic() < deadline

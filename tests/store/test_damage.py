@@ -137,7 +137,7 @@ def test_a_damaged_value_is_named_by_readers_and_by_the_doctor(
     (says,) = found
     assert says.startswith(f"{len(SPECS)} cells have a damaged {column}: ")
     assert why in says
-    assert found[says].grave
+    assert found[says].severe
     assert set(found[says].specs) == set(SPECS)
     assert repair(path) == []
     with Store.read(path) as store:
@@ -214,7 +214,7 @@ CONTRADICTIONS = [
 @pytest.mark.parametrize(("statement", "why"), CONTRADICTIONS)
 def test_a_forged_number_is_found_and_goes_into_no_other_store(changed, tmp_path, statement, why):
     path = changed(statement)
-    says = [each.says for each in examine(path) if each.grave]
+    says = [each.says for each in examine(path) if each.severe]
     assert any(why in each and f"{len(SPECS)} cells contradict" in each for each in says), says
     with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
         refusal = "contradicts itself|has 1 labels of a test split of 2 sentences"
@@ -263,7 +263,7 @@ EXPERIMENTS = [
 def test_a_damaged_experiment_is_named(changed, tmp_path, capsys, statement, why):
     path = changed(statement)
     (found,) = examine(path)
-    assert found.grave
+    assert found.severe
     assert why in found.says
     name = "other" if "name = " in statement else "name"
     for command in (
@@ -308,7 +308,7 @@ def test_a_store_with_a_schema_of_others_is_refused(changed, capsys, statements,
         statements = (f"DELETE FROM cells WHERE spec <> '{SPECS[0]}'", *statements)
     path = changed(*statements)
     before = path.read_bytes()
-    for command in ("status", "doctor", "seal"):
+    for command in ("status", "doctor", "pack"):
         assert main([command, "--store", str(path)]) == 4
         err = capsys.readouterr().err
         assert says in err
@@ -486,7 +486,7 @@ def test_a_name_that_is_given_twice_is_damage(changed, tmp_path, name):
     forged = f'{{"accuracy":0.99,"{name}":0.5,"loss":1.0}}'
     path = changed(f"UPDATE cells SET test = '{forged}'")
     why = "a name given twice is 'accuracy'"
-    assert any(found.grave and why in found.says for found in examine(path))
+    assert any(found.severe and why in found.says for found in examine(path))
     with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
         with pytest.raises(StoreError, match=why):
             merge(store, other)

@@ -44,11 +44,11 @@ def test_a_claim_of_a_process_that_ended_is_given_up(filled):
     with Store.open(filled) as store:
         store.claim("c" * 64)
         (found,) = examine(filled)
-        assert (found.grave, found.repair) == (False, "")
+        assert (found.severe, found.repair) == (False, "")
         assert found.says == f"1 cell is claimed by process {os.getpid()} of this machine."
         change(filled, "UPDATE claims SET started = 'earlier'")
         (found,) = examine(filled)
-        assert (found.grave, found.specs) == (False, ("c" * 64,))
+        assert (found.severe, found.specs) == (False, ("c" * 64,))
         assert repair(filled) == [f"gave up the claim on cell {'c' * 12}"]
         assert examine(filled) == []
 
@@ -76,7 +76,7 @@ def test_a_claim_of_a_process_that_ended_is_given_up(filled):
 def test_damage_is_grave_and_is_not_repaired(filled, statement, says):
     change(filled, statement)
     (found,) = examine(filled)
-    assert found.grave
+    assert found.severe
     assert found.says.startswith(says)
     assert found.repair == ""
     assert repair(filled) == []
@@ -86,7 +86,7 @@ def test_damage_is_grave_and_is_not_repaired(filled, statement, says):
 def test_details_without_a_cell_are_removed(filled):
     change(filled, "DELETE FROM cells WHERE spec LIKE 'a%'")
     (found,) = examine(filled)
-    assert (found.grave, found.repair) == (False, "remove it")
+    assert (found.severe, found.repair) == (False, "remove it")
     assert len(repair(filled)) == 1
     assert examine(filled) == []
 
@@ -95,7 +95,7 @@ def test_a_mixture_of_environments_is_worth_knowing(filled):
     with Store.open(filled) as store:
         store.finish("c" * 64, whole("c" * 64, provenance={"jax": "2"}))
     (found,) = examine(filled)
-    assert not found.grave
+    assert not found.severe
     assert found.says == "cells come from 2 environments, which differ in jax."
 
 
@@ -118,7 +118,7 @@ def test_an_index_that_lies_is_found(filled):
         "WHERE name = 'cells_by_program'",
     )
     (found,) = examine(filled)
-    assert found.grave
+    assert found.severe
     assert "SQLite finds the file damaged" in found.says
 
 
@@ -144,7 +144,7 @@ def test_what_cells_say_of_their_data_must_fit(path, changes, says):
             key = key_of(spec, each["fingerprint"], each["tokenizer_hash"])
             store.finish(spec, {**each, "key": key})
     (found,) = examine(path)
-    assert found.grave
+    assert found.severe
     assert found.says.startswith(says)
 
 
@@ -166,7 +166,7 @@ def test_settings_that_are_not_those_of_the_spec_are_found(path, exchange):
             resolved = dataclasses.replace(resolved, cells=cells)
         store.save_experiment(resolved)
     (found,) = examine(path)
-    assert (found.grave, set(found.specs)) == (True, set(specs))
+    assert (found.severe, set(found.specs)) == (True, set(specs))
     assert found.says == (
         "2 cells have settings that are not those of their specs: heads is not that of experiment "
         "'name'."

@@ -14,7 +14,7 @@ from attn_nlp.cli import main
 from attn_nlp.store import Store, StoreError
 from attn_nlp.store.doctor import repair
 from attn_nlp.store.log import count_up
-from attn_nlp.store.transfer import export, merge, seal
+from attn_nlp.store.transfer import export, merge, pack
 from tests.store.records import SPEC, record
 
 OTHER, THIRD = "b" * 64, "c" * 64
@@ -42,7 +42,7 @@ def amid_a_write(path):
     """A store of one file whose last transaction was cut off when all pages had been written."""
     with Store.open(path) as store:
         store.finish(SPEC, record())
-    seal(path)
+    pack(path)
     work = path.with_name("work")
     shutil.copy(path, work)
     with closing(sqlite3.connect(work, isolation_level=None)) as db:
@@ -72,7 +72,7 @@ def refused(path, says, capsys):
     for use in (Store.open, Store.read, repair):
         with pytest.raises(StoreError, match=says):
             use(path)
-    for command in ("status", "doctor", "seal"):
+    for command in ("status", "doctor", "pack"):
         assert main([command, "--store", str(path)]) == 4
         assert says in capsys.readouterr().err
     assert bytes_of(path.parent) == before

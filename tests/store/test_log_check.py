@@ -99,7 +99,7 @@ def test_every_command_says_it_in_one_line_and_changes_nothing(left, capsys):
     path, page, _ = left
     flip(path, 40 + page)
     before = log_of(path).read_bytes(), path.read_bytes()
-    for command in ("status", "doctor", "seal"):
+    for command in ("status", "doctor", "pack"):
         assert main([command, "--store", str(path)]) == 4
         err = capsys.readouterr().err
         assert "move both away, then restore a copy" in err

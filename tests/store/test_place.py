@@ -14,7 +14,7 @@ from attn_nlp.store import Store, StoreError, place
 from attn_nlp.store import file as store_file
 from attn_nlp.store.doctor import repair
 from attn_nlp.store.place import unusable
-from attn_nlp.store.transfer import seal
+from attn_nlp.store.transfer import pack
 from tests.store.records import SPEC, record
 
 OTHER = "b" * 64
@@ -171,7 +171,7 @@ def test_a_log_that_was_lost_costs_no_result(path):
 
 def test_other_names_and_sealed_stores_are_no_change(path):
     Store.open(path).close()
-    seal(path)
+    pack(path)
     with Store.open(path) as store:
         assert store.finish(SPEC, record())
         path.with_name("link").symlink_to(path.name)
@@ -191,7 +191,7 @@ def test_a_file_of_two_names_is_not_written_under_either(path, monkeypatch, caps
         assert store.finish(OTHER, record())
         store_file.connect_to_write(path, 0.1, make=False).close()
         for name in (path, second):
-            for use in (Store.open, repair, seal):
+            for use in (Store.open, repair, pack):
                 with pytest.raises(StoreError, match=r"has another name \(hard link\)"):
                     use(name)
         assert main(["doctor", "--repair", "--store", str(second)]) == 4

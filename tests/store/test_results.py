@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.stats import right
 from attn_nlp.store import LARGE, Store, StoreError, file
@@ -308,7 +308,7 @@ def test_an_experiment_comes_back_as_it_was(path):
         store.save_experiment(resolved)
         assert [name for name, _ in store.names()] == ["name"]
         assert store.experiment("name") == resolved
-        with pytest.raises(Mistake, match="Did you mean 'name'"):
+        with pytest.raises(UserError, match="Did you mean 'name'"):
             store.experiment("nam")
 
 

@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from attn_nlp import fault_injection
 from attn_nlp.experiment.identity import key_of
 from attn_nlp.store import FINAL, Store, StoreError
-from attn_nlp.store.claims import Heart
+from attn_nlp.store.claims import Heartbeat
 from attn_nlp.store.doctor import examine, repair
 from attn_nlp.store.processes import GRACE_SECONDS, Watch
 from attn_nlp.store.schema import COLUMNS
@@ -113,7 +113,7 @@ class File:
         claims = {spec: (each.run.store._owner, each.beat) for spec, each in self.claims.items()}
         assert {spec: (owner, beat) for spec, owner, beat, _ in found} == claims
         assert len({token for *_, token in found}) == len(found)
-        assert not [each.says for each in examine(self.path) if each.grave]
+        assert not [each.says for each in examine(self.path) if each.severe]
         assert all(count <= 1 for count in self.finals.values())
 
 
@@ -267,7 +267,7 @@ class Stores(RuleBasedStateMachine):
     @rule(run=a_run())
     def beat(self, run):
         with self.system.acting(run.process):
-            Heart(self.files[run.file].path, run.store._owner).beat(run.store._db)
+            Heartbeat(self.files[run.file].path, run.store._owner).beat(run.store._db)
         for claim in self.files[run.file].claims.values():
             claim.beat += claim.run is run
 

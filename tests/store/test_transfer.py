@@ -7,7 +7,7 @@ import pytest
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.store import Store, StoreError
 from attn_nlp.store.schema import COLUMNS
-from attn_nlp.store.transfer import Merged, export, merge, seal
+from attn_nlp.store.transfer import Merged, export, merge, pack
 from tests.store.records import SPEC, record
 
 OTHER = "b" * 64
@@ -92,12 +92,12 @@ def test_a_cell_in_training_is_kept_back(source, tmp_path):
 
 def test_sealing_needs_a_store_that_nobody_uses(path, tmp_path):
     with pytest.raises(StoreError, match="no store"):
-        seal(tmp_path / "none.sqlite")
+        pack(tmp_path / "none.sqlite")
     with Store.open(path) as store:
         store.finish(SPEC, record())
         with pytest.raises(StoreError, match="locked"):
-            seal(path)
-    seal(path)
+            pack(path)
+    pack(path)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     with Store.open(path) as store:  # and it can be written on
         assert store.finish(OTHER, record())

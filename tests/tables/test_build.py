@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment.table import VALUES
 from attn_nlp.runner.provenance import provenance
 from attn_nlp.stats import Verdict
@@ -425,7 +425,7 @@ def test_validation_numbers_are_called_optimistic():
 
 
 def test_a_value_that_is_not_stored_is_a_mistake():
-    with pytest.raises(Mistake, match=r"Did you mean 'test.accuracy'\?"):
+    with pytest.raises(UserError, match=r"Did you mean 'test.accuracy'\?"):
         build(*example(value="test.acuracy"))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.tables import FORMATS, build, cost, csv, markdown, render, suffix, terminal
 from attn_nlp.tables.text import number
 
@@ -43,7 +43,7 @@ def test_golden(name, format):
 
 
 def test_an_unknown_format_is_a_mistake():
-    with pytest.raises(Mistake, match=r"Did you mean 'markdown'\?"):
+    with pytest.raises(UserError, match=r"Did you mean 'markdown'\?"):
         render([], "markdwon")
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, Experiment, Table, skip, vary
 from attn_nlp.tables.layout import _rows_of, lay_out, matches
 
@@ -46,7 +46,7 @@ def test_families():
 
 def test_two_cells_for_one_place_are_refused():
     plain = table(columns=[], rows=ROWS[1:2])
-    with pytest.raises(Mistake, match=r"two cells for one place"):
+    with pytest.raises(UserError, match=r"two cells for one place"):
         lay_out(plain, resolved([cell(heads=1), cell(heads=4)], [plain]))
 
 

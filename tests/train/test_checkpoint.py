@@ -9,7 +9,7 @@ import json
 import pytest
 
 from attn_nlp import fault_injection
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.train import loop
 from attn_nlp.train.checkpoint import KEPT, SECONDS, Checkpoints, interval
 from attn_nlp.train.loop import train
@@ -167,7 +167,7 @@ def test_a_full_disk_costs_the_checkpoint_alone(tmp_path, uncut, monkeypatch, pl
 @pytest.mark.parametrize("given", ["abc", "", "nan", "inf", "-1", "1 s"])
 def test_an_interval_that_is_no_number_of_seconds_is_refused(monkeypatch, given):
     monkeypatch.setenv("ATTN_NLP_CHECKPOINT_SECONDS", given)
-    with pytest.raises(Mistake, match=f"ATTN_NLP_CHECKPOINT_SECONDS is '{given}'; give seconds"):
+    with pytest.raises(UserError, match=f"ATTN_NLP_CHECKPOINT_SECONDS is '{given}'; give seconds"):
         interval()
 
 

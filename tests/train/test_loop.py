@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.metrics import calibration_error
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.train import loop
 from attn_nlp.train.loop import train
 from attn_nlp.train.program import program_of
@@ -234,7 +234,9 @@ def test_evaluation_looks_at_every_row_once_whatever_the_batches():
     lane = loop._Lane(program, CELL, DATA, ignored)
     found = lane.look("test")
     rows = slice(TRAIN + VALIDATION, None)
-    wanted = program._forward(lane.state["params"], jnp.asarray(DATA.ids[rows]), Call(lane.numeric))
+    wanted = program._forward(
+        lane.state["params"], jnp.asarray(DATA.ids[rows]), ForwardContext(lane.numeric)
+    )
     logits = np.asarray(wanted, np.float64)
     # Buckets pad less than all six places: sums in groups of another size, and ties may turn.
     near = np.abs(logits[:, 0] - logits[:, 1]) < 1e-5
@@ -249,5 +251,7 @@ def test_large_seeds(seed):
 
 
 def test_seeds_beyond_32_bits_are_refused_where_they_are_written():
-    with pytest.raises(Mistake, match=r"seed is 4294967296; allowed: whole numbers from 0 to 4294"):
+    with pytest.raises(
+        UserError, match=r"seed is 4294967296; allowed: whole numbers from 0 to 4294"
+    ):
         CELL.replace({"seed": 2**32})

@@ -26,7 +26,7 @@ from attn_nlp.parts.registry import (
 )
 
 
-@score("mine", label="Mine", cite="me", learned={"w": Learned("Q D", deviation=1.0)})
+@score("mine", label="Mine", cite="me", learned={"w": Learned("Q D", std=1.0)})
 def compared(q, k, w):
     """logits = sum_d w[d] q[t, d] k[s, d]."""
     return jnp.einsum("bhtd,bhsd,hd->bhts", q, k, w)

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from attn_nlp.experiment.cell import PATHS
-from attn_nlp.nn.bound import Call
+from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.nn.encoder import Encoder
 from attn_nlp.parts import registry
 from attn_nlp.parts.registry import Numeric
@@ -138,7 +138,7 @@ def test_steps_are_those_of_adamw_written_out():
     ids, labels = jnp.asarray(DATA.ids), jnp.asarray(DATA.labels)
 
     def loss_of(params, chosen):
-        class_logits = program._forward(params, ids[chosen], Call(numeric))
+        class_logits = program._forward(params, ids[chosen], ForwardContext(numeric))
         return optax.softmax_cross_entropy_with_integer_labels(class_logits, labels[chosen]).mean()
 
     gradient = jax.jit(jax.grad(loss_of))

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.parts import registry
 from attn_nlp.runner import variables
 from attn_nlp.user_code import modules
@@ -135,7 +135,7 @@ def test_whether_a_variable_is_set_counts_where_the_code_learns_it(
 def test_what_nobody_can_see_is_refused(folder, monkeypatch, line, message):  # noqa: F811
     monkeypatch.setenv("GAIN", "1")
     monkeypatch.setenv("JAX_GAIN", "1")
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         specs(folder, f"import os; C = {line}")
 
 
@@ -188,7 +188,8 @@ def store(file, value):
 
 
 def asked(name: str) -> str:
-    return f"sqlite3.connect({name}).execute('SELECT g FROM t').fetchone()[0]"
+    read = "db.execute('SELECT g FROM t').fetchone()[0]"
+    return f"[db := sqlite3.connect({name}), {read}, db.close()][1]"
 
 
 @pytest.mark.parametrize("name", ["HERE / 'g.db'", "f'file:{HERE}/g.db?mode=ro', uri=True"])
@@ -209,7 +210,7 @@ def test_a_database_that_a_hook_asks_is_refused(folder):  # noqa: F811
     specs(folder, HERE, f"return {asked(NAMED)}")
     score = registry.find("score", "mine").hooks["score"]
     message = r"own\.py, line .*, reads .*g\.db only when a"
-    with pytest.raises(Mistake, match=message), watching(codes()):
+    with pytest.raises(UserError, match=message), watching(codes()):
         score(0, 0)
 
 

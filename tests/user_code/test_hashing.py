@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment.load import load_file, resolve_file
 from attn_nlp.parts import registry
 
@@ -243,7 +243,7 @@ def test_a_cache_and_what_is_written_are_no_data(folder, monkeypatch):
     ],
 )
 def test_declared_data_must_be_there(folder, files, message):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         specs(folder, line=f", files={files}")
 
 
@@ -324,10 +324,10 @@ PLACES = (("score", "again"), ("scale", "half"))
 
 
 def test_a_part_that_is_registered_twice_in_one_file_is_refused(folder):
-    with pytest.raises(Mistake, match="the score name 'mine' is taken by 'mine'"):
+    with pytest.raises(UserError, match="the score name 'mine' is taken by 'mine'"):
         specs(folder, IMPORT + "score('mine')(lambda q, k: 2 * q)")
     write(folder, {"helper.py": IMPORT + "score('mine')(lambda q: q)"})
-    with pytest.raises(Mistake, match="the score name 'mine' is taken by 'mine'"):
+    with pytest.raises(UserError, match="the score name 'mine' is taken by 'mine'"):
         specs(folder, "import helper")
 
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.user_code import asked, opened
 from tests.user_code.test_hashing import folder, specs, write  # noqa: F401 - a fixture
 from tests.user_code.test_watching import OLD, run
@@ -70,7 +70,7 @@ def refuses(folder, monkeypatch, top, line):  # noqa: F811
     monkeypatch.setenv("GAIN", "1")
     specs(folder, top, line)
     message = "environment variable GAIN only when" if "GAIN'" in line else r"gain\.txt only when"
-    with pytest.raises(Mistake, match=rf"own\.py, line \d+, reads .*{message}"):
+    with pytest.raises(UserError, match=rf"own\.py, line \d+, reads .*{message}"):
         run()
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import load
 from attn_nlp.parts import registry
 from attn_nlp.user_code.watching import watching
@@ -72,7 +72,7 @@ def test_data_that_change_while_the_file_is_run_are_refused(folder):  # noqa: F8
     write(folder, {"gain.txt": "1"})
     top = "from pathlib import Path\nGAIN = Path(__file__).with_name('gain.txt')\n"
     top += "GAIN.read_text()\nGAIN.write_text('22')"
-    with pytest.raises(Mistake, match=r"gain\.txt changed while the run went on; run it again"):
+    with pytest.raises(UserError, match=r"gain\.txt changed while the run went on; run it again"):
         specs(folder, top)
 
 
@@ -88,7 +88,7 @@ def test_data_that_change_later_are_refused(folder, top, line):  # noqa: F811
     os.utime(folder / "gain.txt", ns=(OLD, OLD))
     part().check()  # touched, but the same
     write(folder, {"gain.txt": "2"})
-    with pytest.raises(Mistake, match=r"gain\.txt changed while the run went on; run it again"):
+    with pytest.raises(UserError, match=r"gain\.txt changed while the run went on; run it again"):
         part().check()
 
 
@@ -135,9 +135,9 @@ def test_what_no_hash_covers_is_refused_from_then_on(folder, monkeypatch, inside
     os.utime(folder / "gain.txt", ns=(OLD, OLD))
     specs(folder, inside=inside)
     for _ in range(2):  # the second time nothing is imported, nor read where a program is kept
-        with pytest.raises(Mistake, match=message):
+        with pytest.raises(UserError, match=message):
             run()
-    with pytest.raises(Mistake, match=message), watching([]):
+    with pytest.raises(UserError, match=message), watching([]):
         pass
     specs(folder)  # a file without it
     with watching([]):
@@ -169,7 +169,7 @@ def test_a_file_is_refused_however_it_is_read_and_kept(folder, monkeypatch, line
     for _ in range(2):
         specs(folder, f"{top}\nfrom contextlib import suppress; HERE = __file__[:-7]", line)
         with pytest.raises(
-            Mistake, match=rf"own\.py, line 1[01], reads .*{LATE[line]} only when a"
+            UserError, match=rf"own\.py, line 1[01], reads .*{LATE[line]} only when a"
         ):
             run()
 
@@ -252,7 +252,7 @@ def test_a_variable_that_changes_after_it_was_hashed_is_refused(folder, monkeypa
     monkeypatch.setenv("GAIN", "1")
     specs(folder, "import os; os.environ['GAIN']", "return os.environ['GAIN']")
     monkeypatch.setenv("GAIN", "2")
-    with pytest.raises(Mistake, match="reads the environment variable GAIN only when a cell"):
+    with pytest.raises(UserError, match="reads the environment variable GAIN only when a cell"):
         run()
 
 
@@ -272,7 +272,7 @@ def test_what_another_part_has_read_is_in_no_hash_of_this_one(folder, monkeypatc
         write(folder, {"other.py": top + other})
         specs(folder, "import other, reader")
         far = registry.find("score", "far")
-        said = pytest.raises(Mistake, match=message) if refused else contextlib.nullcontext()
+        said = pytest.raises(UserError, match=message) if refused else contextlib.nullcontext()
         with said, watching(codes("far")):
             far.hooks["score"](1, 0)
 
@@ -298,12 +298,12 @@ def test_a_folder_that_is_listed_late_is_refused(folder, line):  # noqa: F811
     top = "import glob, os, pathlib; HERE = pathlib.Path(__file__).parent\n"
     top += "from concurrent.futures import ThreadPoolExecutor"
     specs(folder, top, f"return {line}")
-    with pytest.raises(Mistake, match=LISTS % "all"):
+    with pytest.raises(UserError, match=LISTS % "all"):
         run()
     specs(folder, f"{top}; {line}", f"return {line}")
     assert run()
     write(folder, {"all/b.txt": "1"})
-    with pytest.raises(Mistake, match=LISTS % "all"):
+    with pytest.raises(UserError, match=LISTS % "all"):
         run()
 
 
@@ -344,6 +344,6 @@ def test_a_file_counts_as_made_meanwhile_by_who_made_it(folder, before, line, re
     os.utime(folder / "gain.txt", ns=(before, before))
     top = "import os, pathlib; GAIN = pathlib.Path(__file__).with_name('gain.txt')"
     specs(folder, top, f"{line}\n    return GAIN.read_text()")
-    said = pytest.raises(Mistake, match=r"reads .*gain\.txt only when a")
+    said = pytest.raises(UserError, match=r"reads .*gain\.txt only when a")
     with said if refused else contextlib.nullcontext():
         run()

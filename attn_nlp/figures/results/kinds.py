@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from attn_nlp.errors import Mistake, unknown
+from attn_nlp.errors import UserError, unknown
 from attn_nlp.figures.results.calibration import calibrations, reliability
 from attn_nlp.figures.results.chart import draw
 from attn_nlp.figures.results.forest import forest
@@ -76,7 +76,7 @@ def check_kinds(kinds: Sequence[str]) -> None:
     """Refuse an unknown kind.
 
     Raises:
-      Mistake: naming the nearest.
+      UserError: naming the nearest.
     """
     for kind in kinds:
         if kind not in KINDS:
@@ -98,7 +98,7 @@ def figures_of(
       axis: the setting to sweep over; by default every numeric one that varies.
 
     Raises:
-      Mistake: an unknown kind, or an axis that the experiment does not have.
+      UserError: an unknown kind, or an axis that the experiment does not have.
     """
     check_kinds(kinds or ())
     if axis is not None:
@@ -111,7 +111,7 @@ def figures_of(
                 name = f"{name}-{names[: place + 1].count(name)}"
             try:
                 yield Drawn(name, kind, title, figure())
-            except (Missing, Mistake) as error:  # such as two cells for one place of a sweep
+            except (Missing, UserError) as error:  # such as two cells for one place of a sweep
                 yield Absent(name, kind, title, str(error).removesuffix("."))
 
 

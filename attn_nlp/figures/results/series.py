@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from attn_nlp.errors import Mistake, nearest
+from attn_nlp.errors import UserError, nearest
 from attn_nlp.experiment import Resolved
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
@@ -79,12 +79,12 @@ def check_axis(resolved: Resolved, path: str) -> None:
     """Refuse a setting that no table of an experiment can be swept over.
 
     Raises:
-      Mistake: naming the settings that can.
+      UserError: naming the settings that can.
     """
     known = list(dict.fromkeys(p for table in resolved.tables for p in axes_of(resolved, table)))
     if path not in known:
         close = nearest(path, known)
-        raise Mistake(
+        raise UserError(
             f"this experiment has no numeric axis {path!r} with two values or more; it has "
             f"{', '.join(known) or 'none'}." + (f" Did you mean {close!r}?" if close else "")
         )
@@ -131,7 +131,7 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
 
     Raises:
       Missing: no row has finished runs at two values of the setting in one column.
-      Mistake: cells of one row differ in more than the table says.
+      UserError: cells of one row differ in more than the table says.
     """
     table = swept(table, path)
     layout = lay_out(table, resolved)

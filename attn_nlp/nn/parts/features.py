@@ -6,7 +6,7 @@ alone.
 
 from attn_nlp.parts.registry import Learned, Static, features
 
-DENSE = {"kernel": Learned("E E", deviation="E**-0.5"), "shift": Learned("E")}
+DENSE = {"kernel": Learned("E E", std="E**-0.5"), "shift": Learned("E")}
 
 
 @features(
@@ -40,9 +40,9 @@ def feed_forward(x, kernel, shift):
     cite="Vaswani et al., 2017",
     settings={"hidden": Static("F")},
     learned={
-        "inward": Learned("E hidden", deviation="(2/E)**0.5"),
+        "inward": Learned("E hidden", std="(2/E)**0.5"),
         "inward_shift": Learned("hidden"),
-        "outward": Learned("hidden E", deviation="hidden**-0.5"),
+        "outward": Learned("hidden E", std="hidden**-0.5"),
         "outward_shift": Learned("E"),
     },
     kinked=True,

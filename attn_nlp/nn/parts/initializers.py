@@ -17,7 +17,7 @@ def unit_variance(fan_in):
       fan_in: width E of the residual stream.
 
     Returns:
-      The deviation, a number.
+      The std, a number.
 
     References:
       LeCun, Bottou, Orr & Müller, "Efficient BackProp", 1998, equation 16.
@@ -36,7 +36,7 @@ def xavier(fan_in, fan_out):
       fan_out: H D, all heads together.
 
     Returns:
-      The deviation, a number.
+      The std, a number.
 
     References:
       Glorot & Bengio, "Understanding the Difficulty of Training Deep Feedforward Neural

@@ -18,12 +18,12 @@ from attn_nlp.parts.registry import Learned, Static, kind
     state="T*K*(D+U)",
 )
 class Pairwise:
-    """Compare every query with every key, and spend the weights on the values.
+    """Compare every query with every key, and apply the weights to the values.
 
         out[t] = sum_s normalizer(scale score(q[t], k[s]))[s] v[s]
 
     Linear maps give q, k and v; score, scale, mask, normalizer and mixer are slots of their own,
-    and so are their operations: the kind itself spends the weights.
+    and so are their operations: the kind itself applies the weights.
 
     References:
       Vaswani et al., 2017, arXiv:1706.03762, section 3.2.
@@ -35,7 +35,7 @@ class Pairwise:
     label="SE attention (token gate)",
     cite="attn_nlp; after Hu et al., 2018",
     settings=se.SETTINGS,
-    learned=se.LEARNED | {"output": Learned("E E", deviation="E**-0.5")},
+    learned=se.LEARNED | {"output": Learned("E E", std="E**-0.5")},
     revision=2,
     flops=f"{se.FLOPS} + 2*E*E",
     state="E",
@@ -76,8 +76,8 @@ def se_token(x, mask, activation, features, gate, gate_shift, output):
     cite="Hu et al., 2018",
     settings={"reduction": Static(4)},
     learned={
-        "inward": Learned("E E/reduction", deviation="(2/E)**0.5"),
-        "outward": Learned("E/reduction E", deviation="(E/reduction)**-0.5"),
+        "inward": Learned("E E/reduction", std="(2/E)**0.5"),
+        "outward": Learned("E/reduction E", std="(E/reduction)**-0.5"),
     },
     divides={"E": "reduction"},
     flops="2*T*E + (4*E + 1)*E/reduction + 2*E",

@@ -114,8 +114,8 @@ class Performer:
     cite="Wang et al., 2020",
     settings={"rank": Static(16)},
     learned={
-        "keys": Learned("T rank", deviation="T**-0.5"),
-        "values": Learned("T rank", deviation="T**-0.5"),
+        "keys": Learned("T rank", std="T**-0.5"),
+        "values": Learned("T rank", std="T**-0.5"),
     },
     requires={"Q": "H"},
     position_bound=True,

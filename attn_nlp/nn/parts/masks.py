@@ -1,6 +1,6 @@
 """Masks: which keys a query may see, beyond padding, which no query ever sees.
 
-A mask's `visible` returns bool that broadcasts to (B, 1, T, S), made from the absolute positions of
+A mask's `allowed` returns bool that broadcasts to (B, 1, T, S), made from the absolute positions of
 the block's rows and columns alone. Joined by " + ", masks hide what any of them hides. A query that
 is left with nothing to see gets a row of zeros.
 """

@@ -1,6 +1,6 @@
-"""Mixers: how the weights are spent on the values, and what is made of the result.
+"""Mixers: how the weights are applied to the values, and what is made of the result.
 
-A mixer's `reweigh` gets the weights (B, M, T, S) before they are spent; its `finish` gets `out`
+A mixer's `reweight` gets the weights (B, M, T, S) before they are applied; its `finish` gets `out`
 (B, H, T, U), the weighted values of every head, and returns the same shape. Several mixers act in
 the order in which they are named.
 """
@@ -104,7 +104,7 @@ class TalkingHeads:
         return logits + jnp.einsum("bhts,hg->bgts", logits, before)
 
     @staticmethod
-    def reweigh(weights, after):
+    def reweight(weights, after):
         import jax.numpy as jnp
 
         return weights + jnp.einsum("bhts,hg->bgts", weights, after)
@@ -116,10 +116,10 @@ class TalkingHeads:
     cite="Ye et al., 2024",
     maps=2,
     learned={
-        "query_one": Learned("D", deviation=0.1),
-        "key_one": Learned("D", deviation=0.1),
-        "query_two": Learned("D", deviation=0.1),
-        "key_two": Learned("D", deviation=0.1),
+        "query_one": Learned("D", std=0.1),
+        "key_one": Learned("D", std=0.1),
+        "query_two": Learned("D", std=0.1),
+        "key_two": Learned("D", std=0.1),
         "gain": Learned("U", fill=1.0),
     },
     exclusive="subtract maps of weights",
@@ -158,7 +158,7 @@ class Differential:
     """
 
     @staticmethod
-    def reweigh(weights, dims, layer, query_one, key_one, query_two, key_two):
+    def reweight(weights, dims, layer, query_one, key_one, query_two, key_two):
         import jax.numpy as jnp
 
         first, second = jnp.exp((query_one * key_one).sum()), jnp.exp((query_two * key_two).sum())
@@ -186,7 +186,7 @@ def _differential_start(layer: int) -> float:
     "output_gate",
     label="Output gate",
     cite="Qiu et al., 2025",
-    learned={"kernel": Learned("E H U", deviation="E**-0.5")},
+    learned={"kernel": Learned("E H U", std="E**-0.5")},
     exclusive="gate the result by the input",
     flops="2*T*E*H*U + 2*H*T*U",
 )

@@ -65,9 +65,9 @@ class BagOfEmbeddings:
     settings={"maps": Static(100)},
     learned={
         # He et al., 2015, for ReLU: 2 / fan_in.
-        "kernel_3": Learned("3 E maps", deviation="(2/(3*E))**0.5"),
-        "kernel_4": Learned("4 E maps", deviation="(2/(4*E))**0.5"),
-        "kernel_5": Learned("5 E maps", deviation="(2/(5*E))**0.5"),
+        "kernel_3": Learned("3 E maps", std="(2/(3*E))**0.5"),
+        "kernel_4": Learned("4 E maps", std="(2/(4*E))**0.5"),
+        "kernel_5": Learned("5 E maps", std="(2/(5*E))**0.5"),
         "shift": Learned("3*maps"),
     },
     features="3*maps",
@@ -133,8 +133,8 @@ def _largest_answer(x, mask, kernel):
     cite="Graves & Schmidhuber, 2005",
     settings={"units": Static("E")},
     learned={
-        "kernel": Learned("E 8*units", deviation="E**-0.5"),
-        "recurrent": Learned("2 units 4*units", deviation="units**-0.5"),
+        "kernel": Learned("E 8*units", std="E**-0.5"),
+        "recurrent": Learned("2 units 4*units", std="units**-0.5"),
         "shift": Learned("8*units"),
     },
     features="2*units",

@@ -104,9 +104,9 @@ def se_token(x, mask, activation, features, gate, gate_shift):
     cite="Lin et al., 2017",
     settings={"hops": Static(4), "inner": Static("E")},
     learned={
-        "inward": Learned("E inner", deviation="E**-0.5"),
-        "questions": Learned("inner hops", deviation="inner**-0.5"),
-        "outward": Learned("hops E E", deviation="(hops*E)**-0.5"),
+        "inward": Learned("E inner", std="E**-0.5"),
+        "questions": Learned("inner hops", std="inner**-0.5"),
+        "outward": Learned("hops E E", std="(hops*E)**-0.5"),
     },
     flops="2*T*E*inner + T*inner + 2*T*inner*hops + 5*T*hops + 2*T*E*hops + 2*E*E*hops",
 )

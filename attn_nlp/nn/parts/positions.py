@@ -58,7 +58,7 @@ def sinusoidal(x, here):
     "learned",
     label="Learned",
     cite="Gehring et al., 2017",
-    learned={"table": Learned("T E", deviation="E**-0.5")},
+    learned={"table": Learned("T E", std="E**-0.5")},
     flops="T*E",
 )
 def learned(x, here, table):
@@ -136,8 +136,8 @@ class Rotary:
     cite="Shaw et al., 2018",
     settings={"reach": Static(16, low=0)},
     learned={
-        "keys": Learned("2*reach+1 D", deviation="D**-0.5"),
-        "values": Learned("2*reach+1 U", deviation="U**-0.5"),
+        "keys": Learned("2*reach+1 D", std="D**-0.5"),
+        "values": Learned("2*reach+1 U", std="U**-0.5"),
     },
     requires={"M": "Q"},
     flops="2*Q*T*T*D + 2*H*T*T*U",
@@ -177,7 +177,7 @@ class Relative:
         return jnp.einsum("bhtd,tsd->bhts", q, keys[_clipped(here, reach)])
 
     @staticmethod
-    def spend(weights, here, reach, values):
+    def aggregate(weights, here, reach, values):
         import jax.numpy as jnp
 
         return jnp.einsum("bhts,tsu->bhtu", weights, values[_clipped(here, reach)])
@@ -221,7 +221,7 @@ class LinearBiases:
     label="Bucketed biases",
     cite="Raffel et al., 2020",
     settings={"buckets": Static(32, low=4), "farthest": Static(128)},
-    learned={"bias": Learned("buckets H", deviation="E**-0.5")},
+    learned={"bias": Learned("buckets H", std="E**-0.5")},
     divides={"buckets": 2},
     flops="M*T*T",
 )

@@ -40,7 +40,7 @@ def dot(q, k):
     "bilinear",
     label="Bilinear",
     cite="Luong et al., 2015",
-    learned={"form": Learned("Q D D", deviation="D**-0.5")},
+    learned={"form": Learned("Q D D", std="D**-0.5")},
     flops="2*Q*T*D*D + 2*Q*T*T*D",
 )
 def bilinear(q, k, form):
@@ -76,8 +76,8 @@ def bilinear(q, k, form):
     cite="Luong et al., 2015",
     settings={"rank": Static("(D + 1) / 2")},
     learned={
-        "left": Learned("Q D rank", deviation="(D * rank)**-0.25"),
-        "right": Learned("Q D rank", deviation="(D * rank)**-0.25"),
+        "left": Learned("Q D rank", std="(D * rank)**-0.25"),
+        "right": Learned("Q D rank", std="(D * rank)**-0.25"),
     },
     flops="4*Q*T*D*rank + 2*Q*T*T*rank",
 )
@@ -115,7 +115,7 @@ def bilinear_low_rank(q, k, left, right):
     "additive",
     label="Additive",
     cite="Bahdanau et al., 2015",
-    learned={"direction": Learned("Q D", deviation="D**-0.5")},
+    learned={"direction": Learned("Q D", std="D**-0.5")},
     flops="4*Q*T*T*D",
 )
 def additive(q, k, direction):

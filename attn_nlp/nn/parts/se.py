@@ -12,7 +12,7 @@ SETTINGS = {
     "activation": Named("activation", "sigmoid"),
     "features": Named("features", "feed_forward"),
 }
-LEARNED = {"gate": Learned("E", deviation="E**-0.5"), "gate_shift": Learned("")}
+LEARNED = {"gate": Learned("E", std="E**-0.5"), "gate_shift": Learned("")}
 FLOPS = "4*T*E + T"  # the gate and the sum; features and activation state their own
 
 

@@ -74,11 +74,11 @@ def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts
 
 def floor_label(name: str) -> tuple[str, str]:
     """Label and source of a floor."""
-    from attn_nlp.errors import Mistake
+    from attn_nlp.errors import UserError
     from attn_nlp.parts import registry
 
     try:
         part = registry.find("model", name)
-    except Mistake:  # an old store may hold a floor that is gone
+    except UserError:  # an old store may hold a floor that is gone
         return name, ""
     return part.label, part.cite

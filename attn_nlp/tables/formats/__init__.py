@@ -51,7 +51,7 @@ def render(grids: Sequence[Grid], format: str, **options) -> str:
       options: fields of `Options`.
 
     Raises:
-      Mistake: an unknown format; the message names the nearest.
+      UserError: an unknown format; the message names the nearest.
     """
     return _module(format).render(grids, Options(**options))
 
@@ -60,7 +60,7 @@ def suffix(format: str) -> str:
     """How the name of a file of that format ends, with its dot.
 
     Raises:
-      Mistake: an unknown format.
+      UserError: an unknown format.
     """
     return _module(format).SUFFIX
 

@@ -11,7 +11,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment import costs
 from attn_nlp.experiment.cell import unflatten
 from attn_nlp.stats import summarize
@@ -111,7 +111,7 @@ def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dic
     """Operations and state of a cell; nothing where a part of it is not at hand."""
     try:
         cell = unflatten(settings)
-    except Mistake:  # a part of a file that is not read for this table
+    except UserError:  # a part of a file that is not read for this table
         return {}, []
     tokens = cell.length if mean is None else min(cell.length, mean)
     splits = (record.get("data") or {}).get("splits", {})

@@ -59,7 +59,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
       A `Grid`; the same for the same records, however often the run was interrupted.
 
     Raises:
-      Mistake: the table's value names no stored number.
+      UserError: the table's value names no stored number.
     """
     shown, records = quantity(table["value"]), Records.of(records)
     layout = lay_out(table, resolved)

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from math import floor, log10
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.experiment.tuning import Judged, best, judged, setting_of
 from attn_nlp.stats import summarize
 from attn_nlp.tables.caption.protocol import protocol
@@ -46,7 +46,7 @@ def trials(
       tuned several times, such as once for every fold, the trials follow one another.
 
     Raises:
-      Mistake: the experiment is not tuned.
+      UserError: the experiment is not tuned.
     """
     by_setting = _judged(resolved, records)
     return {
@@ -71,7 +71,7 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
       table, resolved, records: as for `build`.
 
     Raises:
-      Mistake: the experiment is not tuned.
+      UserError: the experiment is not tuned.
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
@@ -108,7 +108,7 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
 
 def _judged(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
     if resolved.tuning is None:
-        raise Mistake(
+        raise UserError(
             f"experiment {resolved.name!r} is not tuned; give it tuning=Tuning(...) or --budget N."
         )
     return judged(resolved.tuning, records)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from attn_nlp.errors import Mistake
+from attn_nlp.errors import UserError
 from attn_nlp.figures.results import (
     Missing,
     axes_of,
@@ -172,9 +172,9 @@ def test_floors_are_levels():
 def test_an_axis_must_vary_and_be_a_number():
     plain, experiment, _ = by_heads()
     assert axes_of(experiment, plain) == ("heads",)
-    with pytest.raises(Mistake, match=r"no numeric axis 'haeds'.*it has heads.*mean 'heads'\?"):
+    with pytest.raises(UserError, match=r"no numeric axis 'haeds'.*it has heads.*mean 'heads'\?"):
         check_axis(experiment, "haeds")
-    with pytest.raises(Mistake, match="no numeric axis 'dataset'"):
+    with pytest.raises(UserError, match="no numeric axis 'dataset'"):
         check_axis(experiment, "dataset")
     check_axis(experiment, "heads")
 

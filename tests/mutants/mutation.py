@@ -1,4 +1,4 @@
-"""A slip: one line of the code written wrongly, and the test that must notice it."""
+"""A mutation: one line of the code written wrongly, and the test that must notice it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 PARTS = "tests/nn/test_parts.py"
 
 
-class Unfit(ValueError):
-    """A slip that does not fit the code any more; the message says which and why."""
+class DoesNotApply(ValueError):
+    """A mutation that does not fit the code any more; the message says which and why."""
 
 
 @dataclass(frozen=True)
-class Slip:
+class Mutation:
     """One line written wrongly.
 
     Attributes:
@@ -32,27 +32,29 @@ class Slip:
     test: str
     imitates: str
 
-    def made_in(self, text: str) -> str:
-        """The text of the file with the slip in it.
+    def apply(self, text: str) -> str:
+        """The text of the file with the mutation in it.
 
         Raises:
-          Unfit: the old line is not found exactly once.
+          DoesNotApply: the old line is not found exactly once.
         """
         found = text.count(self.old)
         if found != 1:
-            raise Unfit(f"{self.name}: {self.old!r} stands {found} times in {self.file}, not once.")
+            raise DoesNotApply(
+                f"{self.name}: {self.old!r} stands {found} times in {self.file}, not once."
+            )
         return text.replace(self.old, self.new)
 
     def make(self, root: Path) -> None:
-        """Write the slip into the copy of the project below `root`.
+        """Write the mutation into the copy of the project below `root`.
 
         Raises:
-          Unfit: there is no such file, or the old line is not found exactly once.
+          DoesNotApply: there is no such file, or the old line is not found exactly once.
         """
         path = root / self.file
         if not path.is_file():
-            raise Unfit(f"{self.name}: there is no file {self.file}.")
-        path.write_text(self.made_in(path.read_text("utf-8")), "utf-8")
+            raise DoesNotApply(f"{self.name}: there is no file {self.file}.")
+        path.write_text(self.apply(path.read_text("utf-8")), "utf-8")
 
 
 def agrees(part: str) -> str:
