@@ -74,7 +74,12 @@ def catalogue() -> Iterator[dict]:
     yield registry._parts
     registry._parts.clear()
     registry._parts.update(before)
-    for kept in (watching._untold, watching._refused, loads._earlier):  # of parts that are gone
+    for kept in (
+        watching._untold,
+        watching._refused,
+        watching._left,
+        loads._earlier,
+    ):  # of parts that are gone
         kept.clear()
     loading._undo()
 

@@ -25,6 +25,7 @@ _LAST_WORDS = b"attn-nlp: interrupted; the same command goes on with what is not
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WARNINGS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 _SHOW_CURSOR = b"\x1b[?25h"
+_listening: list[Interrupt] = []
 _end = os._exit  # the real one, also while a model's own fit has another
 
 
@@ -58,18 +59,25 @@ class Interrupt:
             self._watcher.start()
             for each in self._caught:
                 self._before[each] = signal.signal(each, self._came)
+            _listening.append(self)
             if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # how children end is then lost
                 self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._restore()
+        if self._pipe is not None:
+            _listening.remove(self)
+            os.close(self._pipe[1])
+            self._watcher.join()
+            os.close(self._pipe[0])
+
+    def _restore(self) -> None:
+        """Let signals do what they did before."""
         for each, handler in self._before.items():
             signal.signal(each, handler)
         if self._pipe is not None:
             signal.set_wakeup_fd(self._wakeup_before)
-            os.close(self._pipe[1])
-            self._watcher.join()
-            os.close(self._pipe[0])
 
     def check(self) -> None:
         """Raise `Stopped` if a signal came."""
@@ -108,6 +116,15 @@ class Interrupt:
                     came, deadline = number, time.monotonic() + GRACE_SECONDS
             if deadline is not None and self.idle and time.monotonic() > deadline:
                 _leave(came, _LAST_WORDS)
+
+
+def _deafen() -> None:
+    """In a child that was forked: its signals are its own, and must not be told to the parent."""
+    while _listening:
+        _listening.pop()._restore()
+
+
+os.register_at_fork(after_in_child=_deafen)
 
 
 def _is_ours(number: signal.Signals) -> bool:

@@ -29,6 +29,7 @@ _MAGIC = re.compile(r"[*?\[]")
 
 _untold: dict[str, str] = {}  # what to do, by file or variable
 _refused: dict[frozenset[str], str] = {}  # what to do, by hashes of the code: what was read is kept
+_left: set[str] = set()  # files that cells of this process have made
 _run = 0  # the run of an experiment file that this is about
 
 
@@ -58,7 +59,7 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
         if what == "make":
             made.add(file)
         elif what == "write":
-            if os.path.isfile(file) and not _is_new(file, began):
+            if os.path.isfile(file) and (file in _left or not _is_new(file, began)):
                 older.add(file)
         elif what in ("list", "match"):
             note_look(what, file, opener)
@@ -70,7 +71,7 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
             or not opener.directly
             or _is_known(file, opener)
             or not os.path.isfile(file)
-            or (_is_new(file, began) and file not in older)
+            or (_is_new(file, began) and file not in older and file not in _left)
         ):
             _untold[file] = (
                 f"{opener.place}, reads {file} only when a "
@@ -116,8 +117,11 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
             'of the experiment file: os.environ.get("NAME").'
         )
 
-    with listening(note), asked.noted(note_variable, note_copy):
-        yield
+    try:
+        with listening(note), asked.noted(note_variable, note_copy):
+            yield
+    finally:
+        _left.update(made)  # of which the next cell must not make its result
     for file in {*map(existing, modules.unforeseen[before:])} - files:
         _untold[file] = (
             f"{file} is imported only when a cell is trained, by a name that is worked out, so "

@@ -204,16 +204,21 @@ def test_a_file_may_set_variables_at_its_top(folder, attn_nlp, monkeypatch, line
     [("fake.py",), (str(Path(sys.executable).with_name("attn-nlp")), "run", "fake.py")],
     ids=["script", "command"],
 )
-def test_a_fit_may_fork_children(folder, cache, run):
-    """They close standard input, where a worker must not be reading meanwhile."""
+@pytest.mark.parametrize("how", [("--workers", "1"), ("--in-process",)], ids=["worker", "here"])
+def test_a_fit_may_fork_children(folder, cache, run, how):
+    """They close standard input, where a worker must not be reading meanwhile.
+
+    The pool ends them by SIGTERM, which is not meant for the run.
+    """
     text = EXPERIMENT.replace("import hashlib\n", "import hashlib\nimport multiprocessing\n")
     text = text.replace(
         "right = cell.heads + cell.seed // 2",
-        'right = multiprocessing.get_context("fork").Pool(1).map(abs, [-cell.heads])[0]',
+        'with multiprocessing.get_context("fork").Pool(1) as pool:\n'
+        "        right = pool.map(abs, [-cell.heads])[0]",
     )
     (folder / "fake.py").write_text(text)
     found = subprocess.run(
-        [sys.executable, *run, "--workers", "1", "--seeds", "1"],
+        [sys.executable, *run, *how, "--seeds", "1"],
         cwd=folder, env=environment(cache), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr

@@ -224,6 +224,16 @@ def test_a_file_made_meanwhile_is_no_input(folder):  # noqa: F811
     assert run() == 3
 
 
+def test_what_one_cell_has_made_is_no_input_of_the_next(folder):  # noqa: F811
+    """However soon it begins: its result would depend on which cells this process has trained."""
+    inside = "import pathlib; file = pathlib.Path(__file__ + '.txt')\n"
+    inside += "    if not file.exists(): file.write_text('3')\n"
+    specs(folder, inside=inside + "    return int(file.read_text())")
+    assert run() == 3
+    with pytest.raises(UserError, match=r"reads .*\.txt only when a cell is trained"):
+        run()
+
+
 @pytest.mark.parametrize(
     ("top", "inside"),
     [
