@@ -10,6 +10,7 @@ device is opened and written to. A folder that is missing is made.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import stat
@@ -55,6 +56,27 @@ def replace(path: Path, content: str | bytes) -> None:
         if error.errno in _DISK:
             raise OSError(error.errno, reason, str(path)) from error
         raise UserError(f"cannot write to {path}: {reason}.") from error
+
+
+_SIGNATURE = "Written by attn-nlp: "
+
+
+def signed(content: str, comment: str) -> str:
+    """The content and a last line by which it is known again, as long as nobody edits it.
+
+    Args:
+      content: of a file.
+      comment: what a comment looks like in such a file, with {} for its text.
+    """
+    digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{content}{comment.format(_SIGNATURE + digest[:16])}\n"
+
+
+def is_signed(content: str, comment: str) -> bool:
+    """Whether a file holds what `signed` has made of something, to the letter."""
+    before = comment.partition("{}")[0] + _SIGNATURE
+    body = content[: max(content.rfind(before), 0)]
+    return content == signed(body, comment)
 
 
 def check_writable(path: Path) -> None:

@@ -175,7 +175,7 @@ def _check_kind(out: Path, kind: str) -> None:
     if content.startswith(_SQLITE):
         raise _refusal(out, "is an SQLite database, perhaps a store")
     if content and not _is_ours(content, kind):
-        why = "exists and is not recognized as an output of this version of attn-nlp"
+        why = "exists and is not recognized as an output of this version of attn-nlp, unedited"
         raise _refusal(out, why, ", or remove it")
 
 

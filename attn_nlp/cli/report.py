@@ -52,6 +52,7 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp.runner.other_code import say_changed
     from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
+    from attn_nlp.tables.formats import as_file
 
     options.check_source(file, name, overrides)
     with Store.read(store_path) as store:
@@ -79,7 +80,7 @@ def report(file, name, overrides, store_path, out) -> None:
     )
     text = reports.page(made)
     check_report(out, store_path, resolved)
-    replace(out, text)
+    replace(out, text if descriptor(out) is not None else as_file("html", text))
     if descriptor(out) is None:
         wording.say(f"{out} ({len(text.encode()) / 1e6:.1f} MB)")
 

@@ -155,7 +155,7 @@ def write(
     from attn_nlp.outputs import descriptor, replace
     from attn_nlp.runner.other_code import of_records, say_changed
     from attn_nlp.runner.plan import wanted
-    from attn_nlp.tables.formats import closing, render
+    from attn_nlp.tables.formats import as_file, render
     from attn_nlp.tables.quantities import quantity
 
     chosen = check_output(format, out, store.path, resolved)
@@ -194,4 +194,4 @@ def write(
     if out is None:
         wording.show(text, exact=chosen == "csv", styled=color)
     else:
-        replace(out, text if descriptor(out) is not None else text + closing(chosen))
+        replace(out, text if descriptor(out) is not None else as_file(chosen, text))

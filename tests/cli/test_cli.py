@@ -16,7 +16,7 @@ from attn_nlp.parts import registry
 from attn_nlp.store import Store
 from attn_nlp.tables import FORMATS
 from attn_nlp.tables import suffix as suffix_of
-from attn_nlp.tables.formats import closing
+from attn_nlp.tables.formats import as_file
 from tests import proofs
 from tests.runner.fakes import CELLS, FLOORS, command, environment, write_experiment
 
@@ -351,7 +351,7 @@ def test_a_table_is_written_whole_in_the_format_of_its_name(attn_nlp, tmp_path):
         assert attn_nlp("table", "fake.py", "--cost", "--out", str(path)) == (0, "", "")
         assert attn_nlp("table", "fake.py", "--out", str(path)) == (0, "", "")
         printed = attn_nlp("table", "fake.py", "--format", format)[1]
-        assert path.read_text() == printed + closing(format)
+        assert path.read_text() == as_file(format, printed)
     assert sorted(each.suffix for each in tmp_path.iterdir()) == [
         *(".csv", ".html", ".json", ".md", ".tex", ".txt")
     ]

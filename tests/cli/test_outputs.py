@@ -377,17 +377,18 @@ def test_what_only_looks_like_an_output_is_kept(here, name):
     assert (folder / name).read_text() == LIKE_OURS[name]
 
 
+@pytest.mark.parametrize("at", [-1, 1, 0.5], ids=["below", "above", "within"])
 @pytest.mark.parametrize("ending_of", ["txt", "md", "tex", "html", "csv", "json"])
-def test_what_somebody_wrote_below_an_output_is_kept(here, ending_of):
+def test_what_somebody_wrote_in_an_output_is_kept(here, ending_of, at):
     folder, call = here
     name = f"new.{ending_of}"
     for _ in range(2):
         assert call("table", "fake.py", "--out", name).returncode == 0
-    with open(folder / name, "a") as file:
-        file.write("MINE\n")
-    before = (folder / name).read_bytes()
+    lines = (folder / name).read_text().splitlines(keepends=True)
+    lines.insert(len(lines) if at == -1 else int(at * len(lines)) if at < 1 else at, "MINE\n")
+    (folder / name).write_text("".join(lines))
     refused(call("table", "fake.py", "--out", name), name, OTHER)
-    assert (folder / name).read_bytes() == before
+    assert (folder / name).read_text() == "".join(lines)
 
 
 def test_a_line_of_ones_own_in_a_table_for_machines_is_kept(here):
@@ -399,12 +400,15 @@ def test_a_line_of_ones_own_in_a_table_for_machines_is_kept(here):
 
 
 @pytest.mark.parametrize("format", ["svg", "png"])
-def test_what_follows_in_a_figure_is_kept(here, format):
+def test_what_somebody_added_to_a_figure_is_kept(here, format):
     folder, call = here
     command = ("figure", "mechanism", "query_mix", "--format", format, "--out", "drawn")
     for _ in range(2):
         assert call(*command).returncode == 0
     (path,) = (folder / "drawn").iterdir()
-    with open(path, "ab") as file:
-        file.write(b"<!-- mine -->")
+    content = path.read_bytes()
+    text = b'<text x="9" y="9">MINE</text></svg>'
+    changed = content.replace(b"</svg>", text) if format == "svg" else content + b"mine"
+    path.write_bytes(changed)
     refused(call(*command), f"drawn/{path.name}", OTHER)
+    assert path.read_bytes() == changed

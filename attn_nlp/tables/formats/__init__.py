@@ -4,9 +4,8 @@ A format is a module of this folder with
 
     SUFFIX: str                                        of a file, with its dot
     def render(grids: Sequence[Grid], options: Options) -> str
-    def known(text: str) -> bool                       whether a file that holds it was written so,
-                                                       to its last line
-    CLOSING: str = ""                                  ends a file, where nothing else could tell
+    COMMENT: str                                       in such a file, where there can be any; or
+    def known(text: str) -> bool                       whether a file that holds it was written so
 
 Adding a format is adding the file.
 """
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from attn_nlp.errors import unknown
+from attn_nlp.outputs import is_signed, signed
 from attn_nlp.tables.grid import Grid
 
 FORMATS = tuple(
@@ -65,9 +65,10 @@ def suffix(format: str) -> str:
     return _module(format).SUFFIX
 
 
-def closing(format: str) -> str:
-    """What a file of that format ends with, and what is printed or pasted does not."""
-    return getattr(_module(format), "CLOSING", "")
+def as_file(format: str, text: str) -> str:
+    """What a file of that format holds: with a last line that what is printed does not have."""
+    comment = getattr(_module(format), "COMMENT", None)
+    return text if comment is None else signed(text, comment)
 
 
 def known(format: str, text: str) -> bool:
@@ -77,7 +78,8 @@ def known(format: str, text: str) -> bool:
       format: one of `FORMATS`.
       text: the whole file.
     """
-    return _module(format).known(text)
+    module = _module(format)
+    return is_signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.known(text)
 
 
 def _module(format: str) -> ModuleType:

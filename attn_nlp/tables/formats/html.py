@@ -17,7 +17,7 @@ from attn_nlp.stats import Comparison
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import BASELINE, FLOOR, Entry, Grid, GridRow, Quantity
 from attn_nlp.tables.legend import MARKS, STATE_MARKS
-from attn_nlp.tables.page import TOP, page
+from attn_nlp.tables.page import page
 from attn_nlp.tables.text import (
     STARRED,
     count_text,
@@ -29,6 +29,7 @@ from attn_nlp.tables.text import (
 from attn_nlp.wording import clean
 
 SUFFIX = ".html"
+COMMENT = "<!-- {} -->"
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
@@ -36,11 +37,6 @@ def render(grids: Sequence[Grid], options: Options) -> str:
     fragments = [fragment(grid, f"table-{place}") for place, grid in enumerate(grids, 1)]
     titles = ", ".join(clean(grid.title) for grid in grids)
     return page(titles, "\n".join(fragments))
-
-
-def known(text: str) -> bool:
-    """Whether it is a page of ours, a report included, and nothing after it."""
-    return text.startswith(TOP) and text.rstrip("\n").endswith("</body>\n</html>")
 
 
 def fragment(grid: Grid, name: str = "table") -> str:

@@ -27,6 +27,7 @@ from attn_nlp.tables.text import (
 from attn_nlp.wording import clean
 
 SUFFIX = ".tex"
+COMMENT = "% {}"
 # Characters of a label, and of a source, which is smaller; a longer one is set as a paragraph.
 _LONGEST, _LONGEST_SMALL = 34, 40
 _PARAGRAPH = r"\parbox[{place}]{{0.3\linewidth}}{{\raggedright\strut {text}\strut}}"
@@ -44,12 +45,6 @@ def render(grids: Sequence[Grid], options: Options) -> str:
     han = any(r"\attnhan" in table for table in tables)
     top = [_TOP, *([_TOP_HAN, HAN] if han else [])]
     return "\n".join([*top, *tables])
-
-
-def known(text: str) -> bool:
-    """Whether it holds our tables below our comment, and neither a document nor more after them."""
-    ends = text.endswith("\\end{table}\n")
-    return text.startswith(_TOP) and ends and r"\documentclass" not in text
 
 
 def _names(titles: Sequence[str]) -> list[str]:

@@ -22,27 +22,15 @@ from attn_nlp.tables.text import (
 from attn_nlp.wording import clean
 
 SUFFIX = ".md"
-CLOSING = "\n<!-- Written by attn-nlp -->\n"
+COMMENT = "\n<!-- {} -->"
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 # What begins a list, a heading or a rule, but only at the beginning.
 _FIRST = re.compile(r"^(\d*)([-+#=.)])")
-
-# Heading, subtitle and table; then there may be marks with their meanings, and a list of notes.
-_TABLES = re.compile(
-    r"(### .*\n\n.*\n\n\|  \|.*\|\n\| :--.*\|\n(\|.*\|\n)*"
-    r"(\n(\\?[^\w\s]|n/a) .*\n)?(\n(- .*\n)+)?\n?)+"
-)
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
     """The tables one after another, each under a heading."""
     return "\n".join(_table(grid) for grid in grids)
-
-
-def known(text: str) -> bool:
-    """Whether our tables and our last line, a comment, are all that it holds."""
-    ours = text.endswith(CLOSING)
-    return ours and _TABLES.fullmatch(text.removesuffix(CLOSING)) is not None
 
 
 def escape(text: str) -> str:

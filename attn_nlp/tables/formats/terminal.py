@@ -6,7 +6,6 @@ are packed into blocks that keep the columns of one outermost value together.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from attn_nlp.tables.formats import Options
@@ -16,22 +15,15 @@ from attn_nlp.tables.grid import Grid
 from attn_nlp.wording import clean
 
 SUFFIX = ".txt"
-CLOSING = "\nWritten by attn-nlp.\n"
+COMMENT = "\n{}"
 DEFAULT_WIDTH = 100
 LEAST_WIDTH = 40
-
-_TITLE = re.compile(r"(.+\n)+\n+(.+\n)*?─{3,}\n")
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
     """The tables one after another, an empty line between them."""
     width = max(LEAST_WIDTH, options.width or DEFAULT_WIDTH)
     return "\n".join(to_text(_table(grid, width), options.color) for grid in grids)
-
-
-def known(text: str) -> bool:
-    """Whether it begins with a title above a table and ends with our last line."""
-    return _TITLE.match(text) is not None and text.endswith(CLOSING)
 
 
 def _table(grid: Grid, width: int) -> list[Line]:
