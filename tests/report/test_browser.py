@@ -111,7 +111,7 @@ def test_everything_works_by_keyboard_and_is_said(opened):
     assert head.get_attribute("aria-sort") == "ascending"
 
 
-@pytest.mark.parametrize("visible", [True, False], ids=["allowed", "refused"])
+@pytest.mark.parametrize("allowed", [True, False], ids=["allowed", "refused"])
 def test_copying_copies_the_whole_source_and_says_so(opened, allowed):
     page = opened(permissions=["clipboard-read", "clipboard-write"])
     if not allowed:  # as a browser does that gives a page from a file no clipboard
