@@ -85,11 +85,20 @@ def without_controls(text: str, kept: Container[str] = ()) -> str:
     return _OBEYED.sub(lambda found: found[0] if found[0] in kept else "", _HALVES.sub("?", text))
 
 
-def visible(text: str) -> str:
+def is_utf8(text: str) -> bool:
+    """Whether a text has a UTF-8 form, so that a store and a table can hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def without_format_characters(text: str) -> str:
     """The text without characters that have no width, such as U+200B.
 
     Example:
-      >>> visible("on\\u200be")
+      >>> without_format_characters("on\\u200be")
       'one'
     """
     import unicodedata  # most commands never ask

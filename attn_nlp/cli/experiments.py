@@ -12,6 +12,7 @@ import click
 
 from attn_nlp import wording
 from attn_nlp.cli import options, show
+from attn_nlp.cli.stale import warn_of_code, warn_of_data
 
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
@@ -54,7 +55,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
         for each in check_parts(cells_ahead(resolved, store, retry_failed)):
             wording.warn(f"warning: {each}")
         cells = wanted(store.settled(resolved))
-        _say_changed(cells, store.records(cells, ["data"]))
+        warn_of_data(cells, store.records(cells, ["data"]))
         found = planned(
             resolved,
             store,
@@ -197,7 +198,7 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
     """
     from attn_nlp.errors import UserError
     from attn_nlp.experiment.load import Overrides
-    from attn_nlp.runner.other_code import say_changed
+    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     if file is None and overrides != Overrides():
@@ -206,11 +207,11 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
         if file is None:
             found = [store.experiment(name) for name, _ in store.names()]
         else:
-            found = [options.resolve(file, overrides)]
-            options.check_given(overrides, found[0], store)
+            found = [options.resolve_or_find(file, None, overrides, store)]
         details = verbose or as_json
-        entries = [_status_of(store.settled(resolved), store, details) for resolved in found]
-        say_changed(store.records(_cells_of(found, store), ["status", "provenance"]))
+        entries = [_status_of(resolved, store, details) for resolved in found]
+        specs = {spec for resolved in found for spec in wanted(resolved)}
+        warn_of_code(store.records(specs, ["status", "provenance"]))
     if as_json:
         wording.show(show.as_text(entries))
     elif not entries:
@@ -222,12 +223,6 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
         for entry in entries if file or verbose else ():
             for line in _once(entry["reasons"]) if verbose else _each(entry["reasons"]):
                 wording.say(line)
-
-
-def _cells_of(found: Sequence[Resolved], store: Store) -> set[str]:
-    from attn_nlp.runner.plan import wanted
-
-    return {spec for resolved in found for spec in wanted(store.settled(resolved))}
 
 
 def _each(reasons: Sequence[Mapping]) -> Iterator[str]:
@@ -262,7 +257,7 @@ def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
 
     cells, label = wanted(resolved), labels(resolved)
     records = store.records(cells, ["status", "reason", "data"], own=True)
-    _say_changed(cells, records)
+    warn_of_data(cells, records)
     counts = Counter(record["status"] for record in records.values())
     running = len(store.running() & cells.keys() - records.keys())
     bad = [spec for spec in cells if spec in records and records[spec]["status"] in _BAD]
@@ -283,15 +278,6 @@ def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
             for spec in bad
         ],
     }
-
-
-def _say_changed(cells: Mapping[str, Mapping], records: Mapping[str, Mapping]) -> None:
-    """On standard error: which local datasets are not what stored cells were trained on."""
-    from attn_nlp.data.source_bytes import changed
-
-    named = ((str(cells[spec]["dataset"]), each["data"]) for spec, each in records.items())
-    for sentence in changed(named):
-        wording.warn(sentence)
 
 
 def _say_replaced(resolved: Resolved, store: Store) -> None:

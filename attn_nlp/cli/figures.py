@@ -9,6 +9,7 @@ import click
 
 from attn_nlp import wording
 from attn_nlp.cli import options
+from attn_nlp.cli.stale import warn_of_code, warn_of_data
 
 _out = click.option(
     "--out",
@@ -115,11 +116,9 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
       attn-nlp figure results --name scaling --kind curves --out pictures
     """
     from attn_nlp.cli.destinations import check
-    from attn_nlp.data.source_bytes import changed
     from attn_nlp.errors import UserError
     from attn_nlp.figures import library
     from attn_nlp.figures import results as drawing
-    from attn_nlp.runner.other_code import say_changed
     from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
@@ -137,9 +136,8 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
             f"nothing of {resolved.name!r} is stored in {store_path}; run it first, or choose "
             "another --store."
         )
-    for sentence in changed((str(cells[s]["dataset"]), r["data"]) for s, r in records.items()):
-        wording.warn(sentence)
-    say_changed(records)
+    warn_of_data(cells, records)
+    warn_of_code(records)
     library.load()
     drawn: set[str] = set()
     absent = []

@@ -10,6 +10,7 @@ import click
 
 from attn_nlp import wording
 from attn_nlp.cli import options
+from attn_nlp.cli.stale import warn_of_code, warn_of_data
 
 if TYPE_CHECKING:
     from attn_nlp.experiment.load import Overrides
@@ -45,27 +46,22 @@ def report(file, name, overrides, store_path, out) -> None:
     """
     from attn_nlp import report as reports
     from attn_nlp.cli.destinations import check_report
-    from attn_nlp.data.source_bytes import changed
     from attn_nlp.figures import library
     from attn_nlp.outputs import descriptor, replace
     from attn_nlp.runner.environment import cache_folder
-    from attn_nlp.runner.other_code import say_changed
     from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
     from attn_nlp.tables.formats import as_file
 
     options.check_source(file, name, overrides)
     with Store.read(store_path) as store:
-        resolved = store.settled(options.resolve_or_find(file, name, overrides, store))
+        resolved = options.resolve_or_find(file, name, overrides, store)
         check_report(out, store_path, resolved)
         if not store_path.exists():
             wording.warn(f"there is no store {store_path} yet.")
         cells = wanted(resolved)
         records = store.records(cells, reports.COLUMNS, own=True)
-    said = changed((str(cells[s]["dataset"]), r.get("data")) for s, r in records.items())
-    for sentence in said:
-        wording.warn(sentence)
-    said += say_changed(records)
+    said = [*warn_of_data(cells, records), *warn_of_code(records)]
     library.load()
     shown = file or Path(f"{name}.py")
     options_given = _words(overrides)

@@ -14,6 +14,7 @@ import click
 
 from attn_nlp import wording
 from attn_nlp.cli import options
+from attn_nlp.cli.stale import warn_of_code, warn_of_data
 
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
@@ -150,10 +151,8 @@ def write(
       warned: whether results by other code of the package have been warned of already.
     """
     from attn_nlp.cli import destinations
-    from attn_nlp.data.source_bytes import changed
     from attn_nlp.errors import UserError
     from attn_nlp.outputs import descriptor, replace
-    from attn_nlp.runner.other_code import of_records, say_changed
     from attn_nlp.runner.plan import wanted
     from attn_nlp.tables.formats import as_file, render
     from attn_nlp.tables.quantities import quantity
@@ -166,11 +165,7 @@ def write(
         columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
     cells = wanted(resolved)
     records = store.records(cells, columns, own=True)
-    named = ((str(cells[spec]["dataset"]), each.get("data")) for spec, each in records.items())
-    said = changed(named)
-    for sentence in said:
-        wording.warn(sentence)
-    said += of_records(records).notes if warned else say_changed(records)
+    said = [*warn_of_data(cells, records), *warn_of_code(records, warned=warned)]
     grids = [
         grid.with_notes(said)
         for each in resolved.tables

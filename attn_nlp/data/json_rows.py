@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from attn_nlp.data.columns import Glance, Labeled, Wanted
-from attn_nlp.data.names import is_utf8_name, shown
+from attn_nlp.data.names import shown
 from attn_nlp.errors import UserError
+from attn_nlp.wording import is_utf8
 
 DEEPEST = 200  # brackets within brackets of one row
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -56,7 +57,7 @@ def read_json(file: Path, wanted: Wanted) -> Labeled:
     text, label = wanted.of(name, list(glance.kept))
     for kept in (values[text], values[label]):
         for row_number, value in enumerate(kept, 1):
-            if isinstance(value, str) and not value.isascii() and not is_utf8_name(value):
+            if isinstance(value, str) and not value.isascii() and not is_utf8(value):
                 raise UserError(
                     f"cannot read {name}: row {row_number} has a lone surrogate, which has no "
                     "UTF-8 form; write the character itself."

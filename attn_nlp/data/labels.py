@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attn_nlp.data.names import shown
+from attn_nlp.wording import without_format_characters
 
 FEW = 10  # values of any kind may be classes
 MANY = 20  # whole numbers; more may be measurements
@@ -75,7 +76,7 @@ def bare(name: str) -> str:
       ('very negative', '1', '1')
     """
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    text = "".join(c for c in text if unicodedata.category(c) != "Cf" and c != "\ufe0f")
+    text = without_format_characters(text).replace("\ufe0f", "")
     text = " ".join(_JOINED.sub(" ", text.strip().strip(_QUOTES)).split())
     number = _PLAIN_NUMBER.fullmatch(text)
     if number is None:

@@ -29,12 +29,3 @@ def listed(names: Iterable[str]) -> str:
     every = [shown(name) for name in names]
     more = f" and {len(every) - MOST} more" if len(every) > MOST else ""
     return ", ".join(every[:MOST]) + more or "none"
-
-
-def is_utf8_name(name: str) -> bool:
-    """Return whether a name has a UTF-8 form, so that a store and a table can hold it."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

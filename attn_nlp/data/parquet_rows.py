@@ -14,8 +14,9 @@ from typing import Any
 
 from attn_nlp.data.columns import GLANCE, Glance, Labeled, Wanted, refuse_twice
 from attn_nlp.data.library import one_line, quiet_datasets
-from attn_nlp.data.names import is_utf8_name, shown
+from attn_nlp.data.names import shown
 from attn_nlp.errors import UserError
+from attn_nlp.wording import is_utf8
 
 _NOT_DECLARED = (
     "its metadata 'huggingface' declare no columns as the datasets library writes them; write the "
@@ -85,7 +86,7 @@ def class_names(schema: Any, label: str) -> tuple[str, ...] | None:
             names = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else None
         except Exception:  # what is not in the library's form fails in any of its lines
             raise ValueError(_NOT_DECLARED) from None
-    if names is not None and not all(isinstance(n, str) and is_utf8_name(n) for n in names):
+    if names is not None and not all(isinstance(n, str) and is_utf8(n) for n in names):
         raise ValueError(_NOT_DECLARED)
     return names
 

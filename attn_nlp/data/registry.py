@@ -13,11 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from attn_nlp.data.docstrings import DOCSTRINGS
-from attn_nlp.data.names import is_utf8_name, shown
+from attn_nlp.data.names import shown
 from attn_nlp.data.planted import PLANTED
 from attn_nlp.data.public import REAL_SETS
 from attn_nlp.data.source import Source
 from attn_nlp.errors import UserError, unknown
+from attn_nlp.wording import is_utf8
 
 SOURCES: dict[str, Source] = {s.name: s for s in (*PLANTED, DOCSTRINGS, *REAL_SETS)}
 FILE_KINDS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
@@ -41,7 +42,7 @@ def looks_like_path(name: str) -> bool:
 
 def local_path(name: str) -> Path | None:
     """The existing file or folder a name stands for, or None; a link to nothing exists."""
-    if name in SOURCES or not name or "\0" in name or not is_utf8_name(name):
+    if name in SOURCES or not name or "\0" in name or not is_utf8(name):
         return None
     try:
         path = expanded(name)
@@ -97,7 +98,7 @@ def check_dataset(name: str) -> None:
     """
     if name in SOURCES:
         return
-    if not is_utf8_name(name):
+    if not is_utf8(name):
         raise UserError(
             f"dataset '{shown(name)}': the name is not valid UTF-8, so that no store or table can "
             "hold it; rename the file."

@@ -32,6 +32,7 @@ from attn_nlp.user_code.hashing import imports, reach, writes
 from attn_nlp.user_code.loading import is_loading, loading, shadowed
 from attn_nlp.user_code.loads import Load
 from attn_nlp.user_code.modules import Fresh, is_own
+from attn_nlp.wording import is_utf8
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,11 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
       UserError: no such file, it cannot be run, or it defines no `experiment`.
     """
     path = Path(path)
-    try:
-        path.stem.encode()  # which is the experiment's name
-    except UnicodeEncodeError:
+    if not is_utf8(path.stem):  # which is the experiment's name
         raise UserError(
             f"experiment file {str(path)!r}: its name is not valid UTF-8, and no store can hold "
             "it; rename the file."
-        ) from None
+        )
     if not path.is_file():
         beside = [str(each) for each in path.parent.glob("*.py")] if path.parent.is_dir() else []
         close = nearest(str(path), beside)

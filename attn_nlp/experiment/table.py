@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.checks import Kind
-from attn_nlp.wording import visible
+from attn_nlp.wording import without_format_characters
 
 METRICS = ("accuracy", "macro_f1", "matthews", "f1", "loss", "ece")
 VALUES = tuple(f"{split}.{metric}" for split in ("test", "validation") for metric in METRICS)
@@ -127,8 +127,8 @@ class Table:
             raise UserError(f"{where}: baseline= goes with rows= of one path; mark a Row instead.")
         if not self.rows:
             raise UserError(f"{where} has no rows; give at least one.")
-        labels = {row.label: " ".join(visible(row.label).split()) for row in self.rows}
-        label, times = Counter(labels[row.label] for row in self.rows).most_common(1)[0]
+        seen = (without_format_characters(row.label).split() for row in self.rows)
+        label, times = Counter(map(" ".join, seen)).most_common(1)[0]
         if times > 1:
             raise UserError(f"{where} has two rows {label!r}; label them apart.")
         if sum(row.baseline for row in self.rows) > 1:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from attn_nlp import wording
 from attn_nlp.library_code import FACT, code_digest
 from attn_nlp.store import FINAL, Store
 from attn_nlp.store.records import Records
@@ -73,14 +72,6 @@ def of_records(records: Records) -> OtherCode:
         codes -= {code_digest()}
     changed = frozenset(spec for spec, code in known.items() if code in codes)
     return OtherCode(len(known), changed, sum(code is None for code in known.values()))
-
-
-def say_changed(records: Records) -> list[str]:
-    """Warn of results by other code; return the sentences for whatever shows them."""
-    found = of_records(records)
-    if found.changed:
-        wording.warn(found.sentences[0])
-    return found.notes
 
 
 def _cells(count: int) -> str:

@@ -17,7 +17,6 @@ from attn_nlp.runner import local, run
 from attn_nlp.store import Store
 from tests.runner.fakes import (
     CELLS,
-    Here,
     command,
     environment,
     gone,
@@ -25,24 +24,7 @@ from tests.runner.fakes import (
     start,
     trained,
     until,
-    write_experiment,
 )
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def folder(tmp_path):
-    write_experiment(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def attn_nlp(folder, cache, catalogue, monkeypatch, capsys):
-    return Here(folder, cache, monkeypatch, capsys)
 
 
 def records(folder, *columns):

@@ -15,18 +15,12 @@ from attn_nlp.library_code import code_digest
 from attn_nlp.store import Store
 from attn_nlp.store.doctor import examine
 from attn_nlp.store.results import StoreError
-from tests.runner.fakes import CELLS, FLOORS, Here, trained, write_experiment
+from tests.runner.fakes import CELLS, FLOORS, Here, trained
 from tests.store.records import SPEC, record
 
 STORE = "runs/attn_nlp.sqlite"
 ALL = CELLS + FLOORS
 RUN = ("run", "fake.py", "--in-process")
-
-
-@pytest.fixture
-def folder(tmp_path):
-    write_experiment(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

@@ -10,27 +10,11 @@ from pathlib import Path
 import pytest
 
 from attn_nlp.store import Store
-from tests.runner.fakes import EXPERIMENT, Here, command, environment, trained, write_experiment
+from tests.runner.fakes import EXPERIMENT, command, environment, trained
 
 STORE = "runs/attn_nlp.sqlite"
 GUARDED = EXPERIMENT[EXPERIMENT.index("if __name__") :]
 UNGUARDED = "from attn_nlp.cli import run_file\n\nrun_file(__file__)\n"
-
-
-@pytest.fixture
-def folder(tmp_path):
-    write_experiment(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def attn_nlp(folder, cache, catalogue, monkeypatch, capsys):
-    return Here(folder, cache, monkeypatch, capsys)
 
 
 def accuracies(folder) -> dict[tuple[int, int], float]:

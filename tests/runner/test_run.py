@@ -19,7 +19,6 @@ from attn_nlp.store import Store
 from tests.runner.fakes import (
     CELLS,
     FLOORS,
-    Here,
     command,
     environment,
     gone,
@@ -32,22 +31,6 @@ from tests.runner.fakes import (
 
 STORE = "runs/attn_nlp.sqlite"
 SLOW = 0.3
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def folder(tmp_path):
-    write_experiment(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def attn_nlp(folder, cache, catalogue, monkeypatch, capsys):
-    return Here(folder, cache, monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

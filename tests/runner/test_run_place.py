@@ -6,20 +6,9 @@ import pytest
 
 from attn_nlp.result import FIELDS, fit_to_store
 from attn_nlp.store import Store
-from tests.runner.fakes import CELLS, FLOORS, Here, trained, write_experiment
+from tests.runner.fakes import CELLS, FLOORS, trained
 
 STORE = "runs/attn_nlp.sqlite"
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def attn_nlp(tmp_path, cache, catalogue, monkeypatch, capsys):
-    write_experiment(tmp_path)
-    return Here(tmp_path, cache, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("how", [("--in-process",), ("--workers", "1")], ids=lambda how: how[0])

@@ -14,7 +14,6 @@ from attn_nlp.tables.views.tuning import trials
 from tests.runner.fakes import (
     EXPERIMENT,
     FLOORS,
-    Here,
     environment,
     start,
     trained,
@@ -31,20 +30,10 @@ TUNED = EXPERIMENT.replace(
 TRIALS, CELLS = 3 * 3 * 2, 3 * 3
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def folder(tmp_path):
     write_experiment(tmp_path).write_text(TUNED)
     return tmp_path
-
-
-@pytest.fixture
-def attn_nlp(folder, cache, catalogue, monkeypatch, capsys):
-    return Here(folder, cache, monkeypatch, capsys)
 
 
 def stored(folder, *columns):
