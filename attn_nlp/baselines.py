@@ -1,4 +1,4 @@
-"""Honest floors: what a dataset gives to a model without attention.
+"""Honest baselines: what a dataset gives to a model without attention.
 
 A table without them cannot say whether attention earned anything. Both read the texts and labels
 of the prepared data, never its tokens, and draw nothing at random, so that one run a dataset is
@@ -27,7 +27,7 @@ FEATURES = {
 }
 
 
-@model("majority", label="Majority class", cite="control", floor=True, flops=0)
+@model("majority", label="Majority class", cite="control", baseline=True, flops=0)
 def majority(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     """Answer the class that is most frequent in training, whatever the sentence.
 
@@ -61,7 +61,7 @@ def majority(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     "tfidf_logreg",
     label="TF-IDF + logistic regression",
     cite="scikit-learn; Pedregosa et al., 2011",
-    floor=True,
+    baseline=True,
     flops="4*T*C",  # T words and as many pairs of them, each with a coefficient a class
     revision=2,  # 2: characters are tried on every dataset, not on Chinese ones alone
 )

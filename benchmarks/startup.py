@@ -4,9 +4,9 @@
     python -m benchmarks.startup --rounds 5 --out bench
 
 The command is `attn-nlp run` with two workers on the table of `twelve_scales.py` in size S, two
-cells and the floors of their dataset, into a new store. Its data has been prepared before, as it is
-whenever a second table is run on a dataset. The clock runs from the start of the process until the
-driver hears of trained steps, which is after the first chunk, of ten. "Cold cache" finds no
+cells and the baselines of their dataset, into a new store. Its data has been prepared before, as it
+is whenever a second table is run on a dataset. The clock runs from the start of the process until
+the driver hears of trained steps, which is after the first chunk, of ten. "Cold cache" finds no
 compiled program, "warm cache" those of the run before it.
 """
 
@@ -40,7 +40,9 @@ def first_steps(asked: float, arguments: list[str]) -> None:
 
     def running(self, worker, job, progress) -> None:
         usual(self, worker, job, progress)
-        encoder = job is not None and job.settings["model"] == "encoder"  # floors count steps too
+        encoder = (
+            job is not None and job.settings["model"] == "encoder"
+        )  # baselines count steps too
         if encoder and progress.get("step") and Progress.running is running:
             Progress.running = usual
             print(json.dumps(time.time() - asked), flush=True)

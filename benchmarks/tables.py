@@ -42,7 +42,7 @@ def experiment(seeds: int) -> Resolved:
     """40 variants on 5 datasets; the learning rate stands for whatever sets variants apart."""
     rates = [round(1e-3 * 1.05**place, 6) for place in range(VARIANTS)]
     rows = [
-        Row(f"variant {place}", {"learning_rate": rate}, baseline=place == 0)
+        Row(f"variant {place}", {"learning_rate": rate}, reference=place == 0)
         for place, rate in enumerate(rates)
     ]
     axes = [vary("dataset", *DATASETS), vary("learning_rate", *rates), vary("seed", *range(seeds))]
@@ -81,7 +81,7 @@ def fill(path: Path, seeds: int, sentences: int) -> None:
         for name in DATASETS:
             store.finish(name, _record(name, gold[name]))
         copies = {name: _rows(db, name) for name in DATASETS}
-        cells = [*whole.floors, *whole.cells]
+        cells = [*whole.baselines, *whole.cells]
         drawn = [_drawn(cell, gold[cell["settings"]["dataset"]], rng) for cell in cells]
         db.execute("BEGIN")
         for table, names in TABLES.items():

@@ -11,5 +11,5 @@ SCALES = [f"constant(c={value})" for value in VALUES]
 experiment = Experiment(
     base=Cell(heads=2),
     axes=[vary("attention.scale", *SCALES), vary("seed", *range(10))],
-    tables=[Table("Scales", "attention.scale", baseline=SCALES[0])],
+    tables=[Table("Scales", "attention.scale", reference=SCALES[0])],
 )

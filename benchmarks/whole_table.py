@@ -6,10 +6,10 @@
 
 The table of `twelve_scales.py`: 12 scales, ten seeds, 1,000 steps, a look at validation every 100
 steps, the best weights tested. Ours is the command a user gives, `attn-nlp run` with two workers,
-from its start to the printed table, floors, statistics and store included. A rival is one process
-that trains one cell after another with two threads, or two such processes with one thread and a
-core each. The rivals have our prepared data and first weights as files, which is not counted, and
-store nothing. A part of a rival's cells is run before ours, between our rounds and after.
+from its start to the printed table, baselines, statistics and store included. A rival is one
+process that trains one cell after another with two threads, or two such processes with one thread
+and a core each. The rivals have our prepared data and first weights as files, which is not counted,
+and store nothing. A part of a rival's cells is run before ours, between our rounds and after.
 
 Where fewer of a rival's cells are run than the table has, its seconds are start-up + mean seconds
 of a cell x cells / processes, and the output says that they are extrapolated. A rival whose losses

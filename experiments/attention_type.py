@@ -35,7 +35,7 @@ def pairwise(score: str, scale: str) -> dict[str, str]:
 
 
 MECHANISMS = [
-    Row("Dot product", pairwise("dot", "rsqrt_dim"), cite="Vaswani et al., 2017", baseline=True),
+    Row("Dot product", pairwise("dot", "rsqrt_dim"), cite="Vaswani et al., 2017", reference=True),
     Row("Bilinear", pairwise("bilinear", "rsqrt_dim"), cite="Luong et al., 2015"),
     Row("Additive", pairwise("additive", "none"), cite="Bahdanau et al., 2015"),
     # SE attention compares nothing: score and scale stand at their defaults and are not run.

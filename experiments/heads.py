@@ -26,7 +26,7 @@ def heads(number: int, mixer: str = "heads") -> dict[str, object]:
 
 
 ROWS = [
-    Row("4 heads", heads(4), cite="Vaswani et al., 2017", baseline=True),
+    Row("4 heads", heads(4), cite="Vaswani et al., 2017", reference=True),
     Row("1 head", heads(1)),
     Row("2 heads", heads(2)),
     Row("8 heads", heads(8)),

@@ -28,7 +28,7 @@ def mechanism(kind: str = "pairwise", mask: str = "padding") -> dict[str, str]:
 
 
 ROWS = [
-    Row("All pairs", mechanism(), cite="Vaswani et al., 2017", baseline=True),
+    Row("All pairs", mechanism(), cite="Vaswani et al., 2017", reference=True),
     Row("Window of 32", mechanism(mask="window(32)"), cite="Beltagy et al., 2020"),
     Row("Window and 4 globals", mechanism(mask="global_local(32, 4)"), cite="Beltagy et al., 2020"),
     Row("Linear", mechanism("linear"), cite="Katharopoulos et al., 2020"),

@@ -57,7 +57,7 @@ experiment = Experiment(
         vary("attention.normalizer", *NORMALIZERS),
         vary("seed", *range(10)),
     ],
-    tables=[Table("Normalizer", "attention.normalizer", columns="dataset", baseline="softmax")],
+    tables=[Table("Normalizer", "attention.normalizer", columns="dataset", reference="softmax")],
 )
 
 if __name__ == "__main__":

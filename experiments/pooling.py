@@ -29,7 +29,7 @@ def reader(pooling: str = "mean", model: str = "encoder") -> dict[str, str]:
 
 
 ROWS = [
-    Row("Mean", reader("mean"), cite="control", baseline=True),
+    Row("Mean", reader("mean"), cite="control", reference=True),
     Row("Max", reader("max"), cite="Collobert et al., 2011"),
     Row("First token", reader("first"), cite="Devlin et al., 2019"),
     Row("SE attention", reader("se_token"), cite="after Hu et al., 2018"),

@@ -26,7 +26,7 @@ experiment = Experiment(
         vary("position", "none", "sinusoidal", "learned", "rope", "shaw", "alibi", "t5"),
         vary("seed", *range(10)),
     ],
-    tables=[Table("Position", "position", columns="dataset", baseline="none")],
+    tables=[Table("Position", "position", columns="dataset", reference="none")],
 )
 
 if __name__ == "__main__":

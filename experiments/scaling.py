@@ -32,7 +32,7 @@ MECHANISMS = [
         "Dot, 1/√D",
         {"attention.score": "dot", "attention.scale": "rsqrt_dim"},
         cite="Vaswani et al., 2017",
-        baseline=True,
+        reference=True,
     ),
     Row(
         "Dot, 1/D",

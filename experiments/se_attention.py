@@ -36,7 +36,7 @@ MECHANISMS = [
         "Scaled dot product",
         mechanism("pairwise", "dot", "heads"),
         cite="Vaswani et al., 2017",
-        baseline=True,
+        reference=True,
     ),
     Row("Scaled dot product, query mix", mechanism("pairwise", "dot", "query_mix")),
     Row(

@@ -48,7 +48,7 @@ PROMISED = {
 def needed(part: registry.Part) -> set[str]:
     """The kinds of proof that a part must have."""
     if part.slot == "model" and "read" not in part.hooks:
-        return set()  # the encoder and the floors are proved by tests of their own
+        return set()  # the encoder and the baselines are proved by tests of their own
     found = ALWAYS | BY_SLOT.get(part.slot, set())
     if part.slot not in NOT_SMOOTH:
         found |= {"finite gradient"} if part.facts.get("surrogate") else SMOOTH

@@ -1,4 +1,4 @@
-"""The floors: what they answer, and that they need nothing but texts and labels."""
+"""The baselines: what they answer, and that they need nothing but texts and labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from attn_nlp.baselines import FEATURES, STRENGTHS, majority, tfidf_logreg
 
 @dataclass
 class Data:
-    """What a floor reads of a prepared dataset."""
+    """What a baseline reads of a prepared dataset."""
 
     rows: dict[str, list[tuple[str, int]]]
     class_names: tuple[str, ...] = ("bad", "good")
@@ -155,10 +155,10 @@ def test_the_same_numbers_come_each_time():
     assert [first[name] for name in numbers] == [again[name] for name in numbers]
 
 
-def test_registering_floors_imports_no_library():
+def test_registering_baselines_imports_no_library():
     code = (
         "import sys; from attn_nlp.parts.registry import find; "
-        "print(find('model', 'tfidf_logreg').facts['floor'], "
+        "print(find('model', 'tfidf_logreg').facts['baseline'], "
         "[name for name in ('sklearn', 'jax', 'scipy') if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -238,7 +238,7 @@ def fitted(x: np.ndarray, labels: np.ndarray, classes: int, strength: float):
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_linear_floor_and_its_oracle(language, classes):
+def test_the_linear_baseline_and_its_oracle(language, classes):
     """The formula of the docstring worked out by hand, and its least value found by SciPy."""
     data = made(language, classes)
     labels = {split: labels_of(data, split) for split in data.rows}

@@ -22,4 +22,4 @@ def test_its_experiment_and_its_part_are_planned(tmp_path, catalogue, monkeypatc
     Path("with_part.py").write_text(both, "utf-8")
     planned = attn_nlp("plan", "with_part.py")
     assert (planned.returncode, planned.stderr) == (0, "")
-    assert planned.stdout.startswith("with_part: 92 to do, 2 of them floors")
+    assert planned.stdout.startswith("with_part: 92 to do, 2 of them baselines")

@@ -35,8 +35,8 @@ from tests.nn.running import SEED, inputs, parts, ready, sizes
 from tests.train.tiny import CELL, ignored, prepared
 
 GOLDEN = Path(__file__).parent / "golden" / "revisions.json"
-# Pinned by the tests of the data stage and of the floors, on rows and predictions.
-ELSEWHERE = {"data", "tokens", "floors"}
+# Pinned by the tests of the data stage and of the baselines, on rows and predictions.
+ELSEWHERE = {"data", "tokens", "baselines"}
 PARTS = [f"{part.slot} {part.name}" for part in parts()]
 STAGES = ["encoder", "blocks", "training", "metrics"]
 

@@ -108,7 +108,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "ignores_query": _either("the query does not act"),
     "ignores_keys": _either("the keys do not act"),
     "control": _either("a control: what is left under it has another cause"),
-    "floor": _either("a floor: run once beside every experiment"),
+    "baseline": _either("a baseline: run once beside every experiment"),
     "special_case_of": "a special case of {}".format,
     "fixed": _either("takes no settings"),
     "maps": "{} maps of weights a head".format,

@@ -74,8 +74,8 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     from attn_nlp.runner.progress import duration
 
     to_do = found.counts["to do"]
-    floors = f", {found.floors} of them floors" if found.floors else ""
-    wording.say(f"{found.name}: {show.counted(found.counts)}{floors}")
+    baselines = f", {found.baselines} of them baselines" if found.baselines else ""
+    wording.say(f"{found.name}: {show.counted(found.counts)}{baselines}")
     if found.trials:
         wording.say(
             f"tuned: {found.trials} trials on validation; of the cells to do, {found.open} take "
@@ -289,7 +289,7 @@ def _say_replaced(resolved: Resolved, store: Store) -> None:
         return
     kept = store.experiment(resolved.name)
     new, old = (
-        {cell["spec"] for cell in each.runnable[len(each.floors) :]} for each in (resolved, kept)
+        {cell["spec"] for cell in each.runnable[len(each.baselines) :]} for each in (resolved, kept)
     )
     if new and old and new.isdisjoint(old) and _outline(resolved) != _outline(kept):
         wording.warn(

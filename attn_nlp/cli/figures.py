@@ -98,7 +98,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
 
     \b
     Kinds:
-      forest       paired differences from the baseline, with intervals and the margin
+      forest       paired differences from the reference, with intervals and the margin
       curves       validation scores by step
       sweep        the value by a numeric setting, such as learning_rate or head_dim
       pareto       the value against the operations of a forward pass

@@ -169,7 +169,7 @@ def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
     records = store.records(wanted(resolved), columns, own=True)
     grids = []
     for table in resolved.tables:
-        rows = [{**row, "baseline": False} for row in table["rows"]]
+        rows = [{**row, "reference": False} for row in table["rows"]]
         grid = build({**table, "rows": rows}, resolved, records)
         marks = tuple(each for each in grid.legend if each[0] in STATE_MARKS.values())
         bare = tuple(replace(row, cite="") for row in grid.rows)

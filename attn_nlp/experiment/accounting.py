@@ -127,11 +127,11 @@ def _rows(table: Table, grid: Grid) -> Sequence[Row]:
         ]
     path = check_path(table.rows, f"path in table {table.title!r}: rows=")
     values = grid.values(path)
-    baseline = None if table.baseline is None else check_value(path, table.baseline)
-    if baseline is not None and baseline not in values:
-        raise unknown(f"baseline of table {table.title!r}:", str(baseline), map(str, values))
+    reference = None if table.reference is None else check_value(path, table.reference)
+    if reference is not None and reference not in values:
+        raise unknown(f"reference of table {table.title!r}:", str(reference), map(str, values))
     return [
-        Row(*_named(path, value), baseline=baseline is not None and value == baseline)
+        Row(*_named(path, value), reference=reference is not None and value == reference)
         for value in values
     ]
 

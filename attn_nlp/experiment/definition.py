@@ -19,7 +19,7 @@ from attn_nlp.experiment.accounting import checked, plain_tables
 from attn_nlp.experiment.axes import Axis, Skip, check_size, product
 from attn_nlp.experiment.cell import Cell, flatten, shape_of, unflatten
 from attn_nlp.experiment.grid import Grid
-from attn_nlp.experiment.identity import floor_cell, spec_maker, spec_of
+from attn_nlp.experiment.identity import baseline_cell, spec_maker, spec_of
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.table import Table
 from attn_nlp.experiment.tuning import Tuning, with_trials, without_tuned
@@ -126,9 +126,9 @@ class Experiment:
                     strict=True,
                 )
             ),
-            floors=tuple(
+            baselines=tuple(
                 {"spec": spec_of(cell), "settings": flatten(cell)}
-                for cell in _floors(map(unflatten, data.values()))
+                for cell in _baselines(map(unflatten, data.values()))
             ),
             skipped=tuple(
                 {"settings": settings, "reason": each["reason"]}
@@ -156,7 +156,7 @@ def _under_all(seeds: Sequence[Any] | None, cells: Sequence[dict]) -> Sequence[d
     return [{**settings, "seed": seed} for seed in seeds for settings in cells]
 
 
-def _floors(cells: Iterable[Cell]) -> list[Cell]:
-    """The floors beside cells of different data."""
-    floors = [part.name for part in parts("model") if part.facts.get("floor")]
-    return [floor_cell(name, cell) for cell in cells for name in floors]
+def _baselines(cells: Iterable[Cell]) -> list[Cell]:
+    """The baselines beside cells of different data."""
+    baselines = [part.name for part in parts("model") if part.facts.get("baseline")]
+    return [baseline_cell(name, cell) for cell in cells for name in baselines]

@@ -20,9 +20,9 @@ from attn_nlp.experiment.revisions import REVISIONS
 
 _STAGES = ("data", "tokens", "encoder", "training", "metrics")
 _BLOCK_STAGES = ("blocks",)
-_FLOOR_STAGES = ("data", "floors", "metrics")
-# A floor reads the texts themselves and is not drawn from a seed.
-FLOOR_PATHS = ("model", "dataset", "split_seed", "fold")
+_BASELINE_STAGES = ("data", "baselines", "metrics")
+# A baseline reads the texts themselves and is not drawn from a seed.
+BASELINE_PATHS = ("model", "dataset", "split_seed", "fold")
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _SEED = "\0seed\0"  # stands where a seed is to be put; no value of a cell is written so
 
@@ -32,13 +32,13 @@ def canonical_json(value: object) -> str:
     return _ENCODER.encode(value)
 
 
-def is_floor(cell: Cell) -> bool:
+def is_baseline(cell: Cell) -> bool:
     """Whether the cell is a model that reads only texts and labels."""
-    return bool(cell.choices()["model"].part.facts.get("floor"))
+    return bool(cell.choices()["model"].part.facts.get("baseline"))
 
 
-def floor_cell(model: str, cell: Cell) -> Cell:
-    """The floor beside a cell: the same data, everything else at its default."""
+def baseline_cell(model: str, cell: Cell) -> Cell:
+    """The baseline beside a cell: the same data, everything else at its default."""
     return Cell(model=model, dataset=cell.dataset, split_seed=cell.split_seed, fold=cell.fold)
 
 
@@ -61,12 +61,12 @@ def spec_maker(cell: Cell) -> Callable[[Mapping[str, object], Sequence[int]], li
     Args:
       cell: any cell; the settings may differ from its own in what `shape_of` leaves out.
     """
-    floor = is_floor(cell)
-    after = f',"revisions":{canonical_json(_revisions(cell, floor))}}}'
+    baseline = is_baseline(cell)
+    after = f',"revisions":{canonical_json(_revisions(cell, baseline))}}}'
     default = PATHS["seed"]["default"]
 
     def text(settings: Mapping[str, object], seed: object) -> str:
-        return f'{{"cell":{canonical_json(_told({**settings, "seed": seed}, floor))}{after}'
+        return f'{{"cell":{canonical_json(_told({**settings, "seed": seed}, baseline))}{after}'
 
     def specs(settings: Mapping[str, object], seeds: Sequence[int]) -> list[str]:
         if len(seeds) == 1:
@@ -80,24 +80,24 @@ def spec_maker(cell: Cell) -> Callable[[Mapping[str, object], Sequence[int]], li
     return specs
 
 
-def _told(settings: Mapping[str, object], floor: bool) -> dict[str, object]:
+def _told(settings: Mapping[str, object], baseline: bool) -> dict[str, object]:
     """The settings that a spec is a digest of."""
     return {
         path: value
         for path, value in settings.items()
-        if value != PATHS[path]["default"] and (not floor or path in FLOOR_PATHS)
+        if value != PATHS[path]["default"] and (not baseline or path in BASELINE_PATHS)
     }
 
 
-def _revisions(cell: Cell, floor: bool) -> dict[str, object]:
+def _revisions(cell: Cell, baseline: bool) -> dict[str, object]:
     """The revisions that a spec is a digest of."""
     revisions: dict[str, object] = {
-        stage: REVISIONS[stage] for stage in (_FLOOR_STAGES if floor else _STAGES)
+        stage: REVISIONS[stage] for stage in (_BASELINE_STAGES if baseline else _STAGES)
     }
-    if not floor and cell.attention.chunk is not None:
+    if not baseline and cell.attention.chunk is not None:
         revisions |= {stage: REVISIONS[stage] for stage in _BLOCK_STAGES}
     for path, choice in cell.choices().items():
-        if floor and path not in FLOOR_PATHS:
+        if baseline and path not in BASELINE_PATHS:
             continue
         for part in choice.family():
             if part.revision != 1 or part.code_hash:

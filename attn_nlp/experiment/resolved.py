@@ -50,8 +50,8 @@ _SKIPPED = listed(
     fields({"settings": _WHERE, "reason": text}, needed=("settings", "reason"), others=scalar)
 )
 _ROW = fields(
-    {"label": text, "where": _WHERE, "cite": text, "baseline": truth},
-    needed=("label", "where", "cite", "baseline"),
+    {"label": text, "where": _WHERE, "cite": text, "reference": truth},
+    needed=("label", "where", "cite", "reference"),
 )
 _SPACE = keyed(
     fields({"low": number(), "high": number(), "log": truth}, needed=("low", "high", "log"))
@@ -76,7 +76,7 @@ _TUNING = {**_ABOUT, "draws": listed(keyed(number())), "cells": _CELLS}
 _SHAPE = {
     "name": text,
     "question": text,
-    "floors": _CELLS,
+    "baselines": _CELLS,
     "skipped": _SKIPPED,
     "tables": listed(_TABLE),
     "tuning": optional(fields(_TUNING, needed=tuple(_TUNING))),
@@ -93,9 +93,9 @@ class Resolved:
       cells: {"spec", "settings": every field by path}, in the order in which they are run. Of a
         tuned experiment the spec is None while the trials have not ended, and then "trial" and
         "lost" are there: the chosen trial, and how many lost.
-      floors: the same for the honest floor on every dataset that the cells use.
+      baselines: the same for the honest baseline on every dataset that the cells use.
       skipped: {"settings", "reason"}.
-      tables: {"title", "rows": [{"label", "where", "cite", "baseline"}], "columns": [path],
+      tables: {"title", "rows": [{"label", "where", "cite", "reference"}], "columns": [path],
         "where", "over": [path], "value", "margin", "family", "note"}; one entry for each value
         of `each`; of a tuned experiment with "tuning": {"budget", "space", "seeds"}.
       tuning: of a tuned experiment {"budget", "space": {path: {"low", "high", "log"}}, "seeds",
@@ -107,7 +107,7 @@ class Resolved:
     name: str
     question: str
     cells: tuple[dict, ...]
-    floors: tuple[dict, ...]
+    baselines: tuple[dict, ...]
     skipped: tuple[dict, ...]
     tables: tuple[dict, ...]
     tuning: dict | None = None
@@ -123,10 +123,10 @@ class Resolved:
 
     @property
     def runnable(self) -> tuple[dict, ...]:
-        """Every cell that can be run: floors, trials, and the cells whose values are known."""
+        """Every cell that can be run: baselines, trials, and the cells whose values are known."""
         trials = self.tuning["cells"] if self.tuning else ()
         known = [cell for cell in self.cells if cell["spec"] is not None]
-        return (*self.floors, *trials, *known)
+        return (*self.baselines, *trials, *known)
 
     @property
     def open(self) -> tuple[dict, ...]:
@@ -182,7 +182,7 @@ def _check(value: object) -> None:
     tuning = value.get("tuning")
     trials = tuning["cells"] if tuning else ()
     found = cells["settings"] if by_seed else [cell["settings"] for cell in cells]
-    settings = [*found, *(cell["settings"] for cell in (*trials, *value["floors"]))]
+    settings = [*found, *(cell["settings"] for cell in (*trials, *value["baselines"]))]
     for place, table in enumerate(value["tables"]):
         paths = {*table["columns"], *table["over"], *table["where"]}
         paths |= set(chain.from_iterable(row["where"] for row in table["rows"]))

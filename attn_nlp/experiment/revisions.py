@@ -12,5 +12,5 @@ REVISIONS = {
     "blocks": 2,  # of cells whose attention comes in blocks; see `attention.chunk`
     "training": 3,
     "metrics": 2,
-    "floors": 1,
+    "baselines": 1,
 }

@@ -18,7 +18,7 @@ _FAMILIES = ("column", "table")
 _ROW = {
     "where": checks.settings("where={'heads': 4}"),
     "cite": checks.line(empty=True),
-    "baseline": checks.flag(),
+    "reference": checks.flag(),
 }
 
 
@@ -30,13 +30,13 @@ class Row:
       label: what the table prints.
       where: settings by path that pick the row's cells.
       cite: authors and year.
-      baseline: whether the other rows are compared with this one.
+      reference: whether the other rows are compared with this one.
     """
 
     label: str
     where: Mapping[str, object]
     cite: str = ""
-    baseline: bool = False
+    reference: bool = False
 
     def __post_init__(self) -> None:
         checks.check_fields(self, "Row(...)", {"label": checks.line()})
@@ -72,7 +72,7 @@ _TABLE: dict[str, Kind] = {
     "margin": checks.maybe(checks.above_zero()),
     "family": checks.one_of(*_FAMILIES),
     "note": checks.sentence(),
-    "baseline": checks.anything(),
+    "reference": checks.anything(),
 }
 
 
@@ -86,7 +86,7 @@ class Table:
       title: what stands above it.
       rows: `Row`s, or one path of an axis: a row for every value, with the label and the source
         of the part where it names one.
-      baseline: of such a path, the value that the others are compared with.
+      reference: of such a path, the value that the others are compared with.
       columns: a path, or several for columns under columns; () for a single column.
       where: settings by path that hold for the whole table.
       each: a path; one table for each of its values.
@@ -108,7 +108,7 @@ class Table:
     margin: float | None = None
     family: str = "column"
     note: str = ""
-    baseline: object = None
+    reference: object = None
 
     def __post_init__(self) -> None:
         checks.check_fields(self, "Table(...)", {"title": checks.line()})
@@ -123,13 +123,13 @@ class Table:
             )
         if isinstance(self.rows, str):
             return
-        if self.baseline is not None:
-            raise UserError(f"{where}: baseline= goes with rows= of one path; mark a Row instead.")
+        if self.reference is not None:
+            raise UserError(f"{where}: reference= goes with rows= of one path; mark a Row instead.")
         if not self.rows:
             raise UserError(f"{where} has no rows; give at least one.")
         seen = (without_format_characters(row.label).split() for row in self.rows)
         label, times = Counter(map(" ".join, seen)).most_common(1)[0]
         if times > 1:
             raise UserError(f"{where} has two rows {label!r}; label them apart.")
-        if sum(row.baseline for row in self.rows) > 1:
-            raise UserError(f"{where} has more than one baseline row; keep one.")
+        if sum(row.reference for row in self.rows) > 1:
+            raise UserError(f"{where} has more than one reference row; keep one.")

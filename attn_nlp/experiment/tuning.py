@@ -21,7 +21,7 @@ from attn_nlp.experiment import checks
 from attn_nlp.experiment.axes import Axis
 from attn_nlp.experiment.cell import PATHS, check_path, check_value, unflatten
 from attn_nlp.experiment.checks import MOST
-from attn_nlp.experiment.identity import canonical_json, is_floor, spec_of, specs_of
+from attn_nlp.experiment.identity import canonical_json, is_baseline, spec_of, specs_of
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.table import Table
 from attn_nlp.parts import values
@@ -204,7 +204,7 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
     for cell in resolved.cells:
         setting = setting_of(cell["settings"], tuning.space)
         if setting not in by_setting:
-            fixed = is_floor(unflatten(cell["settings"]))
+            fixed = is_baseline(unflatten(cell["settings"]))
             by_setting[setting] = None if fixed else cell["settings"]
         fixed = by_setting[setting] is None
         cells.append(cell if fixed else {"spec": None, "settings": cell["settings"]})

@@ -125,7 +125,7 @@ def _draw_lines(axes: Axes, box: Box) -> None:
     inner = sum(line.height for line in box.lines) + grid_height(box.grid)
     y = box.y + (box.height - inner) / 2
     for line in box.lines:
-        # The baseline stands so that capitals are in the middle of the line.
+        # The baseline is placed so that capitals are in the middle of the line.
         base = y + line.height / 2 + 0.36 * line.size
         y += line.height
         x = box.middle if box.centered else box.x + (0 if box.look == "bare" else PAD_X)

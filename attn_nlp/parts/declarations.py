@@ -216,8 +216,8 @@ def check_part(part: Any) -> None:
         asked |= _check_signature(who, hook, function, (*part.settings, *part.learned))
     if part.hooks:
         _check_unasked(who, part, asked)
-    if part.slot == "model" and part.facts.get("floor"):
-        _check_floor(who, part, asked)
+    if part.slot == "model" and part.facts.get("baseline"):
+        _check_baseline(who, part, asked)
     counts = [name for name, setting in part.settings.items() if isinstance(setting, Static)]
     for name, setting in part.settings.items():
         where = f"setting {name!r} of {who}"
@@ -289,17 +289,17 @@ def _check_unasked(who: str, part: Any, asked: Collection[str]) -> None:
             )
 
 
-def _check_floor(who: str, part: Any, asked: Collection[str]) -> None:
-    """A floor is trained once for all seeds, and has no settings of training."""
+def _check_baseline(who: str, part: Any, asked: Collection[str]) -> None:
+    """A baseline is trained once for all seeds, and has no settings of training."""
     if "fit" not in part.hooks:
         raise UserError(
-            f"{who} is a floor, which is fitted without JAX, but has no `fit`; write one, or leave "
-            "floor=True out."
+            f"{who} is a baseline, which is fitted without JAX, but has no `fit`; write one or "
+            "leave baseline=True out."
         )
     if "seed" in asked:
         raise UserError(
-            f"{who} is a floor, which is trained once for all seeds, but its `fit` asks for "
-            "'seed'; leave the argument out, or floor=True."
+            f"{who} is a baseline, which is trained once for all seeds, but its `fit` asks for "
+            "'seed'; leave the argument out, or baseline=True."
         )
 
 

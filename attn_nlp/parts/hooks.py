@@ -48,7 +48,7 @@ FACTS: dict[str, str] = {
     # Conditions on sizes.
     **dict.fromkeys(("requires", "divides"), "sizes"),
     # True or False.
-    **dict.fromkeys(("alone", "control", "equivariant", "fixed", "floor"), "truth"),
+    **dict.fromkeys(("alone", "control", "equivariant", "fixed", "baseline"), "truth"),
     **dict.fromkeys(("ignores_keys", "ignores_query", "kinked", "position_bound"), "truth"),
     **dict.fromkeys(("shift_invariant", "signed", "sums_to_one", "surrogate"), "truth"),
     **dict.fromkeys(("symmetric", "whole_rows"), "truth"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from attn_nlp.stats import Verdict
 from attn_nlp.tables import Grid
-from attn_nlp.tables.grid import FLOOR, ROW, Column, Quantity
+from attn_nlp.tables.grid import BASELINE, ROW, Column, Quantity
 from attn_nlp.tables.text import number
 
 _WORDS = {
@@ -46,7 +46,7 @@ def answers(grids: Sequence[Grid]) -> tuple[Answer, ...]:
 def _lines(grid: Grid) -> list[str]:
     lines = []
     for place, column in enumerate(grid.columns):
-        said = [*_compared(grid, place, column.quantity), *_floors(grid, place, column.quantity)]
+        said = [*_compared(grid, place, column.quantity), *_baselines(grid, place, column.quantity)]
         if said:
             lines.append(f"{_head(grid, column)}{'; '.join(said)}.")
     return lines
@@ -59,7 +59,7 @@ def _head(grid: Grid, column: Column) -> str:
 
 def _compared(grid: Grid, place: int, quantity: Quantity) -> list[str]:
     """Name the rows by verdict, or the best row of a table that compares nothing."""
-    baseline = grid.baseline
+    reference = grid.reference
     by_verdict: dict[Verdict, list[str]] = {}
     for row in grid.rows:
         compared = row.entries[place].comparison
@@ -67,21 +67,21 @@ def _compared(grid: Grid, place: int, quantity: Quantity) -> list[str]:
             amount = number(compared.difference.mean, quantity, signed=True)
             unit = f" {quantity.points}" if quantity.points else ""
             by_verdict.setdefault(compared.verdict, []).append(f"{row.label!r} ({amount}{unit})")
-    if baseline is None or not by_verdict:
+    if reference is None or not by_verdict:
         return _best(grid, place, quantity)
-    summary = baseline.entries[place].summary
+    summary = reference.entries[place].summary
     reached = f" at {number(summary.mean, quantity)}{_unit(quantity)}" if summary else ""
     said = [
         f"{_WORDS[each]}: {', '.join(by_verdict[each])}" for each in _WORDS if each in by_verdict
     ]
-    return [f"against {baseline.label!r}{reached}, {said[0]}", *said[1:]]
+    return [f"against {reference.label!r}{reached}, {said[0]}", *said[1:]]
 
 
 def _best(grid: Grid, place: int, quantity: Quantity) -> list[str]:
     means = {
         row.label: summary.mean
         for row in grid.rows
-        if row.kind != FLOOR and (summary := row.entries[place].summary)
+        if row.kind != BASELINE and (summary := row.entries[place].summary)
     }
     if not means:
         return []
@@ -93,20 +93,21 @@ def _best(grid: Grid, place: int, quantity: Quantity) -> list[str]:
     ]
 
 
-def _floors(grid: Grid, place: int, quantity: Quantity) -> list[str]:
+def _baselines(grid: Grid, place: int, quantity: Quantity) -> list[str]:
     """State how many rows are above the best model that needs no network."""
     sign = 1 if quantity.higher_is_better else -1
     means = {
         kind: [
             (sign * summary.mean, row.label)
             for row in grid.rows
-            if (row.kind == FLOOR) is (kind == FLOOR) and (summary := row.entries[place].summary)
+            if (row.kind == BASELINE) is (kind == BASELINE)
+            and (summary := row.entries[place].summary)
         ]
-        for kind in (ROW, FLOOR)
+        for kind in (ROW, BASELINE)
     }
-    if not means[ROW] or not means[FLOOR]:
+    if not means[ROW] or not means[BASELINE]:
         return []
-    best, label = max(means[FLOOR])
+    best, label = max(means[BASELINE])
     above = sum(mean > best for mean, _ in means[ROW])
     shown = f"{number(sign * best, quantity)}{_unit(quantity)}"
     side = "above" if quantity.higher_is_better else "below"

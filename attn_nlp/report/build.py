@@ -55,7 +55,7 @@ class Report:
     Attributes:
       name: of the experiment.
       statement: its docstring in parts.
-      counts: cells by status, floors included, "not run yet" last; only what occurs.
+      counts: cells by status, baselines included, "not run yet" last; only what occurs.
       answers: what the tables say of their rows, in sentences.
       tables: results.
       tunings: what the trials of a tuned experiment chose; none of another.
@@ -140,7 +140,7 @@ def report(
         pictures=pictures,
         wrong=tuple(wrong(_runs(resolved, here), rows, prepared)),
         datasets=tuple(datasets(facts, fingerprints)),
-        # A floor is fitted without JAX, wherever the cells beside it ran.
+        # A baseline is fitted without JAX, wherever the cells beside it ran.
         environments=environments(
             here[cell["spec"]]
             for cell in resolved.cells
@@ -185,7 +185,7 @@ def _counts(planned: int, records: Mapping[str, dict]) -> dict[str, int]:
 
 
 def _runs(resolved: Resolved, records: Mapping[str, dict]) -> list[Run]:
-    """Finished cells with their predictions; floors are not among them."""
+    """Finished cells with their predictions; baselines are not among them."""
     return [
         Run(
             cell["settings"],

@@ -92,7 +92,7 @@ def wrong(runs: Sequence[Run], rows: Sequence[Mapping], folder: Path) -> list[Wr
     """The hardest sentences of every dataset that the runs were tested on.
 
     Args:
-      runs: finished cells; floors are not among them.
+      runs: finished cells; baselines are not among them.
       rows: {"label", "where"} of the tables.
       folder: where prepared data are kept on this machine.
     """

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from attn_nlp.experiment import Cell, Resolved, costs
 from attn_nlp.experiment.cell import shape_of, unflatten
-from attn_nlp.experiment.identity import canonical_json, is_floor
+from attn_nlp.experiment.identity import canonical_json, is_baseline
 from attn_nlp.store import FINAL, Store
 from attn_nlp.store.records import Records
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 GIGAFLOPS = 45.0  # a second and worker, reached by small encoders on one core, looks included
 TOKENS = 20  # mean length of a sentence, where it is not known
 COMPILE_SECONDS = 10.0  # of six padded lengths, on one core; a second time the cache has it
-FLOOR_SECONDS = 10.0
+BASELINE_SECONDS = 10.0
 PROCESS_BYTES = 400_000_000  # a worker before it has trained anything
 SENTENCE_BYTES = 8  # of every sentence of every batch, whose order is drawn before training
 
@@ -39,8 +39,8 @@ class Plan:
 
     Attributes:
       name: the experiment.
-      counts: cells by status, with "to do"; floors included.
-      floors: how many of them are floors.
+      counts: cells by status, with "to do"; baselines included.
+      baselines: how many of them are baselines.
       programs: programs to compile.
       seconds: predicted for all that is left, on `workers` workers.
       measured: how many of the cells to do have a measured pace.
@@ -54,7 +54,7 @@ class Plan:
 
     name: str
     counts: Mapping[str, int]
-    floors: int
+    baselines: int
     programs: int
     workers: int
     seconds: float
@@ -82,7 +82,7 @@ class Plan:
 
 
 def wanted(resolved: Resolved) -> dict[str, dict]:
-    """Settings of every cell by spec, in the order of running: the cheap floors first.
+    """Settings of every cell by spec, in the order of running: the cheap baselines first.
 
     Of a tuned experiment the trials are among them, and the cells that `settle` has given values.
     """
@@ -238,8 +238,8 @@ def plan(
     pace = store.pace({paced for _, paced, _ in named})
     seconds, measured, memory, compiled = 0.0, 0, 0, set()
     for (program, paced, cell), times in _counted(named):
-        if is_floor(cell):
-            seconds += times * FLOOR_SECONDS
+        if is_baseline(cell):
+            seconds += times * BASELINE_SECONDS
             continue
         compiled.add(program)
         known, peak = pace.get(paced, (None, None))
@@ -256,7 +256,7 @@ def plan(
     return Plan(
         name=resolved.name,
         counts={"to do": len(ahead), **counts},
-        floors=len({each["spec"] for each in resolved.floors}),
+        baselines=len({each["spec"] for each in resolved.baselines}),
         programs=len(compiled),
         workers=workers,
         seconds=seconds / workers,
@@ -297,7 +297,7 @@ def _seconds(cell: Cell, tokens: float) -> float:
     """The operations of all updates: forward, and twice that backward."""
     forward = costs.flops(cell, min(cell.length, max(1, round(tokens))))
     if not forward:  # fitted by its own code, of which nothing is known
-        return FLOOR_SECONDS
+        return BASELINE_SECONDS
     return cell.steps * 3 * forward * cell.batch_size / (GIGAFLOPS * 1e9)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Resolved
-from attn_nlp.experiment.identity import is_floor, key_of
+from attn_nlp.experiment.identity import is_baseline, key_of
 from attn_nlp.fault_injection import point
 from attn_nlp.result import check_against, fit_to_store
 from attn_nlp.runner.environment import (
@@ -227,7 +227,8 @@ class _Driver:
     def jobs(self) -> list[Job]:
         """The cells to do with their data at hand, in order.
 
-        A floor is quick: it counts as nothing, and so fills the gaps at the end of the first round.
+        A baseline is quick: it counts as nothing, and so fills the gaps at the end of the first
+        round.
         """
         self._prepare()
         rounds: dict[object, int] = {}
@@ -238,7 +239,7 @@ class _Driver:
             settings = self.cells[spec]
             prepared = str(self._data[spec].path)
             program, paced, cell = self._programs.of(settings)
-            floor = is_floor(cell)
+            baseline = is_baseline(cell)
             known, _ = pace.get(paced, (None, None))
             jobs.append(
                 Job(
@@ -246,8 +247,8 @@ class _Driver:
                     settings=settings,
                     prepared=prepared,
                     program=f"{program} {prepared}",
-                    round=0 if floor else rounds.setdefault(settings["seed"], len(rounds)),
-                    seconds=0.0 if floor else predicted(cell, known),
+                    round=0 if baseline else rounds.setdefault(settings["seed"], len(rounds)),
+                    seconds=0.0 if baseline else predicted(cell, known),
                     label=label(settings),
                     planned=modules.began,
                     keep=str(self._keep(spec)),
@@ -354,7 +355,7 @@ class _Driver:
                     self._check_data_is_the_same(spec, settings.dataset)
 
     def _by_data(self) -> Iterable[tuple[str, DataSettings]]:
-        """Every cell with its data; a floor reads whatever a cell of its dataset has prepared."""
+        """Yield every cell with its data; a baseline reads what any cell of its data prepared."""
         beside: dict[tuple, DataSettings] = {}
         for each in self._resolved.cells:
             settings = data_settings(each["settings"])
@@ -362,13 +363,13 @@ class _Driver:
         for spec, settings in self.cells.items():
             own = data_settings(settings)
             same = own.dataset, own.split_seed, own.fold
-            yield spec, beside[same] if self._is_floor(spec) else own
+            yield spec, beside[same] if self._is_baseline(spec) else own
 
-    def _is_floor(self, spec: str) -> bool:
-        return is_floor(self._programs.of(self.cells[spec])[2])
+    def _is_baseline(self, spec: str) -> bool:
+        return is_baseline(self._programs.of(self.cells[spec])[2])
 
     def _tokenizer_hash(self, spec: str) -> str:
-        return "" if self._is_floor(spec) else self._data[spec].tokenizer_hash
+        return "" if self._is_baseline(spec) else self._data[spec].tokenizer_hash
 
     def _check_data_is_the_same(self, spec: str, dataset: str) -> None:
         before = self._before[spec]

@@ -13,7 +13,7 @@ from typing import Any
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment.cell import Cell, unflatten
-from attn_nlp.experiment.identity import floor_cell, is_floor, spec_of
+from attn_nlp.experiment.identity import baseline_cell, is_baseline, spec_of
 from attn_nlp.experiment.own_parts import own_codes
 from attn_nlp.library_code import code_digest, is_mixed
 from attn_nlp.parts.selection import Choice
@@ -55,8 +55,10 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
     code_digest()  # of what is imported now, should somebody edit it while the cell trains
     try:
         cell = unflatten(job.settings)
-        if is_floor(cell):  # it is trained once for all cells that differ in what it does not see
-            cell = floor_cell(cell.model, cell)
+        if is_baseline(
+            cell
+        ):  # it is trained once for all cells that differ in what it does not see
+            cell = baseline_cell(cell.model, cell)
         with undisturbed(cell) as cell:
             if spec_of(cell) != job.spec:
                 raise UserError(_difference(job, cell))

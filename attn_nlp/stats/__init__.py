@@ -17,10 +17,10 @@ from attn_nlp.stats.best_of import expected_best
 from attn_nlp.stats.binomial import binomial_error
 from attn_nlp.stats.datasets import (
     AcrossDatasets,
-    AgainstBaseline,
+    AgainstReference,
     Friedman,
     across_datasets,
-    against_baseline,
+    against_reference,
     critical_difference,
     signed_rank,
 )
@@ -47,7 +47,7 @@ __all__ = [
     "BEYOND",
     "MOST_SEEDS",
     "AcrossDatasets",
-    "AgainstBaseline",
+    "AgainstReference",
     "Comparison",
     "Effect",
     "Folds",
@@ -58,7 +58,7 @@ __all__ = [
     "TwoWay",
     "Verdict",
     "across_datasets",
-    "against_baseline",
+    "against_reference",
     "binomial_error",
     "carries",
     "compare",

@@ -1,7 +1,7 @@
 """Several datasets, several variants: is one of them better on datasets like these?
 
 In: one score for every variant on every dataset, averaged over seeds beforehand. Out: ranks, the
-Friedman test over all variants, Wilcoxon's signed-rank test of each against the baseline, and
+Friedman test over all variants, Wilcoxon's signed-rank test of each against the reference, and
 Nemenyi's critical difference with the groups that a critical-difference diagram draws. The dataset
 is the replicate here, so that what holds is said of datasets like these, however few seeds ran.
 """
@@ -100,12 +100,12 @@ class AcrossDatasets:
 
 
 @dataclass(frozen=True)
-class AgainstBaseline:
-    """One variant against the baseline, paired over datasets.
+class AgainstReference:
+    """One variant against the reference, paired over datasets.
 
     Attributes:
       variant: its name.
-      differences: variant - baseline, one for every dataset, in the order of the datasets.
+      differences: variant - reference, one for every dataset, in the order of the datasets.
       wins, ties, losses: of the variant, in datasets.
       p: two-sided exact Wilcoxon signed-rank p; 1 where all differences are zero.
       p_holm: the same, adjusted over all variants compared.
@@ -160,31 +160,31 @@ def across_datasets(
     )
 
 
-def against_baseline(
+def against_reference(
     scores: Mapping[str, Sequence[float]],
     datasets: Sequence[str],
-    baseline: str,
+    reference: str,
     *,
     higher_is_better: bool = True,
-) -> list[AgainstBaseline]:
-    """Compare every other variant with the baseline by Wilcoxon's test, Holm over all of them.
+) -> list[AgainstReference]:
+    """Compare every other variant with the reference by Wilcoxon's test, Holm over all of them.
 
     Args:
       scores: for each variant one finite number a dataset, in the order of `datasets`.
       datasets: their names.
-      baseline: a key of `scores`.
+      reference: a key of `scores`.
       higher_is_better: False for a loss; decides what is a win and leaves p alone.
 
     Raises:
-      ValueError: as `across_datasets`, or a baseline that is none of the variants.
+      ValueError: as `across_datasets`, or a reference that is none of the variants.
     """
     _table(scores, datasets)
-    if baseline not in scores:
-        raise ValueError(f"baseline {baseline!r} has no scores; known: {', '.join(scores)}.")
+    if reference not in scores:
+        raise ValueError(f"reference {reference!r} has no scores; known: {', '.join(scores)}.")
     differences = {
-        name: tuple(x - y for x, y in zip(each, scores[baseline], strict=True))
+        name: tuple(x - y for x, y in zip(each, scores[reference], strict=True))
         for name, each in scores.items()
-        if name != baseline
+        if name != reference
     }
     tests = {name: signed_rank(each) for name, each in differences.items()}
     adjusted = holm([p for p, _ in tests.values()])
@@ -194,7 +194,7 @@ def against_baseline(
         wins, losses = (up, down) if higher_is_better else (down, up)
         p, least = tests[name]
         ties = len(each) - up - down
-        found.append(AgainstBaseline(name, each, wins, ties, losses, p, p_holm, least))
+        found.append(AgainstReference(name, each, wins, ties, losses, p, p_holm, least))
     return found
 
 

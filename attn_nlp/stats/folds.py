@@ -51,7 +51,7 @@ def over_folds(
     With folds drawn anew for every seed, give each fold of each seed as a fold of its own.
 
     Args:
-      differences: for each fold one finite number a seed, variant - baseline.
+      differences: for each fold one finite number a seed, variant - reference.
       test_share: test rows over training rows of a fold, 1 / (K - 1) for K folds; 0 gives the
         uncorrected paired t test.
       confidence: coverage of the interval, in (0, 1).

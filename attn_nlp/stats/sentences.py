@@ -1,6 +1,6 @@
 """Two uncertainties kept apart: other seeds, and other test sentences.
 
-In: for every seed and test sentence, whether a variant and the baseline were right. More seeds do
+In: for every seed and test sentence, whether a variant and the reference were right. More seeds do
 not make the test split larger: an interval over seeds says what retraining would change, on these
 sentences. The measures here let both change, or, for two fixed models, the sentences alone.
 """
@@ -35,7 +35,7 @@ class TwoWay:
       low, high: the 95 % interval, mean -/+ t(min(n, N) - 1) error; None where `error` is.
       resamples: of the bootstrap.
       rng_seed: of the resamples.
-      variant, baseline: (n, N) bool, the right answers that the bootstrap draws from.
+      variant, reference: (n, N) bool, the right answers that the bootstrap draws from.
     """
 
     seeds: int
@@ -49,13 +49,13 @@ class TwoWay:
     resamples: int
     rng_seed: int
     variant: np.ndarray = field(repr=False, compare=False)
-    baseline: np.ndarray = field(repr=False, compare=False)
+    reference: np.ndarray = field(repr=False, compare=False)
 
     @functools.cached_property
     def _bootstrap(self) -> tuple[float, float]:
         import numpy as np
 
-        d = _differences(self.variant, self.baseline)
+        d = _differences(self.variant, self.reference)
         means = resampled_means(d, self.resamples, self.rng_seed)
         low, high = np.quantile(means, (0.025, 0.975))
         return float(low), float(high)
@@ -77,14 +77,14 @@ class TwoWay:
 
 def two_way(
     variant: np.ndarray,
-    baseline: np.ndarray,
+    reference: np.ndarray,
     *,
     resamples: int = RESAMPLES,
     rng_seed: int = RNG_SEED,
 ) -> TwoWay:
     """How far a paired difference in accuracy would move with other seeds and other sentences.
 
-        d[i, j] = variant[i, j] - baseline[i, j],   e = d - mean(d),   M = n N
+        d[i, j] = variant[i, j] - reference[i, j],   e = d - mean(d),   M = n N
         error_seeds^2     = n / (n - 1) sum_i (sum_j e[i, j])^2 / M^2
         error_sentences^2 = N / (N - 1) sum_j (sum_i e[i, j])^2 / M^2
         error^2 = error_seeds^2 + error_sentences^2 - M / (M - 1) sum_ij e[i, j]^2 / M^2
@@ -95,7 +95,7 @@ def two_way(
 
     Args:
       variant: (n, N) whether seed i was right on sentence j.
-      baseline: (n, N) the same for the baseline, the same seeds and sentences in the same order.
+      reference: (n, N) the same for the reference, the same seeds and sentences in the same order.
       resamples: of the bootstrap, at least 1.
       rng_seed: of the bootstrap.
 
@@ -112,10 +112,10 @@ def two_way(
     """
     import numpy as np
 
-    right, base = np.asarray(variant, bool), np.asarray(baseline, bool)
+    right, base = np.asarray(variant, bool), np.asarray(reference, bool)
     if right.shape != base.shape or right.ndim != 2 or not right.size:
         raise ValueError(
-            f"variant of shape {right.shape} and baseline of shape {base.shape}; both must be "
+            f"variant of shape {right.shape} and reference of shape {base.shape}; both must be "
             "(seeds, sentences), the same ones, and not empty."
         )
     d = _differences(right, base)
@@ -145,7 +145,7 @@ def two_way(
         resamples=resamples,
         rng_seed=rng_seed,
         variant=right,
-        baseline=base,
+        reference=base,
     )
 
 
@@ -168,7 +168,7 @@ class McNemar:
     """Two fixed models on the same sentences.
 
     Attributes:
-      only_variant, only_baseline: sentences that one of them alone got right.
+      only_variant, only_reference: sentences that one of them alone got right.
       p: two-sided exact; 1 where no sentence tells them apart.
 
     References:
@@ -177,20 +177,20 @@ class McNemar:
     """
 
     only_variant: int
-    only_baseline: int
+    only_reference: int
     p: float
 
 
-def mcnemar(variant: np.ndarray, baseline: np.ndarray) -> McNemar:
+def mcnemar(variant: np.ndarray, reference: np.ndarray) -> McNemar:
     """Whether two trained models differ on sentences like these, whatever other seeds would do.
 
         p = min(1, 2 P(X <= min(b, c))),   X binomial with b + c trials and chance 1/2
 
-    with b and c the sentences that only the variant, and only the baseline, got right.
+    with b and c the sentences that only the variant, and only the reference, got right.
 
     Args:
       variant: (N,) whether the variant was right.
-      baseline: (N,) the same for the baseline.
+      reference: (N,) the same for the reference.
 
     Raises:
       ValueError: shapes that differ or are not (N,), or nothing in them.
@@ -202,10 +202,10 @@ def mcnemar(variant: np.ndarray, baseline: np.ndarray) -> McNemar:
     import numpy as np
     from scipy.special import bdtr
 
-    right, base = np.asarray(variant, bool), np.asarray(baseline, bool)
+    right, base = np.asarray(variant, bool), np.asarray(reference, bool)
     if right.shape != base.shape or right.ndim != 1 or not right.size:
         raise ValueError(
-            f"variant of shape {right.shape} and baseline of shape {base.shape}; both must be "
+            f"variant of shape {right.shape} and reference of shape {base.shape}; both must be "
             "(sentences,), the same ones, and not empty."
         )
     b, c = int((right & ~base).sum()), int((base & ~right).sum())
@@ -230,9 +230,9 @@ def right(answers: Sequence[bytes], sentences: int) -> np.ndarray:
     return np.unpackbits(rows, axis=1, count=sentences).view(bool)
 
 
-def _differences(variant: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+def _differences(variant: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """(n, N) int8, each -1, 0 or 1; not kept, since of many comparisons they fill the memory."""
-    return variant.view("int8") - baseline.view("int8")
+    return variant.view("int8") - reference.view("int8")
 
 
 def _squares(sums: np.ndarray) -> int:

@@ -40,10 +40,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One variant against the baseline, paired over replicates.
+    """One variant against the reference, paired over replicates.
 
     Attributes:
-      difference: variant - baseline: pairs, mean, deviation, 95 % t interval.
+      difference: variant - reference: pairs, mean, deviation, 95 % t interval.
       interval_90: (low, high) of the interval that the margin is held against; None for one pair.
       p: exact two-sided sign-flip p.
       p_holm: the same, adjusted within the family.
@@ -95,7 +95,7 @@ def compare(
     """Test every comparison of one family.
 
     Args:
-      family: for each declared comparison the paired differences, variant - baseline. A comparison
+      family: for each declared comparison the paired differences, variant - reference. A comparison
         without any pair is an empty sequence; it counts in the family as p = 1.
       margins: for each comparison its margin, or None.
       higher_is_better: False for a loss.

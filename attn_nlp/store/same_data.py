@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from attn_nlp.experiment.cell import PATHS
-from attn_nlp.experiment.identity import FLOOR_PATHS
+from attn_nlp.experiment.identity import BASELINE_PATHS
 
 _ROWS = ("dataset", "split_seed", "fold")
 _TOKENS = (*_ROWS, "tokens", "vocabulary", "length")
@@ -72,7 +72,7 @@ def foreign_setting(record: Mapping, settings: Mapping) -> str:
     if not kept or "dataset" not in kept:
         return ""  # of a version that kept none
     # A spec leaves out what a model that reads only texts does not use.
-    paths = {*kept, *settings} if record["tokenizer_hash"] else FLOOR_PATHS
+    paths = {*kept, *settings} if record["tokenizer_hash"] else BASELINE_PATHS
     return next(
         (path for path in sorted(paths) if _value(kept, path) != _value(settings, path)), ""
     )

@@ -22,7 +22,7 @@ class Stars:
     Attributes:
       table: title of the table.
       family: the column, or "all columns".
-      comparisons: declared comparisons in the family; 0 in a table without a baseline.
+      comparisons: declared comparisons in the family; 0 in a table without a reference.
       over: the paths that count as replicates.
       seeds: pairs of replicates; the fewest where comparisons differ.
       least_p: the least p that they can give.
@@ -46,7 +46,7 @@ class Stars:
         """What a plan prints."""
         head = f"{self.table} ({self.family}): "
         if not self.comparisons:
-            return head + "no baseline row, so nothing is compared."
+            return head + "no reference row, so nothing is compared."
         head += (
             f"{plural(self.comparisons, 'comparison')} over {replicates(self.over, self.seeds)}, "
             f"least p {p_text(self.least_p)}, after Holm {p_text(self.least_p_holm)}: "
@@ -73,7 +73,7 @@ def stars(resolved) -> list[Stars]:
 
 
 def stars_of(table: Mapping, layout: Layout) -> list[Stars]:
-    """The same for one table; one entry without comparisons where there is no baseline."""
+    """The same for one table; one entry without comparisons where there is no reference."""
     found = []
     for family in layout.families(table):
         seeds = min(len(layout.pairs(row, column)) for row, column in family)

@@ -15,7 +15,7 @@ from attn_nlp.stats import Comparison, McNemar, Summary, TwoWay
 MEASURED, PENDING, ABSENT = "measured", "not run yet", "absent"
 FAILED, DIVERGED, SKIPPED, WITHOUT = "failed", "diverged", "skipped", "without the value"
 NEVER = "never"  # ran, and did not reach what was asked
-ROW, BASELINE, FLOOR = "row", "baseline", "floor"
+ROW, REFERENCE, BASELINE = "row", "reference", "baseline"
 INNERMOST = "mean of a run"  # what the header of a cost table calls its quantities
 
 
@@ -59,7 +59,7 @@ class Counted:
 
     Attributes:
       summary: over all runs that then have a number.
-      comparison: with the baseline, whose diverged runs are counted in the same way.
+      comparison: with the reference, whose diverged runs are counted in the same way.
     """
 
     summary: Summary | None
@@ -75,7 +75,7 @@ class Entry:
         `WITHOUT`, or `ABSENT` where the experiment has no such cell.
       expected: replicates that the experiment plans.
       summary: of the replicates that have a number; None where none has.
-      comparison: with the baseline of the column; None where there is none.
+      comparison: with the reference of the column; None where there is none.
       missing: replicates without a number, by state.
       reason: why they are missing, as a sentence; "" where nothing has to be said.
       footnote: the letter under which the reason stands below the table; "" for none.
@@ -103,7 +103,7 @@ class GridRow:
 
     label: str
     cite: str
-    kind: str  # ROW, BASELINE or FLOOR
+    kind: str  # ROW, REFERENCE or BASELINE
     entries: tuple[Entry, ...]
 
 
@@ -116,7 +116,7 @@ class Grid:
       subtitle: the quantity and its unit.
       paths: what the levels of the header are called, from the outermost.
       columns: in printed order; columns of one outermost value stand together.
-      rows: in printed order; floors last.
+      rows: in printed order; baselines last.
       legend: (mark, meaning) for the marks that appear.
       footnotes: (letter, text).
       notes: sentences of the caption, one statement each.
@@ -162,6 +162,6 @@ class Grid:
         return runs
 
     @property
-    def baseline(self) -> GridRow | None:
+    def reference(self) -> GridRow | None:
         """The row that the others are compared with."""
-        return next((row for row in self.rows if row.kind == BASELINE), None)
+        return next((row for row in self.rows if row.kind == REFERENCE), None)

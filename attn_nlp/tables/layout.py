@@ -25,7 +25,7 @@ class Experiment(Protocol):
     @property
     def families(self) -> Sequence[Sequence[dict]]: ...
     @property
-    def floors(self) -> Sequence[dict]: ...
+    def baselines(self) -> Sequence[dict]: ...
     @property
     def skipped(self) -> Sequence[dict]: ...
 
@@ -59,7 +59,7 @@ class Place:
 
     @functools.cached_property
     def once(self) -> bool:
-        """Whether one run stands for several replicates, as that of a floor does for all seeds."""
+        """Return whether one run serves several replicates, as a baseline does for all seeds."""
         known = [spec for spec in self.specs if spec is not None]  # the others wait for trials
         return len({*known}) < len(known)
 
@@ -88,12 +88,12 @@ class Layout:
     Attributes:
       columns: values at the table's column paths, columns of one outermost value together.
       places: by number of the row and column.
-      baseline: number of the baseline row, or None.
+      reference: number of the reference row, or None.
     """
 
     columns: tuple[tuple, ...]
     places: Mapping[tuple[int, tuple], Place]
-    baseline: int | None
+    reference: int | None
 
     @property
     def folded(self) -> bool:
@@ -117,18 +117,18 @@ class Layout:
         ]
 
     def pairs(self, row: int, column: tuple) -> list[tuple]:
-        """The replicates that are planned for both a row and the baseline; none of a floor."""
+        """The replicates that are planned for both a row and the reference; none of a baseline."""
         return self._pairs.get((row, column), [])
 
     @functools.cached_property
     def _pairs(self) -> dict[tuple[int, tuple], list[tuple]]:
-        if self.baseline is None:
+        if self.reference is None:
             return {}
-        baselines = {c: self.place(self.baseline, c).replicate_keys() for c in self.columns}
+        baselines = {c: self.place(self.reference, c).replicate_keys() for c in self.columns}
         return {
             (row, column): [each for each in place.replicate_keys() if each in baselines[column]]
             for (row, column), place in self.places.items()
-            if row != self.baseline and not place.once
+            if row != self.reference and not place.once
         }
 
     def families(self, table: Mapping) -> list[list[tuple[int, tuple]]]:
@@ -187,8 +187,8 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
             )
     first = [list(dict.fromkeys(column[i] for column in found)) for i in range(len(paths))]
     columns = sorted(found, key=lambda column: [first[i].index(v) for i, v in enumerate(column)])
-    baseline = next((number for number, row in enumerate(rows) if row["baseline"]), None)
-    return Layout(tuple(columns), places, baseline)
+    reference = next((number for number, row in enumerate(rows) if row["reference"]), None)
+    return Layout(tuple(columns), places, reference)
 
 
 def _replicates(

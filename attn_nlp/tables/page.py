@@ -28,7 +28,7 @@ STYLE = """
 .attn-table th, .attn-table td { padding: .3rem .7rem; text-align: left; vertical-align: top; }
 .attn-table th { font-weight: 600; }
 .attn-table tbody th { font-weight: 400; max-width: 24rem; overflow-wrap: break-word; }
-.attn-table .attn-baseline th { font-weight: 600; }
+.attn-table .attn-reference th { font-weight: 600; }
 .attn-table thead th[scope="colgroup"] { border-bottom: 1px solid var(--attn-rule); }
 .attn-table .attn-path, .attn-tag { font-weight: 400; color: var(--attn-quiet); }
 .attn-table tbody { border-top: 1px solid var(--attn-ink); }

@@ -18,7 +18,7 @@ from attn_nlp.tables import FORMATS
 from attn_nlp.tables import suffix as suffix_of
 from attn_nlp.tables.formats import as_file
 from tests import proofs
-from tests.runner.fakes import CELLS, FLOORS, command, environment, write_experiment
+from tests.runner.fakes import BASELINES, CELLS, command, environment, write_experiment
 
 COMMANDS = ("plan", "run", "status", "table", "report", "parts", "datasets", "figure")
 HEAVY = ("jax", "datasets", "matplotlib", "sklearn", "tokenizers", "pyarrow", "scipy")
@@ -283,7 +283,7 @@ def test_the_store_may_be_named_by_a_variable(attn_nlp, monkeypatch, tmp_path):
 def test_plan_counts_and_predicts(attn_nlp, tmp_path):
     status, out, err = attn_nlp("plan", "fake.py", "--store", str(tmp_path / "none"))
     assert (status, err) == (0, "")
-    assert out.splitlines()[0] == f"fake: {CELLS + FLOORS} to do, {FLOORS} of them floors"
+    assert out.splitlines()[0] == f"fake: {CELLS + BASELINES} to do, {BASELINES} of them baselines"
     assert "programs to compile: 3" in out
     assert "an estimate" in out
     assert "assumes 45 GFLOP/s" in out
@@ -293,14 +293,14 @@ def test_plan_counts_and_predicts(attn_nlp, tmp_path):
 
 def test_plan_of_a_finished_experiment_is_short(attn_nlp):
     _, out, _ = attn_nlp("plan", "fake.py")
-    assert out.splitlines()[0] == f"fake: {CELLS + FLOORS} done, {FLOORS} of them floors"
+    assert out.splitlines()[0] == f"fake: {CELLS + BASELINES} done, {BASELINES} of them baselines"
     assert "estimate" not in out
 
 
 def test_plan_as_json(attn_nlp):
     _, out, _ = attn_nlp("plan", "fake.py", "--seeds", "4", "--json")
     found = json.loads(out)
-    assert found["counts"] == {"to do": 3, "done": CELLS + FLOORS}
+    assert found["counts"] == {"to do": 3, "done": CELLS + BASELINES}
     assert found["measured"] == 3
     assert found["stars"][0]["comparisons"] == 2
     assert found["stars"][0]["seeds"] == 4
@@ -318,8 +318,8 @@ def test_status_as_json_without_a_file(attn_nlp):
     (entry,) = json.loads(out)
     assert entry == {
         "experiment": "fake",
-        "cells": CELLS + FLOORS,
-        "done": CELLS + FLOORS,
+        "cells": CELLS + BASELINES,
+        "done": CELLS + BASELINES,
         "failed": 0,
         "diverged": 0,
         "running": 0,

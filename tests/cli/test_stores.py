@@ -79,7 +79,7 @@ def test_export_and_merge(store, capsys):
 
 def test_experiments_of_one_name_are_merged_by_no_guess(store, capsys):
     for path, titles in (("a.sqlite", ["One"]), ("b.sqlite", ["Two"]), ("c.sqlite", ["One"])):
-        rows = [Row("all", {}, baseline=True)]
+        rows = [Row("all", {}, reference=True)]
         experiment = Experiment(
             base=Cell(dataset="planted_lookup"),
             axes=[vary("seed", 0, 1)],

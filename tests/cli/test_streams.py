@@ -12,7 +12,7 @@ import pytest
 
 from attn_nlp.experiment.load import resolve_file
 from attn_nlp.store import Store
-from tests.runner.fakes import CELLS, FLOORS, Here, environment, write_experiment
+from tests.runner.fakes import BASELINES, CELLS, Here, environment, write_experiment
 
 ESCAPE = "\x1bcRED\x1b]0;pwn\x07\u202e\x9b2J"
 SHOWN = "cRED]0;pwn2J"
@@ -68,7 +68,7 @@ def test_a_run_stores_its_results_whatever_becomes_of_its_output(
     assert "ignored" not in err
     with Store.read(tmp_path / "s.sqlite") as store:
         statuses = [each["status"] for each in store.records(None, ["status"]).values()]
-    assert statuses == ["done"] * (CELLS + FLOORS)
+    assert statuses == ["done"] * (CELLS + BASELINES)
 
 
 @pytest.mark.parametrize(

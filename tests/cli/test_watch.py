@@ -43,7 +43,7 @@ def run(tmp_path):
 
 def finish(store, resolved, left):
     _, _, records = example()
-    for spec in [*left, *(floor["spec"] for floor in resolved.floors)]:
+    for spec in [*left, *(baseline["spec"] for baseline in resolved.baselines)]:
         store.claim(spec)
         record = records.get(spec, records["sst2/none/1/0"])
         store.finish(spec, {"key": "k", **record, "confusion": None})
@@ -53,8 +53,8 @@ def test_a_look_counts_and_shows_the_means_so_far(run):
     path, resolved, _, left = run
     found = look(resolved, path)
     lines = found.text.splitlines()
-    cells = len(resolved.cells) + len(resolved.floors)
-    assert found.left == cells - 21 == len(left) + len(resolved.floors)
+    cells = len(resolved.cells) + len(resolved.baselines)
+    assert found.left == cells - 21 == len(left) + len(resolved.baselines)
     assert lines[0] == (
         f"example: 20 done, 1 diverged, 2 running, {found.left - 2} to do, {cells} cells in all"
     )
@@ -62,7 +62,7 @@ def test_a_look_counts_and_shows_the_means_so_far(run):
     # One of its scales is unknown here, as in a store of someone else's parts.
     assert lines[2] == "time left unknown, 2 at work"
     assert [line.split()[0] for line in lines[3:5]] == ["encoder", "encoder"]
-    # The baseline over its first three seeds: .70, .71, .72.
+    # The reference over its first three seeds: .70, .71, .72.
     assert re.search(r"1/sqrt\(D\) +71\.0 ±2\.5 \(3 of 7\)", found.text)
 
 
@@ -103,7 +103,7 @@ def test_without_a_run_it_says_how_to_go_on(run):
 def test_before_the_first_run_everything_is_to_do(run, tmp_path):
     _, resolved, *_ = run
     found = look(resolved, tmp_path / "none.sqlite")
-    assert found.left == len(resolved.cells) + len(resolved.floors)
+    assert found.left == len(resolved.cells) + len(resolved.baselines)
     assert not (tmp_path / "none.sqlite").exists()
 
 
@@ -136,7 +136,7 @@ def test_a_run_that_ends_while_it_is_watched_leaves_all_rows_in_its_file(run, tm
     copy = tmp_path / "copy.sqlite"
     copy.write_bytes(path.read_bytes())
     with Store.read(copy) as found:
-        assert len(found.records()) == len(resolved.cells) + len(resolved.floors)
+        assert len(found.records()) == len(resolved.cells) + len(resolved.baselines)
 
 
 def test_once_prints_one_look(run, capsys):

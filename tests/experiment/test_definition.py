@@ -14,7 +14,7 @@ from attn_nlp.experiment.cell import flatten
 from attn_nlp.experiment.identity import spec_of
 
 SCORES = [
-    Row("Dot", {"attention.score": "dot"}, baseline=True),
+    Row("Dot", {"attention.score": "dot"}, reference=True),
     Row("Add", {"attention.score": "additive"}),
 ]
 AXES = [vary("attention.score", "dot", "additive"), vary("heads", 1, 2), vary("seed", 0, 1)]
@@ -39,10 +39,10 @@ def test_plain_data():
         "label": "Dot",
         "where": {"attention.score": "dot"},
         "cite": "",
-        "baseline": True,
+        "reference": True,
     }
-    assert found.floors
-    assert all(floor["settings"]["dataset"] == "docstrings" for floor in found.floors)
+    assert found.baselines
+    assert all(baseline["settings"]["dataset"] == "docstrings" for baseline in found.baselines)
 
 
 def test_json_and_back():
@@ -125,7 +125,7 @@ def test_a_path_for_rows_gives_a_row_for_every_value():
     (table,) = resolved(tables=[Table("T", "attention.score", columns="heads")]).tables
     assert [row["label"] for row in table["rows"]] == ["Dot product", "Additive"]
     assert [row["cite"] for row in table["rows"]] == ["Luong et al., 2015", "Bahdanau et al., 2015"]
-    assert not any(row["baseline"] for row in table["rows"])
+    assert not any(row["reference"] for row in table["rows"])
     (table,) = resolved(tables=[Table("T", "heads", columns="attention.score")]).tables
     assert [row["label"] for row in table["rows"]] == ["1", "2"]
 
@@ -138,12 +138,12 @@ def test_rows_of_a_path_say_how_their_parts_are_set():
 
 
 def test_one_value_of_a_path_is_what_the_others_are_compared_with():
-    (table,) = resolved(tables=[Table("T", "heads", columns="attention.score", baseline=2)]).tables
-    assert [row["baseline"] for row in table["rows"]] == [False, True]
-    with pytest.raises(UserError, match=r"unknown baseline of table 'T': '3'; known: 1, 2"):
-        resolved(tables=[Table("T", "heads", columns="attention.score", baseline=3)])
-    with pytest.raises(UserError, match="baseline= goes with rows= of one path"):
-        resolved(tables=[Table("T", SCORES, columns="heads", baseline=2)])
+    (table,) = resolved(tables=[Table("T", "heads", columns="attention.score", reference=2)]).tables
+    assert [row["reference"] for row in table["rows"]] == [False, True]
+    with pytest.raises(UserError, match=r"unknown reference of table 'T': '3'; known: 1, 2"):
+        resolved(tables=[Table("T", "heads", columns="attention.score", reference=3)])
+    with pytest.raises(UserError, match="reference= goes with rows= of one path"):
+        resolved(tables=[Table("T", SCORES, columns="heads", reference=2)])
 
 
 def test_one_table_each():
@@ -181,8 +181,8 @@ def table(**settings) -> Table:
         ),
         ({"rows": [SCORES[0], SCORES[0]]}, "table 'T' has two rows 'Dot'; label them apart"),
         (
-            {"rows": [Row("A", {}, baseline=True), Row("B", {}, baseline=True)]},
-            "table 'T' has more than one baseline row; keep one",
+            {"rows": [Row("A", {}, reference=True), Row("B", {}, reference=True)]},
+            "table 'T' has more than one reference row; keep one",
         ),
         ({"rows": []}, "table 'T' has no rows; give at least one"),
         ({"family": "row"}, "table 'T': family is 'row'; allowed: column, table"),

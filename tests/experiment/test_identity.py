@@ -14,9 +14,9 @@ from attn_nlp.experiment import Attention, Cell
 from attn_nlp.experiment import identity as identities
 from attn_nlp.experiment.cell import PATHS, flatten
 from attn_nlp.experiment.identity import (
+    baseline_cell,
     canonical_json,
-    floor_cell,
-    is_floor,
+    is_baseline,
     key_of,
     spec_of,
     specs_of,
@@ -32,7 +32,7 @@ CELLS = {
     "mixer": Cell(attention=Attention(mixer="query_mix('fixed(0.3)')"), seed=9),
     "kind": Cell(attention=Attention(kind="se_token(activation=softmax)"), pooling="se_token"),
     "numbers": Cell(learning_rate=3e-4, dropout=0, weight_decay=1e-5, clip=0.5, warmup=0.25),
-    "floor": floor_cell("majority", Cell(dataset="sst2", split_seed=3)),
+    "baseline": baseline_cell("majority", Cell(dataset="sst2", split_seed=3)),
 }
 
 
@@ -123,24 +123,24 @@ def test_a_raised_revision_of_a_part_changes_the_specs_that_use_it(catalogue):
     assert spec_of(Cell()) == plain
 
 
-def test_a_floor_has_one_spec_for_all_cells_on_its_data(monkeypatch):
-    floors = [part.name for part in registry.parts("model") if part.facts.get("floor")]
-    assert floors
-    for name in floors:
-        floor = floor_cell(name, Cell(heads=2, seed=7))
-        assert is_floor(floor)
-        assert spec_of(floor) == spec_of(Cell(model=name)) == spec_of(Cell(model=name, steps=3))
-        assert spec_of(floor) != spec_of(Cell(model=name, dataset="sst2"))
-        before = spec_of(floor)
+def test_a_baseline_has_one_spec_for_all_cells_on_its_data(monkeypatch):
+    baselines = [part.name for part in registry.parts("model") if part.facts.get("baseline")]
+    assert baselines
+    for name in baselines:
+        baseline = baseline_cell(name, Cell(heads=2, seed=7))
+        assert is_baseline(baseline)
+        assert spec_of(baseline) == spec_of(Cell(model=name)) == spec_of(Cell(model=name, steps=3))
+        assert spec_of(baseline) != spec_of(Cell(model=name, dataset="sst2"))
+        before = spec_of(baseline)
         with monkeypatch.context() as patch:
             patch.setitem(REVISIONS, "training", REVISIONS["training"] + 1)
-            assert spec_of(floor) == before
-            patch.setitem(REVISIONS, "floors", REVISIONS["floors"] + 1)
-            assert spec_of(floor) != before
+            assert spec_of(baseline) == before
+            patch.setitem(REVISIONS, "baselines", REVISIONS["baselines"] + 1)
+            assert spec_of(baseline) != before
 
 
 def test_every_stage_is_in_some_spec():
-    stages = (identities._STAGES, identities._BLOCK_STAGES, identities._FLOOR_STAGES)
+    stages = (identities._STAGES, identities._BLOCK_STAGES, identities._BASELINE_STAGES)
     assert set(REVISIONS) == set().union(*stages)
 
 

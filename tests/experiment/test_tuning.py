@@ -24,7 +24,7 @@ from attn_nlp.experiment.identity import spec_of
 from attn_nlp.experiment.load import Overrides, apply
 from attn_nlp.experiment.tuning import SPACE, best, judged, settle
 
-ROWS = [Row("one", {"heads": 1}, baseline=True), Row("two", {"heads": 2})]
+ROWS = [Row("one", {"heads": 1}, reference=True), Row("two", {"heads": 2})]
 TUNING = Tuning(budget=3, space={"learning_rate": log_uniform(1e-4, 1e-1)}, seeds=(50, 51))
 
 
@@ -111,7 +111,7 @@ def test_before_the_trials_the_cells_are_open():
     assert [cell["spec"] for cell in found.cells] == [None] * 4
     assert found.open == found.cells
     assert [each["settings"]["model"] for each in found.runnable[:2]] != ["encoder"] * 2
-    assert len(found.runnable) == len(found.floors) + 12
+    assert len(found.runnable) == len(found.baselines) + 12
     assert Resolved.from_json(json.loads(json.dumps(found.as_json()))) == found
     assert settle(found, {}) == found
 

@@ -152,7 +152,7 @@ EXPERIMENTS = (
     _changed('{"heads": 2}', '{"heads": 3}', "a row without cells", "row 'two'"),
     _changed('Row("two"', 'Row("one"', "two rows of one name", "two rows 'one'"),
     _changed('"Heads",\n', '"Heads", value="test.acuracy", rows=\n', "a value", "accuracy"),
-    _changed("baseline=True", "basline=True", "a misspelt word", "basline"),
+    _changed("reference=True", "basline=True", "a misspelt word", "basline"),
     _changed(
         "from attn_nlp.parts.registry import", "from attn_nlp.registri import", "an import", "regis"
     ),

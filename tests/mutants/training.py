@@ -10,7 +10,7 @@ PROGRAM = "attn_nlp/train/program.py"
 ADAMW = "attn_nlp/train/adamw.py"
 LOOP = "attn_nlp/train/loop.py"
 METRICS = "attn_nlp/metrics.py"
-FLOORS = "attn_nlp/baselines.py"
+BASELINES = "attn_nlp/baselines.py"
 STREAMS = "attn_nlp/rng.py"
 OF_BATCHES = "tests/data/test_batches.py"
 OF_TOKENS = "tests/data/test_tokens.py"
@@ -333,7 +333,7 @@ SLIPS = (
     ),
     Mutation(
         "largest_among_equals",
-        FLOORS,
+        BASELINES,
         "if accuracy > most:",
         "if accuracy >= most:",
         "tests/test_baselines.py::test_of_strengths_equally_right_the_smallest_is_taken",

@@ -49,15 +49,15 @@ def refused(make) -> str:
         (lambda: register("score", 3), "score name 3 is malformed; use lower-case letters"),
         (lambda: score("Mine"), "score name 'Mine' is malformed"),
         (
-            lambda: model("least", floor=True)(lambda prepared, seed: {}),
-            "model 'least' is a floor, which is trained once for all seeds, but its `fit` asks for "
-            "'seed'; leave the argument out, or floor=True.",
+            lambda: model("least", baseline=True)(lambda prepared, seed: {}),
+            "model 'least' is a baseline, which is trained once for all seeds, but its `fit` asks "
+            "for 'seed'; leave the argument out, or baseline=True.",
         ),
         (
-            lambda: model("least", floor=True, features="E")(
+            lambda: model("least", baseline=True, features="E")(
                 type("Least", (), {"read": lambda x, mask: x})
             ),
-            "model 'least' is a floor, which is fitted without JAX, but has no `fit`; write one",
+            "model 'least' is a baseline, which is fitted without JAX, but has no `fit`; write one or leave",
         ),
     ],
 )

@@ -26,7 +26,7 @@ def test_every_part_is_complete(part):
         assert hasattr(reference, name), f"{who} has no reference; write tests/reference::{name}"
         assert getattr(reference, name).__doc__, f"tests/reference::{name} has no formula"
     cited = part.cite not in ("control", "attn_nlp")
-    if cited and not part.facts.get("floor"):
+    if cited and not part.facts.get("baseline"):
         papers = "References:" in part.doc or part.slot in ("pooling", "mixer", "mask", "model")
         assert papers, f"{who} cites {part.cite!r} but its docstring has no References"
 

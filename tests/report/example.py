@@ -42,7 +42,7 @@ def sample(nasty: str = "") -> Report:
         tables=(plain,),
         skipped=tuple(each | {"reason": nasty or each["reason"]} for each in resolved.skipped),
     )
-    for number, cell in enumerate((*resolved.cells, *resolved.floors)):
+    for number, cell in enumerate((*resolved.cells, *resolved.baselines)):
         record = records.get(cell["spec"])
         if record is None:
             continue

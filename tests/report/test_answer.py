@@ -11,7 +11,7 @@ def lines(**changes):
     return [line for each in answers([build(*example(**changes))]) for line in each.lines]
 
 
-def test_every_column_has_its_verdicts_and_its_floor():
+def test_every_column_has_its_verdicts_and_its_baseline():
     assert lines() == [
         "SST-2: against '1/sqrt(D)' at 73.0 %, worse: 'unscaled' (−2.4 points); equivalent: '1/D' "
         "(0.0 points); undecided: 'half' (0.0 points); 0 of 4 rows above "
@@ -22,7 +22,7 @@ def test_every_column_has_its_verdicts_and_its_floor():
 
 
 def test_a_table_that_compares_nothing_names_the_highest_mean():
-    rows = [{**row, "baseline": False} for row in ROWS]
+    rows = [{**row, "reference": False} for row in ROWS]
     assert lines(rows=rows, columns=["dataset"])[0].startswith(
         "SST-2: the highest mean is that of '1/sqrt(D)', 73.0 %; nothing is compared; 0 of 4 rows"
     )

@@ -15,7 +15,7 @@ except ImportError:  # `launched` says so, and skips
 pytestmark = pytest.mark.browser
 FIRST = "#table-1 .attn-rows tr > th"  # the rows of the first table, in the order shown
 REFUSE = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }"
-FLOORS = "#table-1 .attn-floors tr > th"
+BASELINES = "#table-1 .attn-baselines tr > th"
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +75,10 @@ def test_sorting_by_mouse_goes_down_up_and_back(opened):
         button.click()
         assert head.get_attribute("aria-sort") == order
         assert labels(page) == expected
-        # The floors are sorted among themselves and stay below.
-        floors = ["TF-IDF + logistic regression", "Majority class"]
-        assert labels(page, FLOORS) == (floors if order == "descending" else floors[::-1])
-        assert labels(page, "#table-1 tbody tr > th") == [*expected, *labels(page, FLOORS)]
+        # The baselines are sorted among themselves and stay below.
+        baselines = ["TF-IDF + logistic regression", "Majority class"]
+        assert labels(page, BASELINES) == (baselines if order == "descending" else baselines[::-1])
+        assert labels(page, "#table-1 tbody tr > th") == [*expected, *labels(page, BASELINES)]
 
 
 def test_what_has_no_number_stays_last_both_ways(opened):

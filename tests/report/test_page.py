@@ -122,7 +122,7 @@ def test_the_report_says_what_the_example_says(html):
         "0.10.2",
         "2 January 2026, 03:04 UTC",
         "attn-nlp run scales.py",
-        "Paired differences from the baseline",
+        "Paired differences from the reference",
         "Where the rows differ most",
     ):
         assert said in text, said

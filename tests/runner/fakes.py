@@ -113,7 +113,7 @@ experiment = Experiment(
     tables=[
         Table(
             "Heads",
-            [Row("one", {"heads": 1}, baseline=True), Row("two", {"heads": 2}),
+            [Row("one", {"heads": 1}, reference=True), Row("two", {"heads": 2}),
              Row("four", {"heads": 4})],
         )
     ],
@@ -125,7 +125,7 @@ if __name__ == "__main__":
     raise SystemExit(run_file(__file__))
 '''
 CELLS = 9
-FLOORS = 1
+BASELINES = 1
 
 
 def write_experiment(folder: Path) -> Path:

@@ -197,7 +197,7 @@ UNFIT = {
 def test_where_jax_cannot_start_nothing_is_tried(
     folder, cache, attn_nlp, monkeypatch, variable, where
 ):
-    """One line, status 2, and no cell is stored: not as failed, and no floor either."""
+    """One line, status 2, and no cell is stored: not as failed, and no baseline either."""
     text = (folder / "fake.py").read_text()
     (folder / "real.py").write_text(text.replace('Cell(model="fake", ', "Cell("))
     name, value = variable.split("=", 1)

@@ -15,11 +15,11 @@ from attn_nlp.library_code import code_digest
 from attn_nlp.store import Store
 from attn_nlp.store.doctor import examine
 from attn_nlp.store.results import StoreError
-from tests.runner.fakes import CELLS, FLOORS, Here, trained
+from tests.runner.fakes import BASELINES, CELLS, Here, trained
 from tests.store.records import SPEC, record
 
 STORE = "runs/attn_nlp.sqlite"
-ALL = CELLS + FLOORS
+ALL = CELLS + BASELINES
 RUN = ("run", "fake.py", "--in-process")
 
 

@@ -14,7 +14,7 @@ from attn_nlp.experiment import Cell, Experiment, Row, Table, skip, vary
 from attn_nlp.experiment.cell import flatten
 from attn_nlp.parts import registry
 from attn_nlp.runner import plan as planning
-from attn_nlp.runner.plan import FLOOR_SECONDS, Programs, check_data, labels, plan, to_do, wanted
+from attn_nlp.runner.plan import BASELINE_SECONDS, Programs, check_data, labels, plan, to_do, wanted
 from attn_nlp.store import Store
 
 
@@ -30,7 +30,7 @@ def experiment(**base):
         tables=[
             Table(
                 "Heads",
-                [Row("one", {"heads": 1}, baseline=True), Row("two", {"heads": 2})],
+                [Row("one", {"heads": 1}, reference=True), Row("two", {"heads": 2})],
                 columns="attention.scale",
             )
         ],
@@ -61,11 +61,11 @@ def finish(store, resolved, spec, **changes):
 def test_an_empty_store_leaves_everything(store):
     resolved = experiment()
     found = plan(resolved, store, workers=4)
-    floors = len(resolved.floors)
-    assert floors == 2
-    assert found.counts == {"to do": 10 + floors}
+    baselines = len(resolved.baselines)
+    assert baselines == 2
+    assert found.counts == {"to do": 10 + baselines}
     assert found.skipped == {"says nothing new": 2}
-    assert (found.floors, found.workers, found.measured) == (floors, 4, 0)
+    assert (found.baselines, found.workers, found.measured) == (baselines, 4, 0)
     # "none" and "rsqrt_dim" differ in a number only; one program for each number of heads.
     assert found.programs == 3
 
@@ -77,7 +77,7 @@ def test_the_estimate_follows_the_stated_assumption(store):
     wide, hidden, tokens = 64, 256, 20
     forward = 2 * (4 * wide * wide + 2 * tokens * wide + 2 * wide * hidden)
     step = 3 * forward * cell.batch_size * tokens / 45e9
-    expected = 10 * cell.steps * step + 3 * 10.0 + 2 * FLOOR_SECONDS
+    expected = 10 * cell.steps * step + 3 * 10.0 + 2 * BASELINE_SECONDS
     # Norms, rectifiers, softmax and the like are a few percent of the matrix products.
     assert expected < found.seconds < 1.05 * expected
     expected, found_assumption = found.seconds, found.assumption
@@ -105,7 +105,7 @@ def test_the_estimate_takes_the_lengths_of_prepared_data(store, tmp_path):
         found = plan(experiment(), store, workers=1, data=tmp_path / "data")
         assert found.lengths == {"planted_lookup": mean}
         assert found.assumption.endswith(f"tokens a sentence as prepared: planted_lookup {mean}")
-        seconds.append(found.seconds - 3 * 10.0 - 2 * FLOOR_SECONDS)
+        seconds.append(found.seconds - 3 * 10.0 - 2 * BASELINE_SECONDS)
     assert seconds[0] == plan(experiment(), store, workers=1).seconds - 50.0
     assert 2 * seconds[0] < seconds[1] < 2.5 * seconds[0]
     assert seconds[2] == seconds[3]
@@ -151,7 +151,7 @@ def test_the_length_of_data_that_is_really_prepared(store, tmp_path):
     assert found.lengths == {"planted_lookup": pytest.approx(mean)}
 
 
-def test_a_model_of_unknown_cost_is_guessed_to_take_as_long_as_a_floor(catalogue, store):
+def test_a_model_of_unknown_cost_is_guessed_to_take_as_long_as_a_baseline(catalogue, store):
     @registry.model("own", label="Own")
     def own(prepared, report):
         """Fit somehow."""
@@ -162,13 +162,13 @@ def test_a_model_of_unknown_cost_is_guessed_to_take_as_long_as_a_floor(catalogue
         tables=[Table("Own", [Row("own", {"model": "own"})], columns="dataset")],
     ).resolve("own", "Why?")
     found = plan(resolved, store, workers=1)
-    floors = len(resolved.floors)
-    assert found.seconds == pytest.approx((3 + floors) * FLOOR_SECONDS + 10.0)
+    baselines = len(resolved.baselines)
+    assert found.seconds == pytest.approx((3 + baselines) * BASELINE_SECONDS + 10.0)
 
 
 def test_measured_cells_replace_the_estimate(store):
     resolved = experiment()
-    for each in (*resolved.floors, *resolved.cells[:5]):
+    for each in (*resolved.baselines, *resolved.cells[:5]):
         finish(store, resolved, each["spec"])
     found = plan(resolved, store, workers=1)
     assert found.counts == {"to do": 5, "done": 7}
@@ -197,9 +197,9 @@ def test_what_is_to_do_keeps_the_order():
     assert to_do(specs, records, True) == ["new", "failed", "newer"]
 
 
-def test_floors_come_first():
+def test_baselines_come_first():
     resolved = experiment()
-    assert list(wanted(resolved))[:2] == [each["spec"] for each in resolved.floors]
+    assert list(wanted(resolved))[:2] == [each["spec"] for each in resolved.baselines]
 
 
 def test_a_finished_experiment_costs_nothing(store):

@@ -17,8 +17,8 @@ from attn_nlp.experiment.load import Overrides, resolve_file
 from attn_nlp.runner.run import run
 from attn_nlp.store import Store
 from tests.runner.fakes import (
+    BASELINES,
     CELLS,
-    FLOORS,
     command,
     environment,
     gone,
@@ -68,12 +68,12 @@ def test_a_driver_killed_midway_resumes_to_the_same_bytes(folder, cache, attn_nl
     driver.kill()
     driver.communicate()
     before = done(folder)
-    assert 4 <= before < CELLS + FLOORS
+    assert 4 <= before < CELLS + BASELINES
     until(lambda: all(map(gone, pids(folder))), 10)
     begun = len(trained(folder))
     resumed = attn_nlp("run", "fake.py", "--workers", "2")
     assert (resumed.returncode, resumed.stdout) == (0, uninterrupted)
-    assert len(trained(folder)) - begun == CELLS + FLOORS - before
+    assert len(trained(folder)) - begun == CELLS + BASELINES - before
 
 
 def test_deleting_one_row_trains_exactly_that_cell(folder, attn_nlp, uninterrupted):
@@ -189,7 +189,7 @@ def test_a_system_that_lets_no_file_grow_costs_no_finished_cell(
     limit = "the system lets no file grow further (ulimit -f)"
     assert said == f"attn-nlp: store {STORE} cannot be opened or written: {limit}."
     before = done(folder)
-    assert 0 < before < CELLS + FLOORS
+    assert 0 < before < CELLS + BASELINES
     again = attn_nlp("run", "fake.py", "--in-process")
     assert (again.returncode, again.stdout) == (0, uninterrupted)
     assert len(trained(folder)) <= CELLS + 1
@@ -227,15 +227,15 @@ def test_what_is_stored_describes_the_cell(here):
     resolved = resolve_file("fake.py", Overrides(seeds=1))
     with Store.open(STORE) as store:
         summary = run(resolved, store, in_process=True)
-        assert (summary.counts, summary.status) == ({"done": 3 + FLOORS}, 0)
+        assert (summary.counts, summary.status) == ({"done": 3 + BASELINES}, 0)
         found = store.records([resolved.cells[0]["spec"]], ["settings", "data", "program", "key"])
-        floor = store.records([resolved.floors[0]["spec"]])
+        baseline = store.records([resolved.baselines[0]["spec"]])
         assert store.experiment("fake") == resolved
     (kept,) = found.values()
     assert kept["settings"] == resolved.cells[0]["settings"]
     assert kept["data"]["splits"]["train"]["rows"] == 49
     assert len(kept["key"]) == 64
-    assert next(iter(floor.values()))["tokenizer_hash"] == ""
+    assert next(iter(baseline.values()))["tokenizer_hash"] == ""
 
 
 def test_changed_data_is_refused_with_both_fingerprints(here):

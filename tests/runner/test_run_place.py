@@ -6,7 +6,7 @@ import pytest
 
 from attn_nlp.result import FIELDS, fit_to_store
 from attn_nlp.store import Store
-from tests.runner.fakes import CELLS, FLOORS, trained
+from tests.runner.fakes import BASELINES, CELLS, trained
 
 STORE = "runs/attn_nlp.sqlite"
 
@@ -34,7 +34,7 @@ def test_a_cell_whose_model_returns_percent_fails_alone(attn_nlp, tmp_path):
     assert "allowed is a number from 0 to 1" in found.stderr
     with Store.read(tmp_path / STORE) as store:
         statuses = [each["status"] for each in store.records(None, ["status"]).values()]
-    assert (statuses.count("failed"), statuses.count("done")) == (1, CELLS + FLOORS - 1)
+    assert (statuses.count("failed"), statuses.count("done")) == (1, CELLS + BASELINES - 1)
     assert attn_nlp("doctor").returncode == 0
     for command in (["table", "fake.py"], ["table", "fake.py", "--per-class"]):
         assert attn_nlp(*command).returncode == 0

@@ -12,8 +12,8 @@ from attn_nlp.experiment.load import resolve_file
 from attn_nlp.store import Store
 from attn_nlp.tables.views.tuning import trials
 from tests.runner.fakes import (
+    BASELINES,
     EXPERIMENT,
-    FLOORS,
     environment,
     start,
     trained,
@@ -43,7 +43,7 @@ def stored(folder, *columns):
 
 def test_trials_come_first_and_what_they_chose_is_run_on_fresh_seeds(folder, attn_nlp):
     planned = attn_nlp("plan", "fake.py").stdout
-    assert f"{TRIALS + CELLS + FLOORS} to do" in planned
+    assert f"{TRIALS + CELLS + BASELINES} to do" in planned
     assert f"{TRIALS} trials on validation; of the cells to do, {CELLS} take the values" in planned
     done = attn_nlp("run", "fake.py", "--in-process")
     assert done.returncode == 0, done.stderr
@@ -68,7 +68,7 @@ def test_trials_come_first_and_what_they_chose_is_run_on_fresh_seeds(folder, att
     tuned = attn_nlp("table", "--name", "fake", "--tuning", "--format", "csv").stdout
     assert f"{best:g}" in tuned
     counts = json.loads(attn_nlp("status", "fake.py", "--json").stdout)[0]
-    assert (counts["cells"], counts["to do"]) == (TRIALS + CELLS + FLOORS, 0)
+    assert (counts["cells"], counts["to do"]) == (TRIALS + CELLS + BASELINES, 0)
 
 
 @pytest.mark.parametrize("after", [4, TRIALS + 2], ids=["amid the trials", "amid the rest"])
@@ -78,7 +78,7 @@ def test_a_killed_tuned_run_resumes_to_the_same_bytes(folder, cache, attn_nlp, a
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     counts = json.loads(attn_nlp("status", "fake.py", "--json").stdout)[0]
-    assert 0 < counts["to do"] < TRIALS + CELLS + FLOORS
+    assert 0 < counts["to do"] < TRIALS + CELLS + BASELINES
     assert "not run yet" in attn_nlp("table", "--name", "fake").stdout
     resumed = attn_nlp("run", "fake.py", "--in-process")
     assert resumed.returncode == 0, resumed.stderr

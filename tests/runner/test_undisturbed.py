@@ -170,7 +170,7 @@ def test_progress_is_handed_on_as_plain_values(outcome):
     assert heard == [{"step": 1, "steps": 4.0}, {"note": "half way"}]
 
 
-def test_a_floor_sees_only_what_its_identity_holds(outcome):
+def test_a_baseline_sees_only_what_its_identity_holds(outcome):
     """It is trained once for all seeds, whichever of them comes first."""
     found = []
 
@@ -179,5 +179,5 @@ def test_a_floor_sees_only_what_its_identity_holds(outcome):
         return GOOD
 
     for seed in (3, 4):
-        assert outcome(fit, seed=seed, floor=True)["status"] == "done"
+        assert outcome(fit, seed=seed, baseline=True)["status"] == "done"
     assert found == [(0, random.Random(0).random())] * 2

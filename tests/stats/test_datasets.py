@@ -11,7 +11,7 @@ from scipy import stats
 
 from attn_nlp.stats import (
     across_datasets,
-    against_baseline,
+    against_reference,
     critical_difference,
     holm,
     signed_rank,
@@ -106,7 +106,7 @@ def test_wilcoxon_of_demsar():
     """C4.5+m against C4.5: 10 wins, 2 losses and 2 ties. He shares the ranks of the ties out and
     rejects at .05; without them, scipy's permutation of the twelve.
     """
-    found = against_baseline(AUC, DATASETS, "C4.5")
+    found = against_reference(AUC, DATASETS, "C4.5")
     first = found[0]
     assert (first.variant, first.wins, first.ties, first.losses) == ("C4.5+m", 10, 2, 2)
     kept = np.array([d for d in first.differences if abs(d) > 1e-12]).round(3)
@@ -202,14 +202,14 @@ def test_forty_datasets_are_counted_too():
 
 
 def test_five_datasets_can_never_decide():
-    (found,) = against_baseline({"a": [5, 6, 7, 8, 9], "b": [4, 4, 4, 4, 4]}, "vwxyz", "b")
+    (found,) = against_reference({"a": [5, 6, 7, 8, 9], "b": [4, 4, 4, 4, 4]}, "vwxyz", "b")
     assert found.p == found.least_p == 0.0625
 
 
 def test_a_loss_turns_ranks_and_wins_round():
     losses = {"a": [0.1, 0.2], "b": [0.3, 0.2]}
     assert across_datasets(losses, "xy", higher_is_better=False).mean_ranks == (1.25, 1.75)
-    (found,) = against_baseline(losses, "xy", "b", higher_is_better=False)
+    (found,) = against_reference(losses, "xy", "b", higher_is_better=False)
     assert (found.wins, found.ties, found.losses) == (1, 1, 0)
     assert found.differences == pytest.approx((-0.2, 0.0))
 
@@ -228,9 +228,9 @@ def test_degenerate():
     assert same.ranks == ((1.5, 1.5), (1.5, 1.5))  # dust is no difference
     assert same.friedman.p == same.friedman.f_p == 1.0
     assert same.groups == ((0, 1),)
-    (nothing,) = against_baseline({"a": [0.5], "b": [0.5]}, ["x"], "b")
+    (nothing,) = against_reference({"a": [0.5], "b": [0.5]}, ["x"], "b")
     assert (nothing.p, nothing.p_holm, nothing.ties) == (1.0, 1.0, 1)
-    assert against_baseline({"a": [0.5]}, ["x"], "a") == []
+    assert against_reference({"a": [0.5]}, ["x"], "a") == []
     for scores, names, says in (
         ({}, [], "at least one"),
         ({"a": []}, [], "at least one"),
@@ -240,4 +240,4 @@ def test_degenerate():
         with pytest.raises(ValueError, match=says):
             across_datasets(scores, names)
     with pytest.raises(ValueError, match="known: a"):
-        against_baseline({"a": [0.1]}, "x", "z")
+        against_reference({"a": [0.1]}, "x", "z")

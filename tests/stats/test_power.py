@@ -82,7 +82,7 @@ def test_more_than_the_seeds_at_hand_and_enough_to_earn_a_star():
 def test_the_predicted_power_is_that_of_the_procedure():
     """Deviation 1.0 point, difference 1.0 point, 20 seeds, 11 comparisons: to three points.
 
-    1,200 tables of one real difference and ten that are none, from one baseline: each score has a
+    1,200 tables of one real difference and ten that are none, from one reference: each score has a
     deviation of 1 / sqrt(2) points, so that each difference has 1.0. The procedure is the exact
     sign-flip test and Holm. A share of .87 of 1,200 has a standard error of .0097.
     """

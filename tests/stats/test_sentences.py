@@ -27,9 +27,9 @@ def drawn(seeds, sentences, rng_seed, apart=1.5):
 @pytest.mark.parametrize("shape", [(8, 40), (10, 30), (30, 12)])
 def test_errors_agree_with_statsmodels(shape):
     """A regression on a constant, clustered by seed, by sentence and by both."""
-    variant, baseline = drawn(*shape, rng_seed=1)
-    found = two_way(variant, baseline)
-    d = (variant.astype(float) - baseline).ravel()
+    variant, reference = drawn(*shape, rng_seed=1)
+    found = two_way(variant, reference)
+    d = (variant.astype(float) - reference).ravel()
     seed, sentence = (each.ravel() for each in np.indices(shape))
 
     def error(groups):
@@ -46,9 +46,9 @@ def test_errors_agree_with_statsmodels(shape):
 
 def test_the_errors_are_those_of_the_formula_but_for_rounding():
     """The sums are whole numbers, so that only the formula's own steps round."""
-    variant, baseline = drawn(7, 90, rng_seed=5)
-    found = two_way(variant, baseline)
-    d = variant.astype(float) - baseline
+    variant, reference = drawn(7, 90, rng_seed=5)
+    found = two_way(variant, reference)
+    d = variant.astype(float) - reference
     e, (n, size) = d - d.mean(), d.shape
     seeds = n / (n - 1) * (e.sum(axis=1) ** 2).sum() / d.size**2
     sentences = size / (size - 1) * (e.sum(axis=0) ** 2).sum() / d.size**2
@@ -68,8 +68,8 @@ def test_where_the_parts_leave_less_than_nothing_the_larger_stands():
     variant = np.array([[1, 0], [0, 1]])
     found = two_way(variant, 1 - variant)
     assert (found.error_seeds, found.error_sentences, found.error) == (0.0, 0.0, 0.0)
-    variant, baseline = drawn(3, 40, rng_seed=1, apart=0.0)
-    found = two_way(variant, baseline)
+    variant, reference = drawn(3, 40, rng_seed=1, apart=0.0)
+    found = two_way(variant, reference)
     assert found.error == max(found.error_seeds, found.error_sentences)
 
 
@@ -87,26 +87,26 @@ def test_the_bootstrap_draws_rows_and_columns():
 
 
 def test_the_bootstrap_is_the_same_every_time_and_other_for_another_seed():
-    variant, baseline = drawn(5, 60, rng_seed=3)
-    once, again = two_way(variant, baseline), two_way(variant, baseline)
+    variant, reference = drawn(5, 60, rng_seed=3)
+    once, again = two_way(variant, reference), two_way(variant, reference)
     assert once == again
     assert (once.bootstrap_low, once.bootstrap_high) == (again.bootstrap_low, again.bootstrap_high)
-    other = two_way(variant, baseline, rng_seed=1)
+    other = two_way(variant, reference, rng_seed=1)
     assert (other.mean, other.error) == (once.mean, once.error)
     assert other.bootstrap_low != once.bootstrap_low
-    assert two_way(variant, baseline, resamples=50).resamples == 50
+    assert two_way(variant, reference, resamples=50).resamples == 50
 
 
 def test_turning_the_pair_round_turns_the_interval_round():
-    variant, baseline = drawn(5, 60, rng_seed=4)
-    one, other = two_way(variant, baseline), two_way(baseline, variant)
+    variant, reference = drawn(5, 60, rng_seed=4)
+    one, other = two_way(variant, reference), two_way(reference, variant)
     assert (other.low, other.high) == pytest.approx((-one.high, -one.low))
     assert other.bootstrap_low == pytest.approx(-one.bootstrap_high)
 
 
 def test_more_seeds_do_not_shrink_what_sentences_bring():
-    variant, baseline = drawn(40, 200, rng_seed=5)
-    few, many = two_way(variant[:5], baseline[:5]), two_way(variant, baseline)
+    variant, reference = drawn(40, 200, rng_seed=5)
+    few, many = two_way(variant[:5], reference[:5]), two_way(variant, reference)
     assert many.error_seeds < few.error_seeds
     assert many.error > many.error_seeds
 
@@ -138,7 +138,7 @@ def test_mcnemar_of_agresti():
     first = np.repeat([1, 1, 0, 0], [BOTH, FIRST, LATER, NEITHER])
     later = np.repeat([1, 0, 1, 0], [BOTH, FIRST, LATER, NEITHER])
     found = mcnemar(first, later)
-    assert (found.only_variant, found.only_baseline) == (150, 86)
+    assert (found.only_variant, found.only_reference) == (150, 86)
     table = [[BOTH, FIRST], [LATER, NEITHER]]
     rough = mcnemar_oracle(table, exact=False, correction=False)
     assert round(rough.statistic, 2) == 17.36
@@ -152,7 +152,7 @@ def test_mcnemar_agrees_with_statsmodels(pairs):
     a, b = np.array(pairs).T
     table = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
     found = mcnemar(a, b)
-    if found.only_variant + found.only_baseline:
+    if found.only_variant + found.only_reference:
         assert found.p == pytest.approx(mcnemar_oracle(table, exact=True).pvalue, abs=1e-12)
     else:
         assert found.p == 1.0

@@ -67,7 +67,7 @@ def predictions():
 
 
 def null_tables(right, rng, tables=TABLES):
-    """(tables, 1 + variants, pairs) accuracies: a baseline and variants that are the same cell.
+    """(tables, 1 + variants, pairs) accuracies: a reference and variants that are the same cell.
 
     Each row draws its own ten seeds; the sentences of a table are drawn once for all of its rows,
     as a test split is. Also the true accuracy of each table: of all forty seeds on its sentences.
@@ -82,7 +82,7 @@ def null_tables(right, rng, tables=TABLES):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_stars_are_rarely_false_and_intervals_cover(predictions, name, capsys):
-    """2,000 tables of eleven variants and ten seeds; no variant differs from the baseline."""
+    """2,000 tables of eleven variants and ten seeds; no variant differs from the reference."""
     rng = np.random.default_rng((RNG_SEED, list(CELLS).index(name)))
     accuracies, truth = null_tables(predictions[name], rng)
     differences = accuracies[:, 1:] - accuracies[:, :1]
@@ -115,12 +115,12 @@ def test_intervals_over_seeds_and_sentences_cover(predictions, capsys):
     hand and covers less here. .95 of 500 draws has a standard error of .0097, of 100 draws .022.
     """
     rng = np.random.default_rng((RNG_SEED, len(CELLS)))
-    variant, baseline = predictions["dot"], predictions["uniform"]
-    truth, size = variant.mean() - baseline.mean(), variant.shape[1]
+    variant, reference = predictions["dot"], predictions["uniform"]
+    truth, size = variant.mean() - reference.mean(), variant.shape[1]
     both = bootstrap = alone = 0
     for number in range(500):
         seeds, sentences = rng.integers(SEEDS, size=PAIRS), rng.integers(size, size=size)
-        pair = variant[seeds][:, sentences], baseline[seeds][:, sentences]
+        pair = variant[seeds][:, sentences], reference[seeds][:, sentences]
         found = two_way(*pair, resamples=2)
         both += found.low <= truth <= found.high
         over_seeds = summarize((pair[0].mean(axis=1) - pair[1].mean(axis=1)).tolist())

@@ -19,7 +19,7 @@ from tests.store.records import record
 RESOLVED = Experiment(
     base=Cell(model="bag_of_embeddings", dataset="planted_lookup"),
     axes=[vary("heads", 1, 2), vary("seed", 0, 1)],
-    tables=[Table("Heads", [Row("one", {"heads": 1}, baseline=True), Row("two", {"heads": 2})])],
+    tables=[Table("Heads", [Row("one", {"heads": 1}, reference=True), Row("two", {"heads": 2})])],
 ).resolve("name", "Why?")
 SPECS = [cell["spec"] for cell in RESOLVED.runnable]
 DEEP = "[" * 200_000 + "]" * 200_000
@@ -247,7 +247,7 @@ EXPERIMENTS = [
     (set_to("cells", "json('[]')"), "it.cells is []; allowed is at least one cell"),
     (set_to("cells.specs", "json('[\"x\"]')"), "it.cells.specs is ['x']; allowed is one for every"),
     (set_to("cells.settings[0].heads", "json('[1]')"), "it.cells.settings[0].heads is [1]"),
-    (set_to("floors[0].settings", "json('{}')"), "it.floors[0].settings is {}"),
+    (set_to("baselines[0].settings", "json('{}')"), "it.baselines[0].settings is {}"),
     (set_to("tables", "json('[1]')"), "it.tables[0] is 1; allowed is a mapping"),
     (set_to("tables[0].rows[0].where", "5"), "it.tables[0].rows[0].where is 5"),
     (

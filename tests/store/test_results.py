@@ -300,7 +300,7 @@ def test_an_experiment_comes_back_as_it_was(path):
         base=Cell(dataset="planted_lookup"),
         axes=[vary("heads", 1, 2), vary("seed", 0, 1)],
         tables=[
-            Table("Heads", [Row("one", {"heads": 1}, baseline=True), Row("two", {"heads": 2})])
+            Table("Heads", [Row("one", {"heads": 1}, reference=True), Row("two", {"heads": 2})])
         ],
     ).resolve("name", "Why?")
     with Store.open(path) as store:

@@ -1,4 +1,4 @@
-"""The catalogue's labels of the floors, fixed here so that golden files depend on nothing else."""
+"""Labels of the baselines, fixed here so that golden files depend on nothing else."""
 
 from types import SimpleNamespace
 
@@ -8,12 +8,12 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-_FLOORS = {
+_BASELINES = {
     "majority": SimpleNamespace(label="majority class", cite=""),
     "tfidf_logreg": SimpleNamespace(label="TF-IDF + logistic regression", cite=""),
 }
 
 
 @pytest.fixture(autouse=True)
-def floor_labels(monkeypatch):
-    monkeypatch.setattr("attn_nlp.parts.registry.find", lambda slot, name: _FLOORS[name])
+def baseline_labels(monkeypatch):
+    monkeypatch.setattr("attn_nlp.parts.registry.find", lambda slot, name: _BASELINES[name])

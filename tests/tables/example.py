@@ -1,9 +1,9 @@
 """A tiny experiment whose numbers can be checked with a pencil.
 
-Seven seeds. In column sst2 the baseline "1/sqrt(D)" scores .70, .71, ..., .76.
+Seven seeds. In column sst2 the reference "1/sqrt(D)" scores .70, .71, ..., .76.
 "unscaled" is .02, .03, .02, .03, .02, .03, .02 below; "1/D" is .01, -.01, .01, -.01, 0, 0, 0
-above; "half" scores what the baseline scores.
-In column trec6 the baseline is the same; "unscaled" diverged on seed 3 and failed on seed 4;
+above; "half" scores what the reference scores.
+In column trec6 the reference is the same; "unscaled" diverged on seed 3 and failed on seed 4;
 "1/D" has run on seeds 0 to 2 only; "half" is skipped.
 """
 
@@ -12,27 +12,27 @@ from __future__ import annotations
 from attn_nlp.experiment.resolved import Resolved
 
 SEEDS = 7
-BASELINE = [0.70, 0.71, 0.72, 0.73, 0.74, 0.75, 0.76]
+REFERENCE = [0.70, 0.71, 0.72, 0.73, 0.74, 0.75, 0.76]
 BELOW = [-0.02, -0.03, -0.02, -0.03, -0.02, -0.03, -0.02]
 AROUND = [0.01, -0.01, 0.01, -0.01, 0.0, 0.0, 0.0]
 SCALES = {"none": BELOW, "rsqrt_dim": [0.0] * 7, "inv_dim": AROUND, "half": [0.0] * 7}
 SIZES = {"sst2": 1_821, "trec6": 500}
 
 ROWS = [
-    {"label": "unscaled", "where": {"attention.scale": "none"}, "cite": "", "baseline": False},
+    {"label": "unscaled", "where": {"attention.scale": "none"}, "cite": "", "reference": False},
     {
         "label": "1/sqrt(D)",
         "where": {"attention.scale": "rsqrt_dim"},
         "cite": "Vaswani et al., 2017",
-        "baseline": True,
+        "reference": True,
     },
     {
         "label": "1/D",
         "where": {"attention.scale": "inv_dim"},
         "cite": "Yang et al., 2022",
-        "baseline": False,
+        "reference": False,
     },
-    {"label": "half", "where": {"attention.scale": "half"}, "cite": "", "baseline": False},
+    {"label": "half", "where": {"attention.scale": "half"}, "cite": "", "reference": False},
 ]
 
 
@@ -123,14 +123,14 @@ def cell(**changes) -> dict:
     return {"spec": spec, "settings": chosen}
 
 
-def floor(model: str, dataset: str) -> dict:
-    """A planned floor."""
+def baseline(model: str, dataset: str) -> dict:
+    """A planned baseline."""
     return {"spec": f"{model}/{dataset}", "settings": settings(model=model, dataset=dataset)}
 
 
-def resolved(cells, tables, floors=(), skipped=()) -> Resolved:
+def resolved(cells, tables, baselines=(), skipped=()) -> Resolved:
     """A resolved experiment."""
-    return Resolved("example", "", tuple(cells), tuple(floors), tuple(skipped), tuple(tables))
+    return Resolved("example", "", tuple(cells), tuple(baselines), tuple(skipped), tuple(tables))
 
 
 def example(**changes) -> tuple[dict, Resolved, dict[str, dict]]:
@@ -146,20 +146,20 @@ def example(**changes) -> tuple[dict, Resolved, dict[str, dict]]:
                 planned = cell(**chosen)
                 cells.append(planned)
                 # To two decimals, as on paper.
-                accuracy = round(BASELINE[seed] + offsets[seed], 2)
+                accuracy = round(REFERENCE[seed] + offsets[seed], 2)
                 records[planned["spec"]] = record(accuracy, dataset)
     records["trec6/none/1/3"] |= {"status": "diverged", "reason": "loss is NaN at step 40"}
     records["trec6/none/1/4"] |= {"status": "failed", "reason": "out of memory"}
     for seed in range(3, SEEDS):
         del records[f"trec6/inv_dim/1/{seed}"]
-    floors = [floor(m, d) for d in SIZES for m in ("majority", "tfidf_logreg")]
-    for each in floors:
+    baselines = [baseline(m, d) for d in SIZES for m in ("majority", "tfidf_logreg")]
+    for each in baselines:
         score = 0.501 if each["settings"]["model"] == "majority" else 0.781
         records[each["spec"]] = record(
             score, each["settings"]["dataset"], parameters=None, peak_bytes=None
         )
     plain = table(**changes)
-    return plain, resolved(cells, [plain], floors, skipped), records
+    return plain, resolved(cells, [plain], baselines, skipped), records
 
 
 def by_heads() -> tuple[dict, Resolved, dict[str, dict]]:

@@ -35,7 +35,7 @@ def cell(mean: str, difference: str = "") -> tuple[str, ...] | None:
     if found is None:
         return None
     compared = _DIFFERENCE.match(difference)
-    assert (compared is None) == (difference in ("", "baseline")), difference
+    assert (compared is None) == (difference in ("", "reference")), difference
     own = tuple(each or "" for each in found.groups())
     return own + (compared.groups() if compared else ("", "", ""))
 
@@ -54,7 +54,7 @@ def terminal(text: str) -> dict[str, Cells]:
                 cells[-1] = cells[-1][:3] + _DIFFERENCE.match(part).groups()
             elif (found := cell(part)) is not None:
                 cells.append(found)
-        rows[label.removesuffix(" (baseline)")] = cells
+        rows[label.removesuffix(" (reference)")] = cells
     return rows
 
 
@@ -72,7 +72,7 @@ def markdown(text: str) -> dict[str, Cells]:
     for line in [line for line in text.splitlines() if line.startswith("|")][2:]:
         label, *parts = re.sub(r"\\(.)|\*", r"\1", line).strip("| ").split(" | ")
         cells = [cell(*_beside(part.split("<br>"))) for part in parts]
-        rows[label.strip("*").removesuffix(" (baseline)")] = [each for each in cells if each]
+        rows[label.strip("*").removesuffix(" (reference)")] = [each for each in cells if each]
     return rows
 
 
@@ -106,7 +106,7 @@ def html(text: str) -> dict[str, Cells]:
     rows = {}
     for (label,), *parts in parser.rows:
         cells = [cell(*part) for part in parts]
-        rows[label.removesuffix(" (baseline)")] = [each for each in cells if each]
+        rows[label.removesuffix(" (reference)")] = [each for each in cells if each]
     return rows
 
 
@@ -121,7 +121,7 @@ _TEX = [
     (r"\\vartriangle", "△"),
     (r"\\textgreater\{\}", ">"),
     (r"\\cdot", "·"),
-    (r"\\textbf\{(.*)\} \(baseline\)", r"\1"),
+    (r"\\textbf\{(.*)\} \(reference\)", r"\1"),
     (r"\{,\}|\$", ""),
     (r"^--$", "–"),
 ]

@@ -26,7 +26,7 @@ def note_of(grid):
 
 
 def test_ranks_and_tests_by_hand():
-    """Six datasets, one row below the baseline on all: p = 2 / 2^6 = .0312, alone in its family.
+    """Six datasets, one row below the reference on all: p = 2 / 2^6 = .0312, alone in its family.
 
     The order is the same everywhere: by chance (1 / 2)^5 = .0312.
     """

@@ -32,8 +32,8 @@ def test_a_family_that_is_too_large():
     assert found.sentence.endswith("no star can be earned; the fewest that could are 8 seeds.")
 
 
-def test_without_a_baseline_nothing_is_compared():
-    _, experiment, _ = example(rows=[row | {"baseline": False} for row in ROWS])
+def test_without_a_reference_nothing_is_compared():
+    _, experiment, _ = example(rows=[row | {"reference": False} for row in ROWS])
     (found,) = stars(experiment)
     assert (found.comparisons, found.attainable) == (0, False)
     assert "nothing is compared" in found.sentence

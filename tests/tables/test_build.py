@@ -11,10 +11,10 @@ from attn_nlp.experiment.table import VALUES
 from attn_nlp.runner.provenance import provenance
 from attn_nlp.stats import Verdict
 from attn_nlp.tables import QUANTITIES, build
-from attn_nlp.tables.grid import DIVERGED, FAILED, FLOOR, MEASURED, PENDING, SKIPPED
+from attn_nlp.tables.grid import BASELINE, DIVERGED, FAILED, MEASURED, PENDING, SKIPPED
 from attn_nlp.tables.text import count_text
 
-from .example import BASELINE, ROWS, cell, example, record, resolved, table
+from .example import REFERENCE, ROWS, cell, example, record, resolved, table
 
 
 def entry(grid, label, column=0):
@@ -55,7 +55,7 @@ def test_an_equivalent_row_by_hand():
 
 
 def test_one_run_for_all_seeds_has_neither_interval_nor_verdict():
-    """As of a floor that stands in a row; it is no part of the family either."""
+    """As of a baseline that stands in a row; it is no part of the family either."""
     plain, planned, records = example()
     cells = [
         each | {"spec": "sst2/none/1/0"} if each["spec"].startswith("sst2/none/") else each
@@ -76,7 +76,7 @@ def test_identical_scores_are_said_to_be():
     assert found.verdict is Verdict.UNDECIDED
     said = [note for note in grid.notes if note.startswith("Scores identical")]
     assert said == [
-        "Scores identical to the baseline's in every pair: 'half' (SST-2). Without a spread "
+        "Scores identical to the reference's in every pair: 'half' (SST-2). Without a spread "
         "nothing is called equivalent: they compute the same function, or neither has learned "
         "what tells the classes apart."
     ]
@@ -85,8 +85,8 @@ def test_identical_scores_are_said_to_be():
 def test_one_difference_in_every_pair_is_no_verdict():
     """Seven seeds that make no difference to the difference: p would be .016, and means nothing."""
     plain, planned, records = example()
-    for seed, baseline in enumerate(BASELINE):
-        records[f"sst2/none/1/{seed}"] |= {"test": {"accuracy": round(baseline - 0.02, 2)}}
+    for seed, reference in enumerate(REFERENCE):
+        records[f"sst2/none/1/{seed}"] |= {"test": {"accuracy": round(reference - 0.02, 2)}}
     grid = build(plain, planned, records)
     assert entry(grid, "unscaled").comparison.verdict is Verdict.UNDECIDED
     assert any(
@@ -137,12 +137,12 @@ def test_missing_seeds_are_counted_and_pairs_are_shared():
 @pytest.mark.parametrize(
     ("left", "says"),
     [
-        (lambda seed: False, "not compared: the baseline has no cell in this column"),
-        (lambda seed: seed == 6, "not compared: it shares no replicate with the baseline"),
+        (lambda seed: False, "not compared: the reference has no cell in this column"),
+        (lambda seed: seed == 6, "not compared: it shares no replicate with the reference"),
     ],
 )
 def test_a_row_that_has_nothing_to_be_paired_with_says_so(left, says):
-    """trec6: of the baseline's runs none or the last is planned, of the others all but the last."""
+    """trec6 plans none or the last of the reference's runs, and all but the last of the others."""
     plain, experiment, records = example()
 
     def is_planned(settings):
@@ -187,7 +187,7 @@ def test_what_lost_runs_do_to_the_statistics_is_said(status, said):
     assert ("A mean over the survivors flatters a row" in note) == said
 
 
-def test_a_diverged_run_counted_as_the_weakest_floor_by_hand():
+def test_a_diverged_run_counted_as_the_weakest_baseline_by_hand():
     """trec6, unscaled: .68 .68 .70 .72 .74, and .501 for seed 3: 4.021 / 6 = .67017. Differences:
     -.12 over five, and .501 - .73 = -.229: -.349 / 6 = -.05817. Six of one sign: p = 2/64.
     """
@@ -197,14 +197,14 @@ def test_a_diverged_run_counted_as_the_weakest_floor_by_hand():
     assert counted.summary.mean == pytest.approx(4.021 / 6)
     assert counted.comparison.difference.mean == pytest.approx(-0.349 / 6)
     assert (counted.comparison.p, counted.comparison.p_holm) == (2 / 64, 4 / 64)
-    says = "with 1 diverged counted as the weakest floor: mean 67.0, difference −5.8, undecided"
+    says = "with 1 diverged counted as the weakest baseline: mean 67.0, difference −5.8, undecided"
     assert grid.footnotes[0][1].endswith(says)
     assert any("footnotes also count a diverged run" in note for note in grid.notes)
     assert all(entry(grid, label).counted is None for label in ("unscaled", "1/D", "half"))
 
 
 def test_a_diverged_run_never_counts_for_more_than_the_rows_worst():
-    """The floor, .501, is above what the row's other runs score."""
+    """The baseline, .501, is above what the row's other runs score."""
     plain, experiment, records = example()
     for seed in range(7):
         records[f"sst2/inv_dim/1/{seed}"] |= {"test": {"accuracy": 0.3 + seed / 100}}
@@ -213,31 +213,31 @@ def test_a_diverged_run_never_counts_for_more_than_the_rows_worst():
     assert counted.summary.mean == pytest.approx((0.30 + sum(0.3 + k / 100 for k in range(6))) / 7)
 
 
-def test_a_diverged_baseline_is_counted_for_the_rows_that_it_is_compared_with():
+def test_a_diverged_reference_is_counted_for_the_rows_that_it_is_compared_with():
     plain, experiment, records = example()
     records["sst2/rsqrt_dim/1/6"] |= {"status": "diverged", "reason": "loss is NaN"}
     found = entry(build(plain, experiment, records), "half")
     assert (found.comparison.difference.n, found.counted.comparison.difference.n) == (6, 7)
     assert found.counted.comparison.difference.mean == pytest.approx((0.76 - 0.501) / 7)
-    assert "with the baseline's diverged counted as the weakest floor: difference +3.7" in (
+    assert "with the reference's diverged counted as the weakest baseline: difference +3.7" in (
         found.reason
     )
 
 
-def test_a_floor_that_failed_counts_for_no_diverged_run():
+def test_a_baseline_that_failed_counts_for_no_diverged_run():
     plain, experiment, records = example()
     records["majority/trec6"] |= {"status": "failed"}
     counted = entry(build(plain, experiment, records), "unscaled", 1).counted
     assert counted.summary.mean == pytest.approx((0.68 + 0.68 + 0.70 + 0.72 + 0.74 + 0.68) / 6)
 
 
-def test_without_floors_nothing_stands_in_for_a_diverged_run():
+def test_without_baselines_nothing_stands_in_for_a_diverged_run():
     plain, experiment, records = example()
     bare = {spec: each for spec, each in records.items() if "majority" not in spec}
     bare = {spec: each for spec, each in bare.items() if "tfidf" not in spec}
     grid = build(plain, experiment, bare)
     assert entry(grid, "unscaled", 1).counted is None
-    assert any("once the floors have run" in note for note in grid.notes)
+    assert any("once the baselines have run" in note for note in grid.notes)
 
 
 def test_the_caption_states_power():
@@ -316,12 +316,12 @@ def test_nothing_has_run():
     assert [column.labels for column in grid.columns] == [("SST-2",), ("TREC-6",)]
 
 
-def test_a_missing_baseline_seed_is_no_pair():
+def test_a_missing_reference_seed_is_no_pair():
     plain, experiment, records = example()
     del records["sst2/rsqrt_dim/1/6"]
     found = entry(build(plain, experiment, records), "unscaled")
     assert (found.summary.n, found.comparison.difference.n) == (7, 6)
-    assert found.reason == "its difference is over the 6 shared with the baseline"
+    assert found.reason == "its difference is over the 6 shared with the reference"
 
 
 def test_the_order_of_records_changes_nothing():
@@ -337,23 +337,23 @@ def test_measured_costs_change_nothing():
     assert build(plain, experiment, records) == build(plain, experiment, slower)
 
 
-def test_floors_have_no_interval_and_no_test():
+def test_baselines_have_no_interval_and_no_test():
     grid = build(*example())
-    floors = [row for row in grid.rows if row.kind == FLOOR]
-    assert [row.label for row in floors] == ["majority class", "TF-IDF + logistic regression"]
-    for each in itertools.chain.from_iterable(row.entries for row in floors):
+    baselines = [row for row in grid.rows if row.kind == BASELINE]
+    assert [row.label for row in baselines] == ["majority class", "TF-IDF + logistic regression"]
+    for each in itertools.chain.from_iterable(row.entries for row in baselines):
         assert each.summary.n == each.expected == 1
         assert each.summary.half_width is None
         assert each.comparison is None
-    assert floors[1].entries[0].summary.mean == 0.781
+    assert baselines[1].entries[0].summary.mean == 0.781
 
 
-def test_floors_stand_only_where_the_data_is_one():
+def test_baselines_stand_only_where_the_data_is_one():
     plain, experiment, records = example(columns=[], over=["seed", "dataset"])
     plain["rows"] = [row for row in plain["rows"] if row["label"] != "half"]
     grid = build(plain, experiment, records)
-    assert all(row.kind != FLOOR for row in grid.rows)
-    assert "No floor is shown where a column holds different data." in grid.notes
+    assert all(row.kind != BASELINE for row in grid.rows)
+    assert "No baseline is shown where a column holds different data." in grid.notes
 
 
 def test_margins():
@@ -379,7 +379,7 @@ def test_five_seeds_are_told_that_no_star_can_be_earned():
         cell(**{"seed": s, "attention.scale": a}) for s in range(5) for a in ("none", "rsqrt_dim")
     ]
     records = {
-        each["spec"]: record(BASELINE[i // 2] - (i % 2 == 0) * 0.1) for i, each in enumerate(cells)
+        each["spec"]: record(REFERENCE[i // 2] - (i % 2 == 0) * 0.1) for i, each in enumerate(cells)
     }
     grid = build(plain, resolved(cells, [plain]), records)
     text = " ".join(grid.notes)

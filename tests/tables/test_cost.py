@@ -70,9 +70,9 @@ def test_no_sentence_is_longer_than_the_cell_reads():
 
 
 def test_what_cannot_be_worked_out_is_left_open():
-    """The scale "half" is of no file at hand; a floor is fitted by its own code."""
+    """The scale "half" is of no file at hand; a baseline is fitted by its own code."""
     grid = cost(*example())
-    for row in (row for row in grid.rows if row.label == "half" or row.kind == "floor"):
+    for row in (row for row in grid.rows if row.label == "half" or row.kind == "baseline"):
         assert [each.summary for each in row.entries[4:6]] == [None, None]
         assert row.entries[0].summary is not None
 

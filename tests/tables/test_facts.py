@@ -1,4 +1,4 @@
-"""What a caption says of the data: splits, classes, columns, and what the floors chose."""
+"""What a caption says of the data: splits, classes, columns, and what the baselines chose."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_classes_that_train_lacks_are_said_beside_their_zeros():
 
 
 def chose(records, **reasons):
-    """The records, where the floor of a dataset gives that reason."""
+    """The records, where the baseline of a dataset gives that reason."""
     return records | {
         spec: records[spec] | {"reason": reason}
         for name, reason in reasons.items()
@@ -95,19 +95,19 @@ def chose(records, **reasons):
     }
 
 
-def test_what_the_floor_chose_stands_where_the_floors_are_explained():
+def test_what_the_baseline_chose_stands_where_the_baselines_are_explained():
     plain, experiment, records = example()
-    floors = "The last rows are floors that need no network: one deterministic run each, "
-    said = [note for note in build(plain, experiment, records).notes if note.startswith(floors)]
-    assert said == [f"{floors}not compared."]
+    baselines = "The last rows are baselines that need no network: one deterministic run each, "
+    said = [note for note in build(plain, experiment, records).notes if note.startswith(baselines)]
+    assert said == [f"{baselines}not compared."]
     both = chose(records, sst2="by words, C = 10", trec6="by characters, C = 1")
     assert (
-        f"{floors}not compared. TF-IDF + logistic regression chose on validation: "
+        f"{baselines}not compared. TF-IDF + logistic regression chose on validation: "
         "by words, C = 10 (SST-2); by characters, C = 1 (TREC-6)."
     ) in build(plain, experiment, both).notes
     one = table(where={"dataset": "sst2"}, columns=[])
-    (note,) = (n for n in build(one, experiment, both).notes if n.startswith(floors))
+    (note,) = (n for n in build(one, experiment, both).notes if n.startswith(baselines))
     assert note.endswith("chose on validation: by words, C = 10.")
     failed = both | {"tfidf_logreg/sst2": both["tfidf_logreg/sst2"] | {"status": "failed"}}
-    (note,) = (n for n in build(one, experiment, failed).notes if n.startswith(floors))
-    assert note == f"{floors}not compared."
+    (note,) = (n for n in build(one, experiment, failed).notes if n.startswith(baselines))
+    assert note == f"{baselines}not compared."

@@ -8,13 +8,13 @@ import pytest
 
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.tables import build, stars
-from attn_nlp.tables.grid import FLOOR
+from attn_nlp.tables.grid import BASELINE
 from attn_nlp.tables.layout import lay_out
 from tests.tables.example import record
 
-BASELINE = {(0, 0): 0.70, (0, 1): 0.72, (0, 2): 0.74, (1, 0): 0.71, (1, 1): 0.73, (1, 2): 0.75}
+REFERENCE = {(0, 0): 0.70, (0, 1): 0.72, (0, 2): 0.74, (1, 0): 0.71, (1, 1): 0.73, (1, 2): 0.75}
 ABOVE = {0: 0.01, 1: 0.02, 2: 0.03}  # by fold, the same for both seeds
-ROWS = [Row("one", {"heads": 1}, baseline=True), Row("two", {"heads": 2})]
+ROWS = [Row("one", {"heads": 1}, reference=True), Row("two", {"heads": 2})]
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def made():
     records = {}
     for cell in experiment.cells:
         settings = cell["settings"]
-        score = BASELINE[settings["seed"], settings["fold"]]
+        score = REFERENCE[settings["seed"], settings["fold"]]
         score += ABOVE[settings["fold"]] * (settings["heads"] == 2)
         records[cell["spec"]] = found = record(round(score, 2), "mr")
         for split, rows in (("train", 18), ("validation", 2), ("test", 10)):
             found["data"]["splits"][split]["rows"] = rows
-    for floor in experiment.floors:
-        records[floor["spec"]] = record(0.5 + floor["settings"]["fold"] / 10, "mr")
+    for baseline in experiment.baselines:
+        records[baseline["spec"]] = record(0.5 + baseline["settings"]["fold"] / 10, "mr")
     return experiment, records
 
 
@@ -75,10 +75,10 @@ def test_every_sentence_is_tested_once(made):
     assert "30 sentences alone bring" in text
 
 
-def test_the_caption_names_the_folds_that_play_test_and_what_floors_chose_on_them(made):
+def test_the_caption_names_the_folds_that_play_test_and_what_baselines_chose_on_them(made):
     experiment, records = made
     rule = "no official test split: fold {} of 10, held out from train"
-    for cell in [*experiment.cells, *experiment.floors]:
+    for cell in [*experiment.cells, *experiment.baselines]:
         fold, found = cell["settings"]["fold"], records[cell["spec"]]
         found["data"] = found["data"] | {"test_rule": rule.format(fold)}
         if cell["settings"]["model"] == "tfidf_logreg":
@@ -111,16 +111,16 @@ def test_a_seed_that_lacks_a_fold_is_missing_with_the_reason(made):
     assert entry.comparison.difference.n == 1
 
 
-def test_a_floor_is_its_mean_over_folds(made):
+def test_a_baseline_is_its_mean_over_folds(made):
     grid = build(made[0].tables[0], *made)
-    floors = [row.entries[0] for row in grid.rows if row.kind == FLOOR]
-    assert len(floors) == 2
-    for each in floors:
+    baselines = [row.entries[0] for row in grid.rows if row.kind == BASELINE]
+    assert len(baselines) == 2
+    for each in baselines:
         assert each.summary.mean == pytest.approx(0.6)
         assert (each.expected, each.summary.n, each.summary.half_width) == (1, 1, None)
 
 
-def test_a_diverged_seed_counts_as_the_mean_of_the_weakest_floor(made):
+def test_a_diverged_seed_counts_as_the_mean_of_the_weakest_baseline(made):
     experiment, records = made
     records[spec(experiment, heads=2, fold=1, seed=0)] |= {"status": "diverged", "test": None}
     entry = build(experiment.tables[0], experiment, records).rows[1].entries[0]
@@ -134,5 +134,5 @@ def test_without_folds_in_over_nothing_is_said_of_them(made):
     assert not lay_out(table, experiment).folded
     assert len(grid.columns) == 3
     assert "Nadeau" not in " ".join(grid.notes)
-    floors = [row for row in grid.rows if row.kind == FLOOR]
-    assert [each.summary.mean for each in floors[0].entries] == pytest.approx([0.5, 0.6, 0.7])
+    baselines = [row for row in grid.rows if row.kind == BASELINE]
+    assert [each.summary.mean for each in baselines[0].entries] == pytest.approx([0.5, 0.6, 0.7])

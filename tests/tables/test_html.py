@@ -103,11 +103,11 @@ def test_missing_numbers_come_with_their_reason():
     assert f'<div id="t-{letter[1]}"><dt>[{letter[1]}]</dt><dd>half is too few</dd></div>' in text
 
 
-def test_floors_stand_in_a_body_of_their_own():
-    _, rows, floors = html(build(*example())).split("<tbody")
+def test_baselines_stand_in_a_body_of_their_own():
+    _, rows, baselines = html(build(*example())).split("<tbody")
     assert rows.startswith(' class="attn-rows">')
-    assert floors.startswith(' class="attn-floors">')
-    assert floors.count("<tr") == 2
+    assert baselines.startswith(' class="attn-baselines">')
+    assert baselines.count("<tr") == 2
 
 
 def test_a_cell_carries_its_number_in_full():

@@ -11,7 +11,7 @@ sys.path.insert(0, "tests")
 from tables.example import example
 import dataclasses
 table, experiment, records = example()
-experiment = dataclasses.replace(experiment, floors=())
+experiment = dataclasses.replace(experiment, baselines=())
 grid = build(table, experiment, records)
 terminal(grid), markdown(grid), csv(grid), cost(table, experiment, records), stars(experiment)
 for name in ("jax", "flax", "datasets", "matplotlib", "statsmodels", "scipy.stats"):

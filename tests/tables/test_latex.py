@@ -119,7 +119,7 @@ def every_table():
         records = {
             each["spec"]: record(draws.uniform(0.5, 0.9), each["settings"]["dataset"])
             | {"data": facts(each["settings"]["dataset"]) | {"label": NASTY[draws.randrange(8)]}}
-            for each in (*resolved.cells, *resolved.floors)
+            for each in (*resolved.cells, *resolved.baselines)
         }
         for spec in list(records)[::17]:
             records[spec] |= {"status": "failed", "reason": next_nasty()}

@@ -39,7 +39,7 @@ def test_families():
     assert [len(each) for each in lay_out(plain, experiment).families(plain)] == [3, 2]
     plain, experiment, _ = example(family="table")
     assert [len(each) for each in lay_out(plain, experiment).families(plain)] == [5]
-    without = [row | {"baseline": False} for row in ROWS]
+    without = [row | {"reference": False} for row in ROWS]
     plain, experiment, _ = example(rows=without)
     assert lay_out(plain, experiment).families(plain) == []
 

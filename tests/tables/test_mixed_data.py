@@ -16,10 +16,10 @@ def mixed(**changes):
     return [each for each in notes if each.startswith("Mixed data")]
 
 
-@pytest.mark.parametrize("floor", ["", "majority/sst2"])
-def test_cells_of_two_states_of_a_dataset_are_counted(floor):
+@pytest.mark.parametrize("baseline", ["", "majority/sst2"])
+def test_cells_of_two_states_of_a_dataset_are_counted(baseline):
     assert mixed() == []
-    spec = floor or "sst2/rsqrt_dim/1/3"
+    spec = baseline or "sst2/rsqrt_dim/1/3"
     assert mixed(**{spec: "abcdefghijklmnop"}) == [
         "Mixed data: SST-2 had different rows when cells ran, by their fingerprints 29 cells "
         "of sst2 rows, 1 cell of abcdefghijkl. Numbers across them cannot be compared."

@@ -26,7 +26,7 @@ def answered(predictions):
 
 
 def with_predictions(seeds=range(7), **changes):
-    """The example, whose baseline is right on 7 of 10, "unscaled" on 6 or 5, in every seed."""
+    """The example, whose reference is right on 7 of 10, "unscaled" on 6 or 5, in every seed."""
     plain, experiment, records = example(**changes)
     for spec, record in list(records.items()):
         seed = spec.rpartition("/")[2]
@@ -46,7 +46,7 @@ def entry(grid, label, column=0):
 def test_every_comparison_is_judged_over_seeds_and_sentences():
     grid = build(*with_predictions())
     found = entry(grid, "unscaled").sentences
-    # Seeds 0, 2, 4, 6 lose one sentence of ten to the baseline and seeds 1, 3, 5 two of them.
+    # Seeds 0, 2, 4, 6 lose one sentence of ten to the reference and seeds 1, 3, 5 two of them.
     assert (found.seeds, found.sentences, found.mean) == (7, 10, pytest.approx(-10 / 70))
     ours = [[place < 6 - seed % 2 for place in range(10)] for seed in range(7)]
     assert found == two_way(ours, [[place < 7 for place in range(10)]] * 7)
@@ -54,7 +54,7 @@ def test_every_comparison_is_judged_over_seeds_and_sentences():
     # sums of e over sentences: -7 + 1, -3 + 1 and eight times 1: 36 + 4 + 8 = 48.
     assert found.error_sentences == pytest.approx((10 / 9 * 48) ** 0.5 / 70)
     assert entry(grid, "half").sentences.error == 0.0
-    assert entry(grid, "1/sqrt(D)").sentences is None  # nothing to compare the baseline with
+    assert entry(grid, "1/sqrt(D)").sentences is None  # nothing to compare the reference with
     assert entry(grid, "unscaled", 1).sentences.seeds == 5  # one diverged, one failed
 
 
@@ -67,7 +67,7 @@ def test_the_caption_says_how_much_wider_and_what_is_lost():
 
 
 def test_one_run_of_each_row_is_mcnemars():
-    """Seed 1: the baseline alone is right on two sentences: p = 2 / 2^2."""
+    """Seed 1: the reference alone is right on two sentences: p = 2 / 2^2."""
     grid = build(*with_predictions(seeds=[1]))
     assert entry(grid, "unscaled").sentences == McNemar(0, 2, 0.5)
     (note,) = [each for each in grid.notes if each.startswith("One run of each row")]
@@ -102,12 +102,12 @@ def test_other_test_sentences_are_not_mixed():
 def test_a_run_without_predictions_that_is_not_compared_hides_nothing():
     plain, experiment, records = with_predictions()
     records["sst2/none/1/0"]["correct"] = None
-    records["sst2/rsqrt_dim/1/0"]["status"] = "failed"  # the baseline's run of that seed
+    records["sst2/rsqrt_dim/1/0"]["status"] = "failed"  # the reference's run of that seed
     assert entry(build(plain, experiment, records), "unscaled").sentences.seeds == 6
 
 
-def test_a_table_without_a_baseline_compares_no_sentences():
+def test_a_table_without_a_reference_compares_no_sentences():
     plain, experiment, records = with_predictions()
-    rows = [row | {"baseline": False} for row in plain["rows"]]
+    rows = [row | {"reference": False} for row in plain["rows"]]
     grid = build(table(rows=rows), experiment, records)
     assert not any(each.startswith("Another draw") for each in grid.notes)

@@ -9,14 +9,14 @@ from attn_nlp.report.caveats import datasets
 from attn_nlp.tables import build, cost
 from attn_nlp.tables.facts import facts_of, together
 from attn_nlp.tables.formats import FORMATS, render
-from attn_nlp.tables.grid import FLOOR
+from attn_nlp.tables.grid import BASELINE
 from attn_nlp.tables.layout import lay_out
 from attn_nlp.tables.views.to_reach import to_reach
 
 from .example import facts, record, resolved, settings, table
 
 CLEAN = "No repeated text, no conflicting label and no cut text was found."
-ROW = {"cite": "", "baseline": False}
+ROW = {"cite": "", "reference": False}
 
 
 def met(path, values, says, over=("seed",)):
@@ -166,35 +166,35 @@ def test_what_a_column_is_called_does_not_hang_on_what_has_run(ran, tmp_path, mo
     assert [column.labels for column in grid.columns] == [("a/data",), ("b/data",)]
 
 
-def with_floors(plain, experiment, records, carves):
-    floors = []
+def with_baselines(plain, experiment, records, carves):
+    baselines = []
     for carve in carves:
         spec = f"majority/{carve}"
         chosen = settings(model="majority", dataset="x", split_seed=carve)
-        floors.append({"spec": spec, "settings": chosen})
+        baselines.append({"spec": spec, "settings": chosen})
         records[spec] = record(0.5 + carve / 10, "x")
-    return plain, resolved(experiment.cells, [plain], floors), records
+    return plain, resolved(experiment.cells, [plain], baselines), records
 
 
-def test_a_floor_is_its_mean_over_carves_as_the_rows_are():
+def test_a_baseline_is_its_mean_over_carves_as_the_rows_are():
     plain, experiment, records = met(
         "split_seed", (0, 1, 2), lambda _: clean(), ("seed", "split_seed")
     )
     plain["rows"] = [ROW | {"label": "all", "where": {}}]
-    grid = build(*with_floors(plain, experiment, records, (0, 1, 2)))
-    floor = grid.rows[-1]
-    assert floor.kind == FLOOR
-    assert floor.entries[0].summary.mean == pytest.approx(0.6)
-    assert (floor.entries[0].expected, floor.entries[0].summary.n) == (1, 1)
-    (said,) = (note for note in grid.notes if "floors" in note)
+    grid = build(*with_baselines(plain, experiment, records, (0, 1, 2)))
+    baseline = grid.rows[-1]
+    assert baseline.kind == BASELINE
+    assert baseline.entries[0].summary.mean == pytest.approx(0.6)
+    assert (baseline.entries[0].expected, baseline.entries[0].summary.n) == (1, 1)
+    (said,) = (note for note in grid.notes if "baselines" in note)
     assert "one deterministic run on each split of the data, their mean, not compared" in said
 
 
-def test_floors_that_cannot_stand_beside_rows_are_said_not_to():
+def test_baselines_that_cannot_stand_beside_rows_are_said_not_to():
     plain, experiment, records = met("split_seed", (0, 1), lambda _: clean())
-    grid = build(*with_floors(plain, experiment, records, (0, 1)))
-    assert all(row.kind != FLOOR for row in grid.rows)
-    assert "No floor is shown where a column holds different data." in grid.notes
+    grid = build(*with_baselines(plain, experiment, records, (0, 1)))
+    assert all(row.kind != BASELINE for row in grid.rows)
+    assert "No baseline is shown where a column holds different data." in grid.notes
 
 
 def test_answers_of_a_diverged_run_are_no_replicate():

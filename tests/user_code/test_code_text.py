@@ -70,7 +70,7 @@ def test_an_experiment_counts_where_code_of_the_user_s_makes_it(folder, line, co
 
 ROWS = """
 R = [Row("Mine, {}", {{"attention.score": each}}, cite="{}") for each in ("mine",)]
-S = Table("T {}", [*R, Row("Dot", {{"attention.score": "dot"}}, baseline={} > 1)])
+S = Table("T {}", [*R, Row("Dot", {{"attention.score": "dot"}}, reference={} > 1)])
 """
 
 

@@ -15,7 +15,7 @@ def best_of(
     trials: Mapping[str, Mapping[str, Sequence[float]]],
     shown: Quantity,
     *,
-    baseline: str = "",
+    reference: str = "",
     notes: Sequence[str] = (),
 ) -> Chart:
     """The expected best of k of a row's trials, for every k up to all of them.
@@ -25,7 +25,7 @@ def best_of(
       trials: by the title of a panel and the label of a row the validation score of every trial,
         as stored. Rows without one are left out.
       shown: the quantity of the scores.
-      baseline: the label of the row that is drawn stronger.
+      reference: the label of the row that is drawn stronger.
       notes: sentences about the trials, such as the space they were drawn from.
 
     Raises:
@@ -49,7 +49,7 @@ def best_of(
         axis="trials",
         labels=tuple(labels),
         panels=tuple(panels),
-        baseline=baseline,
+        reference=reference,
         band=True,
         notes=(
             "Mean over all sets of so many of a row's trials of the best among them; the last "

@@ -71,7 +71,7 @@ class Panel:
       levels: a value at every level of the header; panels of one outermost value share a scale.
       title: what stands above.
       lines: rows without any point are left out.
-      references: (label, y) of numbers that do not depend on x, such as a floor.
+      references: (label, y) of numbers that do not depend on x, such as a baseline.
     """
 
     levels: tuple[object, ...]
@@ -89,7 +89,7 @@ class Chart:
       axis: what the horizontal axis counts.
       labels: of all rows in the order of the table, which decides their looks.
       panels: at least one with a line.
-      baseline: the label of the row that is drawn stronger; "" for none.
+      reference: the label of the row that is drawn stronger; "" for none.
       band: intervals as bands, for many points, or else as bars.
       named: the ticks stand at the points, where there are few, and not at round numbers.
       joined: points of a row are joined by a line.
@@ -103,7 +103,7 @@ class Chart:
     axis: str
     labels: tuple[str, ...]
     panels: tuple[Panel, ...]
-    baseline: str = ""
+    reference: str = ""
     band: bool = False
     named: bool = True
     joined: bool = True
@@ -127,7 +127,9 @@ def draw(chart: Chart) -> Figure:
         raise Missing("no finished run has the numbers")
     shown = [label for label in chart.labels if any(_line(panel, label) for panel in panels)]
     looks = {
-        label: style(place, strong=label == chart.baseline, joined=chart.joined and not chart.front)
+        label: style(
+            place, strong=label == chart.reference, joined=chart.joined and not chart.front
+        )
         for place, label in enumerate(chart.labels)
     }
     every = [point for panel in panels for line in panel.lines for point in line.points]
@@ -148,7 +150,7 @@ def draw(chart: Chart) -> Figure:
             axis=chart.axis,
         )
     named = [
-        (label + " (baseline)" * (label == chart.baseline), looks[label])
+        (label + " (reference)" * (label == chart.reference), looks[label])
         for label in shown
         if len(chart.labels) > 1 or label
     ]

@@ -1,4 +1,4 @@
-"""Forest plot: paired differences from the baseline with their intervals and the margin."""
+"""Forest plot: paired differences from the reference with their intervals and the margin."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from attn_nlp.figures.results.sheet import (
     write,
 )
 from attn_nlp.stats import Verdict
-from attn_nlp.tables.grid import FLOOR, MEASURED, Entry, Grid, Quantity
+from attn_nlp.tables.grid import BASELINE, MEASURED, Entry, Grid, Quantity
 from attn_nlp.tables.legend import MARKS
 from attn_nlp.tables.text import mark, state_word
 
@@ -55,7 +55,7 @@ COLOR_OF = {
 
 
 def forest(grid: Grid) -> Figure:
-    """One panel for every column, one line for every row but the baseline and the floors.
+    """One panel for every column, one line for every row but the reference and the baselines.
 
     Args:
       grid: a table of scores; see `attn_nlp.tables.views.scores`.
@@ -65,18 +65,18 @@ def forest(grid: Grid) -> Figure:
       of its label, in points from the upper edge; the margin is a gray band around 0.
 
     Raises:
-      Missing: the table has no baseline, or no pair of runs has ended.
+      Missing: the table has no reference, or no pair of runs has ended.
     """
-    if grid.baseline is None:
-        raise Missing("the table has no baseline row, so nothing is compared")
-    rows = [row for row in grid.rows if row.kind != FLOOR and row is not grid.baseline]
+    if grid.reference is None:
+        raise Missing("the table has no reference row, so nothing is compared")
+    rows = [row for row in grid.rows if row.kind != BASELINE and row is not grid.reference]
     columns = [
         place
         for place in range(len(grid.columns))
         if any(row.entries[place].comparison for row in rows)
     ]
     if not columns:
-        raise Missing("no row has a finished run to pair with one of the baseline")
+        raise Missing("no row has a finished run to pair with one of the reference")
     labels = [lines_of(row.label, LABELS, NORMAL) for row in rows]
     steps = [sum(line.height for line in lines) + SPACE for lines in labels]
     marks = [Text(mark(row.entries[column]), SMALL) for row in rows for column in columns]
@@ -87,7 +87,7 @@ def forest(grid: Grid) -> Figure:
     quantity = grid.columns[0].quantity
     sheet = Sheet(f"Paired differences. {grid.title}: {grid.subtitle}.")
     sheet.head(
-        grid.title, f"{quantity.label}: difference from {grid.baseline.label}, {quantity.points}"
+        grid.title, f"{quantity.label}: difference from {grid.reference.label}, {quantity.points}"
     )
     for line in order:
         rects = sheet.row(

@@ -197,7 +197,7 @@ def _trials(resolved: Resolved, records: Records, axis: str | None) -> Iterator[
 
 
 KINDS: dict[str, Kind] = {
-    "forest": Kind("paired differences from the baseline, intervals and margin", _forests),
+    "forest": Kind("paired differences from the reference, intervals and margin", _forests),
     "curves": Kind("validation scores by step", _curves, ("history",)),
     "sweep": Kind("the value by a numeric setting, such as the learning rate", _sweeps),
     "pareto": Kind("the value against operations", _paretos("forward_flops", "pareto")),

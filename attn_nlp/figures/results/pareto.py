@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
-from attn_nlp.tables.grid import FLOOR, Grid
+from attn_nlp.tables.grid import BASELINE, Grid
 
 AXES = {
     "forward_flops": "millions of operations, one forward pass over one sentence",
@@ -33,12 +33,12 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
     panels: list[Panel] = []
     unpriced: dict[str, None] = {}
     for place, column in enumerate(grid.columns):
-        lines, floors = [], []
+        lines, baselines = [], []
         for row, priced in zip(grid.rows, cost.rows, strict=True):
             score = row.entries[place].summary
             price = priced.entries[at[column.values]].summary
-            if score is not None and row.kind == FLOOR:
-                floors.append((row.label, score.mean * quantity.scale))
+            if score is not None and row.kind == BASELINE:
+                baselines.append((row.label, score.mean * quantity.scale))
             elif score is not None and price is not None:
                 low, high = (
                     None if e is None else e * quantity.scale for e in (score.low, score.high)
@@ -47,16 +47,16 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
                 lines.append(Line(row.label, (Point(x, y, low, high),)))
             elif score is not None:
                 unpriced[row.label] = None
-        panels.append(Panel(column.values, grid.name_of(column), tuple(lines), tuple(floors)))
+        panels.append(Panel(column.values, grid.name_of(column), tuple(lines), tuple(baselines)))
     if not any(panel.lines for panel in panels):
         raise Missing(f"no finished run has both {quantity.label} and {measured.label}")
     return Chart(
         title=grid.title,
         subtitle=f"{grid.subtitle}, against cost",
         axis=AXES[of],
-        labels=tuple(row.label for row in grid.rows if row.kind != FLOOR),
+        labels=tuple(row.label for row in grid.rows if row.kind != BASELINE),
         panels=tuple(panels),
-        baseline=grid.baseline.label if grid.baseline else "",
+        reference=grid.reference.label if grid.reference else "",
         named=False,
         front=True,
         upwards=quantity.higher_is_better,

@@ -23,7 +23,7 @@ from attn_nlp.figures.results.sheet import (
 )
 from attn_nlp.stats.datasets import AcrossDatasets, across_datasets
 from attn_nlp.tables.attainable import p_text
-from attn_nlp.tables.grid import FLOOR, Grid
+from attn_nlp.tables.grid import BASELINE, Grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def ranked(grid: Grid) -> list[Ranked]:
 
 
 def _ranked(grid: Grid, at: int, places: Sequence[int]) -> Ranked | None:
-    everyone = [row for row in grid.rows if row.kind != FLOOR]
+    everyone = [row for row in grid.rows if row.kind != BASELINE]
     rows = [row for row in everyone if all(row.entries[place].expected for place in places)]
     whole = [place for place in places if all(row.entries[place].summary for row in rows)]
     if len(rows) < 2 or len(whole) < 2:

@@ -15,7 +15,7 @@ from attn_nlp.tables.grid import Column, Grid, GridRow, Quantity
 from attn_nlp.tables.layout import Experiment, Place, lay_out
 from attn_nlp.tables.outcomes import outcomes
 from attn_nlp.tables.quantities import quantity
-from attn_nlp.tables.views.scores import column_labels, floor_rows
+from attn_nlp.tables.views.scores import baseline_rows, column_labels
 from attn_nlp.wording import clean
 
 
@@ -56,7 +56,7 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
         axis="step",
         labels=tuple(row["label"] for row in table["rows"]),
         panels=tuple(panels),
-        baseline=_baseline(table),
+        reference=_reference(table),
         band=True,
         notes=(_interval(counts, "Band"), "Validation chose the step that was tested."),
     )
@@ -103,7 +103,7 @@ def swept(table: Mapping, path: str) -> dict:
             json.dumps(where, sort_keys=True), {**row, "where": where, "labels": []}
         )
         known["labels"].append(row["label"])
-        known["baseline"] = known["baseline"] or row["baseline"]
+        known["reference"] = known["reference"] or row["reference"]
     merged = [
         {**row, "label": row["label"] if len(row["labels"]) == 1 else _condition(row["where"])}
         for row in rows.values()
@@ -137,7 +137,7 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
     shown = quantity(table["value"])
-    floors = floor_rows(layout, resolved, records, shown)
+    baselines = baseline_rows(layout, resolved, records, shown)
     names = table["columns"][1:]
     panels, counts = [], set()
     for column in dict.fromkeys(column[1:] for column in layout.columns):
@@ -154,7 +154,7 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
             lines.append(Line(row["label"], tuple(points)))
         here = [place for place, each in enumerate(layout.columns) if each[1:] == column]
         title = _title(names, column, facts, shown)
-        panels.append(Panel(column, title, tuple(lines), _floors(floors, here, shown)))
+        panels.append(Panel(column, title, tuple(lines), _baselines(baselines, here, shown)))
     if all(len(line.points) < 2 for panel in panels for line in panel.lines):
         raise Missing(f"no row has finished runs at two values of {path}")
     return Chart(
@@ -163,7 +163,7 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
         axis=path,
         labels=tuple(row["label"] for row in table["rows"]),
         panels=tuple(panels),
-        baseline=_baseline(table),
+        reference=_reference(table),
         notes=(_interval(counts, "Bar"),),
     )
 
@@ -206,10 +206,10 @@ def _point(x: float, found: Summary, shown: Quantity) -> Point:
     return Point(x, found.mean * shown.scale, low, high)
 
 
-def _floors(
+def _baselines(
     rows: Sequence[GridRow], places: Sequence[int], shown: Quantity
 ) -> tuple[tuple[str, float], ...]:
-    """The floors of a panel: those that are one number whatever the setting is."""
+    """The baselines of a panel: those that are one number whatever the setting is."""
     found = []
     for row in rows:
         means = {entry.summary.mean if (entry := row.entries[p]).summary else None for p in places}
@@ -223,8 +223,8 @@ def _title(paths: Sequence[str], column: tuple, facts: Facts, shown: Quantity) -
     return Grid("", "", tuple(paths), (), ()).name_of(Column(column, labels, shown))
 
 
-def _baseline(table: Mapping) -> str:
-    return next((row["label"] for row in table["rows"] if row["baseline"]), "")
+def _reference(table: Mapping) -> str:
+    return next((row["label"] for row in table["rows"] if row["reference"]), "")
 
 
 def _condition(where: Mapping[str, object]) -> str:

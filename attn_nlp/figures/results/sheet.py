@@ -49,7 +49,7 @@ class Style:
 
 
 def style(number: int, *, strong: bool = False, joined: bool = True) -> Style:
-    """The look of the row of some number; strong for the baseline, without a line if not joined.
+    """The look of the row of some number; strong for the reference, without a line if not joined.
 
     The counts of colors, markers and dashes have no common divisor: 385 rows differ.
     """
@@ -239,7 +239,8 @@ def plain(look: Style, *, hollow: bool = False) -> dict:
 def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **more) -> None:
     """One line of text, its capitals centered on y; never read as a formula.
 
-    y is in points downwards. Capitals are .73 of the size high: the baseline is half of that below.
+    y is in points downwards. Capitals are .73 of the size high: the baseline is half of that
+    below.
     """
     made = _letters()(
         x,

@@ -76,7 +76,7 @@ def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) ->
         }
         for _, name, rows in tried(table, resolved, records)
     }
-    baseline = next((row["label"] for row in table["rows"] if row["baseline"]), "")
+    reference = next((row["label"] for row in table["rows"] if row["reference"]), "")
     lost = sum(
         score is None
         for _, _, rows in tried(table, resolved, records)
@@ -84,7 +84,7 @@ def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) ->
         for _, score in each
     )
     counted = [f"Trials that diverged or failed count as {LOST:g} %: {lost}."] if lost else []
-    return best_of(table["title"], trials, _SHOWN, baseline=baseline, notes=[_NOTE, *counted])
+    return best_of(table["title"], trials, _SHOWN, reference=reference, notes=[_NOTE, *counted])
 
 
 def by_setting(table: Mapping, path: str, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
@@ -119,7 +119,7 @@ def by_setting(table: Mapping, path: str, resolved: Resolved, records: Mapping[s
         axis=path,
         labels=tuple(row["label"] for row in table["rows"]),
         panels=tuple(panels),
-        baseline=next((row["label"] for row in table["rows"] if row["baseline"]), ""),
+        reference=next((row["label"] for row in table["rows"] if row["reference"]), ""),
         joined=False,
         named=False,
         notes=(

@@ -1,4 +1,4 @@
-"""Models that learn by gradients; the floors that need none stand in `baselines.py`.
+"""Models that learn by gradients; the baselines that need none stand in `baselines.py`.
 
 A model without hooks is the encoder of blocks. One that supplies `read` gets the embedded tokens
 `x` (B, T, E) and `mask` (B, T) and returns one vector of `features` numbers a sentence, (B,

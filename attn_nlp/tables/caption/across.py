@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from attn_nlp.stats import across_datasets, against_baseline
+from attn_nlp.stats import across_datasets, against_reference
 from attn_nlp.tables.attainable import p_text
-from attn_nlp.tables.grid import FLOOR, Grid
+from attn_nlp.tables.grid import BASELINE, Grid
 from attn_nlp.tables.layout import plural
 
 FEWEST = 3  # datasets of which a rank says anything
@@ -12,7 +12,7 @@ _PATHS = ("dataset",)
 
 
 def across_notes(grid: Grid, alpha: float = 0.05) -> list[str]:
-    """Mean ranks, Friedman's test, and Wilcoxon's against the baseline, over the columns.
+    """Mean ranks, Friedman's test, and Wilcoxon's against the reference, over the columns.
 
     Only for columns that are datasets, at least `FEWEST`, and for rows that have a number in all
     of them; nothing where fewer than two have.
@@ -20,7 +20,7 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[str]:
     rows = [
         row
         for row in grid.rows
-        if row.kind != FLOOR and all(entry.summary is not None for entry in row.entries)
+        if row.kind != BASELINE and all(entry.summary is not None for entry in row.entries)
     ]
     if grid.paths != _PATHS or len(grid.columns) < FEWEST or len(rows) < 2:
         return []
@@ -34,10 +34,10 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[str]:
         f"Over the {plural(len(names), 'dataset')}, each a replicate with its mean over runs: mean "
         f"ranks {ranks}; Friedman's test, Iman and Davenport's form, p {p_text(found.friedman.f_p)}"
     )
-    baseline = grid.baseline
-    if baseline is None or baseline.label not in scores:
+    reference = grid.reference
+    if reference is None or reference.label not in scores:
         return [says + "."]
-    compared = against_baseline(scores, names, baseline.label, higher_is_better=upwards)
+    compared = against_reference(scores, names, reference.label, higher_is_better=upwards)
     apart = [
         f"{each.variant!r} ({each.wins} won, {each.ties} tied, {each.losses} lost, p "
         f"{p_text(each.p_holm)})"
@@ -46,7 +46,7 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[str]:
     ]
     least = min(1.0, 2 * 0.5 ** len(names) * len(compared))
     return [
-        f"{says}; apart from {baseline.label!r} by Wilcoxon's exact test with Holm's correction: "
+        f"{says}; apart from {reference.label!r} by Wilcoxon's exact test with Holm's correction: "
         f"{', '.join(apart) or 'none'} (the least p possible is {p_text(least)}). That speaks of "
         "datasets like these, however many runs there were."
     ]

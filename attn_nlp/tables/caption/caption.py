@@ -14,7 +14,7 @@ from attn_nlp.tables.caption.folds import fold_notes, rules_of, test_notes
 from attn_nlp.tables.caption.over_sentences import sentence_notes
 from attn_nlp.tables.caption.protocol import protocol
 from attn_nlp.tables.facts import Facts, data_notes, sentences
-from attn_nlp.tables.grid import FLOOR, Grid
+from attn_nlp.tables.grid import BASELINE, Grid
 from attn_nlp.tables.layout import Layout, plural
 from attn_nlp.tables.states import plural_span, span
 
@@ -25,13 +25,13 @@ def caption(
     layout: Layout,
     facts: Facts,
     records: Records,
-    floors: Sequence[str] = (),
+    baselines: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """The sentences under a table, in the order in which a reader needs them."""
     notes = [
         *([str(table["note"])] if table["note"] else []),
         *claims(grid, table, layout, facts),
-        *floors,
+        *baselines,
         *protocol(table, layout),
         *_selection(table),
         *_split_errors(grid, table, layout, facts),
@@ -54,7 +54,7 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[str]:
     for number, row in enumerate(grid.rows):
         for place, column in enumerate(layout.columns):
             of_row = layout.place(number, column)
-            specs = () if row.kind == FLOOR or of_row.once else of_row.specs
+            specs = () if row.kind == BASELINE or of_row.once else of_row.specs
             ended = zip(
                 records.column("correct", specs), records.column("status", specs), strict=True
             )
@@ -83,12 +83,12 @@ def _selection(table: Mapping) -> list[str]:
 
 
 def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[str]:
-    """The binomial error at the accuracy of the baseline, or of the first row that has one."""
+    """The binomial error at the accuracy of the reference, or of the first row that has one."""
     split, metric = table["value"].split(".")
     if metric != "accuracy":
         return []
     notes = []
-    rows = [*([grid.baseline] if grid.baseline else []), *grid.rows]
+    rows = [*([grid.reference] if grid.reference else []), *grid.rows]
     for name in facts:
         errors, sizes = [], []
         for place, column in enumerate(layout.columns):
@@ -100,7 +100,7 @@ def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> l
                 (
                     summary.mean
                     for row in rows
-                    if row.kind != FLOOR and (summary := row.entries[place].summary)
+                    if row.kind != BASELINE and (summary := row.entries[place].summary)
                 ),
                 None,
             )
@@ -113,7 +113,7 @@ def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> l
             f"{facts.label(name)}: the {split} split's {plural_span(sizes, 'sentence')} alone "
             f"bring a standard error of {span(errors, '{:.1f}'.format)} points (95%: "
             f"{span(errors, lambda error: f'±{1.96 * error:.1f}')}) to every accuracy near the "
-            "baseline's, not included in ±."
+            "reference's, not included in ±."
         )
     return notes
 

@@ -15,7 +15,7 @@ from attn_nlp.stats import (
 from attn_nlp.stats.signflip import RESAMPLES, RNG_SEED
 from attn_nlp.tables.attainable import p_text, stars_of
 from attn_nlp.tables.facts import Facts, sizes_of
-from attn_nlp.tables.grid import FLOOR, Column, Entry, Grid
+from attn_nlp.tables.grid import BASELINE, Column, Entry, Grid
 from attn_nlp.tables.layout import Layout, replicates
 
 _NAMED = 6  # families whose power is told one by one
@@ -43,7 +43,7 @@ def _compared(grid: Grid) -> list[tuple[str, Column, Entry]]:
 
 
 def _uncertainty(grid: Grid, table: Mapping) -> str:
-    entries = [entry for row in grid.rows if row.kind != FLOOR for entry in row.entries]
+    entries = [entry for row in grid.rows if row.kind != BASELINE for entry in row.entries]
     most = max((entry.expected for entry in entries), default=0)
     if most <= 1:
         return "One run for each number, so that no interval can be given."
@@ -62,16 +62,16 @@ def _uncertainty(grid: Grid, table: Mapping) -> str:
 
 
 def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
-    baseline = grid.baseline
+    reference = grid.reference
     families = stars_of(table, layout)
-    if baseline is None or not families[0].comparisons:
+    if reference is None or not families[0].comparisons:
         return []
     most = max(families, key=lambda each: each.comparisons)
     within = "the table" if table["family"] == "table" else "a column"
     sizes = sorted({each.comparisons for each in families})
     count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     says = (
-        f"The signed number is the difference from {baseline.label!r} in the same column, paired "
+        f"The signed number is the difference from {reference.label!r} in the same column, paired "
         f"over {_replicate(table['over'])}, in "
         f"{grid.columns[0].quantity.points or 'the same unit'}. Test: two-sided sign-flip "
         f"permutation of the paired differences, exact{_drawn(grid)}; Holm's correction over the "
@@ -100,7 +100,7 @@ def _drawn(grid: Grid) -> str:
 
 def _power(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
     """What the planned replicates detect, given the spread that the table itself shows."""
-    if grid.baseline is None:
+    if grid.reference is None:
         return []
     quantity = grid.columns[0].quantity
     told = []
@@ -223,7 +223,7 @@ def _without_spread(grid: Grid) -> list[str]:
     notes = []
     if same:
         notes.append(
-            f"Scores identical to the baseline's in every pair: {', '.join(same)}. Without a "
+            f"Scores identical to the reference's in every pair: {', '.join(same)}. Without a "
             "spread nothing is called equivalent: they compute the same function, or neither has "
             "learned what tells the classes apart."
         )

@@ -2,7 +2,7 @@
 
 A diverged run has no score. Leaving it out flatters whatever diverges, counting it as nothing would
 punish every variant alike; so the table leaves it out and counts it, and a footnote says what mean
-and difference would be if it counted as the weakest floor of its dataset, or as the worst run of
+and difference would be if it counted as the weakest baseline of its dataset, or as the worst run of
 its own row where that is worse still. Runs that failed for reasons of the machine are only counted.
 """
 
@@ -12,9 +12,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from attn_nlp.tables.grid import (
+    BASELINE,
     DIVERGED,
     FAILED,
-    FLOOR,
     MEASURED,
     PENDING,
     Counted,
@@ -38,37 +38,37 @@ def with_diverged(
 ) -> Places:
     """The outcomes with a number for every diverged run; empty where none diverged.
 
-    A place whose floors have not run keeps its diverged runs without a number.
+    A place whose baselines have not run keeps its diverged runs without a number.
     """
     if not any(outcome.diverged for outcome in found.values()):
         return {}
     worst = min if shown.higher_is_better else max
-    floors = _floors(resolved, records, shown.name)
+    baselines = _baselines(resolved, records, shown.name)
     filled = {}
     for where, outcome in found.items():
         values = dict(outcome.values)
         for replicate in outcome.diverged:
-            known = _known(floors, layout.place(*where).replicates()[replicate])
+            known = _known(baselines, layout.place(*where).replicates()[replicate])
             if known:
                 values[replicate] = worst([*known, *outcome.values.values()])
         filled[where] = dataclasses.replace(outcome, values=values)
     return filled
 
 
-def _known(floors: Mapping[tuple, Mapping[str, float]], cells: Sequence[dict]) -> list[float]:
-    """The number of every floor on the data of some cells, its mean over folds."""
-    data = [floors.get(data_of(cell["settings"]), {}) for cell in cells]
+def _known(baselines: Mapping[tuple, Mapping[str, float]], cells: Sequence[dict]) -> list[float]:
+    """The number of every baseline on the data of some cells, its mean over folds."""
+    data = [baselines.get(data_of(cell["settings"]), {}) for cell in cells]
     models = set.intersection(*(set(each) for each in data))
     return [sum(each[model] for each in data) / len(data) for model in sorted(models)]
 
 
-def _floors(
+def _baselines(
     resolved: Experiment, records: Mapping[str, dict], value: str
 ) -> dict[tuple, dict[str, float]]:
-    """The numbers of all floors by their data and model."""
+    """The numbers of all baselines by their data and model."""
     found: dict[tuple, dict[str, float]] = {}
-    for floor in resolved.floors:
-        settings, record = floor["settings"], records.get(floor["spec"])
+    for baseline in resolved.baselines:
+        settings, record = baseline["settings"], records.get(baseline["spec"])
         if record is None or record["status"] != "done":
             continue
         if (score := number_at(record, value)) is not None:
@@ -77,19 +77,19 @@ def _floors(
 
 
 def counted_sentence(counted: Counted, own: int, quantity: Quantity) -> str:
-    """What a footnote adds: "its 1 diverged counted as the weakest floor: mean 68.2, ..."."""
+    """What a footnote adds: "its 1 diverged counted as the weakest baseline: mean 68.2, ..."."""
     compared = counted.comparison
     says = [f"mean {number(counted.summary.mean, quantity)}"] if own and counted.summary else []
     if compared is not None:
         difference = number(compared.difference.mean, quantity, signed=True)
         says.append(f"difference {difference}, {compared.verdict}")
-    whose = f"{own} diverged" if own else "the baseline's diverged"
-    return f"with {whose} counted as the weakest floor: {', '.join(says)}"
+    whose = f"{own} diverged" if own else "the reference's diverged"
+    return f"with {whose} counted as the weakest baseline: {', '.join(says)}"
 
 
 def unfinished(grid: Grid) -> list[str]:
     """How many cells have no number, over the whole table, and what is made of diverged ones."""
-    entries = [entry for row in grid.rows if row.kind != FLOOR for entry in row.entries]
+    entries = [entry for row in grid.rows if row.kind != BASELINE for entry in row.entries]
     planned = sum(entry.expected for entry in entries)
     states: dict[str, int] = {}
     for entry in entries:
@@ -118,10 +118,10 @@ def unfinished(grid: Grid) -> list[str]:
 def _rule(entries: list[Entry]) -> str:
     if not any(entry.counted for entry in entries):
         return (
-            " What a diverged run would change as the weakest floor can be said once the floors "
+            " What a diverged run would change as the weakest baseline is said once the baselines "
             "have run."
         )
     return (
-        " Therefore footnotes also count a diverged run as the weakest floor of its dataset, or as "
-        "the worst run of its own row where that is worse, in the same family of comparisons."
+        " Therefore footnotes also count a diverged run as the weakest baseline of its dataset, or "
+        "as the worst run of its own row where that is worse, in the same family of comparisons."
     )

@@ -94,16 +94,16 @@ def _text(found: Folds, quantity: Quantity) -> str:
 def _difference(
     layout: Layout, row: int, column: tuple, records: Mapping[str, dict], value: str
 ) -> Folds | None:
-    """A row against the baseline over folds that both have; None where there are not two."""
-    if layout.baseline is None or row == layout.baseline:
+    """A row against the reference over folds that both have; None where there are not two."""
+    if layout.reference is None or row == layout.reference:
         return None
     variant = _by_fold(layout.place(row, column), records, value)
-    baseline = _by_fold(layout.place(layout.baseline, column), records, value)
+    reference = _by_fold(layout.place(layout.reference, column), records, value)
     differences = []
-    for fold in sorted(variant.keys() & baseline.keys()):
-        seeds = variant[fold].keys() & baseline[fold].keys()
+    for fold in sorted(variant.keys() & reference.keys()):
+        seeds = variant[fold].keys() & reference[fold].keys()
         if seeds:
-            pairs = [variant[fold][each] - baseline[fold][each] for each in sorted(seeds)]
+            pairs = [variant[fold][each] - reference[fold][each] for each in sorted(seeds)]
             differences.append(pairs)
     share = _test_share(layout.place(row, column), records)
     return over_folds(differences, share) if len(differences) > 1 and share else None

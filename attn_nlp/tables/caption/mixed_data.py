@@ -10,11 +10,13 @@ from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.layout import Layout, plural
 
 
-def mixed_data(layout: Layout, floors: Sequence[dict], facts: Facts, records: Records) -> list[str]:
+def mixed_data(
+    layout: Layout, baselines: Sequence[dict], facts: Facts, records: Records
+) -> list[str]:
     """A warning for each dataset whose cells met it in more than one state.
 
     Args:
-      floors: planned cells beside the table's own.
+      baselines: planned cells beside the table's own.
       records: with "fingerprint"; without it nothing is known and nothing is said.
     """
     found: dict[tuple, Counter[str | None]] = {}
@@ -26,10 +28,10 @@ def mixed_data(layout: Layout, floors: Sequence[dict], facts: Facts, records: Re
             continue
         for cell, known in zip(place.cells.values(), hashes, strict=True):
             found.setdefault(_split(cell["settings"]), Counter())[known] += 1
-    specs = tuple(floor["spec"] for floor in floors)
-    for floor, known in zip(floors, records.column("fingerprint", specs), strict=True):
-        if _split(floor["settings"]) in found:
-            found[_split(floor["settings"])][known] += 1
+    specs = tuple(baseline["spec"] for baseline in baselines)
+    for baseline, known in zip(baselines, records.column("fingerprint", specs), strict=True):
+        if _split(baseline["settings"]) in found:
+            found[_split(baseline["settings"])][known] += 1
     notes = []
     for (dataset, *_), counts in found.items():
         by_rows = [(known, count) for known, count in counts.most_common() if known]

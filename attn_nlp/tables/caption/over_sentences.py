@@ -17,7 +17,7 @@ from attn_nlp.stats import McNemar, TwoWay, mcnemar, right, two_way
 from attn_nlp.stats.sentences import RESAMPLES, RNG_SEED
 from attn_nlp.store.records import Records
 from attn_nlp.tables.attainable import p_text
-from attn_nlp.tables.grid import FLOOR, Grid, GridRow
+from attn_nlp.tables.grid import BASELINE, Grid, GridRow
 from attn_nlp.tables.layout import Layout, Place
 from attn_nlp.tables.text import STARRED
 
@@ -29,8 +29,8 @@ _NAMED = 6
 def with_sentences(
     rows: Sequence[GridRow], layout: Layout, records: Records, value: str
 ) -> list[GridRow]:
-    """The rows, with `Entry.sentences` wherever an entry is compared with the baseline."""
-    if value != VALUE or layout.baseline is None:
+    """The rows, with `Entry.sentences` wherever an entry is compared with the reference."""
+    if value != VALUE or layout.reference is None:
         return list(rows)
     answered = {where: _answered(place, records) for where, place in layout.places.items()}
     judged = []
@@ -38,7 +38,7 @@ def with_sentences(
         entries = list(row.entries)
         for at, column in enumerate(layout.columns):
             if entries[at].comparison is not None:
-                pair = answered[number, column], answered[layout.baseline, column]
+                pair = answered[number, column], answered[layout.reference, column]
                 entries[at] = dataclasses.replace(entries[at], sentences=_judged(*pair))
         judged.append(dataclasses.replace(row, entries=tuple(entries)))
     return judged
@@ -76,18 +76,18 @@ def _answered(place: Place, records: Records) -> _Answered:
     return _Answered(rows, gold, right(answers, len(gold)) if answers else None)
 
 
-def _judged(variant: _Answered, baseline: _Answered) -> TwoWay | McNemar | None:
+def _judged(variant: _Answered, reference: _Answered) -> TwoWay | McNemar | None:
     """Both rows' runs of the replicates that they share, sentence by sentence."""
-    if variant.right is None or baseline.right is None or variant.gold != baseline.gold:
+    if variant.right is None or reference.right is None or variant.gold != reference.gold:
         return None
-    shared = [replicate for replicate in variant.rows if replicate in baseline.rows]
-    rows = [[each.rows[replicate] for replicate in shared] for each in (variant, baseline)]
+    shared = [replicate for replicate in variant.rows if replicate in reference.rows]
+    rows = [[each.rows[replicate] for replicate in shared] for each in (variant, reference)]
     if not shared or None in rows[0] or None in rows[1]:
         return None
     # All runs in their order are taken as they lie: a copy takes as long as the test.
     ours, theirs = (
         each.right if chosen == list(range(len(each.right))) else each.right[chosen]
-        for each, chosen in zip((variant, baseline), rows, strict=True)
+        for each, chosen in zip((variant, reference), rows, strict=True)
     )
     return mcnemar(ours[0], theirs[0]) if len(shared) == 1 else two_way(ours, theirs)
 
@@ -97,7 +97,7 @@ def sentence_notes(grid: Grid) -> list[str]:
     judged = [
         (f"{row.label!r}" + (f" ({grid.name_of(column)})" if column.labels else ""), entry)
         for row in grid.rows
-        if row.kind != FLOOR
+        if row.kind != BASELINE
         for column, entry in zip(grid.columns, row.entries, strict=True)
         if entry.sentences is not None
     ]
@@ -137,7 +137,7 @@ def _two_way(judged: list) -> list[str]:
 
 def _mcnemar(judged: list[tuple[str, McNemar]]) -> list[str]:
     named = [
-        f"{name} {p_text(each.p)} ({each.only_variant} to {each.only_baseline} sentences)"
+        f"{name} {p_text(each.p)} ({each.only_variant} to {each.only_reference} sentences)"
         for name, each in judged[:_NAMED]
     ]
     if len(judged) > _NAMED:

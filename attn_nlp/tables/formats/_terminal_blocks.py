@@ -1,4 +1,4 @@
-"""One block of a terminal table: labels on the left, some of the columns, a rule above floors."""
+"""One block of a terminal table: labels, some of the columns, a rule above the baselines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from attn_nlp.stats import Verdict
 from attn_nlp.tables.formats._lines import Line, Piece, pad, width_of, wrap
-from attn_nlp.tables.grid import BASELINE, FLOOR, Entry, Grid, GridRow, Quantity
+from attn_nlp.tables.grid import BASELINE, REFERENCE, Entry, Grid, GridRow, Quantity
 from attn_nlp.tables.text import (
     count_text,
     has_lost,
@@ -89,10 +89,12 @@ def block_lines(
     width = max(width_of(line) for line in [*lines, *(line for each in body for line in each)])
     lines.append([Piece("─" * width, "dim")])
     for place, row in enumerate(grid.rows):
-        first_floor = row.kind == FLOOR and (place == 0 or grid.rows[place - 1].kind != FLOOR)
-        if first_floor and place:
+        first_baseline = row.kind == BASELINE and (
+            place == 0 or grid.rows[place - 1].kind != BASELINE
+        )
+        if first_baseline and place:
             lines.append([Piece("─" * width, "dim")])
-        elif place and not inline and row.kind != FLOOR:
+        elif place and not inline and row.kind != BASELINE:
             lines.append([])
         lines += body[place]
     return lines
@@ -146,8 +148,8 @@ def _right(grid: Grid, counts: list[str], *, inline: bool) -> _Right:
 
 def _stub(row: GridRow, width: int, *, inline: bool) -> list[Line]:
     """The label, and below it the source where that has no column."""
-    style = "bold" if row.kind == BASELINE else ""
-    label = clean(row.label) + (" (baseline)" if row.kind == BASELINE else "")
+    style = "bold" if row.kind == REFERENCE else ""
+    label = clean(row.label) + (" (reference)" if row.kind == REFERENCE else "")
     lines: list[Line] = [[Piece(line, style)] for line in wrap(label, width) or [""]]
     if not inline:
         lines += [[Piece(line, "dim")] for line in wrap(clean(row.cite), width)]
@@ -196,8 +198,8 @@ def _count(entry: Entry, quantity: Quantity, width: int) -> list[Line]:
 
 
 def _difference(row: GridRow, entry: Entry, quantity: Quantity) -> _Shown:
-    if row.kind == BASELINE and entry.summary and quantity.compared:
-        return _Shown(word="baseline", style="dim")
+    if row.kind == REFERENCE and entry.summary and quantity.compared:
+        return _Shown(word="reference", style="dim")
     if entry.comparison is None:
         return _Shown()
     difference = entry.comparison.difference

@@ -17,8 +17,8 @@ from attn_nlp.tables.grid import (
     BASELINE,
     DIVERGED,
     FAILED,
-    FLOOR,
     PENDING,
+    REFERENCE,
     ROW,
     Column,
     Entry,
@@ -41,7 +41,7 @@ _AFTER = (
     "sd",
     "low",
     "high",
-    "baseline",
+    "reference",
     "pairs",
     "difference",
     "difference_low",
@@ -117,7 +117,7 @@ def _fits(line: Sequence[str], header: Sequence[str]) -> bool:
             float(found[name] or 0)
     except ValueError:
         return False
-    return found["kind"] in (ROW, BASELINE, FLOOR)
+    return found["kind"] in (ROW, REFERENCE, BASELINE)
 
 
 def _line(grid: Grid, row: GridRow, column: Column, entry: Entry, paths: list[str]) -> list[object]:
@@ -129,8 +129,8 @@ def _line(grid: Grid, row: GridRow, column: Column, entry: Entry, paths: list[st
     if entry.summary:
         each = entry.summary
         found |= {"n": each.n, "mean": each.mean, "sd": each.sd, "low": each.low, "high": each.high}
-    if grid.baseline and row.kind != FLOOR and column.quantity.compared:
-        found["baseline"] = grid.baseline.label
+    if grid.reference and row.kind != BASELINE and column.quantity.compared:
+        found["reference"] = grid.reference.label
     if entry.counted and entry.counted.summary:
         found["mean_with_diverged"] = entry.counted.summary.mean
     if entry.counted and (compared := entry.counted.comparison):

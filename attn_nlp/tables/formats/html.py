@@ -4,7 +4,7 @@ A fragment is a `figure` of class `attn-table` without script, style or referenc
 outside it. Its classes are stable: `attn-mean`, `attn-half`, `attn-count`, `attn-difference`,
 `attn-mark`, `attn-missing`, `attn-legend`, `attn-footnotes`, `attn-notes`, and one for each kind
 of row and each verdict. A cell carries its number in full precision as `data-value`, or, where it
-holds a range, what it is sorted by as `data-sort`. Floors stand
+holds a range, what it is sorted by as `data-sort`. Baselines stand
 in a `tbody` of their own, so that sorting the first one leaves them below.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from attn_nlp.stats import Comparison
 from attn_nlp.tables.formats import Options
-from attn_nlp.tables.grid import BASELINE, FLOOR, Entry, Grid, GridRow, Quantity
+from attn_nlp.tables.grid import BASELINE, REFERENCE, Entry, Grid, GridRow, Quantity
 from attn_nlp.tables.legend import MARKS, STATE_MARKS
 from attn_nlp.tables.page import page
 from attn_nlp.tables.text import (
@@ -114,10 +114,10 @@ def _right_heads(grid: Grid) -> list[str]:
 def _bodies(grid: Grid, name: str) -> list[str]:
     lines = []
     heads = _right_heads(grid)
-    for floors in (False, True):
-        rows = [row for row in grid.rows if (row.kind == FLOOR) is floors]
+    for baselines in (False, True):
+        rows = [row for row in grid.rows if (row.kind == BASELINE) is baselines]
         if rows:
-            kind = "floors" if floors else "rows"
+            kind = "baselines" if baselines else "rows"
             lines += [
                 f'<tbody class="attn-{kind}">',
                 *(_row(grid, row, name, heads) for row in rows),
@@ -128,8 +128,8 @@ def _bodies(grid: Grid, name: str) -> list[str]:
 
 def _row(grid: Grid, row: GridRow, name: str, heads: Sequence[str]) -> str:
     label = escape(row.label)
-    if row.kind == BASELINE:
-        label += ' <span class="attn-tag">(baseline)</span>'
+    if row.kind == REFERENCE:
+        label += ' <span class="attn-tag">(reference)</span>'
     cells = [f'<th scope="row">{label}</th>']
     for column, entry in zip(grid.columns, row.entries, strict=True):
         cells.append(_cell(entry, column.quantity, name))
@@ -171,7 +171,7 @@ def _kind(quantity: Quantity) -> str:
 
 
 def _difference(compared: Comparison, quantity: Quantity) -> str:
-    """The difference from the baseline; the mark is read out as the verdict that it means."""
+    """The difference from the reference; the mark is read out as the verdict that it means."""
     verdict = str(compared.verdict)
     mark = (
         f'<span class="attn-mark" role="img" aria-label="{escape(verdict)}">'

@@ -13,7 +13,16 @@ from collections.abc import Iterator, Sequence
 
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.formats._tex import HAN, code_point, escape, odd
-from attn_nlp.tables.grid import BASELINE, FLOOR, MEASURED, Column, Entry, Grid, GridRow, Quantity
+from attn_nlp.tables.grid import (
+    BASELINE,
+    MEASURED,
+    REFERENCE,
+    Column,
+    Entry,
+    Grid,
+    GridRow,
+    Quantity,
+)
 from attn_nlp.tables.legend import MARKS, STATE_MARKS
 from attn_nlp.tables.text import (
     MINUS,
@@ -125,8 +134,8 @@ def _rows(grid: Grid, counted: bool) -> Iterator[str]:
     before = None
     for row in grid.rows:
         if before is not None:
-            first_floor = row.kind == FLOOR != before.kind
-            yield r"\midrule" if first_floor else r"\addlinespace[2pt]"
+            first_baseline = row.kind == BASELINE != before.kind
+            yield r"\midrule" if first_baseline else r"\addlinespace[2pt]"
         before = row
         above, below = (
             [_label(row)],
@@ -142,7 +151,7 @@ def _rows(grid: Grid, counted: bool) -> Iterator[str]:
 
 def _label(row: GridRow) -> str:
     text = _wrapped(row.label, "t")
-    return rf"\textbf{{{text}}} (baseline)" if row.kind == BASELINE else text
+    return rf"\textbf{{{text}}} (reference)" if row.kind == REFERENCE else text
 
 
 def _wrapped(text: str, place: str, longest: int = _LONGEST) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from attn_nlp.tables.formats import Options
-from attn_nlp.tables.grid import BASELINE, FLOOR, Column, Entry, Grid, GridRow
+from attn_nlp.tables.grid import BASELINE, REFERENCE, Column, Entry, Grid, GridRow
 from attn_nlp.tables.text import (
     STARRED,
     count_text,
@@ -76,9 +76,9 @@ def _head(grid: Grid, column: Column) -> str:
 
 def _label(row: GridRow) -> str:
     label = escape(row.label)
-    if row.kind == BASELINE:
-        return f"{label} (baseline)"
-    return f"*{label}*" if row.kind == FLOOR and label else label
+    if row.kind == REFERENCE:
+        return f"{label} (reference)"
+    return f"*{label}*" if row.kind == BASELINE and label else label
 
 
 def _cell(row: GridRow, column: Column, entry: Entry) -> str:

@@ -33,7 +33,7 @@ from attn_nlp.tables.legend import legend
 from attn_nlp.tables.outcomes import outcomes
 from attn_nlp.tables.states import by_reading, span, split_values
 from attn_nlp.tables.views import multi_quantity
-from attn_nlp.tables.views.scores import floor_rows, with_footnotes
+from attn_nlp.tables.views.scores import baseline_rows, with_footnotes
 
 COSTS = (
     Quantity("wall_seconds", "seconds", decimals=1, compared=False),
@@ -63,7 +63,7 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
         COSTS,
         lambda row, column, each: _entry(layout.place(row, column), records, each.name),
     )
-    by_quantity = [floor_rows(layout, resolved, records, quantity) for quantity in COSTS]
+    by_quantity = [baseline_rows(layout, resolved, records, quantity) for quantity in COSTS]
     for same in zip(*by_quantity, strict=True):
         entries = [
             each for column in zip(*(row.entries for row in same), strict=True) for each in column

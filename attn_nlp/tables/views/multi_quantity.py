@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from attn_nlp.tables.facts import Facts
-from attn_nlp.tables.grid import BASELINE, ROW, Column, Entry, GridRow, Quantity
+from attn_nlp.tables.grid import REFERENCE, ROW, Column, Entry, GridRow, Quantity
 from attn_nlp.tables.views.scores import column_labels
 
 
@@ -35,7 +35,7 @@ def rows(
         GridRow(
             row["label"],
             row["cite"],
-            BASELINE if row["baseline"] else ROW,
+            REFERENCE if row["reference"] else ROW,
             tuple(entry(number, place, quantity) for place in places for quantity in quantities),
         )
         for number, row in enumerate(table["rows"])

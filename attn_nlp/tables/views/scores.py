@@ -20,7 +20,7 @@ from attn_nlp.stats import (
     summarize,
 )
 from attn_nlp.store.records import Records
-from attn_nlp.tables.caption.baselines import floor_data, floor_label, floor_notes
+from attn_nlp.tables.caption.baselines import baseline_data, baseline_label, baseline_notes
 from attn_nlp.tables.caption.caption import caption
 from attn_nlp.tables.caption.diverged import counted_sentence, with_diverged
 from attn_nlp.tables.caption.mixed_data import mixed_data
@@ -29,9 +29,9 @@ from attn_nlp.tables.facts import Facts, facts_of, sizes_of
 from attn_nlp.tables.grid import (
     ABSENT,
     BASELINE,
-    FLOOR,
     MEASURED,
     PENDING,
+    REFERENCE,
     ROW,
     SKIPPED,
     Column,
@@ -72,7 +72,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
         GridRow(
             row["label"],
             row["cite"],
-            BASELINE if row["baseline"] else ROW,
+            REFERENCE if row["reference"] else ROW,
             tuple(
                 _entry(
                     layout.place(number, column),
@@ -89,7 +89,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
         for number, row in enumerate(table["rows"])
     ]
     rows = with_sentences(rows, layout, records, shown.name)
-    rows += floor_rows(layout, resolved, records, shown)
+    rows += baseline_rows(layout, resolved, records, shown)
     rows, footnotes = with_footnotes(rows)
     grid = Grid(
         title=table["title"],
@@ -102,13 +102,13 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
         rows=tuple(rows),
         footnotes=footnotes,
     )
-    floors = floor_notes(grid, layout, resolved, records, facts)
+    baselines = baseline_notes(grid, layout, resolved, records, facts)
     return dataclasses.replace(
         grid,
         legend=legend(grid),
         notes=(
-            *caption(grid, table, layout, facts, records, floors),
-            *mixed_data(layout, resolved.floors, facts, records),
+            *caption(grid, table, layout, facts, records, baselines),
+            *mixed_data(layout, resolved.baselines, facts, records),
         ),
     )
 
@@ -149,13 +149,13 @@ def _compared(
 def _differences(
     row: int, column: tuple, layout: Layout, found: Mapping[tuple[int, tuple], Outcomes]
 ) -> list[float]:
-    """Variant - baseline of every replicate that both have."""
-    assert layout.baseline is not None
-    variant, baseline = found[row, column].values, found[layout.baseline, column].values
-    if list(variant) == list(baseline):  # as where nothing is missing; no look-ups then
-        pairs = zip(variant.values(), baseline.values(), strict=True)
+    """Variant - reference of every replicate that both have."""
+    assert layout.reference is not None
+    variant, reference = found[row, column].values, found[layout.reference, column].values
+    if list(variant) == list(reference):  # as where nothing is missing; no look-ups then
+        pairs = zip(variant.values(), reference.values(), strict=True)
         return [ours - theirs for ours, theirs in pairs]
-    return [variant[each] - baseline[each] for each in variant if each in baseline]
+    return [variant[each] - reference[each] for each in variant if each in reference]
 
 
 def margin_of(
@@ -199,12 +199,12 @@ def _entry(
     says = [found.sentence(expected)] if set(found.missing) - {PENDING} else []
     if comparison is not None and comparison.difference.n < len(found.values):
         says.append(
-            f"its difference is over the {comparison.difference.n} shared with the baseline"
+            f"its difference is over the {comparison.difference.n} shared with the reference"
         )
     if unpaired:
         says.append(unpaired)
     if counted == Counted(summary, comparison):
-        counted = None  # neither the row nor its baseline diverged, or no floor has run
+        counted = None  # neither the row nor its reference diverged, or no baseline has run
     if counted is not None:
         says.append(counted_sentence(counted, len(found.diverged), shown))
     says += [f"left out: {reason}" for reason in dict.fromkeys(place.skipped)]
@@ -221,13 +221,13 @@ def _entry(
 
 
 def _unpaired(row: int, column: tuple, layout: Layout) -> str:
-    """Why a row is not compared although there is a baseline; "" where it is, or for a floor."""
+    """Say why a row lacks a comparison with the reference; "" if it has one, or is a baseline."""
     place = layout.place(row, column)
-    if layout.baseline in (None, row) or place.once or layout.pairs(row, column):
+    if layout.reference in (None, row) or place.once or layout.pairs(row, column):
         return ""
-    if layout.place(layout.baseline, column).cells:
-        return "not compared: it shares no replicate with the baseline"
-    return "not compared: the baseline has no cell in this column"
+    if layout.place(layout.reference, column).cells:
+        return "not compared: it shares no replicate with the reference"
+    return "not compared: the reference has no cell in this column"
 
 
 def _counted(filled: Outcomes | None, comparison: Comparison | None) -> Counted | None:
@@ -242,32 +242,34 @@ def _parameters(place: Place, records: Records) -> tuple[int, int] | None:
     return (min(counts), max(counts)) if counts else None
 
 
-def floor_rows(
+def baseline_rows(
     layout: Layout, resolved: Experiment, records: Mapping[str, dict], shown: Quantity
 ) -> list[GridRow]:
-    """The honest floors: one deterministic run on the data of a column, compared with nothing.
+    """The honest baselines: one deterministic run on the data of a column, compared with nothing.
 
     Over folds or carves it is one run on each, and their mean.
     """
     records = Records.of(records)
-    names = list(dict.fromkeys(str(floor["settings"]["model"]) for floor in resolved.floors))
-    data = {column: floor_data(layout, column) for column in layout.columns}
+    names = list(
+        dict.fromkeys(str(baseline["settings"]["model"]) for baseline in resolved.baselines)
+    )
+    data = {column: baseline_data(layout, column) for column in layout.columns}
     rows = []
     for name in names:
         entries = []
         for column in layout.columns:
             found = {
-                (data_of(floor["settings"]),): floor
-                for floor in resolved.floors
-                if floor["settings"]["model"] == name
-                and data_of(floor["settings"]) in (data[column] or ())
+                (data_of(baseline["settings"]),): baseline
+                for baseline in resolved.baselines
+                if baseline["settings"]["model"] == name
+                and data_of(baseline["settings"]) in (data[column] or ())
             }
             place = Place(cells=found, fold_at=0)
             entries.append(
                 _entry(place, outcomes(place, records, shown.name), None, records, shown)
             )
         if any(entry.expected for entry in entries):
-            rows.append(GridRow(*floor_label(name), FLOOR, tuple(entries)))
+            rows.append(GridRow(*baseline_label(name), BASELINE, tuple(entries)))
     return rows
 
 

@@ -115,7 +115,7 @@ def _judged(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]
 
 
 def _places(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
-    """What was tuned for every row and column, each once; a floor has no trials."""
+    """What was tuned for every row and column, each once; a baseline has no trials."""
     found: dict[tuple[int, tuple], list[str]] = {}
     for cell in resolved.tuning["cells"]:
         settings = cell["settings"]

@@ -14,7 +14,7 @@ TRIALS = {"SST-2": {"dot": [0.5, 0.7, 0.6], "additive": [0.4, 0.8]}, "TREC-6": {
 
 
 def test_points_are_expected_bests_in_percent():
-    figure = draw(best_of("T", TRIALS, quantity("validation.accuracy"), baseline="dot"))
+    figure = draw(best_of("T", TRIALS, quantity("validation.accuracy"), reference="dot"))
     first, second = panels(figure)
     for label in ("dot", "additive"):
         values = TRIALS["SST-2"][label]

@@ -111,10 +111,10 @@ def test_the_shapes_of_verdicts_differ_without_color():
     assert len(set(SHAPES.values())) == len(SHAPES)
 
 
-def test_without_a_baseline_or_a_pair_there_is_no_figure(grid):
+def test_without_a_reference_or_a_pair_there_is_no_figure(grid):
     plain, experiment, records = example()
-    rows = [row | {"baseline": False} for row in plain["rows"]]
-    with pytest.raises(Missing, match="no baseline"):
+    rows = [row | {"reference": False} for row in plain["rows"]]
+    with pytest.raises(Missing, match="no reference"):
         forest(build(table(rows=rows), experiment, records))
     with pytest.raises(Missing, match="no row has a finished run"):
         forest(build(plain, experiment, {}))
@@ -138,7 +138,7 @@ def test_many_rows_and_columns_keep_apart(grid):
     ]
     rows = [
         dataclasses.replace(each, entries=tuple(each.entries[n % 2] for n in range(7)))
-        for each in [*rows, grid.baseline]
+        for each in [*rows, grid.reference]
     ]
     figure = forest(dataclasses.replace(grid, rows=tuple(rows), columns=tuple(columns)))
     assert faults(figure) == []

@@ -17,7 +17,7 @@ SECONDS = {"none": 1.0, "rsqrt_dim": 4.0, "inv_dim": 2.0, "half": 8.0}
 
 
 def priced(**changes):
-    """Seconds by scale; 1/D scores what the baseline scores, and costs half."""
+    """Seconds by scale; 1/D scores what the reference scores, and costs half."""
     plain, experiment, records = example()
     for spec, each in records.items():
         each["wall_seconds"] = SECONDS.get(spec.split("/")[1], 0.1)

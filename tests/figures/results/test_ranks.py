@@ -89,7 +89,7 @@ def test_it_is_laid_out_well_also_with_many_rows_and_ties():
 def test_a_table_is_ranked_by_its_means():
     grid = build(*example())
     (only,) = ranked(grid)
-    # "half" is skipped on trec6; on sst2 the baseline and 1/D are equal in the mean.
+    # "half" is skipped on trec6; on sst2 the reference and 1/D are equal in the mean.
     assert only.found.variants == ("unscaled", "1/sqrt(D)", "1/D")
     assert only.left_out == ("half",)
     means = [[row.entries[place].summary.mean for row in grid.rows[:3]] for place in (0, 1)]

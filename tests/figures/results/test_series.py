@@ -130,7 +130,7 @@ def test_a_sweep_is_the_same_wherever_the_setting_stands():
 def test_rows_that_are_the_setting_become_one_line_without_a_name():
     plain, experiment, records = by_heads()
     rows = [
-        {"label": str(heads), "where": {"heads": heads}, "cite": "", "baseline": heads == 1}
+        {"label": str(heads), "where": {"heads": heads}, "cite": "", "reference": heads == 1}
         for heads in (1, 4, 16)
     ]
     where = {"attention.scale": "none", "dataset": "sst2"}
@@ -155,7 +155,7 @@ def test_a_linear_axis_for_values_that_lie_close_or_hold_zero():
             }
             cells.append(planned)
             records[planned["spec"]] = record(0.5 + rate / 10)
-    plain = table(rows=[{"label": "x", "where": {}, "cite": "", "baseline": False}])
+    plain = table(rows=[{"label": "x", "where": {}, "cite": "", "reference": False}])
     experiment = resolved(cells, [plain])
     assert axes_of(experiment, plain) == ("dropout",)
     (axes,) = panels(draw(sweep(plain, "dropout", experiment, records)))
@@ -163,7 +163,7 @@ def test_a_linear_axis_for_values_that_lie_close_or_hold_zero():
     assert line(axes, "x")[:, 1] == pytest.approx([50, 51, 53])
 
 
-def test_floors_are_levels():
+def test_baselines_are_levels():
     plain, experiment, records = example()
     chart = sweep(plain, "seed", experiment, records)
     assert {round(y, 1) for panel in chart.panels for _, y in panel.references} == {50.1, 78.1}
