@@ -16,6 +16,7 @@ from pathlib import Path
 from attn_nlp.fault_injection import point
 from attn_nlp.shapes import shown
 from attn_nlp.store.file import StoreError, connect_to_write, transaction
+from attn_nlp.store.log import IN_USE
 from attn_nlp.store.processes import BEAT_SECONDS, Watch, alive, elsewhere, this_process
 
 LARGEST_TOKEN = 2**62
@@ -63,6 +64,7 @@ class Claims:
             "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?, 0)",
             [spec, self._owner, token, *this_process()],
         )
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [IN_USE, self._owner])
         self._once.add(spec)
         return True
 
@@ -80,8 +82,15 @@ class Claims:
         every = "DELETE FROM claims WHERE owner = ?"
         if spec is None:
             self._db.execute(every, [self._owner])
+            self.forget_use()
         else:
             self._db.execute(f"{every} AND spec = ?", [self._owner, spec])
+
+    def forget_use(self) -> None:
+        """Take the mark away that a run is writing, unless another one is."""
+        own = self._db.execute("SELECT rowid FROM claims WHERE owner = ?", [self._owner]).fetchall()
+        if not self.holders([row for (row,) in own]):
+            self._db.execute("DELETE FROM meta WHERE name = ?", [IN_USE])
 
     def holders(self, but: Collection[int] = ()) -> dict[str, str]:
         """Who claims each cell, in words, as far as that owner lives.

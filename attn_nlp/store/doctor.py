@@ -71,6 +71,7 @@ def repair(path: Path) -> list[str]:
         for place, spec in db.execute(_STRAY).fetchall():
             db.execute("DELETE FROM details WHERE rowid = ?", [place])
             done.append(f"removed details without a cell, {damage.named(spec)[:12]}")
+        Claims(db, "").forget_use()
     return done
 
 

@@ -22,6 +22,7 @@ from typing import BinaryIO
 from attn_nlp.store import journal_check
 from attn_nlp.store.log_check import Lack, lack
 
+IN_USE = "in use"  # the row of `meta` that a run writes with its first claim and removes at its end
 _NUMBERS = 2**31  # what SQLite keeps is a signed number of 32 bits
 _APART = 2**12  # a store begins at a multiple of this
 _NUMBER_AT = 60  # bytes into the first page
@@ -51,7 +52,7 @@ def strange(path: Path) -> tuple[str, str]:
     # The log is looked at before the database, which another process may be making just now.
     logs = [log for log in (beside(path, "-wal"), beside(path, "-journal")) if _holds(log)]
     if not logs:
-        return "", ""
+        return "", _without_log(path)
     if not _size(path):
         state = "is empty" if path.exists() else "is not there"
         return (
@@ -87,6 +88,33 @@ def strange(path: Path) -> tuple[str, str]:
         "restored beside an old log; move the log to another folder, or put its own store back",
         "",
     )
+
+
+def _without_log(path: Path) -> str:
+    """Return a warning if a run was writing when the file lost its log; "" if none was."""
+    log = beside(path, "-wal")
+    for look in range(2):
+        if look:
+            time.sleep(_PAUSE)
+        if not _is_in_use(path) or _size(log):  # the log last: a run may begin between the two
+            return ""
+    return (
+        f"store {path} was in use when it was copied or moved, and its log {log.name} is missing: "
+        "results that it held are not shown; copy both files, or 'attn-nlp export' to a new one"
+    )
+
+
+def _is_in_use(path: Path) -> bool:
+    """Return whether the file alone, without a log, says that a run is writing into it."""
+    if _head(path, 20)[18:19] != b"\2":  # an export: it never had a log
+        return False
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as db:
+            query = "SELECT 1 FROM meta WHERE name = ?"
+            return db.execute(query, [IN_USE]).fetchone() is not None
+    except sqlite3.Error:  # said where the store is opened
+        return False
 
 
 def _lack(log: Path) -> Lack | None:

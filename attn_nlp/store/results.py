@@ -75,6 +75,7 @@ class Store:
         self._place = place  # of a file that is open for writing
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
         self._claims = Claims(connection, self._owner)
+        self._marked = False  # whether the file says that it is in use
         self._reading = Reading(path, connection)
 
     @classmethod
@@ -118,6 +119,9 @@ class Store:
         The log is emptied before that: a reader that has the file open now could not do it later,
         and a copy of the file alone would lack the rows of the log.
         """
+        if self._marked:
+            with suppress(StoreError), self._transaction():
+                self._claims.forget_use()
         with suppress(sqlite3.Error):  # a store for reading, or someone else at work
             self._db.execute("PRAGMA busy_timeout = 1000")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -265,7 +269,13 @@ class Store:
             if done is not None and (done[1] != replaces or (done[0] in FINAL and not final)):
                 return False
             with self._of_claims():
-                return self._claims.take(spec)
+                taken = self._claims.take(spec)
+        if taken and not self._marked:
+            self._marked = True
+            # The file itself says from here on that it needs its log.
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        return taken
 
     def heartbeat(self) -> Heartbeat:
         """What keeps this store's claims alive in the eyes of other machines, while entered."""

@@ -57,7 +57,8 @@ def refused(make) -> str:
             lambda: model("least", baseline=True, features="E")(
                 type("Least", (), {"read": lambda x, mask: x})
             ),
-            "model 'least' is a baseline, which is fitted without JAX, but has no `fit`; write one or leave",
+            "model 'least' is a baseline, which is fitted without JAX, but has no `fit`; write one "
+            "or leave baseline=True out.",
         ),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from attn_nlp.cli import main
 from attn_nlp.store import Store, StoreError
 from attn_nlp.store.doctor import repair
-from attn_nlp.store.log import count_up
+from attn_nlp.store.log import IN_USE, count_up
 from attn_nlp.store.transfer import export, merge, pack
 from tests.store.records import SPEC, record
 
@@ -205,3 +205,54 @@ def test_of_two_exports_to_one_name_the_first_stays(path, tmp_path, monkeypatch,
     assert not list(tmp_path.glob(".writing-*"))
     with Store.read(target) as one, Store.open(tmp_path / "all.sqlite") as every:
         assert merge(one, every).added == 1
+
+
+def copied_alone(path, folder):
+    """The file as it is now, copied without its log."""
+    return Path(shutil.copy(path, folder / "copy.sqlite"))
+
+
+def said_of(path, capsys):
+    capsys.readouterr()
+    with Store.read(path) as store:
+        assert len(store.records()) <= 1
+    return capsys.readouterr().err
+
+
+def test_a_copy_of_a_store_in_use_says_that_its_log_is_missing(path, tmp_path, capsys):
+    with Store.open(path) as store:
+        assert store.claim(SPEC)
+        store.finish(SPEC, record())
+        copy = copied_alone(path, tmp_path)
+        assert said_of(path, capsys) == ""
+        said = said_of(copy, capsys)
+        assert "copy.sqlite was in use when it was copied or moved" in said
+        assert "its log copy.sqlite-wal is missing" in said
+        export(store, tmp_path / "whole.sqlite")
+        assert said_of(tmp_path / "whole.sqlite", capsys) == ""
+        store.release()
+    copy.unlink()
+    assert said_of(copied_alone(path, tmp_path), capsys) == ""
+
+
+def test_the_last_of_two_runs_ends_the_use_of_a_store(path, tmp_path, capsys):
+    with Store.open(path) as first, Store.open(path) as second:
+        assert first.claim(SPEC)
+        assert second.claim(OTHER)
+        first.release()
+        assert IN_USE in marks(first)
+        second.release()
+        assert IN_USE not in marks(first)
+
+
+def marks(store):
+    return [name for (name,) in store._db.execute("SELECT name FROM meta")]
+
+
+def test_repair_forgets_the_use_by_a_run_that_was_killed(path, capsys):
+    with Store.open(path) as store:
+        assert store.claim(SPEC)
+        store._db.execute("UPDATE claims SET pid = 1, started = 'long ago'")
+    repair(path)
+    with Store.open(path) as store:
+        assert IN_USE not in marks(store)
