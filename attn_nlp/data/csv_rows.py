@@ -179,5 +179,5 @@ def _is_row(line: str, cells: int, label_at: int, labels: set[str]) -> bool:
     if label_at == 0:
         return parts[0] in labels and not parts[1][:1].isspace()  # no "Yes, I do"
     if label_at == cells - 1:
-        return parts[-1] in labels
-    return len(parts) == cells and parts[label_at] in labels
+        return parts[-1].strip() in labels
+    return len(parts) == cells and parts[label_at].strip() in labels

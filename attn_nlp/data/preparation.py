@@ -135,7 +135,7 @@ def prepare_rows(settings: DataSettings, folder: Path) -> Prepared:
 def shown_name(dataset: str) -> str:
     """The dataset's name, of a local path its last part only."""
     path = local_path(dataset)
-    return dataset if path is None else path.resolve().name
+    return dataset if path is None else Path(os.path.abspath(path)).name
 
 
 def provenance_of(

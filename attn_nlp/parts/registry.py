@@ -315,6 +315,11 @@ def find(slot: str, name: str) -> Part:
 def _enter(part: Part) -> None:
     taken = _parts.get(part.place)
     if taken is not None and not _again(taken.own_code, part.own_code):
+        if part.own_code is None:  # the user's part came first
+            raise UserError(
+                f"the {part.slot} name {part.name!r} is the library's, of {part.label!r}; choose "
+                f"another for {taken.label!r}."
+            )
         raise _taken(taken)
     _parts[part.place] = part
 

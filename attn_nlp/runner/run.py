@@ -363,7 +363,7 @@ class _Driver:
         for spec, settings in self.cells.items():
             own = data_settings(settings)
             same = own.dataset, own.split_seed, own.fold
-            yield spec, beside[same] if self._is_baseline(spec) else own
+            yield spec, beside.get(same, own) if self._is_baseline(spec) else own
 
     def _is_baseline(self, spec: str) -> bool:
         return is_baseline(self._programs.of(self.cells[spec])[2])

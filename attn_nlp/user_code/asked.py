@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from attn_nlp.user_code.families import is_settled
-from attn_nlp.user_code.modules import PACKAGE, content, is_own, shown
+from attn_nlp.user_code.modules import PACKAGE, content, is_own
 from attn_nlp.user_code.opened import Listener, Opener, is_data
 from attn_nlp.user_code.threads import POOLS, RUNNERS, followed, steps
 
@@ -131,14 +131,15 @@ def kept() -> dict[str, str]:
 
 def found(what: str, path: str, near: str) -> str:
     """What stands in a folder, matches a pattern, or exists, as a line; of what is made, none."""
-    name = shown(path, near)
+    folder = os.path.dirname(near)
+    name = os.path.relpath(path, folder)  # two elsewhere may end alike
     if what == "make" or _is_output(name):
         return ""
     if what in _QUESTIONS:
         return f"{name} is {'' if getattr(os.path, what)(path) else 'not '}{_QUESTIONS[what]}"
     names: list[str] = []
     if what == "match":
-        names = [shown(each, path) for each in glob.glob(path, recursive=True)]
+        names = [os.path.relpath(each, folder) for each in glob.glob(path, recursive=True)]
     elif os.path.isdir(path):
         names = os.listdir(path)
     kept = sorted(each for each in names if not each.startswith(".") and not _is_output(each))

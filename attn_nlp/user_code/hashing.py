@@ -50,7 +50,7 @@ from attn_nlp.user_code import code_text
 from attn_nlp.user_code.code_text import counting, parsed, reads_texts
 from attn_nlp.user_code.loading import find
 from attn_nlp.user_code.loads import Load, file_of
-from attn_nlp.user_code.modules import is_own, shown
+from attn_nlp.user_code.modules import is_own, shown_among
 from attn_nlp.user_code.named_files import named_files
 from attn_nlp.user_code.opened import State, noted
 
@@ -96,11 +96,10 @@ class Code:
                 values = self.load.variables.get(file, {})
                 self._variables.update((name, told[-1]) for name, told in values.items())
                 self._variables.update(self.load.set_variables.get(file, {}).items())
-        read = {each: file for file in files for each in self._read_by(file)}
-        for file in self._files:
-            read[str(file)] = str(self._home())
+        read = {each for file in files for each in self._read_by(file)}
+        read.update(map(str, self._files))
         known = {*read, *(self.load.written if self.load else ())}
-        named = dict(named_files(files, known, owns))
+        named = {file for file, _ in named_files(files, known, owns)}
         trees = {file: parsed(file) for file in files}
         texts = any(reads_texts(tree, of_others=True) for tree in trees.values() if tree)
         if len(files) == 1 and not read and not named and not asked and not self._text:
@@ -111,8 +110,8 @@ class Code:
             for name, file in reached.items()
             if file is not None
         )
-        data = {**read, **named}
-        lines += sorted(f"{shown(file, near)} {self._data(file)}" for file, near in data.items())
+        names = shown_among({*read, *named}, str(self.load.file if self.load else self._home()))
+        lines += sorted(f"{name} {self._data(file)}" for file, name in names.items())
         return _digest("\n".join(lines + sorted(asked)))
 
     @property

@@ -13,6 +13,8 @@ import os
 import site
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -101,6 +103,17 @@ def shown(file: str, near: str) -> str:
     folder = os.path.dirname(near)
     inside = file.startswith(os.path.join(folder, ""))
     return os.path.relpath(file, folder) if inside else os.path.basename(file)
+
+
+def shown_among(files: Iterable[str], near: str) -> dict[str, str]:
+    """Return a name for every file, no two alike; of a file elsewhere its last part, if unique."""
+    names = {file: shown(file, near) for file in files}
+    often = Counter(names.values())
+    folder = os.path.dirname(near)
+    return {
+        file: name if often[name] == 1 else os.path.relpath(file, folder)
+        for file, name in names.items()
+    }
 
 
 @functools.lru_cache(maxsize=4096)

@@ -38,6 +38,7 @@ def lines(changed=(), label_first=False) -> str:
             lines([(20, '"one'), (101, 'two"')], label_first=True),
             "line 22: a quoted cell of 82 lines .* whole rows",
         ),
+        ('text,label\n"one, a\ntwo, b\nthree", a\nfour,b\n', "line 2: a quoted cell of 3 lines"),
         (lines([(199, '"one')]), "line 201: the quote that opens in this row is never closed"),
         (lines([(20, '"one')]), "line 22: the quote .* never closed .*line 201"),
         (lines([(3, '"oops" is nice')]), "line 5: a quoted cell goes on after its closing quote"),

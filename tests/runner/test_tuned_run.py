@@ -115,6 +115,15 @@ def test_a_row_whose_trials_are_all_lost_is_skipped_with_its_reason(folder, attn
     ]
 
 
+def test_all_trials_of_a_dataset_may_be_lost(folder, attn_nlp):
+    lost = " ".join(f"{heads},1000" for heads in (1, 2, 4))
+    for _ in range(2):
+        done = attn_nlp("run", "fake.py", "--in-process", diverge=lost)
+        assert (done.returncode, done.stderr.count("Traceback")) == (3, 0)
+        assert done.stdout.count("skipped [a]") == 3
+        assert "all 3 trials were lost; the first diverged: loss is NaN at step 1" in done.stdout
+
+
 def test_failed_trials_tried_again_may_change_the_choice(folder, attn_nlp):
     draws = resolve_file(folder / "fake.py").tuning["draws"]
     first = attn_nlp("run", "fake.py", "--in-process", **{"raise": "1,1000"})

@@ -214,6 +214,33 @@ def test_data_that_a_part_reads_is_in_the_spec(folder, case):
     assert Path.cwd() == cwd
 
 
+def test_data_of_one_name_in_two_folders_are_told_apart(folder):
+    here = folder / "project"
+    top = "import pathlib; HERE = pathlib.Path(__file__).parent.parent\n"
+    top += "A, B = ((HERE / each / 'gain.txt').read_text() for each in 'ab')"
+    write(folder, {"a/gain.txt": "1", "b/gain.txt": "2", "project/x": ""})
+    before = specs(here, top)
+    write(folder, {"a/gain.txt": "2", "b/gain.txt": "1"})
+    assert specs(here, top)[1] != before[1]
+
+
+def test_the_order_of_a_set_is_not_in_the_spec(tmp_path, catalogue, monkeypatch):
+    """The hash of the paths, and so their order in a set, differs from folder to folder."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    helpers = [f"deep_{place}" for place in "abc"]
+    top = "".join(f"from {name} import h\n" for name in helpers)
+    top += "import pathlib; HERE = pathlib.Path(__file__).parent\n"
+    top += "K = (HERE / 'configs/k.txt').read_text()"
+    found = set()
+    for number in range(8):
+        folder = tmp_path / str(number)
+        write(folder, {f"{name}/h.py": "H = 1" for name in helpers} | {"configs/k.txt": "1"})
+        found.add(specs(folder, top)[1])
+        for name in [each for each in sys.modules if each.partition(".")[0] in helpers]:
+            del sys.modules[name]
+    assert len(found) == 1
+
+
 def _write_gain(folder, text):
     write(folder, {"gain.txt": text, "pack/gain.txt": text, "gain.py": f"C = {text}"})
     with zipfile.ZipFile(folder / "z.zip", "w") as archive:
