@@ -121,7 +121,7 @@ def training(report: dict) -> str:
     """Two tables, sizes side by side: steps with their share of the peak, and start-up."""
     given, sizes = report["settings"], report["result"]
     rounds = given["rounds"]
-    heads = [f"{size}: ms a step, × ours, of the peak" for size in sizes]
+    heads = [f"{size}: ms per step, × ours, share of the peak" for size in sizes]
     steps = [f"| who | {' | '.join(heads)} |", "|---" * (1 + len(sizes)) + "|"]
     heads = [f"{size}: s to load + compile, MiB" for size in sizes]
     starts = [f"| until the first step | {' | '.join(heads)} |", "|---" * (1 + len(sizes)) + "|"]

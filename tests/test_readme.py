@@ -72,7 +72,7 @@ def test_python_runs(block, attn_nlp):
     part = re.search(r'^@(\w+)\(\s*"(\w+)"', block, re.MULTILINE)
     if part:
         block += EXPERIMENT.format(*part.groups())
-    if part or "run_file" in block:
+    if part or ("Experiment(" in block and "run(experiment" not in block):
         Path("my_idea.py").write_text(block, "utf-8")
         planned = attn_nlp("plan", "my_idea.py")
         assert (planned.returncode, planned.stderr) == (0, "")
