@@ -29,7 +29,7 @@ AWAITED = {
     "nn.SelfAttention": ("attn_nlp.nn", "SelfAttention"),
 }
 MADE_UP = {"attn_nlp/tables/formats/tsv.py"}
-# Commands that would train, read data that is not here, or draw what other tests draw are only parsed.
+# Commands that would train, read data that is not here, or draw parts, are only parsed.
 NOT_RUN = re.compile(r"--dataset trec6|attn-nlp run .*--budget|figure (mechanism|plate)")
 
 
