@@ -60,8 +60,8 @@ bench: $(VENV)/installed-dev
 
 # The page of all parts, from their registry lines.
 catalogue: $(VENV)/installed
-	@$(RUN) -m attn_nlp parts --markdown > CATALOGUE.md.new
-	@mv CATALOGUE.md.new CATALOGUE.md
+	@$(RUN) -m attn_nlp parts --markdown > docs/catalogue.md.new
+	@mv docs/catalogue.md.new docs/catalogue.md
 
 # Rewrites the golden files from what the code does now; read the diff, it can freeze a bug.
 regenerate: $(VENV)/installed-dev

@@ -1,17 +1,18 @@
-"""The figures in README.md, written from what the last full run of `make bench` measured.
+"""The figures in docs/performance.md, from what the last full run of `make bench` measured.
 
     python -m benchmarks.readme                 rewrites the block from benchmarks/measured/*.json
     python -m benchmarks.readme --take bench    copies the JSON files of a run there first
 
-The block stands between two marks and is never edited by hand; a test compares it with the files.
-What has not been measured is said not to have been.
+The block lies between two marks and is never edited by hand; a test compares it with the files.
+What has not been measured is said not to have been. An interval from a single round would say
+nothing and is not printed.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ from benchmarks.training import RUNS
 from benchmarks.whole_table import called, counted
 
 MEASURED = Path(__file__).with_name("measured")
-README = reports.ROOT / "README.md"
+PAGE = reports.ROOT / "docs" / "performance.md"
 BEGIN = "<!-- measured: written by `python -m benchmarks.readme`, not by hand -->"
 END = "<!-- measured: end -->"
 TABLES = ("whole_table_S", "whole_table_M")
@@ -89,8 +90,7 @@ def whole_tables(found: dict[str, dict]) -> str:
 def _ours(row: dict | None) -> str:
     if row is None:
         return f"{NOT} | –"
-    seconds = shown(row["seconds"], ",.0f") if row["rounds"] > 1 else f"{row['seconds'][1]:,.0f}"
-    return f"{seconds} | 1"
+    return f"{spread(row['seconds'], row['rounds'], ',.0f')} | 1"
 
 
 def _rival(row: dict | None) -> str:
@@ -107,10 +107,21 @@ def _rival(row: dict | None) -> str:
     return f"{seconds} | " + " / ".join(f"{three[1]:.1f}" if three else "–" for three in ratios)
 
 
+def spread(three: Sequence[float], rounds: int, form: str = ".2f") -> str:
+    """Return a median, with the least and the largest if there was more than one round.
+
+    Example:
+      >>> spread([1.9, 2.0, 2.2], rounds=3), spread([2.0, 2.0, 2.0], rounds=1)
+      ('2.00 (1.90–2.20)', '2.00')
+    """
+    return shown(three, form) if rounds > 1 else f"{three[1]:{form}}"
+
+
 def training(report: dict) -> str:
     """Two tables, sizes side by side: steps with their share of the peak, and start-up."""
     given, sizes = report["settings"], report["result"]
-    heads = [f"{size}: ms a step, × ours, of the peak" for size in sizes]
+    rounds = given["rounds"]
+    heads = [f"{size}: ms per step, × ours, share of the peak" for size in sizes]
     steps = [f"| who | {' | '.join(heads)} |", "|---" * (1 + len(sizes)) + "|"]
     heads = [f"{size}: s to load + compile, MiB" for size in sizes]
     starts = [f"| until the first step | {' | '.join(heads)} |", "|---" * (1 + len(sizes)) + "|"]
@@ -119,7 +130,7 @@ def training(report: dict) -> str:
         if not any(rows):
             continue
         if not run.cold:
-            steps.append(f"| {name} | {' | '.join(map(_step, rows))} |")
+            steps.append(f"| {name} | {' | '.join(_step(row, rounds) for row in rows)} |")
         if run.cores == 1:
             starts.append(f"| {name} | {' | '.join(map(_start, rows))} |")
     peaks = [
@@ -128,21 +139,21 @@ def training(report: dict) -> str:
         if found["peak_gigaflops"]
     ]
     return (
-        f", {given['steps']} steps, {plural(given['rounds'], 'round')} in turn. The peak is what "
-        f"products of 1,024² matrices reach, {', '.join(peaks) or '?'} GFLOP/s a core; its share "
-        "counts the products that sentences need, without padding. × is to ours on as many "
+        f", {given['steps']} steps, {plural(rounds, 'round')}. The peak is the rate of products of "
+        f"1,024² matrices, {', '.join(peaks) or '?'} GFLOP/s per core; the share of it counts the "
+        "arithmetic that the sentences need, without padding. × is relative to ours on as many "
         "cores.\n\n"
         + "\n".join(steps)
-        + "\n\nSeconds by the clock to load libraries and data, and from there to the first "
-        "trained step, compiling included; the run after one with a cold cache finds its "
-        "programs.\n\n" + "\n".join(starts)
+        + "\n\nElapsed seconds to load libraries and data, and from there to the first trained "
+        "step, including compilation; the run that follows a cold cache finds its programs "
+        "compiled.\n\n" + "\n".join(starts)
     )
 
 
-def _step(row: dict | None) -> str:
+def _step(row: dict | None, rounds: int) -> str:
     if row is None or "fault" in row:
         return row["fault"] if row else NOT
-    ratio = f"×{shown(row['ratio'])}" if "ratio" in row else "another model"
+    ratio = f"×{spread(row['ratio'], rounds)}" if "ratio" in row else "another model"
     return f"{row['machine_ms'][1]:.2f}, {ratio}, {row['share_of_peak'][1]:.0%}"
 
 
@@ -162,10 +173,10 @@ def startup(report: dict) -> str:
 
 def long_texts(report: dict) -> str:
     """Milliseconds, memory and ratios by length."""
-    lengths = report["settings"]["lengths"]
+    lengths, rounds = report["settings"]["lengths"], report["settings"]["rounds"]
     lines = [
-        "; CPU ms, MiB and, of ours, × who computes the same; "
-        f"{plural(report['settings']['rounds'], 'round')}:",
+        "; CPU ms, MiB, and for ours × relative to whoever computes the same; "
+        f"{plural(rounds, 'round')}:",
         "",
         f"| tokens | {' | '.join(f'{length:,}' for length in lengths)} |",
         "|---" * (len(lengths) + 1) + "|",
@@ -177,7 +188,7 @@ def long_texts(report: dict) -> str:
             text = "–"
             if row:
                 text = f"{1e3 * row['seconds'][1]:,.0f}, {row['mebibytes'][1]:,.0f}"
-                text += f", ×{shown(row['ratio'])}" if "ratio" in row else ""
+                text += f", ×{spread(row['ratio'], rounds)}" if "ratio" in row else ""
             cells.append(text)
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -190,7 +201,7 @@ def tables(report: dict) -> str:
         for line in report["result"]["tables"]
     ]
     told.append(f"`attn-nlp --help`: {shown(report['result']['help']['clock'])} s")
-    return f", the whole command by the clock: {'; '.join(told)}."
+    return f", elapsed time of the whole command: {'; '.join(told)}."
 
 
 def tokenizing(report: dict) -> str:
@@ -200,7 +211,7 @@ def tokenizing(report: dict) -> str:
         f"the library {shown(line['library_encode'])} s"
         for line in report["result"]
     ]
-    return f", processor seconds: {'; '.join(told)}."
+    return f", CPU seconds: {'; '.join(told)}."
 
 
 def machines(found: dict[str, dict]) -> list[str]:
@@ -213,25 +224,25 @@ def machines(found: dict[str, dict]) -> list[str]:
 
 
 def renewed(text: str, folder: Path) -> str:
-    """README with the block as the files of the folder give it."""
+    """Return the page with the block as the files of the folder give it."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise click.ClickException(f"README.md lacks the marks {BEGIN!r} and {END!r}.")
+        raise click.ClickException(f"docs/performance.md lacks the marks {BEGIN!r} and {END!r}.")
     return f"{before}{BEGIN}\n\n{block(folder)}\n\n{END}{after}"
 
 
 @click.command()
 @click.option("--take", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(take: Path | None) -> None:
-    """Rewrite the figures in README.md."""
+    """Rewrite the figures in docs/performance.md."""
     if take is not None:
         MEASURED.mkdir(exist_ok=True)
         for name in NAMES:
             if (take / f"{name}.json").exists():
                 shutil.copyfile(take / f"{name}.json", MEASURED / f"{name}.json")
                 click.echo(f"taken: {name}", err=True)
-    README.write_text(renewed(README.read_text(encoding="utf-8"), MEASURED), encoding="utf-8")
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8"), MEASURED), encoding="utf-8")
 
 
 if __name__ == "__main__":

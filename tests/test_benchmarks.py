@@ -209,8 +209,8 @@ def test_a_part_is_done_once_by_the_same_code(tmp_path, monkeypatch):
     assert not bench.done("tables", ["--rounds", "2"], tmp_path)
 
 
-def test_the_figures_of_the_readme_are_those_that_were_measured():
-    text = readme.README.read_text(encoding="utf-8")
+def test_the_figures_of_the_page_are_those_that_were_measured():
+    text = readme.PAGE.read_text(encoding="utf-8")
     assert text == readme.renewed(text, readme.MEASURED), "run python -m benchmarks.readme"
 
 

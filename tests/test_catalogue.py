@@ -19,7 +19,7 @@ from attn_nlp.experiment import costs
 from attn_nlp.parts import hooks, registry
 from attn_nlp.parts.registry import Learned, Named, Numeric, Static
 
-GOLDEN = Path(__file__).parents[1] / "CATALOGUE.md"
+GOLDEN = Path(__file__).parents[1] / "docs" / "catalogue.md"
 PARTS = registry.parts()
 IDS = [f"{part.slot}:{part.name}" for part in PARTS]
 

@@ -1,4 +1,4 @@
-"""All parts on one page of Markdown, the file CATALOGUE.md."""
+"""All parts on one page of Markdown, the file docs/catalogue.md."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from attn_nlp.cli import options, show
 @click.command()
 @click.argument("name", metavar="[SLOT|NAME]", required=False)
 @options.own_parts
-@click.option("--markdown", is_flag=True, help="All parts on one page: the file CATALOGUE.md.")
+@click.option("--markdown", is_flag=True, help="All parts on one page: the file docs/catalogue.md.")
 @options.as_json
 def parts(name, markdown, as_json) -> None:
     """List the parts of attention and of the encoder, or tell all about one.
