@@ -48,10 +48,10 @@ def attention_cell(outer: Mapping[str, object], attention: Mapping[str, object])
     Raises:
       UserError: an unknown keyword, part or setting, or parts that do not fit together.
     """
-    given = dict(attention)
+    given, known = dict(attention), (*ATTENTION, "qk_norm")
     for name in given:
-        if name not in ATTENTION and name != "qk_norm":
-            raise unknown("attention setting", name, [*ATTENTION, "qk_norm"])
+        if name not in known:
+            raise unknown("attention setting", name, known)
     given["scale"] = _joined(given.get("scale"), given.pop("qk_norm", None))
     if given.get("position") is not None:
         check_inside(str(check_value("position", given["position"])))
