@@ -164,9 +164,10 @@ class Encoder(nnx.Module):
         Returns:
           (B, T, E) float32.
         """
+        here = _everywhere(tokens)
         x = self._embedded(ids)
         if self.position.has("embed"):
-            x = self.position.run("embed", call, _everywhere(tokens), x=x, mask=tokens)
+            x = self.position.run("embed", call, here, x=x, mask=tokens)
         x = call.drop(x, "dropout", "embed")
         for block, each in zip(self.blocks, calls or [call] * len(self.blocks), strict=True):
             x = block(x, tokens, each)
