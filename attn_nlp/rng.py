@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +51,35 @@ class Stream:
         entropy = [self.seed, int.from_bytes(_digest(self.path)[:16], "little")]
         generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
         return (fill + std * generator.standard_normal(shape)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class KeyStream:
+    """The same paths below a JAX key, for models outside an experiment.
+
+    JAX draws, so that a model can also be built while JAX traces, as under `nnx.eval_shape`.
+
+    Attributes:
+      key: a JAX key, perhaps traced.
+      path: names divided by "/".
+    """
+
+    key: Any
+    path: str = ""
+
+    def __truediv__(self, name: str) -> KeyStream:
+        """The stream of that name below this one."""
+        return KeyStream(self.key, f"{self.path}/{name}")
+
+    def normal(self, shape: tuple[int, ...], std: float, fill: float = 0.0):
+        """fill + std * N(0, 1) as a float32 array of JAX, of the shape given."""
+        import jax
+        import jax.numpy as jnp
+
+        if std == 0:
+            return jnp.full(shape, fill, jnp.float32)
+        drawn = jax.random.normal(fold(self.key, self.path), shape, jnp.float32)
+        return fill + std * drawn
 
 
 def fold(key, name: str):

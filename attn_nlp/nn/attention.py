@@ -17,7 +17,8 @@ from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
 from attn_nlp.nn.pairwise import PairwiseAttention
 from attn_nlp.nn.projections import Projections
 from attn_nlp.parts.hooks import PAIRWISE
-from attn_nlp.rng import Stream
+from attn_nlp.parts.selection import Choice
+from attn_nlp.rng import KeyStream, Stream
 
 
 class Attention(nnx.Module):
@@ -30,7 +31,7 @@ class Attention(nnx.Module):
       layer: the block's place in the encoder.
     """
 
-    def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream, layer: int):
+    def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream | KeyStream, layer: int):
         chosen = cell.choices()
 
         def bind(path: str) -> PartModule:
@@ -51,8 +52,7 @@ class Attention(nnx.Module):
         )
         self.project = Projections(cell, dims, stream, std)
         # A kind with an `attend` of its own walks no slots.
-        order = () if self.kind.has("attend") else PAIRWISE
-        paths = [path for slot in order for path in chosen if chosen[path].part.slot == slot]
+        paths = [] if self.kind.has("attend") else in_order(chosen)
         self.slots = nnx.List([bind(path) for path in paths])
         self.chunk = cell.attention.chunk
 
@@ -67,12 +67,16 @@ class Attention(nnx.Module):
         Returns:
           (B, T, E) float32.
         """
-        return self.look(x, tokens, call)[0]
+        out, weights = self.look(x, tokens, call)
+        if call.sow_weights:
+            self.sow(nnx.Intermediate, "weights", weights)
+        return out
 
-    def look(self, x: jax.Array, tokens: jax.Array, call: ForwardContext):
+    def look(self, x: jax.Array, tokens: jax.Array, call: ForwardContext, mask=None):
         """The same together with the weights (B, M, T, S).
 
         The weights are None for a kind that has none, and where they are worked out in blocks.
+        Pairwise attention at once takes a further `mask`, (B, 1 or H, T, S) bool.
         """
         places = jnp.arange(x.shape[1], dtype=jnp.int32)
         here = BlockContext(places, places, tokens, tokens)
@@ -82,6 +86,11 @@ class Attention(nnx.Module):
         if self.kind.has("attend"):
             out = self.kind.run("attend", call, here, q=q, k=k, v=v, mask=tokens)
             return self.project.join(out), None
-        walk = PairwiseAttention(self.slots, call, f"weights/{self.kind.layer}")
+        walk = PairwiseAttention(self.slots, call, f"weights/{self.kind.layer}", mask)
         out, weights = walk.attend(q, k, v, x, here, self.chunk)
         return self.project.join(out), weights
+
+
+def in_order(chosen: Mapping[str, Choice]) -> list[str]:
+    """The paths of the parts of pairwise attention, in the order in which they act."""
+    return [path for slot in PAIRWISE for path in chosen if chosen[path].part.slot == slot]

@@ -18,7 +18,7 @@ from flax import nnx
 from attn_nlp.parts.registry import Numeric
 from attn_nlp.parts.selection import Choice
 from attn_nlp.parts.sizes import evaluate, shape
-from attn_nlp.rng import Stream, fold, hashed
+from attn_nlp.rng import KeyStream, Stream, fold, hashed
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,14 @@ class ForwardContext:
       seed: the cell's seed, a scalar.
       dropping: paths of the dropout rates that are not zero; empty when nothing is dropped.
       key: the JAX key of a training step; None where nothing is drawn.
+      sow_weights: whether blocks hand their weights to `sow`, as `nnx.Intermediate`.
     """
 
     numeric: Mapping[str, Any]
     seed: Any = 0
     dropping: frozenset[str] = field(default_factory=frozenset)
     key: Any = None
+    sow_weights: bool = False
 
     def drop(self, x, path: str, stream: str):
         """`x` with entries set to zero at the rate of that path, the others scaled up to match.
@@ -142,6 +144,14 @@ def _places(sentences_and_maps, rows, columns):
     return high, low
 
 
+class Fixed(dict):
+    """A dictionary that stays as it is and has a hash, so that a module's graph has one too."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        """The hash of all pairs."""
+        return hash(frozenset(self.items()))
+
+
 class PartModule(nnx.Module):
     """A choice with its learned arrays, drawn from streams below the path given.
 
@@ -160,15 +170,15 @@ class PartModule(nnx.Module):
         choice: Choice,
         path: str,
         dims: Mapping[str, int],
-        stream: Stream,
+        stream: Stream | KeyStream,
         layer: int = 0,
         hooks: Collection[str] | None = None,
     ):
         self.choice = choice
         self.path = path
         counts = choice.static(dims)
-        self.dims = nnx.static(dict(dims))
-        self.counts = nnx.static(counts)
+        self.dims = nnx.static(Fixed(dims))
+        self.counts = nnx.static(Fixed(counts))
         self.layer = layer
         known = {**dims, **counts}
         self.arrays = nnx.Dict(

@@ -13,7 +13,7 @@ class head starts at N(0, 1/E). Padding is id 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from attn_nlp.experiment import Cell
 from attn_nlp.nn.attention import Attention
 from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
 from attn_nlp.nn.kernels import dense, layer_norm, rows_of
-from attn_nlp.rng import Stream
+from attn_nlp.rng import KeyStream, Stream
 
 PADDING = 0
 
@@ -31,7 +31,7 @@ PADDING = 0
 class Dense(nnx.Module):
     """x W + b on the last axis, with W ~ N(0, gain/fan_in) and b = 0, on flattened positions."""
 
-    def __init__(self, fan_in: int, fan_out: int, stream: Stream, gain: float = 1.0):
+    def __init__(self, fan_in: int, fan_out: int, stream: Stream | KeyStream, gain: float = 1.0):
         std = (gain / fan_in) ** 0.5
         self.kernel = nnx.Param((stream / "kernel").normal((fan_in, fan_out), std))
         self.shift = nnx.Param(jnp.zeros(fan_out))
@@ -54,7 +54,7 @@ class Norm(nnx.Module):
 class Block(nnx.Module):
     """Attention and a feed-forward layer, each with a residual connection and a norm."""
 
-    def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream, layer: int):
+    def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream | KeyStream, layer: int):
         self.first = cell.norm == "pre"
         self.layer = layer
         self.attention = Attention(cell, dims, stream / "attention", layer)
@@ -83,31 +83,49 @@ class Encoder(nnx.Module):
     Args:
       cell: the settings.
       vocabulary: ids, padding and unknown included.
-      classes: how many classes there are.
-      seed: draws the initial weights.
+      classes: how many classes there are; None for an encoder that does not classify.
+      seed: draws the initial weights, or a stream does.
+      layers: the settings of every block, where they differ.
     """
 
-    def __init__(self, cell: Cell, vocabulary: int, classes: int, seed: int):
-        dims = cell.letters() | {"V": vocabulary, "C": classes}
-        stream = Stream(seed)
+    def __init__(
+        self,
+        cell: Cell,
+        vocabulary: int,
+        classes: int | None,
+        seed: int | KeyStream,
+        layers: Sequence[Cell] = (),
+    ):
+        counts = {"V": vocabulary, "C": classes or 0}
+        dims = cell.letters() | counts
+        stream = seed if isinstance(seed, KeyStream) else Stream(seed)
         chosen = cell.choices()
         width = dims["E"]
         table = (stream / "embed").normal((vocabulary, width), width**-0.5)
-        table[PADDING] = 0.0
+        if isinstance(table, jax.Array):
+            table = table.at[PADDING].set(0.0)
+        else:
+            table[PADDING] = 0.0
         self.embed = nnx.Param(table)
         model = PartModule(chosen["model"], "model", dims, stream / "model")
         self.model = model if model.has("read") else None
         if self.model is not None:
+            assert classes is not None, "a model that reads in its own way classifies"
             self.head = Dense(int(model.choice.fact("features", dims)), classes, stream / "head")
             return
         self.position = PartModule(
             chosen["position"], "position", dims, stream / "position", hooks=("embed",)
         )
         self.blocks = nnx.List(
-            [Block(cell, dims, stream / f"blocks/{layer}", layer) for layer in range(cell.layers)]
+            [
+                Block(each, each.letters() | counts, stream / f"blocks/{layer}", layer)
+                for layer, each in enumerate(layers or [cell] * cell.layers)
+            ]
         )
         # A post-norm block ends in a norm; a pre-norm encoder needs one more.
         self.last = Norm(width) if cell.norm == "pre" else None
+        if classes is None:
+            return
         self.pool = PartModule(chosen["pooling"], "pooling", dims, stream / "pooling")
         self.head = Dense(width, classes, stream / "head")
 
@@ -122,20 +140,50 @@ class Encoder(nnx.Module):
           (B, C) float32.
         """
         tokens = ids != PADDING
-        places = jnp.arange(ids.shape[1], dtype=jnp.int32)
-        here = BlockContext(places, places, tokens, tokens)
-        table = self.embed[...]
-        x = rows_of(table, ids) * table.shape[1] ** 0.5
         if self.model is not None:
-            x = call.drop(x, "dropout", "embed")
-            read = self.model.run("read", call, here, x=x, mask=tokens)
+            x = call.drop(self._embedded(ids), "dropout", "embed")
+            read = self.model.run("read", call, _everywhere(tokens), x=x, mask=tokens)
             return self.head(call.drop(read, "dropout", "pool"))
+        return self.classify(self.encode(ids, tokens, call), tokens, call)
+
+    def encode(
+        self,
+        ids: jax.Array,
+        tokens: jax.Array,
+        call: ForwardContext,
+        calls: Sequence[ForwardContext] = (),
+    ) -> jax.Array:
+        """What the blocks make of every token.
+
+        Args:
+          ids: (B, T) int32.
+          tokens: (B, T) bool, False at padding.
+          call: numeric settings and dropout.
+          calls: those of every block, where they differ.
+
+        Returns:
+          (B, T, E) float32.
+        """
+        here = _everywhere(tokens)
+        x = self._embedded(ids)
         if self.position.has("embed"):
             x = self.position.run("embed", call, here, x=x, mask=tokens)
         x = call.drop(x, "dropout", "embed")
-        for block in self.blocks:
-            x = block(x, tokens, call)
-        if self.last is not None:
-            x = self.last(x)
-        pooled = self.pool.run("pool", call, here, x=x, mask=tokens)
+        for block, each in zip(self.blocks, calls or [call] * len(self.blocks), strict=True):
+            x = block(x, tokens, each)
+        return x if self.last is None else self.last(x)
+
+    def classify(self, x: jax.Array, tokens: jax.Array, call: ForwardContext) -> jax.Array:
+        """Class logits (B, C) of what `encode` returned."""
+        pooled = self.pool.run("pool", call, _everywhere(tokens), x=x, mask=tokens)
         return self.head(call.drop(pooled, "dropout", "pool"))
+
+    def _embedded(self, ids: jax.Array) -> jax.Array:
+        table = self.embed[...]
+        return rows_of(table, ids) * table.shape[1] ** 0.5
+
+
+def _everywhere(tokens: jax.Array) -> BlockContext:
+    """All rows and columns."""
+    places = jnp.arange(tokens.shape[1], dtype=jnp.int32)
+    return BlockContext(places, places, tokens, tokens)

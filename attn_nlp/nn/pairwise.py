@@ -42,11 +42,15 @@ class PairwiseAttention:
       slots: the parts, in the order of `slots.PAIRWISE`.
       call: numeric settings and dropout.
       stream: names the random numbers of this block of the encoder.
+      given: (B, 1 or H, T, S) bool, a mask that the caller adds; at once alone, not in blocks.
+      bias: broadcasts to (B, H, T, S), numbers that the caller adds to the logits; the same.
     """
 
     slots: Sequence[PartModule]
     call: ForwardContext
     stream: str
+    given: Any = None
+    bias: Any = None
 
     def attend(self, q, k, v, x, here: BlockContext, chunk: int | None):
         """Heads' results and weights.
@@ -127,7 +131,8 @@ class PairwiseAttention:
         mask = here.keys[:, None, None, :]
         for part in self._having("allowed"):
             mask = mask & part.run("allowed", self.call, here)
-        return jnp.broadcast_to(mask, (len(mask), 1, len(here.rows), len(here.columns)))
+        mask = jnp.broadcast_to(mask, (len(mask), 1, len(here.rows), len(here.columns)))
+        return mask if self.given is None else mask & self._by_map(self.given)
 
     def logits(self, q, k, here: BlockContext, seen):
         """(B, M, T, S): scores, scaled and adjusted."""
@@ -139,7 +144,12 @@ class PairwiseAttention:
             logits = logits * part.run("factor", self.call, here, seen=seen)
         for part in self._having("adjust"):
             logits = part.run("adjust", self.call, here, logits=logits, q=q, seen=seen)
-        return logits
+        return logits if self.bias is None else logits + self._by_map(self.bias)
+
+    def _by_map(self, array):
+        """(B, 1 or M, T, S) of (B, 1 or H, T, S): the maps of a head share what it is given."""
+        heads = array.shape[1]
+        return array if heads == 1 else jnp.repeat(array, self.maps // heads, axis=1)
 
     def statistics(self, logits, mask, here: BlockContext):
         """Statistics of the rows, of the keys at hand; None where weights need none."""

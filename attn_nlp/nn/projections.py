@@ -11,7 +11,7 @@ from flax import nnx
 
 from attn_nlp.experiment import Cell
 from attn_nlp.nn.kernels import dense
-from attn_nlp.rng import Stream
+from attn_nlp.rng import KeyStream, Stream
 
 
 class Projections(nnx.Module):
@@ -21,7 +21,7 @@ class Projections(nnx.Module):
     as (B, T, H, D) throughout. With tied weights the query's map serves the keys too.
     """
 
-    def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream, std: float):
+    def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream | KeyStream, std: float):
         width, heads = dims["E"], dims["H"]
         self.query_heads, self.heads, self.key_heads = dims["Q"], heads, dims["K"]
         maps = dims["Q"] // heads

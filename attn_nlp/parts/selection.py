@@ -28,6 +28,10 @@ class Choice:
     part: Part
     given: Mapping[str, object]
 
+    def __hash__(self) -> int:
+        """The hash of slot and text: a part's registry line and settings are mappings."""
+        return hash((self.part.slot, self.text))
+
     @property
     def text(self) -> str:
         """The canonical text: settings by name, in the order of the registry line."""
