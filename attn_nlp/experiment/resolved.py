@@ -175,7 +175,7 @@ def _check(value: object) -> None:
     fields(shape, needed=tuple(name for name in shape if name != "tuning"))(value, "it")
     assert isinstance(value, Mapping)
     assert cells is not None
-    if not (cells["specs"] if by_seed else cells):
+    if not (cells["specs"] if by_seed else cells) and not value.get("tuning"):  # all may be lost
         raise Misfit("it.cells", cells, "at least one cell")
     if by_seed and len(cells["specs"]) != len(cells["settings"]) * len(cells["seeds"]):
         raise Misfit("it.cells.specs", cells["specs"], "one for every setting and seed")
