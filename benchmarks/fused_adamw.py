@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from attn_nlp.experiment import Cell
 from attn_nlp.train import program, stepper
 from attn_nlp.train.loop import _Lane
-from benchmarks.rivals import data
+from benchmarks.rivals import data_of
 
 
 def chained(cell: Cell, numeric, rate) -> stepper.Stepper:
@@ -48,7 +48,7 @@ def main(rounds: int, steps: int) -> None:
     """Print what the fused AdamW saves."""
     cell = Cell(steps=steps)
     with tempfile.TemporaryDirectory() as folder:
-        prepared = data(cell, Path(folder))
+        prepared = data_of(cell, Path(folder))
         makers = {"fused": stepper.stepper_of, "chain": chained}
         lanes = {}
         for name, maker in makers.items():

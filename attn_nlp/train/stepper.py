@@ -19,8 +19,7 @@ from attn_nlp.experiment import Cell
 from attn_nlp.nn.promises import kept
 from attn_nlp.parts.registry import Numeric, Part
 from attn_nlp.parts.selection import Choice
-from attn_nlp.train import adamw
-from attn_nlp.train.optimizers import matrices
+from attn_nlp.train import adamw, optimizers
 
 
 class Stepper(NamedTuple):
@@ -49,7 +48,7 @@ def stepper_of(cell: Cell, numeric: Mapping[str, Any], rate: Callable[[Any], Any
     choice = cell.choices()["optimizer"]
     settings = _settings(choice, cell)
     clip, decay = numeric["clip"], numeric["weight_decay"]
-    if choice.part.name == "adamw":  # a name of this package, which nobody else can take
+    if choice.part.hooks["transform"] is optimizers.adamw:
 
         def fused(params, grads, state, step):
             return adamw.update(params, grads, state, rate(step), decay, clip, **settings)
@@ -84,7 +83,7 @@ def transformation(
       rate: from a step, counted from 0, to its learning rate.
       decay: the weight decay, a scalar.
     """
-    inputs = {"learning_rate": rate, "weight_decay": decay, "matrices": matrices}
+    inputs = {"learning_rate": rate, "weight_decay": decay, "matrices": optimizers.matrices}
     every = {**inputs, **settings}
     given = {name: every[name] for name in part.arguments("transform")}
     if part.own_code is None:
