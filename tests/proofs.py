@@ -42,13 +42,14 @@ PROMISED = {
     "kind": 9,
     "pooling": 5,
     "model": 4,
+    "optimizer": 5,
 }
 
 
 def needed(part: registry.Part) -> set[str]:
     """The kinds of proof that a part must have."""
-    if part.slot == "model" and "read" not in part.hooks:
-        return set()  # the encoder and the baselines are proved by tests of their own
+    if part.slot == "optimizer" or (part.slot == "model" and "read" not in part.hooks):
+        return set()  # the encoder, baselines and optimizers are proved by tests of their own
     found = ALWAYS | BY_SLOT.get(part.slot, set())
     if part.slot not in NOT_SMOOTH:
         found |= {"finite gradient"} if part.facts.get("surrogate") else SMOOTH

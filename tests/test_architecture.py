@@ -37,8 +37,8 @@ STAGES = {
     "experiment": 3,
     "data": 4,
     "nn": 5,
-    "probe": 6,
     "train": 6,
+    "probe": 6.5,  # tries an optimizer as training runs it
     "baselines": 7,
     "store": 8,
     "runner": 9,

@@ -56,7 +56,7 @@ def _cost(part: Part) -> str:
     if found is None:
         return "Cost\n  fitted by its own code; not counted"
     lines = [f"Cost in {prices.setup()}"]
-    each = "" if part.slot in ("pooling", "model") else " in each block"
+    each = "" if part.slot in ("pooling", "model", "optimizer") else " in each block"
     lines.append(
         f"  parameters      {found.parameters:,} of its own{each}; {found.in_all:,} in all"
     )

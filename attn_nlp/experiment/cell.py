@@ -95,6 +95,7 @@ class Cell:
     attention: Attention = field(default_factory=Attention)
     steps: int = _whole(1000, "updates")
     batch_size: int = _whole(32, "sentences in a batch")
+    optimizer: str = _part("adamw", "optimizer", "turns gradients into steps of the parameters")
     learning_rate: float = _number(1e-3, "peak of the schedule")
     warmup: float = field(default=0.1, metadata={"fraction": True, "help": "share of steps"})
     weight_decay: float = _number(0.01, "decoupled, on matrices only")
@@ -186,7 +187,8 @@ class Cell:
             if "numeric" not in info and "slot" not in info and path not in _HOST
         }
         static |= {path: choice.program(letters) for path, choice in chosen.items()}
-        # A program draws its first weights as the cell that it was made for.
+        # A program draws its first weights as the cell that it was made for, and the numbers of
+        # an optimizer are constants in it, so that Optax may branch on them.
         static |= {path: v for path, v in self.numeric().items() if path.startswith(_FIRST)}
         # A rate of zero compiles to no dropout at all.
         static |= {f"{path} > 0": get(self, path) > 0 for path in _RATES}
@@ -204,7 +206,7 @@ class Cell:
 
 # An argument of the program, and what only the host reads.
 _HOST = ("seed", "evaluate_every", "fold", "trial")
-_FIRST = "attention.init."
+_FIRST = ("attention.init.", "optimizer.")
 _RATES = ("dropout", "attention.dropout")
 
 

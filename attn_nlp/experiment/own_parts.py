@@ -20,7 +20,7 @@ def own_choices(cell: Cell) -> dict[str, Choice]:
     if "fit" in hooks:
         return {}
     if "read" in hooks:  # it has no blocks
-        chosen = {"model": chosen["model"]}
+        chosen = {path: chosen[path] for path in ("model", "optimizer")}
     return {
         path: choice
         for path, choice in chosen.items()

@@ -180,6 +180,15 @@ def _init(part: Part) -> Flow:
     return made
 
 
+def _optimizer(part: Part) -> Flow:
+    made = Flow()
+    made.row(data("grads", "one for each parameter"))
+    made.then(plain("clip", "clip by global norm", "at most `clip`"))
+    made.then(_own(part, ("transform",), f"{part.slot}:"))
+    made.then(data("updates", "added to the parameters"))
+    return made
+
+
 def _model(part: Part) -> Flow:
     made = Flow()
     if "fit" in part.hooks:
@@ -217,6 +226,7 @@ _FLOWS: dict[str, Callable[[Part], Flow]] = {
     "position": _position,
     "pooling": _pooling,
     "model": _model,
+    "optimizer": _optimizer,
 }
 
 

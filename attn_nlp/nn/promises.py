@@ -242,6 +242,12 @@ def _deviation(found: Any, known: _Known) -> str:
     return "" if plain and isfinite(number) and number >= 0 else wanted
 
 
+def _transform(found: Any, known: _Known) -> str:
+    if callable(getattr(found, "init", None)) and callable(getattr(found, "update", None)):
+        return ""
+    return "an optax.GradientTransformation, such as optax.sgd(learning_rate)"
+
+
 _CHECKS: dict[str, Callable[[Any, _Known], str]] = {
     "embed": _exactly("B, T, E", "x"),
     "prepare": _prepare,
@@ -265,6 +271,7 @@ _CHECKS: dict[str, Callable[[Any, _Known], str]] = {
     "features": _exactly("B, T, E", "x"),
     "weigh": _spreads(results=True),
     "std": _deviation,
+    "transform": _transform,
 }
 
 

@@ -218,6 +218,8 @@ def check_part(part: Any) -> None:
         _check_unasked(who, part, asked)
     if part.slot == "model" and part.facts.get("baseline"):
         _check_baseline(who, part, asked)
+    if part.slot == "optimizer":
+        _check_optimizer(who, part, asked)
     counts = [name for name, setting in part.settings.items() if isinstance(setting, Static)]
     for name, setting in part.settings.items():
         where = f"setting {name!r} of {who}"
@@ -303,6 +305,25 @@ def _check_baseline(who: str, part: Any, asked: Collection[str]) -> None:
         )
 
 
+def _check_optimizer(who: str, part: Any, asked: Collection[str]) -> None:
+    """Refuse what an optimizer, which is made once for all layers, is not given."""
+    if part.learned:
+        raise UserError(
+            f"{who} declares learned arrays; an optimizer keeps its arrays in the state that its "
+            "`init` returns. Leave learned= out."
+        )
+    for name, setting in part.settings.items():
+        if isinstance(setting, Named):
+            raise UserError(
+                f"setting {name!r} of {who} names a part; the settings of an optimizer are "
+                "numbers. Write Numeric(...) or Static(...)."
+            )
+    for name in ON_REQUEST:
+        if name in asked:
+            allowed = (*HOOKS["transform"], *part.settings)
+            raise unknown(f"argument of {who} in hook 'transform':", name, allowed)
+
+
 def _check_number(where: str, setting: Numeric | Static) -> None:
     default, whole = setting.default, isinstance(setting, Static)
     kinds = int | str if whole else int | float | str
@@ -310,7 +331,7 @@ def _check_number(where: str, setting: Numeric | Static) -> None:
         allowed = "a whole number" if whole else "a number"
         raise UserError(f"{where} starts at {default!r}; give {allowed} or letters, such as 'D'.")
     check_expression(default, where)
-    high = getattr(setting, "high", math.inf)
+    high = math.inf if setting.high is None else setting.high
     if not isinstance(default, str) and not (setting.low <= default <= high):
         raise UserError(
             f"{where} starts at {default!r}, which is not from {setting.low} to {high}."

@@ -33,6 +33,7 @@ HOOKS: dict[str, tuple[str, ...]] = {
     "weigh": ("out", "q_raw"),
     "std": ("fan_in", "fan_out"),
     "fit": ("cell", "prepared", "report"),
+    "transform": ("learning_rate", "weight_decay", "matrices"),
 }
 # Hooks whose results are summed, multiplied or met, so that the order of parts changes nothing. The
 # others hand what they made to the next part.
@@ -104,6 +105,7 @@ SLOTS: dict[str, Slot] = {
         ),
         Slot("pooling", ("pool",), "makes one vector of a sentence"),
         Slot("model", ("fit", "read"), "learns from the training split and predicts", plain=True),
+        Slot("optimizer", ("transform",), "turns gradients into steps of the parameters"),
     )
 }
 
@@ -126,6 +128,7 @@ class Static:
 
     default: int | str
     low: int = 1
+    high: int | None = None
 
 
 @dataclass(frozen=True)

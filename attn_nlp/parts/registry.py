@@ -66,6 +66,7 @@ __all__ = [
     "mixer",
     "model",
     "normalizer",
+    "optimizer",
     "parts",
     "pooling",
     "position",
@@ -96,6 +97,7 @@ BUILTIN_MODULES = (
     "attn_nlp.nn.parts.positions",
     "attn_nlp.nn.parts.pooling",
     "attn_nlp.nn.parts.models",
+    "attn_nlp.train.optimizers",
     "attn_nlp.baselines",
 )
 
@@ -395,3 +397,4 @@ init = _decorator("init")
 position = _decorator("position")
 pooling = _decorator("pooling")
 model = _decorator("model")
+optimizer = _decorator("optimizer")

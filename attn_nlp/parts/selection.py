@@ -220,8 +220,8 @@ def _checked(part: Part, name: str, value: object) -> object:
             return canonical(slot, str(value))
         case Numeric(low=low, high=high):
             return values.number(where, value, low, high)
-        case Static(low=low):
-            return values.whole(where, value, low)
+        case Static(low=low, high=high):
+            return values.whole(where, value, low, high)
     raise AssertionError(f"{where} is of no known kind")
 
 

@@ -38,7 +38,7 @@ LENGTH, FURTHER = 6, 8  # positions, and with more padding
 TOLERANCE = 1e-4
 BATCH_LAW, PADDING_LAW, GRADIENT_LAW = "sees_batch", "sees_padding", "undefined_gradient"
 _SIZES = ("width", "heads", "head_dim", "value_dim", "hidden", "length")
-_NO_LAWS = ("init",)  # what it returns is a number
+_NO_LAWS = ("init", "optimizer")  # they see no sentence
 _PADDING_ALONE = " where a sentence is padding alone, so that its queries see no key"
 _WEIGHS = (
     "gives weight {} to {}, where it must be 0; multiply by the mask, as in "

@@ -20,6 +20,7 @@ from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
 from attn_nlp.nn.encoder import Encoder
 from attn_nlp.nn.promises import Swapped, raised_in
 from attn_nlp.rng import Stream
+from attn_nlp.train.stepper import stepper_of
 from attn_nlp.user_code import frames
 
 SENTENCES, VOCABULARY, CLASSES = 3, 11, 3
@@ -28,7 +29,7 @@ ROWS, COLUMNS = 5, 7  # T and S, which differ here so that a swap of them shows
 
 def trace(cell: Cell) -> UserError | None:
     """What is wrong with a part of the user's own in this cell; None where nothing is."""
-    return caught(lambda: run_encoder(cell)) or caught(lambda: _swapped(cell))
+    return caught(lambda: run_cell(cell)) or caught(lambda: _swapped(cell))
 
 
 def caught(run: Callable[[], object]) -> UserError | None:
@@ -43,6 +44,25 @@ def caught(run: Callable[[], object]) -> UserError | None:
         wrong.__cause__ = error
         return wrong
     return None
+
+
+def run_cell(cell: Cell) -> None:
+    """Run the cell's encoder, and a step of its optimizer if that is the user's own."""
+    run_encoder(cell)
+    if "optimizer" in own_choices(cell):
+        run_optimizer(cell)
+
+
+def run_optimizer(cell: Cell) -> None:
+    """Make one step on the cell's parameters, abstractly."""
+
+    def step():
+        params = nnx.to_pure_dict(nnx.split(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param)[1])
+        numeric = {path: jnp.float32(value) for path, value in cell.numeric().items()}
+        stepper = stepper_of(cell, numeric, lambda step: numeric["learning_rate"])
+        return stepper.update(params, params, stepper.init(params), jnp.int32(0))
+
+    jax.eval_shape(step)
 
 
 def run_encoder(cell: Cell) -> None:

@@ -14,6 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -26,7 +27,8 @@ from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.nn.promises import heard
 from attn_nlp.parts.registry import Part
-from attn_nlp.probe.traced import caught, run_encoder
+from attn_nlp.probe.traced import caught, run_cell
+from attn_nlp.train.stepper import one_step
 from attn_nlp.user_code import frames
 
 _LATER = 86_401.618  # seconds, which no rounding to float32 hides
@@ -57,11 +59,11 @@ def hooks_of(cell: Cell) -> Traced:
     found: Traced = []
 
     def hear(part: Part, hook: str, run: Callable[[], Any]) -> None:
-        traced = jax.make_jaxpr(run)()
+        traced = jax.make_jaxpr(partial(one_step, run) if hook == "transform" else run)()
         found.append((part, hook, _ADDRESS.sub("", str(traced.jaxpr)), list(traced.consts)))
 
     with heard(hear):
-        run_encoder(cell.replace({"layers": 1}))
+        run_cell(cell.replace({"layers": 1}))
     return found
 
 

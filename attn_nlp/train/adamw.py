@@ -2,7 +2,11 @@
 
 The same mathematics as a chain of transformations in Optax, which a test checks; written out,
 because XLA makes one pass over memory of each array here and three of the chain's, and the table of
-embeddings is larger than a core's cache.
+embeddings is larger than a core's cache. With the chain, a step of a default cell takes 8 % longer
+by processor time (quartiles 7 to 10 %) and 7 % by the clock (3 to 11 %), on one core in nine
+rounds of 300 steps, by
+
+    python -m benchmarks.fused_adamw
 """
 
 from __future__ import annotations
@@ -12,8 +16,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-FIRST, SECOND, EPSILON = 0.9, 0.999, 1e-8
-
 
 def start(params: Any) -> dict[str, Any]:
     """No step made, and averages of zero, for parameters in any tree."""
@@ -21,13 +23,23 @@ def start(params: Any) -> dict[str, Any]:
     return {"steps": jnp.int32(0), "means": zeros, "squares": jax.tree.map(jnp.zeros_like, params)}
 
 
-def update(params: Any, grads: Any, state: dict, rate, decay, clip) -> tuple[Any, dict]:
+def update(
+    params: Any,
+    grads: Any,
+    state: dict,
+    rate,
+    decay,
+    clip,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+) -> tuple[Any, dict]:
     """One step.
 
         g = grad min(1, clip / |grad|),  the norm over all arrays together
-        m = 0.9 m + 0.1 g,  s = 0.999 s + 0.001 g^2
-        p = p - rate (m' / (sqrt(s') + 1e-8) + decay p)
-        with m' = m / (1 - 0.9^t),  s' = s / (1 - 0.999^t)
+        m = b1 m + (1 - b1) g,  s = b2 s + (1 - b2) g^2
+        p = p - rate (m' / (sqrt(s') + eps) + decay p)
+        with m' = m / (1 - b1^t),  s' = s / (1 - b2^t)
 
     Only matrices decay. The caller's `rate` follows the schedule; t counts from 1.
 
@@ -35,6 +47,7 @@ def update(params: Any, grads: Any, state: dict, rate, decay, clip) -> tuple[Any
       params, grads: trees of arrays of equal shapes.
       state: from `start`, or of the step before.
       rate, decay, clip: scalars.
+      b1, b2, eps: constants of the program.
 
     Returns:
       The parameters and the state after the step. Where the norm is not finite they hold NaN.
@@ -47,14 +60,14 @@ def update(params: Any, grads: Any, state: dict, rate, decay, clip) -> tuple[Any
     steps = state["steps"] + 1
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
     shrink = jnp.minimum(1.0, clip / norm)
-    one = rate / (1 - jnp.float32(FIRST) ** steps)
-    two = 1 / (1 - jnp.float32(SECOND) ** steps)
+    one = rate / (1 - jnp.float32(b1) ** steps)
+    two = 1 / (1 - jnp.float32(b2) ** steps)
 
     def leaf(p, g, m, s):
         g = g * shrink
-        m = FIRST * m + (1 - FIRST) * g
-        s = SECOND * s + (1 - SECOND) * (g * g)
-        moved = p - one * m / (jnp.sqrt(s * two) + EPSILON)
+        m = b1 * m + (1 - b1) * g
+        s = b2 * s + (1 - b2) * (g * g)
+        moved = p - one * m / (jnp.sqrt(s * two) + eps)
         return moved - (rate * decay) * p if p.ndim > 1 else moved, m, s
 
     moved = jax.tree.map(leaf, params, grads, state["means"], state["squares"])

@@ -111,7 +111,7 @@ class _Lane:
         rows += start  # in place: of many steps they are large
         self.rows = jnp.asarray(rows, jnp.int32)
         self.buckets = jnp.asarray(buckets, jnp.int32)
-        self.state = program.start(cell.seed)
+        self.state = program.start(cell.seed, self.numeric)
         self.step, self.steps = 0, cell.steps
         self.first, self.total = 0, jnp.float32(0.0)  # since the last look at validation
         self.history: list[dict] = []

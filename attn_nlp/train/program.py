@@ -13,7 +13,7 @@ in the compiled program, and every bucket length is one branch of a switch insid
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -28,7 +28,8 @@ from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.nn.bound import ForwardContext
 from attn_nlp.nn.encoder import Encoder
 from attn_nlp.rng import fold
-from attn_nlp.train import adamw, compile_cache
+from attn_nlp.train import compile_cache
+from attn_nlp.train.stepper import stepper_of
 
 EVALUATION_BATCH = 32  # what a batch computes stays in the processor's caches
 EVALUATION_BATCHES = 64  # a call of the evaluation program; more sentences take more calls
@@ -115,12 +116,24 @@ class Program:
         self.compile_seconds += time.perf_counter() - started
         return compiled
 
-    def start(self, seed: int) -> dict[str, Any]:
-        """The state before the first step: parameters and the optimizer's averages."""
+    def start(self, seed: int, numeric: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the state before the first step: parameters and the optimizer's own arrays.
+
+        Args:
+          seed: draws the parameters.
+          numeric: numeric settings by path, by default those of the program's cell.
+        """
         params = jax.tree.map(
             jnp.asarray, nnx.to_pure_dict(nnx.split(self._model(seed), nnx.Param)[1])
         )
-        return {"params": params, "optimizer": adamw.start(params)}
+        stepper = self._stepper(self.cell.numeric() if numeric is None else numeric)
+        return {"params": params, "optimizer": stepper.init(params)}
+
+    def _stepper(self, numeric: Mapping[str, Any]):
+        def rate(step):
+            return self._rate(step, numeric["learning_rate"])
+
+        return stepper_of(self.cell, numeric, rate)
 
     def _rate(self, step, peak):
         """The learning rate of a step, counted from 0: linear warm-up and cosine decay to zero."""
@@ -145,6 +158,7 @@ class Program:
             return losses.mean()
 
         branches = [jax.value_and_grad(partial(loss_of, edge)) for edge in self.edges]
+        stepper = self._stepper(numeric)
 
         def step(place, carry):
             state, total, bad = carry
@@ -152,16 +166,9 @@ class Program:
             loss, grads = jax.lax.switch(
                 buckets[place], branches, state["params"], rows[place], key
             )
-            params, averages = adamw.update(
-                state["params"],
-                grads,
-                state["optimizer"],
-                rate=self._rate(place, numeric["learning_rate"]),
-                decay=numeric["weight_decay"],
-                clip=numeric["clip"],
-            )
+            params, own = stepper.update(state["params"], grads, state["optimizer"], place)
             bad = jnp.where(jnp.isfinite(loss), bad, jnp.minimum(bad, place))
-            return {"params": params, "optimizer": averages}, total + loss, bad
+            return {"params": params, "optimizer": own}, total + loss, bad
 
         start = (state, total, jnp.int32(self.cell.steps))
         return jax.lax.fori_loop(first, first + count, step, start)

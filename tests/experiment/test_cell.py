@@ -170,6 +170,9 @@ def test_numbers_by_path():
         "clip": 1.0,
         "attention.scale.c": 0.25,
         "attention.mixer.weighting.share": 0.3,
+        "optimizer.b1": 0.9,
+        "optimizer.b2": 0.999,
+        "optimizer.eps": 1e-8,
     }
 
 

@@ -38,8 +38,9 @@ FACTOR, GROWTH = 1.4, 1.12
 
 
 def trained() -> list[registry.Part]:
-    """The parts that can stand in a cell that is trained here."""
-    return [part for part in registry.parts() if "fit" not in part.hooks]
+    """The parts that a forward pass runs, or that stand around it."""
+    aside = {"fit", "transform"}
+    return [part for part in registry.parts() if not aside & set(part.hooks)]
 
 
 def name_of(part: registry.Part) -> str:

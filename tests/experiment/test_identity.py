@@ -79,6 +79,7 @@ def test_every_setting_is_in_the_spec():
         "attention.normalizer": "sigmoid",
         "attention.mixer": "query_mix",
         "attention.init": "xavier",
+        "optimizer": "lion",
         "heads": 8,
         "layers": 2,
     }

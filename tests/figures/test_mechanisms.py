@@ -139,7 +139,11 @@ def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue, mo
     monkeypatch.setitem(hooks.FACTS, "unheard_of", "text")
     for hook in SLOTS[slot].hooks:
         registry._parts.pop((slot, "strange"), None)
-        arguments = ", ".join((*HOOKS[hook], "first", "second", "third", "named"))
+        learned: dict = {"first": Learned("H D D"), "second": Learned("")}
+        settings: dict = {"third": Numeric("D**-0.5"), "named": Named("activation", "sigmoid")}
+        if slot == "optimizer":  # it takes numbers alone
+            learned, settings = {}, {"third": Numeric("D**-0.5")}
+        arguments = ", ".join((*HOOKS[hook], *learned, *settings))
         space: dict = {}
         exec(f"def {hook}({arguments}):\n    pass", space)
         space[hook].__doc__ = (
@@ -156,8 +160,8 @@ def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue, mo
             "strange",
             label="A name that is much longer than names of mechanisms usually are, by far",
             cite="Somebody, Somebody Else, Yet Another & A Fourth Author, 2031, in a long journal",
-            learned={"first": Learned("H D D"), "second": Learned("")},
-            settings={"third": Numeric("D**-0.5"), "named": Named("activation", "sigmoid")},
+            learned=learned,
+            settings=settings,
             unheard_of="a fact without words",
             **({"features": "E"} if hook == "read" else {}),
         )(body)

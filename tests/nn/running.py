@@ -25,7 +25,7 @@ SIZES |= {"V": 11, "C": 3}
 KEYS = 6  # S, on purpose not T
 SENTENCES = 3
 SEED, LAYER = 7, 1
-SLOTS = tuple(registry.SLOTS)
+SLOTS = tuple(slot for slot in registry.SLOTS if slot != "optimizer")  # of the encoder
 
 
 def parts(*slots: str) -> list[registry.Part]:

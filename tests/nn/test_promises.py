@@ -60,8 +60,9 @@ def right(slot: str, hook: str):
 
 
 HOOKS = [(slot.name, hook) for slot in registry.SLOTS.values() for hook in slot.hooks]
-BLOCKED = ("reduce", "merge", "rescale", "fit")  # the first three come together, see below
-ONE = [(slot, hook) for slot, hook in HOOKS if hook not in BLOCKED]
+BLOCKED = ("reduce", "merge", "rescale")  # they come together, see below
+ELSEWHERE = ("fit", "transform")  # no encoder runs them
+ONE = [(slot, hook) for slot, hook in HOOKS if hook not in (*BLOCKED, *ELSEWHERE)]
 ONE.remove(("score", "prepare"))  # a score compares, whatever else it does
 
 

@@ -85,6 +85,8 @@ NO_PAIRS = {path: PATHS[path]["default"] for path in ("attention.scale", "attent
         {"attention.mixer": "query_mix"},
         {"attention.init": "xavier"},
         {"attention.tie_qk": True},
+        {"optimizer": "lion"},
+        {"optimizer": "adamw(b1=0.8)"},
     ],
     ids=str,
 )
