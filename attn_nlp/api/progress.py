@@ -83,6 +83,4 @@ class Bar(Quiet):
     def _bar(self) -> str:
         done = self._before + self._finished
         told = html.escape(self.line())
-        return (
-            f'<progress max="{self._total}" value="{done}" aria-label="cells"></progress> {told}'
-        )
+        return f'<progress max="{self._total}" value="{done}" aria-label="cells"></progress> {told}'

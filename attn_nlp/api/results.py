@@ -123,9 +123,9 @@ class Results:
         Raises:
           UserError: no table has that title; the message names the nearest.
         """
-        from attn_nlp.tables.stored import stored_grids
+        from attn_nlp.tables.stored import is_called, stored_grids
 
-        if title is not None and title not in self.titles:
+        if title is not None and not any(is_called(t, title) for t in self._resolved.tables):
             raise unknown("table", title, self.titles)
         with Store.read(self.store) as store:
             return TableView(stored_grids(self._resolved, store, _stale, title=title))

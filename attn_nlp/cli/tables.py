@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from attn_nlp.store import Store
     from attn_nlp.tables.stored import View
 
+
 @click.command()
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @options.name_option

@@ -49,16 +49,20 @@ def stored_grids(
       store: open for reading.
       notes: from the settings and the records of its cells to sentences below every table.
       view: scores, or another way to look.
-      title: of the one table that is wanted; None for all.
+      title: of the one table that is wanted, or of several that differ in their `each`; None for
+        all.
     """
     resolved = store.settled(resolved)
-    tables = [each for each in resolved.tables if title in (None, each["title"])]
+    tables = [each for each in resolved.tables if title is None or is_called(each, title)]
     columns = view.columns
     if columns is _SCORES:
         columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
     cells = wanted(resolved)
     records = store.records(cells, columns, own=True)
     said = notes(cells, records)
-    return [
-        grid.with_notes(said) for each in tables for grid in view.make(each, resolved, records)
-    ]
+    return [grid.with_notes(said) for each in tables for grid in view.make(each, resolved, records)]
+
+
+def is_called(table: Mapping, title: str) -> bool:
+    """Whether a table has a title, or is one of several that were made of a table of that title."""
+    return table["title"] == title or str(table["title"]).startswith(f"{title}, ")
