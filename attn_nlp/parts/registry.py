@@ -94,7 +94,6 @@ BUILTIN_MODULES = (
     "attn_nlp.nn.parts.kinds",
     "attn_nlp.nn.parts.kinds_efficient",
     "attn_nlp.nn.parts.positions",
-    "attn_nlp.nn.parts.positions",
     "attn_nlp.nn.parts.pooling",
     "attn_nlp.nn.parts.models",
     "attn_nlp.baselines",
