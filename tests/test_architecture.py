@@ -47,6 +47,7 @@ STAGES = {
     "figures": 12,
     "report": 13,
     "cli": 14,
+    "api": 14.5,
     "__main__": 15,
 }
 
@@ -80,6 +81,8 @@ LIBRARIES = {
     "markupsafe": {"report"},
     "click": {"cli"},
     "rich": {"cli", "tables", "runner"},
+    "pandas": {"api"},
+    "IPython": {"api"},
 }
 STANDARD = sys.stdlib_module_names
 # What printing tables and plans may not load.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +18,7 @@ from attn_nlp.cli.stale import warn_of_code, warn_of_data
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
     from attn_nlp.store import Store
-    from attn_nlp.tables import Grid
-
-SHOWN = (
-    *("status", "reason", "validation", "test", "data", "provenance", "fingerprint"),
-    *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
-)
-# What a table of scores reads, beside the split that its value is of.
-_SCORES = (
-    *("status", "reason", "data", "provenance", "fingerprint"),
-    *("parameters", "correct", "gold"),
-)
+    from attn_nlp.tables.stored import View
 
 
 @click.command()
@@ -104,20 +93,12 @@ def check_output(
     return found
 
 
-@dataclass(frozen=True)
-class View:
-    """A way to look at a table: what makes its grids, and the columns that it reads."""
-
-    make: Callable[..., Sequence[Grid]]
-    columns: tuple[str, ...] = SHOWN
-
-
 def _view_of(asked: Mapping[str, Any]) -> View:
     """The one view that the options name; scores where they name none."""
     from attn_nlp.errors import UserError
+    from attn_nlp.tables.stored import SCORES, SHOWN, View
     from attn_nlp.tables.views.cost import cost
     from attn_nlp.tables.views.per_class import per_class
-    from attn_nlp.tables.views.scores import build
     from attn_nlp.tables.views.to_reach import to_reach
     from attn_nlp.tables.views.tuning import tuning
 
@@ -132,7 +113,7 @@ def _view_of(asked: Mapping[str, Any]) -> View:
     if len(named) > 1:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in named)
         raise UserError(f"{options} are different tables; ask for one of them.")
-    return views[named[0]] if named else View(lambda *given: [build(*given)], _SCORES)
+    return views[named[0]] if named else SCORES
 
 
 def write(
@@ -153,24 +134,15 @@ def write(
     from attn_nlp.cli import destinations
     from attn_nlp.errors import UserError
     from attn_nlp.outputs import descriptor, replace
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.tables.formats import as_file, render
-    from attn_nlp.tables.quantities import quantity
+    from attn_nlp.tables.stored import SCORES, stored_grids
 
     chosen = check_output(format, out, store.path, resolved)
-    view = view or _view_of({})
-    resolved = store.settled(resolved)
-    columns = view.columns
-    if view.columns is _SCORES:
-        columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
-    cells = wanted(resolved)
-    records = store.records(cells, columns, own=True)
-    said = [*warn_of_data(cells, records), *warn_of_code(records, warned=warned)]
-    grids = [
-        grid.with_notes(said)
-        for each in resolved.tables
-        for grid in view.make(each, resolved, records)
-    ]
+
+    def notes(cells, records) -> list[str]:
+        return [*warn_of_data(cells, records), *warn_of_code(records, warned=warned)]
+
+    grids = stored_grids(resolved, store, notes, view or SCORES)
     if not grids:
         raise UserError(
             "nothing of this experiment has run yet, so that its classes are not known."

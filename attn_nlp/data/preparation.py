@@ -91,7 +91,10 @@ def prepare_in(settings: DataSettings, folder: Path) -> Prepared:
     if place is None and not (source and source.embedded):
         return prepare_rows(settings, folder)  # the Hub is asked whether it has newer ones
     files = [file for given in files_of(place).values() for file in given] if place else []
-    question = cache.asked(settings, files)
+    made = source.make if source and source.embedded else None
+    foreign = made is not None and made.__module__.partition(".")[0] != "attn_nlp"
+    # What code of others makes is made again: no question tells whether that code has changed.
+    question = None if foreign else cache.asked(settings, files)
     if question and (target := cache.recall(folder, question)):
         with suppress(UserError):  # damaged: made anew below
             return open_prepared(target)

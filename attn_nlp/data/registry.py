@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from attn_nlp.data.docstrings import DOCSTRINGS
@@ -18,6 +19,7 @@ from attn_nlp.data.planted import PLANTED
 from attn_nlp.data.public import REAL_SETS
 from attn_nlp.data.source import Source
 from attn_nlp.errors import UserError, unknown
+from attn_nlp.parts.plugins import load_plugins
 from attn_nlp.wording import is_utf8
 
 SOURCES: dict[str, Source] = {s.name: s for s in (*PLANTED, DOCSTRINGS, *REAL_SETS)}
@@ -32,7 +34,28 @@ def sources() -> tuple[Source, ...]:
       >>> [s.name for s in sources()][:3]
       ['planted_lookup', 'planted_keyword', 'planted_negation']
     """
+    load_plugins()
     return tuple(SOURCES.values())
+
+
+def register_dataset(source: Source) -> None:
+    """Let experiments name a dataset of an installed package or of an experiment file.
+
+    Args:
+      source: its name, its label, its license, and where its rows come from.
+
+    Raises:
+      UserError: it is no `Source`, or another dataset has the name.
+    """
+    if not isinstance(source, Source):
+        raise UserError(
+            f"register_dataset takes a Source, and was given {type(source).__name__}; write "
+            "register_dataset(Source(name, label, license, hub_id=...))."
+        )
+    known = SOURCES.get(source.name, source)
+    if replace(known, make=None) != replace(source, make=None):  # a file may be run again
+        raise UserError(f"the dataset name {source.name!r} is taken; choose another.")
+    SOURCES[source.name] = source
 
 
 def looks_like_path(name: str) -> bool:
@@ -96,6 +119,7 @@ def check_dataset(name: str) -> None:
       ...
       attn_nlp.errors.UserError: unknown dataset 'planted_lokup'; ...'planted_lookup'? ...
     """
+    load_plugins()
     if name in SOURCES:
         return
     if not is_utf8(name):

@@ -26,7 +26,7 @@ from attn_nlp.experiment.checks import MOST
 from attn_nlp.experiment.definition import Experiment
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.experiment.tuning import Tuning
-from attn_nlp.parts.registry import settle
+from attn_nlp.parts.registry import load_builtin, settle
 from attn_nlp.user_code.frames import shown, words_of
 from attn_nlp.user_code.hashing import imports, reach, writes
 from attn_nlp.user_code.loading import is_loading, loading, shadowed
@@ -85,6 +85,7 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
             f"{path} is being read; what reads it once more stands below "
             '`if __name__ == "__main__":`.'
         )
+    load_builtin()  # what installed packages bring is no part of the file
     with loading(file) as load:
         module = _run(load, path)
     jax = sys.modules.get("jax")

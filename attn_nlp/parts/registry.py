@@ -39,6 +39,7 @@ from attn_nlp.parts.hooks import (
     Slot,
     Static,
 )
+from attn_nlp.parts.plugins import load_plugins, plugin_of
 from attn_nlp.user_code.code_text import told_text
 from attn_nlp.user_code.hashing import Code, file_of
 from attn_nlp.user_code.loading import current
@@ -93,7 +94,6 @@ BUILTIN_MODULES = (
     "attn_nlp.nn.parts.initializers",
     "attn_nlp.nn.parts.kinds",
     "attn_nlp.nn.parts.kinds_efficient",
-    "attn_nlp.nn.parts.positions",
     "attn_nlp.nn.parts.positions",
     "attn_nlp.nn.parts.pooling",
     "attn_nlp.nn.parts.models",
@@ -288,9 +288,14 @@ def alias(slot: str, name: str, *, of: str) -> None:
 
 @functools.cache  # every name that is looked up asks for it
 def load_builtin() -> None:
-    """Import every module that registers parts. None of them imports JAX."""
+    """Import every module that registers parts. None of ours imports JAX.
+
+    Raises:
+      UserError: a module of an installed package cannot be imported.
+    """
     for module in BUILTIN_MODULES:
         importlib.import_module(module)
+    load_plugins()
 
 
 def parts(slot: str | None = None) -> tuple[Part, ...]:
@@ -353,6 +358,9 @@ def _own_code(definition: object, hooks: Iterable[Callable], files: Sequence[str
     if not own:
         return None
     told = [name for name in own if file_of(name)]
+    plugin = plugin_of(own)
+    if plugin is not None:  # the same in every process, whichever experiment file is read
+        return Code(told, data_files(told, files), None, space, plugin.identity, installed=True)
     return Code(told, data_files(told, files), current(), space, "" if told else _typed(definition))
 
 

@@ -11,7 +11,7 @@ import contextlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +89,8 @@ def run(
     in_process: bool = False,
     retry_failed: bool = False,
     retrain_changed: bool = False,
+    progress: Callable[..., Progress] = Progress,
+    ends: bool = True,
 ) -> Summary:
     """Train every cell that the store lacks.
 
@@ -101,6 +103,8 @@ def run(
       retry_failed: train failed cells again.
       retrain_changed: train cells again that other code of this package has computed. Each keeps
         its result until the new one is there.
+      progress: what shows how far the run is; called as `Progress` is.
+      ends: whether signals may end this process, see `Interrupt`.
 
     Raises:
       UserError: a dataset cannot be had, or is no longer the one that stored cells were trained on;
@@ -111,7 +115,7 @@ def run(
     interval()
     tried: set[str] = set()  # by this run, in an earlier phase
     kept: list[str] = []
-    with Interrupt() as interrupt, store.heartbeat():
+    with Interrupt(ends) as interrupt, store.heartbeat():
         try:
             for phase in _phases(resolved, store, retry_failed, retrain_changed):
                 driver = _Driver(phase, store, retry_failed, tried, retrain_changed, kept)
@@ -120,16 +124,16 @@ def run(
                     check_cache()
                     check_limits(count)
                 done = len(driver.cells) - driver.left
-                progress = Progress(len(driver.cells), done, workers=count)
+                shown = progress(len(driver.cells), done, workers=count)
                 with _engine(driver, count, file, in_process) as engine:
                     with interrupt.raising():
                         warnings = driver.check_parts(in_process)
                         jobs = driver.jobs()
                     store.save_experiment(phase)  # not before its data is known to be good
-                    with progress:
+                    with shown:
                         for each in warnings:
-                            progress.say(f"warning: {each}")
-                        driver.work(jobs, engine, interrupt, progress)
+                            shown.say(f"warning: {each}")
+                        driver.work(jobs, engine, interrupt, shown)
                 interrupt.check()
                 tried |= driver.cells.keys()
         except Stopped:

@@ -34,13 +34,18 @@ class Interrupt:
 
     How a child process ends is told meanwhile, also where whoever started this one wants no word.
 
+    Args:
+      ends: whether a second signal, or work that does not stop, ends the process; in a notebook or
+        at a prompt it must not.
+
     Attributes:
       number: the signal that came, or 0.
       idle: set by an engine while this process holds nothing that is not stored: it is then ended
         if it has not stopped in order some time after a signal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ends: bool = True) -> None:
+        self._ends = ends
         self.number = 0
         self.idle = False
         self._at_once = False
@@ -96,6 +101,8 @@ class Interrupt:
 
     def _came(self, number: int, _frame: object) -> None:
         if self.number:
+            if not self._ends:
+                raise KeyboardInterrupt
             _leave(number)
         self.number = number
         if self._at_once:
@@ -109,7 +116,7 @@ class Interrupt:
             numbers = os.read(pipe, 64) if ready else None
             if numbers == b"":
                 return
-            for number in numbers or b"":
+            for number in (numbers or b"") if self._ends else b"":
                 if number in self._caught and came:
                     _leave(number)
                 if number in self._caught:

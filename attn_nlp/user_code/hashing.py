@@ -64,6 +64,7 @@ class Code:
       modules: names of the modules that define and register it.
       load: the run of an experiment file that registered it, None outside of one.
       space: the names of the module that registered it: another one for every run of a file.
+      installed: whether an installed package registers it in every process.
     """
 
     def __init__(
@@ -73,10 +74,13 @@ class Code:
         load: Load | None = None,
         space: Mapping | None = None,
         text: str = "",
+        *,
+        installed: bool = False,
     ) -> None:
         self.modules = tuple(dict.fromkeys(modules))
         self.load = load
         self.space = space
+        self.installed = installed
         self._files = tuple(files)
         self._text = text
         self._states: dict[str, tuple[State, str]] = {}
