@@ -120,6 +120,7 @@ def run(
     retrain_changed,
     format,
     out,
+    caption,
 ) -> int:
     """Train every cell that the store lacks, then print the tables.
 
@@ -166,7 +167,7 @@ def run(
             wording.warn(f"interrupted; {show.counted(summary.counts)}. To go on where it stopped:")
             wording.warn("  " + shlex.join(["attn-nlp", *given]), before="")
             return summary.status
-        write(resolved, store, format=format, out=out, warned=True)
+        write(resolved, store, format=format, out=out, caption=caption, warned=True)
         _say_bad(store.settled(resolved), store, summary, file)
         if summary.kept:
             count = len(summary.kept)

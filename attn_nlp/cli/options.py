@@ -132,7 +132,7 @@ name_option = click.option(
 
 
 def output_options(command: Callable) -> Callable:
-    """How tables are written; the command gets `format` and `out`."""
+    """How tables are written; the command gets `format`, `out` and `caption`."""
 
     @click.option(
         "--format", metavar="NAME", help="terminal (default), markdown, latex, html, csv or json."
@@ -142,6 +142,13 @@ def output_options(command: Callable) -> Callable:
         type=OutFile(),
         metavar="FILE",
         help="Write to a file, whose ending names the format.",
+    )
+    @click.option(
+        "--caption",
+        type=click.Choice(["short", "full"]),
+        default="short",
+        show_default=True,
+        help="How much stands below a table in the terminal and in Markdown.",
     )
     @functools.wraps(command)
     def written(**rest):

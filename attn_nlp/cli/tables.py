@@ -52,12 +52,15 @@ _SCORES = (
     metavar="ACCURACY",
     help="Steps, seconds and operations until that validation accuracy, such as 0.8.",
 )
-def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **views) -> None:
+def table(
+    file, name, overrides, store_path, format, out, caption, safe_spreadsheet, **views
+) -> None:
     """Print the tables of an experiment from what is stored. Trains nothing, loads no data.
 
     \b
     Examples:
       attn-nlp table experiments/scaling.py
+      attn-nlp table experiments/scaling.py --caption full
       attn-nlp table --name scaling --format markdown
       attn-nlp table experiments/scaling.py --out scaling.tex
       attn-nlp table experiments/scaling.py --out scaling.csv --safe-spreadsheet
@@ -85,6 +88,7 @@ def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **vi
             store,
             format=format,
             out=out,
+            caption=caption,
             view=view,
             safe_spreadsheet=safe_spreadsheet,
         )
@@ -141,6 +145,7 @@ def write(
     *,
     format: str | None,
     out: Path | None,
+    caption: str = "short",
     view: View | None = None,
     safe_spreadsheet: bool = False,
     warned: bool = False,
@@ -148,6 +153,7 @@ def write(
     """Write the tables to standard output, or whole to a file.
 
     Args:
+      caption: "short" or "full", as `tables.formats.Options` has it.
       warned: whether results by other code of the package have been warned of already.
     """
     from attn_nlp.cli import destinations
@@ -167,7 +173,7 @@ def write(
     records = store.records(cells, columns, own=True)
     said = [*warn_of_data(cells, records), *warn_of_code(records, warned=warned)]
     grids = [
-        grid.with_notes(said)
+        grid.with_warnings(said)
         for each in resolved.tables
         for grid in view.make(each, resolved, records)
     ]
@@ -182,6 +188,7 @@ def write(
         chosen,
         width=shutil.get_terminal_size().columns if terminal else None,
         color=color,
+        caption=caption,
         safe_spreadsheet=safe_spreadsheet,
     )
     if not text.endswith("\n"):

@@ -173,5 +173,5 @@ def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
         grid = build({**table, "rows": rows}, resolved, records)
         marks = tuple(each for each in grid.legend if each[0] in STATE_MARKS.values())
         bare = tuple(replace(row, cite="") for row in grid.rows)
-        grids.append(replace(grid, rows=bare, legend=marks, notes=()))
+        grids.append(replace(grid, rows=bare, legend=marks, caption=()))
     return grids
