@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -136,6 +138,7 @@ def run(
     """
     from attn_nlp.cli.destinations import check_store
     from attn_nlp.cli.tables import check_output, write
+    from attn_nlp.cli.watch import tables_so_far
     from attn_nlp.runner.environment import settle
     from attn_nlp.runner.other_code import other_code
     from attn_nlp.runner.plan import wanted
@@ -154,6 +157,11 @@ def run(
         if not retrain_changed:
             for sentence in other_code(store, wanted(store.settled(resolved))).sentences:
                 wording.warn(sentence)
+        color = "NO_COLOR" not in os.environ
+
+        def tables(width: int) -> str:
+            return tables_so_far(store.settled(resolved), store, width=width, color=color)
+
         summary = train(
             resolved,
             store,
@@ -162,6 +170,7 @@ def run(
             in_process=in_process,
             retry_failed=retry_failed,
             retrain_changed=retrain_changed,
+            tables=tables if sys.stdout.isatty() else None,
         )
         if summary.signal:
             wording.warn(f"interrupted; {show.counted(summary.counts)}. To go on where it stopped:")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from attn_nlp import wording
-from attn_nlp.cli import options, show
+from attn_nlp.cli import completion, options, show
 
 
 @click.command()
-@click.argument("name", metavar="[SLOT|NAME]", required=False)
+@click.argument(
+    "name", metavar="[SLOT|NAME]", required=False, shell_complete=completion.slots_and_parts
+)
 @options.own_parts
 @click.option("--markdown", is_flag=True, help="All parts on one page: the file CATALOGUE.md.")
 @options.as_json
@@ -23,7 +25,7 @@ def parts(name, markdown, as_json) -> None:
       attn-nlp parts query_mix
       attn-nlp parts normalizer:softmax
       attn-nlp parts --json
-      attn-nlp parts score --with experiments/mine.py
+      attn-nlp parts score --import experiments/mine.py
     """
     from attn_nlp.parts import registry
 
@@ -62,7 +64,7 @@ def _tell(name: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.datasets)
 @options.as_json
 def datasets(name, as_json) -> None:
     """List the datasets, or load one and count what a reader must know about it.

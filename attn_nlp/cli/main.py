@@ -16,9 +16,11 @@ import click
 from attn_nlp import __version__, wording
 from attn_nlp.cli import streams
 from attn_nlp.cli.compare import diff
+from attn_nlp.cli.completion import completion
 from attn_nlp.cli.experiments import plan, run, status
 from attn_nlp.cli.figures import figure
 from attn_nlp.cli.listings import datasets, parts
+from attn_nlp.cli.new import new
 from attn_nlp.cli.report import report
 from attn_nlp.cli.stores import doctor, export, merge, pack
 from attn_nlp.cli.tables import table
@@ -46,6 +48,7 @@ def commands() -> None:
 
     \b
     Examples:
+      attn-nlp new my_idea.py                   an experiment to start from
       attn-nlp plan experiments/scaling.py      what a run would cost
       attn-nlp run experiments/scaling.py       train what is missing, print the tables
       attn-nlp table experiments/scaling.py     the tables, from stored results alone
@@ -54,9 +57,10 @@ def commands() -> None:
 
 
 for _command in (
-    *(plan, run, status, watch, table, report, figure),
+    *(new, plan, run, status, watch, table, report, figure),
     *(parts, datasets),
     *(doctor, export, merge, pack, diff),
+    completion,
 ):
     commands.add_command(_command)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from attn_nlp.cli import completion
+
 
 class FiniteRange(click.FloatRange):
     """A number between two bounds; `nan`, which is between all bounds, is none."""
@@ -31,7 +33,14 @@ if TYPE_CHECKING:
 def changes(command: Callable) -> Callable:
     """Options that change an experiment without editing it; the command gets `overrides`."""
 
-    @click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="Use this dataset.")
+    @click.option(
+        "--dataset",
+        "datasets",
+        multiple=True,
+        metavar="NAME",
+        help="Use this dataset.",
+        shell_complete=completion.datasets,
+    )
     @click.option("--seeds", type=int, metavar="N", help="Run N seeds, from 0.")
     @click.option("--steps", type=int, metavar="N", help="Train every cell for N steps.")
     @click.option("--only", multiple=True, metavar="AXIS=VALUE[,VALUE]", help="Keep these values.")
@@ -135,7 +144,10 @@ def output_options(command: Callable) -> Callable:
     """How tables are written; the command gets `format`, `out` and `caption`."""
 
     @click.option(
-        "--format", metavar="NAME", help="terminal (default), markdown, latex, html, csv or json."
+        "--format",
+        metavar="NAME",
+        help="terminal (default), markdown, latex, html, csv or json.",
+        shell_complete=completion.formats,
     )
     @click.option(
         "--out",

@@ -100,14 +100,27 @@ def look(
       color: whether the terminal gets colors.
     """
     from attn_nlp.store import Store
-    from attn_nlp.tables.formats import render
 
     with Store.read(store_path) as store:
         lines, left = _progress(resolved, store)
-        grids = _so_far(resolved, store)
-    tables = render(grids, "terminal", width=width, color=color)
-    lines = [wording.clean(line) for line in lines]
-    return Look("\n".join([*lines, "", _MEANS, "", tables]), left)
+        tables = tables_so_far(resolved, store, width=width, color=color)
+    return Look("\n".join([*map(wording.clean, lines), "", tables]), left)
+
+
+def tables_so_far(
+    resolved: Resolved, store: Store, *, width: int | None = None, color: bool = False
+) -> str:
+    """Return the means that a store has so far, as `watch` and a run in a terminal show them.
+
+    Args:
+      resolved: the experiment.
+      store: open.
+      width, color: as for `look`.
+    """
+    from attn_nlp.tables.formats import render
+
+    grids = _so_far(resolved, store)
+    return f"{_MEANS}\n\n{render(grids, 'terminal', width=width, color=color)}"
 
 
 def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:

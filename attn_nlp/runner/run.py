@@ -11,7 +11,7 @@ import contextlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +89,7 @@ def run(
     in_process: bool = False,
     retry_failed: bool = False,
     retrain_changed: bool = False,
+    tables: Callable[[int], str] | None = None,
 ) -> Summary:
     """Train every cell that the store lacks.
 
@@ -101,6 +102,7 @@ def run(
       retry_failed: train failed cells again.
       retrain_changed: train cells again that other code of this package has computed. Each keeps
         its result until the new one is there.
+      tables: what a terminal shows while it runs; see `Progress`.
 
     Raises:
       UserError: a dataset cannot be had, or is no longer the one that stored cells were trained on;
@@ -120,7 +122,7 @@ def run(
                     check_cache()
                     check_limits(count)
                 done = len(driver.cells) - driver.left
-                progress = Progress(len(driver.cells), done, workers=count)
+                progress = Progress(len(driver.cells), done, workers=count, tables=tables)
                 with _engine(driver, count, file, in_process) as engine:
                     with interrupt.raising():
                         warnings = driver.check_parts(in_process)

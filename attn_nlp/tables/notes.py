@@ -64,7 +64,8 @@ def chosen(notes: Sequence[Note], caption: str) -> list[tuple[str, Importance]]:
       warnings last, and a line on the full caption if that says more.
 
     Example:
-      >>> [text for text, _ in chosen([warning("Few."), detail("By hand."), short("±: sd.")], "short")]
+      >>> notes = [warning("Few."), detail("By hand."), short("±: sd.")]
+      >>> [text for text, _ in chosen(notes, "short")]
       ['±: sd.', 'Few.', 'This caption is shortened; --caption full prints all of it.']
     """
     if caption == "full":

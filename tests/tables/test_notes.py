@@ -28,7 +28,7 @@ def printed(grid, **options) -> str:
 
 
 def test_a_table_without_warnings_has_four_lines_and_one_on_the_rest():
-    text = render([build(*plain_example())], "terminal").partition("▼")[2]
+    text = render([build(*plain_example())], "terminal").partition("\n\n▼")[2]
     assert text == (
         " worse (Holm p < .05) · = equivalent\n"
         "\n"
@@ -110,7 +110,7 @@ def test_a_verdict_that_other_sentences_would_take_back_is_a_warning():
     plain, experiment, records = with_predictions()
     says = "Found better or worse, but with another draw of test sentences the interval includes "
     assert f"{says}zero: 'unscaled' (SST-2)." in printed(build(plain, experiment, records))
-    for spec, each in records.items():  # no row is then found better or worse
+    for spec in records:  # no row is then found better or worse
         if "/none/" in spec:
             records[spec] = records[spec.replace("/none/", "/rsqrt_dim/")]
     (note,) = [
