@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 _REASONS = 3
 _BAD = ("failed", "diverged")
 _workers = click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core by default."
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of worker processes; default: one per core.",
 )
-_retry = click.option("--retry-failed", is_flag=True, help="Train failed cells again.")
+_retry = click.option("--retry-failed", is_flag=True, help="Train cells that failed again.")
 
 
 @click.command()
@@ -37,7 +40,7 @@ _retry = click.option("--retry-failed", is_flag=True, help="Train failed cells a
 @_retry
 @options.as_json
 def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
-    """Say what a run would do and cost, and which stars it could earn. Trains nothing.
+    """Show what a run would train, how long it takes, and what it can detect. Trains nothing.
 
     \b
     Examples:
@@ -102,12 +105,12 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
 @options.changes
 @options.store_option
 @_workers
-@click.option("--in-process", is_flag=True, help="Train here, without worker processes.")
+@click.option("--in-process", is_flag=True, help="Train in this process, without workers.")
 @_retry
 @click.option(
     "--retrain-changed",
     is_flag=True,
-    help="Train cells again that other code of attn_nlp has computed.",
+    help="Train cells again if another version of attn_nlp computed them.",
 )
 @options.output_options
 @click.pass_obj
@@ -124,10 +127,10 @@ def run(
     out,
     caption,
 ) -> int:
-    """Train every cell that the store lacks, then print the tables.
+    """Train every cell that is not stored yet, then print the tables.
 
-    A run that was interrupted goes on where it stopped: give the same command again. Finished
-    cells are never trained twice, also by several runs at once on one store.
+    To resume an interrupted run, repeat the command. A finished cell is never trained again, even
+    if several runs share a store. In a terminal the tables are shown as they fill.
 
     \b
     Examples:
@@ -192,12 +195,12 @@ def run(
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @options.changes
 @options.store_option
-@click.option("--verbose", is_flag=True, help="Show why cells failed, with the whole traceback.")
+@click.option("--verbose", is_flag=True, help="Show why cells failed, with full tracebacks.")
 @options.as_json
 def status(file, overrides, store_path, verbose, as_json) -> None:
-    """Count the cells that are done, failed, diverged, running and to do.
+    """Count the cells that are done, failed, diverged, running and still to do.
 
-    Without a file, of every experiment in the store.
+    Without FILE, count those of every experiment in the store.
 
     \b
     Examples:

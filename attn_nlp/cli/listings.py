@@ -13,10 +13,10 @@ from attn_nlp.cli import completion, options, show
     "name", metavar="[SLOT|NAME]", required=False, shell_complete=completion.slots_and_parts
 )
 @options.own_parts
-@click.option("--markdown", is_flag=True, help="All parts on one page: the file CATALOGUE.md.")
+@click.option("--markdown", is_flag=True, help="Print one page of all parts, as in CATALOGUE.md.")
 @options.as_json
 def parts(name, markdown, as_json) -> None:
-    """List the parts of attention and of the encoder, or tell all about one.
+    """List the parts of attention and of the encoder, or describe one in full.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def _tell(name: str, as_json: bool) -> None:
 @click.argument("name", required=False, shell_complete=completion.datasets)
 @options.as_json
 def datasets(name, as_json) -> None:
-    """List the datasets, or load one and count what a reader must know about it.
+    """List the datasets, or load one and print its sizes, classes and known problems.
 
     \b
     Examples:

@@ -42,17 +42,23 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, err
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="attn-nlp")
-@click.option(_DEBUG, is_flag=True, expose_value=False, help="Show tracebacks; $ATTN_NLP_DEBUG=1.")
+@click.option(
+    _DEBUG,
+    is_flag=True,
+    expose_value=False,
+    help="Show tracebacks of errors; same as ATTN_NLP_DEBUG=1.",
+)
 def commands() -> None:
-    """Ablations of attention on sentence classification.
+    """Run ablations of attention on text classification and print tables of the results.
 
     \b
     Examples:
       attn-nlp new my_idea.py                   an experiment to start from
-      attn-nlp plan experiments/scaling.py      what a run would cost
-      attn-nlp run experiments/scaling.py       train what is missing, print the tables
-      attn-nlp table experiments/scaling.py     the tables, from stored results alone
-      attn-nlp report experiments/scaling.py    all about it, in one file for a browser
+      attn-nlp plan experiments/scaling.py      what a run would train, and how long it takes
+      attn-nlp run experiments/scaling.py       train missing cells and print the tables
+      attn-nlp table experiments/scaling.py     print the tables from stored results
+      attn-nlp report experiments/scaling.py    write one HTML page with everything
+      attn-nlp COMMAND --help                   options and examples of a command
     """
 
 

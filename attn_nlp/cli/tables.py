@@ -38,24 +38,24 @@ _SCORES = (
 @options.changes
 @options.store_option
 @options.output_options
-@click.option("--cost", is_flag=True, help="Seconds, memory and parameters instead of scores.")
+@click.option("--cost", is_flag=True, help="Show seconds, memory and parameters instead of scores.")
 @click.option(
     "--safe-spreadsheet",
     is_flag=True,
-    help="In CSV, a quote before text that a spreadsheet would run as a formula.",
+    help="In CSV, put a quote before text that a spreadsheet would run as a formula.",
 )
-@click.option("--tuning", is_flag=True, help="What the trials chose, instead of scores.")
-@click.option("--per-class", is_flag=True, help="Precision, recall and F1 of every class.")
+@click.option("--tuning", is_flag=True, help="Show the values chosen by tuning instead of scores.")
+@click.option("--per-class", is_flag=True, help="Show precision, recall and F1 of every class.")
 @click.option(
     "--to-reach",
     type=options.FiniteRange(0, 1, min_open=True),
     metavar="ACCURACY",
-    help="Steps, seconds and operations until that validation accuracy, such as 0.8.",
+    help="Show the steps, seconds and operations to reach a validation accuracy, such as 0.8.",
 )
 def table(
     file, name, overrides, store_path, format, out, caption, safe_spreadsheet, **views
 ) -> None:
-    """Print the tables of an experiment from what is stored. Trains nothing, loads no data.
+    """Print the tables of an experiment from stored results. Trains nothing, loads no data.
 
     \b
     Examples:

@@ -44,19 +44,19 @@ class Look:
 @options.name_option
 @options.changes
 @options.store_option
-@click.option("--once", is_flag=True, help="Print one look and end, as where output is piped.")
+@click.option("--once", is_flag=True, help="Print one snapshot and exit (the default when piped).")
 @click.option(
     "--every",
     type=options.FiniteRange(0.1, 86_400),
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="Look again after so many seconds.",
+    help="Seconds between updates.",
 )
 def watch(file, name, overrides, store_path, once, every) -> None:
-    """Watch a run from its store: progress, time left, running means, the cells at work.
+    """Watch a run through its store: progress, time left, means so far, cells in training.
 
-    Changes nothing and stops no run; ends when no cell is left to do, or by Ctrl-C.
+    Only reads the store. Exits when no cell is left to do, or on Ctrl-C; the run continues.
 
     \b
     Examples:
