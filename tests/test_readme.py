@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shlex
 import shutil
@@ -23,11 +22,6 @@ PAGES = [
 ]
 TEXTS = {page.name: page.read_text("utf-8") for page in PAGES}
 README = TEXTS["README.md"]
-# What blocks ask of modules that do not offer it yet.
-AWAITED = {
-    "results = run(": ("attn_nlp", "run"),
-    "nn.SelfAttention": ("attn_nlp.nn", "SelfAttention"),
-}
 MADE_UP = {"attn_nlp/tables/formats/tsv.py"}
 # Commands that would train, read data that is not here, or draw parts, are only parsed.
 NOT_RUN = re.compile(r"--dataset trec6|attn-nlp run .*--budget|figure (mechanism|plate)")
@@ -38,17 +32,10 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def there(block: str) -> bool:
-    """Whether everything that a block needs exists."""
-    asked = [place for text, place in AWAITED.items() if text in block]
-    return all(hasattr(importlib.import_module(module), name) for module, name in asked)
-
-
 PYTHON = [
     pytest.param(block, id=f"{page}-{number}")
     for page, text in TEXTS.items()
     for number, block in enumerate(blocks(text, "python"))
-    if there(block)
 ]
 SHELL = [
     line.partition(" #")[0].strip()

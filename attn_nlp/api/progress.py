@@ -63,7 +63,7 @@ class Bar(Quiet):
         from IPython import display
 
         self._html = display.HTML
-        self._shown = display.display(self._html(self._bar()), display_id=True)
+        self._display = display.display(self._html(self._bar()), display_id=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,8 +77,8 @@ class Bar(Quiet):
             self._update()
 
     def _update(self) -> None:
-        if self._shown is not None:
-            self._shown.update(self._html(self._bar()))
+        if self._display is not None:
+            self._display.update(self._html(self._bar()))
 
     def _bar(self) -> str:
         done = self._before + self._finished

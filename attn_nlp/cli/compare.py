@@ -30,12 +30,12 @@ _store = options.StorePath()
 @click.argument("second", metavar="B", type=_store)
 @options.as_json
 def diff(first, second, as_json) -> int:
-    """Compare two stores cell by cell: results, and the environments they come from.
+    """Compare the results and environments of two stores cell by cell.
 
-    Results of one CPU environment must agree to the last bit, those of two, or of an accelerator,
-    to a tolerance, since rounding differs. A cell of other data is another result, whatever its
-    scores. Ends with 0 where both hold the same cells with the same
-    results in that sense, with 3 where they differ; another environment alone is said and is no
+    Results from the same CPU environment must agree to the last bit; results from different
+    environments, or from an accelerator, must agree within a tolerance. Cells trained on different
+    data differ, whatever their scores. Exits with 0 if both stores hold the same cells with the
+    same results, and with 3 otherwise; different environments alone are reported but are not a
     difference. Neither store is changed.
 
     \b

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,9 +25,12 @@ if TYPE_CHECKING:
 _REASONS = 3
 _BAD = ("failed", "diverged")
 _workers = click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core by default."
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of worker processes; default: one per core.",
 )
-_retry = click.option("--retry-failed", is_flag=True, help="Train failed cells again.")
+_retry = click.option("--retry-failed", is_flag=True, help="Train cells that failed again.")
 
 
 @click.command()
@@ -35,7 +41,7 @@ _retry = click.option("--retry-failed", is_flag=True, help="Train failed cells a
 @_retry
 @options.as_json
 def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
-    """Say what a run would do and cost, and which stars it could earn. Trains nothing.
+    """Show what a run would train, how long it takes, and what it can detect. Trains nothing.
 
     \b
     Examples:
@@ -100,12 +106,12 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
 @options.changes
 @options.store_option
 @_workers
-@click.option("--in-process", is_flag=True, help="Train here, without worker processes.")
+@click.option("--in-process", is_flag=True, help="Train in this process, without workers.")
 @_retry
 @click.option(
     "--retrain-changed",
     is_flag=True,
-    help="Train cells again that other code of attn_nlp has computed.",
+    help="Train cells again if another version of attn_nlp computed them.",
 )
 @options.output_options
 @click.pass_obj
@@ -120,11 +126,12 @@ def run(
     retrain_changed,
     format,
     out,
+    caption,
 ) -> int:
-    """Train every cell that the store lacks, then print the tables.
+    """Train every cell that is not stored yet, then print the tables.
 
-    A run that was interrupted goes on where it stopped: give the same command again. Finished
-    cells are never trained twice, also by several runs at once on one store.
+    To resume an interrupted run, repeat the command. A finished cell is never trained again, even
+    if several runs share a store. In a terminal the tables are shown as they fill.
 
     \b
     Examples:
@@ -135,9 +142,11 @@ def run(
     """
     from attn_nlp.cli.destinations import check_store
     from attn_nlp.cli.tables import check_output, write
+    from attn_nlp.cli.watch import tables_so_far
     from attn_nlp.runner.environment import settle
     from attn_nlp.runner.other_code import other_code
     from attn_nlp.runner.plan import wanted
+    from attn_nlp.runner.progress import Progress
     from attn_nlp.runner.run import run as train
     from attn_nlp.store import Store
 
@@ -153,6 +162,11 @@ def run(
         if not retrain_changed:
             for sentence in other_code(store, wanted(store.settled(resolved))).sentences:
                 wording.warn(sentence)
+        color = "NO_COLOR" not in os.environ
+
+        def tables(width: int) -> str:
+            return tables_so_far(store.settled(resolved), store, width=width, color=color)
+
         summary = train(
             resolved,
             store,
@@ -161,12 +175,13 @@ def run(
             in_process=in_process,
             retry_failed=retry_failed,
             retrain_changed=retrain_changed,
+            progress=functools.partial(Progress, tables=tables if sys.stdout.isatty() else None),
         )
         if summary.signal:
             wording.warn(f"interrupted; {show.counted(summary.counts)}. To go on where it stopped:")
             wording.warn("  " + shlex.join(["attn-nlp", *given]), before="")
             return summary.status
-        write(resolved, store, format=format, out=out, warned=True)
+        write(resolved, store, format=format, out=out, caption=caption, warned=True)
         _say_bad(store.settled(resolved), store, summary, file)
         if summary.kept:
             count = len(summary.kept)
@@ -182,12 +197,12 @@ def run(
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @options.changes
 @options.store_option
-@click.option("--verbose", is_flag=True, help="Show why cells failed, with the whole traceback.")
+@click.option("--verbose", is_flag=True, help="Show why cells failed, with full tracebacks.")
 @options.as_json
 def status(file, overrides, store_path, verbose, as_json) -> None:
-    """Count the cells that are done, failed, diverged, running and to do.
+    """Count the cells that are done, failed, diverged, running and still to do.
 
-    Without a file, of every experiment in the store.
+    Without FILE, count those of every experiment in the store.
 
     \b
     Examples:

@@ -18,14 +18,14 @@ _out = click.option(
     default=Path("figures"),
     show_default=True,
     metavar="FOLDER",
-    help="Where the files go; made where it is missing.",
+    help="Folder for the files; created if missing.",
 )
 _format = click.option("--format", metavar="NAME[,NAME]", help="svg or png; both by default.")
 
 
 @click.group()
 def figure() -> None:
-    """Draw results, and mechanisms: their data flow, formula, arrays and settings.
+    """Draw results, or mechanisms with their data flow, formula, arrays and settings.
 
     \b
     Examples:
@@ -38,7 +38,7 @@ def figure() -> None:
 
 @figure.command()
 @click.argument("name", required=False)
-@click.option("--all", "everything", is_flag=True, help="Draw every part.")
+@click.option("--all", "everything", is_flag=True, help="Draw all parts.")
 @options.own_parts
 @_out
 @_format
@@ -87,14 +87,14 @@ def plate(folder, format) -> None:
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @options.name_option
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="What to draw; see above.")
-@click.option("--all", "everything", is_flag=True, help="Draw every kind that there is data for.")
-@click.option("--axis", metavar="PATH", help="Sweep over this setting only.")
+@click.option("--all", "everything", is_flag=True, help="Draw every kind for which there is data.")
+@click.option("--axis", metavar="PATH", help="Draw sweeps over this setting only.")
 @options.changes
 @options.store_option
 @_out
 @_format
 def results(file, name, kinds, everything, axis, overrides, store_path, folder, format) -> None:
-    """Draw what is stored of an experiment. Trains nothing, loads no data.
+    """Draw the stored results of an experiment. Trains nothing, loads no data.
 
     \b
     Kinds:

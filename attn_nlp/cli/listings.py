@@ -5,16 +5,18 @@ from __future__ import annotations
 import click
 
 from attn_nlp import wording
-from attn_nlp.cli import options, show
+from attn_nlp.cli import completion, options, show
 
 
 @click.command()
-@click.argument("name", metavar="[SLOT|NAME]", required=False)
+@click.argument(
+    "name", metavar="[SLOT|NAME]", required=False, shell_complete=completion.slots_and_parts
+)
 @options.own_parts
-@click.option("--markdown", is_flag=True, help="All parts on one page: the file docs/catalogue.md.")
+@click.option("--markdown", is_flag=True, help="Print all parts on one page: docs/catalogue.md.")
 @options.as_json
 def parts(name, markdown, as_json) -> None:
-    """List the parts of attention and of the encoder, or tell all about one.
+    """List the parts of attention and of the encoder, or describe one in full.
 
     \b
     Examples:
@@ -23,7 +25,7 @@ def parts(name, markdown, as_json) -> None:
       attn-nlp parts query_mix
       attn-nlp parts normalizer:softmax
       attn-nlp parts --json
-      attn-nlp parts score --with experiments/mine.py
+      attn-nlp parts score --import experiments/mine.py
     """
     from attn_nlp.parts import registry
 
@@ -62,10 +64,10 @@ def _tell(name: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.datasets)
 @options.as_json
 def datasets(name, as_json) -> None:
-    """List the datasets, or load one and count what a reader must know about it.
+    """List the datasets, or load one and print its sizes, classes and known problems.
 
     \b
     Examples:

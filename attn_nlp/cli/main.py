@@ -16,9 +16,11 @@ import click
 from attn_nlp import __version__, wording
 from attn_nlp.cli import streams
 from attn_nlp.cli.compare import diff
+from attn_nlp.cli.completion import completion
 from attn_nlp.cli.experiments import plan, run, status
 from attn_nlp.cli.figures import figure
 from attn_nlp.cli.listings import datasets, parts
+from attn_nlp.cli.new import new
 from attn_nlp.cli.report import report
 from attn_nlp.cli.stores import doctor, export, merge, pack
 from attn_nlp.cli.tables import table
@@ -40,23 +42,31 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, err
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="attn-nlp")
-@click.option(_DEBUG, is_flag=True, expose_value=False, help="Show tracebacks; $ATTN_NLP_DEBUG=1.")
+@click.option(
+    _DEBUG,
+    is_flag=True,
+    expose_value=False,
+    help="Show tracebacks of errors; same as ATTN_NLP_DEBUG=1.",
+)
 def commands() -> None:
-    """Ablations of attention on sentence classification.
+    """Run ablations of attention on text classification and print tables of the results.
 
     \b
     Examples:
-      attn-nlp plan experiments/scaling.py      what a run would cost
-      attn-nlp run experiments/scaling.py       train what is missing, print the tables
-      attn-nlp table experiments/scaling.py     the tables, from stored results alone
-      attn-nlp report experiments/scaling.py    all about it, in one file for a browser
+      attn-nlp new my_idea.py                   an experiment to start from
+      attn-nlp plan experiments/scaling.py      what a run would train, and how long it takes
+      attn-nlp run experiments/scaling.py       train missing cells and print the tables
+      attn-nlp table experiments/scaling.py     print the tables from stored results
+      attn-nlp report experiments/scaling.py    write one HTML page with everything
+      attn-nlp COMMAND --help                   options and examples of a command
     """
 
 
 for _command in (
-    *(plan, run, status, watch, table, report, figure),
+    *(new, plan, run, status, watch, table, report, figure),
     *(parts, datasets),
     *(doctor, export, merge, pack, diff),
+    completion,
 ):
     commands.add_command(_command)
 

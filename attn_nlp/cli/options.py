@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from attn_nlp.cli import completion
+
 
 class FiniteRange(click.FloatRange):
     """A number between two bounds; `nan`, which is between all bounds, is none."""
@@ -31,15 +33,30 @@ if TYPE_CHECKING:
 def changes(command: Callable) -> Callable:
     """Options that change an experiment without editing it; the command gets `overrides`."""
 
-    @click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="Use this dataset.")
-    @click.option("--seeds", type=int, metavar="N", help="Run N seeds, from 0.")
-    @click.option("--steps", type=int, metavar="N", help="Train every cell for N steps.")
-    @click.option("--only", multiple=True, metavar="AXIS=VALUE[,VALUE]", help="Keep these values.")
     @click.option(
-        "--set", "settings", multiple=True, metavar="PATH=VALUE[,VALUE]", help="Change a setting."
+        "--dataset",
+        "datasets",
+        multiple=True,
+        metavar="NAME",
+        help="Use this dataset; repeat for several.",
+        shell_complete=completion.datasets,
+    )
+    @click.option("--seeds", type=int, metavar="N", help="Run N seeds: 0 to N - 1.")
+    @click.option("--steps", type=int, metavar="N", help="Train every cell for N steps.")
+    @click.option(
+        "--only",
+        multiple=True,
+        metavar="AXIS=VALUE[,VALUE]",
+        help="Run only these values of an axis.",
     )
     @click.option(
-        "--budget", type=click.IntRange(min=1), metavar="N", help="Tune every row with N trials."
+        "--set", "settings", multiple=True, metavar="PATH=VALUE[,VALUE]", help="Override a setting."
+    )
+    @click.option(
+        "--budget",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Tune every row with N trials first.",
     )
     @functools.wraps(command)
     def changed(datasets, seeds, steps, only, settings, budget, **rest):
@@ -112,7 +129,7 @@ def store_option(command: Callable) -> Callable:
         envvar="ATTN_NLP_STORE",
         default=Path("runs/attn_nlp.sqlite"),
         show_default=True,
-        help="The file with the results; $ATTN_NLP_STORE.",
+        help="File that holds the results; also $ATTN_NLP_STORE.",
     )(command)
 
 
@@ -127,21 +144,31 @@ def existing(store: Path) -> None:
 
 
 name_option = click.option(
-    "--name", metavar="NAME", help="An experiment that the store knows, without its file."
+    "--name", metavar="NAME", help="Name of a stored experiment, instead of FILE."
 )
 
 
 def output_options(command: Callable) -> Callable:
-    """How tables are written; the command gets `format` and `out`."""
+    """How tables are written; the command gets `format`, `out` and `caption`."""
 
     @click.option(
-        "--format", metavar="NAME", help="terminal (default), markdown, latex, html, csv or json."
+        "--format",
+        metavar="NAME",
+        help="Table format: terminal (default), markdown, latex, html, csv or json.",
+        shell_complete=completion.formats,
     )
     @click.option(
         "--out",
         type=OutFile(),
         metavar="FILE",
-        help="Write to a file, whose ending names the format.",
+        help="Write the tables to FILE; its extension selects the format.",
+    )
+    @click.option(
+        "--caption",
+        type=click.Choice(["short", "full"]),
+        default="short",
+        show_default=True,
+        help="Length of table captions in the terminal and in Markdown.",
     )
     @functools.wraps(command)
     def written(**rest):
@@ -158,7 +185,7 @@ def own_parts(command: Callable) -> Callable:
         "file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Know the parts of this experiment file too.",
+        help="Also load the parts defined in FILE.",
     )
     @functools.wraps(command)
     def knowing(file, **rest):
@@ -171,7 +198,7 @@ def own_parts(command: Callable) -> Callable:
     return knowing
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 file_argument = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 
 

@@ -29,14 +29,13 @@ _DEFAULT = Path("report.html")
     default=_DEFAULT,
     show_default=True,
     metavar="FILE",
-    help="Where the report goes.",
+    help="File to write the report to.",
 )
 def report(file, name, overrides, store_path, out) -> None:
-    """Write a report: question, tables, figures, mechanisms, hard sentences, data, provenance.
+    """Write a report: question, tables, figures, mechanisms, errors, data and provenance.
 
-    One HTML file for a browser, light or dark, on paper too. It works offline and asks the network
-    for nothing. Trains nothing. Test sentences stand in it where the prepared data are on this
-    machine.
+    The report is one HTML file that works offline, in light and dark mode, and prints well. It
+    quotes test sentences if the prepared data are on this machine. Trains nothing.
 
     \b
     Examples:

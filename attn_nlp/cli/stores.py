@@ -15,12 +15,12 @@ FOUND = 3
 
 @click.command()
 @options.store_option
-@click.option("--repair", "mend", is_flag=True, help="Do what is safe about it.")
+@click.option("--repair", "mend", is_flag=True, help="Apply safe repairs.")
 @options.as_json
 def doctor(store_path, mend, as_json) -> int:
-    """Look for damage in a store, for claims nobody can redeem and for mixed environments.
+    """Check a store for damage, abandoned cells and mixed environments.
 
-    Ends with 0 where results are sound, 3 where some are damaged, 4 where the store cannot be used.
+    Exits with 0 if all results are sound, 3 if some are damaged, 4 if the store is unusable.
 
     \b
     Examples:
@@ -60,12 +60,12 @@ def doctor(store_path, mend, as_json) -> int:
     required=True,
     type=options.StorePath(),
     metavar="STORE",
-    help="The new store.",
+    help="File of the new store.",
 )
 def export(file, overrides, store_path, out) -> None:
     """Copy results to a new store: those of an experiment FILE, or all.
 
-    The new store is one file that opens on a read-only medium too.
+    The new store is a single file that also opens on read-only media.
 
     \b
     Examples:
@@ -100,10 +100,10 @@ def export(file, overrides, store_path, out) -> None:
 @click.argument("stores", metavar="STORE...", nargs=-1, required=True, type=options.StorePath())
 @options.store_option
 def merge(stores, store_path) -> None:
-    """Take the results of other stores into the one of --store.
+    """Add the results of other stores to the one given by --store.
 
-    A cell that both have must have the same result in both; a contradiction ends with status 4
-    and names the cell. So a table may be filled on several machines, each with a store of its own.
+    This lets several machines fill one table, each with its own store. A cell that both stores hold
+    must have the same result in both; otherwise the command names the cell and exits with 4.
 
     \b
     Examples:
@@ -139,7 +139,7 @@ def merge(stores, store_path) -> None:
 @click.command()
 @options.store_option
 def pack(store_path) -> None:
-    """Fold a store into a single file that also opens on a read-only medium.
+    """Pack a store into a single file that also opens on read-only media.
 
     \b
     Examples:

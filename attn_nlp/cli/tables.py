@@ -27,26 +27,29 @@ if TYPE_CHECKING:
 @options.changes
 @options.store_option
 @options.output_options
-@click.option("--cost", is_flag=True, help="Seconds, memory and parameters instead of scores.")
+@click.option("--cost", is_flag=True, help="Show seconds, memory and parameters instead of scores.")
 @click.option(
     "--safe-spreadsheet",
     is_flag=True,
-    help="In CSV, a quote before text that a spreadsheet would run as a formula.",
+    help="In CSV, put a quote before text that a spreadsheet would run as a formula.",
 )
-@click.option("--tuning", is_flag=True, help="What the trials chose, instead of scores.")
-@click.option("--per-class", is_flag=True, help="Precision, recall and F1 of every class.")
+@click.option("--tuning", is_flag=True, help="Show the values chosen by tuning instead of scores.")
+@click.option("--per-class", is_flag=True, help="Show precision, recall and F1 of every class.")
 @click.option(
     "--to-reach",
     type=options.FiniteRange(0, 1, min_open=True),
     metavar="ACCURACY",
-    help="Steps, seconds and operations until that validation accuracy, such as 0.8.",
+    help="Show the steps, seconds and operations to reach a validation accuracy, such as 0.8.",
 )
-def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **views) -> None:
-    """Print the tables of an experiment from what is stored. Trains nothing, loads no data.
+def table(
+    file, name, overrides, store_path, format, out, caption, safe_spreadsheet, **views
+) -> None:
+    """Print the tables of an experiment from stored results. Trains nothing, loads no data.
 
     \b
     Examples:
       attn-nlp table experiments/scaling.py
+      attn-nlp table experiments/scaling.py --caption full
       attn-nlp table --name scaling --format markdown
       attn-nlp table experiments/scaling.py --out scaling.tex
       attn-nlp table experiments/scaling.py --out scaling.csv --safe-spreadsheet
@@ -74,6 +77,7 @@ def table(file, name, overrides, store_path, format, out, safe_spreadsheet, **vi
             store,
             format=format,
             out=out,
+            caption=caption,
             view=view,
             safe_spreadsheet=safe_spreadsheet,
         )
@@ -122,6 +126,7 @@ def write(
     *,
     format: str | None,
     out: Path | None,
+    caption: str = "short",
     view: View | None = None,
     safe_spreadsheet: bool = False,
     warned: bool = False,
@@ -129,6 +134,7 @@ def write(
     """Write the tables to standard output, or whole to a file.
 
     Args:
+      caption: "short" or "full", as `tables.formats.Options` has it.
       warned: whether results by other code of the package have been warned of already.
     """
     from attn_nlp.cli import destinations
@@ -154,6 +160,7 @@ def write(
         chosen,
         width=shutil.get_terminal_size().columns if terminal else None,
         color=color,
+        caption=caption,
         safe_spreadsheet=safe_spreadsheet,
     )
     if not text.endswith("\n"):

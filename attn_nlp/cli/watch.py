@@ -44,19 +44,19 @@ class Look:
 @options.name_option
 @options.changes
 @options.store_option
-@click.option("--once", is_flag=True, help="Print one look and end, as where output is piped.")
+@click.option("--once", is_flag=True, help="Print one snapshot and exit (the default when piped).")
 @click.option(
     "--every",
     type=options.FiniteRange(0.1, 86_400),
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="Look again after so many seconds.",
+    help="Seconds between updates.",
 )
 def watch(file, name, overrides, store_path, once, every) -> None:
-    """Watch a run from its store: progress, time left, running means, the cells at work.
+    """Watch a run through its store: progress, time left, means so far, cells in training.
 
-    Changes nothing and stops no run; ends when no cell is left to do, or by Ctrl-C.
+    Only reads the store. Exits when no cell is left to do, or on Ctrl-C; the run continues.
 
     \b
     Examples:
@@ -100,14 +100,27 @@ def look(
       color: whether the terminal gets colors.
     """
     from attn_nlp.store import Store
-    from attn_nlp.tables.formats import render
 
     with Store.read(store_path) as store:
         lines, left = _progress(resolved, store)
-        grids = _so_far(resolved, store)
-    tables = render(grids, "terminal", width=width, color=color)
-    lines = [wording.clean(line) for line in lines]
-    return Look("\n".join([*lines, "", _MEANS, "", tables]), left)
+        tables = tables_so_far(resolved, store, width=width, color=color)
+    return Look("\n".join([*map(wording.clean, lines), "", tables]), left)
+
+
+def tables_so_far(
+    resolved: Resolved, store: Store, *, width: int | None = None, color: bool = False
+) -> str:
+    """Return the means that a store has so far, as `watch` and a run in a terminal show them.
+
+    Args:
+      resolved: the experiment.
+      store: open.
+      width, color: as for `look`.
+    """
+    from attn_nlp.tables.formats import render
+
+    grids = _so_far(resolved, store)
+    return f"{_MEANS}\n\n{render(grids, 'terminal', width=width, color=color)}"
 
 
 def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
@@ -173,5 +186,5 @@ def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
         grid = build({**table, "rows": rows}, resolved, records)
         marks = tuple(each for each in grid.legend if each[0] in STATE_MARKS.values())
         bare = tuple(replace(row, cite="") for row in grid.rows)
-        grids.append(replace(grid, rows=bare, legend=marks, notes=()))
+        grids.append(replace(grid, rows=bare, legend=marks, caption=()))
     return grids

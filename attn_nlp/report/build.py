@@ -122,7 +122,7 @@ def report(
     rows = _rows(resolved)
     facts, fingerprints = _data(resolved, here)
     pictures = Pictures()
-    tables = tuple(build(table, resolved, here).with_notes(notes) for table in resolved.tables)
+    tables = tuple(build(table, resolved, here).with_warnings(notes) for table in resolved.tables)
     return Report(
         name=resolved.name,
         statement=statement(resolved.question),

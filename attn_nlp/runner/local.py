@@ -166,6 +166,7 @@ class _Run:
                 try:
                     worker, message = self._events.get(timeout=_POLL_SECONDS)
                 except Empty:
+                    self._progress.refresh()
                     self._progress.tick()
                     for worker in self._workers:
                         _end_children(worker, os.WNOHANG)

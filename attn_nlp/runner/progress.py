@@ -6,12 +6,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from attn_nlp.runner.job import Job
 from attn_nlp.wording import clean, tell
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 _LINE_SECONDS = 20.0
+_TABLE_SECONDS = 2.0
+_TABLE_SHARE = 0.02  # of the time of a run, at most, goes into tables of what is there so far
 
 
 class Progress:
@@ -23,6 +28,8 @@ class Progress:
       stream: where to write.
       clock: seconds from anywhere.
       workers: how many train.
+      tables: returns the tables so far for a width in characters, with color codes; a terminal
+        shows them below what runs. They are made between cells, never while one is timed.
     """
 
     def __init__(
@@ -32,6 +39,7 @@ class Progress:
         stream: IO[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
         workers: int = 1,
+        tables: Callable[[int], str] | None = None,
     ) -> None:
         self._stream = stream or sys.stderr
         self._clock = clock
@@ -41,6 +49,9 @@ class Progress:
         self._began = self._last = clock()
         self._now: dict[int, str] = {}
         self._live = None
+        self._tables = tables
+        self._shown: Text | None = None  # the tables, when they were last made
+        self._next_tables = self._began
 
     def __enter__(self) -> Progress:
         if self._stream is not None and self._stream.isatty() and self._before < self._total:
@@ -49,6 +60,7 @@ class Progress:
 
             self._live = Live(console=Console(file=self._stream), transient=True)
             self._live.start()
+            self.refresh()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,7 +76,7 @@ class Progress:
         if job is None:
             return
         steps = f" step {progress['step']}/{progress['steps']}" if "steps" in progress else ""
-        self._now[worker] = job.label + steps
+        self._now[worker] = job.label + (" compiling" if progress.get("compiling") else steps)
         self.tick()
 
     def release(self, worker: int, seconds: float) -> None:
@@ -77,6 +89,7 @@ class Progress:
         self._finished += 1
         self._bad += result["status"] != "done"
         self._compiled += result.get("compile_seconds") or 0.0
+        self.refresh()
         self.tick()
 
     def elsewhere(self, cells: int) -> None:
@@ -89,10 +102,23 @@ class Progress:
             from rich.text import Text
 
             running = [f"  {label}" for _, label in sorted(self._now.items())]
-            self._live.update(Text("\n".join(map(clean, [self.line(), *running]))))
+            lines = Text("\n".join(map(clean, [self.line(), *running])))
+            shown = [] if self._shown is None else [Text(""), self._shown]
+            self._live.update(Text("\n").join([lines, *shown]))
         elif self._clock() - self._last >= _LINE_SECONDS:
             self._last = self._clock()
             self._write(self.line())
+
+    def refresh(self) -> None:
+        """Make the tables of the live display again, if it is time."""
+        if self._live is None or self._tables is None or self._clock() < self._next_tables:
+            return
+        from rich.text import Text
+
+        began = self._clock()
+        self._shown = Text.from_ansi(self._tables(self._live.console.width))
+        ended = self._clock()
+        self._next_tables = ended + max(_TABLE_SECONDS, (ended - began) / _TABLE_SHARE)
 
     def say(self, text: str) -> None:
         """Write a line of its own, above the live display where there is one."""

@@ -6,10 +6,11 @@ a record from an earlier version says less, and the caption then says less too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from attn_nlp.tables.grid import Quantity
 from attn_nlp.tables.layout import Layout
+from attn_nlp.tables.notes import Note, detail, warning
 from attn_nlp.tables.states import (
     State,
     by_reading,
@@ -25,6 +26,7 @@ from attn_nlp.tables.states import (
 )
 
 _FEW = 3  # names that are spelled out
+_LEAK = "test in train"
 
 
 class Facts(dict[str, Mapping]):
@@ -153,9 +155,21 @@ def sizes_of(layout: Layout, column: tuple, facts: Facts, shown: Quantity) -> li
     return [s for name, own in by_name.items() for s in sentences(facts, name, split, own)]
 
 
-def data_notes(facts: Facts) -> list[str]:
-    """One line for each dataset: sizes and what is wrong with it."""
-    return [f"{facts.label(name)}: {_described(known)}." for name, known in facts.items()]
+def data_notes(facts: Facts) -> list[Note]:
+    """One note for each dataset: sizes and what is wrong with it.
+
+    A warning if test shares texts with train, or if one of them lacks a class of the other.
+    """
+    notes = []
+    for name, known in facts.items():
+        label = facts.label(name)
+        says, wrong = f"{label}: {_described(known)}.", "; ".join(_wrong(known))
+        notes.append(warning(says, f"{label}: {wrong}.") if wrong else detail(says))
+    return notes
+
+
+def _wrong(known: Mapping) -> list[str]:
+    return [*class_notes(known), *_repeated(datas(known), (_LEAK,))]
 
 
 def _described(known: Mapping) -> str:
@@ -298,13 +312,18 @@ def totals(every: list[Mapping], key: str) -> list[int]:
     ]
 
 
-def _repeated(every: list[Mapping]) -> list[str]:
-    """Texts that occur twice: within a split, and, which matters more, across splits."""
+def _repeated(every: list[Mapping], only: Collection[str] = ()) -> list[str]:
+    """Texts that occur twice: within a split, and, which matters more, across splits.
+
+    Args:
+      only: the places to name; empty for all.
+    """
     return [
         f"{plural_span(counts, 'text')} of {place.replace(' in ', ' also in ')}"
         if " in " in place
         else f"{plural_span(counts, 'repeated text')} in {place}"
         for place, counts in repeats(every).items()
+        if not only or place in only
     ]
 
 

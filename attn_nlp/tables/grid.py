@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from attn_nlp.stats import Comparison, McNemar, Summary, TwoWay
+from attn_nlp.tables.notes import Note, warning
 
 MEASURED, PENDING, ABSENT = "measured", "not run yet", "absent"
 FAILED, DIVERGED, SKIPPED, WITHOUT = "failed", "diverged", "skipped", "without the value"
@@ -119,7 +120,7 @@ class Grid:
       rows: in printed order; baselines last.
       legend: (mark, meaning) for the marks that appear.
       footnotes: (letter, text).
-      notes: sentences of the caption, one statement each.
+      caption: what stands below it, one statement each.
     """
 
     title: str
@@ -129,12 +130,17 @@ class Grid:
     rows: tuple[GridRow, ...]
     legend: tuple[tuple[str, str], ...] = ()
     footnotes: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
+    caption: tuple[Note, ...] = ()
 
-    def with_notes(self, sentences: Iterable[str]) -> Grid:
-        """The same with further sentences in its caption."""
-        said = tuple(each[:1].upper() + each[1:] for each in sentences)
-        return dataclasses.replace(self, notes=(*self.notes, *said))
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The sentences of the full caption."""
+        return tuple(note.text for note in self.caption)
+
+    def with_warnings(self, sentences: Iterable[str]) -> Grid:
+        """Return the same table with further warnings in its caption."""
+        said = tuple(warning(each[:1].upper() + each[1:]) for each in sentences)
+        return dataclasses.replace(self, caption=(*self.caption, *said))
 
     def name_of(self, column: Column) -> str:
         """A column in one line: "SST-2, heads 4"; "" where there is but one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attn_nlp.stats import BEYOND, MOST_SEEDS, Verdict
 from attn_nlp.tables.grid import ABSENT, PENDING, WITHOUT, Grid
 
@@ -26,6 +28,14 @@ _MEANINGS = {
         f"up to {MOST_SEEDS:,}"
     ),
 }
+_BRIEF = {
+    Verdict.BETTER: "better (Holm p < .05)",
+    Verdict.WORSE: "worse (Holm p < .05)",
+    Verdict.BETTER_WITHIN_MARGIN: "better within the margin",
+    Verdict.WORSE_WITHIN_MARGIN: "worse within the margin",
+    Verdict.EQUIVALENT: "equivalent",
+    Verdict.UNDECIDED: "undecided; replicates to decide",
+}
 _STATE_MEANINGS = {
     PENDING: "not run yet",
     WITHOUT: "run, but without this number",
@@ -42,6 +52,20 @@ def legend(grid: Grid) -> tuple[tuple[str, str], ...]:
         *((MARKS[each], _MEANINGS[each]) for each in MARKS if each in verdicts),
         *((STATE_MARKS[each], _STATE_MEANINGS[each]) for each in STATE_MARKS if each in states),
     )
+
+
+def brief(marks: Sequence[tuple[str, str]]) -> str:
+    """Return the legend of a short caption, in one line.
+
+    Args:
+      marks: (mark, meaning), as `legend` gives them.
+
+    Example:
+      >>> brief([("▲", "better (Holm-adjusted p < .05)"), ("·", "no such cell in the experiment")])
+      '▲ better (Holm p < .05) · · no such cell in the experiment'
+    """
+    shorter = {MARKS[verdict]: words for verdict, words in _BRIEF.items()}
+    return " · ".join(f"{mark} {shorter.get(mark, meaning)}" for mark, meaning in marks)
 
 
 def seeds_text(needed: int) -> str:

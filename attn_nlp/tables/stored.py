@@ -60,7 +60,9 @@ def stored_grids(
     cells = wanted(resolved)
     records = store.records(cells, columns, own=True)
     said = notes(cells, records)
-    return [grid.with_notes(said) for each in tables for grid in view.make(each, resolved, records)]
+    return [
+        grid.with_warnings(said) for each in tables for grid in view.make(each, resolved, records)
+    ]
 
 
 def is_called(table: Mapping, title: str) -> bool:

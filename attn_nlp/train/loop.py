@@ -39,7 +39,8 @@ def train(
       cell: the settings.
       prepared: its dataset, tokenized.
       report: called with {"step", "steps"} at least about once a second; what it raises ends the
-        training. Called with {"note"} for a sentence that a person should read.
+        training. With "compiling" before a program is compiled, which takes seconds. Called with
+        {"note"} for a sentence that a person should read.
       checkpoints: where to keep the state now and then, and to look for one to go on from.
 
     Returns:
@@ -51,6 +52,8 @@ def train(
     started = time.perf_counter()
     report({"step": 0, "steps": cell.steps})
     program, fresh = program_of(cell, prepared)
+    if fresh:
+        report({"step": 0, "steps": cell.steps, "compiling": True})
     compiled_before = 0.0 if fresh else program.compile_seconds
     lane = _Lane(program, cell, prepared, report, checkpoints)
     lane.resume()

@@ -17,6 +17,7 @@ import pytest
 from attn_nlp import cli
 from attn_nlp.cli.watch import look
 from attn_nlp.store import Store
+from tests.runner.fakes import environment, write_experiment
 from tests.tables.example import by_heads, example
 
 HEAVY = ("jax", "datasets", "matplotlib", "sklearn", "tokenizers", "scipy.stats")
@@ -160,7 +161,7 @@ def test_help_and_mistakes(capsys, tmp_path):
 class Terminal:
     """The command in a terminal of its own; `read` gathers what it shows."""
 
-    def __init__(self, path, *options):
+    def __init__(self, arguments, **place):
         self.shown = ""
         code = (
             # Tests that a shell began in its background inherit that Ctrl-C is ignored.
@@ -169,14 +170,20 @@ class Terminal:
             f"heavy = [name for name in {HEAVY!r} if name in sys.modules]; "
             "print('heavy:', heavy); sys.exit(status)"
         )
-        arguments = ["watch", "--name", "example", "--store", str(path), "--every", "0.1", *options]
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "50"},
+            env={
+                **os.environ,
+                "TERM": "xterm",
+                "COLUMNS": "100",
+                "LINES": "50",
+                **place.pop("env", {}),
+            },
+            **place,
         )
         os.close(slave)
 
@@ -201,7 +208,8 @@ class Terminal:
 
 @pytest.fixture
 def terminal(run):
-    opened = Terminal(run[0])
+    named = ["--name", "example", "--store", str(run[0])]
+    opened = Terminal(["watch", *named, "--every", "0.1"])
     yield opened
     opened.close()
 
@@ -223,3 +231,18 @@ def test_ctrl_c_ends_with_130_and_leaves_the_run_alone(run, terminal):
     assert terminal.process.wait(60) == 130
     assert "Traceback" not in terminal.shown
     assert "2 running" in look(resolved, path).text
+
+
+def test_a_run_in_a_terminal_shows_its_table_as_it_fills(tmp_path):
+    """Below what runs; the finished table, with its verdicts, comes after it."""
+    write_experiment(tmp_path)
+    arguments = ["run", "fake.py", "--workers", "1"]
+    opened = Terminal(arguments, cwd=tmp_path, env=environment(tmp_path / "cache"))
+    try:
+        opened.read("Means so far")
+        opened.read("±: half of a 95% t interval over 3 seeds")
+        opened.read("heavy:")
+        assert opened.process.wait(60) == 0
+    finally:
+        opened.close()
+    assert opened.shown.index("Means so far") < opened.shown.index("±: half")

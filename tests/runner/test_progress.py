@@ -89,3 +89,47 @@ def test_a_terminal_shows_what_runs():
         progress.running(0, JOB, {"step": 1, "steps": 4})
         progress.finished({"status": "done"})
     assert "fake heads=1 step 1/4" in stream.getvalue() or "1 of 3 cells" in stream.getvalue()
+
+
+def test_a_terminal_shows_the_tables_so_far_and_what_compiles():
+    stream, made = Terminal(), []
+
+    def tables(width):
+        made.append(width)
+        return f"\x1b[1mTable {len(made)}\x1b[0m of {width}"
+
+    now = [0.0]
+    with Progress(3, 0, stream, lambda: now[0], tables=tables) as progress:
+        progress.running(0, JOB, {"step": 0, "steps": 4, "compiling": 1})
+        progress.finished({"status": "done"})  # too early for another table
+        assert len(made) == 1
+        now[0] = 5.0
+        progress.finished({"status": "done"})
+    shown = stream.getvalue()
+    assert "fake heads=1 compiling" in shown
+    assert f"Table 2\x1b[0m of {made[0]}" in shown
+    assert len(made) == 2
+
+
+def test_tables_take_a_small_share_of_a_run():
+    """One that takes 3 seconds is made again 150 seconds later."""
+    stream, now, made = Terminal(), [0.0], []
+
+    def tables(width):
+        made.append(now[0])
+        now[0] += 3.0
+        return ""
+
+    with Progress(3, 0, stream, lambda: now[0], tables=tables) as progress:
+        for now[0] in (10.0, 152.0, 154.0):
+            progress.refresh()
+    assert made == [0.0, 154.0]
+
+
+def test_without_a_terminal_no_table_is_made():
+    plain, given = io.StringIO(), io.StringIO()
+    for stream, tables in ((plain, None), (given, lambda width: 1 / 0)):
+        with Progress(2, 0, stream, lambda: 0.0, tables=tables) as progress:
+            progress.running(0, JOB, {"step": 0, "steps": 4, "compiling": 1})
+            progress.finished({"status": "done"})
+    assert given.getvalue() == plain.getvalue() != ""

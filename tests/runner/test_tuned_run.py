@@ -60,8 +60,9 @@ def test_trials_come_first_and_what_they_chose_is_run_on_fresh_seeds(folder, att
         elif settings["model"] == "fake":
             assert settings["learning_rate"] == best
             assert len(record["gold"]) == len(record["predictions"]) == 6
-    assert "Tuned: every row and column had the same 3 trials" in done.stdout
-    assert f"learning_rate {best:g}" in done.stdout
+    assert "Tuned: the same 3 trials for every row and column" in done.stdout
+    full = attn_nlp("table", "--name", "fake", "--caption", "full").stdout
+    assert f"learning_rate {best:g}" in full
     again = attn_nlp("run", "fake.py", "--in-process")
     assert (again.stdout, len(trained(folder))) == (done.stdout, TRIALS + CELLS)
     assert attn_nlp("table", "--name", "fake").stdout == done.stdout
@@ -155,7 +156,7 @@ def test_folds_run_and_are_tabled_from_any_file_without_a_test_split(folder, att
     )
     folded = folded.replace('"Heads",', '"Heads", over=("fold", "seed"), rows=', 1)
     (folder / "fake.py").write_text(folded)
-    done = attn_nlp("run", "fake.py", "--in-process")
+    done = attn_nlp("run", "fake.py", "--in-process", "--caption", "full")
     assert done.returncode == 0, done.stderr
     assert "is its mean over 2 folds" in done.stdout
     assert "over 3 seeds" in done.stdout

@@ -476,6 +476,7 @@ def test_replicates_of_one_seed_are_said_to_be():
         wide = {"spec": f"{each['spec']}/wide", "settings": {**each["settings"], "width": 128}}
         records |= {wide["spec"]: records[each["spec"]]} if each["spec"] in records else {}
         planned = dataclasses.replace(planned, cells=(*planned.cells, wide))
-    note = build(plain, planned, records).notes[0]
-    assert note.endswith("Each is of one seed, so that other initial weights, batches and dropout "
-                         "may give another table.")  # fmt: skip
+    assert build(plain, planned, records).notes[1] == (
+        "Each number is of one seed, so that other initial weights, batches and dropout may give "
+        "another table."
+    )

@@ -40,7 +40,7 @@ def test_what_is_odd_about_classes_and_columns(facts, said):
         "x: train has no sentence of class 'odd', which test asks for; "
         "test has no sentence of class 'good'."
     )
-    assert data_notes(Facts({"x": known(**facts)})) == [said]
+    assert [note.text for note in data_notes(Facts({"x": known(**facts)}))] == [said]
 
 
 def test_many_classes_are_counted_and_few_named():
@@ -50,7 +50,7 @@ def test_many_classes_are_counted_and_few_named():
         "splits": {split: {"class_counts": each} for split, each in counts.items()},
     }
     said = "x: test has no sentence of 8 classes ('c42', 'c43', 'c44', and 5 more)."
-    assert data_notes(Facts({"x": facts})) == [said]
+    assert [note.text for note in data_notes(Facts({"x": facts}))] == [said]
 
 
 def noted(grid) -> list[str]:

@@ -203,8 +203,10 @@ def test_numbers_never_print_a_negative_zero():
 
 def test_every_mark_is_explained():
     grid = build(*example())
-    text = terminal(grid)
+    text = render([grid], "terminal", caption="full")
     for mark, meaning in grid.legend:
         assert f"{mark} {meaning.split(';')[0]}" in text
+    brief = "▼ worse (Holm p < .05) · = equivalent · ? undecided; replicates to decide"
+    assert brief in terminal(grid).splitlines()
     marks = {mark for mark, _ in grid.legend}
     assert marks == {"▼", "=", "?"}

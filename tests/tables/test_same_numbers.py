@@ -64,9 +64,8 @@ def test_the_same_holes_in_every_format(format):
 def test_marks_and_reasons_are_explained_in_every_format(format):
     """Under the table; CSV spells them out beside every number."""
     grid = build(*example())
-    text = " ".join(
-        render([grid], format, **({"width": 400} if format == "terminal" else {})).split()
-    )
+    options = {"width": 400} if format == "terminal" else {}
+    text = " ".join(render([grid], format, caption="full", **options).split())
     for words in ("loss is NaN at step 40", "out of memory", "half is too few"):
         assert words in text
     if format == "csv":

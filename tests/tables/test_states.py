@@ -146,7 +146,7 @@ def test_operations_to_reach_are_those_of_the_own_tokens():
 
 @pytest.mark.parametrize("format", sorted(FORMATS))
 def test_every_format_that_has_notes_says_both_lengths(format):
-    text = render([build(*met("length", (4, 64), cut_at_four))], format)
+    text = render([build(*met("length", (4, 64), cut_at_four))], format, caption="full")
     told = " ".join(text.split())
     assert ("none truncated at length 64" in told) == (format != "csv")
 

@@ -6,12 +6,13 @@ from attn_nlp.stats import across_datasets, against_reference
 from attn_nlp.tables.attainable import p_text
 from attn_nlp.tables.grid import BASELINE, Grid
 from attn_nlp.tables.layout import plural
+from attn_nlp.tables.notes import Note, detail
 
 FEWEST = 3  # datasets of which a rank says anything
 _PATHS = ("dataset",)
 
 
-def across_notes(grid: Grid, alpha: float = 0.05) -> list[str]:
+def across_notes(grid: Grid, alpha: float = 0.05) -> list[Note]:
     """Mean ranks, Friedman's test, and Wilcoxon's against the reference, over the columns.
 
     Only for columns that are datasets, at least `FEWEST`, and for rows that have a number in all
@@ -36,7 +37,7 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[str]:
     )
     reference = grid.reference
     if reference is None or reference.label not in scores:
-        return [says + "."]
+        return [detail(says + ".")]
     compared = against_reference(scores, names, reference.label, higher_is_better=upwards)
     apart = [
         f"{each.variant!r} ({each.wins} won, {each.ties} tied, {each.losses} lost, p "
@@ -46,7 +47,9 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[str]:
     ]
     least = min(1.0, 2 * 0.5 ** len(names) * len(compared))
     return [
-        f"{says}; apart from {reference.label!r} by Wilcoxon's exact test with Holm's correction: "
-        f"{', '.join(apart) or 'none'} (the least p possible is {p_text(least)}). That speaks of "
-        "datasets like these, however many runs there were."
+        detail(
+            f"{says}; apart from {reference.label!r} by Wilcoxon's exact test with Holm's "
+            f"correction: {', '.join(apart) or 'none'} (the least p possible is {p_text(least)}). "
+            "That speaks of datasets like these, however many runs there were."
+        )
     ]

@@ -8,13 +8,14 @@ from attn_nlp.store.records import Records
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import BASELINE, Grid
 from attn_nlp.tables.layout import Experiment, Layout, data_of
+from attn_nlp.tables.notes import Note, detail
 
 _ONE = "one deterministic run each"
 
 
 def baseline_notes(
     grid: Grid, layout: Layout, resolved: Experiment, records: Records, facts: Facts
-) -> list[str]:
+) -> list[Note]:
     """Say that the last rows are baselines, what each chose on validation, and where none is."""
     if not resolved.baselines:
         return []
@@ -29,7 +30,7 @@ def baseline_notes(
     if without:
         where = f" ({', '.join(map(grid.name_of, without))})" if grid.paths else ""
         said.append(f"No baseline is shown where a column holds different data{where}.")
-    return [" ".join(said)] if said else []
+    return [detail(" ".join(said))] if said else []
 
 
 def baseline_data(layout: Layout, column: tuple) -> set[tuple] | None:

@@ -16,6 +16,7 @@ from attn_nlp.tables.caption.protocol import protocol
 from attn_nlp.tables.facts import Facts, data_notes, sentences
 from attn_nlp.tables.grid import BASELINE, Grid
 from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.notes import Note, detail, short, warning
 from attn_nlp.tables.states import plural_span, span
 
 
@@ -25,11 +26,11 @@ def caption(
     layout: Layout,
     facts: Facts,
     records: Records,
-    baselines: Sequence[str] = (),
-) -> tuple[str, ...]:
-    """The sentences under a table, in the order in which a reader needs them."""
+    baselines: Sequence[Note] = (),
+) -> tuple[Note, ...]:
+    """The notes under a table, in the order in which a reader needs them."""
     notes = [
-        *([str(table["note"])] if table["note"] else []),
+        *([short(str(table["note"]))] if table["note"] else []),
         *claims(grid, table, layout, facts),
         *baselines,
         *protocol(table, layout),
@@ -48,7 +49,7 @@ def caption(
     return tuple(notes)
 
 
-def _repeats(grid: Grid, layout: Layout, records: Records) -> list[str]:
+def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
     """Name the rows whose runs mostly gave the same answers, as where a seed decides nothing."""
     said = []
     for number, row in enumerate(grid.rows):
@@ -70,19 +71,24 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[str]:
     if not said:
         return []
     return [
-        f"Runs that differ in which test sentences they answer right: {', '.join(said)}. Runs that "
-        "repeat one another are no replicates: intervals and verdicts of such rows claim too much."
+        warning(
+            f"Runs that differ in which test sentences they answer right: {', '.join(said)}. Runs "
+            "that repeat one another are no replicates: intervals and verdicts of such rows claim "
+            "too much."
+        )
     ]
 
 
-def _selection(table: Mapping) -> list[str]:
-    says = "Of each run, the step with the best validation accuracy is the one tested."
+def _selection(table: Mapping) -> list[Note]:
+    notes = [detail("Of each run, the step with the best validation accuracy is the one tested.")]
     if table["value"].startswith("validation."):
-        says += " The same split chose it, so these validation numbers are optimistic."
-    return [says]
+        notes.append(
+            warning("These validation numbers are optimistic: the same split chose the step.")
+        )
+    return notes
 
 
-def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[str]:
+def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
     """The binomial error at the accuracy of the reference, or of the first row that has one."""
     split, metric = table["value"].split(".")
     if metric != "accuracy":
@@ -110,15 +116,17 @@ def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> l
         if not errors:
             continue
         notes.append(
-            f"{facts.label(name)}: the {split} split's {plural_span(sizes, 'sentence')} alone "
-            f"bring a standard error of {span(errors, '{:.1f}'.format)} points (95%: "
-            f"{span(errors, lambda error: f'±{1.96 * error:.1f}')}) to every accuracy near the "
-            "reference's, not included in ±."
+            detail(
+                f"{facts.label(name)}: the {split} split's {plural_span(sizes, 'sentence')} alone "
+                f"bring a standard error of {span(errors, '{:.1f}'.format)} points (95%: "
+                f"{span(errors, lambda error: f'±{1.96 * error:.1f}')}) to every accuracy near the "
+                "reference's, not included in ±."
+            )
         )
     return notes
 
 
-def _carve(table: Mapping, facts: Facts) -> list[str]:
+def _carve(table: Mapping, facts: Facts) -> list[Note]:
     if not facts:
         return []
     rules: dict[str, list[str]] = {}
@@ -130,14 +138,16 @@ def _carve(table: Mapping, facts: Facts) -> list[str]:
         for rule, labels in rules.items()
     )
     if "split_seed" in table["over"]:
-        return [f"Validation: {named}; drawn anew for every split_seed, which ± covers."]
+        return [detail(f"Validation: {named}; drawn anew for every split_seed, which ± covers.")]
     return [
-        f"Validation: {named}; made once and held fixed, so that the intervals do not cover "
-        "another carve."
+        detail(
+            f"Validation: {named}; made once and held fixed, so that the intervals do not cover "
+            "another carve."
+        )
     ]
 
 
-def _environments(layout: Layout, records: Records) -> list[str]:
+def _environments(layout: Layout, records: Records) -> list[Note]:
     """A warning where cells of one table ran on different devices or versions."""
     done = [
         provenance
@@ -157,4 +167,6 @@ def _environments(layout: Layout, records: Records) -> list[str]:
         + (", ".join(f"{name} {value}" for name, value in apart) or "less")
         for count, apart in groups
     )
-    return [f"Mixed environments: {named}. Pairs across them differ by more than the variant."]
+    return [
+        warning(f"Mixed environments: {named}. Pairs across them differ by more than the variant.")
+    ]

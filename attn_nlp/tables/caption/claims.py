@@ -17,14 +17,15 @@ from attn_nlp.tables.attainable import p_text, stars_of
 from attn_nlp.tables.facts import Facts, sizes_of
 from attn_nlp.tables.grid import BASELINE, Column, Entry, Grid
 from attn_nlp.tables.layout import Layout, replicates
+from attn_nlp.tables.notes import Note, detail, short, warning
 
 _NAMED = 6  # families whose power is told one by one
 
 
-def claims(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[str]:
+def claims(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
     """Intervals, test, power, margin: what each mark rests on."""
     return [
-        _uncertainty(grid, table),
+        *_uncertainty(grid, table),
         *_comparison(grid, table, layout),
         *_power(grid, table, layout),
         *_margins(grid, table, layout),
@@ -42,26 +43,33 @@ def _compared(grid: Grid) -> list[tuple[str, Column, Entry]]:
     ]
 
 
-def _uncertainty(grid: Grid, table: Mapping) -> str:
+def _uncertainty(grid: Grid, table: Mapping) -> list[Note]:
     entries = [entry for row in grid.rows if row.kind != BASELINE for entry in row.entries]
     most = max((entry.expected for entry in entries), default=0)
     if most <= 1:
-        return "One run for each number, so that no interval can be given."
+        return [short("One run for each number, so that no interval can be given.")]
     counts = {entry.summary.n for entry in entries if entry.summary}
     fewer = "" if counts <= {most} else ", fewer where a number says so"
-    return (
-        f"± is half of a 95% t interval over {replicates(table['over'], most)}{fewer}; it holds "
-        "for each number by itself, not for all at once."
-        + (
-            ""
-            if "seed" in table["over"]
-            else " Each is of one seed, so that other initial weights, batches and dropout may "
-            "give another table."
+    over, split = replicates(table["over"], most), table["value"].split(".")[0]
+    notes = [
+        short(
+            f"± is half of a 95% t interval over {over}{fewer}; it holds for each number by "
+            "itself, not for all at once.",
+            f"±: half of a 95% t interval over {over}{' (or fewer)' if fewer else ''}, for the "
+            f"{split} sentences at hand.",
         )
-    )
+    ]
+    if "seed" not in table["over"]:
+        notes.append(
+            warning(
+                "Each number is of one seed, so that other initial weights, batches and dropout "
+                "may give another table."
+            )
+        )
+    return notes
 
 
-def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
+def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     reference = grid.reference
     families = stars_of(table, layout)
     if reference is None or not families[0].comparisons:
@@ -77,13 +85,22 @@ def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
         f"permutation of the paired differences, exact{_drawn(grid)}; Holm's correction over the "
         f"{count} comparison{'' if sizes == [1] else 's'} of {within}. The least p that "
         f"{replicates(table['over'], most.seeds)} can give is {p_text(most.least_p)}, after Holm "
-        f"{p_text(most.least_p_holm)}"
+        f"{p_text(most.least_p_holm)}."
+    )
+    brief = (
+        f"Differences from the reference: sign-flip test paired over {_replicate(table['over'])}, "
+        f"Holm over {count} test{'' if sizes == [1] else 's'} "
+        f"{'in the table' if table['family'] == 'table' else 'a column'}."
     )
     if most.attainable:
-        return [says + "."]
+        return [short(says, brief)]
+    needed = replicates(table["over"], most.seeds_needed)
     return [
-        f"{says}: nothing in such a family can be called better or worse here; at least "
-        f"{replicates(table['over'], most.seeds_needed)} would be needed."
+        short(says, brief),
+        warning(
+            f"Nothing in a family of {most.comparisons} can be called better or worse here; at "
+            f"least {needed} would be needed."
+        ),
     ]
 
 
@@ -98,7 +115,7 @@ def _drawn(grid: Grid) -> str:
     return f" up to 20 pairs and from {RESAMPLES:,} random patterns (seed {RNG_SEED}) above"
 
 
-def _power(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
+def _power(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     """What the planned replicates detect, given the spread that the table itself shows."""
     if grid.reference is None:
         return []
@@ -131,10 +148,12 @@ def _power(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
             f"{most[2]:.{decimals}f}) are detected"
         ]
     return [
-        f"Power: with probability .8, {'; '.join(each)}. The deviation is the root mean square of "
-        "those of the table's own paired differences, taken for normal and for the true one; no "
-        "other difference of the family need be real. Effect sizes (d_z with a 95% interval, "
-        "rank-biserial) stand in CSV and JSON."
+        detail(
+            f"Power: with probability .8, {'; '.join(each)}. The deviation is the root mean square "
+            "of those of the table's own paired differences, taken for normal and for the true "
+            "one; no other difference of the family need be real. Effect sizes (d_z with a 95% "
+            "interval, rank-biserial) stand in CSV and JSON."
+        )
     ]
 
 
@@ -148,7 +167,7 @@ def _spread(entries: Iterable[Entry]) -> float | None:
     return math.sqrt(math.fsum(squares) / len(squares)) if squares else None
 
 
-def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
+def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     """How large a difference counts as none, by column where columns differ."""
     quantity = grid.columns[0].quantity
     by_margin: dict[float, list[str]] = {}
@@ -162,7 +181,8 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
     if not by_margin:
         if not _compared(grid) or table["margin"] is not None or quantity.unit == "%":
             return []
-        return [f"No margin of equivalence is declared for {quantity.label}; none is claimed."]
+        says = f"No margin of equivalence is declared for {quantity.label}; none is claimed."
+        return [detail(says)]
     amounts = [
         f"{margin * quantity.scale:g} {quantity.points}"
         + (f" ({', '.join(names)})" if len(by_margin) > 1 else "")
@@ -173,24 +193,26 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[str]:
         if table["margin"] is not None
         else "the default for a split of that size"
     )
+    most = max(stars_of(table, layout), key=lambda each: each.comparisons)
+    fewest = replicates(table["over"], seeds_for_equivalence(most.comparisons))
+    says = (
+        "Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "
+        f"inside ±{' and ±'.join(amounts)}, {source}; claimed from {fewest} on. Seeds for a "
+        "decision: the fewest with 80% power at Holm's strictest level, taking the observed mean "
+        "and spread of the differences for the true ones; a rough guide."
+    )
+    if equivalence_attainable(most.seeds, most.comparisons):
+        return [detail(says)]
     return [
-        f"Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "
-        f"inside ±{' and ±'.join(amounts)}, {source}; {_fewest_equivalent(table, layout)}. Seeds "
-        "for a decision: the fewest with 80% power at Holm's strictest level, taking the observed "
-        "mean and spread of the differences for the true ones; a rough guide."
+        detail(says),
+        warning(
+            f"Nothing in a family of {most.comparisons} can be called equivalent here; at least "
+            f"{fewest} would be needed."
+        ),
     ]
 
 
-def _fewest_equivalent(table: Mapping, layout: Layout) -> str:
-    """State the fewest replicates from which equivalence is claimed, and whether they are there."""
-    most = max(stars_of(table, layout), key=lambda each: each.comparisons)
-    fewest = replicates(table["over"], seeds_for_equivalence(most.comparisons))
-    if equivalence_attainable(most.seeds, most.comparisons):
-        return f"claimed from {fewest} on"
-    return f"claimed from {fewest} on, so that nothing in such a family can be called equivalent"
-
-
-def _unresolved(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[str]:
+def _unresolved(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
     """Name the margins that are less than one sentence, so that none of them is held to."""
     quantity = grid.columns[0].quantity
     if quantity.unit != "%":
@@ -209,10 +231,10 @@ def _unresolved(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> lis
         ] = None
     if not said:
         return []
-    return [f"No equivalence is claimed within {'; '.join(said)}."]
+    return [warning(f"No equivalence is claimed within {'; '.join(said)}.")]
 
 
-def _without_spread(grid: Grid) -> list[str]:
+def _without_spread(grid: Grid) -> list[Note]:
     """Name the variants of which every pair shows one difference, which decides nothing."""
     same, shifted = [], []
     for label, column, entry in _compared(grid):
@@ -222,14 +244,21 @@ def _without_spread(grid: Grid) -> list[str]:
             (same if compared.least_p == 1.0 else shifted).append(name)
     notes = []
     if same:
+        says = f"Scores identical to the reference's in every pair: {', '.join(same)}"
         notes.append(
-            f"Scores identical to the reference's in every pair: {', '.join(same)}. Without a "
-            "spread nothing is called equivalent: they compute the same function, or neither has "
-            "learned what tells the classes apart."
+            warning(
+                f"{says}. Without a spread nothing is called equivalent: they compute the same "
+                "function, or neither has learned what tells the classes apart.",
+                f"{says}; they are not called equivalent.",
+            )
         )
     if shifted:
+        says = f"One and the same difference in every pair: {', '.join(shifted)}"
         notes.append(
-            f"One and the same difference in every pair: {', '.join(shifted)}. A difference that "
-            "never varies cannot be tested, so nothing is called better or worse."
+            warning(
+                f"{says}. A difference that never varies cannot be tested, so nothing is called "
+                "better or worse.",
+                f"{says}; it cannot be tested.",
+            )
         )
     return notes

@@ -23,6 +23,7 @@ from attn_nlp.tables.grid import (
     Quantity,
 )
 from attn_nlp.tables.layout import Experiment, Layout, data_of, plural
+from attn_nlp.tables.notes import Note, warning
 from attn_nlp.tables.outcomes import Outcomes, number_at
 from attn_nlp.tables.text import missing_text, number
 
@@ -87,7 +88,7 @@ def counted_sentence(counted: Counted, own: int, quantity: Quantity) -> str:
     return f"with {whose} counted as the weakest baseline: {', '.join(says)}"
 
 
-def unfinished(grid: Grid) -> list[str]:
+def unfinished(grid: Grid) -> list[Note]:
     """How many cells have no number, over the whole table, and what is made of diverged ones."""
     entries = [entry for row in grid.rows if row.kind != BASELINE for entry in row.entries]
     planned = sum(entry.expected for entry in entries)
@@ -99,6 +100,7 @@ def unfinished(grid: Grid) -> list[str]:
         return []
     done = planned - sum(states.values())
     says = f"{done:,} of {plural(planned, 'cell')} have a number; {missing_text(states)}."
+    brief = says
     measured = any(entry.state == MEASURED for entry in entries)
     if set(states) - {PENDING} and measured:
         says += (
@@ -110,9 +112,10 @@ def unfinished(grid: Grid) -> list[str]:
                 " A mean over the survivors flatters a row whose runs diverge, or fail for a "
                 "reason of its own."
             )
+            brief += " Means over the survivors flatter rows whose runs diverge or fail."
     if DIVERGED in states:
         says += _rule(entries)
-    return [says]
+    return [warning(says, brief if brief != says else "")]
 
 
 def _rule(entries: list[Entry]) -> str:

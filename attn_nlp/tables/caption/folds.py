@@ -13,6 +13,7 @@ from attn_nlp.stats.folds import Folds, over_folds
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import Grid, Quantity
 from attn_nlp.tables.layout import Layout, Place, plural
+from attn_nlp.tables.notes import Note, detail
 from attn_nlp.tables.outcomes import number_at
 from attn_nlp.tables.states import states_of
 from attn_nlp.tables.text import number
@@ -21,7 +22,7 @@ HELD_OUT = "no official test"  # how a rule begins where train lends the test sp
 _FOLD = re.compile(r"\bfold \d+")
 
 
-def test_notes(layout: Layout, facts: Facts) -> list[str]:
+def test_notes(layout: Layout, facts: Facts) -> list[Note]:
     """How test came about where the dataset has none of its own; nothing of an official split."""
     rules: dict[str, list[str]] = {}
     for name, known in facts.items():
@@ -34,7 +35,7 @@ def test_notes(layout: Layout, facts: Facts) -> list[str]:
         rule + (f" ({', '.join(labels)})" if len(facts) > 1 else "")
         for rule, labels in rules.items()
     ]
-    return [f"Test: {'; '.join(said)}."] if said else []
+    return [detail(f"Test: {'; '.join(said)}.")] if said else []
 
 
 def rules_of(known: Mapping, which: str, folds: Iterable[int] = ()) -> list[str]:
@@ -58,15 +59,17 @@ def rules_of(known: Mapping, which: str, folds: Iterable[int] = ()) -> list[str]
 
 def fold_notes(
     grid: Grid, table: Mapping, layout: Layout, records: Mapping[str, dict]
-) -> list[str]:
-    """The sentences about folds; none for a table that is not averaged over them."""
+) -> list[Note]:
+    """The notes about folds; none for a table that is not averaged over them."""
     if not layout.folded:
         return []
     folds = {settings["fold"] for settings in layout.settings()}
     notes = [
-        f"Folds: the number of a seed is its mean over {plural(len(folds), 'fold')}, each tested "
-        "by a model of its own, and pairs are pairs of seeds. A seed that lacks a fold counts as "
-        "missing, with the reason. Sizes under the table are those of single folds."
+        detail(
+            f"Folds: the number of a seed is its mean over {plural(len(folds), 'fold')}, each "
+            "tested by a model of its own, and pairs are pairs of seeds. A seed that lacks a fold "
+            "counts as missing, with the reason. Sizes under the table are those of single folds."
+        )
     ]
     quantity = grid.columns[0].quantity
     said = []
@@ -78,9 +81,11 @@ def fold_notes(
                 said.append(f"{known['label']!r}{place} {_text(found, quantity)}")
     if said:
         notes.append(
-            "Over folds, apart from ±: the same differences with a 95% interval over folds, seeds "
-            "averaged first, by the corrected resampled t of Nadeau & Bengio (2003), which allows "
-            f"for shared training rows: {'; '.join(said)}."
+            detail(
+                "Over folds, apart from ±: the same differences with a 95% interval over folds, "
+                "seeds averaged first, by the corrected resampled t of Nadeau & Bengio (2003), "
+                f"which allows for shared training rows: {'; '.join(said)}."
+            )
         )
     return notes
 

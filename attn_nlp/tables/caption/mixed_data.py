@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from attn_nlp.store.records import Records
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.notes import Note, warning
 
 
 def mixed_data(
     layout: Layout, baselines: Sequence[dict], facts: Facts, records: Records
-) -> list[str]:
+) -> list[Note]:
     """A warning for each dataset whose cells met it in more than one state.
 
     Args:
@@ -40,8 +41,10 @@ def mixed_data(
                 f"{plural(count, 'cell')} of {known[:12]}" for known, count in by_rows
             )
             notes.append(
-                f"Mixed data: {facts.label(dataset)} had different rows when cells ran, by "
-                f"their fingerprints {named}. Numbers across them cannot be compared."
+                warning(
+                    f"Mixed data: {facts.label(dataset)} had different rows when cells ran, by "
+                    f"their fingerprints {named}. Numbers across them cannot be compared."
+                )
             )
     return notes
 

@@ -19,6 +19,7 @@ from attn_nlp.store.records import Records
 from attn_nlp.tables.attainable import p_text
 from attn_nlp.tables.grid import BASELINE, Grid, GridRow
 from attn_nlp.tables.layout import Layout, Place
+from attn_nlp.tables.notes import Note, detail, warning
 from attn_nlp.tables.text import STARRED
 
 VALUE = "test.accuracy"  # the only number that is a mean over sentences whose parts are stored
@@ -92,7 +93,7 @@ def _judged(variant: _Answered, reference: _Answered) -> TwoWay | McNemar | None
     return mcnemar(ours[0], theirs[0]) if len(shared) == 1 else two_way(ours, theirs)
 
 
-def sentence_notes(grid: Grid) -> list[str]:
+def sentence_notes(grid: Grid) -> list[Note]:
     """What a caption says of it."""
     judged = [
         (f"{row.label!r}" + (f" ({grid.name_of(column)})" if column.labels else ""), entry)
@@ -106,7 +107,7 @@ def sentence_notes(grid: Grid) -> list[str]:
     return [*(_two_way(both) if both else []), *(_mcnemar(single) if single else [])]
 
 
-def _two_way(judged: list) -> list[str]:
+def _two_way(judged: list) -> list[Note]:
     wider = [
         (each.high - each.low) / (2 * half)
         for _, entry in judged
@@ -129,13 +130,22 @@ def _two_way(judged: list) -> list[str]:
         says += f"; of those found better or worse they then include zero for {', '.join(lost)}"
     elif starred:
         says += "; of those found better or worse none then includes zero"
-    return [
-        f"{says}. They stand in CSV and JSON, beside those of a paired bootstrap over seeds and "
+    says += (
+        ". They stand in CSV and JSON, beside those of a paired bootstrap over seeds and "
         f"sentences ({RESAMPLES:,} resamples, seed {RNG_SEED})."
+    )
+    if not lost:
+        return [detail(says)]
+    return [
+        warning(
+            says,
+            "Found better or worse, but with another draw of test sentences the interval includes "
+            f"zero: {', '.join(lost)}.",
+        )
     ]
 
 
-def _mcnemar(judged: list[tuple[str, McNemar]]) -> list[str]:
+def _mcnemar(judged: list[tuple[str, McNemar]]) -> list[Note]:
     named = [
         f"{name} {p_text(each.p)} ({each.only_variant} to {each.only_reference} sentences)"
         for name, each in judged[:_NAMED]
@@ -143,6 +153,8 @@ def _mcnemar(judged: list[tuple[str, McNemar]]) -> list[str]:
     if len(judged) > _NAMED:
         named.append("the others in CSV and JSON")
     return [
-        "One run of each row, compared sentence by sentence as two fixed models, whatever other "
-        f"seeds would do (exact McNemar p, not corrected): {'; '.join(named)}."
+        detail(
+            "One run of each row, compared sentence by sentence as two fixed models, whatever "
+            f"other seeds would do (exact McNemar p, not corrected): {'; '.join(named)}."
+        )
     ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from attn_nlp.experiment.tuning import RULE, Span
 from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.notes import Note, detail, short, warning
 
 _SETTINGS = {
     "learning_rate": lambda value: f"learning rate {value:g}",
@@ -17,27 +18,31 @@ _SETTINGS = {
 _MOST = 12  # places whose chosen values stand in the caption; of more they have their own table
 
 
-def protocol(table: Mapping, layout: Layout) -> list[str]:
-    """The sentences of a caption that say what was the same for all rows."""
+def protocol(table: Mapping, layout: Layout) -> list[Note]:
+    """The notes of a caption that say what was the same for all rows."""
     tuning = table.get("tuning")
     fixed = [f"{path} = {value}" for path, value in table["where"].items() if path not in _SETTINGS]
     all_have = [f"All cells have {', '.join(fixed)}."] if fixed else []
-    if tuning is None:
-        return [" ".join([_same_settings(layout), *all_have])]
-    return [" ".join([_tuned(tuning, layout), *all_have]), *_chosen(table, tuning, layout)]
+    says, brief = _same_settings(layout) if tuning is None else _tuned(tuning, layout)
+    first = short(" ".join([says, *all_have]), " ".join([brief, *all_have]))
+    return [first, *(_chosen(table, tuning, layout) if tuning is not None else [])]
 
 
-def _same_settings(layout: Layout) -> str:
+def _same_settings(layout: Layout) -> tuple[str, str]:
+    """What no row was tuned for, in full and in brief."""
     same, differ = _shared(layout, ())
     says = f"Same settings for all rows ({', '.join(same)}); no row was tuned on its own"
     if differ:
         says += f"; varied in the table: {', '.join(differ)}"
+    brief = "Same settings for all rows, none tuned"
     if "learning_rate" not in differ:
         says += "; the order of rows may depend on the learning rate"
-    return says + "."
+        brief += ": their order may depend on the learning rate"
+    return f"{says}.", f"{brief}."
 
 
-def _tuned(tuning: Mapping, layout: Layout) -> str:
+def _tuned(tuning: Mapping, layout: Layout) -> tuple[str, str]:
+    """How every row was tuned, in full and in brief."""
     space = ", ".join(f"{path} {Span(**span).text}" for path, span in tuning["space"].items())
     seeds = ", ".join(map(str, tuning["seeds"]))
     same, differ = _shared(layout, tuning["space"])
@@ -51,7 +56,11 @@ def _tuned(tuning: Mapping, layout: Layout) -> str:
         says += f" Not tuned, and the same for all rows: {', '.join(same)}."
     if differ:
         says += f" Varied in the table: {', '.join(differ)}."
-    return says
+    brief = (
+        f"Tuned: the same {plural(tuning['budget'], 'trial')} for every row and column, none of "
+        "which read the test split."
+    )
+    return says, brief
 
 
 def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], list[str]]:
@@ -69,7 +78,7 @@ def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], 
     return same, differ
 
 
-def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[str]:
+def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
     """What the trials chose, by row and column; or where that can be read."""
     by_choice: dict[str, list[str]] = {}
     waiting = 0
@@ -83,11 +92,13 @@ def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[str]:
     notes = []
     if by_choice and sum(map(len, by_choice.values())) <= _MOST:
         said = [f"{says} by {', '.join(names)}" for says, names in by_choice.items()]
-        notes.append(f"Chosen: {'; '.join(said)}.")
+        notes.append(detail(f"Chosen: {'; '.join(said)}."))
     elif by_choice:
-        notes.append("The chosen values are a table of their own: attn-nlp table --tuning.")
+        says = "The chosen values are a table of their own: attn-nlp table --tuning."
+        notes.append(detail(says))
     if waiting:
-        notes.append(f"The trials of {plural(waiting, 'place')} have not all ended.")
+        says = f"The trials of {plural(waiting, 'place')} have not all ended."
+        notes.append(warning(says))
     return notes
 
 

@@ -21,6 +21,7 @@ from types import ModuleType
 from attn_nlp.errors import unknown
 from attn_nlp.outputs import is_signed, signed
 from attn_nlp.tables.grid import Grid
+from attn_nlp.tables.notes import CAPTIONS
 
 FORMATS = tuple(
     sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
@@ -35,11 +36,17 @@ class Options:
       width: characters of a terminal line; None for 100.
       color: whether a terminal gets colors and bold.
       safe_spreadsheet: whether texts that a spreadsheet would run as a formula get a quote.
+      caption: "short" or "full", in a terminal and in Markdown; the other formats keep all notes.
     """
 
     width: int | None = None
     color: bool = False
     safe_spreadsheet: bool = False
+    caption: str = CAPTIONS[0]
+
+    def __post_init__(self) -> None:
+        if self.caption not in CAPTIONS:
+            raise unknown("caption", self.caption, CAPTIONS)
 
 
 def render(grids: Sequence[Grid], format: str, **options) -> str:
@@ -51,7 +58,7 @@ def render(grids: Sequence[Grid], format: str, **options) -> str:
       options: fields of `Options`.
 
     Raises:
-      UserError: an unknown format; the message names the nearest.
+      UserError: an unknown format or caption; the message names the nearest.
     """
     return _module(format).render(grids, Options(**options))
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import BASELINE, REFERENCE, Column, Entry, Grid, GridRow
+from attn_nlp.tables.legend import brief
+from attn_nlp.tables.notes import chosen
 from attn_nlp.tables.text import (
     STARRED,
     count_text,
@@ -30,7 +32,7 @@ _FIRST = re.compile(r"^(\d*)([-+#=.)])")
 
 def render(grids: Sequence[Grid], options: Options) -> str:
     """The tables one after another, each under a heading."""
-    return "\n".join(_table(grid) for grid in grids)
+    return "\n".join(_table(grid, options.caption) for grid in grids)
 
 
 def escape(text: str) -> str:
@@ -44,7 +46,7 @@ def escape(text: str) -> str:
     return _FIRST.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", text))
 
 
-def _table(grid: Grid) -> str:
+def _table(grid: Grid, caption: str) -> str:
     counted = any(parameters(row.entries) for row in grid.rows)
     cited = any(row.cite for row in grid.rows)
     head = ["", *(_head(grid, column) for column in grid.columns)]
@@ -61,9 +63,11 @@ def _table(grid: Grid) -> str:
         cells += [parameters(row.entries)] * counted + [escape(row.cite)] * cited
         lines.append(_line(cells))
     legend = " · ".join(f"{escape(symbol)} {escape(meaning)}" for symbol, meaning in grid.legend)
+    if caption != "full":
+        legend = escape(brief(grid.legend))
     lines += ["", legend] if legend else []
     notes = [f"\\[{letter}\\] {escape(reason)}" for letter, reason in grid.footnotes]
-    notes += [escape(note) for note in grid.notes]
+    notes += [escape(text) for text, _ in chosen(grid.caption, caption)]
     lines += ["", *(f"- {note}" for note in notes)] if notes else []
     return "\n".join(lines) + "\n"
 

@@ -12,6 +12,8 @@ from attn_nlp.tables.formats import Options
 from attn_nlp.tables.formats._lines import Line, Piece, clip_line, to_text, wrap
 from attn_nlp.tables.formats._terminal_blocks import LABEL_WIDTH, block_lines, block_width
 from attn_nlp.tables.grid import Grid
+from attn_nlp.tables.legend import brief
+from attn_nlp.tables.notes import Importance, chosen
 from attn_nlp.wording import clean
 
 SUFFIX = ".txt"
@@ -23,10 +25,10 @@ LEAST_WIDTH = 40
 def render(grids: Sequence[Grid], options: Options) -> str:
     """The tables one after another, an empty line between them."""
     width = max(LEAST_WIDTH, options.width or DEFAULT_WIDTH)
-    return "\n".join(to_text(_table(grid, width), options.color) for grid in grids)
+    return "\n".join(to_text(_table(grid, width, options.caption), options.color) for grid in grids)
 
 
-def _table(grid: Grid, width: int) -> list[Line]:
+def _table(grid: Grid, width: int, caption: str) -> list[Line]:
     lines = _wrapped(clean(grid.title), width, "bold") + _wrapped(
         clean(grid.subtitle), width, "dim"
     )
@@ -49,11 +51,14 @@ def _table(grid: Grid, width: int) -> list[Line]:
         lines += [clip_line(line, width) for line in drawn]
         lines.append([])
     legend = [f"{mark} {meaning}" for mark, meaning in grid.legend]
+    if legend and caption != "full":
+        legend = [brief(grid.legend)]
     for text in [*legend, *(f"[{letter}] {reason}" for letter, reason in grid.footnotes)]:
         lines += _wrapped(clean(text), width, "", hanging=4 if text.startswith("[") else 2)
     lines += [[]] if legend or grid.footnotes else []
-    for note in grid.notes:
-        lines += _wrapped(clean(note), width, "dim", hanging=2)
+    for text, importance in chosen(grid.caption, caption):
+        style = "" if importance is Importance.WARNING else "dim"
+        lines += _wrapped(clean(text), width, style, hanging=2)
     while lines and not lines[-1]:
         lines.pop()
     return lines

@@ -30,6 +30,7 @@ from attn_nlp.tables.grid import (
 )
 from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
 from attn_nlp.tables.legend import legend
+from attn_nlp.tables.notes import Note, detail, short, warning
 from attn_nlp.tables.outcomes import outcomes
 from attn_nlp.tables.states import by_reading, span, split_values
 from attn_nlp.tables.views import multi_quantity
@@ -77,11 +78,20 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
         columns=multi_quantity.columns(table["columns"], layout.columns, facts, COSTS),
         rows=tuple(rows),
         footnotes=footnotes,
-        notes=(
-            "Measured on the machine that ran the cells; a repeated run gives other seconds.",
-            "Compiling is counted in the cell that compiled; cells that share a program share it.",
-            "Peak MiB: what the compiled training program holds at once, as XLA counts it; the "
-            "process around it, with its libraries and its data, needs a few hundred more.",
+        caption=(
+            short(
+                "Measured on the machine that ran the cells; a repeated run gives other seconds."
+            ),
+            detail(
+                "Compiling is counted in the cell that compiled; cells that share a program share "
+                "it."
+            ),
+            short(
+                "Peak MiB: what the compiled training program holds at once, as XLA counts it; the "
+                "process around it, with its libraries and its data, needs a few hundred more.",
+                "Peak MiB: what the compiled training program holds at once; its process needs "
+                "more.",
+            ),
             *_counting(facts, uncounted),
         ),
     )
@@ -135,7 +145,7 @@ def _mean_text(data: list[Mapping]) -> str:
     return span(means, str) if means else ""
 
 
-def _counting(facts: Facts, uncounted: list[str]) -> list[str]:
+def _counting(facts: Facts, uncounted: list[str]) -> list[Note]:
     """How operations and state are counted, and at which length."""
     known, unknown, varied = [], [], False
     for name, of_name in facts.items():
@@ -150,16 +160,22 @@ def _counting(facts: Facts, uncounted: list[str]) -> list[str]:
     if unknown:
         said.append(f"the cell's where no mean is stored ({', '.join(unknown)})")
     notes = [
-        "MFLOPs: millions of operations of one forward pass over one sentence, a multiplication "
-        "and an addition counted as two, worked out from the formulas. State: numbers kept to "
-        "answer one more query about that sentence."
+        short(
+            "MFLOPs: millions of operations of one forward pass over one sentence, a "
+            "multiplication and an addition counted as two, worked out from the formulas. State: "
+            "numbers kept to answer one more query about that sentence.",
+            "MFLOPs: one forward pass over one sentence. State: numbers kept to answer one more "
+            "query.",
+        )
     ]
     if said:
-        notes.append(f"Length counted: {'; '.join(said)}.")
+        notes.append(detail(f"Length counted: {'; '.join(said)}."))
     if uncounted:
         notes.append(
-            f"No operations are given for rows with {', '.join(uncounted)}, which state none; "
-            "flops= in a part's line states them."
+            warning(
+                f"No operations are given for rows with {', '.join(uncounted)}, which state none; "
+                "flops= in a part's line states them."
+            )
         )
     return notes
 

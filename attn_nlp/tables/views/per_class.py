@@ -33,6 +33,7 @@ from attn_nlp.tables.grid import (
 )
 from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
 from attn_nlp.tables.legend import legend
+from attn_nlp.tables.notes import Note, short, warning
 from attn_nlp.tables.outcomes import Outcomes, outcomes
 from attn_nlp.tables.views import multi_quantity
 from attn_nlp.tables.views.scores import with_footnotes
@@ -104,10 +105,15 @@ def _grid(
         columns=multi_quantity.columns(table["columns"], columns, facts, QUANTITIES),
         rows=tuple(rows),
         footnotes=footnotes,
-        notes=(
-            "Precision: of the sentences answered with the class, the share that is of it. Recall: "
-            "of its sentences, the share answered with it. F1: their harmonic mean. 0 where there "
-            "is nothing to divide by. Support: sentences of the class. Nothing is compared here.",
+        caption=(
+            short(
+                "Precision: of the sentences answered with the class, the share that is of it. "
+                "Recall: of its sentences, the share answered with it. F1: their harmonic mean. 0 "
+                "where there is nothing to divide by. Support: sentences of the class. Nothing is "
+                "compared here.",
+                "0 where there is nothing to divide by. Support: sentences of the class. Nothing "
+                "is compared here.",
+            ),
             *_class_notes(layout, facts, names),
             *mixed_data(layout, (), facts, Records.of(records)),
         ),
@@ -115,7 +121,7 @@ def _grid(
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[str]:
+def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[Note]:
     """What is odd about the classes of these datasets, and about their test split."""
     here = facts.only(
         name
@@ -123,7 +129,7 @@ def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[str
         if tuple(map(str, known.get("class_names") or ())) == tuple(names)
     )
     odd = [
-        f"{here.label(name)}: {'; '.join(said)}."
+        warning(f"{here.label(name)}: {'; '.join(said)}.")
         for name, known in here.items()
         if (said := class_notes(known))
     ]

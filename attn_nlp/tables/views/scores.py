@@ -106,7 +106,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
     return dataclasses.replace(
         grid,
         legend=legend(grid),
-        notes=(
+        caption=(
             *caption(grid, table, layout, facts, records, baselines),
             *mixed_data(layout, resolved.baselines, facts, records),
         ),

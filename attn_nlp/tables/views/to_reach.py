@@ -25,6 +25,7 @@ from attn_nlp.tables.grid import (
 )
 from attn_nlp.tables.layout import Experiment, Place, lay_out
 from attn_nlp.tables.legend import legend
+from attn_nlp.tables.notes import detail, short
 from attn_nlp.tables.outcomes import number_at, outcomes
 from attn_nlp.tables.views import multi_quantity
 from attn_nlp.tables.views.cost import worked_out
@@ -75,13 +76,17 @@ def to_reach(
         paths=(*table["columns"], INNERMOST),
         columns=multi_quantity.columns(table["columns"], layout.columns, facts, _QUANTITIES),
         rows=tuple(rows),
-        notes=(
-            "Counted to the first look at the validation split that shows the accuracy. Means are "
-            "over the runs that reached it, which flatters a row of which few do.",
-            "Seconds: the share of a run's measured training time that its steps are of all, "
-            "compiling left out; another machine takes others. GFLOPs: thousands of millions of "
-            f"operations, 1 + {BACKWARD} forward passes for every sentence of a batch, at the mean "
-            "length of the training sentences; without the optimizer and the looks.",
+        caption=(
+            short(
+                "Counted to the first look at the validation split that shows the accuracy. Means "
+                "are over the runs that reached it, which flatters a row of which few do."
+            ),
+            detail(
+                "Seconds: the share of a run's measured training time that its steps are of all, "
+                "compiling left out; another machine takes others. GFLOPs: thousands of millions "
+                f"of operations, 1 + {BACKWARD} forward passes for every sentence of a batch, at "
+                "the mean length of the training sentences; without the optimizer and the looks."
+            ),
         ),
     )
     return dataclasses.replace(grid, legend=legend(grid))

@@ -26,6 +26,7 @@ from attn_nlp.tables.grid import (
 )
 from attn_nlp.tables.layout import Place, lay_out, matches
 from attn_nlp.tables.legend import legend
+from attn_nlp.tables.notes import warning
 from attn_nlp.tables.views import multi_quantity
 
 
@@ -97,10 +98,12 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
         paths=(*table["columns"], INNERMOST),
         columns=multi_quantity.columns(table["columns"], layout.columns, facts, quantities),
         rows=tuple(rows),
-        notes=(
+        caption=(
             protocol(table, layout)[0],
-            "Validation accuracy is the mean of the chosen trial over the tuning seeds, and "
-            "optimistic, since it chose. Lost: trials that diverged or failed.",
+            warning(
+                "Validation accuracy is the mean of the chosen trial over the tuning seeds, and "
+                "optimistic, since it chose. Lost: trials that diverged or failed."
+            ),
         ),
     )
     return dataclasses.replace(grid, legend=legend(grid))

@@ -1,0 +1,62 @@
+"""new: an experiment file to start from, which runs as it is."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from attn_nlp import wording
+
+TEXT = '''"""Does my score beat the dot product on the planted lookup?"""
+
+from attn_nlp.cli import run_file
+from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
+from attn_nlp.parts.registry import score
+
+
+@score("my_score", label="My score", cite="this paper")
+def my_score(q, k):
+    """Compare queries (B, H, T, D) and keys (B, H, S, D) by their distance."""
+    difference = q[:, :, :, None] - k[:, :, None]
+    return -(difference**2).sum(-1)  # logits (B, H, T, S)
+
+
+ROWS = [
+    Row("Dot product", {"attention.score": "dot"}, reference=True),
+    Row("My score", {"attention.score": "my_score"}),
+]
+experiment = Experiment(
+    base=Cell(dataset="planted_lookup", width=32, heads=1, pooling="first", steps=200),
+    axes=[vary("attention.score", "dot", "my_score"), vary("seed", *range(6))],
+    tables=[Table("My score against the dot product", ROWS)],
+)
+if __name__ == "__main__":
+    raise SystemExit(run_file(__file__))
+'''
+
+
+@click.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+def new(file) -> None:
+    """Write an experiment file to start from: a score of your own against the dot product.
+
+    The file runs as it is, in under a minute. A file that exists is never replaced.
+
+    \b
+    Examples:
+      attn-nlp new my_idea.py
+    """
+    from attn_nlp.errors import UserError
+    from attn_nlp.outputs import replace
+
+    if file.suffix != ".py":
+        raise UserError(f"{str(file)!r} is not the name of an experiment file; end it in .py.")
+    if os.path.lexists(file):
+        raise UserError(f"{file} exists and is not replaced; choose another name.")
+    replace(file, TEXT)
+    wording.say(f"wrote {file}; next:")
+    for command in ("plan", "run", "report"):
+        wording.say(f"  {shlex.join(['attn-nlp', command, str(file)])}")
