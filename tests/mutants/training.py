@@ -131,8 +131,8 @@ SLIPS = (
     Mutation(
         "second_average_too_short",
         ADAMW,
-        "FIRST, SECOND, EPSILON = 0.9, 0.999, 1e-8",
-        "FIRST, SECOND, EPSILON = 0.9, 0.99, 1e-8",
+        "b2: float = 0.999,",
+        "b2: float = 0.99,",
         f"{OF_ADAMW}::test_steps_are_those_of_optax[clipped]",
         "A wrong constant in Adam.",
     ),

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from attn_nlp.experiment import Cell, Experiment, Table, vary
 from attn_nlp.parts.registry import (
     Learned, Numeric, Static, activation, features, init, kind, mask, mixer, model, normalizer,
-    pooling, position, scale, score, weighting,
+    optimizer, pooling, position, scale, score, weighting,
 )
 
 
@@ -87,6 +87,13 @@ def summed(x, mask):
     return jnp.where(mask[:, :, None], x, 0.0).sum(axis=1)
 
 
+@optimizer("mine", settings={"gain": Numeric(1.0)})
+def signed(learning_rate, gain):
+    import optax
+
+    return optax.sign_sgd(lambda step: gain * learning_rate(step))
+
+
 @kind("mine")
 class Shift:
     def block(x, mask):
@@ -112,7 +119,7 @@ experiment = Experiment(
     base=base.replace({
         "attention.scale": "mine", "attention.mask": "mine(2)", "attention.normalizer": "mine",
         "attention.mixer": "mine + query_mix('mine')", "attention.init": "mine",
-        "position": "mine", "pooling": "mine",
+        "position": "mine", "pooling": "mine", "optimizer": "mine(0.5)",
     }),
     axes=[vary("attention.score", "dot", "mine")],
     tables=[Table("Mine", "attention.score")],
