@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         mixer,
         model,
         normalizer,
+        optimizer,
         pooling,
         position,
         scale,
@@ -68,7 +69,7 @@ _PLACES = {
     "attn_nlp.parts.hooks": ("Learned", "Named", "Numeric", "Static"),
     "attn_nlp.parts.registry": (
         *("activation", "features", "init", "kind", "mask", "mixer", "model", "normalizer"),
-        *("pooling", "position", "scale", "score", "weighting"),
+        *("optimizer", "pooling", "position", "scale", "score", "weighting"),
     ),
     "": ("nn", "stats"),
 }
@@ -100,6 +101,7 @@ __all__ = [
     "model",
     "nn",
     "normalizer",
+    "optimizer",
     "pooling",
     "position",
     "register_dataset",

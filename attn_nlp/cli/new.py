@@ -12,9 +12,7 @@ from attn_nlp import wording
 
 TEXT = '''"""Does my score beat the dot product on the planted lookup?"""
 
-from attn_nlp.cli import run_file
-from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
-from attn_nlp.parts.registry import score
+from attn_nlp import Cell, Experiment, Row, Table, run_file, score, vary
 
 
 @score("my_score", label="My score", cite="this paper")
