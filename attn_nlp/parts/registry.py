@@ -40,7 +40,7 @@ from attn_nlp.parts.hooks import (
     Static,
 )
 from attn_nlp.parts.plugins import load_plugins, plugin_of
-from attn_nlp.user_code.code_text import told_text
+from attn_nlp.user_code.code_text import typed
 from attn_nlp.user_code.hashing import Code, file_of
 from attn_nlp.user_code.loading import current
 from attn_nlp.user_code.loads import Load
@@ -322,12 +322,10 @@ def find(slot: str, name: str) -> Part:
 def _enter(part: Part) -> None:
     taken = _parts.get(part.place)
     if taken is not None and not _again(taken.own_code, part.own_code):
-        if part.own_code is None:  # the user's part came first
-            raise UserError(
-                f"the {part.slot} name {part.name!r} is the library's, of {part.label!r}; choose "
-                f"another for {taken.label!r}."
-            )
-        raise _taken(taken)
+        other = part if part.own_code is None else taken  # the user's may have come first
+        raise UserError(
+            f"the {part.slot} name {part.name!r} is taken by {other.label!r}; choose another."
+        )
     _parts[part.place] = part
 
 
@@ -343,12 +341,6 @@ def _again(before: Code | None, now: Code | None) -> bool:
     return before.modules == now.modules and before.space is not now.space
 
 
-def _taken(part: Part) -> UserError:
-    return UserError(
-        f"the {part.slot} name {part.name!r} is taken by {part.label!r}; choose another."
-    )
-
-
 def _own_code(definition: object, hooks: Iterable[Callable], files: Sequence[str]) -> Code | None:
     """What a user's part is made of; None for the parts of this package."""
     space = sys._getframe(2).f_globals  # of the module that registers the part
@@ -361,18 +353,7 @@ def _own_code(definition: object, hooks: Iterable[Callable], files: Sequence[str
     plugin = plugin_of(own)
     if plugin is not None:  # the same in every process, whichever experiment file is read
         return Code(told, data_files(told, files), None, space, plugin.identity, installed=True)
-    return Code(told, data_files(told, files), current(), space, "" if told else _typed(definition))
-
-
-def _typed(definition: object) -> str:
-    """The source of what stands in no file, such as a cell of a notebook."""
-    try:
-        return told_text(inspect.getsource(definition))  # type: ignore[arg-type]
-    except (OSError, TypeError, SyntaxError) as error:
-        raise UserError(
-            "the source of a part cannot be read, which decides what its results are; define it "
-            "in a file."
-        ) from error
+    return Code(told, data_files(told, files), current(), space, "" if told else typed(definition))
 
 
 def settle(load: Load) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import inspect
 import math
 import os
 import textwrap
 from collections.abc import Callable, Collection, Iterator
 
+from attn_nlp.errors import UserError
 from attn_nlp.user_code.arranged import arranging
 from attn_nlp.user_code.modules import content
 
@@ -90,6 +92,17 @@ def counting(
         left |= arranging(tree, others, left.__contains__)
     pairs = zip(tree.body, _told(tree, texts), strict=True)
     return "\n".join(text for node, text in pairs if text and node not in left)
+
+
+def typed(definition: object) -> str:
+    """Return the source of what is in no file, such as a cell of a notebook."""
+    try:
+        return told_text(inspect.getsource(definition))  # type: ignore[arg-type]
+    except (OSError, TypeError, SyntaxError) as error:
+        raise UserError(
+            "the source of a part cannot be read, which decides what its results are; define it "
+            "in a file."
+        ) from error
 
 
 def told_text(source: str) -> str:

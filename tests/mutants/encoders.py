@@ -187,8 +187,8 @@ SLIPS = (
     Mutation(
         "embeddings_unscaled",
         ENCODER,
-        "x = rows_of(table, ids) * table.shape[1] ** 0.5",
-        "x = rows_of(table, ids)",
+        "return rows_of(table, ids) * table.shape[1] ** 0.5",
+        "return rows_of(table, ids)",
         f"{OF_ENCODER}::test_the_whole_pass_agrees_with_numpy[rsqrt_dim-0.5-pre]",
         "The factor sqrt(E) is forgotten.",
     ),

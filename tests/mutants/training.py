@@ -342,8 +342,8 @@ SLIPS = (
     Mutation(
         "paths_run_together",
         STREAMS,
-        'f"{self.path}/{name}"',
-        'f"{self.path}{name}"',
+        'Stream(self.seed, f"{self.path}/{name}")',
+        'Stream(self.seed, f"{self.path}{name}")',
         "tests/test_rng.py::test_a_path_decides_the_bits",
         "Paths a/b and ab draw the same numbers.",
     ),
