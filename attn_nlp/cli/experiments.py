@@ -53,7 +53,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     from attn_nlp.runner.plan import cells_ahead, check_data, check_parts, wanted
     from attn_nlp.runner.plan import plan as planned
     from attn_nlp.store import Store
-    from attn_nlp.tables.attainable import stars
+    from attn_nlp.tables.attainable import attainable
 
     resolved = options.resolve(file, overrides)
     check_data(resolved)
@@ -73,7 +73,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
         said = {
             **vars(found),
             "assumption": found.assumption,
-            "stars": [vars(s) for s in stars(resolved)],
+            "attainable": [vars(s) for s in attainable(resolved)],
         }
         wording.show(show.as_text(said))
         return
@@ -97,7 +97,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
         wording.say(f"the estimate {found.assumption}")
     for reason, cells in found.skipped.items():
         wording.say(f"skipped: {cells} cells: {reason}")
-    for each in stars(resolved):
+    for each in attainable(resolved):
         wording.say(each.sentence)
 
 

@@ -172,7 +172,7 @@ def _time_left(resolved: Resolved, store: Store, workers: int) -> str:
 def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
     """The tables without baselines: nothing is tested while results come in.
 
-    Who looks often enough, and stops when a star shows, finds a star.
+    Who looks often enough, and stops at the first significant difference, finds one.
     """
     from attn_nlp.runner.plan import wanted
     from attn_nlp.tables.legend import STATE_MARKS

@@ -67,16 +67,16 @@ def attend(walk, q, k, v, here: BlockContext, chunk: int):
         out, stats, seen = jax.lax.map(lambda row: over.results(*row), (q, places[0]))
         return out, (q, keys, arrays, others, places, out, stats, seen)
 
-    def backward(kept, slope):
+    def backward(kept, grad):
         q, keys, arrays, others, places, *found = kept
         over = _Over(partial(rebuild, others=others), keys, places[1])
 
         def step(total, row):
-            by_query, more = over.slopes(arrays, *row)
+            by_query, more = over.grads(arrays, *row)
             return jax.tree.map(jnp.add, total, more), by_query
 
         zeros = jax.tree.map(jnp.zeros_like, (keys, arrays))
-        given = (q, places[0], *found, slope)
+        given = (q, places[0], *found, grad)
         (by_keys, by_arrays), by_queries = jax.lax.scan(step, zeros, given)
         return by_queries, by_keys, by_arrays, None, None
 
@@ -136,10 +136,10 @@ class _Over:
         stats, out = jax.lax.scan(gather, (stats, out), (self.keys, self.places))[0]
         return out, stats, seen
 
-    def slopes(self, arrays, q, row, out, stats, seen, slope):
-        """Slopes by the queries, and by all keys and learned arrays."""
+    def grads(self, arrays, q, row, out, stats, seen, grad):
+        """Return gradients by the queries, and by all keys and learned arrays."""
         where = partial(BlockContext, rows=row[0], queries=row[1])
-        by_stats = None if stats is None else self._by_statistics(arrays, out, stats, slope)
+        by_stats = None if stats is None else self._by_statistics(arrays, out, stats, grad)
 
         def step(carry, column):
             (k, v), place = column
@@ -152,11 +152,11 @@ class _Over:
                 own = walk.statistics(logits, mask, here)
                 known = own if stats is None else stats
                 spent = walk.spend(logits, mask, known, seen, v, here)[0]
-                # Merged with the final ones, a block's statistics have their slope in the whole.
+                # Merged with the final ones, a block's statistics have their gradient in the whole.
                 return spent, None if stats is None else walk.merged(own, stats)
 
             def more(_):
-                return jax.vjp(block, q, k, v, arrays)[1]((slope, by_stats))
+                return jax.vjp(block, q, k, v, arrays)[1]((grad, by_stats))
 
             def none(_):
                 return jax.tree.map(jnp.zeros_like, (q, k, v, arrays))
@@ -168,9 +168,9 @@ class _Over:
         (by_query, by_arrays), by_keys = jax.lax.scan(step, zeros, (self.keys, self.places))
         return by_query, (by_keys, by_arrays)
 
-    def _by_statistics(self, arrays, out, stats, slope):
-        """Slopes by the final statistics, as their change would rescale the results."""
-        walk, along = self.walk(arrays), out * slope
+    def _by_statistics(self, arrays, out, stats, grad):
+        """Return gradients by the final statistics, as their change would rescale the results."""
+        walk, along = self.walk(arrays), out * grad
         if walk.maps == out.shape[1]:
             along = along.sum(axis=-1, keepdims=True)
         else:

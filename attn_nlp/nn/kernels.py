@@ -8,9 +8,9 @@ features that costs a half to a third of the three other ways. So every product 
 kind, and turns one side first where it must.
 
 Dense layers on flattened positions: the gradient of a weight (fan_in, fan_out) is the product of
-the turned input with the slope. Where fan_in is the longer side, XLA's product on a CPU reads the
-input in the wrong order and reaches half of the peak; the turned slope with the input reaches four
-fifths, and what is left to turn is no larger than the weight.
+the turned input with the gradient. Where fan_in is the longer side, XLA's product on a CPU reads
+the input in the wrong order and reaches half of the peak; the turned gradient with the input
+reaches four fifths, and what is left to turn is no larger than the weight.
 
 Layer normalization: the gradient is written out.
 """
@@ -40,9 +40,9 @@ def _rows_forward(table, ids):
     return table[ids], (table, ids)
 
 
-def _rows_backward(saved, slope):
+def _rows_backward(saved, grad):
     table, ids = saved
-    return (table * 0.0).at[ids].add(slope), None
+    return (table * 0.0).at[ids].add(grad), None
 
 
 rows_of.defvjp(_rows_forward, _rows_backward)
@@ -64,18 +64,18 @@ def _similarities(q, k):
     return similarities(q, k), (q, k)
 
 
-def _by_q_and_k(saved, slope):
+def _by_q_and_k(saved, grad):
     q, k = saved
-    return slope @ k, _turned(slope) @ q
+    return grad @ k, _turned(grad) @ q
 
 
 def _mixed(weights, v):
     return mixed(weights, v), (weights, v)
 
 
-def _by_weights_and_v(saved, slope):
+def _by_weights_and_v(saved, grad):
     weights, v = saved
-    return slope @ _turned(v), _turned(weights) @ slope
+    return grad @ _turned(v), _turned(weights) @ grad
 
 
 similarities.defvjp(_similarities, _by_q_and_k)
@@ -113,13 +113,13 @@ def _dense_forward(x, kernel):
     return x @ kernel, (x, kernel)
 
 
-def _dense_backward(saved, slope):
+def _dense_backward(saved, grad):
     x, kernel = saved
     if kernel.shape[0] > kernel.shape[1]:
         # The barrier keeps XLA from turning the product back.
-        turned = jax.lax.optimization_barrier(slope.T @ x)
-        return slope @ kernel.T, turned.T
-    return slope @ kernel.T, x.T @ slope
+        turned = jax.lax.optimization_barrier(grad.T @ x)
+        return grad @ kernel.T, turned.T
+    return grad @ kernel.T, x.T @ grad
 
 
 _product.defvjp(_dense_forward, _dense_backward)
@@ -137,7 +137,7 @@ def layer_norm(x: jax.Array, gain: jax.Array, shift: jax.Array) -> jax.Array:
     The gradient is that of this formula, in the two row sums that it needs rather than the five
     passes that automatic differentiation takes:
 
-        dx = (a - mean(a) - y mean(a y)) / sqrt(var(x) + 1e-6),  a = g * slope
+        dx = (a - mean(a) - y mean(a y)) / sqrt(var(x) + 1e-6),  a = g * grad
 
     Args:
       x: (..., E).
@@ -160,14 +160,14 @@ def _norm_forward(x, gain, shift):
     return centered * narrow * gain + shift, (centered, narrow, gain)
 
 
-def _norm_backward(saved, slope):
+def _norm_backward(saved, grad):
     centered, narrow, gain = saved
     y = centered * narrow
-    a = slope * gain
+    a = grad * gain
     along = (a * y).mean(axis=-1, keepdims=True)
     by_x = (a - a.mean(axis=-1, keepdims=True) - y * along) * narrow
-    rows = tuple(range(slope.ndim - 1))
-    return by_x, (slope * y).sum(axis=rows), slope.sum(axis=rows)
+    rows = tuple(range(grad.ndim - 1))
+    return by_x, (grad * y).sum(axis=rows), grad.sum(axis=rows)
 
 
 layer_norm.defvjp(_norm_forward, _norm_backward)

@@ -10,8 +10,8 @@ from attn_nlp.stats.attainable import (
     equivalence_attainable,
     least_attainable,
     seeds_for_equivalence,
-    seeds_for_star,
-    star_attainable,
+    seeds_for_significance,
+    significance_attainable,
 )
 from attn_nlp.stats.best_of import expected_best
 from attn_nlp.stats.binomial import binomial_error
@@ -35,7 +35,7 @@ from attn_nlp.stats.power import (
     detectable_effect,
     power_of_difference,
     power_of_equivalence,
-    power_of_star,
+    power_of_significance,
     seeds_for_decision,
 )
 from attn_nlp.stats.sentences import McNemar, TwoWay, mcnemar, right, two_way
@@ -75,15 +75,15 @@ __all__ = [
     "over_folds",
     "power_of_difference",
     "power_of_equivalence",
-    "power_of_star",
+    "power_of_significance",
     "resolves",
     "right",
     "seeds_for_decision",
     "seeds_for_equivalence",
-    "seeds_for_star",
+    "seeds_for_significance",
     "sign_flip",
     "signed_rank",
-    "star_attainable",
+    "significance_attainable",
     "summarize",
     "tost",
     "two_way",

@@ -1,7 +1,8 @@
 """What seeds can show at all, known before anything runs.
 
 The smallest p value of n paired seeds is 2/2^n, whatever the difference. Holm multiplies it by the
-number of comparisons. A star that cannot be earned should be known before training, not after.
+number of comparisons. Significance that cannot be reached should be known before training, not
+after.
 
 Equivalence rests on t tests, which two seeds that happen to agree pass on the strength of an
 assumed normal distribution alone. So it is held to the number of pairs at which an exact test on
@@ -26,12 +27,14 @@ def least_attainable(nonzero: int) -> float:
     return min(1.0, 2.0 * 0.5**nonzero)
 
 
-def star_attainable(seeds: int, comparisons: int, alpha: float = ALPHA) -> bool:
+def significance_attainable(seeds: int, comparisons: int, alpha: float = ALPHA) -> bool:
     """Whether the best of a family of comparisons could reach Holm-adjusted p < alpha.
 
     Example:
-      >>> star_attainable(10, 25), star_attainable(10, 26), star_attainable(5, 1)
-      (True, False, False)
+      >>> significance_attainable(10, 25), significance_attainable(10, 26)
+      (True, False)
+      >>> significance_attainable(5, 1)
+      False
     """
     return comparisons >= 1 and comparisons * least_attainable(seeds) < alpha
 
@@ -65,29 +68,29 @@ def seeds_for_equivalence(comparisons: int, alpha: float = ALPHA) -> int:
 
 
 def carries(seeds: int, alpha: float = ALPHA) -> int:
-    """The largest family in which a star can be earned: 0 for too few seeds.
+    """The largest family that can be significant: 0 for too few seeds.
 
     Example:
       >>> carries(5), carries(10), carries(12)
       (0, 25, 102)
     """
     most = int(alpha / least_attainable(seeds)) + 1
-    while most and not star_attainable(seeds, most, alpha):
+    while most and not significance_attainable(seeds, most, alpha):
         most -= 1
     return most
 
 
-def seeds_for_star(comparisons: int, alpha: float = ALPHA) -> int:
-    """The fewest seeds with which a star can be earned in a family of that size.
+def seeds_for_significance(comparisons: int, alpha: float = ALPHA) -> int:
+    """The fewest seeds with which a family of that size can be significant.
 
     Raises:
       ValueError: a family without comparisons.
 
     Example:
-      >>> seeds_for_star(1), seeds_for_star(25), seeds_for_star(26)
+      >>> seeds_for_significance(1), seeds_for_significance(25), seeds_for_significance(26)
       (6, 10, 11)
     """
-    return _fewest(star_attainable, comparisons, alpha)
+    return _fewest(significance_attainable, comparisons, alpha)
 
 
 def _fewest(attainable: Callable[[int, int, float], bool], comparisons: int, alpha: float) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust the p values of one family so that the chance of any false star stays at alpha.
+    """Adjust the p values of one family so that the chance of any false discovery stays at alpha.
 
         adjusted of the k-th smallest p = max over j <= k of min(1, (m - j + 1) * p_j)
 

@@ -1,8 +1,8 @@
 """What a number of seeds can detect, and how many seeds a decision would need.
 
-Power is that of the procedure that gives the stars, the sign-flip test after Holm, for normal
-differences. Holm asks alpha / m of the smallest p of m comparisons; that level is taken for all of
-them, so that what is promised holds even where one difference alone is real.
+Power is that of the procedure that decides on better and worse, the sign-flip test after Holm, for
+normal differences. Holm asks alpha / m of the smallest p of m comparisons; that level is taken for
+all of them, so that what is promised holds even where one difference alone is real.
 
 For the seeds of a decision the observed mean difference and its spread are taken for the true ones;
 that answer is rough, as a spread of ten seeds is, and says whether a few more seeds or a hundred
@@ -27,7 +27,7 @@ _RNG_SEED = 20_190_804
 _COUNTED = 13  # pairs, or sign patterns, up to which the sign-flip test is worked out as it is
 
 
-def power_of_star(effect: float, n: int, comparisons: int, alpha: float = ALPHA) -> float:
+def power_of_significance(effect: float, n: int, comparisons: int, alpha: float = ALPHA) -> float:
     """The chance that n pairs show a true difference by the sign-flip test after Holm.
 
     Args:
@@ -37,9 +37,9 @@ def power_of_star(effect: float, n: int, comparisons: int, alpha: float = ALPHA)
       alpha: level of the whole family.
 
     Returns:
-      The chance, to about .01; 0 where no star can be earned. With few pairs the test is worked out
-      on 2,000 drawn samples; with more, the t test at the level that n pairs can reach stands for
-      it, which comes within .03.
+      The chance, to about .01; 0 where significance is out of reach. With few pairs the test is
+      worked out on 2,000 drawn samples; with more, the t test at the level that n pairs can reach
+      stands for it, which comes within .03.
     """
     patterns = _patterns(n, comparisons, alpha)
     if not patterns:
@@ -53,10 +53,11 @@ def power_of_star(effect: float, n: int, comparisons: int, alpha: float = ALPHA)
 def detectable_effect(
     n: int, comparisons: int, power: float = POWER, alpha: float = ALPHA
 ) -> float | None:
-    """The least effect that n pairs show with the given power; None where no star can be earned.
+    """The least effect that n pairs show with the given power; None where significance is out of
+    reach.
 
-    The inverse of `power_of_star`: a true difference of this many true deviations of the paired
-    differences.
+    The inverse of `power_of_significance`: a true difference of this many true deviations of the
+    paired differences.
     """
     patterns = _patterns(n, comparisons, alpha)
     if not patterns:
@@ -68,7 +69,7 @@ def detectable_effect(
     low, high = 0.0, 10.0
     for _ in range(40):
         middle = (low + high) / 2
-        enough = power_of_star(middle, n, comparisons, alpha) >= power
+        enough = power_of_significance(middle, n, comparisons, alpha) >= power
         low, high = (low, middle) if enough else (middle, high)
     return high
 
@@ -153,7 +154,7 @@ def seeds_for_decision(
     level = alpha / comparisons
 
     def differs(seeds: int) -> bool:
-        return power_of_star(abs(mean) / sd, seeds, comparisons, alpha) >= POWER
+        return power_of_significance(abs(mean) / sd, seeds, comparisons, alpha) >= POWER
 
     def agrees(seeds: int) -> bool:
         if margin is None or not equivalence_attainable(seeds, comparisons, alpha):
@@ -166,7 +167,7 @@ def seeds_for_decision(
 def _patterns(n: int, comparisons: int, alpha: float) -> int:
     """How many pairs of mirrored sign patterns may lie as far out as the one observed.
 
-    The largest k with m 2k / 2^n < alpha; 0 where no star can be earned.
+    The largest k with m 2k / 2^n < alpha; 0 where significance is out of reach.
     """
     return max(0, math.ceil(alpha * 2.0 ** (n - 1) / comparisons) - 1)
 
@@ -177,12 +178,12 @@ def _few(n: int, patterns: int) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _least_effects(n: int, patterns: int):
-    """For each drawn sample, the least effect at which its star appears.
+    """For each drawn sample, the least effect at which it is significant.
 
     Differences z_i + effect, z_i standard normal. Flipping the signs of a set A takes twice its
     sum away; so a pattern is as far out as the observed one where the sum over A is at most zero,
     that is, where the mean of z over A is at most -effect. Of all sets, the empty one always
-    counts. The star appears where fewer than `patterns` others do: at minus the smallest mean
+    counts. It is significant where fewer than `patterns` others do: at minus the smallest mean
     but patterns - 1. The k smallest means of all sets are means of the k smallest z.
     """
     import numpy as np

@@ -5,7 +5,7 @@ Nothing here imports JAX, so that a table prints at once.
 
 from collections.abc import Sequence
 
-from attn_nlp.tables.attainable import Stars, stars
+from attn_nlp.tables.attainable import Attainable, attainable
 from attn_nlp.tables.formats import FORMATS, Options, render, suffix
 from attn_nlp.tables.grid import Column, Entry, Grid, GridRow, Quantity
 from attn_nlp.tables.quantities import QUANTITIES, quantity
@@ -15,13 +15,14 @@ from attn_nlp.tables.views.scores import build
 __all__ = [
     "FORMATS",
     "QUANTITIES",
+    "Attainable",
     "Column",
     "Entry",
     "Grid",
     "GridRow",
     "Options",
     "Quantity",
-    "Stars",
+    "attainable",
     "build",
     "cost",
     "csv",
@@ -29,7 +30,6 @@ __all__ = [
     "markdown",
     "quantity",
     "render",
-    "stars",
     "suffix",
     "terminal",
 ]

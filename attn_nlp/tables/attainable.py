@@ -9,14 +9,14 @@ from attn_nlp.stats import (
     equivalence_attainable,
     least_attainable,
     seeds_for_equivalence,
-    seeds_for_star,
-    star_attainable,
+    seeds_for_significance,
+    significance_attainable,
 )
 from attn_nlp.tables.layout import Layout, lay_out, plural, replicates
 
 
 @dataclass(frozen=True)
-class Stars:
+class Attainable:
     """One family of comparisons and the least p that it can give.
 
     Attributes:
@@ -53,9 +53,9 @@ class Stars:
         )
         fewest = replicates(self.over, self.seeds_needed)
         head += (
-            "stars can be earned"
+            "better and worse are attainable"
             if self.attainable
-            else f"no star can be earned; the fewest that could are {fewest}"
+            else f"neither better nor worse is attainable; the fewest that could are {fewest}"
         )
         if equivalence_attainable(self.seeds, self.comparisons):
             return head + "."
@@ -63,23 +63,25 @@ class Stars:
         return f"{head}; nothing can be called equivalent with fewer than {fewest}."
 
 
-def stars(resolved) -> list[Stars]:
-    """For every table and family: comparisons, seeds, and whether a star can be earned at all.
+def attainable(resolved) -> list[Attainable]:
+    """For every table and family: comparisons, seeds, and whether *better* is attainable.
 
     Args:
       resolved: a resolved experiment; nothing of it need have run.
     """
-    return [each for table in resolved.tables for each in stars_of(table, lay_out(table, resolved))]
+    return [
+        each for table in resolved.tables for each in attainable_of(table, lay_out(table, resolved))
+    ]
 
 
-def stars_of(table: Mapping, layout: Layout) -> list[Stars]:
+def attainable_of(table: Mapping, layout: Layout) -> list[Attainable]:
     """The same for one table; one entry without comparisons where there is no reference."""
     found = []
     for family in layout.families(table):
         seeds = min(len(layout.pairs(row, column)) for row, column in family)
         column = "all columns" if table["family"] == "table" else _named(table, family[0][1])
-        found.append(_stars(table, column, len(family), seeds))
-    return found or [_stars(table, "all columns", 0, 0)]
+        found.append(_attainable(table, column, len(family), seeds))
+    return found or [_attainable(table, "all columns", 0, 0)]
 
 
 def p_text(p: float) -> str:
@@ -96,9 +98,9 @@ def p_text(p: float) -> str:
     return f"{p:.4f}".removeprefix("0")
 
 
-def _stars(table: Mapping, family: str, comparisons: int, seeds: int) -> Stars:
+def _attainable(table: Mapping, family: str, comparisons: int, seeds: int) -> Attainable:
     least = least_attainable(seeds)
-    return Stars(
+    return Attainable(
         table=table["title"],
         family=family,
         comparisons=comparisons,
@@ -106,8 +108,8 @@ def _stars(table: Mapping, family: str, comparisons: int, seeds: int) -> Stars:
         seeds=seeds,
         least_p=least,
         least_p_holm=min(1.0, comparisons * least),
-        attainable=star_attainable(seeds, comparisons),
-        seeds_needed=seeds_for_star(comparisons) if comparisons else 0,
+        attainable=significance_attainable(seeds, comparisons),
+        seeds_needed=seeds_for_significance(comparisons) if comparisons else 0,
     )
 
 

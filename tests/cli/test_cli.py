@@ -302,8 +302,8 @@ def test_plan_as_json(attn_nlp):
     found = json.loads(out)
     assert found["counts"] == {"to do": 3, "done": CELLS + BASELINES}
     assert found["measured"] == 3
-    assert found["stars"][0]["comparisons"] == 2
-    assert found["stars"][0]["seeds"] == 4
+    assert found["attainable"][0]["comparisons"] == 2
+    assert found["attainable"][0]["seeds"] == 4
 
 
 def test_status_counts(attn_nlp):

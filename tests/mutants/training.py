@@ -279,7 +279,7 @@ SLIPS = (
         "2.0 * 0.5**nonzero",
         "0.5**nonzero",
         f"{OF_STATS}/test_attainable.py::test_least_p",
-        "The least p of a one-sided test, which promises stars that cannot be earned.",
+        "The least p of a one-sided test, which promises verdicts that are out of reach.",
     ),
     Mutation(
         "power_of_one_side",

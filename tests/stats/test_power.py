@@ -11,10 +11,10 @@ from attn_nlp.stats import (
     holm,
     power_of_difference,
     power_of_equivalence,
-    power_of_star,
+    power_of_significance,
     seeds_for_decision,
     sign_flip,
-    star_attainable,
+    significance_attainable,
 )
 
 with warnings.catch_warnings():
@@ -72,11 +72,11 @@ def test_equivalence_can_decide_where_a_difference_never_would():
     assert power_of_equivalence(0.0, 0.007, seeds - 1, 0.005) < 0.8
 
 
-def test_more_than_the_seeds_at_hand_and_enough_to_earn_a_star():
+def test_more_than_the_seeds_at_hand_and_enough_to_be_significant():
     assert seeds_for_decision(0.05, 0.001, 10, None, 1) == 11
     seeds = seeds_for_decision(0.05, 1e-6, 2, None, 25)
     assert seeds == 10
-    assert star_attainable(seeds, 25)
+    assert significance_attainable(seeds, 25)
 
 
 def test_the_predicted_power_is_that_of_the_procedure():
@@ -93,7 +93,7 @@ def test_the_predicted_power_is_that_of_the_procedure():
         scores[1] += 0.01
         p = holm([sign_flip(each - scores[0]).p for each in scores[1:]])
         found += p[0] < 0.05
-    assert power_of_star(1.0, 20, 11) == pytest.approx(found / 1_200, abs=0.03)
+    assert power_of_significance(1.0, 20, 11) == pytest.approx(found / 1_200, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -108,21 +108,21 @@ def test_the_detectable_effect_is_detected(n, comparisons):
     draws = np.random.default_rng(20_261_124).normal(effect, 1.0, (1_500, n))
     share = np.mean([comparisons * sign_flip(each).p < 0.05 for each in draws])
     assert share == pytest.approx(0.8, abs=0.031)
-    assert power_of_star(effect, n, comparisons) == pytest.approx(0.8, abs=0.001)
+    assert power_of_significance(effect, n, comparisons) == pytest.approx(0.8, abs=0.001)
 
 
 def test_other_real_differences_only_help():
-    """All eleven are real: Holm's later steps are milder; more stars appear than promised."""
+    """All eleven are real: Holm's later steps are milder; more is significant than promised."""
     rng = np.random.default_rng(20_261_124)
     shares = []
     for _ in range(200):
         draws = rng.normal(1.0, 1.0, (11, 12))
         shares += [p < 0.05 for p in holm([sign_flip(each).p for each in draws])]
-    assert np.mean(shares) > power_of_star(1.0, 12, 11)
+    assert np.mean(shares) > power_of_significance(1.0, 12, 11)
 
 
 def test_what_cannot_earn_a_star_has_no_power():
-    assert power_of_star(5.0, 5, 1) == 0.0
+    assert power_of_significance(5.0, 5, 1) == 0.0
     assert detectable_effect(5, 1) is None
     assert detectable_effect(10, 26) is None
     assert detectable_effect(10, 25) is not None

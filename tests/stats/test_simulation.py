@@ -81,14 +81,15 @@ def null_tables(right, rng, tables=TABLES):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_stars_are_rarely_false_and_intervals_cover(predictions, name, capsys):
+def test_verdicts_are_rarely_false_and_intervals_cover(predictions, name, capsys):
     """2,000 tables of eleven variants and ten seeds; no variant differs from the reference."""
     rng = np.random.default_rng((RNG_SEED, list(CELLS).index(name)))
     accuracies, truth = null_tables(predictions[name], rng)
     differences = accuracies[:, 1:] - accuracies[:, :1]
     p = sign_flips(differences)
     false = sum(min(holm(family)) < 0.05 for family in p.tolist())
-    # What a table prints comes of the same procedure: its p values, and stars where they are small.
+    # What a table prints comes of the same procedure: its p values, and verdicts where they are
+    # small.
     for family, quick in zip(differences[:50].tolist(), p.tolist(), strict=False):
         assert [sign_flip(each).p for each in family] == quick
     for family, quick in zip(differences[:5].tolist(), p.tolist(), strict=False):

@@ -4,37 +4,39 @@ import dataclasses
 
 import pytest
 
-from attn_nlp.tables import stars
+from attn_nlp.tables import attainable
 
 from .example import ROWS, example
 
 
-def test_stars_by_hand():
+def test_attainable_by_hand():
     """sst2: three comparisons over seven seeds, 3 * 2/128 = .0469; trec6: two, .0313."""
     _, experiment, _ = example()
-    first, second = stars(experiment)
+    first, second = attainable(experiment)
     assert (first.comparisons, first.seeds, first.least_p) == (3, 7, 2 / 128)
     assert first.least_p_holm == 6 / 128
     assert first.attainable
     assert (second.family, second.comparisons) == ("dataset trec6", 2)
     assert first.sentence == (
         "Scales (dataset sst2): 3 comparisons over 7 seeds, least p .0156, after Holm .0469: "
-        "stars can be earned."
+        "better and worse are attainable."
     )
 
 
 def test_a_family_that_is_too_large():
     """Five comparisons in one family: 5 * 2/128 = .0781; 8 seeds give .0391."""
     _, experiment, _ = example(family="table")
-    (found,) = stars(experiment)
+    (found,) = attainable(experiment)
     assert not found.attainable
     assert found.seeds_needed == 8
-    assert found.sentence.endswith("no star can be earned; the fewest that could are 8 seeds.")
+    assert found.sentence.endswith(
+        "neither better nor worse is attainable; the fewest that could are 8 seeds."
+    )
 
 
 def test_without_a_reference_nothing_is_compared():
     _, experiment, _ = example(rows=[row | {"reference": False} for row in ROWS])
-    (found,) = stars(experiment)
+    (found,) = attainable(experiment)
     assert (found.comparisons, found.attainable) == (0, False)
     assert "nothing is compared" in found.sentence
 
@@ -43,7 +45,7 @@ def test_without_a_reference_nothing_is_compared():
 def test_cells_that_wait_for_trials_are_compared_too(known):
     """They have no spec yet; the family is as large before the trials as after them."""
     _, experiment, _ = example()
-    after = stars(experiment)
+    after = attainable(experiment)
     waiting = [{**cell, "spec": None} for cell in experiment.cells]
     waiting[:known] = experiment.cells[:known]
-    assert stars(dataclasses.replace(experiment, cells=tuple(waiting), seeds=())) == after
+    assert attainable(dataclasses.replace(experiment, cells=tuple(waiting), seeds=())) == after

@@ -242,9 +242,10 @@ def test_without_baselines_nothing_stands_in_for_a_diverged_run():
 
 def test_the_caption_states_power():
     """sst2: spreads .00535 and .00816, root mean square .00690; trec6: .00548 and .01155, .00904.
-    Seven pairs and three comparisons: a star needs all seven of one sign, which has probability .8
-    for an effect of 1.86 (Phi(1.86)^7 = .80), to the .02 of the drawn samples; 1.86 * .00690 is
-    1.28 points. In a family of two the same pattern is needed: 2 * 4 / 128 is above .05.
+    Seven pairs and three comparisons: significance needs all seven of one sign, which has
+    probability .8 for an effect of 1.86 (Phi(1.86)^7 = .80), to the .02 of the drawn samples; 1.86
+    * .00690 is 1.28 points. In a family of two the same pattern is needed: 2 * 4 / 128 is above
+    .05.
     """
     (note,) = [each for each in build(*example()).notes if each.startswith("Power")]
     assert note.startswith(

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
-from attn_nlp.tables import build, stars
+from attn_nlp.tables import attainable, build
 from attn_nlp.tables.grid import BASELINE
 from attn_nlp.tables.layout import lay_out
 from tests.tables.example import record
@@ -57,7 +57,7 @@ def test_the_replicate_is_the_seed_and_its_number_the_mean_over_folds(made):
     assert two.comparison.difference.mean == pytest.approx(0.02)
     assert two.comparison.difference.sd == pytest.approx(0.0, abs=1e-12)
     assert two.comparison.least_p == 0.5  # two seeds, not six folds
-    assert stars(experiment)[0].seeds == 2
+    assert attainable(experiment)[0].seeds == 2
     assert "over 2 seeds" in " ".join(grid.notes)
 
 

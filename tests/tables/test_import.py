@@ -5,7 +5,7 @@ import sys
 
 CODE = """
 import sys
-from attn_nlp.tables import build, cost, csv, markdown, stars, terminal
+from attn_nlp.tables import build, cost, csv, markdown, attainable, terminal
 assert "scipy.stats" not in sys.modules and "scipy" not in sys.modules, "scipy at import"
 sys.path.insert(0, "tests")
 from tables.example import example
@@ -13,7 +13,7 @@ import dataclasses
 table, experiment, records = example()
 experiment = dataclasses.replace(experiment, baselines=())
 grid = build(table, experiment, records)
-terminal(grid), markdown(grid), csv(grid), cost(table, experiment, records), stars(experiment)
+terminal(grid), markdown(grid), csv(grid), cost(table, experiment, records), attainable(experiment)
 for name in ("jax", "flax", "datasets", "matplotlib", "statsmodels", "scipy.stats"):
     assert name not in sys.modules, name
 """

@@ -59,7 +59,7 @@ def test_every_comparison_is_judged_over_seeds_and_sentences():
 
 
 def test_the_caption_says_how_much_wider_and_what_is_lost():
-    """Over seeds -2.4 to within .5 points, a star; over sentences -14 to within 24 points."""
+    """Over seeds -2.4 to within .5 points, significant; over sentences -14 to within 24 points."""
     grid = build(*with_predictions())
     (note,) = [each for each in grid.notes if each.startswith("Another draw")]
     assert "better or worse they then include zero for 'unscaled' (SST-2). They stand" in note

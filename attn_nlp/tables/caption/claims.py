@@ -13,7 +13,7 @@ from attn_nlp.stats import (
     seeds_for_equivalence,
 )
 from attn_nlp.stats.signflip import RESAMPLES, RNG_SEED
-from attn_nlp.tables.attainable import p_text, stars_of
+from attn_nlp.tables.attainable import attainable_of, p_text
 from attn_nlp.tables.facts import Facts, sizes_of
 from attn_nlp.tables.grid import BASELINE, Column, Entry, Grid
 from attn_nlp.tables.layout import Layout, replicates
@@ -71,7 +71,7 @@ def _uncertainty(grid: Grid, table: Mapping) -> list[Note]:
 
 def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     reference = grid.reference
-    families = stars_of(table, layout)
+    families = attainable_of(table, layout)
     if reference is None or not families[0].comparisons:
         return []
     most = max(families, key=lambda each: each.comparisons)
@@ -121,24 +121,24 @@ def _power(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
         return []
     quantity = grid.columns[0].quantity
     told = []
-    for family, stars in zip(layout.families(table), stars_of(table, layout), strict=False):
+    for family, least in zip(layout.families(table), attainable_of(table, layout), strict=False):
         spread = _spread(
             grid.rows[row].entries[layout.columns.index(column)] for row, column in family
         )
-        effect = detectable_effect(stars.seeds, stars.comparisons)
+        effect = detectable_effect(least.seeds, least.comparisons)
         if spread is None or effect is None:
             continue
         column = grid.columns[layout.columns.index(family[0][1])]
         place = "" if table["family"] == "table" else grid.name_of(column)
-        told.append((stars, place, spread * quantity.scale, effect * spread * quantity.scale))
+        told.append((least, place, spread * quantity.scale, effect * spread * quantity.scale))
     if not told:
         return []
     decimals, unit = quantity.decimals + 1, quantity.points or "of the same unit"
     each = [
-        f"{replicates(table['over'], stars.seeds)} detect {detected:.{decimals}f} {unit} in a "
-        f"family of {stars.comparisons}, the paired deviation being {spread:.{decimals}f}"
+        f"{replicates(table['over'], least.seeds)} detect {detected:.{decimals}f} {unit} in a "
+        f"family of {least.comparisons}, the paired deviation being {spread:.{decimals}f}"
         + (f" ({place})" if place else "")
-        for stars, place, spread, detected in told
+        for least, place, spread, detected in told
     ]
     if len(each) > _NAMED:
         least, *_, most = sorted(told, key=lambda family: family[-1])
@@ -193,7 +193,7 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
         if table["margin"] is not None
         else "the default for a split of that size"
     )
-    most = max(stars_of(table, layout), key=lambda each: each.comparisons)
+    most = max(attainable_of(table, layout), key=lambda each: each.comparisons)
     fewest = replicates(table["over"], seeds_for_equivalence(most.comparisons))
     says = (
         "Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "
