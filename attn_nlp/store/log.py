@@ -22,6 +22,7 @@ from typing import BinaryIO
 from attn_nlp.store import journal_check
 from attn_nlp.store.log_check import Lack, lack
 
+META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
 IN_USE = "in use"  # the row of `meta` that a run writes with its first claim and removes at its end
 _NUMBERS = 2**31  # what SQLite keeps is a signed number of 32 bits
 _APART = 2**12  # a store begins at a multiple of this
@@ -111,6 +112,10 @@ def _is_in_use(path: Path) -> bool:
     address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(address, uri=True)) as db:
+            # A view of somebody else's under that name could run anything.
+            table = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'meta'"
+            if db.execute(table).fetchone() != (META,):
+                return False
             query = "SELECT 1 FROM meta WHERE name = ?"
             return db.execute(query, [IN_USE]).fetchone() is not None
     except sqlite3.Error:  # said where the store is opened

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from attn_nlp.shapes import shown
 from attn_nlp.store.correctness import packed_text
-from attn_nlp.store.log import count_up
+from attn_nlp.store.log import META, count_up
 
 APPLICATION = 0x6174746E  # "attn"
 VERSION = 4  # 4: right answers, a bit each, and the place of the labels among the small columns
@@ -68,7 +68,7 @@ CLAIMS = (
     "pid INTEGER NOT NULL, started TEXT NOT NULL, boot TEXT NOT NULL, beat INTEGER NOT NULL)"
 )
 _STATEMENTS = (
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    META,
     f"CREATE TABLE cells ({_columns(TABLES['cells'])}) WITHOUT ROWID",
     f"CREATE TABLE details ({_columns(TABLES['details'])})",
     "CREATE TABLE shared (id INTEGER PRIMARY KEY, value JSON NOT NULL UNIQUE)",
