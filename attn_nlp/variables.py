@@ -14,7 +14,7 @@ KNOWN = {
     "ATTN_NLP_CACHE": "the folder of prepared data and compiled programs",
     "ATTN_NLP_CHECKPOINT_SECONDS": "seconds of training between two checkpoints",
     "ATTN_NLP_DATA": "a folder with datasets by name",
-    "ATTN_NLP_DEBUG": "1 shows the traceback of a mistake",
+    "ATTN_NLP_DEBUG": "1 shows the traceback of a user error",
     "ATTN_NLP_MAX_BYTES": "how large a dataset may be",
     "ATTN_NLP_STORE": "the file with the results",
 }
@@ -22,7 +22,7 @@ _OF_TESTS = {
     "ATTN_NLP_FAULT": "where to fail",
     "ATTN_NLP_FAULT_LOG": "where to write what could fail",
     "ATTN_NLP_FAULT_ONCE": "a file that the first failure makes",
-    "ATTN_NLP_REGENERATE": "write golden files anew",
+    "ATTN_NLP_REGENERATE": "write golden files again",
     "ATTN_NLP_REQUIRE": "what tests may not do without",
 }
 OURS = KNOWN.keys() | _OF_TESTS.keys()

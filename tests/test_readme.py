@@ -58,7 +58,8 @@ def test_python_runs(block, attn_nlp):
     """A block that defines an experiment or a part is planned, any other runs as it is."""
     part = re.search(r'^@(\w+)\(\s*"(\w+)"', block, re.MULTILINE)
     if part:
-        block += EXPERIMENT.format(*part.groups())
+        slot, name = part.groups()
+        block += EXPERIMENT.format(*VARIED[slot], name)
     if part or ("Experiment(" in block and "run(experiment" not in block):
         Path("my_idea.py").write_text(block, "utf-8")
         planned = attn_nlp("plan", "my_idea.py")
@@ -73,10 +74,11 @@ from attn_nlp.experiment import Cell, Experiment, Table, vary
 
 experiment = Experiment(
     base=Cell(dataset="planted_keyword"),
-    axes=[vary("attention.{0}", "dot", "{1}"), vary("seed", 0, 1)],
-    tables=[Table("Both", "attention.{0}", reference="dot")],
+    axes=[vary("{0}", "{1}", "{2}"), vary("seed", 0, 1)],
+    tables=[Table("Both", "{0}", reference="{1}")],
 )
 """
+VARIED = {"score": ("attention.score", "dot"), "optimizer": ("optimizer", "adamw")}
 
 
 @pytest.mark.parametrize("line", dict.fromkeys([*SHELL, *INLINE]))

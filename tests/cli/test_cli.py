@@ -287,7 +287,7 @@ def test_plan_counts_and_predicts(attn_nlp, tmp_path):
     assert "programs to compile: 3" in out
     assert "an estimate" in out
     assert "assumes 45 GFLOP/s" in out
-    assert "no star can be earned" in out
+    assert "neither better nor worse is attainable" in out
     assert not (tmp_path / "none").exists()
 
 

@@ -137,7 +137,7 @@ def test_help_has_examples_and_exit_codes(diff):
     status, out, _ = diff("--help")
     assert status == 0
     assert "Examples:" in out
-    assert "with 3 where they differ" in " ".join(out.split())
+    assert "with 3 otherwise" in " ".join(out.split())
 
 
 def test_nothing_heavy_is_imported(stores):
