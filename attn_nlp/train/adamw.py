@@ -2,11 +2,11 @@
 
 The same mathematics as a chain of transformations in Optax, which a test checks; written out,
 because XLA makes one pass over memory of each array here and three of the chain's, and the table of
-embeddings is larger than a core's cache. With the chain, a step of a default cell takes 8 % longer
-by processor time (quartiles 7 to 10 %) and 7 % by the clock (3 to 11 %), on one core in nine
-rounds of 300 steps, by
+embeddings is larger than a core's cache. With the chain, a step of a default cell takes 7 % longer
+by processor time and by the clock (quartiles 5.5 to 7.3 %), on one core in five rounds of 300
+steps, by
 
-    python -m benchmarks.fused_adamw
+    taskset -c 0 python -m benchmarks.fused_adamw --rounds 5
 """
 
 from __future__ import annotations
