@@ -88,20 +88,25 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory, cache):
-    """A folder in which the script has run, and what it printed."""
-    folder = tmp_path_factory.mktemp("scratch")
-    write_experiment(folder)
-    (folder / "script.py").write_text(SCRIPT)
-    done = subprocess.run(
-        [sys.executable, "script.py"],
+def ran(script, folder, cache):
+    """Run a script in its folder."""
+    return subprocess.run(
+        [sys.executable, script],
         cwd=folder,
         env=environment(cache),
         capture_output=True,
         text=True,
         timeout=120,
     )
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory, cache):
+    """A folder in which the script has run, and what it printed."""
+    folder = tmp_path_factory.mktemp("scratch")
+    write_experiment(folder)
+    (folder / "script.py").write_text(SCRIPT)
+    done = ran("script.py", folder, cache)
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -188,14 +193,7 @@ def test_a_script_with_a_part_of_its_own_runs_as_its_file(scratch, cache):
         (head.replace('if __name__ == "__main__":', "if True:") + guarded, 1, "write it below"),
     ):
         file.write_text(text)
-        done = subprocess.run(
-            [sys.executable, "own.py"],
-            cwd=folder,
-            env=environment(cache),
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = ran("own.py", folder, cache)
         assert (done.returncode, said in done.stdout + done.stderr) == (status, True), done.stderr
     assert (folder / "log.txt").read_text() == began
 

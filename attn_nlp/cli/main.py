@@ -28,7 +28,7 @@ from attn_nlp.cli.watch import watch
 from attn_nlp.errors import UserError
 from attn_nlp.variables import blamed, unknown
 
-MISTAKE, STORE, INTERRUPTED = 2, 4, 130
+USER_ERROR, STORE, INTERRUPTED = 2, 4, 130
 UNREAD = 141  # as a shell says that a pipe was closed by its reader
 _DEBUG = "--debug"
 _IDLE = ("concurrent.futures.thread", "_worker")
@@ -76,7 +76,7 @@ _unguarded: list[str] = []  # files that call `run_file` while they are read
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say, by default those of the process; the exit status.
 
-    With `--debug` anywhere among them a user's mistake shows its traceback instead of one line.
+    With `--debug` anywhere among them a user error shows its traceback instead of one line.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     end = given.index("--") if "--" in given else len(given)
@@ -99,7 +99,7 @@ def _status(given: list[str], debug: bool) -> int:
         result = commands.main(given, "attn-nlp", standalone_mode=False, obj=given)
     except click.exceptions.NoArgsIsHelpError as error:
         wording.tell(sys.stderr, error.format_message())
-        return MISTAKE
+        return USER_ERROR
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted.", INTERRUPTED)
     except wording.Unread:
@@ -124,18 +124,18 @@ def _status(given: list[str], debug: bool) -> int:
 def _told(error: Exception) -> tuple[str, int] | None:
     """What to say of an error and the exit status; None where the fault is in the code."""
     if isinstance(error, click.ClickException):
-        return error.format_message(), MISTAKE
+        return error.format_message(), USER_ERROR
     if isinstance(error, UserError):
-        return str(error), MISTAKE
+        return str(error), USER_ERROR
     limit = _limit(error)
     if limit:
-        return f"{limit}; raise the limits of this shell (ulimit -a).", MISTAKE
+        return f"{limit}; raise the limits of this shell (ulimit -a).", USER_ERROR
     if isinstance(error, FileNotFoundError) and error.filename is None and not _has_folder():
         sentence = "the working directory was deleted; change to one that exists and run it again."
-        return sentence, MISTAKE
+        return sentence, USER_ERROR
     of_variable = blamed(error, os.environ)
     if of_variable:
-        return of_variable, MISTAKE
+        return of_variable, USER_ERROR
     # Imported late: most commands never touch a store.
     from attn_nlp.store import StoreError
 

@@ -109,9 +109,8 @@ def _is_in_use(path: Path) -> bool:
     """Return whether the file alone, without a log, says that a run is writing into it."""
     if _head(path, 20)[18:19] != b"\2":  # an export: it never had a log
         return False
-    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(address, uri=True)) as db:
+        with _alone(path) as db:
             # A view of somebody else's under that name could run anything.
             table = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'meta'"
             if db.execute(table).fetchone() != (META,):
@@ -120,6 +119,12 @@ def _is_in_use(path: Path) -> bool:
             return db.execute(query, [IN_USE]).fetchone() is not None
     except sqlite3.Error:  # said where the store is opened
         return False
+
+
+def _alone(path: Path) -> closing[sqlite3.Connection]:
+    """Open a database without its log, taking no lock."""
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    return closing(sqlite3.connect(address, uri=True))
 
 
 def _lack(log: Path) -> Lack | None:
@@ -173,9 +178,8 @@ def _whole(content: bytes, at: int) -> int:
 
 def _number(path: Path) -> int | None:
     """The number that stands in the file itself, without its log; None where it cannot be told."""
-    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(address, uri=True)) as db:
+        with _alone(path) as db:
             db.execute("PRAGMA writable_schema = ON")  # a file may be shorter than it says
             return db.execute("PRAGMA user_version").fetchone()[0] % _NUMBERS
     except sqlite3.Error:  # said where the store is opened

@@ -103,7 +103,7 @@ class Code:
         read = {each for file in files for each in self._read_by(file)}
         read.update(map(str, self._files))
         known = {*read, *(self.load.written if self.load else ())}
-        named = {file for file, _ in named_files(files, known, owns)}
+        named = set(named_files(files, known, owns))
         trees = {file: parsed(file) for file in files}
         texts = any(reads_texts(tree, of_others=True) for tree in trees.values() if tree)
         if len(files) == 1 and not read and not named and not asked and not self._text:

@@ -36,10 +36,8 @@ _OF_PATHS = {
 }
 
 
-def named_files(
-    files: Iterable[str], known: Collection[str], owns: Owns
-) -> Iterator[tuple[str, str]]:
-    """Yield files that count as read because the code names them, each with the file that does so.
+def named_files(files: Iterable[str], known: Collection[str], owns: Owns) -> Iterator[str]:
+    """Yield files that count as read because the code names them.
 
     Args:
       files: of the user's code.
@@ -55,7 +53,7 @@ def named_files(
         for node in _texts(tree, owns):
             for each in _existing(os.fsdecode(node.value), folder):  # type: ignore[arg-type]
                 if each not in known and is_data(each, folder) and not code.is_output(node):
-                    yield each, file
+                    yield each
 
 
 class _Code:
