@@ -30,7 +30,7 @@ from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, vary
 from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.store import Store
 from attn_nlp.store.file import copy_to
-from attn_nlp.store.schema import TABLES
+from attn_nlp.store.schema import TABLES, seal
 from benchmarks.processes import heed_termination
 from benchmarks.reports import Report, shown, spread
 
@@ -93,6 +93,7 @@ def fill(path: Path, seeds: int, sentences: int) -> None:
                     for each in drawn
                 ),
             )
+        seal(db)
         db.execute("COMMIT")
         for name in DATASETS:
             store.delete(name)
