@@ -61,15 +61,24 @@ def replace(path: Path, content: str | bytes) -> None:
 _SIGNATURE = "Written by attn-nlp: "
 
 
+def digest(content: str) -> bytes:
+    """Return the SHA-256 of the content of a file."""
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()
+
+
+def signature(content: str) -> str:
+    """Return the words by which a file is recognized, as long as nobody edits it."""
+    return _SIGNATURE + digest(content).hex()[:16]
+
+
 def signed(content: str, comment: str) -> str:
-    """The content and a last line by which it is known again, as long as nobody edits it.
+    """Return the content of a file and a last line with its signature.
 
     Args:
       content: of a file.
       comment: what a comment looks like in such a file, with {} for its text.
     """
-    digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{content}{comment.format(_SIGNATURE + digest[:16])}\n"
+    return f"{content}{comment.format(signature(content))}\n"
 
 
 def is_signed(content: str, comment: str) -> bool:
