@@ -52,9 +52,15 @@ def unfit(
     if sys.byteorder == "big":
         sums.byteswap()
     for index, values in columns.items():
-        if list(map(of_value, values, starts)) != sums[index::width].tolist():
+        if _of_values(values, starts) != sums[index::width].tolist():
             return index
     return None
+
+
+def _of_values(values: Sequence, starts: Sequence[int]) -> list[int]:
+    if set(map(type, values)) == {str}:  # most columns, in half of the time
+        return [crc32(value.encode(), start) for value, start in zip(values, starts, strict=True)]
+    return list(map(of_value, values, starts))
 
 
 def fits(checksums: object, index: int, value: object, spec: object) -> bool:
