@@ -24,9 +24,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from attn_nlp.atomic import replacing
 from attn_nlp.data.dataset import FACTS, DataSettings, open_prepared, read_kept
 from attn_nlp.data.docstrings import LIBRARIES
-from attn_nlp.data.files import code_stamp, replacing
+from attn_nlp.data.files import code_stamp
 from attn_nlp.data.limits import most_bytes
 from attn_nlp.errors import UserError
 
@@ -117,8 +118,10 @@ def recall(folder: Path, question: str) -> Path | None:
 
 def note(folder: Path, question: str, target: Path) -> None:
     """Keep the answer; without a word where the disk takes no more, since it only saves time."""
-    with suppress(OSError), replacing(folder / "known" / question) as unfinished:
-        unfinished.write_text(_answer(question, target.name), encoding="utf-8")
+    with suppress(OSError):
+        (folder / "known").mkdir(exist_ok=True)
+        with replacing(folder / "known" / question) as unfinished:
+            unfinished.write_text(_answer(question, target.name), encoding="utf-8")
 
 
 def _answer(question: str, name: str) -> str:

@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from attn_nlp.atomic import replacing
 from attn_nlp.data.digests import sha256_of
-from attn_nlp.data.files import code_stamp, read_columns, replacing, write_columns
+from attn_nlp.data.files import code_stamp, read_columns, write_columns
 from attn_nlp.data.rows import Raw
 from attn_nlp.data.source import Source
 from attn_nlp.errors import UserError
@@ -183,7 +184,9 @@ def docstrings(folder: Path) -> Raw:
     columns = _unchanged(kept)
     if columns is None:
         columns = collect()
-        write_columns(kept, columns)
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(kept) as unfinished:
+            write_columns(unfinished, columns)
         with replacing(kept.with_suffix(_SUM)) as unfinished:
             unfinished.write_text(sha256_of(kept), encoding="ascii")
     splits: dict[str, tuple[list, list]] = {s: ([], []) for s in ("train", "validation", "test")}

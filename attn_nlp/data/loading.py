@@ -31,7 +31,7 @@ from attn_nlp.data.source import Source
 from attn_nlp.data.split_files import SPLIT_NAMES, files_of, reading
 from attn_nlp.errors import UserError
 
-__all__ = ["files_of", "load", "place_of"]
+__all__ = ["data_path", "files_of", "load"]
 
 TEXT_COLUMNS = ("text", "sentence")
 LABEL_COLUMN = "label"
@@ -57,7 +57,7 @@ def load(name: str, folder: Path) -> Raw:
     source = SOURCES.get(name)
     if source is not None and source.make is not None:
         return source.make(folder)
-    path = place_of(name)
+    path = data_path(name)
     if path is not None:
         labels = source.labels if source else ()
         return from_path(path, "local file" if path.is_file() else "local folder", labels)
@@ -73,7 +73,7 @@ def load(name: str, folder: Path) -> Raw:
     return from_hub(source)
 
 
-def place_of(name: str) -> Path | None:
+def data_path(name: str) -> Path | None:
     """The file or folder of this machine that has a dataset's rows; None where none is asked.
 
     Raises:

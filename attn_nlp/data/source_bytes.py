@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from attn_nlp.data.loading import files_of, place_of
+from attn_nlp.data.loading import data_path, files_of
 from attn_nlp.errors import UserError
 
 FACT = "source_digest"  # its name among the facts of a dataset
@@ -55,7 +55,7 @@ def _is_other(dataset: str, digests: set[str]) -> bool:
 
 def _place(dataset: str) -> Path | None:
     with suppress(UserError, OSError, ValueError):  # a name of nothing that can be read
-        return place_of(dataset)
+        return data_path(dataset)
     return None
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from attn_nlp.errors import UserError
 from attn_nlp.runner import variables
+from attn_nlp.runner.cores import allowed_cores, pin
 from attn_nlp.train import compile_cache
 from attn_nlp.user_code.loading import as_found
 
@@ -163,7 +164,7 @@ def single_threaded_here() -> Iterator[None]:
       UserError: a library has already read other settings here.
     """
     settle()
-    allowed = cores()
+    allowed = allowed_cores()
     compile_cache.may_use(allowed)
     pin(allowed[0])
     try:
@@ -186,30 +187,6 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         told += sorted({each for each in lines if each.startswith(_PROCESSOR)})
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
-
-
-def cores() -> list[int]:
-    """The processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
-def usable() -> int:
-    """How many cores' worth of time this process may use, by affinity and by its control group."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        allowed = max(1, int(quota) // int(period))
-    except (OSError, ValueError):  # no control group, or "max"
-        allowed = len(cores())
-    return min(allowed, len(cores()))
-
-
-def pin(*these: int) -> None:
-    """Keep this thread, and those it starts, on these cores, where the system can."""
-    if hasattr(os, "sched_setaffinity"):
-        with suppress(OSError):
-            os.sched_setaffinity(0, these)
 
 
 def jax_runs() -> bool:

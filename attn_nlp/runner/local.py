@@ -29,7 +29,8 @@ from typing import IO
 
 from attn_nlp.errors import UserError
 from attn_nlp.runner import paths
-from attn_nlp.runner.environment import cores, of_workers, single_threaded
+from attn_nlp.runner.cores import allowed_cores
+from attn_nlp.runner.environment import of_workers, single_threaded
 from attn_nlp.runner.job import Job, is_training
 from attn_nlp.runner.progress import Progress
 from attn_nlp.runner.queue import Queue
@@ -129,7 +130,7 @@ class LocalEngine:
                 f"cannot start a worker process: {error.strerror}; raise the limit (ulimit), give "
                 "fewer --workers, or choose --in-process."
             ) from error
-        allowed = cores()
+        allowed = allowed_cores()
         core = allowed[(self._first_core + place) % len(allowed)]
         worker = _Worker(process, log, place)
         file = None if self._file is None else str(Path(self._file).absolute())

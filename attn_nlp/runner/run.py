@@ -21,12 +21,12 @@ from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import is_baseline, key_of
 from attn_nlp.fault_injection import point
 from attn_nlp.result import check_against, fit_to_store
+from attn_nlp.runner.cores import usable
 from attn_nlp.runner.environment import (
     cache_folder,
     check_cache,
     check_limits,
     single_threaded_here,
-    usable,
 )
 from attn_nlp.runner.in_process import HereEngine
 from attn_nlp.runner.job import Job, Stopped
@@ -350,9 +350,9 @@ class _Driver:
         for settings, specs in needed.items():
             if left.isdisjoint(specs) and not _is_local(settings.dataset):
                 continue  # all is stored: no network is needed to print it
-            from attn_nlp.data import prepare
+            from attn_nlp.data import prepare_dataset
 
-            prepared = prepare(settings, cache_folder() / "data")
+            prepared = prepare_dataset(settings, cache_folder() / "data")
             for spec in specs:
                 self._data[spec] = prepared
                 if spec in self._before:
@@ -390,6 +390,6 @@ class _Driver:
 
 
 def _is_local(dataset: str) -> bool:
-    from attn_nlp.data.loading import place_of
+    from attn_nlp.data.loading import data_path
 
-    return place_of(dataset) is not None
+    return data_path(dataset) is not None

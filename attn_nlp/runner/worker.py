@@ -21,7 +21,8 @@ from typing import BinaryIO
 from attn_nlp import __version__
 from attn_nlp.errors import UserError
 from attn_nlp.runner import paths
-from attn_nlp.runner.environment import cores, settle, single_threaded
+from attn_nlp.runner.cores import allowed_cores
+from attn_nlp.runner.environment import settle, single_threaded
 from attn_nlp.train import compile_cache
 
 # The folders to import from are arguments; what Python has found itself comes after them.
@@ -48,7 +49,7 @@ def main() -> None:
     handshake = json.loads(given.readline() or "{}")
     if not handshake:
         return
-    compile_cache.may_use(cores())
+    compile_cache.may_use(allowed_cores())
     try:
         _begin(handshake)
         _serve(handshake, given, out)

@@ -9,7 +9,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
-from attn_nlp.data import DataSettings, prepare
+from attn_nlp.data import DataSettings, prepare_dataset
 from attn_nlp.data.loading import load
 from attn_nlp.data.rows import check
 from attn_nlp.errors import UserError
@@ -145,7 +145,7 @@ def test_declarations_in_no_known_form_are_one_sentence(tmp_path, features):
 def test_bad_files_are_one_sentence(tmp_path, file, content, said):
     name = write(tmp_path / file, content)
     with pytest.raises(UserError, match=said) as caught:
-        prepare(DataSettings(name), tmp_path / "kept")
+        prepare_dataset(DataSettings(name), tmp_path / "kept")
     assert "\n" not in str(caught.value)
 
 

@@ -323,7 +323,7 @@ def test_a_module_that_only_the_driver_finds_is_told_from_a_worker(folder, attn_
 def order(monkeypatch):
     """What a run does, as it comes: "start" of a worker, "prepare" of its data; and the workers."""
     happened, processes = [], []
-    start, prepare = local.LocalEngine.start, data.prepare
+    start, prepare = local.LocalEngine.start, data.prepare_dataset
 
     def started(self, place):
         worker = start(self, place)
@@ -336,7 +336,7 @@ def order(monkeypatch):
         return prepare(*arguments)
 
     monkeypatch.setattr(local.LocalEngine, "start", started)
-    monkeypatch.setattr(data, "prepare", prepared)
+    monkeypatch.setattr(data, "prepare_dataset", prepared)
     return happened, processes
 
 

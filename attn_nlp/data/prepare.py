@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from attn_nlp import atomic
 from attn_nlp.data import cache, tokens
 from attn_nlp.data.batches import bucket_edges
 from attn_nlp.data.dataset import (
@@ -35,7 +36,7 @@ from attn_nlp.data.dataset import (
 from attn_nlp.data.digests import note_sums
 from attn_nlp.data.files import code_stamp, write_columns
 from attn_nlp.data.labels import alike
-from attn_nlp.data.loading import files_of, load, place_of
+from attn_nlp.data.loading import data_path, files_of, load
 from attn_nlp.data.profile import repeat_counts, split_counts
 from attn_nlp.data.registry import SOURCES, local_path
 from attn_nlp.data.rows import SPLITS, Raw, Rows, check, fingerprint
@@ -59,7 +60,7 @@ def check_settings(settings: DataSettings) -> None:
             raise UserError(f"{name} {value} is too small; choose {least} or more.")
 
 
-def prepare(settings: DataSettings, folder: Path) -> Prepared:
+def prepare_dataset(settings: DataSettings, folder: Path) -> Prepared:
     """Load a dataset, check it, split it, and turn it into ids; or open what is there already.
 
     Args:
@@ -85,9 +86,9 @@ def prepare(settings: DataSettings, folder: Path) -> Prepared:
 
 
 def prepare_in(settings: DataSettings, folder: Path) -> Prepared:
-    """What `prepare` promises, with the faults of the disk as they come."""
+    """What `prepare_dataset` promises, with the faults of the disk as they come."""
     folder.mkdir(parents=True, exist_ok=True)
-    source, place = SOURCES.get(settings.dataset), place_of(settings.dataset)
+    source, place = SOURCES.get(settings.dataset), data_path(settings.dataset)
     if place is None and not (source and source.embedded):
         return prepare_rows(settings, folder)  # the Hub is asked whether it has newer ones
     files = [file for given in files_of(place).values() for file in given] if place else []
@@ -124,15 +125,13 @@ def prepare_rows(settings: DataSettings, folder: Path) -> Prepared:
     target = folder / f"{readable}-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
     with suppress(UserError):  # not there, or damaged by a disk or a hand; the rows are at hand
         return open_prepared(target)
-    unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
-    try:
-        arrays, kept, tokenizer = build(settings, source, raw, splits, class_names)
-        kept |= {"name": source.name, "fingerprint": identity, "folder": target.name}
-        kept["facts"] |= provenance
+    arrays, kept, tokenizer = build(settings, source, raw, splits, class_names)
+    kept |= {"name": source.name, "fingerprint": identity, "folder": target.name}
+    kept["facts"] |= provenance
+    with atomic.unfinished(target) as unfinished:
+        unfinished.mkdir(mode=0o700)  # texts may be private
         write(unfinished, arrays, kept, tokenizer, splits)
         return put(unfinished, target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def shown_name(dataset: str) -> str:
@@ -257,8 +256,7 @@ def write(
     (folder / FACTS).write_text(text + "\n", encoding="utf-8")
     note_sums(folder)
     with point("data.fsync"):
-        for each in [*folder.iterdir(), folder]:
-            _sync(each)
+        atomic.sync(folder)
 
 
 def put(unfinished: Path, target: Path) -> Prepared:
@@ -275,7 +273,7 @@ def put(unfinished: Path, target: Path) -> Prepared:
             except OSError:
                 if unfinished.exists() and not target.exists():
                     raise
-        _sync(target.parent)
+        atomic.sync_names(target.parent)
         try:
             return open_prepared(target)
         except UserError:
@@ -298,14 +296,3 @@ def _clear(target: Path) -> None:
             open_prepared(aside / target.name)
             os.rename(aside / target.name, target)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows opens no folders
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
