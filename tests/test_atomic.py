@@ -23,15 +23,24 @@ def test_a_file_is_replaced_when_the_block_ends(tmp_path):
     assert (target.read_text(), names(tmp_path)) == ("new", ["t"])
 
 
-@pytest.mark.parametrize("kind", ["file", "folder", "nothing"])
-def test_what_fails_leaves_nothing_behind(tmp_path, kind):
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_text("half"),
+        lambda path: (path / "below").mkdir(parents=True),
+        lambda path: None,
+    ],
+    ids=["file", "folder", "nothing"],
+)
+def test_what_fails_leaves_nothing_behind(tmp_path, write):
+    def fail():
+        with atomic.replacing(tmp_path / "t") as unfinished:
+            write(unfinished)
+            raise KeyError
+
     (tmp_path / "t").write_text("old")
-    with pytest.raises(KeyError), atomic.replacing(tmp_path / "t") as unfinished:
-        if kind == "file":
-            unfinished.write_text("half")
-        if kind == "folder":
-            (unfinished / "below").mkdir(parents=True)
-        raise KeyError
+    with pytest.raises(KeyError):
+        fail()
     assert ((tmp_path / "t").read_text(), names(tmp_path)) == ("old", ["t"])
 
 
