@@ -1,4 +1,4 @@
-"""What every way to run an experiment checks and says before anything is trained."""
+"""Checks and warnings of every way to run an experiment, before anything is trained."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def check_store(path: Path, resolved: Resolved) -> None:
     Raises:
       UserError: naming the dataset.
     """
-    if found := dataset_at(path, resolved):
-        raise UserError(f"store {path} {found}; choose another --store, outside of it.")
+    if data := dataset_at(path, resolved):
+        raise UserError(f"store {path} {data}; choose another --store, outside of it.")
 
 
 def dataset_at(path: Path, resolved: Resolved) -> str:

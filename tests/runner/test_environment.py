@@ -105,9 +105,9 @@ def test_pinning_is_left_out_where_the_system_cannot(monkeypatch):
     ("variables", "said"),
     [
         ({}, "this user has no home folder; name a folder"),
-        ({"HOME": ""}, "HOME is '', which is no absolute path"),
-        ({"HOME": "me"}, "HOME is 'me', which is no absolute path"),
-        ({"XDG_CACHE_HOME": "cache"}, "XDG_CACHE_HOME is 'cache', which is no absolute path"),
+        ({"HOME": ""}, "HOME is '', which is not an absolute path"),
+        ({"HOME": "me"}, "HOME is 'me', which is not an absolute path"),
+        ({"XDG_CACHE_HOME": "cache"}, "XDG_CACHE_HOME is 'cache', which is not an absolute path"),
         ({"ATTN_NLP_CACHE": "/dev/null/x"}, "in /dev/null/x: Not a directory; name another"),
         ({"XDG_CACHE_HOME": "/dev/null"}, "in /dev/null/attn_nlp: Not a directory; name another"),
     ],

@@ -245,7 +245,7 @@ def test_a_worker_of_another_package_is_refused(attn_nlp, monkeypatch):
     monkeypatch.setattr(local, "code", lambda: ["/elsewhere/attn_nlp", "0.0.1"])
     found = attn_nlp("run", "fake.py")
     assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
-    assert "while this run is of attn_nlp 0.0.1 /elsewhere/attn_nlp" in found.stderr
+    assert "but this run uses attn_nlp 0.0.1 /elsewhere/attn_nlp" in found.stderr
 
 
 @pytest.mark.parametrize("error", [BlockingIOError(11, "no more"), OSError(24, "no more")])
