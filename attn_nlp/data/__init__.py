@@ -1,10 +1,10 @@
-"""Datasets to ids: the stage before any attention.
+"""From datasets to token ids: the stage before any attention.
 
     prepared = prepare_dataset(DataSettings("planted_lookup"), folder)
     rows, bucket = training_plan(lengths, prepared.edges, batch_size=32, steps=1_500, seed=0)
 
-In: the name of a dataset. Out: `Prepared` arrays, batch plans, and the facts a table prints.
-Importing this package, naming and checking datasets load no library but NumPy.
+Given the name of a dataset, this package produces `Prepared` arrays, batch plans, and the facts
+that a table prints. Importing it and checking names of datasets loads no library except NumPy.
 """
 
 from attn_nlp.data.batches import (

@@ -98,7 +98,7 @@ def test_a_fold_other_than_0_needs_data_without_a_test_split(csv, tmp_path):
     assert one.fingerprint != other.fingerprint
     assert not set(one.texts("test")) & set(other.texts("test")) - {"good film number 3"}
     assert "fold 7 of 10" in other.facts["test_rule"]
-    said = "dataset 'planted_lookup' has a test split of its own, so that fold 7 does not apply"
+    said = "dataset 'planted_lookup' has a test split of its own, so fold 7 does not apply"
     with pytest.raises(UserError, match=said):
         prepare_dataset(DataSettings("planted_lookup", fold=7), kept)
 
@@ -138,7 +138,7 @@ def test_sealed_data_has_no_test_split(csv, tmp_path):
     start, stop = prepared.splits["test"]
     assert set(sealed.splits) == {"train", "validation"}
     for read in (sealed.texts, sealed.labels_of, sealed.splits.__getitem__):
-        with pytest.raises(UserError, match="its test split is not to be read"):
+        with pytest.raises(UserError, match="its test split must not be read"):
             read("test")
     with pytest.raises(KeyError):
         sealed.splits["tset"]

@@ -119,7 +119,7 @@ def test_declarations_in_no_known_form_are_one_sentence(tmp_path, features):
     ("file", "content", "said"),
     [
         ("a.csv", b"", "a.csv is empty"),
-        ("a.csv", "text,label\na,0\nx, y,1\n", "a.csv row 2: 3 cells under 2 column names"),
+        ("a.csv", "text,label\na,0\nx, y,1\n", "a.csv row 2: 3 fields under 2 column names"),
         ("a.csv", b"text,label\na,0\nb\xff,1\n", "a.csv, line 3: byte 0xff is not UTF-8"),
         ("a.jsonl", b'{"text": "a\xe9", "label": 1}\n', "a.jsonl, line 1: byte 0xe9"),
         ("a.jsonl", '{"text": "a\\ud800", "label": 1}\n', "cannot read a.jsonl: .*surrogate"),

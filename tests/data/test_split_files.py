@@ -63,7 +63,7 @@ def test_data_that_is_no_split_is_named(tmp_path, name):
     folder = fill(tmp_path / "mine", ["train.csv", name])
     said = name.partition("/")[0] if name.lower().startswith("test/") else name
     with pytest.raises(
-        UserError, match="folder 'mine' holds data that is none of its splits: "
+        UserError, match="folder 'mine' contains data that belongs to no split: "
     ) as e:
         load(str(folder), tmp_path)
     assert f": {said}; name the files train" in str(e.value)
