@@ -41,7 +41,7 @@ def lines(changed=(), label_first=False) -> str:
         ('text,label\n"one, a\ntwo, b\nthree", a\nfour,b\n', "line 2: a quoted field of 3 lines"),
         (lines([(199, '"one')]), "line 201: the quote that opens in this row is never closed"),
         (lines([(20, '"one')]), "line 22: the quote .* never closed .*line 201"),
-        (lines([(3, '"oops" is nice')]), "line 5: a quoted field continues after its closing quote"),
+        (lines([(3, '"oops" is nice')]), "line 5: a quoted field continues after its"),
         (lines([(3, r'"they \"say\" so"')]), "line 5: a quoted field continues after"),
         (lines([(3, ' "quoted"')]), "line 5: a space before the quote"),
         ('id,text,label\n1,x,a\n"2,y,b\n3,z",w,a\n4,v,b\n', "line 3: a quoted field of 2 lines"),

@@ -123,7 +123,7 @@ def test_a_folder_in_the_way_of_a_hub_id_is_not_read_for_it(here, monkeypatch):
 def test_the_data_folder_must_hold_folders(here, monkeypatch):
     (here / "sst2").write_text("")
     monkeypatch.setenv("ATTN_NLP_DATA", str(here))
-    with pytest.raises(UserError, match=r"sst2 is not a folder; it must contain the files of 'sst2'"):
+    with pytest.raises(UserError, match=r"sst2 is not a folder; it must contain the files of"):
         load("sst2", here)
     monkeypatch.setenv("ATTN_NLP_DATA", str(here / "sst2"))
     with pytest.raises(UserError, match=r"cannot read .*: Not a directory"):
