@@ -111,7 +111,7 @@ def _value(name: str, number: int, text: str, at: int) -> tuple[Any, int]:
         raise _too_deep(name, number) from error
     except json.JSONDecodeError as error:
         if text.startswith("\ufeff", error.pos):
-            what = "a byte order mark, as if files were joined here; remove it"
+            what = "a byte order mark: files seem to be joined here; remove it"
             raise _broken(name, text, error.pos, what) from error
         raise _broken(name, text, error.pos, error.msg.removesuffix(" at")) from error
     except _Twice as error:

@@ -249,7 +249,7 @@ def test_code_that_hangs_on_hashes_of_texts_is_told_once(folder, cache, line, ho
     )  # fmt: skip
     said = (
         "attn-nlp: warning: fake.py uses sets or hash(), and Python hashes strings differently in "
-        "every process, so that results may differ from those of a worker; set PYTHONHASHSEED=0 "
+        "every process, so results may differ from those of a worker; set PYTHONHASHSEED=0 "
         "before Python starts."
     )
     assert found.stderr.splitlines().count(said) == warned, found.stderr
