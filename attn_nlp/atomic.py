@@ -17,7 +17,7 @@ from attn_nlp.fault_injection import point
 
 @contextmanager
 def unfinished(target: Path) -> Iterator[Path]:
-    """Yield a path beside `target` at which nothing exists yet.
+    """Yield a path next to `target` at which nothing exists yet.
 
     Whatever is still there when the block ends, a file or a folder, is removed.
     """
@@ -33,7 +33,7 @@ def unfinished(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(target: Path, faults: str = "") -> Iterator[Path]:
-    """Yield an unfinished path, which takes the place of `target` if nothing is raised.
+    """Yield an unfinished path, which replaces `target` if nothing is raised.
 
     Args:
       target: a file; its folder exists.

@@ -85,7 +85,7 @@ class Mute(Exception):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (Mute(), "Mute: (what it says cannot be printed)"),
+        (Mute(), "Mute: (its message cannot be printed)"),
         (SystemExit(), "SystemExit"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
         (ValueError("one\ntwo"), "ValueError: one"),

@@ -122,7 +122,7 @@ WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per'
             "import gain; return gain.gain()",
             r"gain\.py, line 2, reads the environment variable GAIN",
         ),
-        (WORKED_OUT, r"helper\.py is imported only when a cell is trained, by a name that is"),
+        (WORKED_OUT, r"helper\.py is imported only when a cell is trained, under a computed name"),
     ],
 )
 def test_what_no_hash_covers_is_refused_from_then_on(folder, monkeypatch, inside, message):  # noqa: F811
