@@ -129,7 +129,7 @@ class Prepared:
         encoded = tokens.encode(self._tokenizer(), texts, self.facts["settings"]["length"])
         return encoded.ids, encoded.lengths
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
+    def tokens_of(self, ids: Sequence[int]) -> list[str]:
         """Return the token for each id."""
         tokenizer = self._tokenizer()
         return [tokenizer.id_to_token(int(i)) for i in ids]

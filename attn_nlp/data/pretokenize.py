@@ -111,12 +111,12 @@ class PreTokenizer:
         """Return the number of every piece; pieces of one character are looked up in a table."""
         numbers = np.empty(len(starts), np.int32)
         single = stops - starts == 1
-        letters, marks = codes[starts[single]], after[single]
+        characters, marks = codes[starts[single]], after[single]
         for mark in (0, 1):
-            own = letters[marks == mark]
+            own = characters[marks == mark]
             for code in np.unique(own[self._single[mark, own] < 0]).tolist():
                 self._single[mark, code] = self._numbers[self._mark * mark + chr(code)]
-        numbers[single] = self._single[marks, letters]
+        numbers[single] = self._single[marks, characters]
         words = _spans(codes, starts[~single], stops[~single])
         if self._mark:
             marks = after[~single].tolist()
@@ -155,18 +155,18 @@ class PreTokenizer:
         begin = self._mark + "x"
         around = self.by_library(f"x{chr(code)}x")
         normal = self._normalized_by_library(f"x{chr(code)}x")[1:-1]
-        letter = normal.strip() or normal  # a Han character may have been given spaces
+        stripped = normal.strip() or normal  # a Han character may have been given spaces
         kinds = {
-            (begin, letter, "x"): _ALONE,
-            (f"{begin}{letter}x",): _INSIDE,
+            (begin, stripped, "x"): _ALONE,
+            (f"{begin}{stripped}x",): _INSIDE,
             (begin, begin): _SEPARATOR,
             (begin + "x",): _DROPPED,
         }
-        kind = kinds.get(tuple(around), _ODD) if len(letter) < 2 else _ODD
+        kind = kinds.get(tuple(around), _ODD) if len(stripped) < 2 else _ODD
         self._kinds[code] = kind
-        if len(letter) == 1:
-            self._values[code] = ord(letter)
-        self._one_to_one[code] = normal == ("" if kind == _DROPPED else letter)
+        if len(stripped) == 1:
+            self._values[code] = ord(stripped)
+        self._one_to_one[code] = normal == ("" if kind == _DROPPED else stripped)
 
     def _normalized_by_library(self, text: str) -> str:
         return text if self._normalizer is None else self._normalizer.normalize_str(text)

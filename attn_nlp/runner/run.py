@@ -152,7 +152,7 @@ def run(
 def _engine(
     driver: _Driver, workers: int, file: str | Path | None, in_process: bool
 ) -> HereEngine | LocalEngine:
-    """Return an engine, whose workers start before data is prepared; none if nothing is to do."""
+    """Return an engine, whose workers start before data is prepared if anything is to do."""
     if in_process:
         return HereEngine(driver.trains())
     path = None if file is None else str(file)

@@ -158,7 +158,7 @@ class Code:
         return hashed
 
     def _told(self, file: str, texts: bool, trees: Mapping[str, ast.Module | None]) -> str:
-        """What of a file counts, as text."""
+        """Return the code of a file that counts, as text."""
         tree = parsed(file)
         if tree is None:
             return self._data(existing(file))

@@ -38,7 +38,7 @@ noted: set[str] = set()  # files that the user's code uses: opened here, declare
 
 
 class State(NamedTuple):
-    """What distinguishes two versions of a file without reading them."""
+    """The state of a file, which tells its versions apart without reading them."""
 
     changed: int
     size: int

@@ -62,7 +62,7 @@ def test_arrays_and_facts_of_a_small_file(csv, tmp_path):
         np.testing.assert_array_equal(ids, prepared.ids[start:stop, : ids.shape[1]])
         np.testing.assert_array_equal(lengths, prepared.lengths[start:stop])
     first = prepared.ids[0]
-    assert prepared.pieces(first) == ["good", "film", "number"]
+    assert prepared.tokens_of(first) == ["good", "film", "number"]
 
 
 def test_texts_are_found_by_the_fingerprint_of_their_rows(csv, tmp_path):

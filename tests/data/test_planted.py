@@ -66,7 +66,7 @@ def test_labels_and_deciding_words_follow_the_rule(task, kept):
         assert label == prepared.class_names[prepared.labels[row]]
         assert set(np.flatnonzero(prepared.deciding[row]).tolist()) == deciding
         assert prepared.lengths[row] == len(words)
-    assert prepared.pieces(prepared.ids[0][: prepared.lengths[0]]) == texts[0].split()
+    assert prepared.tokens_of(prepared.ids[0][: prepared.lengths[0]]) == texts[0].split()
 
 
 @pytest.mark.parametrize("task", TASKS)

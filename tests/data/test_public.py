@@ -47,7 +47,7 @@ def test_sst2_says_what_its_labels_say(real_data, kept):
 
 def test_chinese_reviews_are_read_by_character(real_data, kept):
     prepared = prepare_dataset(DataSettings("chnsenticorp"), kept)
-    pieces = prepared.pieces(prepared.ids[0][: prepared.lengths[0]])
+    pieces = prepared.tokens_of(prepared.ids[0][: prepared.lengths[0]])
     han = [p for p in pieces if "\u4e00" <= p[0] <= "\u9fff"]
     assert len(han) > 20
     assert all(len(p) == 1 for p in han)

@@ -156,7 +156,7 @@ class Mute(Exception):
         (SystemExit(), "SystemExit"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
         (RecursionError("deep"), "RecursionError: deep"),
-        (Mute(), "Mute: (what it says cannot be printed)"),
+        (Mute(), "Mute: (its message cannot be printed)"),
         (ValueError("\ud800"), "ValueError: \\ud800"),
     ],
 )
