@@ -110,7 +110,7 @@ def test_declarations_in_no_known_form_are_one_sentence(tmp_path, features):
     odd = table.replace_schema_metadata({"huggingface": f'{{"info": {{"features": {features}}}}}'})
     parquet.write_table(odd, tmp_path / "d.parquet")
     with pytest.raises(
-        UserError, match=r"^cannot read d\.parquet: its metadata 'huggingface' declare"
+        UserError, match=r"^cannot read d\.parquet: its metadata 'huggingface' does not declare"
     ):
         load(str(tmp_path / "d.parquet"), tmp_path)
 
