@@ -15,10 +15,10 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from attn_nlp import atomic
 from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
 from attn_nlp.wording import Nowhere, Unread, reason_of, without_controls
@@ -196,24 +196,15 @@ def _pour(number: int, content: str | bytes) -> None:
 
 def _replace(target: Path, content: bytes, found: os.stat_result | None) -> None:
     make_folder(target)
-    handle, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
-    try:
-        with open(handle, "wb") as file, point("output.write"):
-            file.write(content)
-            file.flush()
-            with point("output.fsync"):
-                os.fsync(file.fileno())
+    with atomic.replacing(target, "output") as unfinished:
+        with point("output.write"):
+            unfinished.touch(0o666 if found is None else 0o600)  # until it is that of the old file
+            unfinished.write_bytes(content)
         if found is not None:
             _take_over(unfinished, found)
-        else:
-            os.chmod(unfinished, 0o666 & ~_umask())
-        with point("output.rename"):
-            os.replace(unfinished, target)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
 
 
-def _take_over(unfinished: str, found: os.stat_result) -> None:
+def _take_over(unfinished: Path, found: os.stat_result) -> None:
     """Give the new file the owner, where that is allowed, and the mode of the old one."""
     own = os.stat(unfinished)
     if (own.st_uid, own.st_gid) != (found.st_uid, found.st_gid):
@@ -224,9 +215,3 @@ def _take_over(unfinished: str, found: os.stat_result) -> None:
 
 def _bytes(content: str | bytes) -> bytes:
     return content.encode("utf-8", "replace") if isinstance(content, str) else content
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
