@@ -153,15 +153,15 @@ def stacked(x: float, y: float, width: float, texts: Iterable[Text], look="bare"
 
 def wrap(texts: Iterable[Text], width: float) -> tuple[Text, ...]:
     """Lines that fit into a box of a width; what goes on a line below is indented in code."""
-    found: list[Text] = []
+    lines: list[Text] = []
     inner = width - 2 * PAD_X
     for given in texts:
         text = _smaller(given, inner) if given.mono else given
         wrapped = _wrap_code if text.mono else _wrap_words
         for line in text.content.split("\n"):
             pieces = wrapped(replace(text, content=line), inner)
-            found += [replace(text, content=each) for each in pieces]
-    return tuple(found)
+            lines += [replace(text, content=piece) for piece in pieces]
+    return tuple(lines)
 
 
 def width_of(text: Text) -> float:
@@ -219,7 +219,7 @@ def _filled(text: Text, width: float, pieces: Sequence[str], indent: str) -> lis
         while (cut := _longest(line, len(indent) + 1, fits)) < len(line):
             lines.append(line[:cut])
             line = indent + line[cut:]
-    return [each.rstrip() for each in (*lines, line)]
+    return [line.rstrip() for line in (*lines, line)]
 
 
 def _longest(line: str, least: int, fits: Callable[[str], bool]) -> int:

@@ -51,8 +51,10 @@ def properties(
 
 def undrawable(contents: Iterable[str]) -> str:
     """The letters that no font of this machine has, each once, sorted."""
-    letters = _lacking("".join(contents), font_file())
-    return "".join(sorted(each for each in letters if _installed(frozenset(each)) is None))
+    characters = _lacking("".join(contents), font_file())
+    return "".join(
+        sorted(character for character in characters if _installed(frozenset(character)) is None)
+    )
 
 
 @contextmanager
@@ -64,18 +66,18 @@ def quiet() -> Iterator[None]:
 
 
 @cache
-def _letters(file: str) -> frozenset[str]:
+def _characters(file: str) -> frozenset[str]:
     from matplotlib.font_manager import get_font
 
     return frozenset(map(chr, get_font(file).get_charmap()))
 
 
 def _lacking(content: str, file: str) -> frozenset[str]:
-    return frozenset(content) - _letters(file) - {"\n"}
+    return frozenset(content) - _characters(file) - {"\n"}
 
 
 @cache
-def _installed(letters: frozenset[str]) -> str | None:
+def _installed(characters: frozenset[str]) -> str | None:
     """The family that has most of the letters, of equals one without serifs; None where none."""
     from matplotlib.font_manager import fontManager
 
@@ -84,6 +86,8 @@ def _installed(letters: frozenset[str]) -> str | None:
         for font in sorted(fontManager.ttflist, key=lambda font: (font.name, font.fname))
         if font.style == "normal" and not font.name.startswith(LAST_RESORT)
     }
-    found = {name: len(letters & _letters(file)) for name, file in files.items()}
-    best = max(found, key=lambda name: (found[name], "serif" not in name.lower()), default=None)
-    return best if best is not None and found[best] else None
+    coverage = {name: len(characters & _characters(file)) for name, file in files.items()}
+    best = max(
+        coverage, key=lambda name: (coverage[name], "serif" not in name.lower()), default=None
+    )
+    return best if best is not None and coverage[best] else None

@@ -173,13 +173,13 @@ def _beside(node: Node, box: Box, start: float, edges: Sequence[Edge]):
 
 
 def _arrows(edges: Sequence[Edge], placed: dict[str, Box], start: float) -> list[Arrow]:
-    found, used, gutters = [], {}, {"left": 0, "right": 0}
+    arrows, used, gutters = [], {}, {"left": 0, "right": 0}
     outer = max(box.right for box in placed.values())
     for edge in edges:
         one, other = placed[edge.start], placed[edge.end]
         if edge.way == "down":
             x = _shared(one, other) if edge.lane is None else _left(start, edge.lane) + LANE / 2
-            found.append(Arrow(((x, one.bottom), (x, other.y))))
+            arrows.append(Arrow(((x, one.bottom), (x, other.y))))
             continue
         gutters[edge.way] += 1
         entries = used[edge.end, edge.way] = used.get((edge.end, edge.way), 0) + 1
@@ -189,8 +189,8 @@ def _arrows(edges: Sequence[Edge], placed: dict[str, Box], start: float) -> list
             x, ends = start - GUTTER * gutters["left"], (one.x, other.x)
         else:
             x, ends = outer + GUTTER * gutters["right"], (one.right, other.right)
-        found.append(Arrow(((ends[0], level), (x, level), (x, at), (ends[1], at))))
-    return found
+        arrows.append(Arrow(((ends[0], level), (x, level), (x, at), (ends[1], at))))
+    return arrows
 
 
 def _level(box: Box, number: int) -> float:

@@ -33,13 +33,13 @@ def load() -> None:
     For a command. A program in Python that draws figures imports matplotlib as it likes; what it
     has set holds for its own plots, also after a figure of ours (`settings`).
     """
-    found = None if "matplotlib" in sys.modules else find_spec("matplotlib")
-    if found is None or found.origin is None:
+    spec = None if "matplotlib" in sys.modules else find_spec("matplotlib")
+    if spec is None or spec.origin is None:
         return
     backend = os.environ.pop("MPLBACKEND", None)
     before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))  # its name may be gone
     try:
-        os.chdir(Path(found.origin).parent / "mpl-data")  # its own settings; it looks here first
+        os.chdir(Path(spec.origin).parent / "mpl-data")  # its own settings; it looks here first
         importlib.import_module("matplotlib")
     finally:
         os.fchdir(before)

@@ -39,15 +39,15 @@ def mechanism(part: Part) -> Drawing:
     below = MARGIN + head[-1].bottom + 14.0
     made.add(head, dx=MARGIN, dy=MARGIN)
     made.add(boxes, arrows, MARGIN, below)
-    side = max([box.right for box in boxes] + [x for each in arrows for x, _ in each.points])
+    side = max([box.right for box in boxes] + [x for arrow in arrows for x, _ in arrow.points])
     made.add(_panel(part, boxes), dx=MARGIN + side + _BETWEEN, dy=below)
     made.trim(MARGIN)
     return made
 
 
 def _head(part: Part) -> list[Box]:
-    place = f"{part.slot}:{part.name} {SLOTS[part.slot].what}"
-    lines = [Text(part.label, 14, bold=True), Text(place, 9, gray=True)]
+    address = f"{part.slot}:{part.name} {SLOTS[part.slot].what}"
+    lines = [Text(part.label, 14, bold=True), Text(address, 9, gray=True)]
     if part.cite:
         lines.append(Text(part.cite, 9, gray=True))
     return [stacked(0, 0, 620, lines, centered=False)]

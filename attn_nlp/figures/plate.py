@@ -55,7 +55,7 @@ def plate() -> Drawing:
     laid = [lay_out(flow) for *_, flow, _ in columns]
     lowest = max(box.bottom for boxes, _ in laid for box in boxes)
     x = MARGIN
-    for (title, sentence, _, places), (boxes, arrows) in zip(columns, laid, strict=True):
+    for (title, sentence, _, parts), (boxes, arrows) in zip(columns, laid, strict=True):
         left = min(box.x for box in boxes)
         head = stacked(
             0, 0, _WIDTH, [Text(title, 13, bold=True), Text(sentence, 9)], centered=False
@@ -63,7 +63,7 @@ def plate() -> Drawing:
         below = MARGIN + head.height + 8.0
         made.add([head], dx=x + _SIDE, dy=MARGIN)
         made.add(boxes, arrows, x + _SIDE - left, below)
-        formulas = "\n".join(word + find(*place).formula for word, *place in places)
+        formulas = "\n".join(word + find(*address).formula for word, *address in parts)
         text = [Text(formulas, 7.5, mono=True)]
         under = stacked(0, 0, _WIDTH, text, "formula", centered=False)
         made.add([under], dx=x + _SIDE, dy=below + lowest + 16.0)

@@ -96,7 +96,7 @@ class AcrossDatasets:
     @property
     def order(self) -> list[int]:
         """Places of the variants from the best mean rank to the worst, ties as given."""
-        return sorted(range(len(self.variants)), key=lambda place: self.mean_ranks[place])
+        return sorted(range(len(self.variants)), key=lambda variant: self.mean_ranks[variant])
 
 
 @dataclass(frozen=True)
@@ -182,20 +182,20 @@ def against_reference(
     if reference not in scores:
         raise ValueError(f"reference {reference!r} has no scores; known: {', '.join(scores)}.")
     differences = {
-        name: tuple(x - y for x, y in zip(each, scores[reference], strict=True))
-        for name, each in scores.items()
+        name: tuple(x - y for x, y in zip(values, scores[reference], strict=True))
+        for name, values in scores.items()
         if name != reference
     }
-    tests = {name: signed_rank(each) for name, each in differences.items()}
+    tests = {name: signed_rank(values) for name, values in differences.items()}
     adjusted = holm([p for p, _ in tests.values()])
-    found = []
-    for (name, each), p_holm in zip(differences.items(), adjusted, strict=True):
-        up, down = sum(d > DUST for d in each), sum(d < -DUST for d in each)
+    compared = []
+    for (name, values), p_holm in zip(differences.items(), adjusted, strict=True):
+        up, down = sum(d > DUST for d in values), sum(d < -DUST for d in values)
         wins, losses = (up, down) if higher_is_better else (down, up)
         p, least = tests[name]
-        ties = len(each) - up - down
-        found.append(AgainstReference(name, each, wins, ties, losses, p, p_holm, least))
-    return found
+        ties = len(values) - up - down
+        compared.append(AgainstReference(name, values, wins, ties, losses, p, p_holm, least))
+    return compared
 
 
 def signed_rank(differences: Sequence[float]) -> tuple[float, float]:
@@ -264,7 +264,7 @@ def _friedman(ranked: Sequence[Sequence[float]]) -> Friedman:
 
     n, k = len(ranked), len(ranked[0])
     sums = [math.fsum(row[j] for row in ranked) for j in range(k)]
-    between = (k - 1) * math.fsum((each - n * (k + 1) / 2) ** 2 for each in sums)
+    between = (k - 1) * math.fsum((rank_sum - n * (k + 1) / 2) ** 2 for rank_sum in sums)
     within = math.fsum(r**2 for row in ranked for r in row) - n * k * (k + 1) ** 2 / 4
     if within <= DUST:  # all variants tie on all datasets
         return Friedman(0.0, 1.0, 0.0, 1.0)
@@ -272,7 +272,7 @@ def _friedman(ranked: Sequence[Sequence[float]]) -> Friedman:
     p = float(chdtrc(k - 1, chi2))
     left = n * (k - 1) - chi2
     if left <= 1e-9 * n * k:  # every dataset ranks the variants alike
-        tied = math.prod(math.factorial(ranked[0].count(each)) for each in set(ranked[0]))
+        tied = math.prod(math.factorial(ranked[0].count(rank)) for rank in set(ranked[0]))
         return Friedman(chi2, p, math.inf, (tied / math.factorial(k)) ** (n - 1))
     f = (n - 1) * chi2 / left
     return Friedman(chi2, p, f, float(fdtrc(k - 1, (k - 1) * (n - 1), f)))
@@ -280,28 +280,28 @@ def _friedman(ranked: Sequence[Sequence[float]]) -> Friedman:
 
 def _groups(means: Sequence[float], reach: float) -> tuple[tuple[int, ...], ...]:
     """The largest runs of variants, by mean rank, whose ends are not apart."""
-    order = sorted(range(len(means)), key=lambda place: means[place])
-    found, covered = [], 0
+    order = sorted(range(len(means)), key=lambda variant: means[variant])
+    groups, covered = [], 0
     for first in range(len(order)):
         last = first
         while last + 1 < len(order) and means[order[last + 1]] - means[order[first]] <= reach:
             last += 1
         if last > first and last + 1 > covered:
-            found.append(tuple(order[first : last + 1]))
+            groups.append(tuple(order[first : last + 1]))
             covered = last + 1
-    return tuple(found)
+    return tuple(groups)
 
 
 def _table(scores: Mapping[str, Sequence[float]], datasets: Sequence[str]) -> list[list[float]]:
     """(N, k), after the checks."""
     if not scores or not len(datasets):
         raise ValueError("no scores; give at least one variant and one dataset.")
-    for name, each in scores.items():
-        if len(each) != len(datasets):
+    for name, values in scores.items():
+        if len(values) != len(datasets):
             raise ValueError(
-                f"variant {name!r} has {len(each)} scores for {len(datasets)} datasets; leave out "
-                "a dataset that not all variants have."
+                f"variant {name!r} has {len(values)} scores for {len(datasets)} datasets; leave "
+                "out a dataset that not all variants have."
             )
-        if not all(map(math.isfinite, each)):
+        if not all(map(math.isfinite, values)):
             raise ValueError(f"variant {name!r} has a score that is not finite; leave it out.")
-    return [[float(each[i]) for each in scores.values()] for i in range(len(datasets))]
+    return [[float(values[i]) for values in scores.values()] for i in range(len(datasets))]

@@ -75,11 +75,11 @@ def over_folds(
         raise ValueError("no folds; give at least one.")
     if not test_share >= 0:
         raise ValueError(f"test share {test_share}; test rows over training rows are 0 or more.")
-    for each in differences:
-        check(each)
-    means = [math.fsum(each) / len(each) for each in differences]
+    for fold in differences:
+        check(fold)
+    means = [math.fsum(fold) / len(fold) for fold in differences]
     j, mean = len(means), math.fsum(means) / len(means)
-    within = [(len(each) - 1, deviation(each)) for each in differences if len(each) > 1]
+    within = [(len(fold) - 1, deviation(fold)) for fold in differences if len(fold) > 1]
     freedom = sum(df for df, _ in within)
     sd_seeds = math.sqrt(math.fsum(df * sd**2 for df, sd in within) / freedom) if freedom else None
     fewest = min(map(len, differences))

@@ -30,7 +30,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     m = len(p_values)
     adjusted = [0.0] * m
     highest = 0.0
-    for step, place in enumerate(sorted(range(m), key=lambda i: p_values[i])):
-        highest = max(highest, min(1.0, (m - step) * p_values[place]))
-        adjusted[place] = highest
+    for step, index in enumerate(sorted(range(m), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (m - step) * p_values[index]))
+        adjusted[index] = highest
     return adjusted

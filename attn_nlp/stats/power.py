@@ -189,15 +189,15 @@ def _least_effects(n: int, patterns: int):
     import numpy as np
 
     z = np.sort(np.random.default_rng(_RNG_SEED).standard_normal((_DRAWS, n)), axis=1)
-    found = []
+    least = []
     for some in np.split(z[:, : min(n, patterns)], 20):  # in pieces that fit a cache
         sums, sizes = np.zeros((len(some), 1)), np.zeros(1)
         for column in some.T:
             sums = np.concatenate([sums, sums + column[:, None]], axis=1)
             sizes = np.concatenate([sizes, sizes + 1])
         means = sums[:, 1:] / sizes[1:]
-        found.append(-np.partition(means, patterns - 1, axis=1)[:, patterns - 1])
-    return np.concatenate(found)
+        least.append(-np.partition(means, patterns - 1, axis=1)[:, patterns - 1])
+    return np.concatenate(least)
 
 
 def _first(holds: Callable[[int], bool], low: int) -> int:

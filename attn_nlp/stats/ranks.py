@@ -14,14 +14,14 @@ def ranks(values: Sequence[float]) -> list[float]:
       >>> ranks([0.3, 0.1, 0.3])
       [2.5, 1.0, 2.5]
     """
-    order = sorted(range(len(values)), key=lambda place: values[place])
-    found = [0.0] * len(values)
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    ranked = [0.0] * len(values)
     first = 0
     while first < len(order):
         last = first
         while last + 1 < len(order) and values[order[last + 1]] - values[order[first]] <= DUST:
             last += 1
-        for place in order[first : last + 1]:
-            found[place] = (first + last) / 2 + 1
+        for index in order[first : last + 1]:
+            ranked[index] = (first + last) / 2 + 1
         first = last + 1
-    return found
+    return ranked

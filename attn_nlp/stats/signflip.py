@@ -76,20 +76,20 @@ def sign_flips(comparisons: Sequence[Sequence[float]], rng_seed: int = RNG_SEED)
     """`sign_flip` of every comparison; those that need drawn patterns share the same ones."""
     import numpy as np
 
-    found: list[SignFlip | None] = []
+    tests: list[SignFlip | None] = []
     drawn: dict[int, np.ndarray] = {}
-    for place, differences in enumerate(comparisons):
+    for index, differences in enumerate(comparisons):
         check(differences)
         signed = np.array([d for d in differences if abs(d) > DUST])
         if len(signed) > ENUMERATE_UP_TO:
-            drawn[place] = signed
-        found.append(None if place in drawn else _enumerated(signed))
+            drawn[index] = signed
+        tests.append(None if index in drawn else _enumerated(signed))
     beyond = _beyond(list(drawn.values()), rng_seed) if drawn else []
-    for (place, signed), count in zip(drawn.items(), beyond, strict=True):
+    for (index, signed), count in zip(drawn.items(), beyond, strict=True):
         n = len(signed)
         least = max(least_attainable(n), 1 / (RESAMPLES + 1))
-        found[place] = SignFlip((count + 1) / (RESAMPLES + 1), least, n, exact=False)
-    return [each for each in found if each is not None]
+        tests[index] = SignFlip((count + 1) / (RESAMPLES + 1), least, n, exact=False)
+    return [test for test in tests if test is not None]
 
 
 def _enumerated(signed: np.ndarray) -> SignFlip:

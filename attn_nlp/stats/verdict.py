@@ -109,27 +109,29 @@ def compare(
       ValueError: a difference that is not finite, or a margin that is not positive.
     """
     flips = flips_of(family) if flips is None else flips
-    spreads = [bool(len(each)) and not constant(each) for each in family]
+    spreads = [bool(len(differences)) and not constant(differences) for differences in family]
     adjusted = holm(
         [flip.p if flip and spread else 1.0 for flip, spread in zip(flips, spreads, strict=True)]
     )
     tosts = [
-        tost(each, margin) if len(each) and margin is not None else None
-        for each, margin in zip(family, margins, strict=True)
+        tost(differences, margin) if len(differences) and margin is not None else None
+        for differences, margin in zip(family, margins, strict=True)
     ]
-    enough = [equivalence_attainable(len(each), len(family), alpha) for each in family]
+    enough = [
+        equivalence_attainable(len(differences), len(family), alpha) for differences in family
+    ]
     tosts_adjusted = holm(
         [1.0 if p is None or not many else p for p, many in zip(tosts, enough, strict=True)]
     )
     compared: list[Comparison | None] = []
-    for place, differences in enumerate(family):
-        flip, margin, p_equivalence = flips[place], margins[place], tosts[place]
+    for index, differences in enumerate(family):
+        flip, margin, p_equivalence = flips[index], margins[index], tosts[index]
         if flip is None:
             compared.append(None)
             continue
         summary = summarize(differences)
         n, mean, sd = summary.n, summary.mean, summary.sd
-        p_holm, p_tost = adjusted[place], tosts_adjusted[place]
+        p_holm, p_tost = adjusted[index], tosts_adjusted[index]
         up = mean > 0 if higher_is_better else mean < 0
         verdict = _verdict(p_holm < alpha, p_equivalence is not None and p_tost < alpha, up)
         needed = None
@@ -161,8 +163,8 @@ def flips_of(comparisons: Sequence[Sequence[float]]) -> list[SignFlip | None]:
     Families tested together draw their patterns of signs once, and the tests are those of each
     family by itself.
     """
-    tested = iter(sign_flips([each for each in comparisons if len(each)]))
-    return [next(tested) if len(each) else None for each in comparisons]
+    tested = iter(sign_flips([differences for differences in comparisons if len(differences)]))
+    return [next(tested) if len(differences) else None for differences in comparisons]
 
 
 def _verdict(differs: bool, within: bool, better: bool) -> Verdict:

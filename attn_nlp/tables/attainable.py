@@ -12,7 +12,8 @@ from attn_nlp.stats import (
     seeds_for_significance,
     significance_attainable,
 )
-from attn_nlp.tables.layout import Layout, lay_out, plural, replicates
+from attn_nlp.tables.layout import Layout, lay_out, replicates
+from attn_nlp.wording import plural
 
 
 @dataclass(frozen=True)
@@ -70,18 +71,20 @@ def attainable(resolved) -> list[Attainable]:
       resolved: a resolved experiment; nothing of it need have run.
     """
     return [
-        each for table in resolved.tables for each in attainable_of(table, lay_out(table, resolved))
+        family
+        for table in resolved.tables
+        for family in attainable_of(table, lay_out(table, resolved))
     ]
 
 
 def attainable_of(table: Mapping, layout: Layout) -> list[Attainable]:
     """The same for one table; one entry without comparisons where there is no reference."""
-    found = []
+    families = []
     for family in layout.families(table):
         seeds = min(len(layout.pairs(row, column)) for row, column in family)
         column = "all columns" if table["family"] == "table" else _named(table, family[0][1])
-        found.append(_attainable(table, column, len(family), seeds))
-    return found or [_attainable(table, "all columns", 0, 0)]
+        families.append(_attainable(table, column, len(family), seeds))
+    return families or [_attainable(table, "all columns", 0, 0)]
 
 
 def p_text(p: float) -> str:

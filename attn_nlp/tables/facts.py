@@ -17,13 +17,12 @@ from attn_nlp.tables.states import (
     cut_of,
     datas,
     joined,
-    plural_span,
     readings_planned,
-    span,
     split_values,
     states_met,
     states_of,
 )
+from attn_nlp.wording import plural_span, span
 
 _FEW = 3  # names that are spelled out
 _LEAK = "test in train"
@@ -59,33 +58,33 @@ class Facts(dict[str, Mapping]):
 def facts_of(layout: Layout, records: Mapping[str, dict]) -> Facts:
     """The facts of every dataset of which a cell has run, in every state that its cells met."""
     states, readings = states_met(layout, records), readings_planned(layout)
-    found = {}
-    for name in (each for each in readings if each in states):
+    by_name = {}
+    for name in (name for name in readings if name in states):
         data = states[name][0].data
         sizes = {"test": _tested(layout, name, records)}
         if layout.folded:
             sizes["over folds"] = _over_folds(layout, name, data)
-        found[name] = {
+        by_name[name] = {
             **data,
             "counted": sizes,
             "states": tuple(states[name]),
             "readings": tuple(readings[name]),
         }
-    return Facts(found, readings)
+    return Facts(by_name, readings)
 
 
 def together(several: Iterable[Facts]) -> Facts:
     """The facts of several tables as of one."""
-    found: dict[str, dict] = {}
+    merged: dict[str, dict] = {}
     names: dict[str, None] = {}
     for facts in several:
         names |= dict.fromkeys(facts.names())
         for name, known in facts.items():
-            before = found.setdefault(name, {**known, "states": (), "readings": ()})
+            before = merged.setdefault(name, {**known, "states": (), "readings": ()})
             for key in ("states", "readings"):
-                new = [each for each in known[key] if each not in before[key]]
+                new = [value for value in known[key] if value not in before[key]]
                 before[key] = (*before[key], *new)
-    return Facts(found, names)
+    return Facts(merged, names)
 
 
 def _label(name: str) -> str:
@@ -98,8 +97,8 @@ def _label(name: str) -> str:
 
 def _tested(layout: Layout, name: str, records: Mapping[str, dict]) -> int:
     """The sentences of test by the confusion of a cell; for records that do not say how many."""
-    for place in layout.places.values():
-        for cell in place.cells.values() if _has(place.settings, name) else ():
+    for planned in layout.entries.values():
+        for cell in planned.cells.values() if _has(planned.settings, name) else ():
             record = records.get(cell["spec"])
             if record and record.get("data") and str(cell["settings"]["dataset"]) == name:
                 return sum(map(sum, record.get("confusion") or []))
@@ -107,13 +106,13 @@ def _tested(layout: Layout, name: str, records: Mapping[str, dict]) -> int:
 
 
 def _has(settings: Iterable[Mapping], name: str) -> bool:
-    return any(str(each["dataset"]) == name for each in settings)
+    return any(str(cell_settings["dataset"]) == name for cell_settings in settings)
 
 
 def _over_folds(layout: Layout, name: str, data: Mapping) -> int:
     """Sentences tested over all folds: every one once, or less where some folds are left out."""
-    rows = {split: each.get("rows", 0) for split, each in data.get("splits", {}).items()}
-    folds = {each["fold"] for each in layout.settings() if str(each["dataset"]) == name}
+    rows = {split: of_split.get("rows", 0) for split, of_split in data.get("splits", {}).items()}
+    folds = {settings["fold"] for settings in layout.settings() if str(settings["dataset"]) == name}
     # A class with one row keeps it in train in every fold.
     test, every = rows.get("test", 0), sum(rows.values()) - _by_class(data).count(1)
     # Folds differ by a few rows: the whole is known better than ten times one of them.
@@ -122,7 +121,7 @@ def _over_folds(layout: Layout, name: str, data: Mapping) -> int:
 
 def _by_class(data: Mapping) -> list[int]:
     """Sentences of each class in all splits; nothing where it is not known."""
-    counts = [each.get("class_counts") or [] for each in data.get("splits", {}).values()]
+    counts = [of_split.get("class_counts") or [] for of_split in data.get("splits", {}).values()]
     return [sum(of_class) for of_class in zip(*counts, strict=True)] if all(counts) else []
 
 
@@ -141,7 +140,7 @@ def sentences(facts: Facts, name: str, split: str, settings: Iterable[Mapping] =
         return [known["counted"]["over folds"]]
     cuts, every = set(map(cut_of, settings)), states_of(known)
     here: list[State] = [state for state in every if state.cut in cuts] or list(every)
-    rows = {size for size in split_values([each.data for each in here], split, "rows") if size}
+    rows = {size for size in split_values([state.data for state in here], split, "rows") if size}
     counted = known.get("counted", {}).get(split)
     return sorted(rows) or ([counted] if counted else [])
 
@@ -175,7 +174,7 @@ def _wrong(known: Mapping) -> list[str]:
 def _described(known: Mapping) -> str:
     every = datas(known)
     rows = {split: split_values(every, split, "rows") for split in _splits(every)}
-    sizes = [f"{span(each, '{:,}'.format)} {split}" for split, each in rows.items() if each]
+    sizes = [f"{span(counts, '{:,}'.format)} {split}" for split, counts in rows.items() if counts]
     said = [", ".join(sizes) + " sentences"] if sizes else []
     if any(data.get("real") is False for data in every):
         said.append("generated, not written by people")
@@ -295,20 +294,21 @@ def some(names: list[str]) -> list[str]:
 def _counted(every: list[Mapping], key: str, words: str) -> str:
     """ "12 texts truncated (10 train, 2 test)", from counts or from shares; "" where none."""
     amounts = {split: split_values(every, split, key) for split in _splits(every)}
-    found = {split: each for split, each in amounts.items() if any(each)}
-    if not found:
+    present = {split: values for split, values in amounts.items() if any(values)}
+    if not present:
         return ""
-    if any(isinstance(amount, float) for each in found.values() for amount in each):
-        told = [f"{span(each, '{:.1%}'.format)} of {split}" for split, each in found.items()]
+    if any(isinstance(amount, float) for values in present.values() for amount in values):
+        told = [f"{span(values, '{:.1%}'.format)} of {split}" for split, values in present.items()]
         return f"{words}: {', '.join(told)}"
-    inner = ", ".join(f"{span(each, '{:,}'.format)} {split}" for split, each in found.items())
+    inner = ", ".join(f"{span(values, '{:,}'.format)} {split}" for split, values in present.items())
     return f"{plural_span(totals(every, key), 'text')} {words} ({inner})"
 
 
 def totals(every: list[Mapping], key: str) -> list[int]:
     """What the splits count together, of each state."""
     return [
-        sum(int(each.get(key) or 0) for each in data.get("splits", {}).values()) for data in every
+        sum(int(of_split.get(key) or 0) for of_split in data.get("splits", {}).values())
+        for data in every
     ]
 
 
@@ -319,20 +319,20 @@ def _repeated(every: list[Mapping], only: Collection[str] = ()) -> list[str]:
       only: the places to name; empty for all.
     """
     return [
-        f"{plural_span(counts, 'text')} of {place.replace(' in ', ' also in ')}"
-        if " in " in place
-        else f"{plural_span(counts, 'repeated text')} in {place}"
-        for place, counts in repeats(every).items()
-        if not only or place in only
+        f"{plural_span(counts, 'text')} of {location.replace(' in ', ' also in ')}"
+        if " in " in location
+        else f"{plural_span(counts, 'repeated text')} in {location}"
+        for location, counts in repeats(every).items()
+        if not only or location in only
     ]
 
 
 def repeats(every: list[Mapping]) -> dict[str, list[int]]:
     """How many texts occur twice, by where, in each state; only what occurs."""
-    places = dict.fromkeys(place for data in every for place in data.get("duplicates", {}))
-    counts = {p: [data.get("duplicates", {}).get(p) or 0 for data in every] for p in places}
+    locations = dict.fromkeys(location for data in every for location in data.get("duplicates", {}))
+    counts = {p: [data.get("duplicates", {}).get(p) or 0 for data in every] for p in locations}
     return {
-        place: each
-        for place, each in counts.items()
-        if all(isinstance(count, int) for count in each) and any(each)
+        location: numbers
+        for location, numbers in counts.items()
+        if all(isinstance(count, int) for count in numbers) and any(numbers)
     }

@@ -139,7 +139,7 @@ class Grid:
 
     def with_warnings(self, sentences: Iterable[str]) -> Grid:
         """Return the same table with further warnings in its caption."""
-        said = tuple(warning(each[:1].upper() + each[1:]) for each in sentences)
+        said = tuple(warning(sentence[:1].upper() + sentence[1:]) for sentence in sentences)
         return dataclasses.replace(self, caption=(*self.caption, *said))
 
     def name_of(self, column: Column) -> str:
@@ -160,11 +160,11 @@ class Grid:
             self.columns[at].values for at in (range(len(self.columns)) if block is None else block)
         ]
         runs: list[tuple[int, int]] = []
-        for place, values in enumerate(shown):
-            if place and values[: level + 1] == shown[place - 1][: level + 1]:
-                runs[-1] = (runs[-1][0], place)
+        for index, values in enumerate(shown):
+            if index and values[: level + 1] == shown[index - 1][: level + 1]:
+                runs[-1] = (runs[-1][0], index)
             else:
-                runs.append((place, place))
+                runs.append((index, index))
         return runs
 
     @property

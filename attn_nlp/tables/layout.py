@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Protocol
 
 from attn_nlp.errors import UserError
+from attn_nlp.wording import plural
 
 
 class Experiment(Protocol):
@@ -31,7 +32,7 @@ class Experiment(Protocol):
 
 
 @dataclass
-class Place:
+class PlannedEntry:
     """One row in one column: planned cells by their values at `over`, and why some are left out.
 
     Folds are no replicates: they share their training rows. Where `over` has the fold, a replicate
@@ -63,22 +64,22 @@ class Place:
         known = [spec for spec in self.specs if spec is not None]  # the others wait for trials
         return len({*known}) < len(known)
 
-    def alone(self) -> Place:
+    def alone(self) -> PlannedEntry:
         """The place with every run once."""
         first: dict[str, tuple[tuple, dict]] = {}
         for key, cell in self.cells.items():
             first.setdefault(cell["spec"], (key, cell))
-        return Place(dict(first.values()), self.skipped, self.fold_at, self.settings)
+        return PlannedEntry(dict(first.values()), self.skipped, self.fold_at, self.settings)
 
     @functools.cached_property
     def _replicates(self) -> dict[tuple, list[dict]]:
         if self.fold_at is None:
             return {key: [cell] for key, cell in self.cells.items()}
-        found: dict[tuple, list[dict]] = {}
+        by_replicate: dict[tuple, list[dict]] = {}
         for key, cell in self.cells.items():
             replicate = (*key[: self.fold_at], *key[self.fold_at + 1 :])
-            found.setdefault(replicate, []).append(cell)
-        return found
+            by_replicate.setdefault(replicate, []).append(cell)
+        return by_replicate
 
 
 @dataclass(frozen=True)
@@ -92,17 +93,17 @@ class Layout:
     """
 
     columns: tuple[tuple, ...]
-    places: Mapping[tuple[int, tuple], Place]
+    entries: Mapping[tuple[int, tuple], PlannedEntry]
     reference: int | None
 
     @property
     def folded(self) -> bool:
         """Whether a replicate is all folds of a seed."""
-        return any(place.fold_at is not None for place in self.places.values())
+        return any(planned.fold_at is not None for planned in self.entries.values())
 
-    def place(self, row: int, column: tuple) -> Place:
+    def entry(self, row: int, column: tuple) -> PlannedEntry:
         """The place of a row in a column; empty where the experiment has no such cell."""
-        return self.places.get((row, column)) or Place()
+        return self.entries.get((row, column)) or PlannedEntry()
 
     def settings(self, column: tuple | None = None) -> list[dict]:
         """The settings of all planned cells, or of those in one column.
@@ -111,9 +112,9 @@ class Layout:
         """
         return [
             settings
-            for (_, where), place in self.places.items()
+            for (_, where), planned in self.entries.items()
             if column in (None, where)
-            for settings in place.settings
+            for settings in planned.settings
         ]
 
     def pairs(self, row: int, column: tuple) -> list[tuple]:
@@ -124,11 +125,15 @@ class Layout:
     def _pairs(self) -> dict[tuple[int, tuple], list[tuple]]:
         if self.reference is None:
             return {}
-        baselines = {c: self.place(self.reference, c).replicate_keys() for c in self.columns}
+        baselines = {c: self.entry(self.reference, c).replicate_keys() for c in self.columns}
         return {
-            (row, column): [each for each in place.replicate_keys() if each in baselines[column]]
-            for (row, column), place in self.places.items()
-            if row != self.reference and not place.once
+            (row, column): [
+                replicate
+                for replicate in planned.replicate_keys()
+                if replicate in baselines[column]
+            ]
+            for (row, column), planned in self.entries.items()
+            if row != self.reference and not planned.once
         }
 
     def families(self, table: Mapping) -> list[list[tuple[int, tuple]]]:
@@ -152,8 +157,8 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
       UserError: two cells for one replicate of a place.
     """
     paths, over, rows = table["columns"], table["over"], table["rows"]
-    places: dict[tuple[int, tuple], Place] = {}
-    found: dict[tuple, None] = {}
+    entries: dict[tuple[int, tuple], PlannedEntry] = {}
+    unordered: dict[tuple, None] = {}
     fold_at = over.index("fold") if "fold" in over else None
     rows_of = _rows_of(rows)
     reads_seeds = "seed" in chain(paths, table["where"], *(row["where"] for row in rows))
@@ -161,34 +166,36 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     families = resolved.families
     if reads_seeds:
         families = [(cell,) for cells in zip(*families, strict=True) for cell in cells]
-    for cells in chain(families, ((each,) for each in resolved.skipped)):
+    for cells in chain(families, ((cell,) for cell in resolved.skipped)):
         settings = cells[0]["settings"]
         if not matches(settings, table["where"]):
             continue
         column = tuple(settings[path] for path in paths)
         for number in rows_of(settings):
-            found.setdefault(column)
-            place = places.setdefault((number, column), Place(fold_at=fold_at))
+            unordered.setdefault(column)
+            planned = entries.setdefault((number, column), PlannedEntry(fold_at=fold_at))
             if "spec" in cells[0]:
-                place.settings.append(settings)
+                planned.settings.append(settings)
                 grouped.setdefault((number, column), []).append(cells)
             else:
-                place.skipped.append(cells[0]["reason"])
+                planned.skipped.append(cells[0]["reason"])
     for (number, column), of_place in grouped.items():
         keys = [_replicates(cells, over, resolved.seeds) for cells in of_place]
-        filled = places[number, column].cells
+        filled = entries[number, column].cells
         # Seed by seed, as the cells are run.
-        in_turn = (chain(*zip(*each, strict=True)) for each in (keys, of_place))
+        in_turn = (chain(*zip(*of_families, strict=True)) for of_families in (keys, of_place))
         filled.update(zip(*in_turn, strict=True))
         if len(filled) < sum(map(len, of_place)):
             raise UserError(
                 f"table {table['title']!r}, row {rows[number]['label']!r}: two cells for one "
                 "place; name what they differ in, in the row, columns=, where= or over=."
             )
-    first = [list(dict.fromkeys(column[i] for column in found)) for i in range(len(paths))]
-    columns = sorted(found, key=lambda column: [first[i].index(v) for i, v in enumerate(column)])
+    first = [list(dict.fromkeys(column[i] for column in unordered)) for i in range(len(paths))]
+    columns = sorted(
+        unordered, key=lambda column: [first[i].index(v) for i, v in enumerate(column)]
+    )
     reference = next((number for number, row in enumerate(rows) if row["reference"]), None)
-    return Layout(tuple(columns), places, reference)
+    return Layout(tuple(columns), entries, reference)
 
 
 def _replicates(
@@ -209,13 +216,13 @@ def _rows_of(rows: Sequence[Mapping]) -> Callable[[Mapping], list[int]]:
         by_values = by_paths.setdefault(tuple(row["where"]), {})
         by_values.setdefault(tuple(row["where"].values()), []).append(number)
 
-    def found(settings: Mapping) -> list[int]:
+    def numbers_of(settings: Mapping) -> list[int]:
         numbers: list[int] = []
         for paths, by_values in by_paths.items():
             numbers += by_values.get(tuple([settings[path] for path in paths]), ())
         return numbers if len(by_paths) == 1 else sorted(numbers)
 
-    return found
+    return numbers_of
 
 
 def matches(settings: Mapping[str, object], where: Mapping[str, object]) -> bool:
@@ -230,10 +237,10 @@ def data_of(settings: Mapping) -> tuple:
 
 def once_each(tables: Sequence[Mapping]) -> list[Mapping]:
     """Tables of the same cells once: those that differ in the number they show stand as one."""
-    found: dict[str, Mapping] = {}
+    kept: dict[str, Mapping] = {}
     for table in tables:
-        found.setdefault(str([table[key] for key in ("rows", "columns", "where", "over")]), table)
-    return list(found.values())
+        kept.setdefault(str([table[key] for key in ("rows", "columns", "where", "over")]), table)
+    return list(kept.values())
 
 
 def replicates(over: Sequence[str], count: int) -> str:
@@ -247,13 +254,3 @@ def replicates(over: Sequence[str], count: int) -> str:
     if over == ["seed"]:
         return plural(count, "seed")
     return plural(count, "replicate") + (f" ({' × '.join(over)})" if over else "")
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun.
-
-    Example:
-      >>> plural(1, "step"), plural(3000, "step")
-      ('1 step', '3,000 steps')
-    """
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -49,8 +49,8 @@ def legend(grid: Grid) -> tuple[tuple[str, str], ...]:
     verdicts = {entry.comparison.verdict for entry in entries if entry.comparison}
     states = {entry.state for entry in entries}
     return (
-        *((MARKS[each], _MEANINGS[each]) for each in MARKS if each in verdicts),
-        *((STATE_MARKS[each], _STATE_MEANINGS[each]) for each in STATE_MARKS if each in states),
+        *((MARKS[verdict], _MEANINGS[verdict]) for verdict in MARKS if verdict in verdicts),
+        *((STATE_MARKS[state], _STATE_MEANINGS[state]) for state in STATE_MARKS if state in states),
     )
 
 

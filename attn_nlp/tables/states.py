@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from attn_nlp.store.records import Records
-from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.layout import Layout
 
 READ = ("tokens", "vocabulary", "length")  # what turns a text into ids
 CUT = ("split_seed", "fold")  # what decides which rows a split has
@@ -42,36 +42,36 @@ def cut_of(settings: Mapping) -> tuple:
 
 def states_met(layout: Layout, records: Mapping[str, dict]) -> dict[str, list[State]]:
     """Every distinct state of each dataset of which a cell has run, by its name in the settings."""
-    found: dict[str, list[State]] = {}
+    by_name: dict[str, list[State]] = {}
     seen: set[tuple] = set()
-    for place in layout.places.values():
+    for planned in layout.entries.values():
         if isinstance(records, Records):
-            of_cells = records.column("data", place.specs)
+            of_cells = records.column("data", planned.specs)
         else:
-            of_cells = [(records.get(spec) or {}).get("data") for spec in place.specs]
-        if len(place.settings) == 1:  # these cells differ in nothing but their seed
+            of_cells = [(records.get(spec) or {}).get("data") for spec in planned.specs]
+        if len(planned.settings) == 1:  # these cells differ in nothing but their seed
             once = {id(data): data for data in of_cells}
-            pairs = [(place.settings[0], data) for data in once.values()]
+            pairs = [(planned.settings[0], data) for data in once.values()]
         else:
-            cells = place.cells.values()
+            cells = planned.cells.values()
             pairs = [(c["settings"], data) for c, data in zip(cells, of_cells, strict=True)]
         for settings, data in pairs:
             name, reading, cut = str(settings["dataset"]), reading_of(settings), cut_of(settings)
             if not data or (name, reading, cut, id(data)) in seen:
                 continue
             seen.add((name, reading, cut, id(data)))
-            state, known = State(reading, cut, data), found.setdefault(name, [])
+            state, known = State(reading, cut, data), by_name.setdefault(name, [])
             if state not in known:
                 known.append(state)
-    return found
+    return by_name
 
 
 def readings_planned(layout: Layout) -> dict[str, list[tuple]]:
     """How the cells of each dataset read its texts, run or not."""
-    found: dict[str, dict[tuple, None]] = {}
+    by_name: dict[str, dict[tuple, None]] = {}
     for settings in layout.settings():
-        found.setdefault(str(settings["dataset"]), {}).setdefault(reading_of(settings))
-    return {name: list(each) for name, each in found.items()}
+        by_name.setdefault(str(settings["dataset"]), {}).setdefault(reading_of(settings))
+    return {name: list(of_name) for name, of_name in by_name.items()}
 
 
 def states_of(known: Mapping) -> Sequence[State]:
@@ -86,8 +86,8 @@ def datas(known: Mapping) -> list[Mapping]:
 
 def split_values(states: Sequence[Mapping], split: str, key: str) -> list:
     """The values that states give for a split; none where it is not known."""
-    found = (data.get("splits", {}).get(split, {}).get(key) for data in states)
-    return [value for value in found if value is not None]
+    values = (data.get("splits", {}).get(split, {}).get(key) for data in states)
+    return [value for value in values if value is not None]
 
 
 def by_reading(known: Mapping, says: Callable[[list[Mapping]], str]) -> list[tuple[str, str]]:
@@ -107,18 +107,18 @@ def by_reading(known: Mapping, says: Callable[[list[Mapping]], str]) -> list[tup
         of_reading.setdefault(state.reading, []).append(state.data)
     texts = {reading: says(data) for reading, data in of_reading.items()}
     planned = known.get("readings") or list(texts)
-    paths = [at for at in range(len(planned[0])) if len({each[at] for each in planned}) > 1]
+    paths = [at for at in range(len(planned[0])) if len({reading[at] for reading in planned}) > 1]
     whole = set(planned) <= texts.keys()
     for path in list(paths) if whole else ():  # only what this text hangs on is named
         rest = [at for at in paths if at != path]
         told = {(tuple(r[at] for at in rest), text) for r, text in texts.items()}
         if len(told) == len({where for where, _ in told}):
             paths = rest
-    places: dict[str, dict[str, None]] = {}
+    by_text: dict[str, dict[str, None]] = {}
     for reading, text in texts.items():
         where = [_where(READ[at], reading[at]) for at in paths]
-        places.setdefault(text, {}).setdefault(" and ".join(where))
-    return [(text, ", ".join(where)) for text, where in places.items()]
+        by_text.setdefault(text, {}).setdefault(" and ".join(where))
+    return [(text, ", ".join(where)) for text, where in by_text.items()]
 
 
 def _where(path: str, value: object) -> str:
@@ -134,27 +134,5 @@ def joined(told: Sequence[tuple[str, str]], none: str) -> str:
     """
     if not any(text for text, _ in told):
         return ""
-    first = sorted(told, key=lambda each: not each[0])
+    first = sorted(told, key=lambda pair: not pair[0])
     return ", ".join(f"{text or none} {where}".rstrip() for text, where in first)
-
-
-def span(values: Sequence, words: Callable) -> str:
-    """A value in words, or the least and the greatest of several.
-
-    Example:
-      >>> span([90, 91, 90], str), span([5], str)
-      ('90 to 91', '5')
-    """
-    low, high = words(min(values)), words(max(values))
-    return low if low == high else f"{low} to {high}"
-
-
-def plural_span(counts: Sequence[int], noun: str) -> str:
-    """A count with its noun, or the least and the greatest of several.
-
-    Example:
-      >>> plural_span([1, 1], "text"), plural_span([1, 3], "text")
-      ('1 text', '1 to 3 texts')
-    """
-    low, high = min(counts), max(counts)
-    return plural(low, noun) if low == high else f"{low:,} to {plural(high, noun)}"

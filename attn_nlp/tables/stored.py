@@ -53,7 +53,7 @@ def stored_grids(
         all.
     """
     resolved = store.settled(resolved)
-    tables = [each for each in resolved.tables if title is None or is_called(each, title)]
+    tables = [table for table in resolved.tables if title is None or is_called(table, title)]
     columns = view.columns
     if columns is _SCORES:
         columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
@@ -61,7 +61,7 @@ def stored_grids(
     records = store.records(cells, columns, own=True)
     said = notes(cells, records)
     return [
-        grid.with_warnings(said) for each in tables for grid in view.make(each, resolved, records)
+        grid.with_warnings(said) for table in tables for grid in view.make(table, resolved, records)
     ]
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from attn_nlp.stats import Comparison, Verdict
 from attn_nlp.tables.grid import MEASURED, PENDING, Entry, Quantity
 from attn_nlp.tables.legend import MARKS, STATE_MARKS, seeds_text
+from attn_nlp.wording import short_count
 
 MINUS = "−"
 
-STARRED = frozenset(
+SIGNIFICANT = frozenset(
     {Verdict.BETTER, Verdict.WORSE, Verdict.BETTER_WITHIN_MARGIN, Verdict.WORSE_WITHIN_MARGIN}
 )
 
@@ -87,19 +88,6 @@ def parameters(entries: Iterable[Entry]) -> str:
     ranges = [entry.parameters for entry in entries if entry.parameters]
     if not ranges:
         return ""
-    low, high = short(min(low for low, _ in ranges)), short(max(high for _, high in ranges))
+    low = short_count(min(low for low, _ in ranges))
+    high = short_count(max(high for _, high in ranges))
     return low if low == high else f"{low}–{high}"
-
-
-def short(count: int) -> str:
-    """A count in at most four characters.
-
-    Example:
-      >>> short(950), short(4_100), short(41_230), short(1_500_000)
-      ('950', '4.1k', '41k', '1.5M')
-    """
-    for size, suffix in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= size:
-            scaled = count / size
-            return (f"{scaled:.1f}" if scaled < 9.95 else f"{scaled:.0f}") + suffix
-    return str(count)

@@ -19,8 +19,8 @@ def arranged(columns: Sequence[Sequence[object]], most: int = MOST) -> list[list
       [[0, 1, 2], [3]]
     """
     groups: dict[object, list[int]] = {}
-    for place, column in enumerate(columns):
-        groups.setdefault(column[0] if len(column) > 1 else None, []).append(place)
+    for index, column in enumerate(columns):
+        groups.setdefault(column[0] if len(column) > 1 else None, []).append(index)
     return [
         group[start : start + most]
         for group in groups.values()

@@ -33,14 +33,14 @@ def best_of(
     """
     labels = dict.fromkeys(label for rows in trials.values() for label in rows)
     panels = []
-    for place, (name, rows) in enumerate(trials.items()):
+    for index, (name, rows) in enumerate(trials.items()):
         lines = []
         for label in labels:
             values = rows.get(label, ())
             best = expected_best(values, higher_is_better=shown.higher_is_better) if values else []
-            points = tuple(Point(k, each * shown.scale) for k, each in enumerate(best, 1))
+            points = tuple(Point(k, score * shown.scale) for k, score in enumerate(best, 1))
             lines.append(Line(label, points))
-        panels.append(Panel((place,), name, tuple(lines)))
+        panels.append(Panel((index,), name, tuple(lines)))
     if all(len(line.points) < 2 for panel in panels for line in panel.lines):
         raise Missing("no row has two finished trials to choose from")
     return Chart(

@@ -35,11 +35,11 @@ class Run:
     """One run on one split: how sure it was of each sentence, and whether it was right.
 
     Attributes:
-      sure: (N,) probability of the predicted class, in [0, 1].
+      confidence: (N,) probability of the predicted class, in [0, 1].
       right: (N,) bool.
     """
 
-    sure: np.ndarray
+    confidence: np.ndarray
     right: np.ndarray
 
 
@@ -65,14 +65,14 @@ def calibrations(
         rows = {
             row["label"]: [
                 Run(np.array(record["confidences"]), np.array(record["predictions"]) == gold)
-                for cell in layout.place(place, values).cells.values()
+                for cell in layout.entry(number, values).cells.values()
                 if (record := records.get(cell["spec"]))
                 and record["status"] == "done"
                 and record.get("confidences")
                 and None not in record["confidences"]  # stored for one that was not finite
                 and (gold := record.get("gold"))
             ]
-            for place, row in enumerate(table["rows"])
+            for number, row in enumerate(table["rows"])
         }
         name = Grid("", "", paths, (), ()).name_of(column)
         yield name, {label: runs for label, runs in rows.items() if runs}
@@ -117,8 +117,8 @@ def reliability(title: str, subtitle: str, rows: Mapping[str, Sequence[Run]]) ->
 
 
 def _error(runs: Sequence[Run]) -> str:
-    found = [100 * calibration_error(run.sure, run.right) for run in runs]
-    return f"{np.mean(found):.1f}"
+    errors = [100 * calibration_error(run.confidence, run.right) for run in runs]
+    return f"{np.mean(errors):.1f}"
 
 
 def _draw(axes: Axes, runs: Sequence[Run]) -> None:
@@ -129,17 +129,18 @@ def _draw(axes: Axes, runs: Sequence[Run]) -> None:
     axes.grid(color=GRID, linewidth=0.5)
     axes.plot([0, 100], [0, 100], color=GRAY, linewidth=0.9, dashes=(5, 3), label="diagonal")
     pooled = binned(
-        np.concatenate([run.sure for run in runs]), np.concatenate([run.right for run in runs])
+        np.concatenate([run.confidence for run in runs]),
+        np.concatenate([run.right for run in runs]),
     )
-    count = sum(each.count for each in pooled)
-    for each in pooled:
-        if each.accuracy is None or each.confidence is None:
+    count = sum(bar.count for bar in pooled)
+    for bar in pooled:
+        if bar.accuracy is None or bar.confidence is None:
             continue
-        rare = each.count < RARE * count
+        rare = bar.count < RARE * count
         axes.bar(
-            100 * each.low,
-            100 * each.accuracy,
-            width=100 * (each.high - each.low),
+            100 * bar.low,
+            100 * bar.accuracy,
+            width=100 * (bar.high - bar.low),
             align="edge",
             facecolor="white" if rare else FULL,
             edgecolor=INK,
@@ -148,8 +149,8 @@ def _draw(axes: Axes, runs: Sequence[Run]) -> None:
             zorder=1.5,
         )
         axes.plot(
-            [100 * each.confidence],
-            [100 * each.accuracy],
+            [100 * bar.confidence],
+            [100 * bar.accuracy],
             color=INK,
             marker="o",
             markersize=2.2,
@@ -161,7 +162,7 @@ def _draw(axes: Axes, runs: Sequence[Run]) -> None:
 def _notes(rows: Mapping[str, Sequence[Run]]) -> list[str]:
     counts = {len(runs) for runs in rows.values()}
     most = f"{max(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
-    sizes = {run.sure.size for runs in rows.values() for run in runs}
+    sizes = {run.confidence.size for runs in rows.values() for run in runs}
     sentences = " or ".join(f"{size:,}" for size in sorted(sizes))
     return [
         f"{BINS} bins of equal width; sentences of all runs pooled ({most} runs on {sentences} "

@@ -128,21 +128,21 @@ def draw(chart: Chart) -> Figure:
     shown = [label for label in chart.labels if any(_line(panel, label) for panel in panels)]
     looks = {
         label: style(
-            place, strong=label == chart.reference, joined=chart.joined and not chart.front
+            index, strong=label == chart.reference, joined=chart.joined and not chart.front
         )
-        for place, label in enumerate(chart.labels)
+        for index, label in enumerate(chart.labels)
     }
     every = [point for panel in panels for line in panel.lines for point in line.points]
     logarithmic = not chart.band and spread_out([point.x for point in every])
     references = dict.fromkeys(label for panel in panels for label, _ in panel.references)
-    others = {label: _reference(place) for place, label in enumerate(references)}
+    others = {label: _reference(index) for index, label in enumerate(references)}
     sheet = Sheet(f"{chart.title}: {chart.subtitle}, by {chart.axis}.")
     sheet.head(chart.title, chart.subtitle)
     order = arranged([panel.levels for panel in panels])
-    left = max(_left(_heights([panels[place] for place in row])) for row in order)
+    left = max(_left(_heights([panels[index] for index in row])) for row in order)
     for row in order:
         sheet.row(
-            [panels[place].title for place in row],
+            [panels[index].title for index in row],
             left=left,
             height=HEIGHT,
             between=20.0,
@@ -159,15 +159,15 @@ def draw(chart: Chart) -> Figure:
     figure, axes = sheet.figure()
     with settings():
         for row in order:
-            together = [panels[place] for place in row]
-            for place, panel in zip(row, together, strict=True):
+            together = [panels[index] for index in row]
+            for index, panel in zip(row, together, strict=True):
                 alike = [panel] if chart.front else together
-                _limits(axes[place], alike, together, logarithmic=logarithmic)
-                _axes(axes[place], panel, first=place == row[0], named=chart.named)
+                _limits(axes[index], alike, together, logarithmic=logarithmic)
+                _axes(axes[index], panel, first=index == row[0], named=chart.named)
                 apart = APART if chart.joined and not (chart.band or chart.front) else 0.0
-                _draw(axes[place], panel, looks, others, shown, band=chart.band, apart=apart)
+                _draw(axes[index], panel, looks, others, shown, band=chart.band, apart=apart)
                 if chart.front:
-                    _draw_front(axes[place], panel, looks, upwards=chart.upwards)
+                    _draw_front(axes[index], panel, looks, upwards=chart.upwards)
     return figure
 
 
@@ -198,10 +198,10 @@ def _line(panel: Panel, label: str) -> tuple[Point, ...]:
     return next((line.points for line in panel.lines if line.label == label), ())
 
 
-def _reference(place: int) -> Style:
+def _reference(index: int) -> Style:
     """Levels that do not depend on x: gray, told apart by their dashes."""
     dashes = ((0, (6, 3)), (0, (1, 2)), (0, (8, 2, 1, 2)))
-    return Style(GRAY, "", dashes[place % len(dashes)], 1.0)
+    return Style(GRAY, "", dashes[index % len(dashes)], 1.0)
 
 
 def _heights(panels: Sequence[Panel]) -> list[float]:
@@ -227,17 +227,17 @@ def _limits(
     axes: Axes, across: Sequence[Panel], upwards: Sequence[Panel], *, logarithmic: bool
 ) -> None:
     """Limits that hold the points of panels: across those of some, upwards those of others."""
-    places = [point.x for panel in across for line in panel.lines for point in line.points]
+    xs = [point.x for panel in across for line in panel.lines for point in line.points]
     if logarithmic:
         axes.set_xscale("log")
-    axes.set_xlim(padded_ratio(places) if logarithmic else padded(places))
+    axes.set_xlim(padded_ratio(xs) if logarithmic else padded(xs))
     axes.set_ylim(padded(_heights(upwards)))
 
 
 def _axes(axes: Axes, panel: Panel, *, first: bool, named: bool) -> None:
-    places = sorted({point.x for line in panel.lines for point in line.points})
-    if named and len(places) <= FEW:
-        ticks(axes, "x", places)
+    xs = sorted({point.x for line in panel.lines for point in line.points})
+    if named and len(xs) <= FEW:
+        ticks(axes, "x", xs)
     else:
         even(axes, "x", 4)
     even(axes, "y", 6)
@@ -273,7 +273,7 @@ def _draw(
             for point in line.points
             if point.low is not None and point.high is not None
         ]
-        at, lows, highs = ([each[part] for each in known] for part in range(3))
+        at, lows, highs = ([interval[part] for interval in known] for part in range(3))
         if band and len(at) > 1:
             axes.fill_between(at, lows, highs, color=look.color, alpha=0.18, lw=0, zorder=1.5)
         else:
@@ -318,5 +318,5 @@ def _draw_front(axes: Axes, panel: Panel, looks: dict[str, Style], *, upwards: b
     )
     for line in panel.lines:
         if line.points and line.points[0] not in front:
-            drawn = next(each for each in axes.lines if each.get_label() == line.label)
+            drawn = next(artist for artist in axes.lines if artist.get_label() == line.label)
             drawn.set_markerfacecolor("white")

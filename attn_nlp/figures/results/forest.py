@@ -71,9 +71,9 @@ def forest(grid: Grid) -> Figure:
         raise Missing("the table has no reference row, so nothing is compared")
     rows = [row for row in grid.rows if row.kind != BASELINE and row is not grid.reference]
     columns = [
-        place
-        for place in range(len(grid.columns))
-        if any(row.entries[place].comparison for row in rows)
+        index
+        for index in range(len(grid.columns))
+        if any(row.entries[index].comparison for row in rows)
     ]
     if not columns:
         raise Missing("no row has a finished run to pair with one of the reference")
@@ -81,7 +81,7 @@ def forest(grid: Grid) -> Figure:
     steps = [sum(line.height for line in lines) + SPACE for lines in labels]
     marks = [Text(mark(row.entries[column]), SMALL) for row in rows for column in columns]
     order = [
-        [columns[place] for place in line]
+        [columns[index] for index in line]
         for line in arranged([grid.columns[column].values for column in columns])
     ]
     quantity = grid.columns[0].quantity
@@ -120,16 +120,16 @@ def _labels(sheet: Sheet, labels: list[list[Text]], steps: list[float], rect: Re
 
 def middles(steps: Sequence[float]) -> list[float]:
     """The middle of every row, from the upper edge."""
-    return [sum(steps[:place]) + step / 2 for place, step in enumerate(steps)]
+    return [sum(steps[:row]) + step / 2 for row, step in enumerate(steps)]
 
 
 def _limits(entries: Sequence[Entry], quantity: Quantity) -> tuple[float, float]:
     reached = [0.0]
     for entry in entries:
         if (compared := entry.comparison) is not None:
-            found = compared.difference
+            difference = compared.difference
             margin = compared.margin or 0.0
-            ends = (found.mean, found.low, found.high, margin, -margin)
+            ends = (difference.mean, difference.low, difference.high, margin, -margin)
             reached += [end * quantity.scale for end in ends if end is not None]
     return padded(reached)
 
@@ -159,13 +159,13 @@ def _panel(
             ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
             write(axes, 0.5, y, word, "center", transform=behind, bbox=ground)
             continue
-        found, color = compared.difference, COLOR_OF.get(compared.verdict, INK)
-        if found.low is not None and found.high is not None:
-            ends = [found.low * scale, found.high * scale]
+        difference, color = compared.difference, COLOR_OF.get(compared.verdict, INK)
+        if difference.low is not None and difference.high is not None:
+            ends = [difference.low * scale, difference.high * scale]
             axes.plot(ends, [y, y], color=color, linewidth=1.2, marker="|", markersize=4.5)
         shape, filled = SHAPES[compared.verdict]
         axes.plot(
-            [found.mean * scale],
+            [difference.mean * scale],
             [y],
             color=color,
             marker=shape,
@@ -180,15 +180,15 @@ def _panel(
 
 def _notes(grid: Grid, entries: Sequence[Entry]) -> list[str]:
     compared = [entry.comparison for entry in entries if entry.comparison]
-    pairs = sorted({each.difference.n for each in compared})
+    pairs = sorted({comparison.difference.n for comparison in compared})
     count = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}"
     says = "One pair for each difference, so that no interval can be given."
     if pairs[-1] > 1:
         percent = 100 * compared[0].difference.confidence
         says = f"Line: {percent:g} % t interval of the paired difference, {count} pairs."
-    if any(each.margin for each in compared):
+    if any(comparison.margin for comparison in compared):
         says += " Gray band: margin of equivalence."
-    verdicts = {MARKS[each.verdict] for each in compared}
+    verdicts = {MARKS[comparison.verdict] for comparison in compared}
     marks = [f"{sign} {meaning}" for sign, meaning in grid.legend if sign in verdicts]
     letters = {entry.footnote for entry in entries if entry.comparison is None}
     reasons = [f"[{letter}] {why}" for letter, why in grid.footnotes if letter in letters]

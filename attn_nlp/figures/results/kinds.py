@@ -106,9 +106,9 @@ def figures_of(
     for kind in kinds or KINDS:
         made = list(KINDS[kind].figures(resolved, records, axis))
         names = [name for name, _, _ in made]
-        for place, (name, title, figure) in enumerate(made):
+        for index, (name, title, figure) in enumerate(made):
             if names.count(name) > 1:
-                name = f"{name}-{names[: place + 1].count(name)}"
+                name = f"{name}-{names[: index + 1].count(name)}"
             try:
                 yield Drawn(name, kind, title, figure())
             except (Missing, UserError) as error:  # such as two cells for one place of a sweep

@@ -29,13 +29,13 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
     """
     quantity = grid.columns[0].quantity
     measured = next(c.quantity for c in cost.columns if c.quantity.name == of)
-    at = {c.values[:-1]: place for place, c in enumerate(cost.columns) if c.quantity.name == of}
+    at = {c.values[:-1]: index for index, c in enumerate(cost.columns) if c.quantity.name == of}
     panels: list[Panel] = []
     unpriced: dict[str, None] = {}
-    for place, column in enumerate(grid.columns):
+    for index, column in enumerate(grid.columns):
         lines, baselines = [], []
         for row, priced in zip(grid.rows, cost.rows, strict=True):
-            score = row.entries[place].summary
+            score = row.entries[index].summary
             price = priced.entries[at[column.values]].summary
             if score is not None and row.kind == BASELINE:
                 baselines.append((row.label, score.mean * quantity.scale))

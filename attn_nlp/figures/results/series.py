@@ -12,7 +12,7 @@ from attn_nlp.figures.results.missing import Missing
 from attn_nlp.stats import Summary, summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import Column, Grid, GridRow, Quantity
-from attn_nlp.tables.layout import Experiment, Place, lay_out
+from attn_nlp.tables.layout import Experiment, PlannedEntry, lay_out
 from attn_nlp.tables.outcomes import outcomes
 from attn_nlp.tables.quantities import quantity
 from attn_nlp.tables.views.scores import baseline_rows, column_labels
@@ -40,7 +40,7 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
         lines = []
         for number, row in enumerate(table["rows"]):
             points = []
-            for step, values in _by_step(layout.place(number, column), records, key).items():
+            for step, values in _by_step(layout.entry(number, column), records, key).items():
                 counts.add(len(values))
                 points.append(_point(step, summarize(values), shown))
             lines.append(Line(row["label"], tuple(points)))
@@ -147,12 +147,12 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
             for value in sorted(
                 {c[0] for c in layout.columns if c[1:] == column and _number(c[0])}
             ):
-                found = outcomes(layout.place(number, (value, *column)), records, shown.name)
-                if found.values:
-                    points.append(_point(value, summarize(list(found.values.values())), shown))
-                    counts.add(len(found.values))
+                outcome = outcomes(layout.entry(number, (value, *column)), records, shown.name)
+                if outcome.values:
+                    points.append(_point(value, summarize(list(outcome.values.values())), shown))
+                    counts.add(len(outcome.values))
             lines.append(Line(row["label"], tuple(points)))
-        here = [place for place, each in enumerate(layout.columns) if each[1:] == column]
+        here = [index for index, values in enumerate(layout.columns) if values[1:] == column]
         title = _title(names, column, facts, shown)
         panels.append(Panel(column, title, tuple(lines), _baselines(baselines, here, shown)))
     if all(len(line.points) < 2 for panel in panels for line in panel.lines):
@@ -174,14 +174,18 @@ def _validation(value: str) -> tuple[Quantity, str]:
     return quantity(f"validation.{metric}"), f"validation_{metric}"
 
 
-def _by_step(place: Place, records: Mapping[str, dict], key: str) -> dict[int, list[float]]:
+def _by_step(
+    planned: PlannedEntry, records: Mapping[str, dict], key: str
+) -> dict[int, list[float]]:
     """The scores of all finished replicates at every step that all of them have."""
     histories = []
-    for cell in place.cells.values():
+    for cell in planned.cells.values():
         record = records.get(cell["spec"])
         if record is not None and record["status"] == "done" and record.get("history"):
-            looks = [e for e in record["history"] if _number(e.get(key)) and _number(e.get("step"))]
-            histories.append({e["step"]: e[key] for e in looks})
+            evaluations = [
+                e for e in record["history"] if _number(e.get(key)) and _number(e.get("step"))
+            ]
+            histories.append({e["step"]: e[key] for e in evaluations})
     if not histories:
         return {}
     steps = sorted(set.intersection(*map(set, histories)))
@@ -189,33 +193,33 @@ def _by_step(place: Place, records: Mapping[str, dict], key: str) -> dict[int, l
 
 
 def _numbers(settings: Iterable[Mapping]) -> dict[str, set]:
-    found: dict[str, set] = {}
-    for each in settings:
-        for path, value in each.items():
+    by_path: dict[str, set] = {}
+    for cell_settings in settings:
+        for path, value in cell_settings.items():
             if _number(value):
-                found.setdefault(path, set()).add(value)
-    return found
+                by_path.setdefault(path, set()).add(value)
+    return by_path
 
 
 def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _point(x: float, found: Summary, shown: Quantity) -> Point:
-    low, high = (None if end is None else end * shown.scale for end in (found.low, found.high))
-    return Point(x, found.mean * shown.scale, low, high)
+def _point(x: float, summary: Summary, shown: Quantity) -> Point:
+    low, high = (None if end is None else end * shown.scale for end in (summary.low, summary.high))
+    return Point(x, summary.mean * shown.scale, low, high)
 
 
 def _baselines(
-    rows: Sequence[GridRow], places: Sequence[int], shown: Quantity
+    rows: Sequence[GridRow], columns: Sequence[int], shown: Quantity
 ) -> tuple[tuple[str, float], ...]:
     """The baselines of a panel: those that are one number whatever the setting is."""
-    found = []
+    levels = []
     for row in rows:
-        means = {entry.summary.mean if (entry := row.entries[p]).summary else None for p in places}
+        means = {entry.summary.mean if (entry := row.entries[p]).summary else None for p in columns}
         if len(means) == 1 and (mean := means.pop()) is not None:
-            found.append((row.label, mean * shown.scale))
-    return tuple(found)
+            levels.append((row.label, mean * shown.scale))
+    return tuple(levels)
 
 
 def _title(paths: Sequence[str], column: tuple, facts: Facts, shown: Quantity) -> str:

@@ -194,8 +194,8 @@ class Sheet:
             page.set_axis_off()
             page.set_xlim(0, self.width)
             page.set_ylim(height, 0)
-            for each in self.texts:
-                write(page, each.x, each.y, each.text, each.align)
+            for placed in self.texts:
+                write(page, placed.x, placed.y, placed.text, placed.align)
             for x, y, look in self.samples:
                 page.plot(
                     [x, x + KEY / 2, x + KEY], [y] * 3, markevery=[1], clip_on=False, **plain(look)
@@ -330,11 +330,11 @@ def even(axes: Axes, which: Literal["x", "y"], count: int) -> None:
     if logarithmic:
         for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
             powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-            found = [d * 10.0**p for p in powers for d in digits if low <= d * 10.0**p <= high]
-            if len(found) > 1:
-                return ticks(axes, which, found)
+            values = [d * 10.0**p for p in powers for d in digits if low <= d * 10.0**p <= high]
+            if len(values) > 1:
+                return ticks(axes, which, values)
     rounded = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-    return ticks(axes, which, [float(each) for each in rounded if low <= each <= high])
+    return ticks(axes, which, [float(tick) for tick in rounded if low <= tick <= high])
 
 
 def number(value: float) -> str:

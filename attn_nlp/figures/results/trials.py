@@ -12,7 +12,7 @@ from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import Column, Grid
-from attn_nlp.tables.layout import Place, lay_out
+from attn_nlp.tables.layout import PlannedEntry, lay_out
 from attn_nlp.tables.quantities import quantity
 from attn_nlp.tables.views.scores import column_labels
 
@@ -38,27 +38,31 @@ def tried(
     """
     if resolved.tuning is None:
         raise Missing("all rows have the same settings; give the experiment a budget of trials")
-    layout, found = lay_out(table, resolved), judged(resolved.tuning, records)
+    layout, evaluated = lay_out(table, resolved), judged(resolved.tuning, records)
     facts = facts_of(layout, records)
     paths = tuple(table["columns"])
     for values in layout.columns:
         column = Column(values, column_labels(list(paths), values, facts), _SHOWN)
         rows = {
-            row["label"]: _of_place(layout.place(place, values), resolved.tuning["space"], found)
-            for place, row in enumerate(table["rows"])
+            row["label"]: _of_entry(
+                layout.entry(number, values), resolved.tuning["space"], evaluated
+            )
+            for number, row in enumerate(table["rows"])
         }
         yield values, Grid("", "", paths, (), ()).name_of(column), rows
 
 
-def _of_place(place: Place, space: Mapping, found: Mapping[str, Sequence[Judged]]) -> Tried:
+def _of_entry(
+    planned: PlannedEntry, space: Mapping, evaluated: Mapping[str, Sequence[Judged]]
+) -> Tried:
     """Trials by number; where a place has several settings, such as folds, their mean."""
-    settings = dict.fromkeys(setting_of(cell["settings"], space) for cell in place.cells.values())
-    of_settings = [found[each] for each in settings if each in found]
-    if not of_settings or not all(each.ended for trials in of_settings for each in trials):
+    settings = dict.fromkeys(setting_of(cell["settings"], space) for cell in planned.cells.values())
+    of_settings = [evaluated[setting] for setting in settings if setting in evaluated]
+    if not of_settings or not all(trial.ended for trials in of_settings for trial in trials):
         return []
     made: Tried = []
     for same in zip(*of_settings, strict=True):
-        scores = [each.validation for each in same if each.validation is not None]
+        scores = [trial.validation for trial in same if trial.validation is not None]
         made.append((same[0].values, fmean(scores) if len(scores) == len(same) else None))
     return made
 
@@ -71,8 +75,8 @@ def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) ->
     """
     trials = {
         name: {
-            label: [LOST if score is None else score for _, score in each]
-            for label, each in rows.items()
+            label: [LOST if score is None else score for _, score in of_row]
+            for label, of_row in rows.items()
         }
         for _, name, rows in tried(table, resolved, records)
     }
@@ -80,8 +84,8 @@ def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) ->
     lost = sum(
         score is None
         for _, _, rows in tried(table, resolved, records)
-        for each in rows.values()
-        for _, score in each
+        for of_row in rows.values()
+        for _, score in of_row
     )
     counted = [f"Trials that diverged or failed count as {LOST:g} %: {lost}."] if lost else []
     return best_of(table["title"], trials, _SHOWN, reference=reference, notes=[_NOTE, *counted])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from attn_nlp.stats import across_datasets, against_reference
 from attn_nlp.tables.attainable import p_text
 from attn_nlp.tables.grid import BASELINE, Grid
-from attn_nlp.tables.layout import plural
 from attn_nlp.tables.notes import Note, detail
+from attn_nlp.wording import plural
 
 FEWEST = 3  # datasets of which a rank says anything
 _PATHS = ("dataset",)
@@ -28,22 +28,23 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[Note]:
     scores = {row.label: [e.summary.mean for e in row.entries if e.summary] for row in rows}
     names = [column.labels[0] for column in grid.columns]
     upwards = grid.columns[0].quantity.higher_is_better
-    found = across_datasets(scores, names, higher_is_better=upwards)
-    assert found.friedman is not None
-    ranks = ", ".join(f"{found.variants[i]} {found.mean_ranks[i]:.2f}" for i in found.order)
+    across = across_datasets(scores, names, higher_is_better=upwards)
+    assert across.friedman is not None
+    ranks = ", ".join(f"{across.variants[i]} {across.mean_ranks[i]:.2f}" for i in across.order)
     says = (
         f"Over the {plural(len(names), 'dataset')}, each a replicate with its mean over runs: mean "
-        f"ranks {ranks}; Friedman's test, Iman and Davenport's form, p {p_text(found.friedman.f_p)}"
+        f"ranks {ranks}; Friedman's test in Iman and Davenport's form, "
+        f"p {p_text(across.friedman.f_p)}"
     )
     reference = grid.reference
     if reference is None or reference.label not in scores:
         return [detail(says + ".")]
     compared = against_reference(scores, names, reference.label, higher_is_better=upwards)
     apart = [
-        f"{each.variant!r} ({each.wins} won, {each.ties} tied, {each.losses} lost, p "
-        f"{p_text(each.p_holm)})"
-        for each in compared
-        if each.p_holm < alpha
+        f"{comparison.variant!r} ({comparison.wins} won, {comparison.ties} tied, "
+        f"{comparison.losses} lost, p {p_text(comparison.p_holm)})"
+        for comparison in compared
+        if comparison.p_holm < alpha
     ]
     least = min(1.0, 2 * 0.5 ** len(names) * len(compared))
     return [

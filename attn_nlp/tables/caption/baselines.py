@@ -22,11 +22,11 @@ def baseline_notes(
     data = {column: baseline_data(layout, column) for column in layout.columns}
     said = []
     if any(row.kind == BASELINE for row in grid.rows):
-        many = any(len(each or ()) > 1 for each in data.values()) and not layout.folded
+        many = any(len(cuts or ()) > 1 for cuts in data.values()) and not layout.folded
         runs = "one deterministic run on each split of the data, their mean" if many else _ONE
         said.append(f"The last rows are baselines that need no network: {runs}, not compared.")
         said += _chosen(layout, resolved, records, facts)
-    without = [c for c, each in zip(grid.columns, data.values(), strict=True) if each is None]
+    without = [c for c, cuts in zip(grid.columns, data.values(), strict=True) if cuts is None]
     if without:
         where = f" ({', '.join(map(grid.name_of, without))})" if grid.paths else ""
         said.append(f"No baseline is shown where a column holds different data{where}.")
@@ -40,18 +40,18 @@ def baseline_data(layout: Layout, column: tuple) -> set[tuple] | None:
     None where the column has more than one dataset, or rows of different cuts.
     """
     by_row = [
-        {data_of(settings) for settings in place.settings}
-        for (_, where), place in layout.places.items()
-        if where == column and place.settings
+        {data_of(settings) for settings in planned.settings}
+        for (_, where), planned in layout.entries.items()
+        if where == column and planned.settings
     ]
     every: set[tuple] = set().union(*by_row)
     one = len({dataset for dataset, *_ in every}) <= 1
-    return every if one and all(each == every for each in by_row) else None
+    return every if one and all(cuts == every for cuts in by_row) else None
 
 
 def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts) -> list[str]:
     """ "TF-IDF chose on validation: by characters, C = 10 (THUCNews); by words, C = 1 (MR)." """
-    data = {data_of(each) for each in layout.settings()}
+    data = {data_of(settings) for settings in layout.settings()}
     chose: dict[str, dict[str, Counter]] = {}
     for baseline in resolved.baselines:
         record = records.get(baseline["spec"]) or {}

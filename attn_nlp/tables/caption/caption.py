@@ -15,9 +15,9 @@ from attn_nlp.tables.caption.over_sentences import sentence_notes
 from attn_nlp.tables.caption.protocol import protocol
 from attn_nlp.tables.facts import Facts, data_notes, sentences
 from attn_nlp.tables.grid import BASELINE, Grid
-from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, detail, short, warning
-from attn_nlp.tables.states import plural_span, span
+from attn_nlp.wording import plural, plural_span, span
 
 
 def caption(
@@ -53,8 +53,8 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
     """Name the rows whose runs mostly gave the same answers, as where a seed decides nothing."""
     said = []
     for number, row in enumerate(grid.rows):
-        for place, column in enumerate(layout.columns):
-            of_row = layout.place(number, column)
+        for index, column in enumerate(layout.columns):
+            of_row = layout.entry(number, column)
             specs = () if row.kind == BASELINE or of_row.once else of_row.specs
             ended = zip(
                 records.column("correct", specs), records.column("status", specs), strict=True
@@ -63,7 +63,7 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
                 correct for correct, status in ended if correct is not None and status == "done"
             ]
             if len(answers) > 1 and len(set(answers)) <= len(answers) / 2:
-                name = grid.name_of(grid.columns[place])
+                name = grid.name_of(grid.columns[index])
                 said.append(
                     f"{row.label!r}{f' ({name})' if name else ''} {len(set(answers))} of "
                     f"{len(answers)}"
@@ -97,16 +97,16 @@ def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> l
     rows = [*([grid.reference] if grid.reference else []), *grid.rows]
     for name in facts:
         errors, sizes = [], []
-        for place, column in enumerate(layout.columns):
+        for index, column in enumerate(layout.columns):
             own = layout.settings(column)
-            if {str(each["dataset"]) for each in own} != {name}:
+            if {str(settings["dataset"]) for settings in own} != {name}:
                 continue
             met = sentences(facts, name, split, own)
             share = next(
                 (
                     summary.mean
                     for row in rows
-                    if row.kind != BASELINE and (summary := row.entries[place].summary)
+                    if row.kind != BASELINE and (summary := row.entries[index].summary)
                 ),
                 None,
             )
@@ -151,10 +151,10 @@ def _environments(layout: Layout, records: Records) -> list[Note]:
     """A warning where cells of one table ran on different devices or versions."""
     done = [
         provenance
-        for place in layout.places.values()
+        for planned in layout.entries.values()
         for status, provenance in zip(
-            records.column("status", place.specs),
-            records.column("provenance", place.specs),
+            records.column("status", planned.specs),
+            records.column("provenance", planned.specs),
             strict=True,
         )
         if status == "done"

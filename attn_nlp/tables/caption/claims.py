@@ -74,9 +74,9 @@ def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     families = attainable_of(table, layout)
     if reference is None or not families[0].comparisons:
         return []
-    most = max(families, key=lambda each: each.comparisons)
+    most = max(families, key=lambda family: family.comparisons)
     within = "the table" if table["family"] == "table" else "a column"
-    sizes = sorted({each.comparisons for each in families})
+    sizes = sorted({family.comparisons for family in families})
     count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     says = (
         f"The signed number is the difference from {reference.label!r} in the same column, paired "
@@ -129,27 +129,27 @@ def _power(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
         if spread is None or effect is None:
             continue
         column = grid.columns[layout.columns.index(family[0][1])]
-        place = "" if table["family"] == "table" else grid.name_of(column)
-        told.append((least, place, spread * quantity.scale, effect * spread * quantity.scale))
+        where = "" if table["family"] == "table" else grid.name_of(column)
+        told.append((least, where, spread * quantity.scale, effect * spread * quantity.scale))
     if not told:
         return []
     decimals, unit = quantity.decimals + 1, quantity.points or "of the same unit"
-    each = [
+    said = [
         f"{replicates(table['over'], least.seeds)} detect {detected:.{decimals}f} {unit} in a "
         f"family of {least.comparisons}, the paired deviation being {spread:.{decimals}f}"
-        + (f" ({place})" if place else "")
-        for least, place, spread, detected in told
+        + (f" ({where})" if where else "")
+        for least, where, spread, detected in told
     ]
-    if len(each) > _NAMED:
+    if len(said) > _NAMED:
         least, *_, most = sorted(told, key=lambda family: family[-1])
-        each = [
+        said = [
             f"from {least[-1]:.{decimals}f} {unit} ({least[1]}, paired deviation "
             f"{least[2]:.{decimals}f}) to {most[-1]:.{decimals}f} ({most[1]}, "
             f"{most[2]:.{decimals}f}) are detected"
         ]
     return [
         detail(
-            f"Power: with probability .8, {'; '.join(each)}. The deviation is the root mean square "
+            f"Power: with probability .8, {'; '.join(said)}. The deviation is the root mean square "
             "of those of the table's own paired differences, taken for normal and for the true "
             "one; no other difference of the family need be real. Effect sizes (d_z with a 95% "
             "interval, rank-biserial) stand in CSV and JSON."
@@ -193,7 +193,7 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
         if table["margin"] is not None
         else "the default for a split of that size"
     )
-    most = max(attainable_of(table, layout), key=lambda each: each.comparisons)
+    most = max(attainable_of(table, layout), key=lambda family: family.comparisons)
     fewest = replicates(table["over"], seeds_for_equivalence(most.comparisons))
     says = (
         "Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "

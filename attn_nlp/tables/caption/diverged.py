@@ -22,34 +22,35 @@ from attn_nlp.tables.grid import (
     Grid,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, data_of, plural
+from attn_nlp.tables.layout import Experiment, Layout, data_of
 from attn_nlp.tables.notes import Note, warning
 from attn_nlp.tables.outcomes import Outcomes, number_at
 from attn_nlp.tables.text import missing_text, number
+from attn_nlp.wording import plural
 
-Places = Mapping[tuple[int, tuple], Outcomes]
+AllOutcomes = Mapping[tuple[int, tuple], Outcomes]
 
 
 def with_diverged(
     layout: Layout,
-    found: Places,
+    measured: AllOutcomes,
     resolved: Experiment,
     records: Mapping[str, dict],
     shown: Quantity,
-) -> Places:
+) -> AllOutcomes:
     """The outcomes with a number for every diverged run; empty where none diverged.
 
     A place whose baselines have not run keeps its diverged runs without a number.
     """
-    if not any(outcome.diverged for outcome in found.values()):
+    if not any(outcome.diverged for outcome in measured.values()):
         return {}
     worst = min if shown.higher_is_better else max
     baselines = _baselines(resolved, records, shown.name)
     filled = {}
-    for where, outcome in found.items():
+    for where, outcome in measured.items():
         values = dict(outcome.values)
         for replicate in outcome.diverged:
-            known = _known(baselines, layout.place(*where).replicates()[replicate])
+            known = _known(baselines, layout.entry(*where).replicates()[replicate])
             if known:
                 values[replicate] = worst([*known, *outcome.values.values()])
         filled[where] = dataclasses.replace(outcome, values=values)
@@ -59,22 +60,22 @@ def with_diverged(
 def _known(baselines: Mapping[tuple, Mapping[str, float]], cells: Sequence[dict]) -> list[float]:
     """The number of every baseline on the data of some cells, its mean over folds."""
     data = [baselines.get(data_of(cell["settings"]), {}) for cell in cells]
-    models = set.intersection(*(set(each) for each in data))
-    return [sum(each[model] for each in data) / len(data) for model in sorted(models)]
+    models = set.intersection(*(set(scores) for scores in data))
+    return [sum(scores[model] for scores in data) / len(data) for model in sorted(models)]
 
 
 def _baselines(
     resolved: Experiment, records: Mapping[str, dict], value: str
 ) -> dict[tuple, dict[str, float]]:
     """The numbers of all baselines by their data and model."""
-    found: dict[tuple, dict[str, float]] = {}
+    scores: dict[tuple, dict[str, float]] = {}
     for baseline in resolved.baselines:
         settings, record = baseline["settings"], records.get(baseline["spec"])
         if record is None or record["status"] != "done":
             continue
         if (score := number_at(record, value)) is not None:
-            found.setdefault(data_of(settings), {})[settings["model"]] = score
-    return found
+            scores.setdefault(data_of(settings), {})[settings["model"]] = score
+    return scores
 
 
 def counted_sentence(counted: Counted, own: int, quantity: Quantity) -> str:

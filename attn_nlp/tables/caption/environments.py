@@ -59,10 +59,12 @@ def grouped(
     provenances: Sequence[Mapping | None],
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[int, tuple[tuple[str, str], ...]], ...]]:
     """`shared` and `groups` of the environments that these say."""
-    known = {id(each): each for each in provenances}  # records share their provenance
+    known = {
+        id(provenance): provenance for provenance in provenances
+    }  # records share their provenance
     counts: Counter[tuple[tuple[str, str], ...]] = Counter()
-    for place, count in Counter(map(id, provenances)).items():
-        counts[tuple(sorted(_flat(known[place] or {})))] += count
+    for identity, count in Counter(map(id, provenances)).items():
+        counts[tuple(sorted(_flat(known[identity] or {})))] += count
     counts = _with_unknown_code(counts)
     shared = set.intersection(*map(set, counts)) if counts else set()
     groups = sorted(
@@ -79,12 +81,12 @@ def _with_unknown_code(
 
     Not to know is no difference; where two codes are known, the cells go with the most frequent.
     """
-    found: Counter[tuple[tuple[str, str], ...]] = Counter()
+    merged: Counter[tuple[tuple[str, str], ...]] = Counter()
     noted = {flat: count for flat, count in counts.items() if FACT in dict(flat)}
     for flat, count in counts.items():
         alike = [other for other in noted if _but_code(other) == flat]
-        found[max(alike, key=noted.__getitem__) if alike else flat] += count
-    return found
+        merged[max(alike, key=noted.__getitem__) if alike else flat] += count
+    return merged
 
 
 def _but_code(flat: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

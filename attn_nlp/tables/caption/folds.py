@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 from attn_nlp.stats.folds import Folds, over_folds
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import Grid, Quantity
-from attn_nlp.tables.layout import Layout, Place, plural
+from attn_nlp.tables.layout import Layout, PlannedEntry
 from attn_nlp.tables.notes import Note, detail
 from attn_nlp.tables.outcomes import number_at
 from attn_nlp.tables.states import states_of
 from attn_nlp.tables.text import number
+from attn_nlp.wording import plural
 
 HELD_OUT = "no official test"  # how a rule begins where train lends the test split
 _FOLD = re.compile(r"\bfold \d+")
@@ -26,8 +27,8 @@ def test_notes(layout: Layout, facts: Facts) -> list[Note]:
     """How test came about where the dataset has none of its own; nothing of an official split."""
     rules: dict[str, list[str]] = {}
     for name, known in facts.items():
-        here = [each for each in layout.settings() if str(each["dataset"]) == name]
-        folds = {each.get("fold", 0) for each in here}
+        here = [settings for settings in layout.settings() if str(settings["dataset"]) == name]
+        folds = {settings.get("fold", 0) for settings in here}
         for rule in rules_of(known, "test_rule", folds):
             if rule.startswith(HELD_OUT):
                 rules.setdefault(rule, []).append(facts.label(name))
@@ -75,10 +76,10 @@ def fold_notes(
     said = []
     for column in layout.columns:
         for row, known in enumerate(table["rows"]):
-            found = _difference(layout, row, column, records, quantity.name)
-            if found is not None:
-                place = f" ({', '.join(map(str, column))})" if column else ""
-                said.append(f"{known['label']!r}{place} {_text(found, quantity)}")
+            difference = _difference(layout, row, column, records, quantity.name)
+            if difference is not None:
+                where = f" ({', '.join(map(str, column))})" if column else ""
+                said.append(f"{known['label']!r}{where} {_text(difference, quantity)}")
     if said:
         notes.append(
             detail(
@@ -90,10 +91,11 @@ def fold_notes(
     return notes
 
 
-def _text(found: Folds, quantity: Quantity) -> str:
-    assert found.low is not None
-    half = number(found.mean - found.low, quantity)
-    return f"{number(found.mean, quantity, signed=True)} ±{half} ({plural(found.folds, 'fold')})"
+def _text(difference: Folds, quantity: Quantity) -> str:
+    assert difference.low is not None
+    half = number(difference.mean - difference.low, quantity)
+    mean = number(difference.mean, quantity, signed=True)
+    return f"{mean} ±{half} ({plural(difference.folds, 'fold')})"
 
 
 def _difference(
@@ -102,37 +104,37 @@ def _difference(
     """A row against the reference over folds that both have; None where there are not two."""
     if layout.reference is None or row == layout.reference:
         return None
-    variant = _by_fold(layout.place(row, column), records, value)
-    reference = _by_fold(layout.place(layout.reference, column), records, value)
+    variant = _by_fold(layout.entry(row, column), records, value)
+    reference = _by_fold(layout.entry(layout.reference, column), records, value)
     differences = []
     for fold in sorted(variant.keys() & reference.keys()):
         seeds = variant[fold].keys() & reference[fold].keys()
         if seeds:
-            pairs = [variant[fold][each] - reference[fold][each] for each in sorted(seeds)]
+            pairs = [variant[fold][seed] - reference[fold][seed] for seed in sorted(seeds)]
             differences.append(pairs)
-    share = _test_share(layout.place(row, column), records)
+    share = _test_share(layout.entry(row, column), records)
     return over_folds(differences, share) if len(differences) > 1 and share else None
 
 
 def _by_fold(
-    place: Place, records: Mapping[str, dict], value: str
+    planned: PlannedEntry, records: Mapping[str, dict], value: str
 ) -> dict[int, dict[tuple, float]]:
     """The numbers of a place by fold, and by what varies beside."""
-    found: dict[int, dict[tuple, float]] = {}
-    at = place.fold_at
+    by_fold: dict[int, dict[tuple, float]] = {}
+    at = planned.fold_at
     assert at is not None
-    for key, cell in place.cells.items():
+    for key, cell in planned.cells.items():
         record = records.get(cell["spec"])
         score = None if record is None else number_at(record, value)
         if record is not None and record["status"] == "done" and score is not None:
-            found.setdefault(key[at], {})[(*key[:at], *key[at + 1 :])] = score
-    return found
+            by_fold.setdefault(key[at], {})[(*key[:at], *key[at + 1 :])] = score
+    return by_fold
 
 
-def _test_share(place: Place, records: Mapping[str, dict]) -> float | None:
+def _test_share(planned: PlannedEntry, records: Mapping[str, dict]) -> float | None:
     """Test rows over training rows, of all folds together; None where nothing has run."""
     test = train = 0
-    for cell in place.cells.values():
+    for cell in planned.cells.values():
         splits = ((records.get(cell["spec"]) or {}).get("data") or {}).get("splits", {})
         if splits.get("train", {}).get("rows") and splits.get("test", {}).get("rows"):
             test += splits["test"]["rows"]

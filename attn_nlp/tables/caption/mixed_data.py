@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from attn_nlp.store.records import Records
 from attn_nlp.tables.facts import Facts
-from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, warning
+from attn_nlp.wording import plural
 
 
 def mixed_data(
@@ -20,21 +21,21 @@ def mixed_data(
       baselines: planned cells beside the table's own.
       records: with "fingerprint"; without it nothing is known and nothing is said.
     """
-    found: dict[tuple, Counter[str | None]] = {}
-    for place in layout.places.values():
-        hashes = records.column("fingerprint", place.specs)
-        if len(place.settings) == 1:  # these cells differ in nothing but their seed
+    fingerprints: dict[tuple, Counter[str | None]] = {}
+    for planned in layout.entries.values():
+        hashes = records.column("fingerprint", planned.specs)
+        if len(planned.settings) == 1:  # these cells differ in nothing but their seed
             known = Counter(hashes)
-            found.setdefault(_split(place.settings[0]), Counter()).update(known)
+            fingerprints.setdefault(_split(planned.settings[0]), Counter()).update(known)
             continue
-        for cell, known in zip(place.cells.values(), hashes, strict=True):
-            found.setdefault(_split(cell["settings"]), Counter())[known] += 1
+        for cell, known in zip(planned.cells.values(), hashes, strict=True):
+            fingerprints.setdefault(_split(cell["settings"]), Counter())[known] += 1
     specs = tuple(baseline["spec"] for baseline in baselines)
     for baseline, known in zip(baselines, records.column("fingerprint", specs), strict=True):
-        if _split(baseline["settings"]) in found:
-            found[_split(baseline["settings"])][known] += 1
+        if _split(baseline["settings"]) in fingerprints:
+            fingerprints[_split(baseline["settings"])][known] += 1
     notes = []
-    for (dataset, *_), counts in found.items():
+    for (dataset, *_), counts in fingerprints.items():
         by_rows = [(known, count) for known, count in counts.most_common() if known]
         if len(by_rows) > 1:
             named = ", ".join(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from attn_nlp.experiment.tuning import RULE, Span
-from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, detail, short, warning
+from attn_nlp.wording import plural
 
 _SETTINGS = {
     "learning_rate": lambda value: f"learning rate {value:g}",
@@ -68,7 +69,7 @@ def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], 
     every = layout.settings()
     same, differ = [], []
     for path, words in _SETTINGS.items():
-        values = list(dict.fromkeys(each[path] for each in every if path in each))
+        values = list(dict.fromkeys(settings[path] for settings in every if path in settings))
         if path in apart or not values:
             continue
         if len(values) == 1:
@@ -82,11 +83,11 @@ def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
     """What the trials chose, by row and column; or where that can be read."""
     by_choice: dict[str, list[str]] = {}
     waiting = 0
-    for (number, column), place in layout.places.items():
-        waiting += any(cell["spec"] is None for cell in place.cells.values())
+    for (number, column), planned in layout.entries.items():
+        waiting += any(cell["spec"] is None for cell in planned.cells.values())
         name = repr(table["rows"][number]["label"])
         name += f" ({', '.join(map(str, column))})" if column else ""
-        chosen = [cell for cell in place.cells.values() if "trial" in cell]
+        chosen = [cell for cell in planned.cells.values() if "trial" in cell]
         for says in dict.fromkeys(_choice(cell, tuning) for cell in chosen):
             by_choice.setdefault(says, []).append(name)
     notes = []

@@ -72,31 +72,31 @@ def block_lines(
     counts = [parameters(row.entries[number] for number in numbers) for row in grid.rows]
     stubs = [_stub(row, label_width, inline=inline) for row in grid.rows]
     paths = [clean(path) for path in grid.paths] if block else []
-    stub = max([*map(cell_len, paths), *(width_of(line) for each in stubs for line in each)])
+    stub = max([*map(cell_len, paths), *(width_of(line) for label in stubs for line in label)])
     right = _right(grid, counts, inline=inline)
     lines: list[Line] = []
     for level, path in enumerate(paths):
         for at, heads in enumerate(_heads(grid, block, columns, level, label_width)):
             lines.append([Piece(pad("" if at else path, stub), "dim"), *heads])
-    lines = lines or [[Piece(" " * stub), *(Piece(GAP + " " * each.width) for each in columns)]]
+    lines = lines or [[Piece(" " * stub), *(Piece(GAP + " " * column.width) for column in columns)]]
     lines[-1] = [*lines[-1], *(Piece(GAP + head, "dim") for head in right.heads)]
     if not any(piece.text.strip() for piece in lines[-1]):
         lines.pop()
     body = [
-        _body(stubs[place], stub, columns, place, right.texts[place])
-        for place in range(len(grid.rows))
+        _body(stubs[index], stub, columns, index, right.texts[index])
+        for index in range(len(grid.rows))
     ]
-    width = max(width_of(line) for line in [*lines, *(line for each in body for line in each)])
+    width = max(width_of(line) for line in [*lines, *(line for row in body for line in row)])
     lines.append([Piece("─" * width, "dim")])
-    for place, row in enumerate(grid.rows):
+    for index, row in enumerate(grid.rows):
         first_baseline = row.kind == BASELINE and (
-            place == 0 or grid.rows[place - 1].kind != BASELINE
+            index == 0 or grid.rows[index - 1].kind != BASELINE
         )
-        if first_baseline and place:
+        if first_baseline and index:
             lines.append([Piece("─" * width, "dim")])
-        elif place and not inline and row.kind != BASELINE:
+        elif index and not inline and row.kind != BASELINE:
             lines.append([])
-        lines += body[place]
+        lines += body[index]
     return lines
 
 
@@ -141,8 +141,8 @@ def _right(grid: Grid, counts: list[str], *, inline: bool) -> _Right:
             continue
         width = max(map(cell_len, [head, *given]))
         heads.append(pad(head, width, right=right))
-        for text, each in zip(given, texts, strict=True):
-            each.append(pad(text, width, right=right))
+        for text, of_row in zip(given, texts, strict=True):
+            of_row.append(pad(text, width, right=right))
     return _Right(heads, texts)
 
 
@@ -215,18 +215,18 @@ def _difference(row: GridRow, entry: Entry, quantity: Quantity) -> _Shown:
 
 def _aligned(shown: Sequence[_Shown]) -> list[Line]:
     """Numbers right under numbers, ± under ±; words at the left; all of one width."""
-    parts = [each.parts for each in shown if each.parts]
+    parts = [item.parts for item in shown if item.parts]
     widths = [max((cell_len(part[i]) for part in parts), default=0) for i in range(3)]
     lines: list[Line] = []
-    for each in shown:
-        if each.parts is None:
-            text = each.word
+    for item in shown:
+        if item.parts is None:
+            text = item.word
         else:
-            value, half, after = each.parts
+            value, half, after = item.parts
             text = pad(value, widths[0], right=True)
             text += (" " + pad(half, widths[1])) if widths[1] else ""
             text += (" " + after) if after else ""
-        lines.append([Piece(text.rstrip(), each.style)])
+        lines.append([Piece(text.rstrip(), item.style)])
     width = max(map(width_of, lines))
     return [[*line, Piece(" " * (width - width_of(line)))] for line in lines]
 
@@ -258,16 +258,16 @@ def _heads(
     grid: Grid, block: Sequence[int], columns: list[_Column], level: int, label_width: int
 ) -> list[Line]:
     """One level of the header; a label above several columns gets a line as wide as they are."""
-    found = []
+    labels = []
     for first, last in grid.groups(level, block):
         width = _across([column.width for column in columns[first : last + 1]])
-        found.append(
+        labels.append(
             (first < last, width, _head(grid, block[first], level, max(label_width, width)))
         )
     lines: list[Line] = []
-    for at in range(max(len(label) for _, _, label in found)):
+    for at in range(max(len(label) for _, _, label in labels)):
         line: Line = []
-        for several, width, label in found:
+        for several, width, label in labels:
             text = label[at] if at < len(label) else ""
             ruled = several and at == 0
             rule = " " + "─" * (width - cell_len(text) - 1) if ruled else ""

@@ -93,71 +93,75 @@ def escape(text: str) -> str:
     text = unicodedata.normalize("NFC", clean(text))
     escaped, at = "", 0
     for root in _ROOT.finditer(text):
-        escaped += _letters(text[at : root.start()]) + rf"$\sqrt{{\mathrm{{{root[1]}}}}}$"
+        escaped += _characters(text[at : root.start()]) + rf"$\sqrt{{\mathrm{{{root[1]}}}}}$"
         at = root.end()
-    return escaped + _letters(text[at:])
+    return escaped + _characters(text[at:])
 
 
 def odd(texts: Iterable[str]) -> list[str]:
     """The characters of all texts that can only be written by their code points, in order."""
-    letters = sorted(
-        {letter for text in texts for letter in unicodedata.normalize("NFC", clean(text))}
+    characters = sorted(
+        {character for text in texts for character in unicodedata.normalize("NFC", clean(text))}
     )
-    return [letter for letter in letters if _plain(letter) is None and not _is_han(letter)]
+    return [
+        character
+        for character in characters
+        if _plain(character) is None and not _is_han(character)
+    ]
 
 
-def code_point(letter: str) -> str:
+def code_point(character: str) -> str:
     """How an odd character is written.
 
     Example:
       >>> code_point("😀")
       'U+1F600'
     """
-    return f"U+{ord(letter):04X}"
+    return f"U+{ord(character):04X}"
 
 
-def _letters(text: str) -> str:
+def _characters(text: str) -> str:
     text = _LIGATURES.sub(rf"\1{_JOINER}", _TOO_LONG.sub(rf"\1{_BREAK}", text))
     pieces: list[str] = []
     han = ""
-    for letter in text:
-        piece = _plain(letter)
-        if piece is None and _is_han(letter):
-            han += letter
+    for character in text:
+        piece = _plain(character)
+        if piece is None and _is_han(character):
+            han += character
             continue
         if han:
             pieces, han = [*pieces, rf"\attnhan{{{han}}}"], ""
-        if letter in _ACCENTS and pieces:  # NFC left it beside its letter: there is no whole one
-            pieces[-1] = f"{_ACCENTS[letter]}{{{pieces[-1]}}}"
+        if character in _ACCENTS and pieces:  # NFC left it beside its letter: there is no whole one
+            pieces[-1] = f"{_ACCENTS[character]}{{{pieces[-1]}}}"
         else:
-            pieces.append(rf"\texttt{{{code_point(letter)}}}" if piece is None else piece)
+            pieces.append(rf"\texttt{{{code_point(character)}}}" if piece is None else piece)
     return "".join(pieces) + (rf"\attnhan{{{han}}}" if han else "")
 
 
-def _plain(letter: str) -> str | None:
+def _plain(character: str) -> str | None:
     """A character in commands that every engine knows; None where there are none for it."""
-    if letter in _ASCII:
-        return _ASCII[letter]
-    if letter.isascii():
-        return letter
-    if letter == _JOINER:
+    if character in _ASCII:
+        return _ASCII[character]
+    if character.isascii():
+        return character
+    if character == _JOINER:
         return "{}"
-    if letter == _BREAK:
+    if character == _BREAK:
         return r"\allowbreak{}"
-    if letter in _COMMANDS:
-        return _COMMANDS[letter]
-    category = unicodedata.category(letter)
+    if character in _COMMANDS:
+        return _COMMANDS[character]
+    category = unicodedata.category(character)
     if category == "Cf":  # shows nothing
         return ""
     if category == "Zs":
         return " "
-    if letter in _ACCENTS:
-        return _ACCENTS[letter] + "{}"
-    return _accented(letter) or _greek(letter)
+    if character in _ACCENTS:
+        return _ACCENTS[character] + "{}"
+    return _accented(character) or _greek(character)
 
 
-def _accented(letter: str) -> str | None:
-    base, *marks = unicodedata.normalize("NFD", letter)
+def _accented(character: str) -> str | None:
+    base, *marks = unicodedata.normalize("NFD", character)
     piece = {"i": r"\i", "j": r"\j"}.get(base) or (_plain(base) if marks else None)
     if piece is None or not all(mark in _ACCENTS for mark in marks):
         return None
@@ -166,23 +170,23 @@ def _accented(letter: str) -> str | None:
     return piece
 
 
-def _greek(letter: str) -> str | None:
+def _greek(character: str) -> str | None:
     """Greek by its name in Unicode: GREEK SMALL LETTER ALPHA is \\alpha."""
-    found = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(letter, ""))
-    if found is None:
+    named = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(character, ""))
+    if named is None:
         return None
-    name = found[2].lower().replace("lamda", "lambda")
-    if found[1] == "SMALL":
+    name = named[2].lower().replace("lamda", "lambda")
+    if named[1] == "SMALL":
         return "o" if name == "omicron" else rf"$\{name}$"
-    if letter in _GREEK_COMMANDS:
+    if character in _GREEK_COMMANDS:
         return rf"$\{name.capitalize()}$"
     return {"chi": "X", "eta": "H", "rho": "P"}.get(name, name[0].upper())
 
 
-def _is_han(letter: str) -> bool:
+def _is_han(character: str) -> bool:
     """Whether the font `gbsn` has it."""
     try:
-        letter.encode("gb2312")
+        character.encode("gb2312")
     except UnicodeEncodeError:
         return False
     return True

@@ -19,7 +19,7 @@ from attn_nlp.tables.grid import BASELINE, REFERENCE, Entry, Grid, GridRow, Quan
 from attn_nlp.tables.legend import MARKS, STATE_MARKS
 from attn_nlp.tables.page import page
 from attn_nlp.tables.text import (
-    STARRED,
+    SIGNIFICANT,
     count_text,
     number,
     parameters,
@@ -34,7 +34,7 @@ COMMENT = "<!-- {} -->"
 
 def render(grids: Sequence[Grid], options: Options) -> str:
     """A complete page with all tables, in light or dark as the reader's system is."""
-    fragments = [fragment(grid, f"table-{place}") for place, grid in enumerate(grids, 1)]
+    fragments = [fragment(grid, f"table-{index}") for index, grid in enumerate(grids, 1)]
     titles = ", ".join(clean(grid.title) for grid in grids)
     return page(titles, "\n".join(fragments))
 
@@ -83,7 +83,7 @@ def _head(grid: Grid) -> list[str]:
     levels = len(grid.paths)
     right = _right_heads(grid)
     spanned = f' rowspan="{levels}"' if levels > 1 else ""
-    heads = [f'<th scope="col" class="attn-{each}"{spanned}>{each}</th>' for each in right]
+    heads = [f'<th scope="col" class="attn-{head}"{spanned}>{head}</th>' for head in right]
     lines = ["<thead>"]
     for level in range(levels):
         # What a level is called stands at its left and heads the labels beside it.
@@ -98,8 +98,8 @@ def _head(grid: Grid) -> list[str]:
         lines.append("<tr>" + "".join([*cells, *(heads if level == 0 else [])]) + "</tr>")
     if not levels:
         cells = [
-            f'<th scope="col" class="{_kind(each.quantity)}">{escape(each.quantity.label)}</th>'
-            for each in grid.columns
+            f'<th scope="col" class="{_kind(column.quantity)}">{escape(column.quantity.label)}</th>'
+            for column in grid.columns
         ]
         lines.append("<tr>" + "".join(["<td></td>", *cells, *heads]) + "</tr>")
     return [*lines, "</thead>"]
@@ -183,7 +183,7 @@ def _difference(compared: Comparison, quantity: Quantity) -> str:
         mark,
     ]
     text = " ".join(filter(None, words))
-    if compared.verdict in STARRED:
+    if compared.verdict in SIGNIFICANT:
         text = f"<strong>{text}</strong>"
     slug = verdict.replace(",", "").replace(" ", "-")
     value = f'data-value="{compared.difference.mean!r}"'

@@ -43,11 +43,11 @@ def render(grids: Sequence[Grid], options: Options) -> str:
 def known(text: str) -> bool:
     """Whether it is one document that names a version of the schema."""
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    ours = isinstance(found, dict) and found.keys() == {"schema", "tables"}
-    return ours and str(found["schema"]).startswith("attn-nlp/tables/")
+    ours = isinstance(document, dict) and document.keys() == {"schema", "tables"}
+    return ours and str(document["schema"]).startswith("attn-nlp/tables/")
 
 
 def schema() -> dict:
@@ -99,10 +99,10 @@ def _entry(entry: Entry) -> dict:
     }
 
 
-def _over_sentences(found: TwoWay | McNemar) -> dict:
-    if isinstance(found, McNemar):
-        return dataclasses.asdict(found)
-    return {name: getattr(found, name) for name in _TWO_WAY}
+def _over_sentences(tested: TwoWay | McNemar) -> dict:
+    if isinstance(tested, McNemar):
+        return dataclasses.asdict(tested)
+    return {name: getattr(tested, name) for name in _TWO_WAY}
 
 
 def _counted(counted: Counted) -> dict:
@@ -135,10 +135,10 @@ def _written(value: object, indent: str = "") -> str:
         return text
     inner = indent + " "
     if isinstance(value, dict):
-        parts = [f"{json.dumps(key)}: {_written(each, inner)}" for key, each in value.items()]
+        parts = [f"{json.dumps(key)}: {_written(item, inner)}" for key, item in value.items()]
         begin, end = "{", "}"
     else:
-        parts = [_written(each, inner) for each in value]
+        parts = [_written(item, inner) for item in value]
         begin, end = "[", "]"
     return f"{begin}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{end}"
 
@@ -146,9 +146,9 @@ def _written(value: object, indent: str = "") -> str:
 def _plain(value: object) -> object:
     """JSON has no number for infinity and no text for half a character."""
     if isinstance(value, dict):
-        return {_plain(key): _plain(each) for key, each in value.items()}
+        return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, str):

@@ -26,7 +26,7 @@ from attn_nlp.tables.grid import (
 from attn_nlp.tables.legend import MARKS, STATE_MARKS
 from attn_nlp.tables.text import (
     MINUS,
-    STARRED,
+    SIGNIFICANT,
     count_text,
     number,
     parameters,
@@ -39,7 +39,7 @@ SUFFIX = ".tex"
 COMMENT = "% {}"
 # Characters of a label, and of a source, which is smaller; a longer one is set as a paragraph.
 _LONGEST, _LONGEST_SMALL = 34, 40
-_PARAGRAPH = r"\parbox[{place}]{{0.3\linewidth}}{{\raggedright\strut {text}\strut}}"
+_PARAGRAPH = r"\parbox[{position}]{{0.3\linewidth}}{{\raggedright\strut {text}\strut}}"
 _TOP = r"""% Tables of attn-nlp, to be taken over by \input. In the preamble:
 %   \usepackage{amssymb,booktabs,graphicx}"""
 _TOP_HAN = r"""%   \usepackage{CJKutf8}
@@ -97,8 +97,8 @@ def _table(grid: Grid, name: str) -> str:
 
 
 def _columns(grid: Grid, counted: bool) -> str:
-    each = [r"r@{\,}l@{\ }l" if column.quantity.compared else "r" for column in grid.columns]
-    return "@{}l" + "".join(each) + "r" * counted + "@{}"
+    kinds = [r"r@{\,}l@{\ }l" if column.quantity.compared else "r" for column in grid.columns]
+    return "@{}l" + "".join(kinds) + "r" * counted + "@{}"
 
 
 def _width(column: Column) -> int:
@@ -121,7 +121,7 @@ def _head(grid: Grid, counted: bool) -> list[str]:
         lines.append(_line(cells))
         lines += [] if innermost else ["".join(rules)]
     if not grid.paths:
-        heads = [_spanning(each.quantity.label, _width(each)) for each in grid.columns]
+        heads = [_spanning(column.quantity.label, _width(column)) for column in grid.columns]
         lines.append(_line(["", *heads, *["parameters"] * counted]))
     return lines
 
@@ -154,10 +154,10 @@ def _label(row: GridRow) -> str:
     return rf"\textbf{{{text}}} (reference)" if row.kind == REFERENCE else text
 
 
-def _wrapped(text: str, place: str, longest: int = _LONGEST) -> str:
+def _wrapped(text: str, position: str, longest: int = _LONGEST) -> str:
     if len(clean(text)) <= longest:
         return escape(text)
-    return _PARAGRAPH.format(place=place, text=escape(text))
+    return _PARAGRAPH.format(position=position, text=escape(text))
 
 
 def _mean(entry: Entry, quantity: Quantity) -> list[str]:
@@ -178,7 +178,7 @@ def _difference(entry: Entry, quantity: Quantity) -> list[str]:
     compared = entry.comparison
     if compared is None:
         return [""] * (3 if quantity.compared else 1)
-    bold = compared.verdict in STARRED
+    bold = compared.verdict in SIGNIFICANT
     value = _math(number(compared.difference.mean, quantity, signed=True), bold=bold)
     half = _math(spread(compared.difference.half_width, quantity), bold=bold)
     return [value, half, escape(MARKS[compared.verdict]) + escape(seeds_after(compared))]
@@ -203,7 +203,7 @@ def _below(grid: Grid) -> list[str]:
         rf"\textsuperscript{{{letter}}} {escape(reason)}" for letter, reason in grid.footnotes
     ]
     notes = [escape(note) for note in grid.notes]
-    notes += [_named(letter) for letter in odd(_texts(grid))]
+    notes += [_named(character) for character in odd(_texts(grid))]
     paragraphs = [*([marks] if marks else []), *reasons, *([" ".join(notes)] if notes else [])]
     if not paragraphs:
         return []
@@ -215,11 +215,11 @@ def _below(grid: Grid) -> list[str]:
     ]
 
 
-def _named(letter: str) -> str:
+def _named(character: str) -> str:
     import unicodedata
 
-    name = unicodedata.name(letter, "a character without a name").lower()
-    return rf"\texttt{{{code_point(letter)}}} stands for: {name}."
+    name = unicodedata.name(character, "a character without a name").lower()
+    return rf"\texttt{{{code_point(character)}}} stands for: {name}."
 
 
 def _texts(grid: Grid) -> Iterator[str]:

@@ -10,7 +10,7 @@ from attn_nlp.tables.grid import BASELINE, REFERENCE, Column, Entry, Grid, GridR
 from attn_nlp.tables.legend import brief
 from attn_nlp.tables.notes import chosen
 from attn_nlp.tables.text import (
-    STARRED,
+    SIGNIFICANT,
     count_text,
     has_lost,
     mark,
@@ -106,7 +106,7 @@ def _cell(row: GridRow, column: Column, entry: Entry) -> str:
         mark(entry),
     ]
     second = " ".join(filter(None, words)).replace(">", "&gt;")
-    if entry.comparison.verdict in STARRED:
+    if entry.comparison.verdict in SIGNIFICANT:
         second = f"**{second}**"
     return f"{text}<br>{second}"
 

@@ -28,13 +28,14 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
+from attn_nlp.tables.layout import Experiment, Layout, PlannedEntry, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import Note, detail, short, warning
 from attn_nlp.tables.outcomes import outcomes
-from attn_nlp.tables.states import by_reading, span, split_values
+from attn_nlp.tables.states import by_reading, split_values
 from attn_nlp.tables.views import multi_quantity
 from attn_nlp.tables.views.scores import baseline_rows, with_footnotes
+from attn_nlp.wording import span
 
 COSTS = (
     Quantity("wall_seconds", "seconds", decimals=1, compared=False),
@@ -62,12 +63,12 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
         table,
         layout.columns,
         COSTS,
-        lambda row, column, each: _entry(layout.place(row, column), records, each.name),
+        lambda row, column, quantity: _entry(layout.entry(row, column), records, quantity.name),
     )
     by_quantity = [baseline_rows(layout, resolved, records, quantity) for quantity in COSTS]
     for same in zip(*by_quantity, strict=True):
         entries = [
-            each for column in zip(*(row.entries for row in same), strict=True) for each in column
+            entry for column in zip(*(row.entries for row in same), strict=True) for entry in column
         ]
         rows.append(GridRow(same[0].label, same[0].cite, same[0].kind, tuple(map(_bare, entries))))
     rows, footnotes = with_footnotes(rows)
@@ -100,9 +101,9 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
 
 def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, dict], list[str]]:
     """Records with operations and state, and the labels of parts that do not say theirs."""
-    found, known, uncounted = dict(records), {}, {}
-    for place in layout.places.values():
-        for cell in place.cells.values():
+    priced, known, uncounted = dict(records), {}, {}
+    for planned in layout.entries.values():
+        for cell in planned.cells.values():
             record = records.get(cell["spec"])
             if record is None:
                 continue
@@ -113,8 +114,8 @@ def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, d
                 known[same] = _costs_of(settings, record, max(length, default=None))
             costs_of, silent = known[same]
             uncounted |= dict.fromkeys(silent)
-            found[cell["spec"]] = {**record, **costs_of}
-    return found, list(uncounted)
+            priced[cell["spec"]] = {**record, **costs_of}
+    return priced, list(uncounted)
 
 
 def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dict, list[str]]:
@@ -127,12 +128,12 @@ def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dic
     splits = (record.get("data") or {}).get("splits", {})
     classes = len(splits.get("train", {}).get("class_counts", [0, 0]))
     silent = [part.label for part in costs.uncounted(cell)]
-    found = {
+    computed = {
         # Without a part's own operations the sum would make it look cheaper than it is.
         "forward_flops": None if silent else costs.flops(cell, tokens, classes) or None,
         "state": costs.state(cell, tokens),
     }
-    return found, silent
+    return computed, silent
 
 
 def _mean_length(data: list[Mapping]) -> list[int]:
@@ -180,19 +181,19 @@ def _counting(facts: Facts, uncounted: list[str]) -> list[Note]:
     return notes
 
 
-def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
-    if not place.cells:
-        reason = "; ".join(dict.fromkeys(place.skipped))
-        return Entry(SKIPPED if place.skipped else ABSENT, reason=reason)
-    found = outcomes(place, records, value)
-    numbers = list(found.values.values())
-    bad = set(found.missing) & {FAILED, DIVERGED}
+def _entry(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Entry:
+    if not planned.cells:
+        reason = "; ".join(dict.fromkeys(planned.skipped))
+        return Entry(SKIPPED if planned.skipped else ABSENT, reason=reason)
+    outcome = outcomes(planned, records, value)
+    numbers = list(outcome.values.values())
+    bad = set(outcome.missing) & {FAILED, DIVERGED}
     return Entry(
-        state=MEASURED if numbers else found.state,
-        expected=len(place.replicates()),
+        state=MEASURED if numbers else outcome.state,
+        expected=len(planned.replicates()),
         summary=summarize(numbers) if numbers else None,
-        missing=found.missing,
-        reason=found.sentence(len(place.replicates())) if bad else "",
+        missing=outcome.missing,
+        reason=outcome.sentence(len(planned.replicates())) if bad else "",
     )
 
 

@@ -31,7 +31,7 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
+from attn_nlp.tables.layout import Experiment, Layout, PlannedEntry, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import Note, short, warning
 from attn_nlp.tables.outcomes import Outcomes, outcomes
@@ -74,8 +74,8 @@ def per_class(table: Mapping, resolved: Experiment, records: Mapping[str, dict])
 def _class_names(
     layout: Layout, column: tuple, records: Mapping[str, dict]
 ) -> tuple[str, ...] | None:
-    for (_, where), place in layout.places.items():
-        for cell in place.cells.values() if where == column else ():
+    for (_, where), planned in layout.entries.items():
+        for cell in planned.cells.values() if where == column else ():
             names = ((records.get(cell["spec"]) or {}).get("data") or {}).get("class_names")
             if names:
                 return tuple(map(str, names))
@@ -92,8 +92,8 @@ def _grid(
 ) -> Grid:
     rows = []
     for number, row in enumerate(table["rows"]):
-        places = [layout.place(number, column) for column in columns]
-        of_row = [_entries(place, records, table["value"], len(names)) for place in places]
+        of_columns = [layout.entry(number, column) for column in columns]
+        of_row = [_entries(planned, records, table["value"], len(names)) for planned in of_columns]
         for name, *entries in zip(names, *of_row, strict=True):
             flat = tuple(chain.from_iterable(entries))
             rows.append(GridRow(f"{row['label']}: {name}", row["cite"], ROW, flat))
@@ -137,21 +137,21 @@ def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[Not
 
 
 def _counted(
-    place: Place, records: Mapping[str, dict], value: str, classes: int
+    planned: PlannedEntry, records: Mapping[str, dict], value: str, classes: int
 ) -> tuple[list[list[list[int]]], Outcomes]:
     """The confusion counts of every replicate that the table counts, those of its folds added up.
 
     A replicate whose counts are not kept, or are of other classes, is among what is missing.
     """
-    found, counted, values = outcomes(place, records, value), [], {}
-    for replicate, number in found.values.items():
-        cells = place.replicates()[replicate]
+    outcome, counted, values = outcomes(planned, records, value), [], {}
+    for replicate, number in outcome.values.items():
+        cells = planned.replicates()[replicate]
         counts = [(records.get(cell["spec"]) or {}).get("confusion") or [] for cell in cells]
-        if all(len(each) == classes for each in counts):
+        if all(len(confusion) == classes for confusion in counts):
             counted.append(counts[0] if len(counts) == 1 else _added(counts))
             values[replicate] = number
-    missing = Counter(found.missing) + Counter({WITHOUT: len(found.values) - len(values)})
-    return counted, dataclasses.replace(found, values=values, missing=missing)
+    missing = Counter(outcome.missing) + Counter({WITHOUT: len(outcome.values) - len(values)})
+    return counted, dataclasses.replace(outcome, values=values, missing=missing)
 
 
 def _added(counts: Sequence[list[list[int]]]) -> list[list[int]]:
@@ -160,19 +160,19 @@ def _added(counts: Sequence[list[list[int]]]) -> list[list[int]]:
 
 
 def _entries(
-    place: Place, records: Mapping[str, dict], value: str, classes: int
+    planned: PlannedEntry, records: Mapping[str, dict], value: str, classes: int
 ) -> list[list[Entry]]:
     """Return the entries of every class in one row and column: one for each of `QUANTITIES`."""
-    expected = len(place.replicates())
+    expected = len(planned.replicates())
     if not expected:
-        return [[Entry(SKIPPED if place.skipped else ABSENT)] * len(QUANTITIES)] * classes
-    counts, found = _counted(place, records, value, classes)
-    bad = set(found.missing) & {FAILED, DIVERGED}
+        return [[Entry(SKIPPED if planned.skipped else ABSENT)] * len(QUANTITIES)] * classes
+    counts, outcome = _counted(planned, records, value, classes)
+    bad = set(outcome.missing) & {FAILED, DIVERGED}
     plain = Entry(
-        MEASURED if counts else found.state,
+        MEASURED if counts else outcome.state,
         expected,
-        missing=found.missing,
-        reason=found.sentence(expected) if bad else "",
+        missing=outcome.missing,
+        reason=outcome.sentence(expected) if bad else "",
     )
     if not counts:
         return [[plain] * len(QUANTITIES)] * classes
@@ -180,7 +180,9 @@ def _entries(
         [
             dataclasses.replace(
                 plain,
-                summary=summarize([float(getattr(each, quantity.name)) for each in of_class]),
+                summary=summarize(
+                    [float(getattr(of_replicate, quantity.name)) for of_replicate in of_class]
+                ),
             )
             for quantity in QUANTITIES
         ]

@@ -23,7 +23,7 @@ from attn_nlp.tables.grid import (
     Grid,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Place, lay_out
+from attn_nlp.tables.layout import Experiment, PlannedEntry, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import detail, short
 from attn_nlp.tables.outcomes import number_at, outcomes
@@ -58,17 +58,17 @@ def to_reach(
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
     records, _ = worked_out(layout, records)
-    for place in layout.places.values():
-        for cell in place.cells.values():
+    for planned in layout.entries.values():
+        for cell in planned.cells.values():
             record = records.get(cell["spec"])
             if record is not None:
-                found = _reached(cell["settings"], record, accuracy)
-                records[cell["spec"]] = {**record, "reached": found}
+                reached = _reached(cell["settings"], record, accuracy)
+                records[cell["spec"]] = {**record, "reached": reached}
     rows = multi_quantity.rows(
         table,
         layout.columns,
         _QUANTITIES,
-        lambda row, column, each: _entry(layout.place(row, column), records, each.name),
+        lambda row, column, quantity: _entry(layout.entry(row, column), records, quantity.name),
     )
     grid = Grid(
         title=f"To reach {accuracy:.1%} in {table['title']!r}",
@@ -94,35 +94,35 @@ def to_reach(
 
 def _reached(settings: Mapping, record: Mapping, accuracy: float) -> dict[str, float] | None:
     """Steps, seconds and operations of one run; None where it never got there."""
-    looks = record.get("history") or []  # of a model of one's own it may say anything, anyhow
+    evaluations = record.get("history") or []  # of a model of one's own it may say anything, anyhow
     steps = min(
         (
             step
-            for each in looks
-            if isinstance(each, Mapping)
-            and (score := number_at(each, "validation_accuracy")) is not None
+            for evaluation in evaluations
+            if isinstance(evaluation, Mapping)
+            and (score := number_at(evaluation, "validation_accuracy")) is not None
             and score >= accuracy
-            and (step := number_at(each, "step")) is not None
+            and (step := number_at(evaluation, "step")) is not None
         ),
         default=None,
     )
     if steps is None:
         return None
-    found = {"steps": steps}
+    reached = {"steps": steps}
     if record.get("wall_seconds") is not None and steps <= settings["steps"]:
         training = record["wall_seconds"] - (record.get("compile_seconds") or 0.0)
-        found["seconds"] = max(0.0, training) * steps / settings["steps"]
+        reached["seconds"] = max(0.0, training) * steps / settings["steps"]
     if record.get("forward_flops"):
-        each = (1 + BACKWARD) * record["forward_flops"]
-        found["flops"] = float(each * settings["batch_size"] * steps)
-    return found
+        per_sentence = (1 + BACKWARD) * record["forward_flops"]
+        reached["flops"] = float(per_sentence * settings["batch_size"] * steps)
+    return reached
 
 
-def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
-    expected = len(place.replicates())
+def _entry(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Entry:
+    expected = len(planned.replicates())
     if not expected:
-        return Entry(SKIPPED if place.skipped else ABSENT)
-    ended = outcomes(place, records, "reached.steps")
+        return Entry(SKIPPED if planned.skipped else ABSENT)
+    ended = outcomes(planned, records, "reached.steps")
     never = ended.missing.get(WITHOUT, 0)
     if value in ("reached", "ended"):
         reached = len(ended.values)
@@ -130,12 +130,12 @@ def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
             return Entry(ended.state, expected, missing=ended.missing)
         count = float(reached if value == "reached" else reached + never)
         return Entry(MEASURED, expected, summarize([count]))
-    found = outcomes(place, records, value)
+    outcome = outcomes(planned, records, value)
     missing = {}
-    for state, count in found.missing.items():
-        each = {NEVER: never, WITHOUT: count - never} if state == WITHOUT else {state: count}
-        missing |= {state: count for state, count in each.items() if count}
-    numbers, state = list(found.values.values()), found.state if found.missing else MEASURED
+    for state, count in outcome.missing.items():
+        by_state = {NEVER: never, WITHOUT: count - never} if state == WITHOUT else {state: count}
+        missing |= {state: count for state, count in by_state.items() if count}
+    numbers, state = list(outcome.values.values()), outcome.state if outcome.missing else MEASURED
     if state != PENDING:  # what a run that ended says goes before what became of the others
         state = WITHOUT if WITHOUT in missing else NEVER if never else state
     return Entry(

@@ -24,7 +24,7 @@ from attn_nlp.tables.grid import (
     Grid,
     Quantity,
 )
-from attn_nlp.tables.layout import Place, lay_out, matches
+from attn_nlp.tables.layout import PlannedEntry, lay_out, matches
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import warning
 from attn_nlp.tables.views import multi_quantity
@@ -49,19 +49,19 @@ def trials(
     Raises:
       UserError: the experiment is not tuned.
     """
-    by_setting = _judged(resolved, records)
+    by_setting = _evaluated(resolved, records)
     return {
         (table["rows"][number]["label"], column): [
             {
-                "trial": each.trial,
-                "settings": dict(each.values),
-                "validation": each.validation,
-                "reason": each.reason,
+                "trial": trial.trial,
+                "settings": dict(trial.values),
+                "validation": trial.validation,
+                "reason": trial.reason,
             }
             for setting in settings
-            for each in by_setting[setting]
+            for trial in by_setting[setting]
         ]
-        for (number, column), settings in _places(table, resolved).items()
+        for (number, column), settings in _tuned_settings(table, resolved).items()
     }
 
 
@@ -76,7 +76,7 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
-    by_setting, places = _judged(resolved, records), _places(table, resolved)
+    by_setting, tuned_settings = _evaluated(resolved, records), _tuned_settings(table, resolved)
     quantities = [
         Quantity("trial", "trial", decimals=0, compared=False),
         *(
@@ -87,9 +87,9 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
         Quantity("lost", "lost", decimals=0, compared=False),
     ]
 
-    def entry(row: int, column: tuple, each: Quantity) -> Entry:
-        tuned = [by_setting[setting] for setting in places.get((row, column), ())]
-        return _entry(layout.place(row, column), tuned, each.name)
+    def entry(row: int, column: tuple, quantity: Quantity) -> Entry:
+        tuned = [by_setting[setting] for setting in tuned_settings.get((row, column), ())]
+        return _entry(layout.entry(row, column), tuned, quantity.name)
 
     rows = multi_quantity.rows(table, layout.columns, quantities, entry)
     grid = Grid(
@@ -109,7 +109,7 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def _judged(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
+def _evaluated(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
     if resolved.tuning is None:
         raise UserError(
             f"experiment {resolved.name!r} is not tuned; give it tuning=Tuning(...) or --budget N."
@@ -117,9 +117,9 @@ def _judged(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]
     return judged(resolved.tuning, records)
 
 
-def _places(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
+def _tuned_settings(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
     """What was tuned for every row and column, each once; a baseline has no trials."""
-    found: dict[tuple[int, tuple], list[str]] = {}
+    tuned: dict[tuple[int, tuple], list[str]] = {}
     for cell in resolved.tuning["cells"]:
         settings = cell["settings"]
         if cell["trial"] or not matches(settings, table["where"]):
@@ -128,23 +128,23 @@ def _places(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
         setting = setting_of(settings, resolved.tuning["space"])
         for number, row in enumerate(table["rows"]):
             if matches(settings, row["where"]):
-                known = found.setdefault((number, column), [])
+                known = tuned.setdefault((number, column), [])
                 known += [setting] if setting not in known else []
-    return found
+    return tuned
 
 
-def _entry(place: Place, tuned: Sequence[Sequence[Judged]], name: str) -> Entry:
+def _entry(planned: PlannedEntry, tuned: Sequence[Sequence[Judged]], name: str) -> Entry:
     chosen = []
     for trials_of in tuned:
-        found = best(trials_of)
-        if found is not None and all(each.ended for each in trials_of):
-            lost = sum(each.validation is None for each in trials_of)
-            known = {"trial": found.trial, "validation": found.validation, "lost": lost}
-            chosen.append(float({**known, **found.values}[name]))
+        winner = best(trials_of)
+        if winner is not None and all(trial.ended for trial in trials_of):
+            lost = sum(trial.validation is None for trial in trials_of)
+            known = {"trial": winner.trial, "validation": winner.validation, "lost": lost}
+            chosen.append(float({**known, **winner.values}[name]))
     if chosen:
         return Entry(MEASURED, len(tuned), summarize(chosen))
-    if place.skipped and not place.cells:
-        return Entry(SKIPPED, reason="; ".join(dict.fromkeys(place.skipped)))
+    if planned.skipped and not planned.cells:
+        return Entry(SKIPPED, reason="; ".join(dict.fromkeys(planned.skipped)))
     return Entry(PENDING if tuned else ABSENT, len(tuned))
 
 
