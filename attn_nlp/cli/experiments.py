@@ -88,8 +88,8 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     if to_do:
         wording.say(f"programs to compile: {found.programs}")
         wording.say(
-            f"time: about {wording.duration(found.seconds)} on {found.workers} workers, an estimate; "
-            f"the pace of {found.measured} of {to_do} cells is known from the store"
+            f"time: about {wording.duration(found.seconds)} on {found.workers} workers, an "
+            f"estimate; the pace of {found.measured} of {to_do} cells is known from the store"
         )
         wording.say(f"memory: about {wording.gigabytes(found.memory_bytes)}, an estimate")
         wording.say(f"the estimate {found.assumption}")

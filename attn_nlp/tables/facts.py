@@ -1,7 +1,7 @@
-"""What is known about the datasets of a table, and what a reader must know about them.
+"""Facts about the datasets of a table, and the notes that a reader needs about them.
 
-Facts come from the records, so that a table is rebuilt from a store alone. Any key may be absent:
-a record from an earlier version says less, and the caption then says less too.
+Facts come from the records, so a table can be rebuilt from a store alone. Any key may be absent: a
+record from an earlier version holds less, and the caption then says less too.
 """
 
 from __future__ import annotations
@@ -24,39 +24,40 @@ from attn_nlp.tables.states import (
 )
 from attn_nlp.wording import plural_span, span
 
-_FEW = 3  # names that are spelled out
+_FEW = 3  # names that are listed before "and 5 more"
 _LEAK = "test in train"
 
 
 class Facts(dict[str, Mapping]):
-    """What is known of every dataset of which a cell has run, by its name in the settings.
+    """Facts about every dataset with a finished cell, by its name in the settings.
 
-    An entry is what a record says of the dataset, and beside it "states", what others say;
-    "readings", the ways in which planned cells read it; "counted", sentences that were counted.
+    A value holds the dataset's part of one record and, added to it, "states" (what the records of
+    other cells say), "readings" (how planned cells read its texts) and "counted" (numbers of
+    sentences).
     """
 
     def __init__(self, known: Mapping[str, Mapping], planned: Iterable[str] = ()) -> None:
-        """Of known datasets, and the names of all that are planned, so that labels stay theirs."""
+        """Take the known datasets, and the names of all planned ones, which keep labels stable."""
         super().__init__(known)
         names = dict.fromkeys([*planned, *known])
         self._own = {name: str(known.get(name, {}).get("label") or _label(name)) for name in names}
 
     def label(self, name: str) -> str:
-        """What a table calls a dataset: its label, or its name where two share a label."""
+        """Return what a table calls a dataset: its label, or its name if two share a label."""
         label = self._own.get(name) or _label(name)
         return name if list(self._own.values()).count(label) > 1 else label
 
     def only(self, names: Iterable[str]) -> Facts:
-        """The facts of some datasets, by the labels that they have among all."""
+        """Return the facts about some datasets, which keep the labels that they have among all."""
         return Facts({name: self[name] for name in names}, self._own)
 
     def names(self) -> list[str]:
-        """The names of all planned datasets, and of the known ones."""
+        """Return the names of all planned and all known datasets."""
         return list(self._own)
 
 
 def facts_of(layout: Layout, records: Mapping[str, dict]) -> Facts:
-    """The facts of every dataset of which a cell has run, in every state that its cells met."""
+    """Return the facts about every dataset with a finished cell, in every state that cells met."""
     states, readings = states_met(layout, records), readings_planned(layout)
     by_name = {}
     for name in (name for name in readings if name in states):
@@ -74,7 +75,7 @@ def facts_of(layout: Layout, records: Mapping[str, dict]) -> Facts:
 
 
 def together(several: Iterable[Facts]) -> Facts:
-    """The facts of several tables as of one."""
+    """Merge the facts of several tables."""
     merged: dict[str, dict] = {}
     names: dict[str, None] = {}
     for facts in several:
@@ -88,7 +89,7 @@ def together(several: Iterable[Facts]) -> Facts:
 
 
 def _label(name: str) -> str:
-    """What a dataset is called before anything of it has run."""
+    """Return what a dataset is called before any cell on it has run."""
     from attn_nlp.data import SOURCES, shown_name
 
     source = SOURCES.get(name)
@@ -96,7 +97,7 @@ def _label(name: str) -> str:
 
 
 def _tested(layout: Layout, name: str, records: Mapping[str, dict]) -> int:
-    """The sentences of test by the confusion of a cell; for records that do not say how many."""
+    """Count test sentences by the confusion matrix of a cell, for records that do not say."""
     for planned in layout.entries.values():
         for cell in planned.cells.values() if _has(planned.settings, name) else ():
             record = records.get(cell["spec"])
@@ -110,30 +111,30 @@ def _has(settings: Iterable[Mapping], name: str) -> bool:
 
 
 def _over_folds(layout: Layout, name: str, data: Mapping) -> int:
-    """Sentences tested over all folds: every one once, or less where some folds are left out."""
+    """Count the sentences tested over all folds: each once, or fewer if folds are left out."""
     rows = {split: of_split.get("rows", 0) for split, of_split in data.get("splits", {}).items()}
     folds = {settings["fold"] for settings in layout.settings() if str(settings["dataset"]) == name}
-    # A class with one row keeps it in train in every fold.
+    # A class with a single row keeps it in train in every fold.
     test, every = rows.get("test", 0), sum(rows.values()) - _by_class(data).count(1)
-    # Folds differ by a few rows: the whole is known better than ten times one of them.
+    # Folds differ by a few rows: the total is more precise than ten times one of them.
     return every if test * (len(folds) + 0.5) > every else test * len(folds)
 
 
 def _by_class(data: Mapping) -> list[int]:
-    """Sentences of each class in all splits; nothing where it is not known."""
+    """Return the number of sentences of each class in all splits; empty if not known."""
     counts = [of_split.get("class_counts") or [] for of_split in data.get("splits", {}).values()]
     return [sum(of_class) for of_class in zip(*counts, strict=True)] if all(counts) else []
 
 
 def sentences(facts: Facts, name: str, split: str, settings: Iterable[Mapping] = ()) -> list[int]:
-    """How many sentences a split has, by how the rows were cut for some cells, or for any.
+    """Return the number of sentences of a split, for the rows that some cells read.
 
     Args:
-      facts, name, split: of what.
-      settings: of the cells; where none of them has run, or none is given, any cell counts.
+      facts, name, split: the facts, the dataset and its split.
+      settings: of the cells; if none of them has run, or none is given, any cell counts.
 
     Returns:
-      Distinct sizes, ascending; none where nothing of the dataset has run.
+      Distinct sizes, ascending; empty if no cell on the dataset has run.
     """
     known = facts.get(name, {})
     if split == "test" and known.get("counted", {}).get("over folds"):
@@ -146,7 +147,7 @@ def sentences(facts: Facts, name: str, split: str, settings: Iterable[Mapping] =
 
 
 def sizes_of(layout: Layout, column: tuple, facts: Facts, shown: Quantity) -> list[int]:
-    """Return the sentences, of each dataset of a column, of the split that a number is of."""
+    """Return the size of each dataset of a column, in sentences of the split that is shown."""
     split = shown.name.split(".")[0]
     by_name: dict[str, list[Mapping]] = {}
     for settings in layout.settings(column):
@@ -155,9 +156,9 @@ def sizes_of(layout: Layout, column: tuple, facts: Facts, shown: Quantity) -> li
 
 
 def data_notes(facts: Facts) -> list[Note]:
-    """One note for each dataset: sizes and what is wrong with it.
+    """Return one note for each dataset: its sizes, and what is wrong with it.
 
-    A warning if test shares texts with train, or if one of them lacks a class of the other.
+    The note is a warning if test shares texts with train, or if one lacks a class of the other.
     """
     notes = []
     for name, known in facts.items():
@@ -200,13 +201,13 @@ def _splits(every: list[Mapping]) -> list[str]:
 
 
 def conflicting(known: Mapping) -> list[str]:
-    """How many texts carry two labels."""
+    """Return how many texts have more than one label, in words; empty if none has."""
     counts = [int(data.get("conflicting_labels") or 0) for data in datas(known)]
     return [f"{plural_span(counts, 'text')} with more than one label"] if any(counts) else []
 
 
 def of_readings(known: Mapping, key: str, words: str) -> list[str]:
-    """ "12 texts truncated (10 train, 2 test)", by how texts were read where that matters."""
+    """Return "12 texts truncated (10 train, 2 test)", by how texts were read if that matters."""
     said = joined(by_reading(known, lambda data: _counted(data, key, words)), f"none {words}")
     return [said] if said else []
 
@@ -218,7 +219,7 @@ def _unknown(data: list[Mapping]) -> str:
 
 
 def column_and_class_notes(known: Mapping) -> list[str]:
-    """What of the data's own is not read, and `class_notes`."""
+    """Return the columns that are not read, and `class_notes`."""
     return _in_each(known, _ignored) + class_notes(known)
 
 
@@ -228,12 +229,12 @@ def _ignored(data: Mapping) -> list[str]:
 
 
 def class_notes(known: Mapping) -> list[str]:
-    """Classes that a reader may take for others, or that train or test lacks."""
+    """Return the classes that look alike, and those that train or test lacks, in words."""
     return _in_each(known, _odd_classes)
 
 
 def _in_each(known: Mapping, says: Callable[[Mapping], list[str]]) -> list[str]:
-    """What is to be said of any state, and of how many folds or carves where not of all."""
+    """Return what applies to any state, with the number of folds or splits if not to all."""
     told: dict[str, set] = {}
     states = states_of(known)
     for state in states:
@@ -241,7 +242,7 @@ def _in_each(known: Mapping, says: Callable[[Mapping], list[str]]) -> list[str]:
             told.setdefault(text, set()).add(state.cut)
     cuts = len({state.cut for state in states})
     return [
-        text + ("" if len(of) == cuts else f" (in {len(of)} of {cuts} folds or carves)")
+        text + ("" if len(of) == cuts else f" (in {len(of)} of {cuts} folds or splits)")
         for text, of in told.items()
     ]
 
@@ -251,19 +252,19 @@ def _odd_classes(data: Mapping) -> list[str]:
     said = [f"classes that look alike: {'; '.join(some(same))}"] if same else []
     missed, absent = untrained(data), unseen(data)
     if missed:
-        said.append(f"train has no sentence of {_named(missed)}, which test asks for")
+        said.append(f"train has no sentence of {_named(missed)}, which test contains")
     if absent:
         said.append(f"test has no sentence of {_named(absent)}")
     return said
 
 
 def untrained(known: Mapping) -> list[str]:
-    """The names of classes that stand in test and not in train."""
+    """Return the names of classes that are in test and not in train."""
     return _only(known, "test", "train")
 
 
 def unseen(known: Mapping) -> list[str]:
-    """The names of classes that stand in train and not in test."""
+    """Return the names of classes that are in train and not in test."""
     return _only(known, "train", "test")
 
 
@@ -279,20 +280,20 @@ def _only(known: Mapping, there: str, not_there: str) -> list[str]:
 
 
 def _named(names: list[str]) -> str:
-    """ "class 'a'", or "4 classes ('a', 'b', 'c' and 1 more)"."""
+    """Return "class 'a'", or "4 classes ('a', 'b', 'c', and 1 more)"."""
     if len(names) == 1:
         return f"class {names[0]!r}"
     return f"{len(names):,} classes ({', '.join(some(list(map(repr, names))))})"
 
 
 def some(names: list[str]) -> list[str]:
-    """The first few, and how many more there are."""
+    """Return the first few names, and how many more there are."""
     more = len(names) - _FEW
     return names if more < 1 else [*names[:_FEW], f"and {more:,} more"]
 
 
 def _counted(every: list[Mapping], key: str, words: str) -> str:
-    """ "12 texts truncated (10 train, 2 test)", from counts or from shares; "" where none."""
+    """Return "12 texts truncated (10 train, 2 test)", from counts or from shares; "" for none."""
     amounts = {split: split_values(every, split, key) for split in _splits(every)}
     present = {split: values for split, values in amounts.items() if any(values)}
     if not present:
@@ -305,7 +306,7 @@ def _counted(every: list[Mapping], key: str, words: str) -> str:
 
 
 def totals(every: list[Mapping], key: str) -> list[int]:
-    """What the splits count together, of each state."""
+    """Return the sum over the splits, for each state."""
     return [
         sum(int(of_split.get(key) or 0) for of_split in data.get("splits", {}).values())
         for data in every
@@ -313,10 +314,10 @@ def totals(every: list[Mapping], key: str) -> list[int]:
 
 
 def _repeated(every: list[Mapping], only: Collection[str] = ()) -> list[str]:
-    """Texts that occur twice: within a split, and, which matters more, across splits.
+    """Return the texts that occur twice: within a split and, which matters more, across splits.
 
     Args:
-      only: the places to name; empty for all.
+      only: keys of `repeats` to include, such as "test in train"; empty for all.
     """
     return [
         f"{plural_span(counts, 'text')} of {location.replace(' in ', ' also in ')}"
@@ -328,7 +329,10 @@ def _repeated(every: list[Mapping], only: Collection[str] = ()) -> list[str]:
 
 
 def repeats(every: list[Mapping]) -> dict[str, list[int]]:
-    """How many texts occur twice, by where, in each state; only what occurs."""
+    """Return how many texts occur twice in each state, by key such as "test in train".
+
+    Keys without any such text are left out.
+    """
     locations = dict.fromkeys(location for data in every for location in data.get("duplicates", {}))
     counts = {p: [data.get("duplicates", {}).get(p) or 0 for data in every] for p in locations}
     return {

@@ -1,7 +1,7 @@
-"""Which cells stand where: the rows, columns and replicates of a table.
+"""The layout of a table: which cells belong to which row, column and replicate.
 
 In: a table and the cells of a resolved experiment, as plain data. Out: for every row and column
-the planned cells by replicate. No result is read here, so that a plan can be made from it.
+the planned cells by replicate. No result is read here, so a plan can use it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from attn_nlp.wording import plural
 
 
 class Experiment(Protocol):
-    """What is read of a resolved experiment."""
+    """The attributes of a resolved experiment that a table reads."""
 
     @property
     def cells(self) -> Sequence[dict]: ...
@@ -33,11 +33,11 @@ class Experiment(Protocol):
 
 @dataclass
 class PlannedEntry:
-    """One row in one column: planned cells by their values at `over`, and why some are left out.
+    """The plan for one row in one column: cells by their values at `over`, and reasons for skips.
 
-    Folds are no replicates: they share their training rows. Where `over` has the fold, a replicate
-    is all folds of a seed, and its number is their mean. `settings` has one entry for cells that
-    differ in nothing but their seed.
+    Folds are not replicates: they share their training rows. If `over` has the fold, a replicate
+    is all folds of a seed, and its number is their mean. `settings` has one item for cells that
+    differ only in their seed.
     """
 
     cells: dict[tuple, dict] = field(default_factory=dict)
@@ -46,11 +46,11 @@ class PlannedEntry:
     settings: list[dict] = field(default_factory=list)
 
     def replicates(self) -> dict[tuple, list[dict]]:
-        """The planned cells of every replicate: one, or one for every fold."""
+        """Return the planned cells of every replicate: one, or one for every fold."""
         return self._replicates
 
     def replicate_keys(self) -> Mapping[tuple, object]:
-        """The replicates alone, for looking up."""
+        """Return the replicates alone, for membership tests."""
         return self.cells if self.fold_at is None else self._replicates
 
     @functools.cached_property
@@ -60,12 +60,12 @@ class PlannedEntry:
 
     @functools.cached_property
     def once(self) -> bool:
-        """Return whether one run serves several replicates, as a baseline does for all seeds."""
+        """True if one run serves several replicates, as a baseline does for all seeds."""
         known = [spec for spec in self.specs if spec is not None]  # the others wait for trials
         return len({*known}) < len(known)
 
     def alone(self) -> PlannedEntry:
-        """The place with every run once."""
+        """Return the same plan with every run once."""
         first: dict[str, tuple[tuple, dict]] = {}
         for key, cell in self.cells.items():
             first.setdefault(cell["spec"], (key, cell))
@@ -84,11 +84,11 @@ class PlannedEntry:
 
 @dataclass(frozen=True)
 class Layout:
-    """The places of a table.
+    """The planned entries of a table.
 
     Attributes:
       columns: values at the table's column paths, columns of one outermost value together.
-      places: by number of the row and column.
+      entries: by number of the row and values of the column.
       reference: number of the reference row, or None.
     """
 
@@ -98,17 +98,17 @@ class Layout:
 
     @property
     def folded(self) -> bool:
-        """Whether a replicate is all folds of a seed."""
+        """True if a replicate is all folds of a seed."""
         return any(planned.fold_at is not None for planned in self.entries.values())
 
     def entry(self, row: int, column: tuple) -> PlannedEntry:
-        """The place of a row in a column; empty where the experiment has no such cell."""
+        """Return the plan for a row in a column; empty if the experiment has no such cell."""
         return self.entries.get((row, column)) or PlannedEntry()
 
     def settings(self, column: tuple | None = None) -> list[dict]:
-        """The settings of all planned cells, or of those in one column.
+        """Return the settings of all planned cells, or of those in one column.
 
-        Of cells that differ in nothing but their seed, one stands for all.
+        Cells that differ only in their seed are represented by one of them.
         """
         return [
             settings
@@ -118,7 +118,7 @@ class Layout:
         ]
 
     def pairs(self, row: int, column: tuple) -> list[tuple]:
-        """The replicates that are planned for both a row and the reference; none of a baseline."""
+        """Return the replicates that are planned for both a row and the reference."""
         return self._pairs.get((row, column), [])
 
     @functools.cached_property
@@ -137,7 +137,7 @@ class Layout:
         }
 
     def families(self, table: Mapping) -> list[list[tuple[int, tuple]]]:
-        """The declared comparisons, (row, column) each, that share one correction."""
+        """Return the families of comparisons, (row, column) each, that share one correction."""
         by_column = [
             [(row, column) for row in range(len(table["rows"])) if self.pairs(row, column)]
             for column in self.columns
@@ -148,13 +148,13 @@ class Layout:
 
 
 def lay_out(table: Mapping, resolved: Experiment) -> Layout:
-    """The places of a table, from what the experiment plans.
+    """Return the layout of a table, from what the experiment plans.
 
-    Columns stand in the order in which their values first appear in the cells, level by level;
-    a combination that is always skipped keeps its column and prints the reason.
+    Columns are in the order in which their values first appear in the cells, level by level; a
+    combination that is always skipped keeps its column and prints the reason.
 
     Raises:
-      UserError: two cells for one replicate of a place.
+      UserError: two cells for the same replicate of an entry.
     """
     paths, over, rows = table["columns"], table["over"], table["rows"]
     entries: dict[tuple[int, tuple], PlannedEntry] = {}
@@ -188,7 +188,7 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
         if len(filled) < sum(map(len, of_place)):
             raise UserError(
                 f"table {table['title']!r}, row {rows[number]['label']!r}: two cells for one "
-                "place; name what they differ in, in the row, columns=, where= or over=."
+                "entry; name the settings that differ in the row, columns=, where= or over=."
             )
     first = [list(dict.fromkeys(column[i] for column in unordered)) for i in range(len(paths))]
     columns = sorted(
@@ -201,7 +201,7 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
 def _replicates(
     cells: Sequence[dict], over: Sequence[str], seeds: Sequence[int]
 ) -> Sequence[tuple]:
-    """The values at `over` of cells that differ in nothing but their seed."""
+    """Return the values at `over` of cells that differ only in their seed."""
     first = tuple(cells[0]["settings"][path] for path in over)
     if len(cells) == 1 or "seed" not in over:
         return [first] * len(cells)
@@ -210,7 +210,7 @@ def _replicates(
 
 
 def _rows_of(rows: Sequence[Mapping]) -> Callable[[Mapping], list[int]]:
-    """What says which rows a cell belongs to: looked up by the values at each row's paths."""
+    """Return a function from a cell's settings to the numbers of its rows, by lookup."""
     by_paths: dict[tuple[str, ...], dict[tuple, list[int]]] = {}
     for number, row in enumerate(rows):
         by_values = by_paths.setdefault(tuple(row["where"]), {})
@@ -226,17 +226,17 @@ def _rows_of(rows: Sequence[Mapping]) -> Callable[[Mapping], list[int]]:
 
 
 def matches(settings: Mapping[str, object], where: Mapping[str, object]) -> bool:
-    """Whether settings have the given value at every given path."""
+    """Return True if settings have the given value at every given path."""
     return all(settings[path] == value for path, value in where.items())
 
 
 def data_of(settings: Mapping) -> tuple:
-    """What of a cell's settings decides which rows its test split has."""
+    """Return the settings that decide which rows the test split of a cell has."""
     return settings["dataset"], settings["split_seed"], settings.get("fold", 0)
 
 
 def once_each(tables: Sequence[Mapping]) -> list[Mapping]:
-    """Tables of the same cells once: those that differ in the number they show stand as one."""
+    """Return tables without those that differ from an earlier one only in the number they show."""
     kept: dict[str, Mapping] = {}
     for table in tables:
         kept.setdefault(str([table[key] for key in ("rows", "columns", "where", "over")]), table)
@@ -244,7 +244,7 @@ def once_each(tables: Sequence[Mapping]) -> list[Mapping]:
 
 
 def replicates(over: Sequence[str], count: int) -> str:
-    """A number of replicates in words.
+    """Return a number of replicates in words.
 
     Example:
       >>> replicates(["seed"], 10), replicates(["seed", "split_seed"], 1)

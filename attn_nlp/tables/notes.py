@@ -1,4 +1,4 @@
-"""The notes of a caption, each with how much a reader needs it.
+"""The notes of a caption, each with its importance to a reader.
 
 A note's importance is chosen where its sentence is written; a format chooses how much to print. The
 short caption has what every reader needs, then every warning; the full one has all notes in order.

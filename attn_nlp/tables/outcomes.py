@@ -1,4 +1,4 @@
-"""What became of the planned cells: numbers, and reasons for every number that is missing."""
+"""The outcomes of planned cells: numbers, and reasons for every missing number."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from attn_nlp.tables.layout import PlannedEntry
 
 _STATES = {"failed": FAILED, "diverged": DIVERGED, "skipped": SKIPPED}
 _ORDER = (DIVERGED, FAILED, SKIPPED, WITHOUT, PENDING)
-_REASONS = 3  # printed for one state of one place
+_REASONS = 3  # printed for one state of one entry
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The replicates of one place.
+    """The outcomes of the replicates of one entry.
 
     Attributes:
       values: the number of each replicate that has one.
       missing: how many have none, by state, in the order of `_ORDER`.
-      reasons: (state, reason) of each of those that gave one.
+      reasons: (state, reason) of each missing replicate.
       diverged: the replicates whose training diverged.
     """
 
@@ -40,7 +40,7 @@ class Outcomes:
 
     @property
     def state(self) -> str:
-        """The state of a place without any number."""
+        """The state of an entry without any number."""
         if len(self.missing) == 1:
             return next(iter(self.missing))
         if PENDING in self.missing:
@@ -48,7 +48,7 @@ class Outcomes:
         return FAILED if FAILED in self.missing else next(iter(self.missing))
 
     def sentence(self, expected: int) -> str:
-        """What a footnote says: "7 of 10: 2 diverged (loss is NaN at step 40), 1 not run yet"."""
+        """Return "7 of 10: 2 diverged (loss is NaN at step 40), 1 not run yet", for a footnote."""
         parts = []
         for state, count in self.missing.items():
             given = Counter(reason for where, reason in self.reasons if where == state and reason)
@@ -63,10 +63,10 @@ class Outcomes:
 
 
 def outcomes(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Outcomes:
-    """Read the number of every replicate of a place.
+    """Read the number of every replicate of an entry.
 
     Args:
-      place: planned cells; a replicate of several folds has a number once all of them have.
+      planned: the cells; a replicate of several folds has a number once all of them have.
       records: stored records by spec; a cell without one has not run.
       value: the address of the number, such as "test.accuracy".
     """
@@ -99,9 +99,9 @@ def outcomes(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> 
 
 
 def _whole(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Outcomes | None:
-    """A place of which every cell is done and has its number, as most are, seen as columns.
+    """Read an entry whose cells are all done and have their numbers, as most are, by column.
 
-    None where it is not so, or where it takes more than a look at two columns to tell.
+    None if some are not, or if two columns of the records are not enough to tell.
     """
     if planned.fold_at is not None or not isinstance(records, Records):
         return None
@@ -118,7 +118,7 @@ def _reason(cell: Mapping, record: Mapping | None, folded: bool) -> str:
 
 
 def number_at(record: Mapping, value: str) -> float | None:
-    """The number that a dotted address names in a record; None where it is absent or not finite."""
+    """Return the number at a dotted address of a record, or None if it is absent or not finite."""
     current: object = record
     for name in [value] if value in record else value.split("."):
         current = current.get(name) if isinstance(current, dict) else None

@@ -1,7 +1,8 @@
-"""The states in which the cells of a table met a dataset: how its rows were cut and its texts read.
+"""The states in which the cells of a table read a dataset: which rows, and how its texts were read.
 
-One name stands for other rows where split_seed or fold varies, and for other tokens where tokens,
-vocabulary or length does. What differs between states is said of each of them, never of the first.
+One name means different rows if split_seed or fold varies, and different tokens if tokens,
+vocabulary or length does. Facts that differ between states are stated for each of them, never for
+the first alone.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ CUT = ("split_seed", "fold")  # what decides which rows a split has
 
 @dataclass(frozen=True)
 class State:
-    """What some cells met.
+    """The state in which some cells read a dataset.
 
     Attributes:
       reading, cut: their values at `READ` and `CUT`.
-      data: what their records say of the dataset.
+      data: what their records say about the dataset.
     """
 
     reading: tuple
@@ -31,17 +32,17 @@ class State:
 
 
 def reading_of(settings: Mapping) -> tuple:
-    """What turned the texts of a cell into ids."""
+    """Return the settings that turned the texts of a cell into ids."""
     return tuple([settings.get(path) for path in READ])
 
 
 def cut_of(settings: Mapping) -> tuple:
-    """What decided which rows the splits of a cell have."""
+    """Return the settings that decided which rows the splits of a cell have."""
     return tuple([settings.get(path) for path in CUT])
 
 
 def states_met(layout: Layout, records: Mapping[str, dict]) -> dict[str, list[State]]:
-    """Every distinct state of each dataset of which a cell has run, by its name in the settings."""
+    """Return the distinct states of each dataset with a finished cell, by name in the settings."""
     by_name: dict[str, list[State]] = {}
     seen: set[tuple] = set()
     for planned in layout.entries.values():
@@ -49,7 +50,7 @@ def states_met(layout: Layout, records: Mapping[str, dict]) -> dict[str, list[St
             of_cells = records.column("data", planned.specs)
         else:
             of_cells = [(records.get(spec) or {}).get("data") for spec in planned.specs]
-        if len(planned.settings) == 1:  # these cells differ in nothing but their seed
+        if len(planned.settings) == 1:  # these cells differ only in their seed
             once = {id(data): data for data in of_cells}
             pairs = [(planned.settings[0], data) for data in once.values()]
         else:
@@ -67,7 +68,7 @@ def states_met(layout: Layout, records: Mapping[str, dict]) -> dict[str, list[St
 
 
 def readings_planned(layout: Layout) -> dict[str, list[tuple]]:
-    """How the cells of each dataset read its texts, run or not."""
+    """Return how the cells of each dataset read its texts, run or not."""
     by_name: dict[str, dict[tuple, None]] = {}
     for settings in layout.settings():
         by_name.setdefault(str(settings["dataset"]), {}).setdefault(reading_of(settings))
@@ -75,31 +76,31 @@ def readings_planned(layout: Layout) -> dict[str, list[tuple]]:
 
 
 def states_of(known: Mapping) -> Sequence[State]:
-    """The states of one dataset, by what is known of it."""
+    """Return the states of one dataset, given the facts about it."""
     return known.get("states") or (State((), (), known),)
 
 
 def datas(known: Mapping) -> list[Mapping]:
-    """What the states of one dataset say of it."""
+    """Return the data of every state of one dataset."""
     return [state.data for state in states_of(known)]
 
 
 def split_values(states: Sequence[Mapping], split: str, key: str) -> list:
-    """The values that states give for a split; none where it is not known."""
+    """Return the values at a key of a split, of the states that have one."""
     values = (data.get("splits", {}).get(split, {}).get(key) for data in states)
     return [value for value in values if value is not None]
 
 
 def by_reading(known: Mapping, says: Callable[[list[Mapping]], str]) -> list[tuple[str, str]]:
-    """What is to be said of each way to read the texts of a dataset, and which way that is.
+    """Return a text for every way in which the texts of a dataset were read.
 
     Args:
-      known: what is known of the dataset.
-      says: from the data of one reading, however its rows were cut, to a text.
+      known: facts about the dataset.
+      says: a function from the data of one reading, over all its splits, to a text.
 
     Returns:
-      (text, where), each text once; where is "" if it holds of every cell, else such as
-      "at length 4" or "with tokens char and at length 4".
+      (text, where), each text once; where is "" if it applies to every cell, and otherwise
+      such as "at length 4" or "with tokens char and at length 4".
     """
     states = states_of(known)
     of_reading: dict[tuple, list[Mapping]] = {}
@@ -109,7 +110,7 @@ def by_reading(known: Mapping, says: Callable[[list[Mapping]], str]) -> list[tup
     planned = known.get("readings") or list(texts)
     paths = [at for at in range(len(planned[0])) if len({reading[at] for reading in planned}) > 1]
     whole = set(planned) <= texts.keys()
-    for path in list(paths) if whole else ():  # only what this text hangs on is named
+    for path in list(paths) if whole else ():  # only the settings that change the text are named
         rest = [at for at in paths if at != path]
         told = {(tuple(r[at] for at in rest), text) for r, text in texts.items()}
         if len(told) == len({where for where, _ in told}):
@@ -126,7 +127,7 @@ def _where(path: str, value: object) -> str:
 
 
 def joined(told: Sequence[tuple[str, str]], none: str) -> str:
-    """The texts of `by_reading` as one, an empty one as `none`; "" where all are empty.
+    """Join the texts of `by_reading`, an empty one as `none`; "" if all are empty.
 
     Example:
       >>> joined([("3 texts cut", "at length 4"), ("", "at length 64")], "none")

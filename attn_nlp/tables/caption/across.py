@@ -1,4 +1,4 @@
-"""What a table of several datasets says of its rows over all of them, each one a replicate."""
+"""Comparisons of the rows over all datasets of a table, each dataset a replicate."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from attn_nlp.tables.grid import BASELINE, Grid
 from attn_nlp.tables.notes import Note, detail
 from attn_nlp.wording import plural
 
-FEWEST = 3  # datasets of which a rank says anything
+FEWEST = 3  # datasets for which ranks are meaningful
 _PATHS = ("dataset",)
 
 
 def across_notes(grid: Grid, alpha: float = 0.05) -> list[Note]:
-    """Mean ranks, Friedman's test, and Wilcoxon's against the reference, over the columns.
+    """Return mean ranks, Friedman's test, and Wilcoxon tests against the reference, over datasets.
 
-    Only for columns that are datasets, at least `FEWEST`, and for rows that have a number in all
-    of them; nothing where fewer than two have.
+    Only for tables whose columns are datasets, at least `FEWEST`, and for rows with a number in
+    all of them; empty if fewer than two rows have one.
     """
     rows = [
         row
@@ -49,8 +49,9 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[Note]:
     least = min(1.0, 2 * 0.5 ** len(names) * len(compared))
     return [
         detail(
-            f"{says}; apart from {reference.label!r} by Wilcoxon's exact test with Holm's "
-            f"correction: {', '.join(apart) or 'none'} (the least p possible is {p_text(least)}). "
-            "That speaks of datasets like these, however many runs there were."
+            f"{says}; different from {reference.label!r} by Wilcoxon's exact test with Holm's "
+            f"correction: {', '.join(apart) or 'none'} (the smallest possible p is "
+            f"{p_text(least)}). This is a statement about datasets like these, however many runs "
+            "there were."
         )
     ]

@@ -1,4 +1,4 @@
-"""What a caption says about the baselines: the rows below all others, which need no network."""
+"""The part of a caption about baselines: the rows below all others, which need no network."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ _ONE = "one deterministic run each"
 def baseline_notes(
     grid: Grid, layout: Layout, resolved: Experiment, records: Records, facts: Facts
 ) -> list[Note]:
-    """Say that the last rows are baselines, what each chose on validation, and where none is."""
+    """Return a note on the baselines, their choices on validation, and the columns without any."""
     if not resolved.baselines:
         return []
     data = {column: baseline_data(layout, column) for column in layout.columns}
     said = []
     if any(row.kind == BASELINE for row in grid.rows):
         many = any(len(cuts or ()) > 1 for cuts in data.values()) and not layout.folded
-        runs = "one deterministic run on each split of the data, their mean" if many else _ONE
+        runs = "the mean of one deterministic run on each split of the data" if many else _ONE
         said.append(f"The last rows are baselines that need no network: {runs}, not compared.")
         said += _chosen(layout, resolved, records, facts)
     without = [c for c, cuts in zip(grid.columns, data.values(), strict=True) if cuts is None]
     if without:
         where = f" ({', '.join(map(grid.name_of, without))})" if grid.paths else ""
-        said.append(f"No baseline is shown where a column holds different data{where}.")
+        said.append(f"No baseline is shown for columns that mix different data{where}.")
     return [detail(" ".join(said))] if said else []
 
 
 def baseline_data(layout: Layout, column: tuple) -> set[tuple] | None:
-    """The cuts of one dataset that every row of a column averages over, and its baselines with
-    them.
+    """Return the splits of one dataset that every row of a column, and its baselines, average over.
 
-    None where the column has more than one dataset, or rows of different cuts.
+    Returns:
+      One key of `data_of` for each split; None if the column has more than one dataset, or rows
+      on different splits.
     """
     by_row = [
         {data_of(settings) for settings in planned.settings}
@@ -50,7 +51,7 @@ def baseline_data(layout: Layout, column: tuple) -> set[tuple] | None:
 
 
 def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts) -> list[str]:
-    """ "TF-IDF chose on validation: by characters, C = 10 (THUCNews); by words, C = 1 (MR)." """
+    """Return sentences such as "TF-IDF chose on validation: by characters, C = 10 (THUCNews)."."""
     data = {data_of(settings) for settings in layout.settings()}
     chose: dict[str, dict[str, Counter]] = {}
     for baseline in resolved.baselines:
@@ -64,7 +65,7 @@ def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts
         told: dict[str, list[str]] = {}
         for name, counts in by_dataset.items():
             for what, times in counts.items() if any(counts) else ():
-                more = f", {times} of {counts.total()} folds or carves" if len(counts) > 1 else ""
+                more = f", {times} of {counts.total()} folds or splits" if len(counts) > 1 else ""
                 told.setdefault(what, []).append(facts.label(name) + more)
         told.pop("", None)
         if told:
@@ -75,7 +76,7 @@ def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts
 
 
 def baseline_label(name: str) -> tuple[str, str]:
-    """Label and source of a baseline."""
+    """Return the label and the source of a baseline."""
     from attn_nlp.errors import UserError
     from attn_nlp.parts import registry
 

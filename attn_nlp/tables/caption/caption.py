@@ -1,4 +1,4 @@
-"""The caption: what a reader must know to believe a table, computed from what it shows."""
+"""The caption: everything a reader needs to trust a table, computed from what it shows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def caption(
     records: Records,
     baselines: Sequence[Note] = (),
 ) -> tuple[Note, ...]:
-    """The notes under a table, in the order in which a reader needs them."""
+    """Return the notes below a table, in the order in which a reader needs them."""
     notes = [
         *([short(str(table["note"]))] if table["note"] else []),
         *claims(grid, table, layout, facts),
@@ -50,7 +50,7 @@ def caption(
 
 
 def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
-    """Name the rows whose runs mostly gave the same answers, as where a seed decides nothing."""
+    """Warn about rows whose runs mostly gave the same answers, as when the seed has no effect."""
     said = []
     for number, row in enumerate(grid.rows):
         for index, column in enumerate(layout.columns):
@@ -72,15 +72,15 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
         return []
     return [
         warning(
-            f"Runs that differ in which test sentences they answer right: {', '.join(said)}. Runs "
-            "that repeat one another are no replicates: intervals and verdicts of such rows claim "
-            "too much."
+            f"Runs that differ in which test sentences they get right: {', '.join(said)}. Runs "
+            "that repeat one another are not replicates: intervals and verdicts of such rows "
+            "claim too much."
         )
     ]
 
 
 def _selection(table: Mapping) -> list[Note]:
-    notes = [detail("Of each run, the step with the best validation accuracy is the one tested.")]
+    notes = [detail("Each run is tested at its step with the best validation accuracy.")]
     if table["value"].startswith("validation."):
         notes.append(
             warning("These validation numbers are optimistic: the same split chose the step.")
@@ -89,7 +89,7 @@ def _selection(table: Mapping) -> list[Note]:
 
 
 def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
-    """The binomial error at the accuracy of the reference, or of the first row that has one."""
+    """Return the binomial error at the accuracy of the reference, or of the first row with one."""
     split, metric = table["value"].split(".")
     if metric != "accuracy":
         return []
@@ -117,10 +117,10 @@ def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> l
             continue
         notes.append(
             detail(
-                f"{facts.label(name)}: the {split} split's {plural_span(sizes, 'sentence')} alone "
-                f"bring a standard error of {span(errors, '{:.1f}'.format)} points (95%: "
-                f"{span(errors, lambda error: f'±{1.96 * error:.1f}')}) to every accuracy near the "
-                "reference's, not included in ±."
+                f"{facts.label(name)}: the {plural_span(sizes, f'{split} sentence')} alone give "
+                f"every accuracy near the reference's a standard error of "
+                f"{span(errors, '{:.1f}'.format)} points (95%: "
+                f"{span(errors, lambda error: f'±{1.96 * error:.1f}')}), which ± does not include."
             )
         )
     return notes
@@ -138,17 +138,17 @@ def _carve(table: Mapping, facts: Facts) -> list[Note]:
         for rule, labels in rules.items()
     )
     if "split_seed" in table["over"]:
-        return [detail(f"Validation: {named}; drawn anew for every split_seed, which ± covers.")]
+        return [detail(f"Validation: {named}; drawn again for every split_seed, which ± covers.")]
     return [
         detail(
-            f"Validation: {named}; made once and held fixed, so that the intervals do not cover "
-            "another carve."
+            f"Validation: {named}; drawn once and held fixed, so the intervals do not cover "
+            "another draw."
         )
     ]
 
 
 def _environments(layout: Layout, records: Records) -> list[Note]:
-    """A warning where cells of one table ran on different devices or versions."""
+    """Return a warning if cells of one table ran on different devices or versions."""
     done = [
         provenance
         for planned in layout.entries.values()
@@ -164,9 +164,9 @@ def _environments(layout: Layout, records: Records) -> list[Note]:
         return []
     named = "; ".join(
         f"{plural(count, 'cell')} with "
-        + (", ".join(f"{name} {value}" for name, value in apart) or "less")
+        + (", ".join(f"{name} {value}" for name, value in apart) or "less recorded")
         for count, apart in groups
     )
     return [
-        warning(f"Mixed environments: {named}. Pairs across them differ by more than the variant.")
+        warning(f"Mixed environments: {named}. Pairs across them differ in more than the variant.")
     ]

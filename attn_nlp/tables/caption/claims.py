@@ -1,4 +1,4 @@
-"""What the statistics of a table claim, in the words of its caption."""
+"""The part of a caption about statistics: intervals, tests, power and margins."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from attn_nlp.tables.grid import BASELINE, Column, Entry, Grid
 from attn_nlp.tables.layout import Layout, replicates
 from attn_nlp.tables.notes import Note, detail, short, warning
 
-_NAMED = 6  # families whose power is told one by one
+_NAMED = 6  # families whose power is given one by one
 
 
 def claims(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
-    """Intervals, test, power, margin: what each mark rests on."""
+    """Return the notes on intervals, tests, power and margins, on which every mark rests."""
     return [
         *_uncertainty(grid, table),
         *_comparison(grid, table, layout),
@@ -47,9 +47,9 @@ def _uncertainty(grid: Grid, table: Mapping) -> list[Note]:
     entries = [entry for row in grid.rows if row.kind != BASELINE for entry in row.entries]
     most = max((entry.expected for entry in entries), default=0)
     if most <= 1:
-        return [short("One run for each number, so that no interval can be given.")]
+        return [short("One run per number, so no interval can be given.")]
     counts = {entry.summary.n for entry in entries if entry.summary}
-    fewer = "" if counts <= {most} else ", fewer where a number says so"
+    fewer = "" if counts <= {most} else " (fewer where noted)"
     over, split = replicates(table["over"], most), table["value"].split(".")[0]
     notes = [
         short(
@@ -62,8 +62,8 @@ def _uncertainty(grid: Grid, table: Mapping) -> list[Note]:
     if "seed" not in table["over"]:
         notes.append(
             warning(
-                "Each number is of one seed, so that other initial weights, batches and dropout "
-                "may give another table."
+                "Each number comes from one seed; other initial weights, batches and dropout may "
+                "give a different table."
             )
         )
     return notes
@@ -82,15 +82,15 @@ def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
         f"The signed number is the difference from {reference.label!r} in the same column, paired "
         f"over {_replicate(table['over'])}, in "
         f"{grid.columns[0].quantity.points or 'the same unit'}. Test: two-sided sign-flip "
-        f"permutation of the paired differences, exact{_drawn(grid)}; Holm's correction over the "
-        f"{count} comparison{'' if sizes == [1] else 's'} of {within}. The least p that "
-        f"{replicates(table['over'], most.seeds)} can give is {p_text(most.least_p)}, after Holm "
-        f"{p_text(most.least_p_holm)}."
+        f"permutation test of the paired differences, exact{_drawn(grid)}; Holm's correction over "
+        f"the {count} comparison{'' if sizes == [1] else 's'} of {within}. The smallest p "
+        f"that {replicates(table['over'], most.seeds)} can give is {p_text(most.least_p)}, or "
+        f"{p_text(most.least_p_holm)} after Holm."
     )
     brief = (
         f"Differences from the reference: sign-flip test paired over {_replicate(table['over'])}, "
         f"Holm over {count} test{'' if sizes == [1] else 's'} "
-        f"{'in the table' if table['family'] == 'table' else 'a column'}."
+        f"{'in the table' if table['family'] == 'table' else 'per column'}."
     )
     if most.attainable:
         return [short(says, brief)]
@@ -116,7 +116,7 @@ def _drawn(grid: Grid) -> str:
 
 
 def _power(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
-    """What the planned replicates detect, given the spread that the table itself shows."""
+    """Return the differences that the planned replicates detect, given the table's own spread."""
     if grid.reference is None:
         return []
     quantity = grid.columns[0].quantity
@@ -136,29 +136,29 @@ def _power(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     decimals, unit = quantity.decimals + 1, quantity.points or "of the same unit"
     said = [
         f"{replicates(table['over'], least.seeds)} detect {detected:.{decimals}f} {unit} in a "
-        f"family of {least.comparisons}, the paired deviation being {spread:.{decimals}f}"
-        + (f" ({where})" if where else "")
+        f"family of {least.comparisons} if paired differences have a standard deviation of "
+        f"{spread:.{decimals}f}" + (f" ({where})" if where else "")
         for least, where, spread, detected in told
     ]
     if len(said) > _NAMED:
         least, *_, most = sorted(told, key=lambda family: family[-1])
         said = [
-            f"from {least[-1]:.{decimals}f} {unit} ({least[1]}, paired deviation "
-            f"{least[2]:.{decimals}f}) to {most[-1]:.{decimals}f} ({most[1]}, "
+            f"differences from {least[-1]:.{decimals}f} {unit} ({least[1]}, paired standard "
+            f"deviation {least[2]:.{decimals}f}) to {most[-1]:.{decimals}f} ({most[1]}, "
             f"{most[2]:.{decimals}f}) are detected"
         ]
     return [
         detail(
-            f"Power: with probability .8, {'; '.join(said)}. The deviation is the root mean square "
-            "of those of the table's own paired differences, taken for normal and for the true "
-            "one; no other difference of the family need be real. Effect sizes (d_z with a 95% "
-            "interval, rank-biserial) stand in CSV and JSON."
+            f"Power: with probability .8, {'; '.join(said)}. The standard deviation is the root "
+            "mean square over the table's own paired differences, which are assumed to be normal "
+            "with exactly that deviation; no other difference in the family needs to be real. "
+            "Effect sizes (d_z with a 95% interval, rank-biserial) are in CSV and JSON."
         )
     ]
 
 
 def _spread(entries: Iterable[Entry]) -> float | None:
-    """Root mean square of the deviations of paired differences; None where nothing spreads."""
+    """Return the root mean square of the deviations of paired differences, or None if all are 0."""
     squares = [
         entry.comparison.difference.sd**2
         for entry in entries
@@ -168,7 +168,7 @@ def _spread(entries: Iterable[Entry]) -> float | None:
 
 
 def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
-    """How large a difference counts as none, by column where columns differ."""
+    """Return how large a difference counts as none, by column if columns differ."""
     quantity = grid.columns[0].quantity
     by_margin: dict[float, list[str]] = {}
     for _, column, entry in _compared(grid):
@@ -181,7 +181,7 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     if not by_margin:
         if not _compared(grid) or table["margin"] is not None or quantity.unit == "%":
             return []
-        says = f"No margin of equivalence is declared for {quantity.label}; none is claimed."
+        says = f"No margin of equivalence is declared for {quantity.label}, so none is claimed."
         return [detail(says)]
     amounts = [
         f"{margin * quantity.scale:g} {quantity.points}"
@@ -197,9 +197,9 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     fewest = replicates(table["over"], seeds_for_equivalence(most.comparisons))
     says = (
         "Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "
-        f"inside ±{' and ±'.join(amounts)}, {source}; claimed from {fewest} on. Seeds for a "
-        "decision: the fewest with 80% power at Holm's strictest level, taking the observed mean "
-        "and spread of the differences for the true ones; a rough guide."
+        f"inside ±{' and ±'.join(amounts)}, {source}; claimed only with {fewest} or more. Seeds "
+        "for a decision: the fewest with 80% power at Holm's strictest level, treating the "
+        "observed mean and spread of the differences as the true ones; a rough guide."
     )
     if equivalence_attainable(most.seeds, most.comparisons):
         return [detail(says)]
@@ -213,7 +213,7 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
 
 
 def _unresolved(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
-    """Name the margins that are less than one sentence, so that none of them is held to."""
+    """Warn about margins smaller than one sentence, within which nothing is called equivalent."""
     quantity = grid.columns[0].quantity
     if quantity.unit != "%":
         return []
@@ -235,7 +235,7 @@ def _unresolved(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> lis
 
 
 def _without_spread(grid: Grid) -> list[Note]:
-    """Name the variants of which every pair shows one difference, which decides nothing."""
+    """Warn about variants whose pairs all show the same difference, which decides nothing."""
     same, shifted = [], []
     for label, column, entry in _compared(grid):
         compared = entry.comparison
@@ -247,13 +247,13 @@ def _without_spread(grid: Grid) -> list[Note]:
         says = f"Scores identical to the reference's in every pair: {', '.join(same)}"
         notes.append(
             warning(
-                f"{says}. Without a spread nothing is called equivalent: they compute the same "
-                "function, or neither has learned what tells the classes apart.",
+                f"{says}. Without any spread nothing is called equivalent: either they compute the "
+                "same function, or neither has learned to tell the classes apart.",
                 f"{says}; they are not called equivalent.",
             )
         )
     if shifted:
-        says = f"One and the same difference in every pair: {', '.join(shifted)}"
+        says = f"The same difference in every pair: {', '.join(shifted)}"
         notes.append(
             warning(
                 f"{says}. A difference that never varies cannot be tested, so nothing is called "

@@ -1,9 +1,10 @@
-"""Diverged runs: a stated rule, and what the table would say under the other one.
+"""Diverged runs: one stated rule, and what the table would say under the other.
 
-A diverged run has no score. Leaving it out flatters whatever diverges, counting it as nothing would
-punish every variant alike; so the table leaves it out and counts it, and a footnote says what mean
-and difference would be if it counted as the weakest baseline of its dataset, or as the worst run of
-its own row where that is worse still. Runs that failed for reasons of the machine are only counted.
+A diverged run has no score. Leaving it out flatters variants that diverge; scoring it as zero would
+punish every variant alike. So the table leaves it out and reports how many there are, and a
+footnote says what mean and difference would be if it counted as the weakest baseline of its
+dataset, or as the worst run of its own row if that is worse still. Runs that failed because of the
+machine are only reported.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ def with_diverged(
     records: Mapping[str, dict],
     shown: Quantity,
 ) -> AllOutcomes:
-    """The outcomes with a number for every diverged run; empty where none diverged.
+    """Return the outcomes with a number for every diverged run; empty if none diverged.
 
-    A place whose baselines have not run keeps its diverged runs without a number.
+    If the baselines of an entry have not run, its diverged runs stay without a number.
     """
     if not any(outcome.diverged for outcome in measured.values()):
         return {}
@@ -58,7 +59,7 @@ def with_diverged(
 
 
 def _known(baselines: Mapping[tuple, Mapping[str, float]], cells: Sequence[dict]) -> list[float]:
-    """The number of every baseline on the data of some cells, its mean over folds."""
+    """Return the number of every baseline on the data of some cells, averaged over folds."""
     data = [baselines.get(data_of(cell["settings"]), {}) for cell in cells]
     models = set.intersection(*(set(scores) for scores in data))
     return [sum(scores[model] for scores in data) / len(data) for model in sorted(models)]
@@ -67,7 +68,7 @@ def _known(baselines: Mapping[tuple, Mapping[str, float]], cells: Sequence[dict]
 def _baselines(
     resolved: Experiment, records: Mapping[str, dict], value: str
 ) -> dict[tuple, dict[str, float]]:
-    """The numbers of all baselines by their data and model."""
+    """Return the numbers of all baselines, by data and model."""
     scores: dict[tuple, dict[str, float]] = {}
     for baseline in resolved.baselines:
         settings, record = baseline["settings"], records.get(baseline["spec"])
@@ -79,18 +80,18 @@ def _baselines(
 
 
 def counted_sentence(counted: Counted, own: int, quantity: Quantity) -> str:
-    """What a footnote adds: "its 1 diverged counted as the weakest baseline: mean 68.2, ..."."""
+    """Return "with 1 diverged run counted as the weakest baseline: mean 68.2, ..."."""
     compared = counted.comparison
     says = [f"mean {number(counted.summary.mean, quantity)}"] if own and counted.summary else []
     if compared is not None:
         difference = number(compared.difference.mean, quantity, signed=True)
         says.append(f"difference {difference}, {compared.verdict}")
-    whose = f"{own} diverged" if own else "the reference's diverged"
+    whose = plural(own, "diverged run") if own else "the reference's diverged runs"
     return f"with {whose} counted as the weakest baseline: {', '.join(says)}"
 
 
 def unfinished(grid: Grid) -> list[Note]:
-    """How many cells have no number, over the whole table, and what is made of diverged ones."""
+    """Return a warning with the number of cells without a number, and how diverged ones count."""
     entries = [entry for row in grid.rows if row.kind != BASELINE for entry in row.entries]
     planned = sum(entry.expected for entry in entries)
     states: dict[str, int] = {}
@@ -105,13 +106,14 @@ def unfinished(grid: Grid) -> list[Note]:
     measured = any(entry.state == MEASURED for entry in entries)
     if set(states) - {PENDING} and measured:
         says += (
-            " A mean is over the runs that have a number. A difference leaves out every seed that "
-            "either row lacks: fewer pairs, so less power, a wider interval and a larger least p."
+            " Means are over the runs that have a number. A difference leaves out every seed that "
+            "either row lacks: fewer pairs, hence less power, a wider interval and a larger "
+            "smallest p."
         )
         if {DIVERGED, FAILED} & set(states):
             says += (
-                " A mean over the survivors flatters a row whose runs diverge, or fail for a "
-                "reason of its own."
+                " A mean over the survivors flatters a row whose runs diverge, or fail because of "
+                "the row itself."
             )
             brief += " Means over the survivors flatter rows whose runs diverge or fail."
     if DIVERGED in states:
@@ -122,10 +124,10 @@ def unfinished(grid: Grid) -> list[Note]:
 def _rule(entries: list[Entry]) -> str:
     if not any(entry.counted for entry in entries):
         return (
-            " What a diverged run would change as the weakest baseline is said once the baselines "
-            "have run."
+            " Once the baselines have run, footnotes say what would change if a diverged run "
+            "counted as the weakest of them."
         )
     return (
-        " Therefore footnotes also count a diverged run as the weakest baseline of its dataset, or "
-        "as the worst run of its own row where that is worse, in the same family of comparisons."
+        " Footnotes therefore also count a diverged run as the weakest baseline of its dataset, or "
+        "as the worst run of its own row if that is worse, in the same family of comparisons."
     )

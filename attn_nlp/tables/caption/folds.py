@@ -1,7 +1,7 @@
-"""What a caption says about folds: how they enter a number, and what they say by themselves.
+"""The part of a caption about folds: how they enter a number, and how numbers vary over them.
 
-Folds share their training rows, so that they are no replicates. A table pairs seeds, each by its
-mean over folds; the spread over folds is stated apart, with its own correction.
+Folds share their training rows, so they are not replicates. A table pairs seeds, each by its mean
+over folds; the spread over folds is stated separately, with a correction of its own.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from attn_nlp.tables.states import states_of
 from attn_nlp.tables.text import number
 from attn_nlp.wording import plural
 
-HELD_OUT = "no official test"  # how a rule begins where train lends the test split
+HELD_OUT = "no official test"  # how a rule begins if the test split was taken from train
 _FOLD = re.compile(r"\bfold \d+")
 
 
 def test_notes(layout: Layout, facts: Facts) -> list[Note]:
-    """How test came about where the dataset has none of its own; nothing of an official split."""
+    """Return how test was made if the dataset has none of its own; empty for official splits."""
     rules: dict[str, list[str]] = {}
     for name, known in facts.items():
         here = [settings for settings in layout.settings() if str(settings["dataset"]) == name]
@@ -40,12 +40,13 @@ def test_notes(layout: Layout, facts: Facts) -> list[Note]:
 
 
 def rules_of(known: Mapping, which: str, folds: Iterable[int] = ()) -> list[str]:
-    """The rules, each once, by which a split of a dataset was made for the cells that met it.
+    """Return the distinct rules by which a split of a dataset was made for the cells that read it.
 
     Args:
-      known: of the dataset.
+      known: facts about the dataset.
       which: "test_rule" or "validation_rule".
-      folds: those planned, named together in a rule that has one; else those that have run.
+      folds: the planned folds, listed together in a rule that names a fold; by default those
+        that have run.
     """
     states = states_of(known)
     named = sorted(set(folds) or {state.cut[-1] or 0 for state in states if state.cut})
@@ -61,15 +62,15 @@ def rules_of(known: Mapping, which: str, folds: Iterable[int] = ()) -> list[str]
 def fold_notes(
     grid: Grid, table: Mapping, layout: Layout, records: Mapping[str, dict]
 ) -> list[Note]:
-    """The notes about folds; none for a table that is not averaged over them."""
+    """Return the notes about folds; none for a table that is not averaged over them."""
     if not layout.folded:
         return []
     folds = {settings["fold"] for settings in layout.settings()}
     notes = [
         detail(
-            f"Folds: the number of a seed is its mean over {plural(len(folds), 'fold')}, each "
-            "tested by a model of its own, and pairs are pairs of seeds. A seed that lacks a fold "
-            "counts as missing, with the reason. Sizes under the table are those of single folds."
+            f"Folds: a seed's number is its mean over {plural(len(folds), 'fold')}, each tested by "
+            "a model of its own, and pairs are pairs of seeds. A seed that lacks a fold counts as "
+            "missing, with the reason. Sizes below the table are those of single folds."
         )
     ]
     quantity = grid.columns[0].quantity
@@ -101,7 +102,7 @@ def _text(difference: Folds, quantity: Quantity) -> str:
 def _difference(
     layout: Layout, row: int, column: tuple, records: Mapping[str, dict], value: str
 ) -> Folds | None:
-    """A row against the reference over folds that both have; None where there are not two."""
+    """Compare a row with the reference over the folds that both have; None for fewer than two."""
     if layout.reference is None or row == layout.reference:
         return None
     variant = _by_fold(layout.entry(row, column), records, value)
@@ -119,7 +120,7 @@ def _difference(
 def _by_fold(
     planned: PlannedEntry, records: Mapping[str, dict], value: str
 ) -> dict[int, dict[tuple, float]]:
-    """The numbers of a place by fold, and by what varies beside."""
+    """Return the numbers of an entry by fold, and by everything else that varies."""
     by_fold: dict[int, dict[tuple, float]] = {}
     at = planned.fold_at
     assert at is not None
@@ -132,7 +133,7 @@ def _by_fold(
 
 
 def _test_share(planned: PlannedEntry, records: Mapping[str, dict]) -> float | None:
-    """Test rows over training rows, of all folds together; None where nothing has run."""
+    """Return test rows over training rows, of all folds together, or None if nothing has run."""
     test = train = 0
     for cell in planned.cells.values():
         splits = ((records.get(cell["spec"]) or {}).get("data") or {}).get("splits", {})

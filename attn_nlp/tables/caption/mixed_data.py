@@ -1,4 +1,4 @@
-"""Whether the cells of a table that name one dataset were computed from the same rows."""
+"""Warnings about cells that name the same dataset but were computed from different rows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from attn_nlp.wording import plural
 def mixed_data(
     layout: Layout, baselines: Sequence[dict], facts: Facts, records: Records
 ) -> list[Note]:
-    """A warning for each dataset whose cells met it in more than one state.
+    """Return a warning for each dataset that had different rows for different cells.
 
     Args:
-      baselines: planned cells beside the table's own.
-      records: with "fingerprint"; without it nothing is known and nothing is said.
+      baselines: planned cells in addition to the table's own.
+      records: with "fingerprint"; without it nothing is known, and there is no warning.
     """
     fingerprints: dict[tuple, Counter[str | None]] = {}
     for planned in layout.entries.values():
@@ -43,8 +43,8 @@ def mixed_data(
             )
             notes.append(
                 warning(
-                    f"Mixed data: {facts.label(dataset)} had different rows when cells ran, by "
-                    f"their fingerprints {named}. Numbers across them cannot be compared."
+                    f"Mixed data: {facts.label(dataset)} had different rows when cells ran; by "
+                    f"fingerprint, {named}. Numbers cannot be compared across them."
                 )
             )
     return notes

@@ -1,9 +1,9 @@
-"""What other test sentences would do to a difference, from the stored predictions.
+"""How other test sentences would change a difference, from the stored predictions.
 
-The intervals of a table are over seeds, for the sentences at hand. Where a store holds predictions
-and labels, every comparison is also tested with the sentences drawn anew: over seeds and sentences
-where there are several runs, by McNemar's test where there is one. Records that were read without
-their predictions, or over several test splits, leave a table as it is.
+The intervals of a table are over seeds, for the sentences at hand. If a store holds predictions
+and labels, every comparison is also tested with the sentences drawn again: over seeds and sentences
+if there are several runs, by McNemar's test if there is one. Records that were read without their
+predictions, or that cover several test splits, leave a table as it is.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from attn_nlp.tables.layout import Layout, PlannedEntry
 from attn_nlp.tables.notes import Note, detail, warning
 from attn_nlp.tables.text import SIGNIFICANT
 
-VALUE = "test.accuracy"  # the only number that is a mean over sentences whose parts are stored
-COLUMNS = ("correct", "gold")  # that a record needs beside those of any table
+VALUE = "test.accuracy"  # the only number that is a mean over sentences with stored terms
+COLUMNS = ("correct", "gold")  # that a record needs in addition to those of any table
 _NAMED = 6
 
 
 def with_sentences(
     rows: Sequence[GridRow], layout: Layout, records: Records, value: str
 ) -> list[GridRow]:
-    """The rows, with `Entry.sentences` wherever an entry is compared with the reference."""
+    """Return the rows, with `Entry.sentences` wherever an entry is compared with the reference."""
     if value != VALUE or layout.reference is None:
         return list(rows)
     answered = {where: _answered(planned, records) for where, planned in layout.entries.items()}
@@ -47,13 +47,13 @@ def with_sentences(
 
 @dataclass(frozen=True)
 class _Answered:
-    """What the finished runs of a place answered.
+    """The answers of the finished runs of an entry.
 
     Attributes:
-      rows: the replicates in their order, each with its row of `right`; None where there are no
+      rows: the replicates in their order, each with its row of `right`, or None if there are no
         predictions for these labels.
       gold: the labels of the test split.
-      right: (runs, sentences) array of bool; None where no run is known.
+      right: (runs, sentences) array of bool, or None if no run is known.
     """
 
     rows: Mapping[tuple, int | None]
@@ -62,7 +62,7 @@ class _Answered:
 
 
 def _answered(planned: PlannedEntry, records: Records) -> _Answered:
-    """The runs that are done, sentence by sentence."""
+    """Return the answers of the runs that are done, sentence by sentence."""
     columns = [records.column(name, planned.specs) for name in ("status", *COLUMNS)]
     runs = zip(planned.cells, *columns, strict=True)
     done = [(replicate, *known) for replicate, status, *known in runs if status == "done"]
@@ -78,14 +78,14 @@ def _answered(planned: PlannedEntry, records: Records) -> _Answered:
 
 
 def _tested(variant: _Answered, reference: _Answered) -> TwoWay | McNemar | None:
-    """Both rows' runs of the replicates that they share, sentence by sentence."""
+    """Test both rows' runs of the replicates that they share, sentence by sentence."""
     if variant.right is None or reference.right is None or variant.gold != reference.gold:
         return None
     shared = [replicate for replicate in variant.rows if replicate in reference.rows]
     rows = [[answered.rows[replicate] for replicate in shared] for answered in (variant, reference)]
     if not shared or None in rows[0] or None in rows[1]:
         return None
-    # All runs in their order are taken as they lie: a copy takes as long as the test.
+    # All runs in their order are used without a copy, which would take as long as the test.
     ours, theirs = (
         answered.right if chosen == list(range(len(answered.right))) else answered.right[chosen]
         for answered, chosen in zip((variant, reference), rows, strict=True)
@@ -94,7 +94,7 @@ def _tested(variant: _Answered, reference: _Answered) -> TwoWay | McNemar | None
 
 
 def sentence_notes(grid: Grid) -> list[Note]:
-    """What a caption says of it."""
+    """Return the notes of a caption about other test sentences."""
     tested = [
         (f"{row.label!r}" + (f" ({grid.name_of(column)})" if column.labels else ""), entry)
         for row in grid.rows
@@ -115,12 +115,12 @@ def _two_way(tested: list) -> list[Note]:
         and (half := entry.comparison.difference.half_width)
     ]
     says = (
-        "Another draw of test sentences is not in ±. With errors clustered by seed and by sentence "
-        "the 95% intervals of the differences are "
+        "± does not cover another draw of test sentences. With errors clustered by seed and by "
+        "sentence, the 95% intervals of the differences are "
     )
     amounts = sorted({f"{factor:.1f}" for factor in wider}, key=float)
     if not amounts:
-        says += "without width, as those above"
+        says += "of zero width, like those above"
     else:
         says += f"{amounts[0]} to {amounts[-1]}" if len(amounts) > 1 else amounts[0]
         says += " times as wide"
@@ -131,11 +131,11 @@ def _two_way(tested: list) -> list[Note]:
         if sentences.low is None or sentences.low <= 0 <= sentences.high
     ]
     if lost:
-        says += f"; of those found better or worse they then include zero for {', '.join(lost)}"
+        says += f"; of those found better or worse, these then include zero: {', '.join(lost)}"
     elif starred:
-        says += "; of those found better or worse none then includes zero"
+        says += "; of those found better or worse, none then includes zero"
     says += (
-        ". They stand in CSV and JSON, beside those of a paired bootstrap over seeds and "
+        ". They are in CSV and JSON, next to those of a paired bootstrap over seeds and "
         f"sentences ({RESAMPLES:,} resamples, seed {RNG_SEED})."
     )
     if not lost:

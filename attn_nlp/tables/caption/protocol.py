@@ -1,4 +1,4 @@
-"""Which protocol a table follows: the same settings for all rows, or the same budget of trials."""
+"""The protocol of a table: the same settings for all rows, or the same budget of trials."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SETTINGS = {
     "layers": lambda value: plural(value, "layer"),
     "width": lambda value: f"width {value}",
 }
-_MOST = 12  # places whose chosen values stand in the caption; of more they have their own table
+_MOST = 12  # entries whose chosen values fit into the caption; more get a table of their own
 
 
 def protocol(table: Mapping, layout: Layout) -> list[Note]:
-    """The notes of a caption that say what was the same for all rows."""
+    """Return the notes of a caption that say what was the same for all rows."""
     tuning = table.get("tuning")
     fixed = [f"{path} = {value}" for path, value in table["where"].items() if path not in _SETTINGS]
     all_have = [f"All cells have {', '.join(fixed)}."] if fixed else []
@@ -30,7 +30,7 @@ def protocol(table: Mapping, layout: Layout) -> list[Note]:
 
 
 def _same_settings(layout: Layout) -> tuple[str, str]:
-    """What no row was tuned for, in full and in brief."""
+    """Return the note on untuned rows, in full and in brief."""
     same, differ = _shared(layout, ())
     says = f"Same settings for all rows ({', '.join(same)}); no row was tuned on its own"
     if differ:
@@ -43,7 +43,7 @@ def _same_settings(layout: Layout) -> tuple[str, str]:
 
 
 def _tuned(tuning: Mapping, layout: Layout) -> tuple[str, str]:
-    """How every row was tuned, in full and in brief."""
+    """Return the note on how every row was tuned, in full and in brief."""
     space = ", ".join(f"{path} {Span(**span).text}" for path, span in tuning["space"].items())
     seeds = ", ".join(map(str, tuning["seeds"]))
     same, differ = _shared(layout, tuning["space"])
@@ -65,7 +65,7 @@ def _tuned(tuning: Mapping, layout: Layout) -> tuple[str, str]:
 
 
 def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], list[str]]:
-    """Settings that all cells share, in words, and the paths of those that they do not."""
+    """Return the settings that all cells share, in words, and the paths of those that vary."""
     every = layout.settings()
     same, differ = [], []
     for path, words in _SETTINGS.items():
@@ -80,7 +80,7 @@ def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], 
 
 
 def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
-    """What the trials chose, by row and column; or where that can be read."""
+    """Return what the trials chose, by row and column, or where to read that."""
     by_choice: dict[str, list[str]] = {}
     waiting = 0
     for (number, column), planned in layout.entries.items():
@@ -95,10 +95,10 @@ def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
         said = [f"{says} by {', '.join(names)}" for says, names in by_choice.items()]
         notes.append(detail(f"Chosen: {'; '.join(said)}."))
     elif by_choice:
-        says = "The chosen values are a table of their own: attn-nlp table --tuning."
+        says = "The chosen values have a table of their own: attn-nlp table --tuning."
         notes.append(detail(says))
     if waiting:
-        says = f"The trials of {plural(waiting, 'place')} have not all ended."
+        says = f"Trials have yet to finish for {waiting} {'entry' if waiting == 1 else 'entries'}."
         notes.append(warning(says))
     return notes
 

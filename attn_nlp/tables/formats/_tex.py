@@ -1,8 +1,8 @@
-"""Text for LaTeX: every character shows as itself, in pdflatex too, or is named and counted as odd.
+"""Text for LaTeX: every character prints as itself, in pdflatex too, or is named as odd.
 
-Plain ASCII is escaped, accents and Greek become commands, symbols become mathematics. What is left
-and stands in GB 2312 (Chinese, kana, Cyrillic) goes through `\\attnhan`, which `HAN` defines; all
-else, such as an emoji, is written by its code point, since pdflatex would stop at it.
+Plain ASCII is escaped, accents and Greek become commands, symbols become mathematics. Other
+characters of GB 2312 (Chinese, kana, Cyrillic) go through `\\attnhan`, which `HAN` defines; all
+others, such as emoji, are written by their code points, since pdflatex would stop at them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterable
 
 from attn_nlp.wording import clean
 
-# XeLaTeX and LuaLaTeX know the letters if their font has them; pdflatex takes them from CJKutf8.
-# The command is no robust one: a list of tables is printed before this definition is read.
+# XeLaTeX and LuaLaTeX print these characters if their font has them; pdflatex needs CJKutf8.
+# The command is not a robust one: a list of tables is printed before this definition is read.
 HAN = (
     r"\providecommand\attnhan[1]"
     r"{\ifdefined\Umathchar#1\else\begin{CJK}{UTF8}{gbsn}#1\end{CJK}\fi}"
 )
 
-# Brackets and stars stand in groups: after the end of a line LaTeX would take them for an option.
+# Brackets and stars are in groups: after the end of a line LaTeX would take them for an option.
 _ASCII = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -77,14 +77,14 @@ _ACCENTS = {
 # Greek capitals that look like Latin ones have no command of their own.
 _GREEK_COMMANDS = frozenset("ΓΔΘΛΞΠΣΥΦΨΩ")
 _ROOT = re.compile(r"√([A-Za-z0-9]+)")
-# Two of these in a row become another character in the fonts of TeX; an empty group keeps them two.
+# Two of these in a row form a ligature in the fonts of TeX; an empty group keeps them apart.
 _LIGATURES = re.compile(r"([-',])(?=\1)")
-_TOO_LONG = re.compile(r"(\S{30})(?=\S)")  # where a word may be broken that fills a line
+_TOO_LONG = re.compile(r"(\S{30})(?=\S)")  # a word that fills a line may be broken here
 _JOINER, _BREAK = "\u2060", "\u200b"  # characters without width that say so
 
 
 def escape(text: str) -> str:
-    """One line of text as LaTeX that prints it.
+    """Return one line of text as LaTeX that prints it.
 
     Example:
       >>> print(escape("1/√D of 50% & α_1"))
@@ -99,7 +99,7 @@ def escape(text: str) -> str:
 
 
 def odd(texts: Iterable[str]) -> list[str]:
-    """The characters of all texts that can only be written by their code points, in order."""
+    """Return the characters that can only be written by their code points, each once, sorted."""
     characters = sorted(
         {character for text in texts for character in unicodedata.normalize("NFC", clean(text))}
     )
@@ -111,7 +111,7 @@ def odd(texts: Iterable[str]) -> list[str]:
 
 
 def code_point(character: str) -> str:
-    """How an odd character is written.
+    """Return how an odd character is written.
 
     Example:
       >>> code_point("😀")
@@ -131,7 +131,9 @@ def _characters(text: str) -> str:
             continue
         if han:
             pieces, han = [*pieces, rf"\attnhan{{{han}}}"], ""
-        if character in _ACCENTS and pieces:  # NFC left it beside its letter: there is no whole one
+        if (
+            character in _ACCENTS and pieces
+        ):  # NFC left it after its letter: there is no composed character
             pieces[-1] = f"{_ACCENTS[character]}{{{pieces[-1]}}}"
         else:
             pieces.append(rf"\texttt{{{code_point(character)}}}" if piece is None else piece)
@@ -139,7 +141,7 @@ def _characters(text: str) -> str:
 
 
 def _plain(character: str) -> str | None:
-    """A character in commands that every engine knows; None where there are none for it."""
+    """Return a character in commands that every engine knows, or None if there are none for it."""
     if character in _ASCII:
         return _ASCII[character]
     if character.isascii():
@@ -171,7 +173,7 @@ def _accented(character: str) -> str | None:
 
 
 def _greek(character: str) -> str | None:
-    """Greek by its name in Unicode: GREEK SMALL LETTER ALPHA is \\alpha."""
+    """Return a Greek letter by its name in Unicode: GREEK SMALL LETTER ALPHA is \\alpha."""
     named = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(character, ""))
     if named is None:
         return None
@@ -184,7 +186,7 @@ def _greek(character: str) -> str | None:
 
 
 def _is_han(character: str) -> bool:
-    """Whether the font `gbsn` has it."""
+    """Return True if the font `gbsn` has the character."""
     try:
         character.encode("gb2312")
     except UnicodeEncodeError:

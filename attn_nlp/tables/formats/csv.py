@@ -1,7 +1,7 @@
 """CSV for machines: one line for every row and column, numbers in full precision.
 
 Accuracies and differences are fractions, as stored. Text is written as it is; with
-`safe_spreadsheet`, text that a spreadsheet would take for a formula is preceded by a quote.
+`safe_spreadsheet`, text that a spreadsheet would run as a formula is preceded by a quote.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ _AFTER = (
 
 _NUMBERS = ("n", "expected", "mean", "sd", "low", "high", "pairs", "difference", "p", "p_holm")
 
-# Between the two stand the paths of columns, as many as the tables have.
+# In between are the paths of columns, as many as the tables have.
 _HEADER = re.compile(rf"{','.join(_BEFORE)},(.+,)?{','.join(_AFTER)}\n")
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
-    """All tables under one header; a column path that a table lacks is left empty."""
+    """Return all tables under one header; a column path that a table lacks is left empty."""
     paths = list(dict.fromkeys(path for grid in grids for path in grid.paths))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -99,7 +99,7 @@ def render(grids: Sequence[Grid], options: Options) -> str:
 
 
 def known(text: str) -> bool:
-    """Whether it begins with a header as `render` writes it and every line fits that."""
+    """Return True if a text begins with a header of `render` and every line fits it."""
     if _HEADER.match(text) is None:
         return False
     try:
@@ -110,7 +110,7 @@ def known(text: str) -> bool:
 
 
 def _fits(line: Sequence[str], header: Sequence[str]) -> bool:
-    """Whether a line is of a kind of row and has numbers where numbers stand."""
+    """Return True if a line has a known kind of row, and numbers where numbers belong."""
     fields = dict(zip(header, line, strict=True))
     try:
         for name in _NUMBERS:

@@ -1,9 +1,9 @@
-"""JSON for programs: everything that a table says, numbers in full precision.
+"""JSON for programs: everything in a table, with numbers in full precision.
 
-Accuracies and differences are fractions, as stored; `quantity` says how they are printed. What is
-missing is null, with its state and its reason beside it. `schema()` describes the whole, and the
-document names the version of the schema; "<" is written as an escape, so that the text can stand
-inside a page of HTML, and so are characters that a terminal would obey.
+Accuracies and differences are fractions, as stored; `quantity` says how they are printed. A missing
+number is null, next to its state and its reason. `schema()` describes the format, and the document
+names the version of the schema. "<" is written as an escape, so that the text can be embedded in an
+HTML page, and so are characters that a terminal would obey.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _TWO_WAY = (
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
-    """All tables as one document."""
+    """Return all tables as one document."""
     document = {"schema": VERSION, "tables": [_table(grid) for grid in grids]}
     return escaped_json(_written(_plain(document))).replace("<", "\\u003c") + "\n"
 
 
 def known(text: str) -> bool:
-    """Whether it is one document that names a version of the schema."""
+    """Return True if a text is one document that names a version of the schema."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -51,7 +51,7 @@ def known(text: str) -> bool:
 
 
 def schema() -> dict:
-    """The JSON Schema (draft 2020-12) of a document."""
+    """Return the JSON Schema (draft 2020-12) of a document."""
     text = importlib.resources.files("attn_nlp.tables").joinpath("schema.json").read_text("utf-8")
     return json.loads(text)
 
@@ -129,7 +129,7 @@ def _comparison(compared: Comparison) -> dict:
 
 
 def _written(value: object, indent: str = "") -> str:
-    """JSON in lines that a person can read and compare: what is short stands in one."""
+    """Return JSON in lines that a person can read and compare; short values take one line."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if len(indent) + len(text) <= _LINE or not isinstance(value, dict | list):
         return text
@@ -144,7 +144,7 @@ def _written(value: object, indent: str = "") -> str:
 
 
 def _plain(value: object) -> object:
-    """JSON has no number for infinity and no text for half a character."""
+    """Replace what JSON cannot hold: infinite numbers, and halves of characters."""
     if isinstance(value, dict):
         return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,9 +1,9 @@
-"""LaTeX for a paper: one `table` environment for each table, to be taken over by `\\input`.
+"""LaTeX for a paper: one `table` environment for each table, to be included with `\\input`.
 
-It needs no class and few packages, named in its first lines. A table that is wider than the line,
-or with its notes higher than the page, is scaled down to it. Numbers line up under one another as
-mathematics, in three columns: the value, its interval, and what follows. Legend, footnotes and
-notes stand under the table.
+It needs no special class and few packages, named in its first lines. A table that is wider than the
+line, or taller than the page together with its notes, is scaled down to fit. Numbers are typeset as
+mathematics and aligned in three columns: the value, its interval, and what follows. Legend,
+footnotes and notes are below the table.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ COMMENT = "% {}"
 # Characters of a label, and of a source, which is smaller; a longer one is set as a paragraph.
 _LONGEST, _LONGEST_SMALL = 34, 40
 _PARAGRAPH = r"\parbox[{position}]{{0.3\linewidth}}{{\raggedright\strut {text}\strut}}"
-_TOP = r"""% Tables of attn-nlp, to be taken over by \input. In the preamble:
+_TOP = r"""% Tables of attn-nlp, to be included with \input. In the preamble:
 %   \usepackage{amssymb,booktabs,graphicx}"""
 _TOP_HAN = r"""%   \usepackage{CJKutf8}
-% The last one serves pdflatex, with the font gbsn; XeLaTeX and LuaLaTeX need a font with Chinese
-% letters instead."""
+% The last one is for pdflatex, with the font gbsn; XeLaTeX and LuaLaTeX need a font with Chinese
+% characters instead."""
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
-    """All tables, each a float with a caption and a label made of its title."""
+    """Return all tables, each a float with a caption and a label made from its title."""
     names = _names([grid.title for grid in grids])
     tables = [_table(grid, name) for grid, name in zip(grids, names, strict=True)]
     han = any(r"\attnhan" in table for table in tables)
@@ -57,7 +57,7 @@ def render(grids: Sequence[Grid], options: Options) -> str:
 
 
 def _names(titles: Sequence[str]) -> list[str]:
-    """What follows "tab:" in the labels: letters, digits and hyphens, each once."""
+    """Return the labels after "tab:", all different, of letters, digits and hyphens."""
     names: list[str] = []
     for title in titles:
         name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40] or "table"
@@ -74,8 +74,8 @@ def _table(grid: Grid, name: str) -> str:
     subtitle = f" ({escape(grid.subtitle)})" if grid.subtitle else ""
     lines = [
         r"\begin{table}[tbp]",
-        # Boxes 0 and 2 are free for such a use. The first is as wide as the table wants to be, the
-        # second as high as table and notes are: a float that is too high would be cut off.
+        # Boxes 0 and 2 are free for such use. The first is as wide as the table wants to be, the
+        # second as tall as table and notes: a float that is too tall would be cut off.
         r"\setbox0=\hbox{\small\setlength{\tabcolsep}{4pt}%",
         rf"\begin{{tabular}}{{{_columns(grid, counted)}}}",
         r"\toprule",
@@ -102,7 +102,7 @@ def _columns(grid: Grid, counted: bool) -> str:
 
 
 def _width(column: Column) -> int:
-    """The columns of LaTeX that a column takes."""
+    """Return the number of LaTeX columns that a column takes."""
     return 3 if column.quantity.compared else 1
 
 
@@ -161,7 +161,7 @@ def _wrapped(text: str, position: str, longest: int = _LONGEST) -> str:
 
 
 def _mean(entry: Entry, quantity: Quantity) -> list[str]:
-    """What stands in the columns of one number; a word in place of one spans them."""
+    """Return the content of the LaTeX columns of one number; a word instead of one spans them."""
     note = rf"\textsuperscript{{{entry.footnote}}}" if entry.footnote else ""
     if entry.state != MEASURED or entry.summary is None:
         word = escape(STATE_MARKS.get(entry.state, entry.state))
@@ -185,7 +185,7 @@ def _difference(entry: Entry, quantity: Quantity) -> list[str]:
 
 
 def _math(text: str, *, bold: bool = False) -> str:
-    """A printed number as mathematics, where "," is no punctuation and "-" is a minus."""
+    """Return a printed number as mathematics, where "," is not punctuation and "-" is a minus."""
     if not text:
         return ""
     text = text.replace(",", "{,}").replace(MINUS, "-").replace("±", r"\pm ")
@@ -197,7 +197,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _below(grid: Grid) -> list[str]:
-    """Marks, reasons and notes, in small letters as wide as the text."""
+    """Return marks, reasons and notes, in small print across the width of the text."""
     marks = r";\quad ".join(f"{escape(mark)} {escape(meaning)}" for mark, meaning in grid.legend)
     reasons = [
         rf"\textsuperscript{{{letter}}} {escape(reason)}" for letter, reason in grid.footnotes
@@ -223,7 +223,7 @@ def _named(character: str) -> str:
 
 
 def _texts(grid: Grid) -> Iterator[str]:
-    """Every text that is printed of a table."""
+    """Yield every text of a table that is printed."""
     yield from (grid.title, grid.subtitle, *grid.paths, *grid.notes)
     for column in grid.columns:
         yield from (*column.labels, column.quantity.label)

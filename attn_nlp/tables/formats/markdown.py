@@ -26,17 +26,17 @@ from attn_nlp.wording import clean
 SUFFIX = ".md"
 COMMENT = "\n<!-- {} -->"
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
-# What begins a list, a heading or a rule, but only at the beginning.
+# What begins a list, a heading or a rule, but only at the start of a text.
 _FIRST = re.compile(r"^(\d*)([-+#=.)])")
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
-    """The tables one after another, each under a heading."""
+    """Return the tables one after another, each under a heading."""
     return "\n".join(_table(grid, options.caption) for grid in grids)
 
 
 def escape(text: str) -> str:
-    """Text that shows as it is: no table border, markup, code or HTML comes of it.
+    """Return text that shows as it is, never as a table border, markup, code or HTML.
 
     Example:
       >>> escape("a|b `c` <b>")

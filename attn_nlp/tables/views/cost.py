@@ -1,8 +1,8 @@
-"""What the rows of a table cost: measured, and therefore a table of its own.
+"""The cost of the rows of a table: partly measured, and therefore in a separate table.
 
-Seconds and bytes differ from run to run, so that they would change a result table after a resume.
-Operations and state are worked out (`costs.py`) for the cells that have run, at the mean length of
-their training sentences.
+Seconds and bytes differ from run to run, so they would change a result table after a resume.
+Operations and state are computed (`experiment/costs.py`) for the cells that have run, at the mean
+length of their training sentences.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ COSTS = (
 
 
 def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
-    """Seconds, compilation, memory, parameters, operations and state of every row and column.
+    """Return seconds, compilation, memory, parameters, operations and state of every entry.
 
     Args:
       table, resolved, records: as for `build`.
@@ -81,11 +81,11 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
         footnotes=footnotes,
         caption=(
             short(
-                "Measured on the machine that ran the cells; a repeated run gives other seconds."
+                "Measured on the machine that ran the cells; running again gives different seconds."
             ),
             detail(
-                "Compiling is counted in the cell that compiled; cells that share a program share "
-                "it."
+                "Compilation counts toward the cell that compiled; cells that share a program "
+                "compile it once."
             ),
             short(
                 "Peak MiB: what the compiled training program holds at once, as XLA counts it; the "
@@ -100,7 +100,7 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
 
 
 def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, dict], list[str]]:
-    """Records with operations and state, and the labels of parts that do not say theirs."""
+    """Return records with operations and state, and the labels of parts that declare none."""
     priced, known, uncounted = dict(records), {}, {}
     for planned in layout.entries.values():
         for cell in planned.cells.values():
@@ -119,10 +119,10 @@ def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, d
 
 
 def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dict, list[str]]:
-    """Operations and state of a cell; nothing where a part of it is not at hand."""
+    """Return operations and state of a cell; empty if one of its parts is not available."""
     try:
         cell = unflatten(settings)
-    except UserError:  # a part of a file that is not read for this table
+    except UserError:  # a part from a file that was not loaded for this table
         return {}, []
     tokens = cell.length if mean is None else min(cell.length, mean)
     splits = (record.get("data") or {}).get("splits", {})
@@ -137,7 +137,7 @@ def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dic
 
 
 def _mean_length(data: list[Mapping]) -> list[int]:
-    """The mean length of a training sentence in tokens, of every state that says it."""
+    """Return the mean length of a training sentence in tokens, of every state that has it."""
     return [max(1, round(mean)) for mean in split_values(data, "train", "mean_length")]
 
 
@@ -147,7 +147,7 @@ def _mean_text(data: list[Mapping]) -> str:
 
 
 def _counting(facts: Facts, uncounted: list[str]) -> list[Note]:
-    """How operations and state are counted, and at which length."""
+    """Return the notes on how operations and state are counted, and at which length."""
     known, unknown, varied = [], [], False
     for name, of_name in facts.items():
         for mean, where in by_reading(of_name, _mean_text):
@@ -163,7 +163,7 @@ def _counting(facts: Facts, uncounted: list[str]) -> list[Note]:
     notes = [
         short(
             "MFLOPs: millions of operations of one forward pass over one sentence, a "
-            "multiplication and an addition counted as two, worked out from the formulas. State: "
+            "multiplication and an addition counted as two, computed from the formulas. State: "
             "numbers kept to answer one more query about that sentence.",
             "MFLOPs: one forward pass over one sentence. State: numbers kept to answer one more "
             "query.",
@@ -174,8 +174,8 @@ def _counting(facts: Facts, uncounted: list[str]) -> list[Note]:
     if uncounted:
         notes.append(
             warning(
-                f"No operations are given for rows with {', '.join(uncounted)}, which state none; "
-                "flops= in a part's line states them."
+                f"No operations are given for rows with {', '.join(uncounted)}, which declare "
+                "none; flops= in the registration of a part declares them."
             )
         )
     return notes

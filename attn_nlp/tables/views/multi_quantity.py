@@ -15,7 +15,7 @@ def columns(
     facts: Facts,
     quantities: Sequence[Quantity],
 ) -> tuple[Column, ...]:
-    """Every quantity of every column of a table, the quantities of one side by side."""
+    """Return every quantity of every column of a table, the quantities of a column side by side."""
     return tuple(
         Column(
             (*column, quantity.name),
@@ -33,7 +33,7 @@ def rows(
     quantities: Sequence[Quantity],
     entry: Callable[[int, tuple, Quantity], Entry],
 ) -> list[GridRow]:
-    """The rows of a table, with what `entry` says of row number, column and quantity."""
+    """Return the rows of a table, with the `entry` of each row number, column and quantity."""
     return [
         GridRow(
             row["label"],

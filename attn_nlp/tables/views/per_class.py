@@ -1,7 +1,7 @@
-"""How every class fares: precision, recall, F1 and support, from stored confusion counts.
+"""The scores of every class: precision, recall, F1 and support, from stored confusion counts.
 
 In: a table's definition and records with their confusion. Out: a grid for every set of classes in
-the table, with a line for each class of each row, since two datasets seldom share their classes.
+the table, with a line for each class of each row, since two datasets rarely share their classes.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ QUANTITIES = (
 
 
 def per_class(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> list[Grid]:
-    """Precision, recall, F1 and support of every class on the test split.
+    """Return precision, recall, F1 and support of every class on the test split.
 
     Args:
       table, resolved: as for `build`.
       records: as for `build`, with `confusion`.
 
     Returns:
-      A `Grid` for every set of classes, columns of equal classes together; none for columns of
-      which no cell has run, since their classes are not known yet. A number is the mean over
-      replicates; of a replicate of several folds, from the counts of all folds together.
+      A `Grid` for every set of classes, columns of equal classes together; none for columns
+      without a finished cell, since their classes are not known yet. A number is the mean over
+      replicates; a replicate of several folds is scored from the counts of all its folds.
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
@@ -107,8 +107,8 @@ def _grid(
         footnotes=footnotes,
         caption=(
             short(
-                "Precision: of the sentences answered with the class, the share that is of it. "
-                "Recall: of its sentences, the share answered with it. F1: their harmonic mean. 0 "
+                "Precision: the share of sentences predicted as the class that belong to it. "
+                "Recall: the share of its sentences predicted as it. F1: their harmonic mean. 0 "
                 "where there is nothing to divide by. Support: sentences of the class. Nothing is "
                 "compared here.",
                 "0 where there is nothing to divide by. Support: sentences of the class. Nothing "
@@ -122,7 +122,7 @@ def _grid(
 
 
 def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[Note]:
-    """What is odd about the classes of these datasets, and about their test split."""
+    """Return notes on oddities in the classes of these datasets, and on their test split."""
     here = facts.only(
         name
         for name, known in facts.items()
@@ -139,9 +139,9 @@ def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[Not
 def _counted(
     planned: PlannedEntry, records: Mapping[str, dict], value: str, classes: int
 ) -> tuple[list[list[list[int]]], Outcomes]:
-    """The confusion counts of every replicate that the table counts, those of its folds added up.
+    """Return the confusion counts of every replicate with a number, summed over its folds.
 
-    A replicate whose counts are not kept, or are of other classes, is among what is missing.
+    A replicate whose counts were not stored, or are of other classes, counts as missing.
     """
     outcome, counted, values = outcomes(planned, records, value), [], {}
     for replicate, number in outcome.values.items():
@@ -162,7 +162,7 @@ def _added(counts: Sequence[list[list[int]]]) -> list[list[int]]:
 def _entries(
     planned: PlannedEntry, records: Mapping[str, dict], value: str, classes: int
 ) -> list[list[Entry]]:
-    """Return the entries of every class in one row and column: one for each of `QUANTITIES`."""
+    """Return the entries of every class in one row and column, one for each of `QUANTITIES`."""
     expected = len(planned.replicates())
     if not expected:
         return [[Entry(SKIPPED if planned.skipped else ABSENT)] * len(QUANTITIES)] * classes

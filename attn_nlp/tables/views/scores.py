@@ -48,12 +48,12 @@ from attn_nlp.tables.quantities import quantity
 
 
 def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
-    """One table of a resolved experiment, from what the store holds.
+    """Return one table of a resolved experiment, from stored records.
 
     Args:
       table: an entry of `resolved.tables`.
       resolved: the experiment as plain data.
-      records: stored records by spec. A spec that is not among them has not run.
+      records: stored records by spec; a spec that is not among them has not run.
 
     Returns:
       A `Grid`; the same for the same records, however often the run was interrupted.
@@ -116,7 +116,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
 
 
 def column_labels(paths: list[str], column: tuple, facts: Facts) -> tuple[str, ...]:
-    """What a header prints: a dataset by its label, any other value as it is written."""
+    """Return what a header prints: a dataset by its label, any other value as it is."""
     return tuple(
         facts.label(str(value)) if path == "dataset" else str(value)
         for path, value in zip(paths, column, strict=True)
@@ -151,10 +151,10 @@ def _compared(
 def _differences(
     row: int, column: tuple, layout: Layout, measured: Mapping[tuple[int, tuple], Outcomes]
 ) -> list[float]:
-    """Variant - reference of every replicate that both have."""
+    """Return variant - reference for every replicate that both have."""
     assert layout.reference is not None
     variant, reference = measured[row, column].values, measured[layout.reference, column].values
-    if list(variant) == list(reference):  # as where nothing is missing; no look-ups then
+    if list(variant) == list(reference):  # as if nothing is missing: no lookups needed
         pairs = zip(variant.values(), reference.values(), strict=True)
         return [ours - theirs for ours, theirs in pairs]
     return [
@@ -165,10 +165,10 @@ def _differences(
 def margin_of(
     table: Mapping, layout: Layout, column: tuple, facts: Facts, shown: Quantity
 ) -> float | None:
-    """The declared margin of equivalence, or the default for the split that the value is of.
+    """Return the declared margin of equivalence, or the default for the split of the value.
 
-    Over several datasets the narrowest default counts. A loss has no default. A margin of less
-    than one sentence of the split is none: no run can differ from another by so little.
+    For several datasets the narrowest default counts. A loss has no default. A margin smaller than
+    one sentence of the split is None: no run can differ from another by so little.
     """
     sizes = sizes_of(layout, column, facts, shown)
     margin = table["margin"]
@@ -191,7 +191,7 @@ def _entry(
     *,
     unpaired: str = "",
 ) -> Entry:
-    if planned.once:  # no interval comes of a number that is written several times
+    if planned.once:  # one number written several times has no interval
         planned, counted = planned.alone(), None
         outcome = outcomes(planned, records, shown.name)
     expected = len(planned.replicate_keys())
@@ -235,7 +235,7 @@ def _unpaired(row: int, column: tuple, layout: Layout) -> str:
 
 
 def _counted(filled: Outcomes | None, comparison: Comparison | None) -> Counted | None:
-    """The entry with diverged runs counted; None where none has got a number by it."""
+    """Return the entry with diverged runs counted, or None if that gives it no number."""
     if filled is None or not filled.values:
         return None
     return Counted(summarize(list(filled.values.values())), comparison)
@@ -249,9 +249,9 @@ def _parameters(planned: PlannedEntry, records: Records) -> tuple[int, int] | No
 def baseline_rows(
     layout: Layout, resolved: Experiment, records: Mapping[str, dict], shown: Quantity
 ) -> list[GridRow]:
-    """The honest baselines: one deterministic run on the data of a column, compared with nothing.
+    """Return the baselines: one deterministic run on the data of a column, compared with nothing.
 
-    Over folds or carves it is one run on each, and their mean.
+    Over several folds or splits it is the mean of one run on each.
     """
     records = Records.of(records)
     names = list(
@@ -278,7 +278,7 @@ def baseline_rows(
 
 
 def with_footnotes(rows: list[GridRow]) -> tuple[list[GridRow], tuple[tuple[str, str], ...]]:
-    """Letters for the reasons, the same reason under the same letter."""
+    """Return the rows with footnote letters, and (letter, reason); equal reasons share a letter."""
     letters: dict[str, str] = {}
     for row in rows:
         for entry in row.entries:
@@ -298,6 +298,6 @@ def with_footnotes(rows: list[GridRow]) -> tuple[list[GridRow], tuple[tuple[str,
 
 
 def _letter(index: int) -> str:
-    """a, b, ..., z, aa, ab, ..."""
+    """Return a, b, ..., z, aa, ab, ... for 0, 1, ..."""
     before, last = divmod(index, 26)
     return (_letter(before - 1) if before else "") + "abcdefghijklmnopqrstuvwxyz"[last]

@@ -1,7 +1,7 @@
-"""What it takes to reach an accuracy: steps, seconds and operations of training.
+"""The training that it takes to reach an accuracy: steps, seconds and operations.
 
 In: a table's definition and records with their history. A run reaches a validation accuracy at the
-first look that shows it, so that the answer is no finer than `evaluate_every`.
+first evaluation that shows it, so the answer is no finer than `evaluate_every`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _QUANTITIES = (
 def to_reach(
     table: Mapping, resolved: Experiment, records: Mapping[str, dict], accuracy: float
 ) -> Grid:
-    """Steps, seconds and operations until the validation accuracy is first at least some value.
+    """Return steps, seconds and operations until validation accuracy first reaches a target.
 
     Args:
       table, resolved: as for `build`.
@@ -52,8 +52,8 @@ def to_reach(
       accuracy: the target, in (0, 1].
 
     Returns:
-      A `Grid` whose innermost header level is the quantity. The mean is over the runs that got
-      there; a run that never did is counted beside it.
+      A `Grid` whose innermost header level is the quantity. The mean is over the runs that reached
+      the target; runs that never did are counted next to it.
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
@@ -72,20 +72,20 @@ def to_reach(
     )
     grid = Grid(
         title=f"To reach {accuracy:.1%} in {table['title']!r}",
-        subtitle="validation accuracy, means over the runs that got there",
+        subtitle="validation accuracy, means over the runs that reached it",
         paths=(*table["columns"], INNERMOST),
         columns=multi_quantity.columns(table["columns"], layout.columns, facts, _QUANTITIES),
         rows=tuple(rows),
         caption=(
             short(
-                "Counted to the first look at the validation split that shows the accuracy. Means "
-                "are over the runs that reached it, which flatters a row of which few do."
+                "Counted to the first evaluation on the validation split that shows the accuracy. "
+                "Means are over the runs that reached it, which flatters a row in which few do."
             ),
             detail(
-                "Seconds: the share of a run's measured training time that its steps are of all, "
-                "compiling left out; another machine takes others. GFLOPs: thousands of millions "
-                f"of operations, 1 + {BACKWARD} forward passes for every sentence of a batch, at "
-                "the mean length of the training sentences; without the optimizer and the looks."
+                "Seconds: a run's measured training time without compilation, in proportion to its "
+                "steps; other machines take longer or shorter. GFLOPs: billions of operations, "
+                f"1 + {BACKWARD} forward passes for every sentence of a batch, at the mean length "
+                "of the training sentences; without the optimizer and the evaluations."
             ),
         ),
     )
@@ -93,8 +93,8 @@ def to_reach(
 
 
 def _reached(settings: Mapping, record: Mapping, accuracy: float) -> dict[str, float] | None:
-    """Steps, seconds and operations of one run; None where it never got there."""
-    evaluations = record.get("history") or []  # of a model of one's own it may say anything, anyhow
+    """Return steps, seconds and operations of one run, or None if it never reached the target."""
+    evaluations = record.get("history") or []  # a user's own model may have stored anything here
     steps = min(
         (
             step
@@ -136,7 +136,7 @@ def _entry(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> En
         by_state = {NEVER: never, WITHOUT: count - never} if state == WITHOUT else {state: count}
         missing |= {state: count for state, count in by_state.items() if count}
     numbers, state = list(outcome.values.values()), outcome.state if outcome.missing else MEASURED
-    if state != PENDING:  # what a run that ended says goes before what became of the others
+    if state != PENDING:  # the state of finished runs takes precedence
         state = WITHOUT if WITHOUT in missing else NEVER if never else state
     return Entry(
         state=MEASURED if numbers else state,

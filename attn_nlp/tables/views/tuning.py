@@ -1,4 +1,4 @@
-"""What the trials of a tuned experiment found: every trial as data, and the chosen ones as a table.
+"""The trials of a tuned experiment: every trial as data, and the chosen ones as a table.
 
 In: a resolved experiment and stored records. Only validation numbers are read.
 """
@@ -33,7 +33,7 @@ from attn_nlp.tables.views import multi_quantity
 def trials(
     table: Mapping, resolved, records: Mapping[str, Mapping]
 ) -> dict[tuple[str, tuple], list[dict]]:
-    """Every trial of every place of a table, for curves and figures.
+    """Return every trial of every entry of a table, for curves and figures.
 
     Args:
       table: an entry of `resolved.tables`.
@@ -43,8 +43,8 @@ def trials(
     Returns:
       {(row label, column values): [{"trial", "settings": {path: value}, "validation", "reason"}]},
       in the order of trial numbers. `validation` is the mean validation accuracy over the tuning
-      seeds, None where the trial lost (`reason` says why) or has not ended. Of a place that is
-      tuned several times, such as once for every fold, the trials follow one another.
+      seeds, or None if the trial lost (`reason` says why) or has not finished. For an entry that
+      is tuned several times, such as once for every fold, the trials follow one another.
 
     Raises:
       UserError: the experiment is not tuned.
@@ -66,7 +66,7 @@ def trials(
 
 
 def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
-    """The chosen trial of every row and column: its number, values and validation accuracy.
+    """Return the chosen trial of every row and column: number, values and validation accuracy.
 
     Args:
       table, resolved, records: as for `build`.
@@ -94,15 +94,15 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
     rows = multi_quantity.rows(table, layout.columns, quantities, entry)
     grid = Grid(
         title=f"Trials chosen for {table['title']!r}",
-        subtitle="means where a place is tuned more than once",
+        subtitle="means where an entry is tuned more than once",
         paths=(*table["columns"], INNERMOST),
         columns=multi_quantity.columns(table["columns"], layout.columns, facts, quantities),
         rows=tuple(rows),
         caption=(
             protocol(table, layout)[0],
             warning(
-                "Validation accuracy is the mean of the chosen trial over the tuning seeds, and "
-                "optimistic, since it chose. Lost: trials that diverged or failed."
+                "Validation accuracy is the mean of the chosen trial over the tuning seeds; it is "
+                "optimistic, since it made the choice. Lost: trials that diverged or failed."
             ),
         ),
     )
@@ -118,7 +118,7 @@ def _evaluated(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judge
 
 
 def _tuned_settings(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
-    """What was tuned for every row and column, each once; a baseline has no trials."""
+    """Return the distinct tuned settings of every row and column; a baseline has no trials."""
     tuned: dict[tuple[int, tuple], list[str]] = {}
     for cell in resolved.tuning["cells"]:
         settings = cell["settings"]
@@ -149,6 +149,6 @@ def _entry(planned: PlannedEntry, tuned: Sequence[Sequence[Judged]], name: str) 
 
 
 def _decimals(span: Mapping) -> int:
-    """Enough for three significant digits of the least value that is likely."""
+    """Return enough decimals for three significant digits of the smallest likely value."""
     least = span["low"] if span["low"] > 0 else span["high"] / 10
     return max(0, 2 - floor(log10(least)))
