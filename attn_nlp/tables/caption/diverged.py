@@ -107,8 +107,8 @@ def unfinished(grid: Grid) -> list[Note]:
     if set(states) - {PENDING} and measured:
         says += (
             " Means are over the runs that have a number. A difference leaves out every seed that "
-            "either row lacks: fewer pairs, hence less power, a wider interval and a larger "
-            "smallest p."
+            "either row lacks: fewer pairs, hence less power, a wider interval and a higher "
+            "floor for p."
         )
         if {DIVERGED, FAILED} & set(states):
             says += (
