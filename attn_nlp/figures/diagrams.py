@@ -1,8 +1,8 @@
-"""The data flow of every slot, with one part at the places where the code runs its hooks.
+"""The data flow of every slot, with one part at the steps where the code runs its hooks.
 
-The steps of pairwise attention stand in the order of `nn/pairwise.py`. A part is asked for its
-hooks, its facts and the arguments of its functions, never for its name. A part without hooks leaves
-its own slot's step as it is, and that step is highlighted.
+The steps of pairwise attention are in the order of `nn/pairwise.py`. A diagram depends on the
+hooks, the facts and the function arguments of a part, never on its name. A part without hooks
+leaves the step of its own slot as it is, and that step is highlighted.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from attn_nlp.figures.layout import Chip, Edge, Flow, Node, data, plain, split
 from attn_nlp.parts.registry import SLOTS, Part
 
 _ALL = (0, 2)  # the lanes of q, k and v
-# Hooks that do all there is to see: the formula then stands in the flow itself.
+# Hooks that do everything there is to see: the formula is then part of the flow itself.
 WHOLE = frozenset({"block", "attend", "pool", "read"})
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of pairwise attention: the hooks that run there, and whose slot it is."""
+    """A step of pairwise attention: the hooks that run there, and the slot that it belongs to."""
 
     name: str
     hooks: tuple[str, ...]
     title: str
-    slot: str = ""  # whose home it is; a step without one is drawn only where a part acts
+    slot: str = ""  # a step without a slot is drawn only if a part acts there
 
 
 _BEFORE_LOGITS = (
@@ -42,15 +42,15 @@ _BEFORE_WEIGHTS = (
     Step("normalizer", ("reduce", "merge", "rescale", "weights"), "normalizer", "normalizer"),
 )
 _REWEIGHT = Step("reweight", ("reweight",), "reweight")
-_AGGREGATE = Step("aggregate", ("aggregate",), "sum of the values, weighted", "kind")
+_AGGREGATE = Step("aggregate", ("aggregate",), "weighted sum of the values", "kind")
 _MIXER = Step("finish", ("finish",), "mixer", "mixer")
-_ADDING = {"relate", "aggregate"}  # hooks whose result is added to a step that goes on without it
+_ADDING = {"relate", "aggregate"}  # hooks whose result is added to that of the plain step
 
 
 def flow(part: Part) -> Flow:
-    """The data flow around a part."""
+    """Return the data flow around a part."""
     made = _FLOWS[part.slot](part)
-    if WHOLE & set(part.hooks):  # a formula needs room; only q, k and v stand side by side
+    if WHOLE & set(part.hooks):  # a formula needs room; only q, k and v are side by side
         made.rows = [
             tuple(replace(node, lanes=_ALL) for node in row) if len(row) == 1 else row
             for row in made.rows
@@ -75,20 +75,20 @@ def _pairwise(part: Part) -> Flow:
             made.edges += [Edge(end, node.name, lane=lane) for end, lane in ends]
             last = (node.name, node.name)
     prepared = last[0] if last[0] == "prepare" else _prepared(made, q)
-    letters = _letters(part)
-    made.then(data("logits", f"(B, {letters['M']}, T, S)"))
+    sizes = _sizes(part)
+    made.then(data("logits", f"(B, {sizes['M']}, T, S)"))
     for step in _BEFORE_WEIGHTS:
         node = _step(part, step)
         if node is not None:
             made.then(node, *_asked(part, step, {"q": prepared}))
-    made.then(data("weights", f"(B, {letters['M']}, T, S)"))
+    made.then(data("weights", f"(B, {sizes['M']}, T, S)"))
     node = _step(part, _REWEIGHT)
     if node is not None:
         made.then(node)
-    spend = _step(part, _AGGREGATE)
-    assert spend is not None
-    made.then(replace(spend, lanes=_ALL), Edge(v, "aggregate", lane=2))
-    made.then(data("out", f"(B, H, T, {letters['U']})"))
+    aggregate = _step(part, _AGGREGATE)
+    assert aggregate is not None
+    made.then(replace(aggregate, lanes=_ALL), Edge(v, "aggregate", lane=2))
+    made.then(data("out", f"(B, H, T, {sizes['U']})"))
     mixer = _step(part, _MIXER)
     assert mixer is not None
     sources = {"q_raw": q, "x": top}
@@ -98,7 +98,7 @@ def _pairwise(part: Part) -> Flow:
 
 
 def _prepared(made: Flow, q: str) -> str:
-    """Where q comes from once it is prepared."""
+    """Return the node that q comes from once it is prepared."""
     return "prepare" if any(node.name == "prepare" for node in made.nodes()) else q
 
 
@@ -114,7 +114,7 @@ def _kind(part: Part) -> Flow:
     names = _split(made, part, "x")
     made.row(_own(part, ("attend",), f"{part.slot}:", _ALL))
     made.edges += [Edge(name, part.slot, lane=lane) for lane, name in enumerate(names)]
-    made.then(data("out", f"(B, H, T, {_letters(part)['U']})", _ALL))
+    made.then(data("out", f"(B, H, T, {_sizes(part)['U']})", _ALL))
     made.then(data("y", "(B, T, E), linear in the heads", _ALL))
     return made
 
@@ -140,16 +140,16 @@ def _pooling(part: Part) -> Flow:
 
 
 def _gate(part: Part) -> Flow:
-    """Features and activations act in the token gate."""
+    """Return the flow of the token gate, where features and activations act."""
     made = Flow()
     _stream(made, "x", (0, 1))
     made.then(_of(part, "features", ("features",)))
     made.then(data("f", "(B, T, E), features"))
-    made.then(plain("gate", "w . f[t] + b", "one number a position"))
+    made.then(plain("gate", "w . f[t] + b", "one number per position"))
     made.then(data("logits", "(B, T)"))
     made.then(_of(part, "activation", ("activate",)))
     made.then(data("weights", "(B, T)"))
-    sums = plain("sum", "sum of the features, weighted", "over positions")
+    sums = plain("sum", "weighted sum of the features", "over positions")
     made.then(sums, Edge("f", "sum", "right"))
     made.then(data("c", "(B, E), context"))
     return made
@@ -230,7 +230,7 @@ _FLOWS: dict[str, Callable[[Part], Flow]] = {
 }
 
 
-def _stream(made: Flow, name: str, lanes=_ALL, what: str = "one vector a position") -> None:
+def _stream(made: Flow, name: str, lanes=_ALL, what: str = "one vector per position") -> None:
     made.row(data(name, f"(B, T, E), {what}", lanes))
 
 
@@ -243,15 +243,16 @@ def _embedded() -> Flow:
 
 
 def _split(made: Flow, part: Part, top: str) -> tuple[str, str, str]:
-    """q, k and v in a row of their own."""
-    n = _letters(part)
-    sizes = {"q": (n["Q"], "T", "D"), "k": (n["K"], "S", "D"), "v": (n["V"], "S", n["U"])}
-    split(made, top, {name: f"(B, {', '.join(size)})" for name, size in sizes.items()})
+    """Add a row with q, k and v."""
+    sizes = _sizes(part)
+    shapes = {"q": (sizes["Q"], "T", "D"), "k": (sizes["K"], "S", "D")}
+    shapes["v"] = (sizes["V"], "S", sizes["U"])
+    split(made, top, {name: f"(B, {', '.join(shape)})" for name, shape in shapes.items()})
     return "q", "k", "v"
 
 
-def _letters(part: Part) -> dict[str, str]:
-    """Letters for the sizes around a part: H wherever it is all the same to a reader."""
+def _sizes(part: Part) -> dict[str, str]:
+    """Return the names of the sizes around a part: H wherever the difference does not matter."""
     n = showing(part).letters()
     queries = "H" if n["Q"] == n["H"] else "Q"
     maps = queries if n["M"] == n["Q"] else "M"
@@ -267,7 +268,7 @@ def _letters(part: Part) -> dict[str, str]:
 
 
 def _step(part: Part, step: Step) -> Node | None:
-    """A step of pairwise attention; None where nothing happens that was worth a box."""
+    """Return a step of pairwise attention, or None if nothing happens that is worth a box."""
     mine = tuple(hook for hook in step.hooks if hook in part.hooks)
     home = step.slot == part.slot and not part.hooks
     if mine or home:
@@ -280,14 +281,14 @@ def _step(part: Part, step: Step) -> Node | None:
 
 
 def _of(part: Part, slot: str, hooks: tuple[str, ...]) -> Node:
-    """The step of a slot: the part, or whatever part stands there."""
+    """Return the step of a slot: the part itself, or a plain step for any other part."""
     return (
         _own(part, hooks, f"{slot}:") if part.slot == slot else plain(slot, slot, SLOTS[slot].what)
     )
 
 
 def _own(part: Part, hooks: tuple[str, ...], title: str, lanes=(0, 1)) -> Node:
-    """A step that the part does: its label, its functions, what they ask for."""
+    """Return a step that the part performs: its label, its functions, and their inputs."""
     mine = [hook for hook in hooks if hook in part.hooks]
     calls = [Text(f"{hook}({', '.join(part.arguments(hook))})", 7.0, mono=True) for hook in mine]
     texts = (Text(f"{title} {part.label}", bold=True), *calls)
@@ -307,6 +308,6 @@ def _chip(part: Part, name: str) -> Chip:
 
 
 def _asked(part: Part, step: Step, sources: dict[str, str]) -> list[Edge]:
-    """Arrows from what the hooks of a step ask for beside what comes from above."""
+    """Return arrows from the further inputs of the hooks of a step, besides the one from above."""
     asked = {name for hook in step.hooks if hook in part.hooks for name in part.arguments(hook)}
     return [Edge(where, step.name, "left") for name, where in sources.items() if name in asked]

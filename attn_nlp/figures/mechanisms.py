@@ -1,4 +1,4 @@
-"""The schematic of a part: its data flow at the left, what there is to know of it at the right."""
+"""The schematic of a part: its data flow at the left, a description at the right."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SIZES = {"B": "sentences", "S": "key positions", **LETTERS, "T": "positions"}
 
 
 def mechanism(part: Part) -> Drawing:
-    """The schematic of a part.
+    """Return the schematic of a part.
 
     Args:
       part: any part of the catalogue.
@@ -54,7 +54,7 @@ def _head(part: Part) -> list[Box]:
 
 
 def _panel(part: Part, drawn: list[Box]) -> list[Box]:
-    """What stands at the right, from the top."""
+    """Return the boxes at the right, from the top."""
     sections: list[tuple[list[Text], str]] = [([Text(part.summary, 9)], "bare")]
     if part.formula and not WHOLE & set(part.hooks):
         sections.append(([Text(part.formula, 8, mono=True)], "formula"))
@@ -83,7 +83,7 @@ def _listed(title: str, lines: list[str]) -> list[Text]:
 
 
 def _legend(drawn: list[Box]) -> str:
-    """The letters that stand in a shape of the flow."""
+    """Return the meanings of the sizes that occur in the shapes of the flow."""
     shapes = " ".join(
         inner
         for box in drawn
@@ -97,7 +97,7 @@ def _legend(drawn: list[Box]) -> str:
 
 
 def _looks(drawn: list[Box], y: float) -> list[Box]:
-    """What the looks of boxes mean, of those that are drawn."""
+    """Return a legend of the looks of the boxes that are drawn."""
     boxes = []
     for look, what in _LOOKS.items():
         if any(box.look == look for box in drawn):

@@ -1,8 +1,8 @@
 """From a drawing to a file, by matplotlib; the same bytes every time.
 
-Looks differ in border and corners as well as in color, so that they can be told apart in print.
-Colors are tints of Okabe and Ito's set, which color-blind readers can tell apart. Letters are
-drawn as outlines, of the font that comes with matplotlib where it has them (`fonts.py`).
+Looks differ in border and corners as well as in color, so that they remain distinct in print.
+Colors are tints of the Okabe-Ito palette, which color-blind readers can distinguish. Text is drawn
+as outlines, in the font that comes with matplotlib if it has the characters (`fonts.py`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HEAD = 5.0  # length of an arrow's head
 
 @dataclass(frozen=True)
 class Look:
-    """How a box is drawn."""
+    """The style of a box."""
 
     ground: str = "none"
     border: str = "none"
@@ -60,7 +60,7 @@ LOOKS = {
 
 @settings()
 def figure(drawing: Drawing) -> Figure:
-    """The drawing as a matplotlib figure, one point of the drawing to a point of paper."""
+    """Return the drawing as a matplotlib figure, one point of the drawing per point of paper."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -78,7 +78,7 @@ def figure(drawing: Drawing) -> Figure:
 
 
 def save(drawing: Drawing, folder: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
-    """Write the drawing in every format; the paths written.
+    """Write the drawing in every format and return the paths.
 
     Raises:
       UserError: the folder cannot be made or written.
@@ -125,7 +125,7 @@ def _draw_lines(axes: Axes, box: Box) -> None:
     inner = sum(line.height for line in box.lines) + grid_height(box.grid)
     y = box.y + (box.height - inner) / 2
     for line in box.lines:
-        # The baseline is placed so that capitals are in the middle of the line.
+        # This baseline puts capitals in the middle of the line.
         base = y + line.height / 2 + 0.36 * line.size
         y += line.height
         x = box.middle if box.centered else box.x + (0 if box.look == "bare" else PAD_X)

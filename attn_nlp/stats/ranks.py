@@ -1,4 +1,4 @@
-"""Ranks, in which scores that agree up to rounding are one."""
+"""Ranks in which scores that agree up to rounding are tied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from attn_nlp.stats.intervals import DUST
 
 
 def ranks(values: Sequence[float]) -> list[float]:
-    """1 for the smallest; values that agree up to `DUST` share the mean of their ranks.
+    """Return ranks, 1 for the smallest; values that agree up to `DUST` share their mean rank.
 
     Example:
       >>> ranks([0.3, 0.1, 0.3])

@@ -1,4 +1,4 @@
-"""Which panels stand beside one another, and on which limits."""
+"""The arrangement of panels in rows, which share their limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MOST = 3  # panels in a row
 
 
 def arranged(columns: Sequence[Sequence[object]], most: int = MOST) -> list[list[int]]:
-    """Numbers of panels by row: those of one outermost value together, at most `most` in a row.
+    """Return indices of panels by row: one outermost value together, at most `most` in a row.
 
     Panels of one row share their limits, so that they can be compared by eye.
 

@@ -1,4 +1,4 @@
-"""What tuning buys: the expected best validation score of k trials, row by row."""
+"""The benefit of tuning: the expected best validation score of k trials, row by row."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def best_of(
     reference: str = "",
     notes: Sequence[str] = (),
 ) -> Chart:
-    """The expected best of k of a row's trials, for every k up to all of them.
+    """Return the expected best of k of a row's trials, for every k up to all of them.
 
     Args:
       title: of the table.
-      trials: by the title of a panel and the label of a row the validation score of every trial,
-        as stored. Rows without one are left out.
+      trials: the validation score of every trial, as stored, by the title of the panel and the
+        label of the row. Rows without one are left out.
       shown: the quantity of the scores.
-      reference: the label of the row that is drawn stronger.
+      reference: the label of the row that is drawn thicker.
       notes: sentences about the trials, such as the space they were drawn from.
 
     Raises:
@@ -52,8 +52,8 @@ def best_of(
         reference=reference,
         band=True,
         notes=(
-            "Mean over all sets of so many of a row's trials of the best among them; the last "
-            "point is the trial that was chosen. Other trials would give another curve.",
+            "Mean of the best trial over all sets of that many of a row's trials; the last point "
+            "is the trial that was chosen. Other trials would give a different curve.",
             *notes,
         ),
     )

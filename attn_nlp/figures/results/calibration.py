@@ -1,4 +1,4 @@
-"""Reliability diagram: whether a model that is 80 % sure is right 80 % of the time."""
+"""Reliability diagram: how often a model that is 80% confident is right."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SIDE = 118.0  # of a panel, in points
 
 @dataclass(frozen=True)
 class Run:
-    """One run on one split: how sure it was of each sentence, and whether it was right.
+    """One run on one split: its confidence in each sentence, and whether it was right.
 
     Attributes:
       confidence: (N,) probability of the predicted class, in [0, 1].
@@ -46,15 +46,15 @@ class Run:
 def calibrations(
     table: Mapping, resolved: Experiment, records: Mapping[str, dict]
 ) -> Iterator[tuple[str, dict[str, list[Run]]]]:
-    """The runs of every row, column after column of a table.
+    """Yield the runs of every row, one column of a table after another.
 
     Args:
       table, resolved: as for `attn_nlp.tables.views.scores`.
       records: stored records with the columns "confidences", "predictions" and "gold".
 
     Yields:
-      (what the column is called, runs by the label of the row); rows without a run are left
-      out, and so are runs with a confidence that was not finite.
+      (name of the column, runs by the label of the row); rows without a run are left out, and so
+      are runs with a confidence that was not finite.
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
@@ -79,15 +79,15 @@ def calibrations(
 
 
 def reliability(title: str, subtitle: str, rows: Mapping[str, Sequence[Run]]) -> Figure:
-    """A panel for every row: the share right by confidence, in bins of equal width.
+    """Draw a panel for every row: the share of right answers by confidence, in equal bins.
 
     Args:
       title, subtitle: of the table, and its column.
-      rows: by label the runs whose sentences are pooled.
+      rows: the runs whose sentences are pooled, by label.
 
     Returns:
       The figure, in percent. The title of a panel has the mean of the runs' calibration errors,
-      which is what a table of "test.ece" shows; that of the pool would be smaller.
+      as in a table of "test.ece"; the error of the pooled sentences would be smaller.
 
     Raises:
       Missing: no run kept its confidences.
@@ -100,7 +100,7 @@ def reliability(title: str, subtitle: str, rows: Mapping[str, Sequence[Run]]) ->
     labels = list(rows)
     for start in range(0, len(labels), MOST):
         sheet.row(
-            [f"{label}: ECE {_error(rows[label])} %" for label in labels[start : start + MOST]],
+            [f"{label}: ECE {_error(rows[label])}%" for label in labels[start : start + MOST]],
             left=24.0,
             height=_SIDE,
             widest=_SIDE,
@@ -166,7 +166,7 @@ def _notes(rows: Mapping[str, Sequence[Run]]) -> list[str]:
     sentences = " or ".join(f"{size:,}" for size in sorted(sizes))
     return [
         f"{BINS} bins of equal width; sentences of all runs pooled ({most} runs on {sentences} "
-        "sentences). Dot: mean confidence in the bin; on the dashed line a model is as often right "
-        f"as it is sure. Hollow: fewer than {100 * RARE:g} % of the sentences. ECE: expected "
+        "sentences). Dot: mean confidence in the bin; on the dashed line a model is right as often "
+        f"as it is confident. Hollow: fewer than {100 * RARE:g}% of the sentences. ECE: expected "
         "calibration error, the mean over runs."
     ]

@@ -1,7 +1,7 @@
 """Numbers against a numeric axis, a line for every row and a panel for every column, as data.
 
 In: plain points in the unit in which they are printed. Out: a figure. Learning curves, sweeps over
-a setting and curves of the best of k are charts; where the numbers come from stands in `series.py`.
+a setting and curves of the best of k are charts; `series.py` computes their numbers.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ CAP: dict[str, Any] = {
     "markeredgewidth": 0.9,
 }
 FEW = 14  # points of a line that are all marked
-APART = 2.0  # points of paper between the intervals of two rows at one place
+APART = 2.0  # points of paper between the intervals of two rows at one x
 
 
 @dataclass(frozen=True)
 class Point:
-    """A value at a place, with its interval; without one where `low` and `high` are None."""
+    """A value y at x, with its interval; `low` and `high` are None if there is none."""
 
     x: float
     y: float
@@ -65,11 +65,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """One column: its values from the outermost, what it is called, and a line for every row.
+    """One column: its values from the outermost, its title, and a line for every row.
 
     Attributes:
       levels: a value at every level of the header; panels of one outermost value share a scale.
-      title: what stands above.
+      title: above the panel.
       lines: rows without any point are left out.
       references: (label, y) of numbers that do not depend on x, such as a baseline.
     """
@@ -82,19 +82,19 @@ class Panel:
 
 @dataclass(frozen=True)
 class Chart:
-    """What is drawn.
+    """The content of a chart.
 
     Attributes:
-      title, subtitle: what it is of, and the quantity on the vertical axis with its unit.
-      axis: what the horizontal axis counts.
-      labels: of all rows in the order of the table, which decides their looks.
+      title, subtitle: its subject, and the quantity on the vertical axis with its unit.
+      axis: the name of the horizontal axis.
+      labels: of all rows in the order of the table, which decides their styles.
       panels: at least one with a line.
-      reference: the label of the row that is drawn stronger; "" for none.
-      band: intervals as bands, for many points, or else as bars.
-      named: the ticks stand at the points, where there are few, and not at round numbers.
-      joined: points of a row are joined by a line.
-      front: one point a row; those that no other point beats in both are joined and filled.
-      upwards: whether a higher y is better.
+      reference: the label of the row that is drawn thicker; "" for none.
+      band: draw intervals as bands, for many points, instead of bars.
+      named: put ticks at the points, if there are few, instead of at round numbers.
+      joined: join the points of a row by a line.
+      front: one point per row; those that no other point beats in both are joined and filled.
+      upwards: True if a higher y is better.
       notes: small print below.
     """
 
@@ -113,11 +113,11 @@ class Chart:
 
 
 def draw(chart: Chart) -> Figure:
-    """The figure of a chart.
+    """Draw a chart.
 
     Returns:
-      The figure; x on a logarithmic axis where all are above zero and the largest is four times
-      the least or more. Panels of one row share the limits of y, and, but for fronts, of x.
+      The figure, with x on a logarithmic axis if all are above zero and the largest is at least
+      four times the smallest. Panels of one row share the limits of y and, except for fronts, of x.
 
     Raises:
       Missing: no panel has a point.
@@ -172,10 +172,10 @@ def draw(chart: Chart) -> Figure:
 
 
 def pareto_front(points: Sequence[Point], *, upwards: bool = True) -> list[Point]:
-    """The points that no other beats: none with x as low and y as good, and one of them better.
+    """Return the points that no other point beats in x or y without being worse in the other.
 
     Returns:
-      By ascending x; points that are equal in both all stay.
+      By ascending x; points that are equal in both are all kept.
 
     Example:
       >>> [p.x for p in pareto_front([Point(1, 5), Point(2, 4), Point(3, 9)])]
@@ -199,7 +199,7 @@ def _line(panel: Panel, label: str) -> tuple[Point, ...]:
 
 
 def _reference(index: int) -> Style:
-    """Levels that do not depend on x: gray, told apart by their dashes."""
+    """Return the style of a level that does not depend on x: gray, with dashes of its own."""
     dashes = ((0, (6, 3)), (0, (1, 2)), (0, (8, 2, 1, 2)))
     return Style(GRAY, "", dashes[index % len(dashes)], 1.0)
 
@@ -217,7 +217,7 @@ def _heights(panels: Sequence[Panel]) -> list[float]:
 
 
 def _left(heights: Sequence[float]) -> float:
-    """Room for the labels of the vertical axis."""
+    """Return the room for the labels of the vertical axis."""
     low, high = padded(heights)
     digits = "0.00" if high - low < 1 else "0.0" if high - low < 5 else ""
     return width_of(Text(f"−{max(abs(low), abs(high)):.0f}{digits}", SMALL)) + 6
@@ -226,7 +226,7 @@ def _left(heights: Sequence[float]) -> float:
 def _limits(
     axes: Axes, across: Sequence[Panel], upwards: Sequence[Panel], *, logarithmic: bool
 ) -> None:
-    """Limits that hold the points of panels: across those of some, upwards those of others."""
+    """Set limits that hold the points of panels: x for those in `across`, y for `upwards`."""
     xs = [point.x for panel in across for line in panel.lines for point in line.points]
     if logarithmic:
         axes.set_xscale("log")
@@ -303,7 +303,7 @@ def _draw(
 
 
 def _draw_front(axes: Axes, panel: Panel, looks: dict[str, Style], *, upwards: bool) -> None:
-    """A staircase through the front, and hollow marks for the points that are off it."""
+    """Draw a staircase through the front, and hollow marks for the points that are not on it."""
     front = pareto_front([p for line in panel.lines for p in line.points], upwards=upwards)
     if not front:
         return

@@ -37,7 +37,7 @@ LABELS = 150.0  # widest label of a row, in points
 NO_PAIR = "no pair"
 SPACE = 6.0  # between rows
 BAND = "#e8e8e8"
-# Filled where there is a difference, hollow where there is none or none is shown.
+# Filled for a difference, hollow if there is none or none is shown.
 SHAPES = {
     Verdict.BETTER: ("^", True),
     Verdict.WORSE: ("v", True),
@@ -55,14 +55,14 @@ COLOR_OF = {
 
 
 def forest(grid: Grid) -> Figure:
-    """One panel for every column, one line for every row but the reference and the baselines.
+    """Draw a panel for every column, with a line for every row but reference and baselines.
 
     Args:
       grid: a table of scores; see `attn_nlp.tables.views.scores`.
 
     Returns:
-      The figure. In a panel x is the difference in the printed unit; a row stands at the height
-      of its label, in points from the upper edge; the margin is a gray band around 0.
+      The figure. In a panel x is the difference in the printed unit; a row is at the height of
+      its label, in points from the upper edge; the margin is a gray band around 0.
 
     Raises:
       Missing: the table has no reference, or no pair of runs has ended.
@@ -110,7 +110,7 @@ def forest(grid: Grid) -> Figure:
 
 
 def _labels(sheet: Sheet, labels: list[list[Text]], steps: list[float], rect: Rect) -> None:
-    """The rows' labels before the first panel of a line."""
+    """Add the labels of the rows to the left of the first panel of a line."""
     for lines, middle in zip(labels, middles(steps), strict=True):
         y = rect.y + middle - sum(line.height for line in lines) / 2
         for line in lines:
@@ -119,7 +119,7 @@ def _labels(sheet: Sheet, labels: list[list[Text]], steps: list[float], rect: Re
 
 
 def middles(steps: Sequence[float]) -> list[float]:
-    """The middle of every row, from the upper edge."""
+    """Return the middle of every row, from the upper edge."""
     return [sum(steps[:row]) + step / 2 for row, step in enumerate(steps)]
 
 
@@ -182,10 +182,10 @@ def _notes(grid: Grid, entries: Sequence[Entry]) -> list[str]:
     compared = [entry.comparison for entry in entries if entry.comparison]
     pairs = sorted({comparison.difference.n for comparison in compared})
     count = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}"
-    says = "One pair for each difference, so that no interval can be given."
+    says = "One pair per difference, so no interval can be given."
     if pairs[-1] > 1:
         percent = 100 * compared[0].difference.confidence
-        says = f"Line: {percent:g} % t interval of the paired difference, {count} pairs."
+        says = f"Line: {percent:g}% t interval of the paired difference, {count} pairs."
     if any(comparison.margin for comparison in compared):
         says += " Gray band: margin of equivalence."
     verdicts = {MARKS[comparison.verdict] for comparison in compared}

@@ -1,4 +1,4 @@
-"""Critical-difference diagram: mean ranks over datasets, and which of them are apart."""
+"""Critical-difference diagram: mean ranks over datasets, and which of them differ."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Ranked:
     """Ranks over the datasets of a table, for one value of its other columns.
 
     Attributes:
-      title: of those columns; "" where there are none.
+      title: of those columns; "" if there are none.
       across: the ranks; see `attn_nlp.stats.datasets`.
-      left_out: labels of rows that are not on every dataset, and of datasets on which not every
-        row has a score.
+      left_out: labels of rows that are not planned on every dataset, and of datasets without a
+        score of every row.
     """
 
     title: str
@@ -54,21 +54,21 @@ class Ranked:
 def ranked(grid: Grid) -> list[Ranked]:
     """Rank the rows of a table over its datasets, by their means.
 
-    Left out are rows that the experiment does not plan on every dataset, and then datasets without
-    a score of every row: ranks among other rows are other ranks.
+    Rows that the experiment does not plan on every dataset are left out, and then datasets without
+    a score of every row: ranks among different rows are not comparable.
 
     Raises:
       Missing: the columns are not datasets, or fewer than two rows or datasets are left.
     """
     if "dataset" not in grid.paths:
-        raise Missing("the table has no column for every dataset to rank on")
+        raise Missing("the columns of the table are not datasets to rank over")
     at = grid.paths.index("dataset")
     groups: dict[tuple, list[int]] = {}
     for index, column in enumerate(grid.columns):
         groups.setdefault((*column.values[:at], *column.values[at + 1 :]), []).append(index)
     made = [diagram for columns in groups.values() if (diagram := _ranked(grid, at, columns))]
     if not made:
-        raise Missing("fewer than two datasets have a score of every row, or there are fewer rows")
+        raise Missing("ranks need two datasets with a score for every row, and two rows")
     return made
 
 
@@ -101,7 +101,7 @@ def _ranked(grid: Grid, at: int, columns: Sequence[int]) -> Ranked | None:
 
 
 def critical_difference(title: str, subtitle: str, diagrams: Sequence[Ranked]) -> Figure:
-    """One axis of mean ranks for each, the best at the left; rows that are not apart are joined.
+    """Draw one axis of mean ranks for each, the best at the left; groups are joined by bars.
 
     Args:
       title, subtitle: of the table, and its quantity.
@@ -143,7 +143,7 @@ Side = list[tuple[int, list[Text]]]
 
 
 def _sides(across: AcrossDatasets) -> tuple[Side, Side]:
-    """Variants and labels, the better half from the best, the worse half from the worst."""
+    """Return variants and labels, the better half from the best, the worse from the worst."""
     lines = [
         lines_of(f"{name}  {across.mean_ranks[variant]:.2f}", LABELS, NORMAL)
         for variant, name in enumerate(across.variants)
@@ -155,7 +155,7 @@ def _sides(across: AcrossDatasets) -> tuple[Side, Side]:
 
 
 def _heights(side: Side, down: float) -> list[float]:
-    """The middle of every label, from the upper edge of the panel."""
+    """Return the middle of every label, from the upper edge of the panel."""
     heights = []
     for _, lines in side:
         height = sum(line.height for line in lines)
@@ -204,7 +204,7 @@ def _draw(
     for level, group in enumerate(across.groups):
         y = AXIS + BAR * (level + 1)
         ends = [across.mean_ranks[variant] for variant in group]
-        grown = (count - 1) * 0.006  # a bar of equal ranks would be none
+        grown = (count - 1) * 0.006  # a bar of equal ranks would be invisible
         axes.plot(
             [min(ends) - grown, max(ends) + grown],
             [y, y],
@@ -228,7 +228,7 @@ def _notes(diagrams: Sequence[Ranked]) -> list[str]:
     for diagram in diagrams:
         across = diagram.across
         where = f"{diagram.title}: " if diagram.title else ""
-        assert across.friedman is not None  # of two datasets and two variants there is one
+        assert across.friedman is not None  # exists for two datasets and two variants
         says.append(
             f"{where}{len(across.datasets)} datasets ({', '.join(across.datasets)}); Friedman's "
             f"test in Iman and Davenport's form, p {p_text(across.friedman.f_p)}."
@@ -236,5 +236,5 @@ def _notes(diagrams: Sequence[Ranked]) -> list[str]:
         )
     fewest = min(len(diagram.across.datasets) for diagram in diagrams)
     if fewest < FEW:
-        says.append(f"With {fewest} datasets these tests rarely show a difference that is there.")
+        says.append(f"With {fewest} datasets these tests rarely detect a difference that exists.")
     return says

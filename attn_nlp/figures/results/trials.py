@@ -1,4 +1,4 @@
-"""The trials of a tuned experiment: what k of them find, and how the score follows a setting."""
+"""The trials of a tuned experiment: the best of k, and the score by setting."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from attn_nlp.tables.views.scores import column_labels
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
 
-LOST = 0.0  # the accuracy of a trial that diverged or failed: it has found nothing
+LOST = 0.0  # the accuracy assigned to a trial that diverged or failed
 _NOTE = "Validation accuracy, the mean over the tuning seeds; no trial read the test split."
 _SHOWN = quantity("validation.accuracy")
-Tried = list[tuple[Mapping[str, float], float | None]]  # drawn values, and the score if not lost
+Tried = list[tuple[Mapping[str, float], float | None]]  # drawn values, and the score or None
 
 
 def tried(
     table: Mapping, resolved: Resolved, records: Mapping[str, dict]
 ) -> Iterator[tuple[tuple, str, dict[str, Tried]]]:
-    """The trials of every row whose trials have all ended, column after column of a table.
+    """Yield the trials of every row, one column of a table after another.
 
     Yields:
-      (values of the column, what it is called, trials by the label of the row).
+      (values of the column, its name, trials by the label of the row); a row has none until all
+      its trials have finished.
 
     Raises:
       Missing: the experiment is not tuned.
@@ -55,7 +56,7 @@ def tried(
 def _of_entry(
     planned: PlannedEntry, space: Mapping, evaluated: Mapping[str, Sequence[Judged]]
 ) -> Tried:
-    """Trials by number; where a place has several settings, such as folds, their mean."""
+    """Return trials by number; if an entry has several settings, such as folds, their mean."""
     settings = dict.fromkeys(setting_of(cell["settings"], space) for cell in planned.cells.values())
     of_settings = [evaluated[setting] for setting in settings if setting in evaluated]
     if not of_settings or not all(trial.ended for trials in of_settings for trial in trials):
@@ -68,10 +69,10 @@ def _of_entry(
 
 
 def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
-    """The expected best of k of every row's trials.
+    """Return the expected best of k of every row's trials.
 
     Raises:
-      Missing: the experiment is not tuned, or no row's trials have ended.
+      Missing: the experiment is not tuned, or no row's trials have finished.
     """
     trials = {
         name: {
@@ -87,19 +88,19 @@ def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) ->
         for of_row in rows.values()
         for _, score in of_row
     )
-    counted = [f"Trials that diverged or failed count as {LOST:g} %: {lost}."] if lost else []
+    counted = [f"Trials that diverged or failed count as {LOST:g}%: {lost}."] if lost else []
     return best_of(table["title"], trials, _SHOWN, reference=reference, notes=[_NOTE, *counted])
 
 
 def by_setting(table: Mapping, path: str, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
-    """The score of every trial by what was drawn for one setting; the chosen trial is ringed.
+    """Return the score of every trial by the value drawn for one setting; the chosen is ringed.
 
     Args:
       table, resolved, records: as for `attn_nlp.tables.views.scores`, with the records of trials.
       path: a setting of the space, such as "learning_rate".
 
     Raises:
-      Missing: the experiment is not tuned, or no row's trials have ended.
+      Missing: the experiment is not tuned, or no row's trials have finished.
     """
     panels, lost = [], 0
     for values, name, rows in tried(table, resolved, records):
@@ -116,7 +117,7 @@ def by_setting(table: Mapping, path: str, resolved: Resolved, records: Mapping[s
             lines.append(Line(label, ordered, best))
         panels.append(Panel(values, name, tuple(lines)))
     if not any(line.points for panel in panels for line in panel.lines):
-        raise Missing("no row has all its trials ended")
+        raise Missing("no row has finished all its trials")
     return Chart(
         title=table["title"],
         subtitle=f"{_SHOWN.label} of the trials by {path}, {_SHOWN.unit}",
@@ -127,8 +128,8 @@ def by_setting(table: Mapping, path: str, resolved: Resolved, records: Mapping[s
         joined=False,
         named=False,
         notes=(
-            f"{_NOTE} Ring: the trial that was chosen. Other settings were drawn too, so that a "
-            "point above another is not better for this setting alone.",
-            *([f"Not drawn, since they diverged or failed: {lost}."] if lost else []),
+            f"{_NOTE} Ring: the trial that was chosen. Other settings were drawn too, so a higher "
+            "point is not better because of this setting alone.",
+            *([f"Not shown, since they diverged or failed: {lost}."] if lost else []),
         ),
     )

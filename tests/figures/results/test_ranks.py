@@ -107,7 +107,7 @@ def test_other_columns_have_diagrams_of_their_own():
 def test_one_dataset_or_none_cannot_be_ranked():
     plain, experiment, records = example()
     one = {spec: each for spec, each in records.items() if spec.startswith("sst2")}
-    with pytest.raises(Missing, match="fewer than two datasets"):
+    with pytest.raises(Missing, match="ranks need two datasets"):
         ranked(build(plain, experiment, one))
     grid = build(plain, experiment, records)
     with pytest.raises(Missing, match="no column for every dataset"):
