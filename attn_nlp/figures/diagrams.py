@@ -49,167 +49,167 @@ _ADDING = {"relate", "aggregate"}  # hooks whose result is added to that of the 
 
 def flow(part: Part) -> Flow:
     """Return the data flow around a part."""
-    made = _FLOWS[part.slot](part)
+    diagram = _FLOWS[part.slot](part)
     if WHOLE & set(part.hooks):  # a formula needs room; only q, k and v are side by side
-        made.rows = [
+        diagram.rows = [
             tuple(replace(node, lanes=_ALL) for node in row) if len(row) == 1 else row
-            for row in made.rows
+            for row in diagram.rows
         ]
-    return made
+    return diagram
 
 
 def _pairwise(part: Part) -> Flow:
-    made = Flow()
-    _stream(made, "x")
+    diagram = Flow()
+    _stream(diagram, "x")
     if "embed" in part.hooks:
-        made.then(_own(part, ("embed",), f"{part.slot}:", _ALL))
-        made.then(data("x'", "(B, T, E)", _ALL))
-    top = made.rows[-1][0].name
-    q, k, v = _split(made, part, top)
+        diagram.then(_own(part, ("embed",), f"{part.slot}:", _ALL))
+        diagram.then(data("x'", "(B, T, E)", _ALL))
+    top = diagram.rows[-1][0].name
+    q, k, v = _split(diagram, part, top)
     last = (q, k)
     for step in _BEFORE_LOGITS:
         node = _step(part, step)
         if node is not None:
-            made.row(node)
+            diagram.row(node)
             ends = zip(last, (0, 1), strict=True)
-            made.edges += [Edge(end, node.name, lane=lane) for end, lane in ends]
+            diagram.edges += [Edge(end, node.name, lane=lane) for end, lane in ends]
             last = (node.name, node.name)
-    prepared = last[0] if last[0] == "prepare" else _prepared(made, q)
+    prepared = last[0] if last[0] == "prepare" else _prepared(diagram, q)
     sizes = _sizes(part)
-    made.then(data("logits", f"(B, {sizes['M']}, T, S)"))
+    diagram.then(data("logits", f"(B, {sizes['M']}, T, S)"))
     for step in _BEFORE_WEIGHTS:
         node = _step(part, step)
         if node is not None:
-            made.then(node, *_asked(part, step, {"q": prepared}))
-    made.then(data("weights", f"(B, {sizes['M']}, T, S)"))
+            diagram.then(node, *_asked(part, step, {"q": prepared}))
+    diagram.then(data("weights", f"(B, {sizes['M']}, T, S)"))
     node = _step(part, _REWEIGHT)
     if node is not None:
-        made.then(node)
+        diagram.then(node)
     aggregate = _step(part, _AGGREGATE)
     assert aggregate is not None
-    made.then(replace(aggregate, lanes=_ALL), Edge(v, "aggregate", lane=2))
-    made.then(data("out", f"(B, H, T, {sizes['U']})"))
+    diagram.then(replace(aggregate, lanes=_ALL), Edge(v, "aggregate", lane=2))
+    diagram.then(data("out", f"(B, H, T, {sizes['U']})"))
     mixer = _step(part, _MIXER)
     assert mixer is not None
     sources = {"q_raw": q, "x": top}
-    made.then(replace(mixer, aside="right"), *_asked(part, _MIXER, sources))
-    made.then(data("y", "(B, T, E), linear in the heads"))
-    return made
+    diagram.then(replace(mixer, aside="right"), *_asked(part, _MIXER, sources))
+    diagram.then(data("y", "(B, T, E), linear in the heads"))
+    return diagram
 
 
-def _prepared(made: Flow, q: str) -> str:
+def _prepared(diagram: Flow, q: str) -> str:
     """Return the node that q comes from once it is prepared."""
-    return "prepare" if any(node.name == "prepare" for node in made.nodes()) else q
+    return "prepare" if any(node.name == "prepare" for node in diagram.nodes()) else q
 
 
 def _kind(part: Part) -> Flow:
     if not part.hooks:
         return _pairwise(part)
-    made = Flow()
-    _stream(made, "x")
+    diagram = Flow()
+    _stream(diagram, "x")
     if "block" in part.hooks:
-        made.then(_own(part, ("block",), f"{part.slot}:", _ALL))
-        made.then(data("y", "(B, T, E)", _ALL))
-        return made
-    names = _split(made, part, "x")
-    made.row(_own(part, ("attend",), f"{part.slot}:", _ALL))
-    made.edges += [Edge(name, part.slot, lane=lane) for lane, name in enumerate(names)]
-    made.then(data("out", f"(B, H, T, {_sizes(part)['U']})", _ALL))
-    made.then(data("y", "(B, T, E), linear in the heads", _ALL))
-    return made
+        diagram.then(_own(part, ("block",), f"{part.slot}:", _ALL))
+        diagram.then(data("y", "(B, T, E)", _ALL))
+        return diagram
+    names = _split(diagram, part, "x")
+    diagram.row(_own(part, ("attend",), f"{part.slot}:", _ALL))
+    diagram.edges += [Edge(name, part.slot, lane=lane) for lane, name in enumerate(names)]
+    diagram.then(data("out", f"(B, H, T, {_sizes(part)['U']})", _ALL))
+    diagram.then(data("y", "(B, T, E), linear in the heads", _ALL))
+    return diagram
 
 
 def _position(part: Part) -> Flow:
     if part.hooks and set(part.hooks) != {"embed"}:
         return _pairwise(part)
-    made = _embedded()
-    made.then(_own(part, ("embed",), f"{part.slot}:"))
-    made.then(data("x'", "(B, T, E)"))
-    made.then(plain("blocks", "blocks", "attention and feed-forward, N times"))
-    return made
+    diagram = _embedded()
+    diagram.then(_own(part, ("embed",), f"{part.slot}:"))
+    diagram.then(data("x'", "(B, T, E)"))
+    diagram.then(plain("blocks", "blocks", "attention and feed-forward, N times"))
+    return diagram
 
 
 def _pooling(part: Part) -> Flow:
-    made = Flow()
-    _stream(made, "x", (0, 1), "after the last block")
-    made.then(_own(part, ("pool",), f"{part.slot}:"))
-    made.then(data("c", "(B, E)"))
-    made.then(plain("head", "class head", "linear"))
-    made.then(data("class_logits", "(B, C)"))
-    return made
+    diagram = Flow()
+    _stream(diagram, "x", (0, 1), "after the last block")
+    diagram.then(_own(part, ("pool",), f"{part.slot}:"))
+    diagram.then(data("c", "(B, E)"))
+    diagram.then(plain("head", "class head", "linear"))
+    diagram.then(data("class_logits", "(B, C)"))
+    return diagram
 
 
 def _gate(part: Part) -> Flow:
     """Return the flow of the token gate, where features and activations act."""
-    made = Flow()
-    _stream(made, "x", (0, 1))
-    made.then(_of(part, "features", ("features",)))
-    made.then(data("f", "(B, T, E), features"))
-    made.then(plain("gate", "w . f[t] + b", "one number per position"))
-    made.then(data("logits", "(B, T)"))
-    made.then(_of(part, "activation", ("activate",)))
-    made.then(data("weights", "(B, T)"))
+    diagram = Flow()
+    _stream(diagram, "x", (0, 1))
+    diagram.then(_of(part, "features", ("features",)))
+    diagram.then(data("f", "(B, T, E), features"))
+    diagram.then(plain("gate", "w . f[t] + b", "one number per position"))
+    diagram.then(data("logits", "(B, T)"))
+    diagram.then(_of(part, "activation", ("activate",)))
+    diagram.then(data("weights", "(B, T)"))
     sums = plain("sum", "weighted sum of the features", "over positions")
-    made.then(sums, Edge("f", "sum", "right"))
-    made.then(data("c", "(B, E), context"))
-    return made
+    diagram.then(sums, Edge("f", "sum", "right"))
+    diagram.then(data("c", "(B, E), context"))
+    return diagram
 
 
 def _weighting(part: Part) -> Flow:
-    made = Flow()
+    diagram = Flow()
     out = data("out", "(B, H, T, D), attention", (1, 1))
-    made.row(data("q", "(B, H, T, D), query", (0, 0)), out)
-    made.row(_own(part, ("weigh",), f"{part.slot}:"))
+    diagram.row(data("q", "(B, H, T, D), query", (0, 0)), out)
+    diagram.row(_own(part, ("weigh",), f"{part.slot}:"))
     asked = part.arguments("weigh")
     lanes = [("q", 0)] * ("q_raw" in asked) + [("out", 1)] * ("out" in asked)
-    made.edges += [Edge(name, part.slot, lane=lane) for name, lane in lanes]
-    made.then(data("lambda", "broadcastable to (B, H, T, D)"))
+    diagram.edges += [Edge(name, part.slot, lane=lane) for name, lane in lanes]
+    diagram.then(data("lambda", "broadcastable to (B, H, T, D)"))
     mix = plain("mix", "lambda out + (1 - lambda) q", "the mix")
-    made.then(mix, Edge("q", "mix", "left"), Edge("out", "mix", "right"))
-    made.then(data("mixed", "(B, H, T, D)"))
-    return made
+    diagram.then(mix, Edge("q", "mix", "left"), Edge("out", "mix", "right"))
+    diagram.then(data("mixed", "(B, H, T, D)"))
+    return diagram
 
 
 def _init(part: Part) -> Flow:
-    made = Flow()
-    made.row(data("fan_in, fan_out", "E and Q D, the sizes of a linear map"))
-    made.then(_own(part, ("std",), f"{part.slot}:"))
-    made.then(data("s", "a standard deviation"))
-    made.then(plain("draw", "draw N(0, s²)", "from the cell's seed"))
-    made.then(data("W", "(E, Q D), for q and for k"))
-    return made
+    diagram = Flow()
+    diagram.row(data("fan_in, fan_out", "E and Q D, the sizes of a linear map"))
+    diagram.then(_own(part, ("std",), f"{part.slot}:"))
+    diagram.then(data("s", "a standard deviation"))
+    diagram.then(plain("draw", "draw N(0, s²)", "from the cell's seed"))
+    diagram.then(data("W", "(E, Q D), for q and for k"))
+    return diagram
 
 
 def _optimizer(part: Part) -> Flow:
-    made = Flow()
-    made.row(data("grads", "one for each parameter"))
-    made.then(plain("clip", "clip by global norm", "at most `clip`"))
-    made.then(_own(part, ("transform",), f"{part.slot}:"))
-    made.then(data("updates", "added to the parameters"))
-    return made
+    diagram = Flow()
+    diagram.row(data("grads", "one for each parameter"))
+    diagram.then(plain("clip", "clip by global norm", "at most `clip`"))
+    diagram.then(_own(part, ("transform",), f"{part.slot}:"))
+    diagram.then(data("updates", "added to the parameters"))
+    return diagram
 
 
 def _model(part: Part) -> Flow:
-    made = Flow()
+    diagram = Flow()
     if "fit" in part.hooks:
-        made.row(data("texts and labels", "of the training split"))
-        made.then(_own(part, ("fit",), f"{part.slot}:"))
-        made.then(data("class_logits", "of the test split"))
-        return made
-    made = _embedded()
+        diagram.row(data("texts and labels", "of the training split"))
+        diagram.then(_own(part, ("fit",), f"{part.slot}:"))
+        diagram.then(data("class_logits", "of the test split"))
+        return diagram
+    diagram = _embedded()
     if "read" in part.hooks:
-        made.then(_own(part, ("read",), f"{part.slot}:"))
-        made.then(data("c", f"(B, {part.facts.get('features', 'E')})"))
+        diagram.then(_own(part, ("read",), f"{part.slot}:"))
+        diagram.then(data("c", f"(B, {part.facts.get('features', 'E')})"))
     else:
-        made.then(plain("position", "position", SLOTS["position"].what))
+        diagram.then(plain("position", "position", SLOTS["position"].what))
         blocks = _own(part, (), "blocks:")
         what = Text("attention and feed-forward, N times", 7.5)
-        made.then(replace(blocks, texts=(blocks.texts[0], what)))
-        made.then(plain("pooling", "pooling", SLOTS["pooling"].what))
-        made.then(data("c", "(B, E)"))
-    made.then(plain("head", "class head", "linear"))
-    made.then(data("class_logits", "(B, C)"))
-    return made
+        diagram.then(replace(blocks, texts=(blocks.texts[0], what)))
+        diagram.then(plain("pooling", "pooling", SLOTS["pooling"].what))
+        diagram.then(data("c", "(B, E)"))
+    diagram.then(plain("head", "class head", "linear"))
+    diagram.then(data("class_logits", "(B, C)"))
+    return diagram
 
 
 _FLOWS: dict[str, Callable[[Part], Flow]] = {
@@ -230,24 +230,24 @@ _FLOWS: dict[str, Callable[[Part], Flow]] = {
 }
 
 
-def _stream(made: Flow, name: str, lanes=_ALL, what: str = "one vector per position") -> None:
-    made.row(data(name, f"(B, T, E), {what}", lanes))
+def _stream(diagram: Flow, name: str, lanes=_ALL, what: str = "one vector per position") -> None:
+    diagram.row(data(name, f"(B, T, E), {what}", lanes))
 
 
 def _embedded() -> Flow:
-    made = Flow()
-    made.row(data("ids", "(B, T)"))
-    made.then(plain("embed", "embedding", "times sqrt(E)"))
-    made.then(data("x", "(B, T, E)"))
-    return made
+    diagram = Flow()
+    diagram.row(data("ids", "(B, T)"))
+    diagram.then(plain("embed", "embedding", "times sqrt(E)"))
+    diagram.then(data("x", "(B, T, E)"))
+    return diagram
 
 
-def _split(made: Flow, part: Part, top: str) -> tuple[str, str, str]:
+def _split(diagram: Flow, part: Part, top: str) -> tuple[str, str, str]:
     """Add a row with q, k and v."""
     sizes = _sizes(part)
     shapes = {"q": (sizes["Q"], "T", "D"), "k": (sizes["K"], "S", "D")}
     shapes["v"] = (sizes["V"], "S", sizes["U"])
-    split(made, top, {name: f"(B, {', '.join(shape)})" for name, shape in shapes.items()})
+    split(diagram, top, {name: f"(B, {', '.join(shape)})" for name, shape in shapes.items()})
     return "q", "k", "v"
 
 

@@ -93,7 +93,7 @@ def plain(name: str, title: str, what: str, lanes=(0, 1)) -> Node:
     return Node(name, "step", (Text(title), Text(what, 7.5, gray=True)), lanes)
 
 
-def split(made: Flow, top: str, shapes: Mapping[str, str]) -> None:
+def split(flow: Flow, top: str, shapes: Mapping[str, str]) -> None:
     """Add a row of arrays that are linear in the node `top`."""
     nodes = [
         Node(
@@ -104,8 +104,8 @@ def split(made: Flow, top: str, shapes: Mapping[str, str]) -> None:
         )
         for lane, (name, shape) in enumerate(shapes.items())
     ]
-    made.row(*nodes)
-    made.edges += [Edge(top, node.name, lane=lane) for lane, node in enumerate(nodes)]
+    flow.row(*nodes)
+    flow.edges += [Edge(top, node.name, lane=lane) for lane, node in enumerate(nodes)]
 
 
 def lay_out(flow: Flow) -> tuple[list[Box], list[Arrow]]:

@@ -39,9 +39,8 @@ def load() -> None:
     backend = os.environ.pop("MPLBACKEND", None)
     before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))  # its path may no longer exist
     try:
-        os.chdir(
-            Path(spec.origin).parent / "mpl-data"
-        )  # its own settings; matplotlib looks here first
+        # matplotlib looks in the working directory first: here it finds its own settings.
+        os.chdir(Path(spec.origin).parent / "mpl-data")
         importlib.import_module("matplotlib")
     finally:
         os.fchdir(before)

@@ -33,16 +33,16 @@ def mechanism(part: Part) -> Drawing:
     Returns:
       A drawing named "slot-name".
     """
-    made = Drawing(f"{part.slot}-{part.name}", f"{part.label}, a {part.slot} of attention")
+    drawing = Drawing(f"{part.slot}-{part.name}", f"{part.label}, a {part.slot} of attention")
     boxes, arrows = lay_out(flow(part))
     head = _head(part)
     below = MARGIN + head[-1].bottom + 14.0
-    made.add(head, dx=MARGIN, dy=MARGIN)
-    made.add(boxes, arrows, MARGIN, below)
+    drawing.add(head, dx=MARGIN, dy=MARGIN)
+    drawing.add(boxes, arrows, MARGIN, below)
     side = max([box.right for box in boxes] + [x for arrow in arrows for x, _ in arrow.points])
-    made.add(_panel(part, boxes), dx=MARGIN + side + _BETWEEN, dy=below)
-    made.trim(MARGIN)
-    return made
+    drawing.add(_panel(part, boxes), dx=MARGIN + side + _BETWEEN, dy=below)
+    drawing.trim(MARGIN)
+    return drawing
 
 
 def _head(part: Part) -> list[Box]:
@@ -60,14 +60,14 @@ def _panel(part: Part, drawn: list[Box]) -> list[Box]:
         sections.append(([Text(part.formula, 8, mono=True)], "formula"))
     settings = part.settable
     if settings:
-        said = [f"{name} = {words.setting(value)}" for name, value in settings.items()]
-        sections.append((_listed("Settings", said), "bare"))
+        lines = [f"{name} = {words.setting(value)}" for name, value in settings.items()]
+        sections.append((_listed("Settings", lines), "bare"))
     if part.learned:
-        said = [
+        lines = [
             f"{name} {words.shape(array)}; {words.start(array)}"
             for name, array in part.learned.items()
         ]
-        sections.append((_listed("Learned", said), "bare"))
+        sections.append((_listed("Learned", lines), "bare"))
     if words.facts(part):
         sections.append((_listed("Facts", words.facts(part)), "bare"))
     sections.append(([Text(_legend(drawn), 7.5, gray=True)], "bare"))

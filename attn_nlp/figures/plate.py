@@ -31,7 +31,7 @@ _MATRIX = (
 
 def plate() -> Drawing:
     """Return the three mechanisms on one page."""
-    made = Drawing("plate", "Three mechanisms of attention")
+    drawing = Drawing("plate", "Three mechanisms of attention")
     columns = (
         (
             "1  SE attention (token gate)",
@@ -61,66 +61,66 @@ def plate() -> Drawing:
             0, 0, _WIDTH, [Text(title, 13, bold=True), Text(sentence, 9)], centered=False
         )
         below = MARGIN + head.height + 8.0
-        made.add([head], dx=x + _SIDE, dy=MARGIN)
-        made.add(boxes, arrows, x + _SIDE - left, below)
+        drawing.add([head], dx=x + _SIDE, dy=MARGIN)
+        drawing.add(boxes, arrows, x + _SIDE - left, below)
         formulas = "\n".join(word + find(*address).formula for word, *address in parts)
         text = [Text(formulas, 7.5, mono=True)]
         under = stacked(0, 0, _WIDTH, text, "formula", centered=False)
-        made.add([under], dx=x + _SIDE, dy=below + lowest + 16.0)
+        drawing.add([under], dx=x + _SIDE, dy=below + lowest + 16.0)
         x += _WIDTH + 2 * _SIDE + BETWEEN - _SIDE
-    made.trim(MARGIN)
-    return made
+    drawing.trim(MARGIN)
+    return drawing
 
 
 def _gate() -> Flow:
-    made = Flow()
-    made.row(_data("x", "(B, T, E), one vector per position"))
-    made.then(_step("feed-forward", "a linear layer and a ReLU, position by position"))
-    made.then(_data("features f", "(B, T, E)"))
-    made.then(_own("linear + activation", "w . f[t] + b, then a sigmoid or softmax"))
-    made.then(_data("one weight per position", "(B, T)", grid=_ROW))
+    diagram = Flow()
+    diagram.row(_data("x", "(B, T, E), one vector per position"))
+    diagram.then(_step("feed-forward", "a linear layer and a ReLU, position by position"))
+    diagram.then(_data("features f", "(B, T, E)"))
+    diagram.then(_own("linear + activation", "w . f[t] + b, then a sigmoid or softmax"))
+    diagram.then(_data("one weight per position", "(B, T)", grid=_ROW))
     total = _own("weighted sum of the features", "sum over t of weight[t] f[t]")
-    made.then(total, Edge("features f", total.name, "right"))
-    made.then(_data("context c", "(B, E), one vector per sentence"))
-    return made
+    diagram.then(total, Edge("features f", total.name, "right"))
+    diagram.then(_data("context c", "(B, E), one vector per sentence"))
+    return diagram
 
 
 def _mix() -> Flow:
-    made = Flow()
-    _split(made)
-    made.row(_step("dot-product scores", "q[t] . k[s]", (0, 1)))
-    made.edges += [Edge(name, "dot-product scores", lane=n) for n, name in enumerate("qk")]
-    made.then(_step("softmax", "over the keys", (0, 1)))
-    _apply(made)
+    diagram = Flow()
+    _split(diagram)
+    diagram.row(_step("dot-product scores", "q[t] . k[s]", (0, 1)))
+    diagram.edges += [Edge(name, "dot-product scores", lane=n) for n, name in enumerate("qk")]
+    diagram.then(_step("softmax", "over the keys", (0, 1)))
+    _apply(diagram)
     mixed = _own("weighted sum with the query", "lambda attention + (1 - lambda) q")
-    made.then(mixed, Edge("q", mixed.name, "left"))
-    made.then(_data("out", "(B, H, T, D), one vector per position"))
-    return made
+    diagram.then(mixed, Edge("q", mixed.name, "left"))
+    diagram.then(_data("out", "(B, H, T, D), one vector per position"))
+    return diagram
 
 
 def _scaled() -> Flow:
-    made = Flow()
-    _split(made)
-    made.row(_own("similarity", "dot product q . k, or bilinear q W k", (0, 1)))
-    made.edges += [Edge(name, "similarity", lane=n) for n, name in enumerate("qk")]
-    made.then(_own("scale", "times 1/sqrt(D)", (0, 1)))
-    made.then(_step("normalize", "softmax over the keys", (0, 1)))
-    _apply(made)
-    return made
+    diagram = Flow()
+    _split(diagram)
+    diagram.row(_own("similarity", "dot product q . k, or bilinear q W k", (0, 1)))
+    diagram.edges += [Edge(name, "similarity", lane=n) for n, name in enumerate("qk")]
+    diagram.then(_own("scale", "times 1/sqrt(D)", (0, 1)))
+    diagram.then(_step("normalize", "softmax over the keys", (0, 1)))
+    _apply(diagram)
+    return diagram
 
 
-def _split(made: Flow) -> None:
-    made.row(_data("x", "(B, T, E), one vector per position"))
+def _split(diagram: Flow) -> None:
+    diagram.row(_data("x", "(B, T, E), one vector per position"))
     shapes = {"q": "(B, H, T, D)", "k": "(B, H, S, D)", "v": "(B, H, S, D)"}
-    split(made, "x", shapes)
+    split(diagram, "x", shapes)
 
 
-def _apply(made: Flow) -> None:
+def _apply(diagram: Flow) -> None:
     """Add the weights of every pair, and their application to the values."""
-    made.then(data("one weight per pair of positions", "(B, H, T, S)", grid=_MATRIX))
+    diagram.then(data("one weight per pair of positions", "(B, H, T, S)", grid=_MATRIX))
     total = _step("weighted sum of the values", "sum over s of weight[t, s] v[s]")
-    made.then(total, Edge("v", total.name, lane=2))
-    made.then(_data("attention", "(B, H, T, D), one vector per position"))
+    diagram.then(total, Edge("v", total.name, lane=2))
+    diagram.then(_data("attention", "(B, H, T, D), one vector per position"))
 
 
 def _data(name: str, what: str, grid=()) -> Node:

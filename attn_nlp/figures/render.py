@@ -64,9 +64,9 @@ def figure(drawing: Drawing) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(made)
-    axes = made.add_axes((0, 0, 1, 1))
+    result = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(result)
+    axes = result.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, drawing.width)
     axes.set_ylim(drawing.height, 0)
@@ -74,7 +74,7 @@ def figure(drawing: Drawing) -> Figure:
         _draw_arrow(axes, arrow)
     for box in drawing.boxes:
         _draw_box(axes, box)
-    return made
+    return result
 
 
 def save(drawing: Drawing, folder: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
@@ -89,10 +89,10 @@ def save(drawing: Drawing, folder: Path, formats: tuple[str, ...] = FORMATS) -> 
         "png": {**PNG, "Title": drawing.title},
     }
     with settings():
-        made = figure(drawing)
+        rendered = figure(drawing)
         for path, format in zip(paths, formats, strict=True):
             content = io.BytesIO()
-            made.savefig(content, format=format, metadata=plain[format])
+            rendered.savefig(content, format=format, metadata=plain[format])
             drawn = content.getvalue()
             replace(path, marked(drawn) if format == "svg" else drawn)
     return paths

@@ -115,9 +115,9 @@ def _over_folds(layout: Layout, name: str, data: Mapping) -> int:
     rows = {split: of_split.get("rows", 0) for split, of_split in data.get("splits", {}).items()}
     folds = {settings["fold"] for settings in layout.settings() if str(settings["dataset"]) == name}
     # A class with a single row keeps it in train in every fold.
-    test, every = rows.get("test", 0), sum(rows.values()) - _by_class(data).count(1)
+    test, total = rows.get("test", 0), sum(rows.values()) - _by_class(data).count(1)
     # Folds differ by a few rows: the total is more precise than ten times one of them.
-    return every if test * (len(folds) + 0.5) > every else test * len(folds)
+    return total if test * (len(folds) + 0.5) > total else test * len(folds)
 
 
 def _by_class(data: Mapping) -> list[int]:
@@ -139,8 +139,8 @@ def sentences(facts: Facts, name: str, split: str, settings: Iterable[Mapping] =
     known = facts.get(name, {})
     if split == "test" and known.get("counted", {}).get("over folds"):
         return [known["counted"]["over folds"]]
-    cuts, every = set(map(cut_of, settings)), states_of(known)
-    here: list[State] = [state for state in every if state.cut in cuts] or list(every)
+    cuts, states = set(map(cut_of, settings)), states_of(known)
+    here: list[State] = [state for state in states if state.cut in cuts] or list(states)
     rows = {size for size in split_values([state.data for state in here], split, "rows") if size}
     counted = known.get("counted", {}).get(split)
     return sorted(rows) or ([counted] if counted else [])
@@ -163,8 +163,8 @@ def data_notes(facts: Facts) -> list[Note]:
     notes = []
     for name, known in facts.items():
         label = facts.label(name)
-        says, wrong = f"{label}: {_described(known)}.", "; ".join(_wrong(known))
-        notes.append(warning(says, f"{label}: {wrong}.") if wrong else detail(says))
+        text, wrong = f"{label}: {_described(known)}.", "; ".join(_wrong(known))
+        notes.append(warning(text, f"{label}: {wrong}.") if wrong else detail(text))
     return notes
 
 
@@ -173,31 +173,31 @@ def _wrong(known: Mapping) -> list[str]:
 
 
 def _described(known: Mapping) -> str:
-    every = datas(known)
-    rows = {split: split_values(every, split, "rows") for split in _splits(every)}
+    of_states = datas(known)
+    rows = {split: split_values(of_states, split, "rows") for split in _splits(of_states)}
     sizes = [f"{span(counts, '{:,}'.format)} {split}" for split, counts in rows.items() if counts]
-    said = [", ".join(sizes) + " sentences"] if sizes else []
-    if any(data.get("real") is False for data in every):
-        said.append("generated, not written by people")
-    shares = split_values(every, "test", "majority_share")
+    parts = [", ".join(sizes) + " sentences"] if sizes else []
+    if any(data.get("real") is False for data in of_states):
+        parts.append("generated, not written by people")
+    shares = split_values(of_states, "test", "majority_share")
     if shares:
-        said.append(f"largest class {span(shares, '{:.1%}'.format)} of test")
-    said += of_readings(known, "truncated", "truncated")
-    said += of_readings(known, "empty", "empty, read as one unknown token")
+        parts.append(f"largest class {span(shares, '{:.1%}'.format)} of test")
+    parts += of_readings(known, "truncated", "truncated")
+    parts += of_readings(known, "empty", "empty, read as one unknown token")
     unknown = joined(by_reading(known, _unknown), "none")
-    said += [f"unknown tokens {unknown}"] if unknown else []
-    said += column_and_class_notes(known)
-    said += _repeated(every)
-    said += conflicting(known)
+    parts += [f"unknown tokens {unknown}"] if unknown else []
+    parts += column_and_class_notes(known)
+    parts += _repeated(of_states)
+    parts += conflicting(known)
     for key in ("cite", "note"):
-        said += dict.fromkeys(
-            str(data[key]).rstrip("." * (key == "note")) for data in every if data.get(key)
+        parts += dict.fromkeys(
+            str(data[key]).rstrip("." * (key == "note")) for data in of_states if data.get(key)
         )
-    return "; ".join(said) or "nothing is known about the data"
+    return "; ".join(parts) or "nothing is known about the data"
 
 
-def _splits(every: list[Mapping]) -> list[str]:
-    return list(dict.fromkeys(split for data in every for split in data.get("splits", {})))
+def _splits(of_states: list[Mapping]) -> list[str]:
+    return list(dict.fromkeys(split for data in of_states for split in data.get("splits", {})))
 
 
 def conflicting(known: Mapping) -> list[str]:
@@ -208,14 +208,14 @@ def conflicting(known: Mapping) -> list[str]:
 
 def of_readings(known: Mapping, key: str, words: str) -> list[str]:
     """Return "12 texts truncated (10 train, 2 test)", by how texts were read if that matters."""
-    said = joined(by_reading(known, lambda data: _counted(data, key, words)), f"none {words}")
-    return [said] if said else []
+    text = joined(by_reading(known, lambda data: _counted(data, key, words)), f"none {words}")
+    return [text] if text else []
 
 
 def _unknown(data: list[Mapping]) -> str:
     rates = {split: split_values(data, split, "unknown_rate") for split in _splits(data)}
-    told = [f"{span(r, '{:.1%}'.format)} of {split}" for split, r in rates.items() if any(r)]
-    return ", ".join(told)
+    shares = [f"{span(r, '{:.1%}'.format)} of {split}" for split, r in rates.items() if any(r)]
+    return ", ".join(shares)
 
 
 def column_and_class_notes(known: Mapping) -> list[str]:
@@ -233,29 +233,29 @@ def class_notes(known: Mapping) -> list[str]:
     return _in_each(known, _odd_classes)
 
 
-def _in_each(known: Mapping, says: Callable[[Mapping], list[str]]) -> list[str]:
+def _in_each(known: Mapping, texts_of: Callable[[Mapping], list[str]]) -> list[str]:
     """Return what applies to any state, with the number of folds or splits if not to all."""
-    told: dict[str, set] = {}
+    cuts_by_text: dict[str, set] = {}
     states = states_of(known)
     for state in states:
-        for text in says(state.data):
-            told.setdefault(text, set()).add(state.cut)
+        for text in texts_of(state.data):
+            cuts_by_text.setdefault(text, set()).add(state.cut)
     cuts = len({state.cut for state in states})
     return [
         text + ("" if len(of) == cuts else f" (in {len(of)} of {cuts} folds or splits)")
-        for text, of in told.items()
+        for text, of in cuts_by_text.items()
     ]
 
 
 def _odd_classes(data: Mapping) -> list[str]:
     same = [str(names) for names in data.get("look_alike_labels") or []]
-    said = [f"classes that look alike: {'; '.join(some(same))}"] if same else []
+    texts = [f"classes that look alike: {'; '.join(some(same))}"] if same else []
     missed, absent = untrained(data), unseen(data)
     if missed:
-        said.append(f"train has no sentence of {_named(missed)}, which test contains")
+        texts.append(f"train has no sentence of {_named(missed)}, which test contains")
     if absent:
-        said.append(f"test has no sentence of {_named(absent)}")
-    return said
+        texts.append(f"test has no sentence of {_named(absent)}")
+    return texts
 
 
 def untrained(known: Mapping) -> list[str]:
@@ -292,28 +292,30 @@ def some(names: list[str]) -> list[str]:
     return names if more < 1 else [*names[:_FEW], f"and {more:,} more"]
 
 
-def _counted(every: list[Mapping], key: str, words: str) -> str:
+def _counted(of_states: list[Mapping], key: str, words: str) -> str:
     """Return "12 texts truncated (10 train, 2 test)", from counts or from shares; "" for none."""
-    amounts = {split: split_values(every, split, key) for split in _splits(every)}
+    amounts = {split: split_values(of_states, split, key) for split in _splits(of_states)}
     present = {split: values for split, values in amounts.items() if any(values)}
     if not present:
         return ""
     if any(isinstance(amount, float) for values in present.values() for amount in values):
-        told = [f"{span(values, '{:.1%}'.format)} of {split}" for split, values in present.items()]
-        return f"{words}: {', '.join(told)}"
+        shares = [
+            f"{span(values, '{:.1%}'.format)} of {split}" for split, values in present.items()
+        ]
+        return f"{words}: {', '.join(shares)}"
     inner = ", ".join(f"{span(values, '{:,}'.format)} {split}" for split, values in present.items())
-    return f"{plural_span(totals(every, key), 'text')} {words} ({inner})"
+    return f"{plural_span(totals(of_states, key), 'text')} {words} ({inner})"
 
 
-def totals(every: list[Mapping], key: str) -> list[int]:
+def totals(of_states: list[Mapping], key: str) -> list[int]:
     """Return the sum over the splits, for each state."""
     return [
         sum(int(of_split.get(key) or 0) for of_split in data.get("splits", {}).values())
-        for data in every
+        for data in of_states
     ]
 
 
-def _repeated(every: list[Mapping], only: Collection[str] = ()) -> list[str]:
+def _repeated(of_states: list[Mapping], only: Collection[str] = ()) -> list[str]:
     """Return the texts that occur twice: within a split and, which matters more, across splits.
 
     Args:
@@ -323,18 +325,20 @@ def _repeated(every: list[Mapping], only: Collection[str] = ()) -> list[str]:
         f"{plural_span(counts, 'text')} of {location.replace(' in ', ' also in ')}"
         if " in " in location
         else f"{plural_span(counts, 'repeated text')} in {location}"
-        for location, counts in repeats(every).items()
+        for location, counts in repeats(of_states).items()
         if not only or location in only
     ]
 
 
-def repeats(every: list[Mapping]) -> dict[str, list[int]]:
+def repeats(of_states: list[Mapping]) -> dict[str, list[int]]:
     """Return how many texts occur twice in each state, by key such as "test in train".
 
     Keys without any such text are left out.
     """
-    locations = dict.fromkeys(location for data in every for location in data.get("duplicates", {}))
-    counts = {p: [data.get("duplicates", {}).get(p) or 0 for data in every] for p in locations}
+    locations = dict.fromkeys(
+        location for data in of_states for location in data.get("duplicates", {})
+    )
+    counts = {p: [data.get("duplicates", {}).get(p) or 0 for data in of_states] for p in locations}
     return {
         location: numbers
         for location, numbers in counts.items()

@@ -139,8 +139,8 @@ class Grid:
 
     def with_warnings(self, sentences: Iterable[str]) -> Grid:
         """Return the same table with further warnings in its caption."""
-        said = tuple(warning(sentence[:1].upper() + sentence[1:]) for sentence in sentences)
-        return dataclasses.replace(self, caption=(*self.caption, *said))
+        warnings = tuple(warning(sentence[:1].upper() + sentence[1:]) for sentence in sentences)
+        return dataclasses.replace(self, caption=(*self.caption, *warnings))
 
     def name_of(self, column: Column) -> str:
         """Return a column in one line: "SST-2, heads 4"; "" if there is only one."""

@@ -15,7 +15,7 @@ MORE = "This caption is shortened; --caption full prints all of it."
 
 
 class Importance(StrEnum):
-    """How much a reader of the table needs a note."""
+    """The importance of a note to a reader of the table."""
 
     SHORT = "short"  # without it the numbers cannot be read
     WARNING = "warning"  # without it they may be read wrongly: no caption leaves it out

@@ -91,12 +91,12 @@ def split_values(states: Sequence[Mapping], split: str, key: str) -> list:
     return [value for value in values if value is not None]
 
 
-def by_reading(known: Mapping, says: Callable[[list[Mapping]], str]) -> list[tuple[str, str]]:
+def by_reading(known: Mapping, text_of: Callable[[list[Mapping]], str]) -> list[tuple[str, str]]:
     """Return a text for every way in which the texts of a dataset were read.
 
     Args:
       known: facts about the dataset.
-      says: a function from the data of one reading, over all its splits, to a text.
+      text_of: a function from the data of one reading, over all its splits, to a text.
 
     Returns:
       (text, where), each text once; where is "" if it applies to every cell, and otherwise
@@ -106,14 +106,14 @@ def by_reading(known: Mapping, says: Callable[[list[Mapping]], str]) -> list[tup
     of_reading: dict[tuple, list[Mapping]] = {}
     for state in states:
         of_reading.setdefault(state.reading, []).append(state.data)
-    texts = {reading: says(data) for reading, data in of_reading.items()}
+    texts = {reading: text_of(data) for reading, data in of_reading.items()}
     planned = known.get("readings") or list(texts)
     paths = [at for at in range(len(planned[0])) if len({reading[at] for reading in planned}) > 1]
     whole = set(planned) <= texts.keys()
     for path in list(paths) if whole else ():  # only the settings that change the text are named
         rest = [at for at in paths if at != path]
-        told = {(tuple(r[at] for at in rest), text) for r, text in texts.items()}
-        if len(told) == len({where for where, _ in told}):
+        distinct = {(tuple(r[at] for at in rest), text) for r, text in texts.items()}
+        if len(distinct) == len({where for where, _ in distinct}):
             paths = rest
     by_text: dict[str, dict[str, None]] = {}
     for reading, text in texts.items():
@@ -126,14 +126,14 @@ def _where(path: str, value: object) -> str:
     return f"{'at' if path == 'length' else 'with'} {path} {value}"
 
 
-def joined(told: Sequence[tuple[str, str]], none: str) -> str:
+def joined(texts: Sequence[tuple[str, str]], none: str) -> str:
     """Join the texts of `by_reading`, an empty one as `none`; "" if all are empty.
 
     Example:
       >>> joined([("3 texts cut", "at length 4"), ("", "at length 64")], "none")
       '3 texts cut at length 4, none at length 64'
     """
-    if not any(text for text, _ in told):
+    if not any(text for text, _ in texts):
         return ""
-    first = sorted(told, key=lambda pair: not pair[0])
+    first = sorted(texts, key=lambda pair: not pair[0])
     return ", ".join(f"{text or none} {where}".rstrip() for text, where in first)

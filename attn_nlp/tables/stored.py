@@ -58,9 +58,11 @@ def stored_grids(
         columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
     cells = wanted(resolved)
     records = store.records(cells, columns, own=True)
-    said = notes(cells, records)
+    warnings = notes(cells, records)
     return [
-        grid.with_warnings(said) for table in tables for grid in view.make(table, resolved, records)
+        grid.with_warnings(warnings)
+        for table in tables
+        for grid in view.make(table, resolved, records)
     ]
 
 

@@ -132,8 +132,8 @@ def draw(chart: Chart) -> Figure:
         )
         for index, label in enumerate(chart.labels)
     }
-    every = [point for panel in panels for line in panel.lines for point in line.points]
-    logarithmic = not chart.band and spread_out([point.x for point in every])
+    points = [point for panel in panels for line in panel.lines for point in line.points]
+    logarithmic = not chart.band and spread_out([point.x for point in points])
     references = dict.fromkeys(label for panel in panels for label, _ in panel.references)
     others = {label: _reference(index) for index, label in enumerate(references)}
     sheet = Sheet(f"{chart.title}: {chart.subtitle}, by {chart.axis}.")

@@ -174,22 +174,22 @@ def _panel(
             markeredgewidth=1.1,
             linestyle="none",
         )
-        said = Text(mark(entry), SMALL)
-        write(axes, 1.0 + 3 / axes_width(axes), y, said, transform=behind)
+        label = Text(mark(entry), SMALL)
+        write(axes, 1.0 + 3 / axes_width(axes), y, label, transform=behind)
 
 
 def _notes(grid: Grid, entries: Sequence[Entry]) -> list[str]:
     compared = [entry.comparison for entry in entries if entry.comparison]
     pairs = sorted({comparison.difference.n for comparison in compared})
     count = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}"
-    says = "One pair per difference, so no interval can be given."
+    text = "One pair per difference, so no interval can be given."
     if pairs[-1] > 1:
         percent = 100 * compared[0].difference.confidence
-        says = f"Line: {percent:g}% t interval of the paired difference, {count} pairs."
+        text = f"Line: {percent:g}% t interval of the paired difference, {count} pairs."
     if any(comparison.margin for comparison in compared):
-        says += " Gray band: margin of equivalence."
+        text += " Gray band: margin of equivalence."
     verdicts = {MARKS[comparison.verdict] for comparison in compared}
     marks = [f"{sign} {meaning}" for sign, meaning in grid.legend if sign in verdicts]
     letters = {entry.footnote for entry in entries if entry.comparison is None}
     reasons = [f"[{letter}] {why}" for letter, why in grid.footnotes if letter in letters]
-    return [says, "; ".join(marks) + ".", *reasons]
+    return [text, "; ".join(marks) + ".", *reasons]

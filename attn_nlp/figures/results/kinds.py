@@ -104,9 +104,9 @@ def figures_of(
     if axis is not None:
         check_axis(resolved, axis)
     for kind in kinds or KINDS:
-        made = list(KINDS[kind].figures(resolved, records, axis))
-        names = [name for name, _, _ in made]
-        for index, (name, title, figure) in enumerate(made):
+        figures = list(KINDS[kind].figures(resolved, records, axis))
+        names = [name for name, _, _ in figures]
+        for index, (name, title, figure) in enumerate(figures):
             if names.count(name) > 1:
                 name = f"{name}-{names[: index + 1].count(name)}"
             try:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LABELS = 120.0  # widest label beside the axis, in points
+LABELS = 120.0  # widest label next to the axis, in points
 AXIS = 34.0  # from the upper edge of a panel to the axis, in points
 BAR = 6.0  # between bars, and from the axis to the first
 FEW = 10  # datasets, below which the tests rarely decide
@@ -66,10 +66,10 @@ def ranked(grid: Grid) -> list[Ranked]:
     groups: dict[tuple, list[int]] = {}
     for index, column in enumerate(grid.columns):
         groups.setdefault((*column.values[:at], *column.values[at + 1 :]), []).append(index)
-    made = [diagram for columns in groups.values() if (diagram := _ranked(grid, at, columns))]
-    if not made:
+    diagrams = [diagram for columns in groups.values() if (diagram := _ranked(grid, at, columns))]
+    if not diagrams:
         raise Missing("ranks need two datasets with a score for every row, and two rows")
-    return made
+    return diagrams
 
 
 def _ranked(grid: Grid, at: int, columns: Sequence[int]) -> Ranked | None:
@@ -221,7 +221,7 @@ def _draw(
 
 def _notes(diagrams: Sequence[Ranked]) -> list[str]:
     first = diagrams[0].across
-    says = [
+    notes = [
         f"Ranks of the mean scores; the dataset is the replicate. Thick bar: rows whose mean ranks "
         f"lie within Nemenyi's critical difference at {first.alpha:g} and are not shown to differ."
     ]
@@ -229,12 +229,12 @@ def _notes(diagrams: Sequence[Ranked]) -> list[str]:
         across = diagram.across
         where = f"{diagram.title}: " if diagram.title else ""
         assert across.friedman is not None  # exists for two datasets and two variants
-        says.append(
+        notes.append(
             f"{where}{len(across.datasets)} datasets ({', '.join(across.datasets)}); Friedman's "
             f"test in Iman and Davenport's form, p {p_text(across.friedman.f_p)}."
             + (f" Left out, incomplete: {', '.join(diagram.left_out)}." if diagram.left_out else "")
         )
     fewest = min(len(diagram.across.datasets) for diagram in diagrams)
     if fewest < FEW:
-        says.append(f"With {fewest} datasets these tests rarely detect a difference that exists.")
-    return says
+        notes.append(f"With {fewest} datasets these tests rarely detect a difference that exists.")
+    return notes

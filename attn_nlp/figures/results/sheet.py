@@ -186,10 +186,10 @@ class Sheet:
 
         height = self.bottom + MARGIN
         with settings():
-            made = Figure(figsize=(self.width / 72, height / 72), dpi=DPI, facecolor="white")
-            FigureCanvasAgg(made)
-            made.set_label(clean(self.name))
-            page = made.add_axes((0, 0, 1, 1), label="page", zorder=-1)
+            figure = Figure(figsize=(self.width / 72, height / 72), dpi=DPI, facecolor="white")
+            FigureCanvasAgg(figure)
+            figure.set_label(clean(self.name))
+            page = figure.add_axes((0, 0, 1, 1), label="page", zorder=-1)
             page.set_axis_off()
             page.set_xlim(0, self.width)
             page.set_ylim(height, 0)
@@ -199,10 +199,10 @@ class Sheet:
                 page.plot(
                     [x, x + KEY / 2, x + KEY], [y] * 3, markevery=[1], clip_on=False, **plain(look)
                 )
-            return made, [self._panel(made, rect, height) for rect in self.rects]
+            return figure, [self._panel(figure, rect, height) for rect in self.rects]
 
-    def _panel(self, made: Figure, rect: Rect, height: float) -> Axes:
-        axes = made.add_axes(
+    def _panel(self, figure: Figure, rect: Rect, height: float) -> Axes:
+        axes = figure.add_axes(
             (
                 rect.x / self.width,
                 1 - (rect.y + rect.height) / height,
@@ -241,7 +241,7 @@ def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **mor
     y is in points downwards. Capitals are .73 of the font size high, so the baseline is half of
     that below y.
     """
-    made = _outlines()(
+    artist = _outlines()(
         x,
         y + 0.36 * text.size,
         text.content,
@@ -253,7 +253,7 @@ def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **mor
         clip_on=False,  # also outside the axes
         **{"transform": axes.transData, **more},
     )
-    axes.add_artist(made)
+    axes.add_artist(artist)
 
 
 @cache

@@ -61,11 +61,11 @@ def _of_entry(
     of_settings = [evaluated[setting] for setting in settings if setting in evaluated]
     if not of_settings or not all(trial.ended for trials in of_settings for trial in trials):
         return []
-    made: Tried = []
+    merged: Tried = []
     for same in zip(*of_settings, strict=True):
         scores = [trial.validation for trial in same if trial.validation is not None]
-        made.append((same[0].values, fmean(scores) if len(scores) == len(same) else None))
-    return made
+        merged.append((same[0].values, fmean(scores) if len(scores) == len(same) else None))
+    return merged
 
 
 def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) -> Chart:

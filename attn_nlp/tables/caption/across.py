@@ -31,14 +31,14 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[Note]:
     across = across_datasets(scores, names, higher_is_better=upwards)
     assert across.friedman is not None
     ranks = ", ".join(f"{across.variants[i]} {across.mean_ranks[i]:.2f}" for i in across.order)
-    says = (
+    text = (
         f"Over the {plural(len(names), 'dataset')}, each a replicate with its mean over runs: mean "
         f"ranks {ranks}; Friedman's test in Iman and Davenport's form, "
         f"p {p_text(across.friedman.f_p)}"
     )
     reference = grid.reference
     if reference is None or reference.label not in scores:
-        return [detail(says + ".")]
+        return [detail(text + ".")]
     compared = against_reference(scores, names, reference.label, higher_is_better=upwards)
     apart = [
         f"{comparison.variant!r} ({comparison.wins} won, {comparison.ties} tied, "
@@ -49,7 +49,7 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[Note]:
     least = min(1.0, 2 * 0.5 ** len(names) * len(compared))
     return [
         detail(
-            f"{says}; different from {reference.label!r} by Wilcoxon's exact test with Holm's "
+            f"{text}; different from {reference.label!r} by Wilcoxon's exact test with Holm's "
             f"correction: {', '.join(apart) or 'none'} (the smallest possible p is "
             f"{p_text(least)}). This is a statement about datasets like these, however many runs "
             "there were."

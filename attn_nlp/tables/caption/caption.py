@@ -39,7 +39,7 @@ def caption(
         *sentence_notes(grid),
         *across_notes(grid),
         *test_notes(layout, facts),
-        *_carve(table, facts),
+        *_validation(table, facts),
         *fold_notes(grid, table, layout, records),
         *data_notes(facts),
         *_repeats(grid, layout, records),
@@ -51,7 +51,7 @@ def caption(
 
 def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
     """Warn about rows whose runs mostly gave the same answers, as when the seed has no effect."""
-    said = []
+    texts = []
     for number, row in enumerate(grid.rows):
         for index, column in enumerate(layout.columns):
             of_row = layout.entry(number, column)
@@ -64,15 +64,15 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
             ]
             if len(answers) > 1 and len(set(answers)) <= len(answers) / 2:
                 name = grid.name_of(grid.columns[index])
-                said.append(
+                texts.append(
                     f"{row.label!r}{f' ({name})' if name else ''} {len(set(answers))} of "
                     f"{len(answers)}"
                 )
-    if not said:
+    if not texts:
         return []
     return [
         warning(
-            f"Runs that differ in which test sentences they get right: {', '.join(said)}. Runs "
+            f"Runs that differ in which test sentences they get right: {', '.join(texts)}. Runs "
             "that repeat one another are not replicates: intervals and verdicts of such rows "
             "claim too much."
         )
@@ -126,7 +126,7 @@ def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> l
     return notes
 
 
-def _carve(table: Mapping, facts: Facts) -> list[Note]:
+def _validation(table: Mapping, facts: Facts) -> list[Note]:
     if not facts:
         return []
     rules: dict[str, list[str]] = {}

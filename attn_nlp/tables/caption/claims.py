@@ -78,7 +78,7 @@ def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     within = "the table" if table["family"] == "table" else "a column"
     sizes = sorted({family.comparisons for family in families})
     count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    says = (
+    text = (
         f"The signed number is the difference from {reference.label!r} in the same column, paired "
         f"over {_replicate(table['over'])}, in "
         f"{grid.columns[0].quantity.points or 'the same unit'}. Test: two-sided sign-flip "
@@ -93,10 +93,10 @@ def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
         f"{'in the table' if table['family'] == 'table' else 'per column'}."
     )
     if most.attainable:
-        return [short(says, brief)]
+        return [short(text, brief)]
     needed = replicates(table["over"], most.seeds_needed)
     return [
-        short(says, brief),
+        short(text, brief),
         warning(
             f"Nothing in a family of {most.comparisons} can be called better or worse here; at "
             f"least {needed} would be needed."
@@ -120,7 +120,7 @@ def _power(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     if grid.reference is None:
         return []
     quantity = grid.columns[0].quantity
-    told = []
+    detectable = []
     for family, least in zip(layout.families(table), attainable_of(table, layout), strict=False):
         spread = _spread(
             grid.rows[row].entries[layout.columns.index(column)] for row, column in family
@@ -130,26 +130,26 @@ def _power(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
             continue
         column = grid.columns[layout.columns.index(family[0][1])]
         where = "" if table["family"] == "table" else grid.name_of(column)
-        told.append((least, where, spread * quantity.scale, effect * spread * quantity.scale))
-    if not told:
+        detectable.append((least, where, spread * quantity.scale, effect * spread * quantity.scale))
+    if not detectable:
         return []
     decimals, unit = quantity.decimals + 1, quantity.points or "of the same unit"
-    said = [
+    texts = [
         f"{replicates(table['over'], least.seeds)} detect {detected:.{decimals}f} {unit} in a "
         f"family of {least.comparisons} if paired differences have a standard deviation of "
         f"{spread:.{decimals}f}" + (f" ({where})" if where else "")
-        for least, where, spread, detected in told
+        for least, where, spread, detected in detectable
     ]
-    if len(said) > _NAMED:
-        least, *_, most = sorted(told, key=lambda family: family[-1])
-        said = [
+    if len(texts) > _NAMED:
+        least, *_, most = sorted(detectable, key=lambda family: family[-1])
+        texts = [
             f"differences from {least[-1]:.{decimals}f} {unit} ({least[1]}, paired standard "
             f"deviation {least[2]:.{decimals}f}) to {most[-1]:.{decimals}f} ({most[1]}, "
             f"{most[2]:.{decimals}f}) are detected"
         ]
     return [
         detail(
-            f"Power: with probability .8, {'; '.join(said)}. The standard deviation is the root "
+            f"Power: with probability .8, {'; '.join(texts)}. The standard deviation is the root "
             "mean square over the table's own paired differences, which are assumed to be normal "
             "with exactly that deviation; no other difference in the family needs to be real. "
             "Effect sizes (d_z with a 95% interval, rank-biserial) are in CSV and JSON."
@@ -181,8 +181,8 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     if not by_margin:
         if not _compared(grid) or table["margin"] is not None or quantity.unit == "%":
             return []
-        says = f"No margin of equivalence is declared for {quantity.label}, so none is claimed."
-        return [detail(says)]
+        text = f"No margin of equivalence is declared for {quantity.label}, so none is claimed."
+        return [detail(text)]
     amounts = [
         f"{margin * quantity.scale:g} {quantity.points}"
         + (f" ({', '.join(names)})" if len(by_margin) > 1 else "")
@@ -195,16 +195,16 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     )
     most = max(attainable_of(table, layout), key=lambda family: family.comparisons)
     fewest = replicates(table["over"], seeds_for_equivalence(most.comparisons))
-    says = (
+    text = (
         "Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "
         f"inside ±{' and ±'.join(amounts)}, {source}; claimed only with {fewest} or more. Seeds "
         "for a decision: the fewest with 80% power at Holm's strictest level, treating the "
         "observed mean and spread of the differences as the true ones; a rough guide."
     )
     if equivalence_attainable(most.seeds, most.comparisons):
-        return [detail(says)]
+        return [detail(text)]
     return [
-        detail(says),
+        detail(text),
         warning(
             f"Nothing in a family of {most.comparisons} can be called equivalent here; at least "
             f"{fewest} would be needed."
@@ -218,20 +218,20 @@ def _unresolved(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> lis
     if quantity.unit != "%":
         return []
     split = quantity.name.split(".")[0]
-    said: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for column in dict.fromkeys(column for _, column, _ in _compared(grid)):
         sizes = sizes_of(layout, column.values, facts, quantity)
         margin = table["margin"] or min(map(default_margin, sizes), default=None)
         if margin is None or all(resolves(size, margin) for size in sizes):
             continue
         name = f" ({grid.name_of(column)})" if column.labels else ""
-        said[
+        texts[
             f"{margin * quantity.scale:g} {quantity.points}, less than one of the "
             f"{min(sizes):,} {split} sentences{name}"
         ] = None
-    if not said:
+    if not texts:
         return []
-    return [warning(f"No equivalence is claimed within {'; '.join(said)}.")]
+    return [warning(f"No equivalence is claimed within {'; '.join(texts)}.")]
 
 
 def _without_spread(grid: Grid) -> list[Note]:
@@ -244,21 +244,21 @@ def _without_spread(grid: Grid) -> list[Note]:
             (same if compared.least_p == 1.0 else shifted).append(name)
     notes = []
     if same:
-        says = f"Scores identical to the reference's in every pair: {', '.join(same)}"
+        text = f"Scores identical to the reference's in every pair: {', '.join(same)}"
         notes.append(
             warning(
-                f"{says}. Without any spread nothing is called equivalent: either they compute the "
+                f"{text}. Without any spread nothing is called equivalent: either they compute the "
                 "same function, or neither has learned to tell the classes apart.",
-                f"{says}; they are not called equivalent.",
+                f"{text}; they are not called equivalent.",
             )
         )
     if shifted:
-        says = f"The same difference in every pair: {', '.join(shifted)}"
+        text = f"The same difference in every pair: {', '.join(shifted)}"
         notes.append(
             warning(
-                f"{says}. A difference that never varies cannot be tested, so nothing is called "
+                f"{text}. A difference that never varies cannot be tested, so nothing is called "
                 "better or worse.",
-                f"{says}; it cannot be tested.",
+                f"{text}; it cannot be tested.",
             )
         )
     return notes

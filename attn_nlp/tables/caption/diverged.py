@@ -82,12 +82,12 @@ def _baselines(
 def counted_sentence(counted: Counted, own: int, quantity: Quantity) -> str:
     """Return "with 1 diverged run counted as the weakest baseline: mean 68.2, ..."."""
     compared = counted.comparison
-    says = [f"mean {number(counted.summary.mean, quantity)}"] if own and counted.summary else []
+    parts = [f"mean {number(counted.summary.mean, quantity)}"] if own and counted.summary else []
     if compared is not None:
         difference = number(compared.difference.mean, quantity, signed=True)
-        says.append(f"difference {difference}, {compared.verdict}")
+        parts.append(f"difference {difference}, {compared.verdict}")
     whose = plural(own, "diverged run") if own else "the reference's diverged runs"
-    return f"with {whose} counted as the weakest baseline: {', '.join(says)}"
+    return f"with {whose} counted as the weakest baseline: {', '.join(parts)}"
 
 
 def unfinished(grid: Grid) -> list[Note]:
@@ -101,24 +101,24 @@ def unfinished(grid: Grid) -> list[Note]:
     if not states:
         return []
     done = planned - sum(states.values())
-    says = f"{done:,} of {plural(planned, 'cell')} have a number; {missing_text(states)}."
-    brief = says
+    text = f"{done:,} of {plural(planned, 'cell')} have a number; {missing_text(states)}."
+    brief = text
     measured = any(entry.state == MEASURED for entry in entries)
     if set(states) - {PENDING} and measured:
-        says += (
+        text += (
             " Means are over the runs that have a number. A difference leaves out every seed that "
             "either row lacks: fewer pairs, hence less power, a wider interval and a higher "
             "floor for p."
         )
         if {DIVERGED, FAILED} & set(states):
-            says += (
+            text += (
                 " A mean over the survivors flatters a row whose runs diverge, or fail because of "
                 "the row itself."
             )
             brief += " Means over the survivors flatter rows whose runs diverge or fail."
     if DIVERGED in states:
-        says += _rule(entries)
-    return [warning(says, brief if brief != says else "")]
+        text += _rule(entries)
+    return [warning(text, brief if brief != text else "")]
 
 
 def _rule(entries: list[Entry]) -> str:

@@ -32,11 +32,11 @@ def test_notes(layout: Layout, facts: Facts) -> list[Note]:
         for rule in rules_of(known, "test_rule", folds):
             if rule.startswith(HELD_OUT):
                 rules.setdefault(rule, []).append(facts.label(name))
-    said = [
+    texts = [
         rule + (f" ({', '.join(labels)})" if len(facts) > 1 else "")
         for rule, labels in rules.items()
     ]
-    return [detail(f"Test: {'; '.join(said)}.")] if said else []
+    return [detail(f"Test: {'; '.join(texts)}.")] if texts else []
 
 
 def rules_of(known: Mapping, which: str, folds: Iterable[int] = ()) -> list[str]:
@@ -74,19 +74,19 @@ def fold_notes(
         )
     ]
     quantity = grid.columns[0].quantity
-    said = []
+    texts = []
     for column in layout.columns:
         for row, known in enumerate(table["rows"]):
             difference = _difference(layout, row, column, records, quantity.name)
             if difference is not None:
                 where = f" ({', '.join(map(str, column))})" if column else ""
-                said.append(f"{known['label']!r}{where} {_text(difference, quantity)}")
-    if said:
+                texts.append(f"{known['label']!r}{where} {_text(difference, quantity)}")
+    if texts:
         notes.append(
             detail(
                 "Over folds, apart from ±: the same differences with a 95% interval over folds, "
                 "seeds averaged first, by the corrected resampled t of Nadeau & Bengio (2003), "
-                f"which allows for shared training rows: {'; '.join(said)}."
+                f"which allows for shared training rows: {'; '.join(texts)}."
             )
         )
     return notes

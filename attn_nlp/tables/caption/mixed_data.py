@@ -24,7 +24,7 @@ def mixed_data(
     fingerprints: dict[tuple, Counter[str | None]] = {}
     for planned in layout.entries.values():
         hashes = records.column("fingerprint", planned.specs)
-        if len(planned.settings) == 1:  # these cells differ in nothing but their seed
+        if len(planned.settings) == 1:  # these cells differ only in their seed
             known = Counter(hashes)
             fingerprints.setdefault(_split(planned.settings[0]), Counter()).update(known)
             continue

@@ -1,4 +1,4 @@
-"""How other test sentences would change a difference, from the stored predictions.
+"""The effect of other test sentences on a difference, from the stored predictions.
 
 The intervals of a table are over seeds, for the sentences at hand. If a store holds predictions
 and labels, every comparison is also tested with the sentences drawn again: over seeds and sentences
@@ -114,16 +114,16 @@ def _two_way(tested: list) -> list[Note]:
         if (sentences := entry.sentences).low is not None
         and (half := entry.comparison.difference.half_width)
     ]
-    says = (
+    text = (
         "± does not cover another draw of test sentences. With errors clustered by seed and by "
         "sentence, the 95% intervals of the differences are "
     )
     amounts = sorted({f"{factor:.1f}" for factor in wider}, key=float)
     if not amounts:
-        says += "of zero width, like those above"
+        text += "of zero width, like those above"
     else:
-        says += f"{amounts[0]} to {amounts[-1]}" if len(amounts) > 1 else amounts[0]
-        says += " times as wide"
+        text += f"{amounts[0]} to {amounts[-1]}" if len(amounts) > 1 else amounts[0]
+        text += " times as wide"
     starred = [(name, e.sentences) for name, e in tested if e.comparison.verdict in SIGNIFICANT]
     lost = [
         name
@@ -131,18 +131,18 @@ def _two_way(tested: list) -> list[Note]:
         if sentences.low is None or sentences.low <= 0 <= sentences.high
     ]
     if lost:
-        says += f"; of those found better or worse, these then include zero: {', '.join(lost)}"
+        text += f"; of those found better or worse, these then include zero: {', '.join(lost)}"
     elif starred:
-        says += "; of those found better or worse, none then includes zero"
-    says += (
+        text += "; of those found better or worse, none then includes zero"
+    text += (
         ". They are in CSV and JSON, next to those of a paired bootstrap over seeds and "
         f"sentences ({RESAMPLES:,} resamples, seed {RNG_SEED})."
     )
     if not lost:
-        return [detail(says)]
+        return [detail(text)]
     return [
         warning(
-            says,
+            text,
             "Found better or worse, but with another draw of test sentences the interval includes "
             f"zero: {', '.join(lost)}.",
         )

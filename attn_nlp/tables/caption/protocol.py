@@ -24,22 +24,22 @@ def protocol(table: Mapping, layout: Layout) -> list[Note]:
     tuning = table.get("tuning")
     fixed = [f"{path} = {value}" for path, value in table["where"].items() if path not in _SETTINGS]
     all_have = [f"All cells have {', '.join(fixed)}."] if fixed else []
-    says, brief = _same_settings(layout) if tuning is None else _tuned(tuning, layout)
-    first = short(" ".join([says, *all_have]), " ".join([brief, *all_have]))
+    text, brief = _same_settings(layout) if tuning is None else _tuned(tuning, layout)
+    first = short(" ".join([text, *all_have]), " ".join([brief, *all_have]))
     return [first, *(_chosen(table, tuning, layout) if tuning is not None else [])]
 
 
 def _same_settings(layout: Layout) -> tuple[str, str]:
     """Return the note on untuned rows, in full and in brief."""
     same, differ = _shared(layout, ())
-    says = f"Same settings for all rows ({', '.join(same)}); no row was tuned on its own"
+    text = f"Same settings for all rows ({', '.join(same)}); no row was tuned on its own"
     if differ:
-        says += f"; varied in the table: {', '.join(differ)}"
+        text += f"; varied in the table: {', '.join(differ)}"
     brief = "Same settings for all rows, none tuned"
     if "learning_rate" not in differ:
-        says += "; the order of rows may depend on the learning rate"
+        text += "; the order of rows may depend on the learning rate"
         brief += ": their order may depend on the learning rate"
-    return f"{says}.", f"{brief}."
+    return f"{text}.", f"{brief}."
 
 
 def _tuned(tuning: Mapping, layout: Layout) -> tuple[str, str]:
@@ -47,29 +47,31 @@ def _tuned(tuning: Mapping, layout: Layout) -> tuple[str, str]:
     space = ", ".join(f"{path} {Span(**span).text}" for path, span in tuning["space"].items())
     seeds = ", ".join(map(str, tuning["seeds"]))
     same, differ = _shared(layout, tuning["space"])
-    says = (
+    text = (
         f"Tuned: every row and column had the same {plural(tuning['budget'], 'trial')}, drawn at "
         f"random ({space}), each on {plural(len(tuning['seeds']), 'seed')} of its own ({seeds}). "
         f"Chosen by {RULE}; a trial that diverged or failed on any seed lost. What was chosen was "
         "then trained on the fresh seeds of this table; no trial read the test split."
     )
     if same:
-        says += f" Not tuned, and the same for all rows: {', '.join(same)}."
+        text += f" Not tuned, and the same for all rows: {', '.join(same)}."
     if differ:
-        says += f" Varied in the table: {', '.join(differ)}."
+        text += f" Varied in the table: {', '.join(differ)}."
     brief = (
         f"Tuned: the same {plural(tuning['budget'], 'trial')} for every row and column, none of "
         "which read the test split."
     )
-    return says, brief
+    return text, brief
 
 
 def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the settings that all cells share, in words, and the paths of those that vary."""
-    every = layout.settings()
+    all_settings = layout.settings()
     same, differ = [], []
     for path, words in _SETTINGS.items():
-        values = list(dict.fromkeys(settings[path] for settings in every if path in settings))
+        values = list(
+            dict.fromkeys(settings[path] for settings in all_settings if path in settings)
+        )
         if path in apart or not values:
             continue
         if len(values) == 1:
@@ -88,18 +90,18 @@ def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
         name = repr(table["rows"][number]["label"])
         name += f" ({', '.join(map(str, column))})" if column else ""
         chosen = [cell for cell in planned.cells.values() if "trial" in cell]
-        for says in dict.fromkeys(_choice(cell, tuning) for cell in chosen):
-            by_choice.setdefault(says, []).append(name)
+        for choice in dict.fromkeys(_choice(cell, tuning) for cell in chosen):
+            by_choice.setdefault(choice, []).append(name)
     notes = []
     if by_choice and sum(map(len, by_choice.values())) <= _MOST:
-        said = [f"{says} by {', '.join(names)}" for says, names in by_choice.items()]
-        notes.append(detail(f"Chosen: {'; '.join(said)}."))
+        texts = [f"{choice} by {', '.join(names)}" for choice, names in by_choice.items()]
+        notes.append(detail(f"Chosen: {'; '.join(texts)}."))
     elif by_choice:
-        says = "The chosen values have a table of their own: attn-nlp table --tuning."
-        notes.append(detail(says))
+        text = "The chosen values have a table of their own: attn-nlp table --tuning."
+        notes.append(detail(text))
     if waiting:
-        says = f"Trials have yet to finish for {waiting} {'entry' if waiting == 1 else 'entries'}."
-        notes.append(warning(says))
+        text = f"Trials have yet to finish for {waiting} {'entry' if waiting == 1 else 'entries'}."
+        notes.append(warning(text))
     return notes
 
 

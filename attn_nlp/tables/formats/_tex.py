@@ -131,9 +131,8 @@ def _characters(text: str) -> str:
             continue
         if han:
             pieces, han = [*pieces, rf"\attnhan{{{han}}}"], ""
-        if (
-            character in _ACCENTS and pieces
-        ):  # NFC left it after its letter: there is no composed character
+        if character in _ACCENTS and pieces:
+            # NFC left it after its letter: there is no composed character.
             pieces[-1] = f"{_ACCENTS[character]}{{{pieces[-1]}}}"
         else:
             pieces.append(rf"\texttt{{{code_point(character)}}}" if piece is None else piece)

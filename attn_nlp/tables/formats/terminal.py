@@ -39,14 +39,14 @@ def _table(grid: Grid, width: int, caption: str) -> list[Line]:
     else:
         blocks, inline = _packed(grid, width), False
     # On a very narrow terminal the parameters fit next to no number and get their own block.
-    beside = all(_width(grid, block, width, inline=inline) <= width for block in blocks)
-    for block in blocks if beside else [*blocks, []]:
+    fits = all(_width(grid, block, width, inline=inline) <= width for block in blocks)
+    for block in blocks if fits else [*blocks, []]:
         drawn = block_lines(
             grid,
             block,
             inline=inline,
             label_width=_label_width(width),
-            counted=beside or not block,
+            counted=fits or not block,
         )
         lines += [clip_line(line, width) for line in drawn]
         lines.append([])

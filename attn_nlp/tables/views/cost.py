@@ -151,15 +151,15 @@ def _counting(facts: Facts, uncounted: list[str]) -> list[Note]:
     known, unknown, varied = [], [], False
     for name, of_name in facts.items():
         for mean, where in by_reading(of_name, _mean_text):
-            told = [facts.label(name), *filter(None, [mean, where])]
-            (known if mean else unknown).append(" ".join(told))
+            words = [facts.label(name), *filter(None, [mean, where])]
+            (known if mean else unknown).append(" ".join(words))
             varied |= bool(where)
-    said = []
+    lengths = []
     if known:
         listed = f"in tokens: {', '.join(known)}" if varied else f"{', '.join(known)} tokens"
-        said.append(f"the mean of the training sentences ({listed}), at most the cell's")
+        lengths.append(f"the mean of the training sentences ({listed}), at most the cell's")
     if unknown:
-        said.append(f"the cell's where no mean is stored ({', '.join(unknown)})")
+        lengths.append(f"the cell's where no mean is stored ({', '.join(unknown)})")
     notes = [
         short(
             "MFLOPs: millions of operations of one forward pass over one sentence, a "
@@ -169,8 +169,8 @@ def _counting(facts: Facts, uncounted: list[str]) -> list[Note]:
             "query.",
         )
     ]
-    if said:
-        notes.append(detail(f"Length counted: {'; '.join(said)}."))
+    if lengths:
+        notes.append(detail(f"Length counted: {'; '.join(lengths)}."))
     if uncounted:
         notes.append(
             warning(

@@ -129,9 +129,9 @@ def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[Not
         if tuple(map(str, known.get("class_names") or ())) == tuple(names)
     )
     odd = [
-        warning(f"{here.label(name)}: {'; '.join(said)}.")
+        warning(f"{here.label(name)}: {'; '.join(oddities)}.")
         for name, known in here.items()
-        if (said := class_notes(known))
+        if (oddities := class_notes(known))
     ]
     return [*test_notes(layout, here), *odd]
 

@@ -2,7 +2,7 @@
 
 The family of a correction counts every comparison that the experiment declares, run or not, so
 that a p value does not change while the table fills. Only replicates that both rows have are
-compared. A replicate that failed or diverged is left out of the mean and counted beside it.
+compared. A replicate that failed or diverged is left out of the mean and counted next to it.
 """
 
 from __future__ import annotations
@@ -200,25 +200,25 @@ def _entry(
         return Entry(SKIPPED if planned.skipped else ABSENT, reason=reason)
     assert outcome is not None
     summary = summarize(list(outcome.values.values())) if outcome.values else None
-    says = [outcome.sentence(expected)] if set(outcome.missing) - {PENDING} else []
+    reasons = [outcome.sentence(expected)] if set(outcome.missing) - {PENDING} else []
     if comparison is not None and comparison.difference.n < len(outcome.values):
-        says.append(
+        reasons.append(
             f"its difference is over the {comparison.difference.n} shared with the reference"
         )
     if unpaired:
-        says.append(unpaired)
+        reasons.append(unpaired)
     if counted == Counted(summary, comparison):
         counted = None  # neither the row nor its reference diverged, or no baseline has run
     if counted is not None:
-        says.append(counted_sentence(counted, len(outcome.diverged), shown))
-    says += [f"left out: {reason}" for reason in dict.fromkeys(planned.skipped)]
+        reasons.append(counted_sentence(counted, len(outcome.diverged), shown))
+    reasons += [f"left out: {reason}" for reason in dict.fromkeys(planned.skipped)]
     return Entry(
         state=MEASURED if outcome.values else outcome.state,
         expected=expected,
         summary=summary,
         comparison=comparison,
         missing=outcome.missing,
-        reason="; ".join(says),
+        reason="; ".join(reasons),
         parameters=_parameters(planned, records),
         counted=counted,
     )

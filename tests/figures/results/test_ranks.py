@@ -110,5 +110,5 @@ def test_one_dataset_or_none_cannot_be_ranked():
     with pytest.raises(Missing, match="ranks need two datasets"):
         ranked(build(plain, experiment, one))
     grid = build(plain, experiment, records)
-    with pytest.raises(Missing, match="no column for every dataset"):
+    with pytest.raises(Missing, match="columns of the table are not datasets"):
         ranked(dataclasses.replace(grid, paths=("heads",)))
