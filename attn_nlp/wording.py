@@ -1,4 +1,4 @@
-"""Print text, which may come from others, in the one way that all of this package uses.
+"""Numbers in words, text from outside, and the one way by which any text leaves the program.
 
 Labels, names of files and columns, messages of exceptions and the contents of someone else's store
 are written by others. A terminal obeys some characters: they could change its colors, set its
@@ -18,9 +18,9 @@ import io
 import os
 import re
 import sys
-from collections.abc import Container
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
-from typing import IO
+from typing import IO, Any
 
 # Control characters, characters that reverse the order of text (a label could otherwise disguise
 # its line), code points that are not characters (XML forbids U+FFFE and U+FFFF), and halves of
@@ -34,6 +34,8 @@ _IN_JSON = re.compile(f"[\x7f-\x9f{_BIDI}\u2028\u2029\ud800-\udfff{NO_CHARACTERS
 _HALVES = re.compile("[\ud800-\udfff]")
 _BREAKS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 _STYLE = re.compile(r"(\x1b\[[0-9;]*m)")  # colors, as `tables.lines` writes them
+
+_SUFFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 SUBSTITUTES = "attn_nlp.substitutes"
 # Characters of tables, with substitutes that every encoding has. The mark of every verdict has a
@@ -126,6 +128,106 @@ def reason_of(error: OSError) -> str:
     if error.errno == errno.EFBIG:
         return f"{reason}: larger than this shell (ulimit -f) or the file system allows"
     return reason
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun; the plural ends in s.
+
+    Example:
+      >>> plural(1, "step"), plural(3000, "step")
+      ('1 step', '3,000 steps')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def plural_span(counts: Sequence[int], noun: str) -> str:
+    """Return a count with its noun, or the smallest and the largest of several.
+
+    Example:
+      >>> plural_span([1, 1], "text"), plural_span([1, 3], "text")
+      ('1 text', '1 to 3 texts')
+    """
+    low, high = min(counts), max(counts)
+    return plural(low, noun) if low == high else f"{low:,} to {plural(high, noun)}"
+
+
+def span(values: Sequence, text_of: Callable[[Any], str]) -> str:
+    """Return the text of a value, or of the smallest and the largest of several.
+
+    Example:
+      >>> span([90, 91, 90], str), span([5], str)
+      ('90 to 91', '5')
+    """
+    low, high = text_of(min(values)), text_of(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def short_count(count: int) -> str:
+    """Return a count in at most four characters, as a narrow column needs it.
+
+    Example:
+      >>> short_count(950), short_count(4_100), short_count(41_230), short_count(1_500_000)
+      ('950', '4.1k', '41k', '1.5M')
+    """
+    for size, suffix in _SUFFIXES[1:]:
+        if count >= size:
+            scaled = count / size
+            return (f"{scaled:.1f}" if scaled < 9.95 else f"{scaled:.0f}") + suffix
+    return str(count)
+
+
+def rounded_count(count: float) -> str:
+    """Return a count to three significant digits.
+
+    Example:
+      >>> [rounded_count(count) for count in (0, 64, 999, 32_768, 8_388_608)]
+      ['0', '64', '999', '32.8k', '8.39M']
+    """
+    for size, suffix in _SUFFIXES:
+        if count >= size * 0.9995:
+            digits = f"{count / size:.3g}"
+            return f"{float(digits):g}{suffix}"
+    return f"{count:.0f}"
+
+
+def gigabytes(count: int) -> str:
+    """Return a number of bytes in gigabytes, to one decimal.
+
+    Example:
+      >>> gigabytes(1_234_000_000)
+      '1.2 GB'
+    """
+    return f"{count / 1e9:.1f} GB"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its largest unit, at least one second.
+
+    Example:
+      >>> duration(0.4), duration(42), duration(125), duration(5400)
+      ('1 s', '42 s', '2 min', '1.5 h')
+    """
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 3600:
+        return f"{int(seconds / 60 + 0.5)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def moment(iso: str) -> str:
+    """Return an ISO 8601 time as a date and time in UTC; text that is not one is left as it is.
+
+    Example:
+      >>> moment("2026-11-24T13:26:15.970198+00:00")
+      '24 November 2026, 13:26 UTC'
+    """
+    from datetime import UTC, datetime
+
+    try:
+        when = datetime.fromisoformat(iso).astimezone(UTC)
+    except ValueError:
+        return iso
+    return f"{when.day} {when:%B %Y, %H:%M} UTC"
 
 
 def say(text: object = "") -> None:

@@ -237,7 +237,7 @@ def counted(cells: int) -> str:
 def called(name: str) -> str:
     """A rival in words."""
     # Not in a process that is timed, which is this module too.
-    from attn_nlp.tables.layout import plural
+    from attn_nlp.wording import plural
 
     rival, count, threads = RIVALS[name]
     each = f"{count} process{'es' * (count > 1)}, {plural(threads, 'thread')}"
@@ -246,7 +246,7 @@ def called(name: str) -> str:
 
 def page(given: Given, found: dict) -> str:
     """What is printed and written as Markdown."""
-    from attn_nlp.tables.layout import plural
+    from attn_nlp.wording import plural
 
     cells, mine = len(given.cells), found["ours"]
     lines = [

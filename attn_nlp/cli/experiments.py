@@ -78,8 +78,6 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
         }
         wording.show(show.as_text(said))
         return
-    from attn_nlp.runner.progress import duration
-
     to_do = found.counts["to do"]
     baselines = f", {found.baselines} of them baselines" if found.baselines else ""
     wording.say(f"{found.name}: {show.counted(found.counts)}{baselines}")
@@ -91,10 +89,10 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     if to_do:
         wording.say(f"programs to compile: {found.programs}")
         wording.say(
-            f"time: about {duration(found.seconds)} on {found.workers} workers, an estimate; the "
-            f"pace of {found.measured} of {to_do} cells is known from the store"
+            f"time: about {wording.duration(found.seconds)} on {found.workers} workers, an "
+            f"estimate; the pace of {found.measured} of {to_do} cells is known from the store"
         )
-        wording.say(f"memory: about {show.size(found.memory_bytes)}, an estimate")
+        wording.say(f"memory: about {wording.gigabytes(found.memory_bytes)}, an estimate")
         wording.say(f"the estimate {found.assumption}")
     for reason, cells in found.skipped.items():
         wording.say(f"skipped: {cells} cells: {reason}")

@@ -33,16 +33,6 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "no cells"
 
 
-def size(count: int) -> str:
-    """Bytes as a person says them.
-
-    Example:
-      >>> size(1_234_000_000)
-      '1.2 GB'
-    """
-    return f"{count / 1e9:.1f} GB"
-
-
 def as_text(value: object) -> str:
     """JSON for people and programs; what a terminal would obey is written as an escape."""
     return wording.escaped_json(json.dumps(value, indent=2, ensure_ascii=False))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import IO, TYPE_CHECKING
 
 from attn_nlp.runner.job import Job
-from attn_nlp.wording import clean, tell
+from attn_nlp.wording import clean, duration, tell
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -171,17 +171,3 @@ def waits_for(holders: Iterable[str]) -> str:
         for holder, count in counts.items()
     ]
     return "waiting for " + ", and ".join(f"{some} is training" for some in cells)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as a person would say them.
-
-    Example:
-      >>> duration(0.4), duration(75), duration(5400)
-      ('1 s', '2 min', '1.5 h')
-    """
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 3600:
-        return f"{-(-seconds // 60):.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""The formats a table is written in: one module each, found by its name.
+"""The formats in which a table is written: one module for each, looked up by name.
 
 A format is a module of this folder with
 
@@ -34,12 +34,12 @@ FORMATS = tuple(
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may choose about the writing; a format ignores what does not concern it.
+    """Choices about the output; a format ignores those that do not concern it.
 
     Attributes:
       width: characters of a terminal line; None for 100.
-      color: whether a terminal gets colors and bold.
-      safe_spreadsheet: whether texts that a spreadsheet would run as a formula get a quote.
+      color: True for colors and bold in a terminal.
+      safe_spreadsheet: True to quote texts that a spreadsheet would run as a formula.
       caption: "short" or "full", in a terminal and in Markdown; the other formats keep all notes.
     """
 
@@ -54,7 +54,7 @@ class Options:
 
 
 def render(grids: Sequence[Grid], format: str, **options) -> str:
-    """Tables as text in a named format.
+    """Return tables as text in a named format.
 
     Args:
       grids: one or more tables.
@@ -68,7 +68,7 @@ def render(grids: Sequence[Grid], format: str, **options) -> str:
 
 
 def suffix(format: str) -> str:
-    """How the name of a file of that format ends, with its dot.
+    """Return the ending of file names of a format, with its dot.
 
     Raises:
       UserError: an unknown format.
@@ -83,7 +83,7 @@ def as_file(format: str, text: str) -> str:
 
 
 def known(format: str, text: str) -> bool:
-    """Whether a file of that format was written here, so that a later table may replace it.
+    """Return True if a file was written by this package, so that a later table may replace it.
 
     Args:
       format: one of `FORMATS`.
