@@ -35,6 +35,7 @@ _REACHING = {
     *("__main__", "__loader__", "__spec__", "__getattr__"),
 }
 _WORD = re.compile(r"\w+")
+_MANGLED = re.compile(r"_[^_]\w*?__\w+")  # what `__name` in a class may stand for
 
 
 def arranging(
@@ -51,7 +52,7 @@ def arranging(
     if any(not words.isdisjoint(_REACHING) or "*" in words for words in map(_exact, trees)):
         return set()
     values = _values(tree)
-    idle = {name for name, value in values.items() if value is not None}
+    idle = {name for name, value in values.items() if value and not _MANGLED.fullmatch(name)}
     statements = [node for node in tree.body if not leaves(node)]
     outer: set[str] = set().union(*map(_words, others))
     while True:
@@ -60,6 +61,24 @@ def arranging(
         if idle.isdisjoint(used):
             return {node for node in statements if _named(node) in idle}
         idle -= used
+
+
+def pure_values(tree: ast.Module) -> set[str]:
+    """Return the names that a file assigns once, to a value that its text determines."""
+    return {name for name, value in _values(tree).items() if value is not None}
+
+
+def bound_outside_functions(node: ast.stmt) -> set[str]:
+    """Return the names that a statement binds in the namespace of its module."""
+    bound: set[str] = set()
+    waiting: list[ast.AST] = [node]
+    inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    while waiting:
+        current = waiting.pop()
+        bound.update(_bound(current))
+        if not isinstance(current, inner):
+            waiting += ast.iter_child_nodes(current)
+    return bound
 
 
 def _values(tree: ast.Module) -> dict[str, ast.expr | None]:

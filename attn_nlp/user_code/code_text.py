@@ -85,13 +85,25 @@ def counting(
       others: all other code of the user's that may reach this code, or None if unknown.
     """
     texts = texts or reads_texts(tree)
+    left = left_out(tree, owns, texts=texts, others=others)
+    pairs = zip(tree.body, _told(tree, texts), strict=True)
+    return "\n".join(text for node, text in pairs if text and node not in left)
+
+
+def left_out(
+    tree: ast.Module,
+    owns: Owns,
+    *,
+    texts: bool = False,
+    others: Collection[ast.Module] | None = None,
+) -> set[ast.stmt]:
+    """Return the statements of a file that do not count; see `counting`."""
     left = {node for node in tree.body if is_experiment(node, tree, owns)}
     if left and any(_reads_experiment(node) for node in tree.body if node not in left):
         left.clear()
-    if others is not None and not texts and _names_experiment(tree):
+    if others is not None and not texts and not reads_texts(tree) and _names_experiment(tree):
         left |= arranging(tree, others, left.__contains__)
-    pairs = zip(tree.body, _told(tree, texts), strict=True)
-    return "\n".join(text for node, text in pairs if text and node not in left)
+    return left
 
 
 def typed(definition: object) -> str:
@@ -118,6 +130,8 @@ def reads_texts(tree: ast.Module, *, of_others: bool = False) -> bool:
                 reads = not of_others
             case ast.Attribute(attr="__doc__"):
                 reads = True
+            case ast.Constant(value=str() as name):  # as in getattr(mine, "__doc__")
+                reads = name == "__doc__" or name in _SPEAKING
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
                 reads = name in _SPEAKING
             case _:
@@ -125,6 +139,16 @@ def reads_texts(tree: ast.Module, *, of_others: bool = False) -> bool:
         if reads:
             return True
     return False
+
+
+def names_own_file(node: ast.stmt) -> bool:
+    """Return whether a function or class reads `__file__`, so that the file's name decides."""
+    return any(
+        isinstance(name, ast.Name) and name.id == "__file__"
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for name in ast.walk(inner)
+    )
 
 
 def brought(tree: ast.Module, owns: Owns) -> set[str]:

@@ -47,12 +47,19 @@ from types import ModuleType
 
 from attn_nlp.errors import UserError
 from attn_nlp.user_code import code_text
-from attn_nlp.user_code.code_text import counting, parsed, reads_texts
+from attn_nlp.user_code.code_text import (
+    counting,
+    left_out,
+    names_own_file,
+    parsed,
+    reads_texts,
+)
 from attn_nlp.user_code.loading import find
 from attn_nlp.user_code.loads import Load, file_of
 from attn_nlp.user_code.modules import is_own, shown_among
 from attn_nlp.user_code.named_files import named_files
 from attn_nlp.user_code.opened import State, noted
+from attn_nlp.user_code.state import values
 
 _BYTES = 2**20
 
@@ -106,6 +113,7 @@ class Code:
         named = set(named_files(files, known, owns))
         trees = {file: parsed(file) for file in files}
         texts = any(reads_texts(tree, of_others=True) for tree in trees.values() if tree)
+        asked.update(self._values(reached, texts, trees))
         if len(files) == 1 and not read and not named and not asked and not self._text:
             return _digest(self._told(files.pop(), texts, {}))
         lines = [self._text]
@@ -162,10 +170,30 @@ class Code:
         tree = parsed(file)
         if tree is None:
             return self._data(existing(file))
+        return counting(tree, owns, texts=texts, others=self._others(file, trees))
+
+    def _others(self, file: str, trees: Mapping[str, ast.Module | None]) -> list[ast.Module] | None:
+        """Return the code of all other files, or None if it is not known."""
         others = [other for each, other in trees.items() if each != file]
         known = [other for other in others if other is not None]
-        all_known = len(known) == len(others) and self.load is not None
-        return counting(tree, owns, texts=texts, others=known if all_known else None)
+        return known if len(known) == len(others) and self.load is not None else None
+
+    def _values(
+        self, reached: Mapping[str, str | None], texts: bool, trees: Mapping[str, ast.Module | None]
+    ) -> Iterator[str]:
+        """Yield lines about what the modules hold that their text does not determine."""
+        known = [tree for tree in trees.values() if tree is not None]
+        for name, file in reached.items():
+            tree = trees.get(file) if file is not None else None
+            if file is None or tree is None:
+                continue
+            space = self.space if self.space and self.space.get("__name__") == name else None
+            space = space or getattr(sys.modules.get(name), "__dict__", {})
+            left = left_out(tree, owns, texts=texts, others=self._others(file, trees))
+            shown = "" if name in self.modules else name
+            yield from (f"{shown} {line}" for line in values(space, tree, left, known, owns))
+            if any(names_own_file(node) for node in tree.body if node not in left):
+                yield f"{shown} {os.path.basename(file)}"
 
     def _read_by(self, file: str) -> Iterator[str]:
         if self.load is None:

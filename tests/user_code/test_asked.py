@@ -34,8 +34,8 @@ HERE = "import glob, os, pathlib, sqlite3; HERE = pathlib.Path(__file__).parent\
         ("os.environ['GAIN'] = '9'; D = os.environ['GAIN']", False),
         ("import string; C = string.Template('$GAIN').substitute(os.environ)", True),
         ("import a_library; C = a_library.setting('GAIN')", True),
-        ("import a_library; C = a_library.other()", False),
-        ("import a_library; C = a_library.child()", False),
+        ("import a_library; C = a_library.other()", True),
+        ("import a_library; C = a_library.child()", True),
         ("C = os.environ.get('OTHER'); D = os.path.expanduser('~')", False),
     ],
 )
