@@ -1,10 +1,20 @@
-"""Run the command line with `python -m attn_nlp`."""
+"""Run the command line, as `attn-nlp` or with `python -m attn_nlp`."""
 
 import sys
+
+
+def main() -> int:
+    """Run the command line; Ctrl-C ends it cleanly even while it is being imported."""
+    try:
+        from attn_nlp.cli import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        print("attn-nlp: interrupted.", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
     if not sys.flags.safe_path:
         del sys.path[0]  # the working directory, from which nothing should be imported
-    from attn_nlp.cli import main
-
     raise SystemExit(main())

@@ -21,6 +21,7 @@ from attn_nlp.cli.experiments import plan, run, status
 from attn_nlp.cli.figures import figure
 from attn_nlp.cli.listings import datasets, parts
 from attn_nlp.cli.new import new
+from attn_nlp.cli.options import check_homes
 from attn_nlp.cli.report import report
 from attn_nlp.cli.stores import doctor, export, merge, pack
 from attn_nlp.cli.tables import table
@@ -87,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for warning in unknown(os.environ):
             wording.warn(warning)
+        if sys.flags.optimize > 1:
+            wording.warn("Python runs without docstrings (-OO), so parts say less than they could.")
         return _status(given, debug)
     finally:
         _tell_of_threads(before)
@@ -96,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _status(given: list[str], debug: bool) -> int:
     printed = sys.stdout
     try:
+        check_homes()
         result = commands.main(given, "attn-nlp", standalone_mode=False, obj=given)
     except click.exceptions.NoArgsIsHelpError as error:
         wording.tell(sys.stderr, error.format_message())

@@ -98,6 +98,13 @@ def _check_home(what: str, value: str | os.PathLike) -> None:
         )
 
 
+def check_homes() -> None:
+    """Refuse folders in environment variables that begin with an unexpanded `~`."""
+    for name in ("ATTN_NLP_CACHE", "ATTN_NLP_DATA"):
+        for folder in filter(None, os.environ.get(name, "").split(os.pathsep)):
+            _check_home(name, folder)
+
+
 class StorePath(click.Path):
     """A place where a store is or may be; refused before anything is trained for it."""
 

@@ -142,6 +142,7 @@ def run(
         finally:
             with contextlib.suppress(StoreError):
                 store.release()
+        store.check_sound()
         store.check_place()  # do not report cells as done in a file that is gone
         counts = _counts(store.settled(resolved), store)
         summary = Summary(counts, interrupt.number, tuple(kept))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from zlib import crc32
 
 NAME = "checksums"  # of the column that holds them
@@ -30,6 +30,26 @@ def of_row(spec: object, *values: object) -> bytes:
     """Return the checksums of a row, in the order of its values."""
     start = of_value(spec)
     return b"".join(of_value(value, start).to_bytes(_BYTES, "little") for value in values)
+
+
+def of_rows(specs: Iterable[object]) -> str:
+    """Return how many rows there are and the sum of their checksums, in any order.
+
+    Example:
+      >>> of_rows([]), of_rows(["a", "b"]) == of_rows(["b", "a"])
+      ('0 0', True)
+    """
+    sums = [of_value(spec) for spec in specs]
+    return f"{len(sums)} {sum(sums)}"
+
+
+def with_row(rows: object, spec: str, sign: int = 1) -> str | None:
+    """Return `of_rows` with one more row, or with one less; None if there was none."""
+    try:
+        count, total = map(int, str(rows).split())
+    except ValueError:
+        return None
+    return f"{count + sign} {total + sign * of_value(spec)}"
 
 
 def unfit(

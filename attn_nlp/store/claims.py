@@ -43,6 +43,7 @@ class Claims:
         self._owner = owner
         self._watch = watch or Watch()
         self._once: set[str] = set()  # cells that were ever claimed
+        self.marked = False  # whether the last claim has written the mark that a run is writing
 
     def take(self, spec: str) -> bool:
         """Claim a cell, unless another owner that lives has it.
@@ -64,7 +65,8 @@ class Claims:
             "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?, 0)",
             [spec, self._owner, token, *this_process()],
         )
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [IN_USE, self._owner])
+        query = "INSERT INTO meta SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = ?)"
+        self.marked = self._db.execute(query, [IN_USE, self._owner, IN_USE]).rowcount > 0
         self._once.add(spec)
         return True
 

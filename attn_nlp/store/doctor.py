@@ -18,7 +18,7 @@ from attn_nlp.store.consistency import is_own, test_size
 from attn_nlp.store.correctness import packed
 from attn_nlp.store.file import connect_to_read, connect_to_write, one_sentence, transaction
 from attn_nlp.store.processes import elsewhere, runs_here
-from attn_nlp.store.schema import COLUMNS, CORRECT
+from attn_nlp.store.schema import COLUMNS, CORRECT, count_rows, rows_differ
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,9 @@ def repair(path: Path) -> list[str]:
         for place, spec in db.execute(_STRAY).fetchall():
             db.execute("DELETE FROM details WHERE rowid = ?", [place])
             done.append(f"removed details without a cell, {damage.named(spec)[:12]}")
+        if rows_differ(db):
+            count_rows(db)
+            done.append("keeps the cells that are left; the next run trains the others again")
         Claims(db, "").forget_use()
     return done
 
@@ -152,6 +155,12 @@ def _pairs(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(True, says, specs=hollow)
 
 
+def _rows(db: sqlite3.Connection) -> Iterator[Finding]:
+    says = rows_differ(db)
+    if says:
+        yield Finding(True, f"Cells are lost: {says}.", "keep what is left")
+
+
 def _values(db: sqlite3.Connection) -> Iterator[Finding]:
     """What stands in every column."""
     for column in (*COLUMNS, CORRECT):
@@ -175,7 +184,7 @@ _TOGETHER = (
     "SELECT cells.spec, correct, status, test, confusion, predictions, confidences, "
     "shared.value, cells.data "
     "FROM cells JOIN details ON details.spec = cells.spec "
-    "LEFT JOIN shared ON shared.id = gold AND typeof(gold) = 'integer'"
+    "LEFT JOIN shared ON shared.id = cells.gold AND typeof(cells.gold) = 'integer'"
 )
 
 
@@ -321,6 +330,7 @@ def _environments(db: sqlite3.Connection) -> Iterator[Finding]:
 _CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[Finding]], ...] = (
     _claims,
     _pairs,
+    _rows,
     _values,
     _identities,
     _together,

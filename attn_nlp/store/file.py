@@ -192,7 +192,7 @@ def one_sentence(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        kind = _kind(error)
+        kind = "CORRUPT" if "Could not decode" in str(error) else _kind(error)
         if kind == "BUSY" and not can_lock(path.parent):
             kind = "NOLCK"
         elif kind == "IOERR" and is_limited(path):
@@ -201,7 +201,7 @@ def one_sentence(path: Path) -> Iterator[None]:
             kind = "FULL"
         sentence = _sentence(kind, path) if kind in _SENTENCES else f"cannot be used: {error}"
         raise StoreError(f"store {path} {sentence}.") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (json.JSONDecodeError, RecursionError, UnicodeDecodeError) as error:
         raise StoreError(f"store {path} {_sentence('CORRUPT', path)}.") from error
     except OSError as error:
         raise StoreError(f"store {path} cannot be written: {error.strerror}.") from error

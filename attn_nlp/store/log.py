@@ -117,7 +117,7 @@ def _is_in_use(path: Path) -> bool:
                 return False
             query = "SELECT 1 FROM meta WHERE name = ?"
             return db.execute(query, [IN_USE]).fetchone() is not None
-    except sqlite3.Error:  # said where the store is opened
+    except (sqlite3.Error, UnicodeDecodeError):  # said where the store is opened
         return False
 
 

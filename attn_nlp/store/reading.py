@@ -25,7 +25,7 @@ from attn_nlp.store.consistency import (
 from attn_nlp.store.damage import check_column, parsed
 from attn_nlp.store.file import StoreError, about_values, one_sentence
 from attn_nlp.store.records import Records
-from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED, TABLES
+from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED, TABLES, rows_differ
 
 _COUNTED = {"test.macro_f1", "test.matthews"}  # what the confusion of a cell tells
 _SURE = {"test.ece", "test.loss"}  # what its confidences tell
@@ -118,6 +118,8 @@ class Reading:
         self._check_sums(stored, whole)
         if own and wanted is not None and len(rows) < len(wanted):
             self._check_specs()
+        if wanted is None or (own and len(rows) < len(wanted)):
+            self.check_rows()
         return {name: found[name] for name in asked}
 
     def _check_sums(self, stored: Mapping[str, Sequence], columns: Collection[str]) -> None:
@@ -149,6 +151,20 @@ class Reading:
         sums = {place: checksums.of_value(text) for place, text in self._texts(places).items()}
         sums[None] = None
         return [sums[place] for place in places]
+
+    def check_rows(self) -> None:
+        """Check that no cell has been lost since it was stored.
+
+        Raises:
+          StoreError: the cells are not the recorded ones.
+        """
+        with one_sentence(self._path):
+            says = rows_differ(self._db)
+        if says:
+            raise StoreError(
+                f"store {self._path} is damaged: {says}. Restore a copy of it, or 'attn-nlp doctor "
+                f"--repair --store {self._path}' keeps what is left."
+            )
 
     def _check_specs(self) -> None:
         """Check that no cell is lacking because its spec is no longer what was written.

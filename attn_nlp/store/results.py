@@ -40,14 +40,26 @@ from attn_nlp.store.file import (
     place_of,
     transaction,
 )
+from attn_nlp.store.log import beside
 from attn_nlp.store.place import Place
 from attn_nlp.store.reading import Reading, damaged
 from attn_nlp.store.records import Records
-from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, SHARED, SMALL, TABLES, create, seal
-from attn_nlp.store.tolerance import RESULT, contradiction
+from attn_nlp.store.repeats import check_same, check_same_data
+from attn_nlp.store.schema import (
+    COLUMNS,
+    CORRECT,
+    FINAL,
+    JSON,
+    SHARED,
+    SMALL,
+    TABLES,
+    add_row,
+    create,
+    seal,
+)
+from attn_nlp.wording import warn
 
 DEFAULT_PATH = Path("runs/attn_nlp.sqlite")
-FINAL = ("done", "diverged", "skipped")
 # Seconds a step and bytes by program, and whether all that they are worked out from are numbers.
 _PACE = """
 SELECT program,
@@ -75,7 +87,8 @@ class Store:
         self._place = place  # of a file that is open for writing
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
         self._claims = Claims(connection, self._owner)
-        self._marked = False  # whether the file says that it is in use
+        self._used = False  # whether cells were claimed
+        self._marked = False  # whether the file says so, even without its log
         self._reading = Reading(path, connection)
 
     @classmethod
@@ -119,12 +132,18 @@ class Store:
         The log is emptied before that: a reader that has the file open now could not do it later,
         and a copy of the file alone would lack the rows of the log.
         """
-        if self._marked:
+        if self._used:
             with suppress(StoreError), self._transaction():
                 self._claims.forget_use()
         with suppress(sqlite3.Error):  # a store for reading, or someone else at work
             self._db.execute("PRAGMA busy_timeout = 1000")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy and self._used:
+                log = beside(self.path, "-wal")
+                warn(
+                    f"another program reads store {self.path}, so that results are in its log "
+                    f"{log.name}; copy or move both files, or 'attn-nlp export' to a new one."
+                )
         self._db.close()
 
     def __enter__(self) -> Store:
@@ -143,6 +162,18 @@ class Store:
           StoreError: what was stored last is not at the path.
         """
         check_place(self._place, self.path)
+
+    def check_sound(self) -> None:
+        """Refuse a file that was damaged meanwhile, as when a copy is written over it.
+
+        Raises:
+          StoreError: SQLite finds a fault, or cells are gone.
+        """
+        with one_sentence(self.path):
+            found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise damaged(self.path, f"SQLite finds {found}")
+        self._reading.check_rows()
 
     def _transaction(self) -> AbstractContextManager[None]:
         return transaction(self._db, self.path, self._place)
@@ -201,12 +232,14 @@ class Store:
             final = before is not None and before["status"] in FINAL
             anew = final and before is not None and before["finished_at"] == replaces
             if before is not None:
-                _check_same_data(before, given)
+                check_same_data(before, given)
                 if not anew:
-                    _check_same(before, given)
+                    check_same(before, given)
             keep = final and not (anew and given["status"] in FINAL)
             write = not keep and self._claims.holds(spec)
             if write:
+                if before is None:
+                    add_row(self._db, spec)
                 values[CORRECT] = packed(given["predictions"], given["gold"])
                 for name in SHARED:
                     values[name] = self._share(values[name])
@@ -220,7 +253,8 @@ class Store:
     def delete(self, spec: str) -> None:
         """Forget a cell, so that it is trained again."""
         with self._transaction():
-            self._db.execute("DELETE FROM cells WHERE spec = ?", [spec])
+            if self._db.execute("DELETE FROM cells WHERE spec = ?", [spec]).rowcount:
+                add_row(self._db, spec, -1)
             self._db.execute("DELETE FROM details WHERE spec = ?", [spec])
 
     def pace(self, programs: Iterable[str]) -> dict[str, tuple[float, int | None]]:
@@ -271,11 +305,13 @@ class Store:
                 return False
             with self._of_claims():
                 taken = self._claims.take(spec)
-        if taken and not self._marked:
-            self._marked = True
-            # The file itself says from here on that it needs its log.
+        self._used = self._used or taken
+        if taken and (self._claims.marked or not self._marked):
+            # From here on the file itself says that it needs its log. That has to wait for another
+            # program that reads an older state; then the next claim tries again.
             with suppress(sqlite3.Error):
-                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                _, frames, written = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._marked = frames == written
         return taken
 
     def heartbeat(self) -> Heartbeat:
@@ -348,40 +384,6 @@ class Store:
             if not damage.experiment_fits(name, *kept):
                 self._resolved(name, *kept)  # says what is wrong
         return [(name, saved_at) for name, _, saved_at, _ in rows]
-
-
-def check_repeats(before: Mapping, given: Mapping) -> None:
-    """Refuse a record of a stored cell that is of other data or another result.
-
-    Args:
-      before, given: "spec", "provenance", the fingerprints and the columns of `RESULT`.
-
-    Raises:
-      StoreError: what they contradict each other in.
-    """
-    _check_same_data(before, given)
-    _check_same(before, given)
-
-
-def _check_same_data(before: Mapping, given: Mapping) -> None:
-    for name in ("fingerprint", "tokenizer_hash"):
-        if given[name] != before[name]:
-            raise StoreError(
-                f"cell {before['spec'][:12]} was computed from data of {name} {before[name]} and "
-                f"now of {given[name]}; the data has changed: choose another --store."
-            )
-
-
-def _check_same(before: Mapping, given: Mapping) -> None:
-    if before["status"] not in FINAL or given["status"] not in FINAL:
-        return
-    # As it would come back from the store.
-    deciding = canonical_json({name: given[name] for name in (*RESULT, "provenance")})
-    apart = contradiction(before, json.loads(deciding))
-    if apart:
-        raise StoreError(
-            f"cell {before['spec'][:12]} was computed twice, {apart}; the first result was kept."
-        )
 
 
 def _now() -> str:

@@ -15,7 +15,9 @@ from attn_nlp.store.correctness import packed_text
 from attn_nlp.store.log import META, count_up
 
 APPLICATION = 0x6174746E  # "attn"
-VERSION = 5  # 5: a checksum of every value
+VERSION = 5  # 5: a checksum of every value, and one of which cells there are
+FINAL = ("done", "diverged", "skipped")  # statuses that a later result does not replace
+ROWS = "rows"  # the row of `meta` with `checksums.of_rows` of all cells
 
 COLUMNS = {
     "spec": "TEXT PRIMARY KEY",
@@ -85,6 +87,7 @@ _STATEMENTS = (
     "CREATE TABLE experiments (name TEXT PRIMARY KEY, resolved JSON NOT NULL, "
     f"saved_at TEXT NOT NULL, {_CHECKSUMS})",
     f"INSERT INTO meta VALUES ('version', '{VERSION}')",  # noqa: S608
+    f"INSERT INTO meta VALUES ('{ROWS}', '{checksums.of_rows([])}')",  # noqa: S608
     f"PRAGMA application_id = {APPLICATION}",
 )
 
@@ -184,6 +187,47 @@ def seal(db: sqlite3.Connection, table: str | None = None, row: str | None = Non
             db.execute(query)
         else:
             db.execute(f"{query} WHERE {columns[0]} = ?", [row])
+    if table is None:
+        count_rows(db)
+
+
+def count_rows(db: sqlite3.Connection) -> None:
+    """Record which cells there are now; the caller holds the transaction."""
+    specs = (spec for (spec,) in db.execute("SELECT spec FROM cells").fetchall())
+    _put_rows(db, checksums.of_rows(specs))
+
+
+def add_row(db: sqlite3.Connection, spec: str, sign: int = 1) -> None:
+    """Record that a cell was added, or with sign -1 removed; the caller holds the transaction."""
+    found = db.execute("SELECT value FROM meta WHERE name = ?", [ROWS]).fetchone()
+    rows = checksums.with_row(found and found[0], spec, sign)
+    if rows is not None:  # else reading says that it is damaged
+        _put_rows(db, rows)
+
+
+def _put_rows(db: sqlite3.Connection, rows: str) -> None:
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [ROWS, rows])
+
+
+def rows_differ(db: sqlite3.Connection) -> str:
+    """Return a sentence about cells that are not the recorded ones, or ""."""
+    query = "SELECT (SELECT value FROM meta WHERE name = ?), spec FROM cells"
+    rows = db.execute(query, [ROWS]).fetchall()  # in one statement, so that no run is in between
+    if rows:
+        recorded = rows[0][0]
+    else:
+        query = "SELECT value, (SELECT count(*) FROM cells) FROM meta WHERE name = ?"
+        found = db.execute(query, [ROWS]).fetchone()
+        if found is not None and found[1]:
+            return ""  # the first cell was stored between the two
+        recorded = found and found[0]
+    now = checksums.of_rows(spec for _, spec in rows)
+    if now == recorded:
+        return ""
+    counts = [str(text).partition(" ")[0] for text in (now, recorded)]
+    if recorded is None or not counts[1].isdecimal() or counts[0] == counts[1]:
+        return "its cells are not those that were stored"
+    return f"it has {counts[0]} of {counts[1]} cells that were stored"
 
 
 def _checked(column: str) -> str:

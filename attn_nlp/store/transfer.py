@@ -12,8 +12,9 @@ from attn_nlp.experiment import Resolved
 from attn_nlp.result import disagreement, miscounted
 from attn_nlp.store import same_data
 from attn_nlp.store.file import StoreError, check_log, check_names, copy_to, one_sentence
-from attn_nlp.store.results import FINAL, Store, check_repeats
-from attn_nlp.store.schema import COLUMNS
+from attn_nlp.store.repeats import check_repeats
+from attn_nlp.store.results import Store
+from attn_nlp.store.schema import COLUMNS, FINAL
 from attn_nlp.store.tolerance import RESULT
 
 _AT_ONCE = 256  # cells of the other store in memory, with their predictions
@@ -104,6 +105,7 @@ def merge(source: Store, target: Store, specs: Iterable[str] | None = None) -> M
 
 def _sound(source: Store, specs: Iterable[str] | None) -> Mapping[str, dict]:
     """The whole records of a store, none of which contradicts itself or its experiment."""
+    source.check_sound()
     found = source.records(specs, list(COLUMNS))
     for spec, record in found.items():
         says = disagreement(record, record["gold"]) or miscounted(record, record["gold"])

@@ -53,10 +53,12 @@ def test_damage_ends_with_three_and_is_named(store, capsys):
 
 def test_what_is_safe_is_repaired(store, capsys):
     change(store, "DELETE FROM cells")
-    assert main(["doctor", "--store", "a.sqlite"]) == 0
+    assert main(["doctor", "--store", "a.sqlite"]) == 3
     assert "--repair will remove it." in capsys.readouterr().out
     assert main(["doctor", "--store", "a.sqlite", "--repair"]) == 0
-    assert "repaired: removed details" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "repaired: removed details" in out
+    assert "repaired: keeps the cells that are left; the next run trains the others again" in out
     assert main(["doctor", "--store", "a.sqlite"]) == 0
     assert "sound" in capsys.readouterr().out
 

@@ -141,6 +141,34 @@ def test_a_cell_whose_spec_rots_is_not_taken_for_one_that_has_not_run(changed):
         assert len(store.records(SPECS[1:], ["status"], own=True)) == len(SPECS) - 1
 
 
+@pytest.mark.parametrize("lost", ["", f"spec = '{SPECS[0]}'"])
+def test_cells_that_are_gone_are_not_taken_for_cells_that_have_not_run(changed, tmp_path, lost):
+    where = f" WHERE {lost}" if lost else ""
+    path = changed(f"DELETE FROM cells{where}", f"DELETE FROM details{where}", sealed=False)
+    left = len(SPECS) - 1 if lost else 0
+    says = f"it has {left} of {len(SPECS)} cells that were stored"
+    assert f"Cells are lost: {says}." in [each.says for each in examine(path) if each.severe]
+    with Store.read(path) as store:
+        for read in (
+            lambda: store.records(None, ["status"]),
+            lambda: store.records(SPECS, ["status"], own=True),
+            lambda: export(store, tmp_path / "copy.sqlite"),
+            lambda: export(store, tmp_path / "copy.sqlite", [RESOLVED]),
+        ):
+            with pytest.raises(StoreError, match=says):
+                read()
+        with Store.open(tmp_path / "other.sqlite") as other, pytest.raises(StoreError, match=says):
+            merge(store, other)
+    with Store.open(path) as store, pytest.raises(StoreError, match=says):
+        store.check_sound()
+    assert any(done.startswith("keeps the cells that are left") for done in repair(path))
+    with Store.open(path) as store:
+        assert len(store.records(None, ["status"])) == left
+        assert store.finish(SPECS[0], record(key=key_of(SPECS[0], "rows", "tokens")))
+        store.delete(SPECS[0])
+        store.check_sound()
+
+
 @pytest.mark.parametrize(
     "rotten",
     [

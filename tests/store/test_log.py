@@ -256,3 +256,60 @@ def test_repair_forgets_the_use_by_a_run_that_was_killed(path, capsys):
     repair(path)
     with Store.open(path) as store:
         assert IN_USE not in marks(store)
+
+
+def test_a_copy_without_its_log_says_so_though_another_program_reads_an_older_state(path, capsys):
+    with Store.open(path) as store:
+        store.finish(SPEC, record())
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM cells").fetchone()
+        with Store.open(path) as store:
+            assert store.claim("b" * 64)
+            assert store.finish("b" * 64, record())
+            reader.execute("COMMIT")  # the next claim writes the mark into the file
+            assert store.claim("c" * 64)
+            copy = path.with_name("copy.sqlite")
+            copy.write_bytes(path.read_bytes())
+            store.release()
+    capsys.readouterr()
+    with Store.read(copy):
+        assert "was in use when it was copied or moved" in capsys.readouterr().err
+
+
+def test_a_store_that_another_program_reads_at_the_end_needs_its_log(path, capsys):
+    with Store.open(path) as store:
+        store.finish(SPEC, record())
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM cells").fetchone()
+        with Store.open(path) as store:
+            assert store.claim("b" * 64)
+            assert store.finish("b" * 64, record())
+            store.release()
+        assert "another program reads store" in capsys.readouterr().err
+
+
+def test_the_mark_that_another_run_has_removed_is_written_again(path, capsys):
+    with Store.open(path) as one, Store.open(path) as other:
+        assert one.claim("b" * 64)
+        assert one.finish("b" * 64, record())
+        assert other.claim("c" * 64)
+        assert other.finish("c" * 64, record())
+        other.release()
+        assert one.claim("d" * 64)
+        copy = path.with_name("copy.sqlite")
+        copy.write_bytes(path.read_bytes())
+    capsys.readouterr()
+    with Store.read(copy):
+        assert "was in use when it was copied or moved" in capsys.readouterr().err
+
+
+def test_text_that_is_not_utf8_in_the_list_of_tables_is_damage(path):
+    with Store.open(path) as store:
+        store.finish(SPEC, record())
+    content = path.read_bytes()
+    at = content.index(b"CREATE TABLE cells")
+    path.write_bytes(content[: at + 14] + b"\xff" + content[at + 15 :])
+    with pytest.raises(StoreError, match="is damaged"):
+        Store.read(path)

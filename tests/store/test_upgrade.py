@@ -11,6 +11,7 @@ import pytest
 
 from attn_nlp.store import Store, StoreError
 from attn_nlp.store.correctness import packed
+from attn_nlp.store.doctor import examine, repair
 from attn_nlp.store.processes import this_process
 from attn_nlp.store.schema import COLUMNS, VERSION
 from tests.store.records import SPEC, record
@@ -90,6 +91,13 @@ def test_an_upgrade_works_out_which_answers_were_right(old):
             found = store.records(None, ["correct", "gold"])
         assert found[SPEC] == expected
         assert found["b" * 64]["correct"] is None, "what is damaged stops no upgrade"
+
+
+def test_the_doctor_examines_every_version_before_and_after_its_upgrade(old):
+    for _ in range(2):
+        found = examine(old)
+        assert any("key" in each.says for each in found)
+        repair(old)
 
 
 def test_a_store_in_use_by_an_older_run_is_left_alone(old):
