@@ -73,7 +73,13 @@ class TableView:
         """The columns of `csv` as a data frame: a row for each entry of the table."""
         import pandas
 
-        return pandas.read_csv(io.StringIO(self.csv()))
+        from attn_nlp.tables.formats.csv import NUMBERS
+
+        # A row may be called "None" or "NA".
+        lacking = {name: [""] for name in NUMBERS}
+        return pandas.read_csv(
+            io.StringIO(self.csv()), keep_default_na=False, na_values=lacking, dtype={"row": str}
+        )
 
     def _render(self, format: str) -> str:
         from attn_nlp.tables.formats import render

@@ -92,7 +92,7 @@ def _overrides(only: Mapping[str, object] | Sequence[str]) -> Overrides:
         only = [only]
     if isinstance(only, Mapping):
         only = [f"{path}={','.join(map(_text, _several(value)))}" for path, value in only.items()]
-    return Overrides(only=tuple(only))
+    return Overrides(only=tuple(only or ()))
 
 
 def _several(value: object) -> Sequence[object]:

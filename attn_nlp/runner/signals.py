@@ -76,7 +76,8 @@ class Interrupt:
     def __exit__(self, *_: object) -> None:
         self._restore()
         if self._pipe is not None:
-            _listening.remove(self)
+            if self in _listening:  # not in a forked child
+                _listening.remove(self)
             os.close(self._pipe[1])
             self._watcher.join()
             os.close(self._pipe[0])

@@ -53,6 +53,7 @@ from attn_nlp.user_code.code_text import (
     names_own_file,
     parsed,
     reads_texts,
+    unlimited,
 )
 from attn_nlp.user_code.loading import find
 from attn_nlp.user_code.loads import Load, file_of
@@ -96,6 +97,10 @@ class Code:
     @functools.cached_property
     def hash(self) -> str:
         """Sixteen hexadecimal digits, computed after the experiment file has been loaded."""
+        with unlimited():
+            return self._hash()
+
+    def _hash(self) -> str:
         starts = [*self.modules, *(self.load.untraced if self.load else ())]
         reached = reach(starts, {name.partition(".")[0] for name in self.modules})
         files = {file for file in reached.values() if file is not None}

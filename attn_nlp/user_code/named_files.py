@@ -20,7 +20,7 @@ from attn_nlp.user_code.opened import is_data
 Owns = Callable[[str], bool]  # returns whether a module of that name is the user's
 
 # Installed libraries that open files through Python, which notices.
-_HEARD = {"attn_nlp", "flax", "jax", "jaxlib", "matplotlib", "numpy", "optax", "scipy"}
+_HEARD = {"attn_nlp", "flax", "jax", "jaxlib", "matplotlib", "numpy", "optax"}
 _UNHEARD = {"ctypes"}  # of Python itself
 _WRITES = re.compile(
     "(dump|export|log|mkdir|makedirs|remove|rename|rmtree|save|to_|touch|unlink|write)"

@@ -21,6 +21,7 @@ from attn_nlp.user_code.families import is_settled
 from attn_nlp.user_code.hashing import Code, existing
 from attn_nlp.user_code.opened import Opener, listening
 from attn_nlp.user_code.threads import POOLS
+from attn_nlp.user_code.writers import Writers
 
 _TICK = 100_000_000  # nanoseconds by which file times may lag behind the clock
 _LOOKING = ("os", "posixpath", "glob", "pathlib", "fnmatch", *POOLS)  # for the line that calls them
@@ -55,12 +56,32 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
     made: set[str] = set()  # files and folders that were made within the block
     older: set[str] = set()  # files that existed before and were written to
 
+    writers = Writers()
+    last = ""
+
+    def is_made_here(folder: str, opener: Opener) -> bool:
+        return any(
+            folder == new or folder.startswith(f"{new}{os.sep}") for new in made
+        ) or _is_temporary(folder, os.path.dirname(opener.file))
+
     def note(what: str, file: str, opener: Opener) -> None:
+        nonlocal last
+        before, last = last, file if what == "write" else ""
         if what == "make":
             made.add(file)
+            advice = writers.wait(file) if before == file else ""  # else it is a folder
+            if advice:
+                _untold[file] = f"{opener.line_name}: {advice}"
         elif what == "write":
             if os.path.isfile(file) and (file in _left or not _is_new(file, began)):
                 older.add(file)
+        elif what == "read" and os.path.isdir(file):
+            by_hand = all(module == "os" for module, _ in opener.ways)
+            if by_hand and not is_made_here(file, opener):
+                _untold[file] = (
+                    f"{opener.line_name}, opens the folder {file} by a descriptor when a cell is "
+                    "trained, so what it reads there would go unnoticed; open files by their paths."
+                )
         elif what in ("list", "match"):
             note_look(what, file, opener)
         elif what == "copy":
@@ -71,7 +92,12 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
             or not opener.directly
             or _is_known(file, opener)
             or not os.path.isfile(file)
-            or (_is_new(file, began) and file not in older and file not in _left)
+            or (
+                _is_new(file, began)
+                and file not in older
+                and file not in _left
+                and not writers.is_of_another(file)
+            )
         ):
             _untold[file] = (
                 f"{opener.line_name}, reads {file} only when a cell is trained, so a change of it "
@@ -84,8 +110,7 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
         if (
             not all(module.partition(".")[0] in _LOOKING for module, _ in opener.ways)
             or not os.path.isdir(folder)
-            or any(folder == new or folder.startswith(f"{new}{os.sep}") for new in made)
-            or _is_temporary(folder, os.path.dirname(opener.file))
+            or is_made_here(folder, opener)
         ):
             return
         line = asked.answer(what, path, opener.file)
@@ -121,6 +146,7 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
         with listening(note), asked.noted(note_variable, note_copy):
             yield
     finally:
+        writers.end()
         _left.update(made)  # on which results of later cells must not depend
     for file in {*map(existing, modules.unforeseen[before:])} - files:
         _untold[file] = (

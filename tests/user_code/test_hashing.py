@@ -396,3 +396,13 @@ def test_a_script_has_the_same_specs_as_the_file_that_is_loaded(folder, monkeypa
     )  # fmt: skip
     assert said.stdout.split() == wanted, said.stderr
     load_file(folder / "own.py")
+
+
+def test_code_as_deep_and_numbers_as_long_as_python_takes_are_hashed(folder):
+    chain = "def f(x):\n    if x == 0:\n        return 0\n"
+    chain += "".join(f"    elif x == {n}:\n        return {n}\n" for n in range(1, 400))
+    long = f"M = 0x{'F' * 5000}\nS = {' + '.join(['1'] * 900)}\n"
+    write(folder, {"helper.py": chain + long})
+    first = specs(folder, "import helper")
+    write(folder, {"helper.py": chain.replace("return 399", "return 400") + long})
+    assert specs(folder, "import helper")[1] != first[1]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
+import threading
 
 import pytest
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import load
 from attn_nlp.parts import registry
+from attn_nlp.user_code import writers
 from attn_nlp.user_code.watching import watching
+from attn_nlp.user_code.writers import Writers
 from tests.user_code.test_hashing import folder, specs, write  # noqa: F401 - a fixture
 
 OLD = 1_000_000_000
@@ -222,6 +226,56 @@ def test_a_file_made_meanwhile_is_no_input(folder):  # noqa: F811
     inside = "import pathlib; file = pathlib.Path(__file__ + '.txt'); file.write_text('3')\n"
     specs(folder, inside=inside + "    return int(file.read_text())")
     assert run() == 3
+
+
+def test_a_file_that_another_cell_writes_is_waited_for(tmp_path, capfd):
+    file = str(tmp_path / "best.npy")
+    one, other = Writers(), Writers()
+    assert one.wait(file) == ""
+    waiting = threading.Thread(target=other.wait, args=[file])
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    assert not one.is_of_another(file)
+    one.end()
+    waiting.join(60)
+    assert not waiting.is_alive()
+    assert one.is_of_another(file)
+    assert not other.is_of_another(file)
+    assert "waiting for another cell that writes" in capfd.readouterr().err
+    other.end()
+
+
+def test_two_cells_that_wait_for_each_other_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(writers, "_PATIENCE", 0.0)
+    one, other = Writers(), Writers()
+    assert one.wait(str(tmp_path / "a")) == other.wait(str(tmp_path / "b")) == ""
+    assert "is written by another cell that runs" in one.wait(str(tmp_path / "b"))
+    one.end()
+    assert other.wait(str(tmp_path / "a")) == ""
+    other.end()
+
+
+def test_what_another_cell_makes_meanwhile_is_no_input(folder):  # noqa: F811
+    file = str(folder / "x.txt")
+    specs(folder, inside=f"return open({file!r}).close()")
+
+    def read():
+        with watching(codes()):
+            other = Writers()
+            other.wait(file)
+            subprocess.run([sys.executable, "-c", f"open({file!r}, 'w').close()"], check=True)
+            other.end()
+            part().hooks["score"](1, 0)
+
+    with pytest.raises(UserError, match=r"reads .*x\.txt only when a cell is trained"):
+        read()
+
+
+def test_a_folder_that_is_opened_by_a_descriptor_is_refused(folder):  # noqa: F811
+    specs(folder, inside=f"import os\n    os.close(os.open({str(folder)!r}, os.O_RDONLY))")
+    with pytest.raises(UserError, match=r"opens the folder .* by a descriptor"):
+        run()
 
 
 def test_what_one_cell_has_made_is_no_input_of_the_next(folder):  # noqa: F811

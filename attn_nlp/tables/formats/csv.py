@@ -77,6 +77,9 @@ _AFTER = (
     "cite",
 )
 
+_TEXTS = ("value", "runs", "reference", "family", "verdict", "seeds_needed")
+_TEXTS += ("verdict_with_diverged", "status", "reason", "parameters", "cite")
+NUMBERS = tuple(name for name in _AFTER if name not in _TEXTS)
 # In between are the paths of columns, as many as the tables have.
 _HEADER = re.compile(rf"{','.join(_BEFORE)},(.+,)?{','.join(_AFTER)}\n")
 
