@@ -80,7 +80,7 @@ class Reading:
         )
         selected = {name: _column(name) for name in (*columns, *whole)}
         selected["cells"] = f"cells.{checksums.NAME}"
-        source = "cells NOT INDEXED"  # read as they are stored: an index can be damaged by itself
+        source = "cells"
         if whole.keys() & set(LARGE):
             selected |= {"details": f"details.{checksums.NAME}", "own": "details.spec"}
             source += " LEFT JOIN details ON details.spec = cells.spec"
@@ -92,7 +92,7 @@ class Reading:
             rows = self._db.execute(f"{query}{source}").fetchall()
             rows = [row for row in rows if row[0] in wanted]
         else:
-            joined = source.removeprefix("cells NOT INDEXED")
+            joined = source.removeprefix("cells")
             source = f"json_each(?) AS wanted JOIN cells ON cells.spec = wanted.value{joined}"
             rows = self._db.execute(f"{query}{source}", [json.dumps(sorted(wanted))]).fetchall()
         values = list(zip(*rows, strict=True)) or [()] * len(selected)

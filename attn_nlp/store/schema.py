@@ -82,7 +82,6 @@ _STATEMENTS = (
     f"CREATE TABLE cells ({_columns(TABLES['cells'])}) WITHOUT ROWID",
     f"CREATE TABLE details ({_columns(TABLES['details'])})",
     "CREATE TABLE shared (id INTEGER PRIMARY KEY, value JSON NOT NULL UNIQUE)",
-    "CREATE INDEX cells_by_program ON cells (program)",
     CLAIMS,
     "CREATE TABLE experiments (name TEXT PRIMARY KEY, resolved JSON NOT NULL, "
     f"saved_at TEXT NOT NULL, {_CHECKSUMS})",
@@ -93,7 +92,8 @@ _STATEMENTS = (
 
 
 _OLD_COLUMNS = {"details": ("gold INTEGER",)}  # which an upgrade leaves where they are
-_INDEXES = {"cells_by_program": "cells"}
+_INDEXES = {"cells_by_program": "cells"}  # of older versions: SQLite read cells through it, and
+# so without those that a damaged index lacks
 
 
 def _defined(statement: str) -> tuple[str, list[str], str]:
@@ -164,6 +164,7 @@ def upgrade(db: sqlite3.Connection) -> None:
             " FROM details LEFT JOIN shared ON shared.id = gold WHERE spec = cells.spec)"
         )
     seal(db)
+    db.execute("DROP INDEX IF EXISTS cells_by_program")
     db.execute("DROP TABLE claims")
     db.execute(CLAIMS)
     db.execute("UPDATE meta SET value = ? WHERE name = 'version'", [str(VERSION)])
@@ -211,7 +212,7 @@ def _put_rows(db: sqlite3.Connection, rows: str) -> None:
 
 def rows_differ(db: sqlite3.Connection) -> str:
     """Return a sentence about cells that are not the recorded ones, or ""."""
-    # With a column of no index, since an index may be whole where the table is not.
+    # With a column of no index: one may be whole where the table is not.
     query = f"SELECT (SELECT value FROM meta WHERE name = ?), spec, {checksums.NAME} FROM cells"  # noqa: S608
     rows = db.execute(query, [ROWS]).fetchall()  # in one statement, so that no run is in between
     if rows:

@@ -115,6 +115,7 @@ def test_a_damaged_page_is_found(path):
 def test_an_index_that_lies_is_found(filled):
     change(
         filled,
+        "CREATE INDEX cells_by_program ON cells (program)",
         "PRAGMA writable_schema = ON",
         "UPDATE sqlite_master SET sql = replace(sql, '(program)', '(key)') "
         "WHERE name = 'cells_by_program'",
