@@ -21,12 +21,12 @@ def check_workers(workers: int | None, in_process: bool) -> None:
     environment once.
 
     Args:
-      workers: the number of worker processes that was asked for, or None.
+      workers: the requested number of worker processes, or None.
       in_process: whether to train in this process.
 
     Raises:
-      UserError: there are fewer than one worker, or workers and no use for them; or a library has
-        already read another environment in this process.
+      UserError: `workers` is less than 1, or is given together with `in_process`; or a library has
+        already read other environment variables in this process.
     """
     from attn_nlp.runner.environment import settle
 
@@ -44,7 +44,7 @@ def check_store(path: Path, resolved: Resolved) -> None:
     """Refuse a store that is part of the data of its own experiment, which writing would change.
 
     Args:
-      path: of the store, whether it exists or not.
+      path: the file of the store, which need not exist.
       resolved: the experiment.
 
     Raises:
