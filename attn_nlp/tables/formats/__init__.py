@@ -4,8 +4,12 @@ A format is a module of this folder with
 
     SUFFIX: str                                        of a file, with its dot
     def render(grids: Sequence[Grid], options: Options) -> str
-    COMMENT: str                                       its form of a comment, if it has one; or
-    def known(text: str) -> bool                       True if a file with this text is our own
+    COMMENT: str                                       its form of a comment, with {} for the text
+
+or, if such a file cannot have comments, instead of COMMENT
+
+    def signed(text: str) -> str                       the same for readers, and recognized by
+    def is_signed(text: str) -> bool
 
 Adding a format is adding the file.
 """
@@ -73,9 +77,9 @@ def suffix(format: str) -> str:
 
 
 def as_file(format: str, text: str) -> str:
-    """Return the content of a file: the printed text and a last line that marks it as our own."""
-    comment = getattr(_module(format), "COMMENT", None)
-    return text if comment is None else signed(text, comment)
+    """Return the content of a file of that format: the printed text with its signature."""
+    module = _module(format)
+    return signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.signed(text)
 
 
 def known(format: str, text: str) -> bool:
@@ -86,7 +90,7 @@ def known(format: str, text: str) -> bool:
       text: the whole file.
     """
     module = _module(format)
-    return is_signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.known(text)
+    return is_signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.is_signed(text)
 
 
 def _module(format: str) -> ModuleType:
