@@ -1,4 +1,4 @@
-"""Numbers in words, text from outside, and the one way by which any text leaves the program.
+"""Numbers in words, and the one way in which text, also that of others, is printed.
 
 Labels, names of files and columns, messages of exceptions and the contents of someone else's store
 are written by others. A terminal obeys some characters: they could change its colors, set its

@@ -110,4 +110,4 @@ def test_a_table_without_a_reference_compares_no_sentences():
     plain, experiment, records = with_predictions()
     rows = [row | {"reference": False} for row in plain["rows"]]
     grid = build(table(rows=rows), experiment, records)
-    assert not any(each.startswith("Another draw") for each in grid.notes)
+    assert not any(each.startswith("± does not cover another draw") for each in grid.notes)
