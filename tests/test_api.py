@@ -213,6 +213,15 @@ def test_cells_without_a_result_are_shown_as_such(here, monkeypatch):
     assert again.counts == {"done": 10}
 
 
+def test_a_baseline_has_no_settings_of_an_encoder(scratch):
+    frame = attn_nlp.Store(scratch[0] / "x.sqlite").results("fake").to_pandas()
+    baseline = frame[frame["model"] == "majority"].squeeze()
+    assert (baseline["dataset"], baseline["split_seed"]) == ("reviews.csv", 0)
+    assert baseline[["heads", "seed", "learning_rate", "attention.score"]].isna().all()
+    assert frame["heads"].dtype == "Int64"
+    assert frame["heads"].dropna().tolist() == [1, 2, 4] * 3
+
+
 def test_cells_to_do_are_rows(scratch):
     folder, _ = scratch
     from attn_nlp.api.results import Results

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attn_nlp.errors import unknown
 from attn_nlp.experiment import Resolved
+from attn_nlp.experiment.identity import BASELINE_PATHS
 from attn_nlp.runner.plan import wanted
 from attn_nlp.store.file import check_log
 from attn_nlp.store.results import Store
@@ -144,7 +145,11 @@ class Results:
             resolved = store.settled(self._resolved)
             cells = wanted(resolved)
             records = store.records(cells, _COLUMNS, own=True)
-        found = [{**each, **_told(records.get(spec))} for spec, each in cells.items()]
+        baselines = {each["spec"] for each in resolved.baselines}
+        found = [
+            {**(_of_baseline(each) if spec in baselines else each), **_told(records.get(spec))}
+            for spec, each in cells.items()
+        ]
         found += [{**each["settings"], "status": _TO_DO} for each in resolved.open]
         found += [
             {**each["settings"], "status": "skipped", "reason": each["reason"]}
@@ -155,7 +160,9 @@ class Results:
         scores = [name for name in told if name.partition(".")[0] in ("validation", "test")]
         last = ["status", "reason", *scores, "seconds"]
         settings = [name for name in names if name not in last]
-        return pandas.DataFrame(found, columns=pandas.Index([*settings, *last]))
+        frame = pandas.DataFrame(found, columns=pandas.Index([*settings, *last]))
+        whole = [name for name in settings if _is_whole(row.get(name) for row in found)]
+        return frame.astype(dict.fromkeys(whole, "Int64"))  # a missing value leaves them whole
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items())
@@ -166,6 +173,15 @@ class Results:
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
+
+
+def _of_baseline(settings: Mapping[str, object]) -> dict[str, object]:
+    """The settings that a baseline has; it is neither an encoder nor drawn from a seed."""
+    return {path: value for path, value in settings.items() if path in BASELINE_PATHS}
+
+
+def _is_whole(values: Iterable[object]) -> bool:
+    return {type(value) for value in values if value is not None} == {int}
 
 
 def _told(record: Mapping[str, Any] | None) -> dict[str, object]:

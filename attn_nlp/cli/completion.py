@@ -40,7 +40,9 @@ def slots_and_parts(context, parameter, incomplete: str) -> list[CompletionItem]
     """Complete the slots, each with what it is, and the names of all parts."""
     from attn_nlp.parts import registry
 
-    slots = {slot: f"a {slot} {known.what}" for slot, known in registry.SLOTS.items()}
+    slots = {
+        slot: f"{wording.with_article(slot)} {known.what}" for slot, known in registry.SLOTS.items()
+    }
     parts = {part.name: part.label for part in registry.parts()}
     return _beginning(incomplete, (parts | slots).items())
 
