@@ -40,19 +40,19 @@ def small(**settings):
 def test_a_cell_is_trained_and_tested(rival, folder):
     required("torch").set_num_threads(1)
     cell = small()
-    clock = rivals.Clock()
+    clock = processes.Clock()
     tested = rivals.whole(rival, cell, rivals.data_of(cell, folder), folder, clock)
     assert 0 <= tested <= 1
-    assert clock.looks[1] > 0
-    assert clock.since_first()[1] >= clock.looks[1]
+    assert clock.evaluations[1] > 0
+    assert clock.since_first()[1] >= clock.evaluations[1]
 
 
 def test_rivals_have_the_losses_of_the_same_model(folder):
     required("torch").set_num_threads(1)
     cell = small(dropout=0.0).replace({"attention.scale": "constant(c=0.5)"})
     data = rivals.data_of(cell, folder)
-    lanes = [make(cell, data, folder) for make in (rivals.torch_eager, rivals.nnx_jit)]
-    losses = np.array([[lane.advance(1) for _ in range(3)] for lane in lanes])
+    runs = [make(cell, data, folder) for make in (rivals.torch_eager, rivals.nnx_jit)]
+    losses = np.array([[run.advance(1) for _ in range(3)] for run in runs])
     assert np.abs(losses[0] - losses[1]).max() < agreement.TOLERANCE
     assert np.ptp(losses[0]) > 0
 
@@ -166,8 +166,8 @@ def test_the_trainer_has_the_losses_of_the_same_model(folder):
     rows, weights = rivals.our_batches(cell, data), rivals.first_weights(cell, data, folder)
     from benchmarks.trainer import losses
 
-    lane = rivals.torch_eager(cell, data, folder)
-    eager = [lane.advance(1) for _ in range(4)]
+    training_run = rivals.torch_eager(cell, data, folder)
+    eager = [training_run.advance(1) for _ in range(4)]
     np.testing.assert_allclose(losses(cell, data, weights, rows), eager, atol=agreement.TOLERANCE)
     assert np.ptp(eager) > 0
 

@@ -43,8 +43,8 @@ from attn_nlp.parts.plugins import load_plugins, plugin_of
 from attn_nlp.user_code.code_text import typed
 from attn_nlp.user_code.hashing import Code, file_of
 from attn_nlp.user_code.loading import current
-from attn_nlp.wording import with_article
 from attn_nlp.user_code.loads import Load
+from attn_nlp.wording import with_article
 
 __all__ = [
     "HOOKS",
