@@ -190,7 +190,7 @@ def test_a_script_with_a_part_of_its_own_runs_as_its_file(scratch, cache):
     file = folder / "own.py"
     for text, status, said in (
         (head + guarded, 0, "{'done': 10}"),
-        (head.replace('if __name__ == "__main__":', "if True:") + guarded, 1, "write it below"),
+        (head.replace('if __name__ == "__main__":', "if True:") + guarded, 1, "move it below"),
     ):
         file.write_text(text)
         done = ran("own.py", folder, cache)

@@ -124,8 +124,8 @@ def test_the_version_is_printed(attn_nlp):
         (["run", "fake.py", "--seeds", "two"], "'two' is not a valid integer"),
         (["run", "fake.py", "--dataset", "planted_lokup"], "Did you mean 'planted_lookup'?"),
         (["run", "fa\udcffke.py"], "its name is not valid UTF-8"),
-        (["status", "--store", "~/x.sqlite"], "'~' was not replaced by the shell"),
-        (["table", "fake.py", "--out", "~root/x.md"], "'~' was not replaced by the shell"),
+        (["status", "--store", "~/x.sqlite"], "the shell did not expand '~'"),
+        (["table", "fake.py", "--out", "~root/x.md"], "the shell did not expand '~'"),
         (["plan", "fake.py", "--dataset", "planted_lokup"], "Did you mean 'planted_lookup'?"),
         (["table", "fake.py", "--dataset", "planted_lokup"], "Did you mean 'planted_lookup'?"),
         (["status", "fake.py", "--dataset", "planted_lokup"], "Did you mean 'planted_lookup'?"),
@@ -557,7 +557,7 @@ def test_every_command_says_that_the_working_directory_is_gone(
     assert cli.main(command) == 2
     said = capsys.readouterr().err
     assert said == (
-        "attn-nlp: the working directory was deleted; change to one that exists and run it again.\n"
+        "attn-nlp: the working directory was deleted; change to one that exists and try again.\n"
     )
 
 

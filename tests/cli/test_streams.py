@@ -38,7 +38,7 @@ def shell(tmp_path, cache):
     return call
 
 
-FULL = "attn-nlp: standard output: No space left on device; what was stored before is intact.\n"
+FULL = "attn-nlp: standard output: No space left on device; everything stored before is intact.\n"
 
 
 CLOSED = FULL.replace("No space left on device", "it is closed")
