@@ -111,7 +111,7 @@ def test_the_report_says_what_the_example_says(html):
         "SST-2: against '1/sqrt(D)' at 73.0 %, worse: 'unscaled' (−2.4 points); equivalent: "
         "'1/D' (0.0 points); undecided: 'half' (0.0 points); 0 of 4 rows above",
         "Outcome stated in the file",
-        "Not dated, and of the run that its author looked at",
+        "Not dated, from its author's run",
         "It did not.",
         "Seven seeds.",
         "47 done, 1 diverged, 1 failed, 4 not run yet",

@@ -66,7 +66,7 @@ def test_without_the_data_sentences_are_told_by_their_rows(tmp_path):
 def test_an_older_store_does_not_know_what_is_right(tmp_path):
     (found,) = wrong([run("a", [0, 0, 0, 0], gold=())], ROWS, tmp_path)
     assert found.examples == ()
-    assert "did not keep which class is right" in found.notes[0]
+    assert "did not keep the right class" in found.notes[0]
 
 
 def test_each_dataset_stands_apart(texts):

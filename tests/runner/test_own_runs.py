@@ -128,8 +128,8 @@ def test_a_file_without_a_guard_is_told_to_have_one(folder, attn_nlp, cache, by)
     assert found.returncode == 2
     assert found.stderr == (
         f"attn-nlp: fake.py, line {line}: run_file is called outside of "
-        '`if __name__ == "__main__":`; write it below that line, since a run reads the file once '
-        "more to find its experiment.\n"
+        '`if __name__ == "__main__":`; move it below that line, since a run reads the file '
+        "again to find its experiment.\n"
     )
     assert not (folder / "runs").exists()
 
