@@ -8,6 +8,9 @@ can be compared step by step; *random batches* are the usual ones, a shuffled ep
 batches. PyTorch pads every batch to its own longest sentence.
 """
 
+# pyright: reportMissingImports=false
+# PyTorch and Transformers are extras.
+
 from __future__ import annotations
 
 import time
@@ -47,8 +50,8 @@ class Training(NamedTuple):
 
 def cell_of(size: str, dataset: str, steps: int, **settings: Any) -> Cell:
     """Return the cell of a size, with defaults for everything else."""
-    base = Cell(dataset=dataset, steps=steps, evaluate_every=min(100, steps), **SIZES[size])
-    return base.replace(settings)
+    base = Cell(dataset=dataset, steps=steps, evaluate_every=min(100, steps))
+    return base.replace({**SIZES[size], **settings})
 
 
 def data_of(cell: Cell, folder: Path) -> Prepared:
@@ -295,7 +298,9 @@ def first_weights(cell: Cell, data: Prepared, folder: Path) -> dict:
 
         model = Encoder(cell, data.vocabulary, len(data.class_names), cell.seed)
         plain = nnx.to_pure_dict(nnx.split(model, nnx.Param)[1])
-        named = {"/".join(map(str, key)): value for key, value in flatten_dict(plain).items()}
+        named: dict[str, Any] = {
+            "/".join(map(str, key)): value for key, value in flatten_dict(plain).items()
+        }
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(path, **named)
     weights: dict = {}

@@ -1,5 +1,8 @@
 """The encoder of the benchmark in idiomatic PyTorch, from the same initial weights."""
 
+# pyright: reportMissingImports=false
+# PyTorch and Transformers are extras.
+
 from __future__ import annotations
 
 import numpy as np
@@ -46,6 +49,8 @@ class Block(nn.Module):
 
 class Encoder(nn.Module):
     """Class logits (B, C) of ids (B, T)."""
+
+    waves: torch.Tensor
 
     def __init__(self, weights: dict, cell: Cell):
         super().__init__()

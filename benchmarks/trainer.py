@@ -6,6 +6,9 @@ to its longest. The weights that were best on validation are kept in memory; the
 would write a checkpoint at every evaluation, which costs more.
 """
 
+# pyright: reportMissingImports=false
+# PyTorch and Transformers are extras.
+
 from __future__ import annotations
 
 import tempfile

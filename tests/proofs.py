@@ -1,4 +1,4 @@
-"""What the tests proved of every part, written as they pass and counted from what they wrote.
+"""The proofs of every part, recorded by the tests as they pass, and their counts.
 
 A test marked `proof(kind)` that is parametrized by `slot` and `text` proves that kind of thing of
 the part that `text` names. At the end of a run the passes are written to build/proofs.json;
@@ -63,7 +63,7 @@ def write(passed: set[tuple[str, str, str]]) -> None:
 
 
 def lacking(passed: set[tuple[str, str, str]]) -> list[str]:
-    """What has not been proved, by name."""
+    """Name what has not been proved."""
     return [
         f"{part.slot} {part.name}: {kind}"
         for part in registry.parts()

@@ -203,10 +203,10 @@ def test_cells_without_a_result_are_shown_as_such(here, monkeypatch):
     some = attn_nlp.run("fake.py", store="x.sqlite", in_process=True, only={"heads": [1, 2]})
     assert some.counts == {"done": 6, "failed": 1}
     frame = some.to_pandas()
-    bad = frame[frame["status"] == "failed"]
-    assert bad[["heads", "seed"]].values.tolist() == [[2, 1]]
+    bad = frame.set_index("status").loc[["failed"]]
+    assert bad[["heads", "seed"]].to_numpy().tolist() == [[2, 1]]
     assert "RuntimeError: first line" in bad["reason"].item()
-    assert bad["test.accuracy"].isna().all()
+    assert bad[["test.accuracy"]].isna().to_numpy().all()
     assert "2 of 3 (1 failed)" in str(some.table())
     monkeypatch.delenv("FAKE_RAISE")
     again = attn_nlp.run("fake.py", store="x.sqlite", in_process=True, retry_failed=True)
@@ -215,9 +215,10 @@ def test_cells_without_a_result_are_shown_as_such(here, monkeypatch):
 
 def test_a_baseline_has_no_settings_of_an_encoder(scratch):
     frame = attn_nlp.Store(scratch[0] / "x.sqlite").results("fake").to_pandas()
-    baseline = frame[frame["model"] == "majority"].squeeze()
-    assert (baseline["dataset"], baseline["split_seed"]) == ("reviews.csv", 0)
-    assert baseline[["heads", "seed", "learning_rate", "attention.score"]].isna().all()
+    baseline = frame.set_index("model").loc[["majority"]]
+    assert baseline[["dataset", "split_seed"]].to_numpy().tolist() == [["reviews.csv", 0]]
+    absent = baseline[["heads", "seed", "learning_rate", "attention.score"]]
+    assert absent.isna().to_numpy().all()
     assert frame["heads"].dtype == "Int64"
     assert frame["heads"].dropna().tolist() == [1, 2, 4] * 3
 

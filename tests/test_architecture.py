@@ -180,7 +180,7 @@ def public(tree: ast.Module):
 
 
 def test_nothing_asks_for_a_part_by_name():
-    """What sets one part apart is a fact of its registry line, never its name in a comparison."""
+    """Parts differ by facts of their registry lines; no code compares their names."""
     known = {name for part in registry.parts() for name in (part.name, *part.aliases)}
     asked = [
         f"{name(file)}, line {node.lineno}: {ast.unparse(node)}"
@@ -234,7 +234,7 @@ def test_facts_and_hooks_may_be_asked_for():
 
 
 def modules_after(code: str) -> set[str]:
-    """What a fresh interpreter has loaded after running the code."""
+    """Return the modules that a fresh interpreter has loaded after running the code."""
     script = f"import sys\n{code}\nprint('loaded:', *sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60

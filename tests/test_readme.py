@@ -1,4 +1,4 @@
-"""What README, CONTRIBUTING, and docs/ show: code and commands that run, links that lead."""
+"""The code and commands in README, CONTRIBUTING, and docs/ run, and their links lead somewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader must know about each dataset: its sizes and its flaws."""
+"""The sizes and the flaws of each dataset, for the reader of a report."""
 
 from __future__ import annotations
 

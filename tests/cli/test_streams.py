@@ -114,7 +114,7 @@ def test_letters_that_an_encoding_lacks_are_substituted(shell, encoding):
 
 
 def on_a_terminal(folder, env, *arguments):
-    """What a command sends to a terminal."""
+    """Return what a command sends to a terminal."""
     main, other = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "attn_nlp", *arguments],

@@ -1,4 +1,4 @@
-"""watch: what a look says, that it disturbs no run, and how it ends in a real terminal."""
+"""watch: its snapshots, which disturb no run, and how it ends in a real terminal."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_look_fits_a_narrow_terminal(run):
 
 
 def test_a_writer_is_never_kept_waiting(run):
-    """A look while a transaction of a run is open, and a write straight after the look."""
+    """Take a snapshot while a transaction of a run is open, and write right after it."""
     path, resolved, store, left = run
     store._db.execute("BEGIN IMMEDIATE")
     before = snapshot(resolved, path).left

@@ -140,7 +140,7 @@ def test_wrong_files_are_refused(file, tmp_path):
 
 
 def told(file, top: str, **helpers: str) -> str:
-    """What is said of the file with some lines before it."""
+    """Return the message on the file with some lines before it."""
     for name, text in helpers.items():
         (file.parent / f"{name}.py").write_text(text)
     file.write_text(f"{top}\n{FILE}")

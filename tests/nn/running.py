@@ -128,7 +128,7 @@ class Ready:
         return ForwardContext(self.choice.numeric(SIZES, self.slot), seed=SEED)
 
     def run(self, given: dict, arrays: dict | None = None):
-        """What the part does in its slot; a tuple of arrays.
+        """Run the part in its slot, and return a tuple of arrays.
 
         Args:
           given: `inputs`, some perhaps changed or traced.
@@ -138,7 +138,7 @@ class Ready:
         return found if isinstance(found, tuple) else (found,)
 
     def expected(self, given: dict):
-        """What the reference does of the same; a tuple of float64 arrays."""
+        """Run its reference, and return a tuple of float64 arrays."""
         found = refer(self.bound(), self.call(), given)()
         return found if isinstance(found, tuple) else (found,)
 
@@ -168,7 +168,7 @@ def on_device(given: dict) -> dict:
 
 
 def reference_name(slot: str, name: str) -> str:
-    """What the reference of a part is called in tests/reference.py."""
+    """Return the name of the reference of a part in tests/reference."""
     return f"{slot}_{name}"
 
 

@@ -1,4 +1,4 @@
-"""What the kinds claim: what passes between positions, what never does, and at what cost."""
+"""The laws of kinds: what passes between positions, what never does, and at what cost."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_sentence_alone_gets_what_it_gets_in_a_padded_batch(text):
 
 
 def run_cut(part, alone) -> np.ndarray:
-    """What the kind makes of sentences shorter than the cell's length."""
+    """Run the kind on sentences shorter than the cell's length."""
     (hook,) = part.choice.part.hooks
     wanted = ("x",) if hook == "block" else ("q", "k", "v")
     more = {name: jnp.asarray(alone[name], jnp.float32) for name in wanted}

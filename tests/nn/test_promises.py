@@ -1,4 +1,4 @@
-"""What hooks of one's own must return: shape, type and something at all, said before training."""
+"""The user's own hooks must return the right shape and type, checked before training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATHS |= {"mixer": "attention.mixer", "init": "attention.init"}
 
 
 def wrong(slot: str, hook: str, function, **facts) -> str:
-    """What is said of a cell with a part whose hook is the function given; "" where all is well."""
+    """Return the message on a cell with a part whose hook is the given function, or ""."""
     registry.register(slot, "mine", **facts)(type("Mine", (), {hook: function}))
     found = trace(BASE.replace(uses(slot)))
     return "" if found is None else str(found)

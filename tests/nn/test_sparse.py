@@ -1,4 +1,4 @@
-"""What the sparse normalizers claim: exact zeros, exact gradients, the same as other programs."""
+"""The sparse normalizers give exact zeros and exact gradients, and agree with other programs."""
 
 from __future__ import annotations
 

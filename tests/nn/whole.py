@@ -40,7 +40,7 @@ class Block:
         return found
 
     def look(self, x=X, tokens=TOKENS) -> tuple[np.ndarray, np.ndarray | None]:
-        """What the block returns: output and weights."""
+        """Return the output and the weights of the block."""
         call = ForwardContext(self.cell.numeric())
         out, weights = self.module.look(jnp.asarray(x, jnp.float32), jnp.asarray(tokens), call)
         return np.asarray(out), None if weights is None else np.asarray(weights)

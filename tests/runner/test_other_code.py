@@ -38,7 +38,7 @@ def edited(code: str | None = "edited") -> Iterator[None]:
 
 
 def news(done) -> list[str]:
-    """What a command said beside its progress."""
+    """Return the messages of a command other than its progress."""
     return [line for line in done.stderr.splitlines() if " of that compiling" not in line][:-1]
 
 

@@ -1,4 +1,4 @@
-"""What a run hears of signals."""
+"""The signals that a run handles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which variables reach a process that trains, and what is told of them."""
+"""The variables that reach a training process, and the warnings about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a caption says over several datasets."""
+"""Captions over several datasets."""
 
 import pytest
 

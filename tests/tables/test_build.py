@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from attn_nlp.tables.text import count_text
 from .example import REFERENCE, ROWS, cell, example, record, resolved, table
 
 
-def entry(grid, label, column=0):
+def entry(grid, label, column=0) -> Any:
     return next(row for row in grid.rows if row.label == label).entries[column]
 
 

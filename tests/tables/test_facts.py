@@ -1,4 +1,4 @@
-"""What a caption says of the data: splits, classes, columns, and what the baselines chose."""
+"""The caption on the data: splits, classes, columns, and the choices of the baselines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cells stand where."""
+"""The layout puts every cell in its entry."""
 
 import dataclasses
 

@@ -98,7 +98,7 @@ def test_runs_that_never_got_there_are_counted():
     ],
 )
 def test_classes_are_of_the_runs_that_the_table_counts(changes, state, reason):
-    """What is left has precision 3/5, and its counts do not mix with those of the other."""
+    """The remaining cells have precision 3/5, and their counts do not mix with the others."""
     plain, experiment, records = made()
     records["sst2/none/1/1"] |= changes
     (grid,) = per_class(plain, experiment, records)

@@ -1,4 +1,4 @@
-"""What a part learns otherwise than by a file that Python opens is hashed, or refused."""
+"""Inputs of a part other than files that Python opens are hashed, or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is hashed is what is run, and what no hash covers is refused."""
+"""The hashed code is the code that runs, and anything that no hash covers is refused."""
 
 from __future__ import annotations
 
