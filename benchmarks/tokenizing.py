@@ -76,9 +76,9 @@ def measured(dataset: str, folder: Path, rounds: int) -> list[dict]:
                 "dataset": dataset,
                 "tokens": name,
                 "sentences": len(texts),
-                "train": [each * SENTENCES / len(train) for each in train_seconds],
-                "encode": [each * scale for each in ours],
-                "library_encode": [each * scale for each in theirs],
+                "train": [value * SENTENCES / len(train) for value in train_seconds],
+                "encode": [value * scale for value in ours],
+                "library_encode": [value * scale for value in theirs],
                 "prepared_before": again,
             }
         )
@@ -110,7 +110,7 @@ def markdown(lines: list[dict]) -> str:
     ]
     for line in lines:
         columns = (line[name] for name in ("train", "encode", "library_encode", "prepared_before"))
-        cells = " | ".join(f"{shown(each)} s" for each in columns)
+        cells = " | ".join(f"{shown(column)} s" for column in columns)
         text.append(f"| {line['dataset']}, {line['tokens']} | {line['sentences']:,} | {cells} |")
     text += ["", "`known before`: the whole dataset, as many sentences as it has, prepared again."]
     return "\n".join(text)

@@ -129,14 +129,14 @@ def together(run: Run, task: list, cache: Path, limit: float) -> dict:
         for core in range(run.processes)
     ]
     found = processes.wait(began)
-    for each in found:
-        if each.fault or not each.said:
-            late = each.fault == processes.LATE
+    for ended in found:
+        if ended.fault or not ended.said:
+            late = ended.fault == processes.LATE
             return {
-                "fault": f"did not finish in {limit:g} s" if late else each.fault or "said nothing"
+                "fault": f"did not finish in {limit:g} s" if late else ended.fault or "said nothing"
             }
-    last = [each.said[-1] for each in found]
-    return {key: statistics.mean(each[key] for each in last) for key in last[0]}
+    last = [ended.said[-1] for ended in found]
+    return {key: statistics.mean(one[key] for one in last) for key in last[0]}
 
 
 def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float | None]) -> dict:
@@ -147,13 +147,13 @@ def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float | 
     """
     found = {}
     for name, run in RUNS.items():
-        taken = [each for each in rounds if name in each and "fault" not in each[name]]
+        taken = [turn for turn in rounds if name in turn and "fault" not in turn[name]]
         if not taken:
-            faults = [each[name]["fault"] for each in rounds if name in each]
+            faults = [turn[name]["fault"] for turn in rounds if name in turn]
             if faults:
                 found[name] = {"fault": faults[0]}
             continue
-        row: dict = {key: spread(each[name][key] for each in taken) for key in taken[0][name]}
+        row: dict = {key: spread(turn[name][key] for turn in taken) for key in taken[0][name]}
         row["loss_difference"] = difference(run.rival, agree)
         if not run.cold:
             peak = statistics.median(peaks)
@@ -161,9 +161,9 @@ def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float | 
             row["machine_ms"] = [value / run.processes for value in row["wall_ms"]]
             base = ONE if run.cores == 1 else TWO
             ratios = [
-                each[name]["wall_ms"] / run.processes / (each[base]["wall_ms"] / run.cores)
-                for each in taken
-                if "fault" not in each.get(base, {"fault": ""})
+                turn[name]["wall_ms"] / run.processes / (turn[base]["wall_ms"] / run.cores)
+                for turn in taken
+                if "fault" not in turn.get(base, {"fault": ""})
             ]
             if same(run.rival, agree) and ratios:
                 row["ratio"] = spread(ratios)

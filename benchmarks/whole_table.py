@@ -83,7 +83,7 @@ def command(given: Given, store: Path) -> list[str]:
         *("--workers", str(WORKERS), "--dataset", given.dataset),
         *("--seeds", str(given.seeds), "--steps", str(given.steps)),
         *("--only", "attention.scale=" + ",".join(SCALES[: given.variants])),
-        *(part for each in sizes for part in ("--set", each)),
+        *(part for size in sizes for part in ("--set", size)),
     ]
 
 
@@ -103,15 +103,15 @@ def ours(given: Given, folder: Path) -> dict:
         columns = ["status", "wall_seconds", "compile_seconds", "test"]
         found = opened.records(wanted(opened.experiment("twelve_scales")), columns)
         settings = wanted(opened.experiment("twelve_scales"))
-    busy = sum(each["wall_seconds"] or 0.0 for each in found.values())
+    busy = sum(record["wall_seconds"] or 0.0 for record in found.values())
     trained = [found[spec] for spec in found if settings[spec]["model"] == "encoder"]
     assert len(trained) == len(given.cells), "a table that is not whole"
     return {
         "seconds": seconds,
         "busy_seconds": busy,
         "utilization": busy / (WORKERS * seconds),
-        "compile_seconds": sum(each["compile_seconds"] or 0.0 for each in found.values()),
-        "test_accuracy": statistics.mean(each["test"]["accuracy"] for each in trained),
+        "compile_seconds": sum(record["compile_seconds"] or 0.0 for record in found.values()),
+        "test_accuracy": statistics.mean(record["test"]["accuracy"] for record in trained),
     }
 
 
@@ -140,10 +140,10 @@ def run_portion(
         ended = processes.wait(children)
     except processes.Interrupted as interrupt:
         stopped, ended = interrupt, interrupt.ended
-    faults = [each.fault for each in ended if each.fault]
+    faults = [process.fault for process in ended if process.fault]
     for fault in faults:
         click.echo(f"  {name}: {fault}", err=True)
-    lines = [[line for line in each.said if isinstance(line, dict)] for each in ended]
+    lines = [[line for line in process.said if isinstance(line, dict)] for process in ended]
     starts = [each[0]["began"] - at for each, at in zip(lines, began, strict=True) if each]
     portions.append(Portion(max(starts, default=float("nan")), lines, faults))
     if stopped is not None:
@@ -179,11 +179,13 @@ def keep_weights(given: Given, folder: Path) -> None:
 def total(name: str, given: Given, portions: list[Portion]) -> dict | None:
     """Return a rival's seconds for the whole table, or None if no cell has been run."""
     count = RIVALS[name][1]
-    faults = list(dict.fromkeys(fault for each in portions for fault in each.faults))
+    faults = list(dict.fromkeys(fault for portion in portions for fault in portion.faults))
     run = [cell for portion in portions for process in portion.cells for cell in process]
     if not run:
         return {"fault": faults[0]} if faults else None
-    startup = statistics.median(each.startup for each in portions if each.startup == each.startup)
+    startup = statistics.median(
+        portion.startup for portion in portions if portion.startup == portion.startup
+    )
     seconds = [cell["seconds"] for cell in run]
     if len(run) == len(given.cells):
         work = sum(
@@ -348,11 +350,11 @@ def main(
 def cells_of(names: str, usual: int) -> dict[str, int]:
     """Return how many cells of each rival to run, from "NAME,NAME:24"."""
     found = {}
-    for each in names.split(","):
-        name, _, cells = each.partition(":")
+    for asked in names.split(","):
+        name, _, cells = asked.partition(":")
         if name not in RIVALS or not (cells or "1").isdecimal():
             raise click.UsageError(
-                f"--rivals may have {', '.join(RIVALS)}, each with :CELLS; {each!r} was given."
+                f"--rivals may have {', '.join(RIVALS)}, each with :CELLS; {asked!r} was given."
             )
         found[name] = int(cells or usual)
     return found

@@ -246,13 +246,13 @@ def test_cells_to_do_are_rows(scratch):
         ({"experiment": "faek.py"}, "Did you mean 'fake.py'"),
     ],
 )
-def test_what_a_user_gets_wrong_is_said_and_leaves_no_store(here, given, said):
+def test_user_errors_are_reported_and_leave_no_store(here, given, said):
     with pytest.raises(attn_nlp.UserError, match=said):
         attn_nlp.run(**{"experiment": "fake.py", "store": "x.sqlite", **given})
     assert not (here / "x.sqlite").exists()
 
 
-def test_an_interrupt_is_one_and_leaves_the_store_sound(here, cache):
+def test_an_interrupt_is_raised_and_leaves_the_store_sound(here, cache):
     code = (
         "import attn_nlp\n"
         "try:\n"

@@ -291,7 +291,7 @@ def test_a_report_is_written_without_jax(tmp_path):
     assert not loaded & {"jax", "flax", "optax", "datasets"}
 
 
-def test_no_path_of_a_machine_and_no_address_stands_in_the_code():
+def test_the_code_has_no_path_of_a_machine_and_no_address():
     for file in FILES:
         text = file.read_text("utf-8")
         assert not re.search(r"""["'](/home/|/work/|/root/|/tmp/|C:\\)""", text), name(file)

@@ -80,7 +80,7 @@ def rounded(count: float) -> str:
     """Write a count to three digits.
 
     Example:
-      >>> [rounded(each) for each in (0, 64, 999, 32_768, 8_388_608)]
+      >>> [rounded(count) for count in (0, 64, 999, 32_768, 8_388_608)]
       ['0', '64', '999', '32.8k', '8.39M']
     """
     for size, suffix in _SUFFIXES:

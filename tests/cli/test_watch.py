@@ -50,7 +50,7 @@ def finish(store, resolved, left):
         store.finish(spec, {"key": "k", **record, "confusion": None})
 
 
-def test_a_look_counts_and_shows_the_means_so_far(run):
+def test_a_snapshot_counts_and_shows_the_means_so_far(run):
     path, resolved, _, left = run
     found = snapshot(resolved, path)
     lines = found.text.splitlines()
@@ -108,7 +108,7 @@ def test_before_the_first_run_everything_is_to_do(run, tmp_path):
     assert not (tmp_path / "none.sqlite").exists()
 
 
-def test_a_look_fits_a_narrow_terminal(run):
+def test_a_snapshot_fits_a_narrow_terminal(run):
     path, resolved, *_ = run
     for width in (40, 80, 200):
         tables = snapshot(resolved, path, width=width).text.split("\n\n", 2)[2]
@@ -140,7 +140,7 @@ def test_a_run_that_ends_while_it_is_watched_leaves_all_rows_in_its_file(run, tm
         assert len(found.records()) == len(resolved.cells) + len(resolved.baselines)
 
 
-def test_once_prints_one_look(run, capsys):
+def test_once_prints_one_snapshot(run, capsys):
     path, *_ = run
     assert cli.main(["watch", "--name", "example", "--store", str(path), "--once"]) == 0
     out, err = capsys.readouterr()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -176,7 +177,9 @@ def refer(bound: PartModule, call: ForwardContext, given: dict):
     """The reference of a bound part as a function of what is still missing."""
     part = bound.choice.part
     function = getattr(reference, reference_name(part.slot, part.name))
-    known = {name: np.asarray(array[...], np.float64) for name, array in bound.arrays.items()}
+    known: dict[str, Any] = {
+        name: np.asarray(array[...], np.float64) for name, array in bound.arrays.items()
+    }
     known |= bound.choice.static(SIZES)
     known |= {
         name: call.numeric[f"{bound.path}.{name}"]

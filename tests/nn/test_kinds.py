@@ -88,7 +88,7 @@ def test_fnet_is_the_real_part_of_numpys_transform_of_each_sentence(length):
             np.testing.assert_allclose(found[b, :n], wanted, atol=2e-6 * n + 1e-5)
 
 
-def test_fnet_of_a_constant_sentence_stands_at_the_first_place_only():
+def test_fnet_of_a_constant_sentence_is_at_the_first_position_only():
     x = np.ones((1, LENGTH, 6))
     wanted = np.zeros_like(x)
     wanted[0, 0, 0] = LENGTH * 6

@@ -136,7 +136,7 @@ def test_pictures_have_words_for_those_who_do_not_see_them(plain, html):
     assert all(len(each) > 20 for each in said)
 
 
-def test_hostile_texts_stand_whole(nasty_html):
+def test_hostile_texts_are_shown_whole(nasty_html):
     text = "".join(outline(nasty_html).texts)
     assert text.count("<script>window.pwned=1</script></script><img src=x") >= 20
     assert "{{ 7*7 }} {% raw %} &lt;b&gt;" in text

@@ -53,7 +53,7 @@ def test_every_cell_says_which_code_computed_it(folder, attn_nlp):
     assert codes(folder) == [code_digest()] * ALL
 
 
-def test_other_code_is_said_and_trained_again_when_asked(folder, attn_nlp):
+def test_other_code_is_reported_and_trained_again_when_asked(folder, attn_nlp):
     with edited():
         first = attn_nlp(*RUN, "--seeds", "2")
     done = len(trained(folder))
@@ -134,7 +134,7 @@ def test_a_cell_that_fails_when_trained_again_keeps_its_result(folder, attn_nlp)
     assert codes(folder) == [code_digest()] * ALL
 
 
-def test_a_store_from_before_says_so_once_and_is_no_alarm(folder, attn_nlp):
+def test_an_older_store_is_reported_once_without_an_alarm(folder, attn_nlp):
     with edited(None):
         attn_nlp(*RUN, "--seeds", "2")
     with closing(sqlite3.connect(folder / STORE)) as db, db:

@@ -57,7 +57,7 @@ def test_datasets_of_other_classes_have_a_grid_of_their_own():
     assert [len(grid.columns) for grid in grids] == [8, 4]
 
 
-def test_what_has_not_run_is_said_so():
+def test_cells_that_have_not_run_are_marked():
     plain, experiment, records = made()
     assert per_class(plain, experiment, {}) == []
     lost = records["sst2/none/1/1"] | {"status": "diverged", "confusion": None, "test": None}
