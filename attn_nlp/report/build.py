@@ -209,7 +209,9 @@ def _settings(resolved: Resolved) -> Settings:
             values.setdefault(path, {}).setdefault("–" if value is None else str(value))
     return Settings(
         varied=tuple((path, tuple(texts)) for path, texts in values.items() if len(texts) > 1),
-        shared=tuple((path, *texts) for path, texts in values.items() if len(texts) == 1),
+        shared=tuple(
+            (path, next(iter(texts))) for path, texts in values.items() if len(texts) == 1
+        ),
     )
 
 
