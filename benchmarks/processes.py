@@ -19,7 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from attn_nlp.runner.environment import cores, pin, single_threaded
+from attn_nlp.runner.cores import allowed_cores, pin
+from attn_nlp.runner.environment import single_threaded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +106,7 @@ def start(
 
     The JSON is [core or null, the time now, task]; `core` counts the cores that may be used.
     """
-    pinned = cores()[core % len(cores())] if threads == 1 else None
+    pinned = allowed_cores()[core % len(allowed_cores())] if threads == 1 else None
     command = [sys.executable, "-m", module, "--task", json.dumps([pinned, time.time(), task])]
     return start_command(command, environment(threads, cache), limit)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from attn_nlp.tables.layout import plural
+from attn_nlp.wording import plural
 from benchmarks import reports
 from benchmarks.reports import shown
 from benchmarks.training import RUNS

@@ -251,7 +251,7 @@ def counted(cells: int) -> str:
 def called(name: str) -> str:
     """Return the name of a rival in words."""
     # Not in a process that is timed, which is this module too.
-    from attn_nlp.tables.layout import plural
+    from attn_nlp.wording import plural
 
     rival, count, threads = RIVALS[name]
     each = f"{count} process{'es' * (count > 1)}, {plural(threads, 'thread')}"
@@ -260,13 +260,13 @@ def called(name: str) -> str:
 
 def page(given: Given, found: dict) -> str:
     """Return the page that is printed and written as Markdown."""
-    from attn_nlp.tables.layout import plural
+    from attn_nlp.wording import plural
 
     cells, mine = len(given.cells), found["ours"]
     lines = [
         f"{given.size}, {given.dataset}: {given.variants} variants x {given.seeds} seeds x "
-        f"{given.steps} steps = {cells} cells, on {len(processes.cores())} cores; data prepared "
-        "beforehand for all.",
+        f"{given.steps} steps = {cells} cells, on {len(processes.allowed_cores())} cores; data "
+        "prepared beforehand for all.",
         "",
         "| who | seconds | x ours | how | test accuracy, mean | losses differ by |",
         "|---|---|---|---|---|---|",

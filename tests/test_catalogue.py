@@ -13,11 +13,12 @@ from attn_nlp.catalogue import words
 from attn_nlp.catalogue.lookup import known, one, some
 from attn_nlp.catalogue.markdown import markdown
 from attn_nlp.catalogue.page import page
-from attn_nlp.catalogue.price import LENGTHS, price, rounded
+from attn_nlp.catalogue.price import LENGTHS, price
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import costs
 from attn_nlp.parts import hooks, registry
 from attn_nlp.parts.registry import Learned, Named, Numeric, Static
+from attn_nlp.wording import rounded_count
 
 GOLDEN = Path(__file__).parents[1] / "docs" / "catalogue.md"
 PARTS = registry.parts()
@@ -51,14 +52,14 @@ def test_a_page_tells_all_there_is(part):
     found = price(part)
     if found is not None:
         assert f"{found.in_all:,} in all" in told
-        assert all(rounded(count) in told for count in found.flops)
+        assert all(rounded_count(count) in told for count in found.flops)
 
 
 def test_a_page_says_what_a_part_costs():
     told = page(one("bilinear"))
     assert "form  (Q, D, D); starts at N(0, s²), s = D**-0.5" in told
     assert "1,024 of its own in each block" in told
-    own = [rounded(2 * 4 * t * 16 * 16 + 2 * 4 * t * t * 16) for t in LENGTHS]
+    own = [rounded_count(2 * 4 * t * 16 * 16 + 2 * 4 * t * t * 16) for t in LENGTHS]
     assert re.search(r"own operations\s+" + r"\s+".join(map(re.escape, own)), told)
     assert "own operations  2*Q*T*D*D + 2*Q*T*T*D" in told
     assert "fitted by its own code; not counted" in page(one("majority"))
@@ -182,4 +183,4 @@ def test_prices_are_of_the_part_and_of_the_cell():
     [(0, "0"), (999, "999"), (999.7, "1k"), (1234, "1.23k"), (999_950, "1M"), (2.5e9, "2.5G")],
 )
 def test_counts_to_three_digits(count, said):
-    assert rounded(count) == said
+    assert rounded_count(count) == said

@@ -114,3 +114,15 @@ def test_no_stream_is_no_fault(monkeypatch):
         monkeypatch.setattr(sys, stream, None)
     wording.say("a")
     wording.warn("a")
+
+
+def test_a_text_that_is_not_a_time_is_shown_as_it_is():
+    assert wording.moment("yesterday") == "yesterday"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "1 s"), (59.4, "59 s"), (89, "1 min"), (90, "2 min"), (3599, "60 min"), (7300, "2.0 h")],
+)
+def test_a_duration_is_said_in_its_largest_unit(seconds, said):
+    assert wording.duration(seconds) == said

@@ -10,6 +10,7 @@ from attn_nlp.parts.hooks import Slot
 from attn_nlp.parts.registry import SLOTS, Part, parts
 from attn_nlp.parts.sizes import LETTERS
 from attn_nlp.tables.formats.markdown import escape
+from attn_nlp.wording import rounded_count
 
 _TITLE = """# The catalogue
 
@@ -95,9 +96,9 @@ def _cost(part: Part) -> list[str]:
 def _by_length(counts: tuple[float, ...]) -> str:
     """Write counts at `prices.LENGTHS`, or one if they are all equal."""
     if len(set(counts)) == 1:
-        return prices.rounded(counts[0])
+        return rounded_count(counts[0])
     pairs = zip(counts, prices.LENGTHS, strict=True)
-    return ", ".join(f"{prices.rounded(count)} at {tokens:,}" for count, tokens in pairs)
+    return ", ".join(f"{rounded_count(count)} at {tokens:,}" for count, tokens in pairs)
 
 
 def _code(text: str) -> str:

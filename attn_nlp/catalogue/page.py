@@ -7,6 +7,7 @@ import inspect
 from attn_nlp.catalogue import price as prices
 from attn_nlp.catalogue import words
 from attn_nlp.parts.registry import SLOTS, Part
+from attn_nlp.wording import rounded_count
 
 
 def page(part: Part) -> str:
@@ -62,10 +63,10 @@ def _cost(part: Part) -> str:
     )
     lines.append(_row("tokens", [f"{tokens:,}" for tokens in prices.LENGTHS]))
     if found.own is not None:
-        lines.append(_row("own operations", map(prices.rounded, found.own)))
-    lines.append(_row("all operations", map(prices.rounded, found.flops)))
+        lines.append(_row("own operations", map(rounded_count, found.own)))
+    lines.append(_row("all operations", map(rounded_count, found.flops)))
     if found.state is not None:
-        lines.append(_row("state", map(prices.rounded, found.state)))
+        lines.append(_row("state", map(rounded_count, found.state)))
     if found.own is not None:
         lines.append(f"  own operations  {prices.formula(part)}{prices.naming(part)}")
     elif found.acts:

@@ -10,7 +10,6 @@ from attn_nlp.parts.selection import choose
 
 LENGTHS = (16, 64, 256, 1024)
 VOCABULARY, CLASSES = 8000, 2
-_SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True)
@@ -74,17 +73,3 @@ def setup() -> str:
         f"the default cell ({n['N']} block of width {n['E']}, {n['H']} heads of {n['D']}, "
         f"feed-forward {n['F']}; {VOCABULARY:,} words, {CLASSES} classes)"
     )
-
-
-def rounded(count: float) -> str:
-    """Write a count to three digits.
-
-    Example:
-      >>> [rounded(count) for count in (0, 64, 999, 32_768, 8_388_608)]
-      ['0', '64', '999', '32.8k', '8.39M']
-    """
-    for size, suffix in _SUFFIXES:
-        if count >= size * 0.9995:
-            digits = f"{count / size:.3g}"
-            return f"{float(digits):g}{suffix}"
-    return f"{count:.0f}"

@@ -62,7 +62,6 @@ def diff(first, second, as_json) -> int:
 def _as_text(found: Compared, first: Path, second: Path) -> str:
     from attn_nlp.runner.plan import labels_among
     from attn_nlp.store.tolerance import TOLERANCE
-    from attn_nlp.tables.layout import plural
 
     settings = [pair.settings for pair in found.pairs]
     settings += [*found.only_first.values(), *found.only_second.values()]
@@ -81,7 +80,7 @@ def _as_text(found: Compared, first: Path, second: Path) -> str:
     ]
     parts = [show.columns(counts)]
     if alike:
-        parts.append(_OTHER_CODE.format(plural(alike, "cell")))
+        parts.append(_OTHER_CODE.format(wording.plural(alike, "cell")))
     for name, cells in (("A", found.only_first), ("B", found.only_second)):
         if cells:
             lines = [f"  {label(cell)}" for cell in list(cells.values())[:_SHOWN]]
@@ -117,14 +116,12 @@ def _more(count: int) -> list[str]:
 
 def _environments(pairs: Sequence[Pair]) -> list[str]:
     """Write the values in which environments differ, each with its number of cells."""
-    from attn_nlp.tables.layout import plural
-
     counts = Counter(
         f"{name} {one} against {other}"
         for pair in pairs
         for name, (one, other) in pair.environment.items()
     )
-    return [f"  {what}: {plural(count, 'cell')}" for what, count in counts.most_common()]
+    return [f"  {what}: {wording.plural(count, 'cell')}" for what, count in counts.most_common()]
 
 
 def _as_json(found: Compared) -> dict:

@@ -33,16 +33,6 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "no cells"
 
 
-def size(count: int) -> str:
-    """Write a number of bytes for people.
-
-    Example:
-      >>> size(1_234_000_000)
-      '1.2 GB'
-    """
-    return f"{count / 1e9:.1f} GB"
-
-
 def as_text(value: object) -> str:
     """Return JSON for people and programs, with control characters as escapes."""
     return wording.escaped_json(json.dumps(value, indent=2, ensure_ascii=False))

@@ -160,13 +160,12 @@ def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
 def _time_left(resolved: Resolved, store: Store, workers: int) -> str:
     from attn_nlp.errors import UserError
     from attn_nlp.runner.plan import plan
-    from attn_nlp.runner.progress import duration
 
     try:
         seconds = plan(resolved, store, workers=workers).seconds
     except UserError:  # a part of a file that was not loaded: its cells cannot be counted
         return "time left unknown"
-    return f"about {duration(seconds)} left, an estimate"
+    return f"about {wording.duration(seconds)} left, an estimate"
 
 
 def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:

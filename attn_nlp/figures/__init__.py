@@ -1,8 +1,8 @@
 """Figures: the data flow of every part, and the plate of the three mechanisms.
 
-In come registry lines, out go SVG and PNG files. A figure is first laid out as plain boxes and
-arrows (`drawing.py`), which a test can measure, and then drawn by matplotlib (`render.py`), which
-is imported inside functions only. Nothing here imports JAX.
+In: registered parts. Out: SVG and PNG files. A figure is first laid out as plain boxes and arrows
+(`drawing.py`), which a test can measure, and then drawn by matplotlib (`render.py`), which is
+imported only inside functions. Nothing here imports JAX.
 """
 
 from attn_nlp.figures.drawing import Drawing

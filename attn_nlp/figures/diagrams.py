@@ -1,8 +1,8 @@
-"""The data flow of every slot, with one part at the places where the code runs its hooks.
+"""The data flow of every slot, with one part at the steps where the code runs its hooks.
 
-The steps of pairwise attention stand in the order of `nn/pairwise.py`. A part is asked for its
-hooks, its facts and the arguments of its functions, never for its name. A part without hooks leaves
-its own slot's step as it is, and that step is highlighted.
+The steps of pairwise attention are in the order of `nn/pairwise.py`. A diagram depends on the
+hooks, the facts and the function arguments of a part, never on its name. A part without hooks
+leaves the step of its own slot as it is, and that step is highlighted.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from attn_nlp.figures.layout import Chip, Edge, Flow, Node, data, plain, split
 from attn_nlp.parts.registry import SLOTS, Part
 
 _ALL = (0, 2)  # the lanes of q, k and v
-# Hooks that do all there is to see: the formula then stands in the flow itself.
+# Hooks that do everything there is to see: the formula is then part of the flow itself.
 WHOLE = frozenset({"block", "attend", "pool", "read"})
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of pairwise attention: the hooks that run there, and whose slot it is."""
+    """A step of pairwise attention: the hooks that run there, and the slot that it belongs to."""
 
     name: str
     hooks: tuple[str, ...]
     title: str
-    slot: str = ""  # whose home it is; a step without one is drawn only where a part acts
+    slot: str = ""  # a step without a slot is drawn only if a part acts there
 
 
 _BEFORE_LOGITS = (
@@ -42,174 +42,174 @@ _BEFORE_WEIGHTS = (
     Step("normalizer", ("reduce", "merge", "rescale", "weights"), "normalizer", "normalizer"),
 )
 _REWEIGHT = Step("reweight", ("reweight",), "reweight")
-_AGGREGATE = Step("aggregate", ("aggregate",), "sum of the values, weighted", "kind")
+_AGGREGATE = Step("aggregate", ("aggregate",), "weighted sum of the values", "kind")
 _MIXER = Step("finish", ("finish",), "mixer", "mixer")
-_ADDING = {"relate", "aggregate"}  # hooks whose result is added to a step that goes on without it
+_ADDING = {"relate", "aggregate"}  # hooks whose result is added to that of the plain step
 
 
 def flow(part: Part) -> Flow:
-    """The data flow around a part."""
-    made = _FLOWS[part.slot](part)
-    if WHOLE & set(part.hooks):  # a formula needs room; only q, k and v stand side by side
-        made.rows = [
+    """Return the data flow around a part."""
+    diagram = _FLOWS[part.slot](part)
+    if WHOLE & set(part.hooks):  # a formula needs room; only q, k and v are side by side
+        diagram.rows = [
             tuple(replace(node, lanes=_ALL) for node in row) if len(row) == 1 else row
-            for row in made.rows
+            for row in diagram.rows
         ]
-    return made
+    return diagram
 
 
 def _pairwise(part: Part) -> Flow:
-    made = Flow()
-    _stream(made, "x")
+    diagram = Flow()
+    _stream(diagram, "x")
     if "embed" in part.hooks:
-        made.then(_own(part, ("embed",), f"{part.slot}:", _ALL))
-        made.then(data("x'", "(B, T, E)", _ALL))
-    top = made.rows[-1][0].name
-    q, k, v = _split(made, part, top)
+        diagram.then(_own(part, ("embed",), f"{part.slot}:", _ALL))
+        diagram.then(data("x'", "(B, T, E)", _ALL))
+    top = diagram.rows[-1][0].name
+    q, k, v = _split(diagram, part, top)
     last = (q, k)
     for step in _BEFORE_LOGITS:
         node = _step(part, step)
         if node is not None:
-            made.row(node)
+            diagram.row(node)
             ends = zip(last, (0, 1), strict=True)
-            made.edges += [Edge(end, node.name, lane=lane) for end, lane in ends]
+            diagram.edges += [Edge(end, node.name, lane=lane) for end, lane in ends]
             last = (node.name, node.name)
-    prepared = last[0] if last[0] == "prepare" else _prepared(made, q)
-    letters = _letters(part)
-    made.then(data("logits", f"(B, {letters['M']}, T, S)"))
+    prepared = last[0] if last[0] == "prepare" else _prepared(diagram, q)
+    sizes = _sizes(part)
+    diagram.then(data("logits", f"(B, {sizes['M']}, T, S)"))
     for step in _BEFORE_WEIGHTS:
         node = _step(part, step)
         if node is not None:
-            made.then(node, *_asked(part, step, {"q": prepared}))
-    made.then(data("weights", f"(B, {letters['M']}, T, S)"))
+            diagram.then(node, *_asked(part, step, {"q": prepared}))
+    diagram.then(data("weights", f"(B, {sizes['M']}, T, S)"))
     node = _step(part, _REWEIGHT)
     if node is not None:
-        made.then(node)
-    spend = _step(part, _AGGREGATE)
-    assert spend is not None
-    made.then(replace(spend, lanes=_ALL), Edge(v, "aggregate", lane=2))
-    made.then(data("out", f"(B, H, T, {letters['U']})"))
+        diagram.then(node)
+    aggregate = _step(part, _AGGREGATE)
+    assert aggregate is not None
+    diagram.then(replace(aggregate, lanes=_ALL), Edge(v, "aggregate", lane=2))
+    diagram.then(data("out", f"(B, H, T, {sizes['U']})"))
     mixer = _step(part, _MIXER)
     assert mixer is not None
     sources = {"q_raw": q, "x": top}
-    made.then(replace(mixer, aside="right"), *_asked(part, _MIXER, sources))
-    made.then(data("y", "(B, T, E), linear in the heads"))
-    return made
+    diagram.then(replace(mixer, aside="right"), *_asked(part, _MIXER, sources))
+    diagram.then(data("y", "(B, T, E), linear in the heads"))
+    return diagram
 
 
-def _prepared(made: Flow, q: str) -> str:
-    """Where q comes from once it is prepared."""
-    return "prepare" if any(node.name == "prepare" for node in made.nodes()) else q
+def _prepared(diagram: Flow, q: str) -> str:
+    """Return the node that q comes from once it is prepared."""
+    return "prepare" if any(node.name == "prepare" for node in diagram.nodes()) else q
 
 
 def _kind(part: Part) -> Flow:
     if not part.hooks:
         return _pairwise(part)
-    made = Flow()
-    _stream(made, "x")
+    diagram = Flow()
+    _stream(diagram, "x")
     if "block" in part.hooks:
-        made.then(_own(part, ("block",), f"{part.slot}:", _ALL))
-        made.then(data("y", "(B, T, E)", _ALL))
-        return made
-    names = _split(made, part, "x")
-    made.row(_own(part, ("attend",), f"{part.slot}:", _ALL))
-    made.edges += [Edge(name, part.slot, lane=lane) for lane, name in enumerate(names)]
-    made.then(data("out", f"(B, H, T, {_letters(part)['U']})", _ALL))
-    made.then(data("y", "(B, T, E), linear in the heads", _ALL))
-    return made
+        diagram.then(_own(part, ("block",), f"{part.slot}:", _ALL))
+        diagram.then(data("y", "(B, T, E)", _ALL))
+        return diagram
+    names = _split(diagram, part, "x")
+    diagram.row(_own(part, ("attend",), f"{part.slot}:", _ALL))
+    diagram.edges += [Edge(name, part.slot, lane=lane) for lane, name in enumerate(names)]
+    diagram.then(data("out", f"(B, H, T, {_sizes(part)['U']})", _ALL))
+    diagram.then(data("y", "(B, T, E), linear in the heads", _ALL))
+    return diagram
 
 
 def _position(part: Part) -> Flow:
     if part.hooks and set(part.hooks) != {"embed"}:
         return _pairwise(part)
-    made = _embedded()
-    made.then(_own(part, ("embed",), f"{part.slot}:"))
-    made.then(data("x'", "(B, T, E)"))
-    made.then(plain("blocks", "blocks", "attention and feed-forward, N times"))
-    return made
+    diagram = _embedded()
+    diagram.then(_own(part, ("embed",), f"{part.slot}:"))
+    diagram.then(data("x'", "(B, T, E)"))
+    diagram.then(plain("blocks", "blocks", "attention and feed-forward, N times"))
+    return diagram
 
 
 def _pooling(part: Part) -> Flow:
-    made = Flow()
-    _stream(made, "x", (0, 1), "after the last block")
-    made.then(_own(part, ("pool",), f"{part.slot}:"))
-    made.then(data("c", "(B, E)"))
-    made.then(plain("head", "class head", "linear"))
-    made.then(data("class_logits", "(B, C)"))
-    return made
+    diagram = Flow()
+    _stream(diagram, "x", (0, 1), "after the last block")
+    diagram.then(_own(part, ("pool",), f"{part.slot}:"))
+    diagram.then(data("c", "(B, E)"))
+    diagram.then(plain("head", "class head", "linear"))
+    diagram.then(data("class_logits", "(B, C)"))
+    return diagram
 
 
 def _gate(part: Part) -> Flow:
-    """Features and activations act in the token gate."""
-    made = Flow()
-    _stream(made, "x", (0, 1))
-    made.then(_of(part, "features", ("features",)))
-    made.then(data("f", "(B, T, E), features"))
-    made.then(plain("gate", "w . f[t] + b", "one number a position"))
-    made.then(data("logits", "(B, T)"))
-    made.then(_of(part, "activation", ("activate",)))
-    made.then(data("weights", "(B, T)"))
-    sums = plain("sum", "sum of the features, weighted", "over positions")
-    made.then(sums, Edge("f", "sum", "right"))
-    made.then(data("c", "(B, E), context"))
-    return made
+    """Return the flow of the token gate, where features and activations act."""
+    diagram = Flow()
+    _stream(diagram, "x", (0, 1))
+    diagram.then(_of(part, "features", ("features",)))
+    diagram.then(data("f", "(B, T, E), features"))
+    diagram.then(plain("gate", "w . f[t] + b", "one number per position"))
+    diagram.then(data("logits", "(B, T)"))
+    diagram.then(_of(part, "activation", ("activate",)))
+    diagram.then(data("weights", "(B, T)"))
+    sums = plain("sum", "weighted sum of the features", "over positions")
+    diagram.then(sums, Edge("f", "sum", "right"))
+    diagram.then(data("c", "(B, E), context"))
+    return diagram
 
 
 def _weighting(part: Part) -> Flow:
-    made = Flow()
+    diagram = Flow()
     out = data("out", "(B, H, T, D), attention", (1, 1))
-    made.row(data("q", "(B, H, T, D), query", (0, 0)), out)
-    made.row(_own(part, ("weigh",), f"{part.slot}:"))
+    diagram.row(data("q", "(B, H, T, D), query", (0, 0)), out)
+    diagram.row(_own(part, ("weigh",), f"{part.slot}:"))
     asked = part.arguments("weigh")
     lanes = [("q", 0)] * ("q_raw" in asked) + [("out", 1)] * ("out" in asked)
-    made.edges += [Edge(name, part.slot, lane=lane) for name, lane in lanes]
-    made.then(data("lambda", "broadcastable to (B, H, T, D)"))
+    diagram.edges += [Edge(name, part.slot, lane=lane) for name, lane in lanes]
+    diagram.then(data("lambda", "broadcastable to (B, H, T, D)"))
     mix = plain("mix", "lambda out + (1 - lambda) q", "the mix")
-    made.then(mix, Edge("q", "mix", "left"), Edge("out", "mix", "right"))
-    made.then(data("mixed", "(B, H, T, D)"))
-    return made
+    diagram.then(mix, Edge("q", "mix", "left"), Edge("out", "mix", "right"))
+    diagram.then(data("mixed", "(B, H, T, D)"))
+    return diagram
 
 
 def _init(part: Part) -> Flow:
-    made = Flow()
-    made.row(data("fan_in, fan_out", "E and Q D, the sizes of a linear map"))
-    made.then(_own(part, ("std",), f"{part.slot}:"))
-    made.then(data("s", "a standard deviation"))
-    made.then(plain("draw", "draw N(0, s²)", "from the cell's seed"))
-    made.then(data("W", "(E, Q D), for q and for k"))
-    return made
+    diagram = Flow()
+    diagram.row(data("fan_in, fan_out", "E and Q D, the sizes of a linear map"))
+    diagram.then(_own(part, ("std",), f"{part.slot}:"))
+    diagram.then(data("s", "a standard deviation"))
+    diagram.then(plain("draw", "draw N(0, s²)", "from the cell's seed"))
+    diagram.then(data("W", "(E, Q D), for q and for k"))
+    return diagram
 
 
 def _optimizer(part: Part) -> Flow:
-    made = Flow()
-    made.row(data("grads", "one for each parameter"))
-    made.then(plain("clip", "clip by global norm", "at most `clip`"))
-    made.then(_own(part, ("transform",), f"{part.slot}:"))
-    made.then(data("updates", "added to the parameters"))
-    return made
+    diagram = Flow()
+    diagram.row(data("grads", "one for each parameter"))
+    diagram.then(plain("clip", "clip by global norm", "at most `clip`"))
+    diagram.then(_own(part, ("transform",), f"{part.slot}:"))
+    diagram.then(data("updates", "added to the parameters"))
+    return diagram
 
 
 def _model(part: Part) -> Flow:
-    made = Flow()
+    diagram = Flow()
     if "fit" in part.hooks:
-        made.row(data("texts and labels", "of the training split"))
-        made.then(_own(part, ("fit",), f"{part.slot}:"))
-        made.then(data("class_logits", "of the test split"))
-        return made
-    made = _embedded()
+        diagram.row(data("texts and labels", "of the training split"))
+        diagram.then(_own(part, ("fit",), f"{part.slot}:"))
+        diagram.then(data("class_logits", "of the test split"))
+        return diagram
+    diagram = _embedded()
     if "read" in part.hooks:
-        made.then(_own(part, ("read",), f"{part.slot}:"))
-        made.then(data("c", f"(B, {part.facts.get('features', 'E')})"))
+        diagram.then(_own(part, ("read",), f"{part.slot}:"))
+        diagram.then(data("c", f"(B, {part.facts.get('features', 'E')})"))
     else:
-        made.then(plain("position", "position", SLOTS["position"].what))
+        diagram.then(plain("position", "position", SLOTS["position"].what))
         blocks = _own(part, (), "blocks:")
         what = Text("attention and feed-forward, N times", 7.5)
-        made.then(replace(blocks, texts=(blocks.texts[0], what)))
-        made.then(plain("pooling", "pooling", SLOTS["pooling"].what))
-        made.then(data("c", "(B, E)"))
-    made.then(plain("head", "class head", "linear"))
-    made.then(data("class_logits", "(B, C)"))
-    return made
+        diagram.then(replace(blocks, texts=(blocks.texts[0], what)))
+        diagram.then(plain("pooling", "pooling", SLOTS["pooling"].what))
+        diagram.then(data("c", "(B, E)"))
+    diagram.then(plain("head", "class head", "linear"))
+    diagram.then(data("class_logits", "(B, C)"))
+    return diagram
 
 
 _FLOWS: dict[str, Callable[[Part], Flow]] = {
@@ -230,28 +230,29 @@ _FLOWS: dict[str, Callable[[Part], Flow]] = {
 }
 
 
-def _stream(made: Flow, name: str, lanes=_ALL, what: str = "one vector a position") -> None:
-    made.row(data(name, f"(B, T, E), {what}", lanes))
+def _stream(diagram: Flow, name: str, lanes=_ALL, what: str = "one vector per position") -> None:
+    diagram.row(data(name, f"(B, T, E), {what}", lanes))
 
 
 def _embedded() -> Flow:
-    made = Flow()
-    made.row(data("ids", "(B, T)"))
-    made.then(plain("embed", "embedding", "times sqrt(E)"))
-    made.then(data("x", "(B, T, E)"))
-    return made
+    diagram = Flow()
+    diagram.row(data("ids", "(B, T)"))
+    diagram.then(plain("embed", "embedding", "times sqrt(E)"))
+    diagram.then(data("x", "(B, T, E)"))
+    return diagram
 
 
-def _split(made: Flow, part: Part, top: str) -> tuple[str, str, str]:
-    """q, k and v in a row of their own."""
-    n = _letters(part)
-    sizes = {"q": (n["Q"], "T", "D"), "k": (n["K"], "S", "D"), "v": (n["V"], "S", n["U"])}
-    split(made, top, {name: f"(B, {', '.join(size)})" for name, size in sizes.items()})
+def _split(diagram: Flow, part: Part, top: str) -> tuple[str, str, str]:
+    """Add a row with q, k and v."""
+    sizes = _sizes(part)
+    shapes = {"q": (sizes["Q"], "T", "D"), "k": (sizes["K"], "S", "D")}
+    shapes["v"] = (sizes["V"], "S", sizes["U"])
+    split(diagram, top, {name: f"(B, {', '.join(shape)})" for name, shape in shapes.items()})
     return "q", "k", "v"
 
 
-def _letters(part: Part) -> dict[str, str]:
-    """Letters for the sizes around a part: H wherever it is all the same to a reader."""
+def _sizes(part: Part) -> dict[str, str]:
+    """Return the names of the sizes around a part: H wherever the difference does not matter."""
     n = showing(part).letters()
     queries = "H" if n["Q"] == n["H"] else "Q"
     maps = queries if n["M"] == n["Q"] else "M"
@@ -267,7 +268,7 @@ def _letters(part: Part) -> dict[str, str]:
 
 
 def _step(part: Part, step: Step) -> Node | None:
-    """A step of pairwise attention; None where nothing happens that was worth a box."""
+    """Return a step of pairwise attention, or None if nothing happens that is worth a box."""
     mine = tuple(hook for hook in step.hooks if hook in part.hooks)
     home = step.slot == part.slot and not part.hooks
     if mine or home:
@@ -280,14 +281,14 @@ def _step(part: Part, step: Step) -> Node | None:
 
 
 def _of(part: Part, slot: str, hooks: tuple[str, ...]) -> Node:
-    """The step of a slot: the part, or whatever part stands there."""
+    """Return the step of a slot: the part itself, or a plain step for any other part."""
     return (
         _own(part, hooks, f"{slot}:") if part.slot == slot else plain(slot, slot, SLOTS[slot].what)
     )
 
 
 def _own(part: Part, hooks: tuple[str, ...], title: str, lanes=(0, 1)) -> Node:
-    """A step that the part does: its label, its functions, what they ask for."""
+    """Return a step that the part performs: its label, its functions, and their inputs."""
     mine = [hook for hook in hooks if hook in part.hooks]
     calls = [Text(f"{hook}({', '.join(part.arguments(hook))})", 7.0, mono=True) for hook in mine]
     texts = (Text(f"{title} {part.label}", bold=True), *calls)
@@ -307,6 +308,6 @@ def _chip(part: Part, name: str) -> Chip:
 
 
 def _asked(part: Part, step: Step, sources: dict[str, str]) -> list[Edge]:
-    """Arrows from what the hooks of a step ask for beside what comes from above."""
+    """Return arrows from the further inputs of the hooks of a step, besides the one from above."""
     asked = {name for hook in step.hooks if hook in part.hooks for name in part.arguments(hook)}
     return [Edge(where, step.name, "left") for name, where in sources.items() if name in asked]

@@ -1,7 +1,7 @@
 """Boxes with text, and arrows between them, in points from the upper left corner.
 
-Every text belongs to a box that was made large enough for it. So a test can ask of any figure
-whether a text leaves its box, two boxes touch, or an arrow runs through one.
+Every text belongs to a box that was made large enough for it, so a test can check of any figure
+that no text leaves its box, no two boxes touch, and no arrow runs through a box.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ PAD_X, PAD_Y = 6.0, 4.5
 
 @dataclass(frozen=True)
 class Text:
-    """One run of text in one font.
+    """One piece of text in one font.
 
     Attributes:
-      content: without line breaks once it stands in a box.
+      content: without line breaks once it is in a box.
       size: in points.
       bold: a heavier weight.
-      mono: letters of one width, for code and formulas.
+      mono: a monospaced font, for code and formulas.
       gray: less important.
     """
 
@@ -38,7 +38,7 @@ class Text:
     gray: bool = False
 
     def __post_init__(self) -> None:
-        """A part of the user's may hold characters that no XML may."""
+        """Remove characters that XML forbids, which a user's part may contain."""
         object.__setattr__(self, "content", without_controls(self.content, "\n\t"))
 
     @property
@@ -54,8 +54,8 @@ class Box:
     Attributes:
       x, y, width, height: of the rectangle; y grows downwards.
       lines: from the top.
-      look: a key of `render.LOOKS`; "bare" has neither border nor ground.
-      centered: whether lines are centered or begin at the left.
+      look: a key of `render.LOOKS`; "bare" has neither border nor background.
+      centered: True for centered lines, False for lines that begin at the left.
       grid: levels from 0 (white) to 1 (black) of small squares below the text.
     """
 
@@ -84,7 +84,7 @@ class Box:
         return self.x + self.width / 2
 
     def moved(self, dx: float, dy: float) -> Box:
-        """The same box elsewhere."""
+        """Return the same box, moved by (dx, dy)."""
         return replace(self, x=self.x + dx, y=self.y + dy)
 
 
@@ -95,7 +95,7 @@ class Arrow:
     points: tuple[tuple[float, float], ...]
 
     def moved(self, dx: float, dy: float) -> Arrow:
-        """The same arrow elsewhere."""
+        """Return the same arrow, moved by (dx, dy)."""
         return Arrow(tuple((x + dx, y + dy) for x, y in self.points))
 
 
@@ -105,9 +105,9 @@ class Drawing:
 
     Attributes:
       name: of its files.
-      title: what a screen reader says.
+      title: the text for screen readers.
       width, height: in points.
-      boxes, arrows: what is on it.
+      boxes, arrows: the content.
     """
 
     name: str
@@ -118,16 +118,16 @@ class Drawing:
     arrows: list[Arrow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """The title goes into the files too."""
+        """Clean the title, which is written to the files too."""
         self.title = clean(self.title)
 
     def add(self, boxes: Iterable[Box], arrows: Iterable[Arrow] = (), dx=0.0, dy=0.0) -> None:
-        """Put boxes and arrows on the figure, moved by (dx, dy)."""
+        """Add boxes and arrows to the figure, moved by (dx, dy)."""
         self.boxes += [box.moved(dx, dy) for box in boxes]
         self.arrows += [arrow.moved(dx, dy) for arrow in arrows]
 
     def trim(self, margin: float) -> None:
-        """Make the figure as large as what is on it, with a margin."""
+        """Make the figure as large as its content, with a margin."""
         self.width = max(box.right for box in self.boxes) + margin
         self.height = max(box.bottom for box in self.boxes) + margin
 
@@ -136,36 +136,36 @@ GRID_CELL = 7.0
 
 
 def grid_height(grid: Sequence[Sequence[float]]) -> float:
-    """The height that a grid takes, with the space above it."""
+    """Return the height of a grid, including the space above it."""
     return len(grid) * GRID_CELL + 4.0 if grid else 0.0
 
 
 def height_of(lines: Sequence[Text], grid: Sequence[Sequence[float]] = ()) -> float:
-    """The height of a box with these lines."""
+    """Return the height of a box with these lines."""
     return sum(line.height for line in lines) + grid_height(grid) + 2 * PAD_Y
 
 
 def stacked(x: float, y: float, width: float, texts: Iterable[Text], look="bare", **more) -> Box:
-    """A box of a given width whose height fits the texts, each wrapped."""
+    """Return a box of a given width whose height fits the texts, each wrapped."""
     lines = wrap(texts, width)
     return Box(x, y, width, height_of(lines), lines, look, **more)
 
 
 def wrap(texts: Iterable[Text], width: float) -> tuple[Text, ...]:
-    """Lines that fit into a box of a width; what goes on a line below is indented in code."""
-    found: list[Text] = []
+    """Return lines that fit into a box of a width; continued lines of code are indented."""
+    lines: list[Text] = []
     inner = width - 2 * PAD_X
     for given in texts:
         text = _smaller(given, inner) if given.mono else given
         wrapped = _wrap_code if text.mono else _wrap_words
         for line in text.content.split("\n"):
             pieces = wrapped(replace(text, content=line), inner)
-            found += [replace(text, content=each) for each in pieces]
-    return tuple(found)
+            lines += [replace(text, content=piece) for piece in pieces]
+    return tuple(lines)
 
 
 def width_of(text: Text) -> float:
-    """The width of a text in points."""
+    """Return the width of a text in points."""
     return _measured(text.content, text.bold, text.mono) * text.size
 
 
@@ -179,7 +179,7 @@ def _measured(content: str, bold: bool, mono: bool) -> float:
 
 
 def _smaller(text: Text, width: float) -> Text:
-    """Code in letters a little smaller, where that spares it from being broken."""
+    """Return code in a slightly smaller font, if that saves it from being broken."""
     for size in (text.size, text.size - 0.5, text.size - 1.0):
         lines = [Text(line, size, mono=True) for line in text.content.split("\n")]
         if all(width_of(line) <= width for line in lines):
@@ -197,14 +197,14 @@ def _wrap_code(text: Text, width: float) -> list[str]:
     if width_of(text) <= width:
         return [text.content]
     lines = []
-    for clause in re.split(r"(?<=,) {2,}", body):  # formulas side by side come apart first
+    for clause in re.split(r"(?<=,) {2,}", body):  # formulas side by side are separated first
         pieces = [indent, *re.findall(r"\S+\s*", clause)]
         lines += _filled(text, width, pieces, indent=indent + "  ")
     return lines
 
 
 def _filled(text: Text, width: float, pieces: Sequence[str], indent: str) -> list[str]:
-    """Pieces put together to lines no wider than `width`; a longer piece is cut anywhere."""
+    """Join pieces into lines no wider than `width`; a longer piece is cut anywhere."""
 
     def fits(line: str) -> bool:
         return width_of(replace(text, content=line.rstrip())) <= width
@@ -219,13 +219,13 @@ def _filled(text: Text, width: float, pieces: Sequence[str], indent: str) -> lis
         while (cut := _longest(line, len(indent) + 1, fits)) < len(line):
             lines.append(line[:cut])
             line = indent + line[cut:]
-    return [each.rstrip() for each in (*lines, line)]
+    return [line.rstrip() for line in (*lines, line)]
 
 
 def _longest(line: str, least: int, fits: Callable[[str], bool]) -> int:
-    """The length of the longest beginning that fits; `least` where none does.
+    """Return the length of the longest beginning that fits, or `least` if none does.
 
-    By doubling, then by halving, so that nothing much longer than the answer is measured.
+    By doubling, then by bisection, so that nothing much longer than the answer is measured.
     """
     most = least
     while most < len(line) and fits(line[: min(2 * most, len(line))]):

@@ -1,9 +1,9 @@
-"""Which font draws a text: the one that comes with matplotlib, or one of the machine's.
+"""The font that draws a text: the one that comes with matplotlib, or one of the machine's.
 
-DejaVu draws every text that it has the letters of, so that every machine draws the same. It has
-no Chinese. Such a text also asks the installed font that has most of its missing letters, whose
-shapes differ from machine to machine. Where none has them, matplotlib draws a box for each, and
-an SVG of results keeps the text as text.
+DejaVu draws every text whose characters it has, so that every machine draws the same. It has no
+Chinese. Such a text also uses the installed font with most of the missing characters, whose shapes
+differ from machine to machine. If no font has a character, matplotlib draws a box for it, and an
+SVG of results keeps the text as text.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
 
-LAST_RESORT = "Last Resort"  # has a box for every letter, and so draws none
+LAST_RESORT = "Last Resort"  # has a box for every character, and so draws none
 
 
 def font_file(bold: bool = False, mono: bool = False) -> str:
-    """The font that comes with matplotlib."""
+    """Return the file of the font that comes with matplotlib."""
     import matplotlib
 
     name = "DejaVuSans" + "Mono" * mono + ("-Bold" if bold else "")
@@ -31,13 +31,13 @@ def font_file(bold: bool = False, mono: bool = False) -> str:
 def properties(
     content: str, size: float, *, bold: bool = False, mono: bool = False
 ) -> FontProperties:
-    """The font of one text.
+    """Return the font of one text.
 
     Args:
-      content: what is drawn.
+      content: the text.
       size: in points.
       bold: a heavier weight.
-      mono: letters of one width.
+      mono: a monospaced font.
     """
     from matplotlib.font_manager import FontProperties
 
@@ -50,33 +50,35 @@ def properties(
 
 
 def undrawable(contents: Iterable[str]) -> str:
-    """The letters that no font of this machine has, each once, sorted."""
-    letters = _lacking("".join(contents), font_file())
-    return "".join(sorted(each for each in letters if _installed(frozenset(each)) is None))
+    """Return the characters that no font of this machine has, each once, sorted."""
+    characters = _lacking("".join(contents), font_file())
+    return "".join(
+        sorted(character for character in characters if _installed(frozenset(character)) is None)
+    )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without matplotlib's warning of a letter that it draws as a box; see `undrawable`."""
+    """Suppress matplotlib's warning about characters that it draws as boxes; see `undrawable`."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         yield
 
 
 @cache
-def _letters(file: str) -> frozenset[str]:
+def _characters(file: str) -> frozenset[str]:
     from matplotlib.font_manager import get_font
 
     return frozenset(map(chr, get_font(file).get_charmap()))
 
 
 def _lacking(content: str, file: str) -> frozenset[str]:
-    return frozenset(content) - _letters(file) - {"\n"}
+    return frozenset(content) - _characters(file) - {"\n"}
 
 
 @cache
-def _installed(letters: frozenset[str]) -> str | None:
-    """The family that has most of the letters, of equals one without serifs; None where none."""
+def _installed(characters: frozenset[str]) -> str | None:
+    """Return the family with most of the characters, on ties one without serifs, or None."""
     from matplotlib.font_manager import fontManager
 
     files = {
@@ -84,6 +86,8 @@ def _installed(letters: frozenset[str]) -> str | None:
         for font in sorted(fontManager.ttflist, key=lambda font: (font.name, font.fname))
         if font.style == "normal" and not font.name.startswith(LAST_RESORT)
     }
-    found = {name: len(letters & _letters(file)) for name, file in files.items()}
-    best = max(found, key=lambda name: (found[name], "serif" not in name.lower()), default=None)
-    return best if best is not None and found[best] else None
+    coverage = {name: len(characters & _characters(file)) for name, file in files.items()}
+    best = max(
+        coverage, key=lambda name: (coverage[name], "serif" not in name.lower()), default=None
+    )
+    return best if best is not None and coverage[best] else None

@@ -1,8 +1,8 @@
 """Data flow from top to bottom: nodes in rows, on three lanes for q, k and v.
 
 An arrow either goes straight down, or leaves a node at its side, runs down a gutter and enters
-another node at the same side. What a node asks for, learned arrays and settings, stands beside it
-with an arrow into it: at the left, or, once the lane of v has ended, at the right.
+another node at the same side. The learned arrays and settings that a node uses are next to it, with
+an arrow into it: at the left, or, once the lane of v has ended, at the right.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from attn_nlp.figures.drawing import Arrow, Box, Text, height_of, stacked, wrap
 
 LANE, BETWEEN = 96.0, 14.0  # width of a lane, space between two
 GAP = 17.0  # between rows, for an arrow
-ASIDE = 122.0  # width of what stands beside a node
-GUTTER = 13.0  # between lines that run down beside the lanes
+ASIDE = 122.0  # width of the boxes next to a node
+GUTTER = 13.0  # between lines that run down next to the lanes
 _ENTRY = 9.0  # between arrows that enter at one side
 _BETWEEN_CHIPS = 5.0
 
 
 @dataclass(frozen=True)
 class Chip:
-    """A learned array or a setting beside the node that asks for it."""
+    """A learned array or a setting, next to the node that uses it."""
 
     look: str
     what: str
@@ -33,12 +33,12 @@ class Node:
     """A box of the flow.
 
     Attributes:
-      name: for arrows.
+      name: by which arrows refer to it.
       look: "data", "step" or "own".
-      texts: what stands in it.
+      texts: its content.
       lanes: first and last.
-      chips: what it asks for.
-      aside: the side on which chips stand.
+      chips: the arrays and settings that it uses.
+      aside: the side of the chips, "left" or "right".
       grid: see `Box`.
     """
 
@@ -53,7 +53,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow between nodes: straight "down" (on a lane where one is given), "left" or "right"."""
+    """An arrow between nodes: straight "down" (on a lane if given), "left" or "right"."""
 
     start: str
     end: str
@@ -69,32 +69,32 @@ class Flow:
     edges: list[Edge] = field(default_factory=list)
 
     def row(self, *nodes: Node) -> None:
-        """Put a row below the others."""
+        """Add a row below the others."""
         self.rows.append(nodes)
 
     def then(self, node: Node, *more: Edge) -> None:
-        """Put a node below, with an arrow from the last node of the chain and other arrows."""
+        """Add a node below, with an arrow from the last node of the chain and other arrows."""
         last = self.rows[-1][0].name
         self.row(node)
         self.edges += [Edge(last, node.name), *more]
 
     def nodes(self) -> Iterable[Node]:
-        """All nodes from the top."""
+        """Return all nodes from the top."""
         return (node for row in self.rows for node in row)
 
 
 def data(name: str, what: str, lanes=(0, 1), grid=()) -> Node:
-    """An array."""
+    """Return a node for an array."""
     return Node(name, "data", (Text(name, bold=True), Text(what, 7.5)), lanes, grid=grid)
 
 
 def plain(name: str, title: str, what: str, lanes=(0, 1)) -> Node:
-    """A step that is not what the figure is about."""
+    """Return a node for a step that the figure is not about."""
     return Node(name, "step", (Text(title), Text(what, 7.5, gray=True)), lanes)
 
 
-def split(made: Flow, top: str, shapes: Mapping[str, str]) -> None:
-    """Arrays that are linear in the node `top`, side by side in a row of their own."""
+def split(flow: Flow, top: str, shapes: Mapping[str, str]) -> None:
+    """Add a row of arrays that are linear in the node `top`."""
     nodes = [
         Node(
             name,
@@ -104,12 +104,12 @@ def split(made: Flow, top: str, shapes: Mapping[str, str]) -> None:
         )
         for lane, (name, shape) in enumerate(shapes.items())
     ]
-    made.row(*nodes)
-    made.edges += [Edge(top, node.name, lane=lane) for lane, node in enumerate(nodes)]
+    flow.row(*nodes)
+    flow.edges += [Edge(top, node.name, lane=lane) for lane, node in enumerate(nodes)]
 
 
 def lay_out(flow: Flow) -> tuple[list[Box], list[Arrow]]:
-    """Boxes and arrows of a flow; its upper left corner is at (0, 0)."""
+    """Return boxes and arrows of a flow; its upper left corner is at (0, 0)."""
     gutters = sum(edge.way == "left" for edge in flow.edges)
     chips = any(node.chips and node.aside == "left" for node in flow.nodes())
     start = (ASIDE if chips else 0.0) + GUTTER * (gutters + 1 if gutters or chips else 0)
@@ -153,7 +153,7 @@ def _chip(chip: Chip) -> Box:
 
 
 def _beside(node: Node, box: Box, start: float, edges: Sequence[Edge]):
-    """Boxes of what a node asks for, and their arrows into it."""
+    """Return the boxes of a node's chips, and their arrows into it."""
     chips = [_chip(chip) for chip in node.chips]
     if not chips:
         return [], []
@@ -173,13 +173,13 @@ def _beside(node: Node, box: Box, start: float, edges: Sequence[Edge]):
 
 
 def _arrows(edges: Sequence[Edge], placed: dict[str, Box], start: float) -> list[Arrow]:
-    found, used, gutters = [], {}, {"left": 0, "right": 0}
+    arrows, used, gutters = [], {}, {"left": 0, "right": 0}
     outer = max(box.right for box in placed.values())
     for edge in edges:
         one, other = placed[edge.start], placed[edge.end]
         if edge.way == "down":
             x = _shared(one, other) if edge.lane is None else _left(start, edge.lane) + LANE / 2
-            found.append(Arrow(((x, one.bottom), (x, other.y))))
+            arrows.append(Arrow(((x, one.bottom), (x, other.y))))
             continue
         gutters[edge.way] += 1
         entries = used[edge.end, edge.way] = used.get((edge.end, edge.way), 0) + 1
@@ -189,15 +189,15 @@ def _arrows(edges: Sequence[Edge], placed: dict[str, Box], start: float) -> list
             x, ends = start - GUTTER * gutters["left"], (one.x, other.x)
         else:
             x, ends = outer + GUTTER * gutters["right"], (one.right, other.right)
-        found.append(Arrow(((ends[0], level), (x, level), (x, at), (ends[1], at))))
-    return found
+        arrows.append(Arrow(((ends[0], level), (x, level), (x, at), (ends[1], at))))
+    return arrows
 
 
 def _level(box: Box, number: int) -> float:
-    """Where the arrow of that number leaves or enters at the side of a box."""
+    """Return the distance from the top at which an arrow leaves or enters the side of a box."""
     return min(_ENTRY * number, box.height - 3.0) if box.height > 2.5 * _ENTRY else box.height / 2
 
 
 def _shared(one: Box, other: Box) -> float:
-    """x of an arrow straight down: the middle of the narrower box."""
+    """Return x of an arrow straight down: the middle of the narrower box."""
     return min(one, other, key=lambda box: box.width).middle

@@ -1,8 +1,8 @@
-"""matplotlib with its own defaults, whatever settings a user keeps for it.
+"""matplotlib with its own defaults, whatever settings a user has for it.
 
-It reads a file `matplotlibrc` in the working directory, another that `MATPLOTLIBRC` names or that
-lies in the user's folder, and `MPLBACKEND`. Those are for the user's own plots: here they would
-decide what a figure shows, and a setting of them may start LaTeX or end in an error.
+matplotlib reads a file `matplotlibrc` in the working directory, another that `MATPLOTLIBRC` names
+or that is in the user's folder, and `MPLBACKEND`. Those are for the user's own plots: here they
+would change what a figure shows, and some of them may start LaTeX or end in an error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from attn_nlp.figures.fonts import quiet
 
-# Letters at their true widths: fitted to pixels they would be wider than they were measured.
+# Characters at their true widths: fitted to pixels they would be wider than measured.
 _SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "attn_nlp",
     "svg.fonttype": "path",
@@ -28,18 +28,19 @@ _SETTINGS: dict[str, Any] = {
 
 
 def load() -> None:
-    """Import matplotlib, unless somebody has, without the settings of the user.
+    """Import matplotlib without the user's settings, unless it is already imported.
 
-    For a command. A program in Python that draws figures imports matplotlib as it likes; what it
-    has set holds for its own plots, also after a figure of ours (`settings`).
+    For commands. A Python program that draws figures imports matplotlib as it likes; its settings
+    apply to its own plots, also after a figure of this package (`settings`).
     """
-    found = None if "matplotlib" in sys.modules else find_spec("matplotlib")
-    if found is None or found.origin is None:
+    spec = None if "matplotlib" in sys.modules else find_spec("matplotlib")
+    if spec is None or spec.origin is None:
         return
     backend = os.environ.pop("MPLBACKEND", None)
-    before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))  # its name may be gone
+    before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))  # its path may no longer exist
     try:
-        os.chdir(Path(found.origin).parent / "mpl-data")  # its own settings; it looks here first
+        # matplotlib looks in the working directory first: here it finds its own settings.
+        os.chdir(Path(spec.origin).parent / "mpl-data")
         importlib.import_module("matplotlib")
     finally:
         os.fchdir(before)
@@ -50,12 +51,12 @@ def load() -> None:
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """matplotlib's defaults, and what we change of them, while a figure is drawn or measured."""
+    """Use matplotlib's defaults and our changes to them while a figure is drawn or measured."""
     import matplotlib
 
     now: Any = matplotlib.rcParams
     wanted = {**matplotlib.rcParamsDefault, **_SETTINGS}
-    del wanted["backend"]  # nothing here asks for one, and reading it would start one
+    del wanted["backend"]  # not needed here, and reading it would start one
     changed: Any = {name: value for name, value in wanted.items() if now[name] != value}
     with matplotlib.rc_context(changed), quiet():
         yield

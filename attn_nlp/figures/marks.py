@@ -1,4 +1,4 @@
-"""What says in a file that this package drew it, so that a later figure may replace it."""
+"""The mark of files that this package drew, so that a later figure may replace them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ _NAME = "attn-nlp"
 _COMMENT = f"<!-- Generator: {_NAME} -->\n".encode()
 _LAST = "<!-- {} -->"
 PNG = {"Software": _NAME}  # metadata, as matplotlib takes it
-# As written here; an editor of pictures that keeps the comment writes a first line of its own.
+# As written here; an image editor that keeps the comment writes a different first line.
 _SVG = re.compile(
     rb'<\?xml version="1\.0" encoding="utf-8"( standalone="no")?\?>\n' + re.escape(_COMMENT)
 )
 
 
 def marked(svg: bytes) -> bytes:
-    """A whole SVG file with the mark below its first line, and signed in its last."""
+    """Return an SVG file with the mark below its first line, and a signature in its last."""
     first, rest = svg.split(b"\n", 1)
     return signed((first + b"\n" + _COMMENT + rest).decode(), _LAST).encode()
 
 
 def known(format: str, content: bytes) -> bool:
-    """Whether this package has drawn a file, and nothing follows in it.
+    """Return True if this package drew a file and nothing was appended.
 
     Args:
       format: "svg" or "png".
-      content: of the file, all of it.
+      content: the whole file.
     """
     if format == "svg":
         return _SVG.match(content) is not None and is_signed(

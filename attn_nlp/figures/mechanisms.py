@@ -1,4 +1,4 @@
-"""The schematic of a part: its data flow at the left, what there is to know of it at the right."""
+"""The schematic of a part: its data flow at the left, a description at the right."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SIZES = {"B": "sentences", "S": "key positions", **LETTERS, "T": "positions"}
 
 
 def mechanism(part: Part) -> Drawing:
-    """The schematic of a part.
+    """Return the schematic of a part.
 
     Args:
       part: any part of the catalogue.
@@ -34,43 +34,43 @@ def mechanism(part: Part) -> Drawing:
     Returns:
       A drawing named "slot-name".
     """
-    made = Drawing(
+    drawing = Drawing(
         f"{part.slot}-{part.name}", f"{part.label}, {with_article(part.slot)} of attention"
     )
     boxes, arrows = lay_out(flow(part))
     head = _head(part)
     below = MARGIN + head[-1].bottom + 14.0
-    made.add(head, dx=MARGIN, dy=MARGIN)
-    made.add(boxes, arrows, MARGIN, below)
-    side = max([box.right for box in boxes] + [x for each in arrows for x, _ in each.points])
-    made.add(_panel(part, boxes), dx=MARGIN + side + _BETWEEN, dy=below)
-    made.trim(MARGIN)
-    return made
+    drawing.add(head, dx=MARGIN, dy=MARGIN)
+    drawing.add(boxes, arrows, MARGIN, below)
+    side = max([box.right for box in boxes] + [x for arrow in arrows for x, _ in arrow.points])
+    drawing.add(_panel(part, boxes), dx=MARGIN + side + _BETWEEN, dy=below)
+    drawing.trim(MARGIN)
+    return drawing
 
 
 def _head(part: Part) -> list[Box]:
-    place = f"{part.slot}:{part.name} {SLOTS[part.slot].what}"
-    lines = [Text(part.label, 14, bold=True), Text(place, 9, gray=True)]
+    address = f"{part.slot}:{part.name} {SLOTS[part.slot].what}"
+    lines = [Text(part.label, 14, bold=True), Text(address, 9, gray=True)]
     if part.cite:
         lines.append(Text(part.cite, 9, gray=True))
     return [stacked(0, 0, 620, lines, centered=False)]
 
 
 def _panel(part: Part, drawn: list[Box]) -> list[Box]:
-    """What stands at the right, from the top."""
+    """Return the boxes at the right, from the top."""
     sections: list[tuple[list[Text], str]] = [([Text(part.summary, 9)], "bare")]
     if part.formula and not WHOLE & set(part.hooks):
         sections.append(([Text(part.formula, 8, mono=True)], "formula"))
     settings = part.settable
     if settings:
-        said = [f"{name} = {words.setting(value)}" for name, value in settings.items()]
-        sections.append((_listed("Settings", said), "bare"))
+        lines = [f"{name} = {words.setting(value)}" for name, value in settings.items()]
+        sections.append((_listed("Settings", lines), "bare"))
     if part.learned:
-        said = [
+        lines = [
             f"{name} {words.shape(array)}; {words.start(array)}"
             for name, array in part.learned.items()
         ]
-        sections.append((_listed("Learned", said), "bare"))
+        sections.append((_listed("Learned", lines), "bare"))
     if words.facts(part):
         sections.append((_listed("Facts", words.facts(part)), "bare"))
     sections.append(([Text(_legend(drawn), 7.5, gray=True)], "bare"))
@@ -86,7 +86,7 @@ def _listed(title: str, lines: list[str]) -> list[Text]:
 
 
 def _legend(drawn: list[Box]) -> str:
-    """The letters that stand in a shape of the flow."""
+    """Return the meanings of the sizes that occur in the shapes of the flow."""
     shapes = " ".join(
         inner
         for box in drawn
@@ -100,7 +100,7 @@ def _legend(drawn: list[Box]) -> str:
 
 
 def _looks(drawn: list[Box], y: float) -> list[Box]:
-    """What the looks of boxes mean, of those that are drawn."""
+    """Return a legend of the looks of the boxes that are drawn."""
     boxes = []
     for look, what in _LOOKS.items():
         if any(box.look == look for box in drawn):

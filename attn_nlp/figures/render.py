@@ -1,8 +1,8 @@
 """From a drawing to a file, by matplotlib; the same bytes every time.
 
-Looks differ in border and corners as well as in color, so that they can be told apart in print.
-Colors are tints of Okabe and Ito's set, which color-blind readers can tell apart. Letters are
-drawn as outlines, of the font that comes with matplotlib where it has them (`fonts.py`).
+Looks differ in border and corners as well as in color, so that they remain distinct in print.
+Colors are tints of the Okabe-Ito palette, which color-blind readers can distinguish. Text is drawn
+as outlines, in the font that comes with matplotlib if it has the characters (`fonts.py`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HEAD = 5.0  # length of an arrow's head
 
 @dataclass(frozen=True)
 class Look:
-    """How a box is drawn."""
+    """The style of a box."""
 
     ground: str = "none"
     border: str = "none"
@@ -60,13 +60,13 @@ LOOKS = {
 
 @settings()
 def figure(drawing: Drawing) -> Figure:
-    """The drawing as a matplotlib figure, one point of the drawing to a point of paper."""
+    """Return the drawing as a matplotlib figure, one point of the drawing per point of paper."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(made)
-    axes = made.add_axes((0, 0, 1, 1))
+    result = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(result)
+    axes = result.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, drawing.width)
     axes.set_ylim(drawing.height, 0)
@@ -74,11 +74,11 @@ def figure(drawing: Drawing) -> Figure:
         _draw_arrow(axes, arrow)
     for box in drawing.boxes:
         _draw_box(axes, box)
-    return made
+    return result
 
 
 def save(drawing: Drawing, folder: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
-    """Write the drawing in every format; the paths written.
+    """Write the drawing in every format and return the paths.
 
     Raises:
       UserError: the folder cannot be made or written.
@@ -89,10 +89,10 @@ def save(drawing: Drawing, folder: Path, formats: tuple[str, ...] = FORMATS) -> 
         "png": {**PNG, "Title": drawing.title},
     }
     with settings():
-        made = figure(drawing)
+        rendered = figure(drawing)
         for path, format in zip(paths, formats, strict=True):
             content = io.BytesIO()
-            made.savefig(content, format=format, metadata=plain[format])
+            rendered.savefig(content, format=format, metadata=plain[format])
             drawn = content.getvalue()
             replace(path, marked(drawn) if format == "svg" else drawn)
     return paths
@@ -125,7 +125,7 @@ def _draw_lines(axes: Axes, box: Box) -> None:
     inner = sum(line.height for line in box.lines) + grid_height(box.grid)
     y = box.y + (box.height - inner) / 2
     for line in box.lines:
-        # The baseline is placed so that capitals are in the middle of the line.
+        # This baseline puts capitals in the middle of the line.
         base = y + line.height / 2 + 0.36 * line.size
         y += line.height
         x = box.middle if box.centered else box.x + (0 if box.look == "bare" else PAD_X)

@@ -14,7 +14,8 @@ from attn_nlp.tables.facts import (
     some,
     totals,
 )
-from attn_nlp.tables.states import by_reading, datas, joined, plural_span, span, split_values
+from attn_nlp.tables.states import by_reading, datas, joined, split_values
+from attn_nlp.wording import plural_span, span
 
 _LONGEST = " at the longest length that the cells read"
 SPLITS = ("train", "validation", "test")

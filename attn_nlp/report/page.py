@@ -19,7 +19,7 @@ from attn_nlp.tables import Grid, render
 from attn_nlp.tables.formats.html import fragment
 from attn_nlp.tables.legend import MARKS
 from attn_nlp.tables.page import STYLE
-from attn_nlp.wording import without_controls
+from attn_nlp.wording import duration, moment, without_controls
 
 COPIES = ("latex", "markdown", "csv")
 _COPY_LABELS = {"latex": "LaTeX", "markdown": "Markdown", "csv": "CSV"}
@@ -51,7 +51,7 @@ def page(report: Report) -> str:
         copies=copies,
         verdicts=verdicts,
         moment=moment,
-        hours=hours,
+        duration=duration,
     )
 
 
@@ -98,34 +98,6 @@ def verdicts(grid: Grid) -> list[tuple[str, str, int]]:
     return [
         (str(verdict), MARKS[verdict], counts[verdict]) for verdict in Verdict if counts[verdict]
     ]
-
-
-def moment(iso: str) -> str:
-    """Write a time for people.
-
-    Example:
-      >>> moment("2026-11-24T13:26:15.970198+00:00")
-      '24 November 2026, 13:26 UTC'
-    """
-    from datetime import UTC, datetime
-
-    try:
-        when = datetime.fromisoformat(iso).astimezone(UTC)
-    except ValueError:
-        return iso
-    return f"{when.day} {when:%B %Y, %H:%M} UTC"
-
-
-def hours(seconds: float) -> str:
-    """Write a duration for people.
-
-    Example:
-      >>> hours(42.0), hours(125.0), hours(7_300.0)
-      ('42 s', '2 min', '2.0 h')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def _safe(text: str) -> object:

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from attn_nlp.data import kept_texts
-from attn_nlp.tables.layout import matches, plural
+from attn_nlp.tables.layout import matches
 from attn_nlp.tables.states import CUT
+from attn_nlp.wording import plural
 
 SHOWN, DIVIDED = 10, 5
 _LONGEST = 600  # characters of a text that are shown

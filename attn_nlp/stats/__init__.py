@@ -1,7 +1,7 @@
 """Statistics of replicated runs: numbers in, numbers out.
 
 The replicate is the seed, comparisons are paired over seeds, and a family of comparisons is
-corrected together. The rules by which a difference is called better, worse or equivalent stand in
+corrected together. The rules by which a difference is called better, worse or equivalent are in
 `verdict.py` and nowhere else.
 """
 

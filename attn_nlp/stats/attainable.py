@@ -1,12 +1,11 @@
-"""What seeds can show at all, known before anything runs.
+"""The verdicts that a number of seeds can reach at all, known before anything runs.
 
 The smallest p value of n paired seeds is 2/2^n, whatever the difference. Holm multiplies it by the
-number of comparisons. Significance that cannot be reached should be known before training, not
-after.
+number of comparisons. That significance is out of reach should be known before training, not after.
 
-Equivalence rests on t tests, which two seeds that happen to agree pass on the strength of an
-assumed normal distribution alone. So it is held to the number of pairs at which an exact test on
-each side, whose smallest p is 1/2^n, could show the same.
+Equivalence rests on t tests, which two seeds that happen to agree can pass merely because a normal
+distribution is assumed. So it takes as many pairs as an exact test on each side, whose smallest p
+is 1/2^n, would need to show the same.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ ALPHA = 0.05
 
 
 def least_attainable(nonzero: int) -> float:
-    """The least two-sided p of a sign-flip test: 2 / 2^n, of n differences that are not zero.
+    """Return the smallest two-sided p of a sign-flip test, 2 / 2^n, for n nonzero differences.
 
     Example:
       >>> least_attainable(10)
@@ -28,7 +27,7 @@ def least_attainable(nonzero: int) -> float:
 
 
 def significance_attainable(seeds: int, comparisons: int, alpha: float = ALPHA) -> bool:
-    """Whether the best of a family of comparisons could reach Holm-adjusted p < alpha.
+    """Return True if the best of a family of comparisons could reach Holm-adjusted p < alpha.
 
     Example:
       >>> significance_attainable(10, 25), significance_attainable(10, 26)
@@ -40,7 +39,7 @@ def significance_attainable(seeds: int, comparisons: int, alpha: float = ALPHA) 
 
 
 def equivalence_attainable(seeds: int, comparisons: int, alpha: float = ALPHA) -> bool:
-    """Whether that many pairs may be called equivalent at all, in a family of that size.
+    """Return True if that many pairs can be called equivalent, in a family of that size.
 
         m / 2^n < alpha
 
@@ -68,7 +67,7 @@ def seeds_for_equivalence(comparisons: int, alpha: float = ALPHA) -> int:
 
 
 def carries(seeds: int, alpha: float = ALPHA) -> int:
-    """The largest family that can be significant: 0 for too few seeds.
+    """Return the size of the largest family that can be significant: 0 for too few seeds.
 
     Example:
       >>> carries(5), carries(10), carries(12)
@@ -81,7 +80,7 @@ def carries(seeds: int, alpha: float = ALPHA) -> int:
 
 
 def seeds_for_significance(comparisons: int, alpha: float = ALPHA) -> int:
-    """The fewest seeds with which a family of that size can be significant.
+    """Return the fewest seeds with which a family of that size can be significant.
 
     Raises:
       ValueError: a family without comparisons.

@@ -1,4 +1,4 @@
-"""The error that a finite test split brings, whatever the number of seeds."""
+"""The error due to a finite test split, whatever the number of seeds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def binomial_error(share: float, sentences: int) -> float:
-    """The standard error of an accuracy measured once on that many sentences.
+    """Return the standard error of an accuracy measured once on that many sentences.
 
         sqrt(share * (1 - share) / sentences)
 

@@ -3,7 +3,7 @@
 In: one score for every variant on every dataset, averaged over seeds beforehand. Out: ranks, the
 Friedman test over all variants, Wilcoxon's signed-rank test of each against the reference, and
 Nemenyi's critical difference with the groups that a critical-difference diagram draws. The dataset
-is the replicate here, so that what holds is said of datasets like these, however few seeds ran.
+is the replicate here, so results are about datasets like these, however few seeds ran.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from attn_nlp.stats.ranks import ranks
 
 @dataclass(frozen=True)
 class Friedman:
-    """Whether any variant ranks apart from the others.
+    """The Friedman test of whether any variant ranks differently from the others.
 
         chi2 = ((k - 1) sum_j (R_j - N (k + 1) / 2)^2) / (sum_ij r_ij^2 - N k (k + 1)^2 / 4)
         F    = (N - 1) chi2 / (N (k - 1) - chi2)
@@ -30,12 +30,12 @@ class Friedman:
     12 / (N k (k + 1)) sum_j R_j^2 - 3 N (k + 1).
 
     Attributes:
-      chi2: Friedman's statistic, corrected for ties; 0 where no variant ever ranks apart.
+      chi2: Friedman's statistic, corrected for ties; 0 if all variants tie on all datasets.
       p: of chi2, from the chi-squared distribution with k - 1 degrees of freedom; rough for fewer
         than about ten datasets.
-      f: Iman and Davenport's less conservative statistic; infinite where all datasets agree.
-      f_p: of f, from the F distribution with k - 1 and (k - 1)(N - 1) degrees of freedom; where
-        all datasets agree, the chance that they do so at random, (1 / k!)^(N - 1) without ties.
+      f: Iman and Davenport's less conservative statistic; infinite if all datasets agree.
+      f_p: of f, from the F distribution with k - 1 and (k - 1)(N - 1) degrees of freedom; if all
+        datasets agree, the probability that they do so by chance, (1 / k!)^(N - 1) without ties.
 
     References:
       Friedman, "The Use of Ranks to Avoid the Assumption of Normality Implicit in the Analysis of
@@ -51,7 +51,7 @@ class Friedman:
 
 @dataclass(frozen=True)
 class AcrossDatasets:
-    """k variants on N datasets.
+    """The ranks of k variants on N datasets.
 
     Attributes:
       variants: k names, in the order given.
@@ -73,9 +73,9 @@ class AcrossDatasets:
     friedman: Friedman | None
     alpha: float
 
-    @functools.cached_property  # it loads scipy.stats, which a table does without
+    @functools.cached_property  # loads scipy.stats, which a table does not need
     def critical_difference(self) -> float | None:
-        """The least difference of two mean ranks that Nemenyi's test calls real.
+        """The smallest difference of two mean ranks that Nemenyi's test calls significant.
 
         None for fewer than two datasets or two variants.
         """
@@ -84,19 +84,19 @@ class AcrossDatasets:
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
-        """What a critical-difference diagram joins by a bar.
+        """The groups that a critical-difference diagram joins by a bar.
 
-        Every largest set of two or more variants whose mean ranks lie within the critical
-        difference, each as places in `variants` from the best mean rank to the worst; empty where
-        there is no critical difference.
+        Every maximal set of two or more variants whose mean ranks are within the critical
+        difference, as indices into `variants` from the best mean rank to the worst; empty if there
+        is no critical difference.
         """
         reach = self.critical_difference
         return () if reach is None else _groups(self.mean_ranks, reach)
 
     @property
     def order(self) -> list[int]:
-        """Places of the variants from the best mean rank to the worst, ties as given."""
-        return sorted(range(len(self.variants)), key=lambda place: self.mean_ranks[place])
+        """Indices of the variants from the best mean rank to the worst, ties as given."""
+        return sorted(range(len(self.variants)), key=lambda variant: self.mean_ranks[variant])
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ class AgainstReference:
       variant: its name.
       differences: variant - reference, one for every dataset, in the order of the datasets.
       wins, ties, losses: of the variant, in datasets.
-      p: two-sided exact Wilcoxon signed-rank p; 1 where all differences are zero.
+      p: two-sided exact Wilcoxon signed-rank p; 1 if all differences are zero.
       p_holm: the same, adjusted over all variants compared.
-      least_p: the least p that so many non-zero differences could have given.
+      least_p: the smallest p that this many nonzero differences could have given.
     """
 
     variant: str
@@ -129,10 +129,10 @@ def across_datasets(
     higher_is_better: bool = True,
     alpha: float = ALPHA,
 ) -> AcrossDatasets:
-    """Rank variants on every dataset and say which mean ranks are apart.
+    """Rank variants on every dataset and test whether their mean ranks differ.
 
     Args:
-      scores: for each variant one finite number a dataset, in the order of `datasets`.
+      scores: for each variant one finite number per dataset, in the order of `datasets`.
       datasets: their names.
       higher_is_better: False for a loss.
       alpha: level of the critical difference.
@@ -170,46 +170,46 @@ def against_reference(
     """Compare every other variant with the reference by Wilcoxon's test, Holm over all of them.
 
     Args:
-      scores: for each variant one finite number a dataset, in the order of `datasets`.
+      scores: for each variant one finite number per dataset, in the order of `datasets`.
       datasets: their names.
       reference: a key of `scores`.
-      higher_is_better: False for a loss; decides what is a win and leaves p alone.
+      higher_is_better: False for a loss; decides what is a win and does not affect p.
 
     Raises:
-      ValueError: as `across_datasets`, or a reference that is none of the variants.
+      ValueError: as `across_datasets`, or a reference that is not one of the variants.
     """
     _table(scores, datasets)
     if reference not in scores:
         raise ValueError(f"reference {reference!r} has no scores; known: {', '.join(scores)}.")
     differences = {
-        name: tuple(x - y for x, y in zip(each, scores[reference], strict=True))
-        for name, each in scores.items()
+        name: tuple(x - y for x, y in zip(values, scores[reference], strict=True))
+        for name, values in scores.items()
         if name != reference
     }
-    tests = {name: signed_rank(each) for name, each in differences.items()}
+    tests = {name: signed_rank(values) for name, values in differences.items()}
     adjusted = holm([p for p, _ in tests.values()])
-    found = []
-    for (name, each), p_holm in zip(differences.items(), adjusted, strict=True):
-        up, down = sum(d > DUST for d in each), sum(d < -DUST for d in each)
+    compared = []
+    for (name, values), p_holm in zip(differences.items(), adjusted, strict=True):
+        up, down = sum(d > DUST for d in values), sum(d < -DUST for d in values)
         wins, losses = (up, down) if higher_is_better else (down, up)
         p, least = tests[name]
-        ties = len(each) - up - down
-        found.append(AgainstReference(name, each, wins, ties, losses, p, p_holm, least))
-    return found
+        ties = len(values) - up - down
+        compared.append(AgainstReference(name, values, wins, ties, losses, p, p_holm, least))
+    return compared
 
 
 def signed_rank(differences: Sequence[float]) -> tuple[float, float]:
-    """Wilcoxon's signed-rank test: two-sided p, and the least p that was possible.
+    """Return Wilcoxon's signed-rank test: two-sided p, and the smallest p that was possible.
 
         W+ = sum of rank(|d_i|) over d_i > 0
         p  = the share of sign patterns with W+ as far from its mean, n (n + 1) / 4, as observed
 
     Zero differences are left out, as Wilcoxon did; those of equal size share their mean rank, and
-    the share is counted over the ranks as they are, by adding one rank after another to the
+    the share is counted over the actual ranks, by adding one rank after another to the
     distribution of the sum, which is exact for any number of datasets.
 
     Returns:
-      (p, least); (1, 1) where no difference is left.
+      (p, smallest p); (1, 1) if no difference is left.
 
     References:
       Wilcoxon, "Individual Comparisons by Ranking Methods", Biometrics Bulletin 1(6), 1945.
@@ -224,9 +224,9 @@ def signed_rank(differences: Sequence[float]) -> tuple[float, float]:
     n = len(kept)
     if n == 0:
         return 1.0, 1.0
-    # Twice the rank is a whole number also where ranks are shared.
+    # Twice the rank is a whole number even if ranks are shared.
     doubled = [round(2 * rank) for rank in ranks([abs(d) for d in kept])]
-    chance = np.zeros(sum(doubled) + 1)  # of each sum, over all sign patterns
+    chance = np.zeros(sum(doubled) + 1)  # the probability of each sum, over all sign patterns
     chance[0] = 1.0
     for rank in doubled:
         chance[rank:] = chance[rank:] + chance[: len(chance) - rank]
@@ -238,7 +238,7 @@ def signed_rank(differences: Sequence[float]) -> tuple[float, float]:
 
 
 def critical_difference(variants: int, datasets: int, alpha: float = ALPHA) -> float:
-    """The difference of two mean ranks that Nemenyi's test calls real.
+    """Return the difference of two mean ranks that Nemenyi's test calls significant.
 
         CD = q / sqrt(2) * sqrt(k (k + 1) / (6 N))
 
@@ -252,7 +252,7 @@ def critical_difference(variants: int, datasets: int, alpha: float = ALPHA) -> f
     return q / math.sqrt(2) * math.sqrt(variants * (variants + 1) / (6 * datasets))
 
 
-@functools.lru_cache(maxsize=256)  # an integral, worked out anew for each k
+@functools.lru_cache(maxsize=256)  # an integral, computed once for each k
 def _range_quantile(groups: int, alpha: float) -> float:
     from scipy.stats import studentized_range
 
@@ -264,44 +264,44 @@ def _friedman(ranked: Sequence[Sequence[float]]) -> Friedman:
 
     n, k = len(ranked), len(ranked[0])
     sums = [math.fsum(row[j] for row in ranked) for j in range(k)]
-    between = (k - 1) * math.fsum((each - n * (k + 1) / 2) ** 2 for each in sums)
+    between = (k - 1) * math.fsum((rank_sum - n * (k + 1) / 2) ** 2 for rank_sum in sums)
     within = math.fsum(r**2 for row in ranked for r in row) - n * k * (k + 1) ** 2 / 4
     if within <= DUST:  # all variants tie on all datasets
         return Friedman(0.0, 1.0, 0.0, 1.0)
     chi2 = between / within
     p = float(chdtrc(k - 1, chi2))
     left = n * (k - 1) - chi2
-    if left <= 1e-9 * n * k:  # every dataset ranks the variants alike
-        tied = math.prod(math.factorial(ranked[0].count(each)) for each in set(ranked[0]))
+    if left <= 1e-9 * n * k:  # every dataset ranks the variants in the same way
+        tied = math.prod(math.factorial(ranked[0].count(rank)) for rank in set(ranked[0]))
         return Friedman(chi2, p, math.inf, (tied / math.factorial(k)) ** (n - 1))
     f = (n - 1) * chi2 / left
     return Friedman(chi2, p, f, float(fdtrc(k - 1, (k - 1) * (n - 1), f)))
 
 
 def _groups(means: Sequence[float], reach: float) -> tuple[tuple[int, ...], ...]:
-    """The largest runs of variants, by mean rank, whose ends are not apart."""
-    order = sorted(range(len(means)), key=lambda place: means[place])
-    found, covered = [], 0
+    """Return the maximal runs of variants, by mean rank, whose ends are within reach."""
+    order = sorted(range(len(means)), key=lambda variant: means[variant])
+    groups, covered = [], 0
     for first in range(len(order)):
         last = first
         while last + 1 < len(order) and means[order[last + 1]] - means[order[first]] <= reach:
             last += 1
         if last > first and last + 1 > covered:
-            found.append(tuple(order[first : last + 1]))
+            groups.append(tuple(order[first : last + 1]))
             covered = last + 1
-    return tuple(found)
+    return tuple(groups)
 
 
 def _table(scores: Mapping[str, Sequence[float]], datasets: Sequence[str]) -> list[list[float]]:
-    """(N, k), after the checks."""
+    """Check the scores and return them as (N, k)."""
     if not scores or not len(datasets):
         raise ValueError("no scores; give at least one variant and one dataset.")
-    for name, each in scores.items():
-        if len(each) != len(datasets):
+    for name, values in scores.items():
+        if len(values) != len(datasets):
             raise ValueError(
-                f"variant {name!r} has {len(each)} scores for {len(datasets)} datasets; leave out "
-                "a dataset that not all variants have."
+                f"variant {name!r} has {len(values)} scores for {len(datasets)} datasets; leave "
+                "out a dataset that not all variants have."
             )
-        if not all(map(math.isfinite, each)):
+        if not all(map(math.isfinite, values)):
             raise ValueError(f"variant {name!r} has a score that is not finite; leave it out.")
-    return [[float(each[i]) for each in scores.values()] for i in range(len(datasets))]
+    return [[float(values[i]) for values in scores.values()] for i in range(len(datasets))]

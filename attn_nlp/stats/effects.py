@@ -1,8 +1,8 @@
-"""How large a paired difference is, apart from whether it is real.
+"""The size of a paired difference, apart from whether it is significant.
 
-Points come first in every table. The two sizes here say how a difference compares with its own
-spread over seeds: d_z, which supposes a normal spread, and the rank-biserial correlation, which
-supposes none.
+Points come first in every table. The two effect sizes here compare a difference with its own spread
+over seeds: d_z, which assumes a normal distribution, and the rank-biserial correlation, which
+assumes none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from attn_nlp.stats.intervals import DUST, check, deviation
 from attn_nlp.stats.ranks import ranks
 
-_FAR = 1_000.0  # where the normal part of t adds less than a hundredth
+_FAR = 1_000.0  # beyond this, the normal part of t adds less than a hundredth
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Effect:
     """The size of a paired difference.
 
     Attributes:
-      d_z: mean / sd of the differences; None for one pair, or where all pairs agree and there is
-        no spread to divide by.
-      low, high: its interval; None where d_z is.
+      d_z: mean / sd of the differences; None for one pair, or if all pairs agree and there is no
+        spread to divide by.
+      low, high: its interval, or None if d_z is None.
       rank_biserial: (W+ - W-) / (W+ + W-), from -1 (every pair falls) to 1 (every pair rises), with
-        W+ and W- the sums of the ranks of |d| over rises and falls; None where no pair differs.
+        W+ and W- the sums of the ranks of |d| over rises and falls; None if no pair differs.
     """
 
     d_z: float | None
@@ -36,17 +36,17 @@ class Effect:
 
 
 def effect_size(differences: Sequence[float], confidence: float = 0.95) -> Effect:
-    """d_z with its interval, and the matched-pairs rank-biserial correlation.
+    """Return d_z with its interval, and the matched-pairs rank-biserial correlation.
 
         t = d_z sqrt(n) has a non-central t distribution with n - 1 degrees of freedom around
-        delta sqrt(n); low and high are the delta for which t lies at (1 + confidence) / 2 and at
-        (1 - confidence) / 2 of it.
+        delta sqrt(n); low and high are the delta for which t is its (1 + confidence) / 2 and its
+        (1 - confidence) / 2 quantile.
 
     Pairs without a difference are left out of the ranks; equal sizes share their mean rank.
 
     Args:
       differences: one for each pair, finite.
-      confidence: coverage of the interval where differences are normal, in (0, 1).
+      confidence: coverage of the interval if differences are normal, in (0, 1).
 
     Raises:
       ValueError: no difference, or one that is not finite.
@@ -81,10 +81,10 @@ def effect_size(differences: Sequence[float], confidence: float = 0.95) -> Effec
 
 
 def _noncentrality(df: int, t: float, probability: float) -> float:
-    """The non-centrality of the t distribution below whose value t the probability lies.
+    """Return the noncentrality for which the t distribution is below t with the given probability.
 
-    By bisection, as the probability falls steadily with the non-centrality. Far out the normal
-    part of t no longer matters, and the deviation in its denominator decides alone.
+    By bisection, since the probability decreases with the noncentrality. Far out the normal part of
+    t no longer matters, and the standard deviation in its denominator alone decides.
     """
     from scipy.special import chdtri, nctdtr
 

@@ -1,7 +1,7 @@
-"""K-fold differences: the folds share their training data, so that they are no replicates.
+"""K-fold differences: folds share their training data, so they are not replicates.
 
-Any two of K training sets have K - 2 of K folds in common. A t interval over folds takes their
-agreement for evidence and is too short; Nadeau and Bengio add what the overlap takes away.
+Any two of K training sets have K - 2 of K folds in common. A t interval over folds treats their
+agreement as evidence and is too short; the correction of Nadeau and Bengio allows for the overlap.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ class Folds:
     """The mean paired difference over folds and seeds, with the corrected resampled t.
 
     Attributes:
-      folds: J, the values that vary: folds, or folds of all repetitions.
-      seeds: runs of each fold, averaged before folds are compared; the fewest where they differ.
+      folds: J, the number of means compared: folds, or folds of all repetitions.
+      seeds: runs of each fold, averaged before folds are compared; the fewest if they differ.
       mean: over folds of the means over seeds.
-      sd_folds: deviation of the folds' means; None for one fold.
-      sd_seeds: deviation of the seeds within a fold, pooled over folds; None for one seed a fold.
+      sd_folds: standard deviation of the folds' means; None for one fold.
+      sd_seeds: standard deviation of the seeds within a fold, pooled over folds; None if each
+        fold has one seed.
       error: the corrected standard error of the mean; None for one fold.
       low, high: the t interval with J - 1 degrees of freedom; None for one fold.
-      p: two-sided, of no difference; 1 for one fold or where all folds show none.
+      p: two-sided, of no difference; 1 for one fold or if all folds show none.
     """
 
     folds: int
@@ -47,17 +48,17 @@ def over_folds(
         m_j = mean over seeds of d[j, s],   s^2 = sum_j (m_j - mean)^2 / (J - 1)
         error^2 = (1 / J + test_share) s^2,   t = mean / error with J - 1 degrees of freedom
 
-    Seeds are averaged first: they say how sure a fold's number is, not how many folds there are.
-    With folds drawn anew for every seed, give each fold of each seed as a fold of its own.
+    Seeds are averaged first: they make a fold's number more certain, not the folds more numerous.
+    If folds are drawn again for every seed, pass each fold of each seed as a separate fold.
 
     Args:
-      differences: for each fold one finite number a seed, variant - reference.
+      differences: for each fold one finite number per seed, variant - reference.
       test_share: test rows over training rows of a fold, 1 / (K - 1) for K folds; 0 gives the
         uncorrected paired t test.
       confidence: coverage of the interval, in (0, 1).
 
     Returns:
-      A `Folds`; where all folds agree, the interval has no width, and p is 0 unless the mean is 0.
+      A `Folds`; if all folds agree, the interval has no width, and p is 0 unless the mean is 0.
 
     Raises:
       ValueError: no fold, a fold without a finite number for every seed, or a negative share.
@@ -75,11 +76,11 @@ def over_folds(
         raise ValueError("no folds; give at least one.")
     if not test_share >= 0:
         raise ValueError(f"test share {test_share}; test rows over training rows are 0 or more.")
-    for each in differences:
-        check(each)
-    means = [math.fsum(each) / len(each) for each in differences]
+    for fold in differences:
+        check(fold)
+    means = [math.fsum(fold) / len(fold) for fold in differences]
     j, mean = len(means), math.fsum(means) / len(means)
-    within = [(len(each) - 1, deviation(each)) for each in differences if len(each) > 1]
+    within = [(len(fold) - 1, deviation(fold)) for fold in differences if len(fold) > 1]
     freedom = sum(df for df, _ in within)
     sd_seeds = math.sqrt(math.fsum(df * sd**2 for df, sd in within) / freedom) if freedom else None
     fewest = min(map(len, differences))

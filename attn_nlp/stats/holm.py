@@ -10,14 +10,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
         adjusted of the k-th smallest p = max over j <= k of min(1, (m - j + 1) * p_j)
 
-    The family counts every comparison that was declared: one that has no result yet enters as
-    p = 1, so that a table does not become stricter while it fills.
+    The family includes every comparison that was declared: one without a result yet counts as
+    p = 1, so a table does not become stricter while it fills.
 
     Args:
       p_values: the family, in any order, each in [0, 1].
 
     Returns:
-      Adjusted values in the order given, in [0, 1]; an empty family gives an empty list.
+      Adjusted values in the given order, in [0, 1]; empty for an empty family.
 
     References:
       Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
@@ -30,7 +30,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     m = len(p_values)
     adjusted = [0.0] * m
     highest = 0.0
-    for step, place in enumerate(sorted(range(m), key=lambda i: p_values[i])):
-        highest = max(highest, min(1.0, (m - step) * p_values[place]))
-        adjusted[place] = highest
+    for step, index in enumerate(sorted(range(m), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (m - step) * p_values[index]))
+        adjusted[index] = highest
     return adjusted

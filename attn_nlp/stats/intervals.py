@@ -1,8 +1,8 @@
 """The mean of a few replicates and its t interval.
 
-A few seeds in, a `Summary` out. The interval is Student's t: with 5 to 10 seeds it covers what it
-claims, while bootstrap intervals cover less. `scipy.special` gives the same quantiles as
-`scipy.stats` and is imported in a third of the time, so that a table is printed at once.
+A few seeds in, a `Summary` out. The interval is Student's t: with 5 to 10 seeds it has the coverage
+it claims, while bootstrap intervals have less. `scipy.special` gives the same quantiles as
+`scipy.stats` and is imported in a third of the time, so that a table prints at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Scores that differ by no more than this are the same score: (a + b) - b leaves such dust.
+# Scores that differ by no more than this are the same score: (a + b) - b leaves such an error.
 DUST = 1e-12
 
 
@@ -26,8 +26,8 @@ class Summary:
     Attributes:
       n: replicates, at least 1.
       mean: in the unit of the values.
-      sd: None where n is 1; exactly 0.0 where all values agree up to `DUST`.
-      low, high: the interval; None where n is 1, both the mean where sd is 0.
+      sd: None if n is 1; exactly 0.0 if all values agree up to `DUST`.
+      low, high: the interval; None if n is 1, both the mean if sd is 0.
       confidence: coverage of the interval, in (0, 1).
 
     References:
@@ -43,19 +43,19 @@ class Summary:
 
     @property
     def half_width(self) -> float | None:
-        """What stands behind ±, or None where there is no interval."""
+        """The number after ±, or None if there is no interval."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
 def summarize(values: Sequence[float], confidence: float = 0.95) -> Summary:
-    """The mean of replicates, their deviation and the t interval of the mean.
+    """Return the mean of replicates, their standard deviation and the t interval of the mean.
 
     Args:
       values: one finite number for each replicate.
       confidence: coverage of the interval, in (0, 1).
 
     Returns:
-      A `Summary`; of one value there is no interval, of equal values one of no width.
+      A `Summary`; one value has no interval, equal values have one of no width.
 
     Raises:
       ValueError: no value, or one that is not finite.
@@ -76,7 +76,7 @@ def summarize(values: Sequence[float], confidence: float = 0.95) -> Summary:
 
 
 def t_interval(n: int, mean: float, sd: float, confidence: float) -> tuple[float, float]:
-    """Where the mean of n replicates of such a deviation lies, n at least 2."""
+    """Return the t interval of the mean of n replicates, n at least 2."""
     if sd == 0.0:
         return mean, mean
     reach = t_quantile(n - 1, (1 + confidence) / 2) * sd / math.sqrt(n)
@@ -84,7 +84,7 @@ def t_interval(n: int, mean: float, sd: float, confidence: float) -> tuple[float
 
 
 def deviation(values: Sequence[float]) -> float:
-    """sqrt(sum((x - mean)^2) / (n - 1)); exactly 0 for values that agree."""
+    """Return sqrt(sum((x - mean)^2) / (n - 1)); exactly 0 for values that agree."""
     if constant(values):
         return 0.0
     mean = math.fsum(values) / len(values)
@@ -92,26 +92,26 @@ def deviation(values: Sequence[float]) -> float:
 
 
 def constant(values: Sequence[float]) -> bool:
-    """Whether all values are one value, up to rounding."""
+    """Return True if all values are equal, up to rounding."""
     return max(values) - min(values) <= DUST * max(1.0, *map(abs, values))
 
 
 def t_quantile(df: int, probability: float) -> float:
-    """The value below which Student's t with df degrees of freedom falls with the probability."""
+    """Return the quantile of Student's t with df degrees of freedom at a probability."""
     from scipy.special import stdtrit
 
     return float(stdtrit(df, probability))
 
 
 def t_below(df: int, t: float) -> float:
-    """The probability that Student's t with df degrees of freedom is at most t."""
+    """Return the probability that Student's t with df degrees of freedom is at most t."""
     from scipy.special import stdtr
 
     return float(stdtr(df, t))
 
 
 def check(values: Sequence[float]) -> None:
-    """Refuse what has no mean.
+    """Reject values that have no mean.
 
     Raises:
       ValueError: no value, or one that is not finite.

@@ -1,12 +1,12 @@
-"""What a number of seeds can detect, and how many seeds a decision would need.
+"""The differences that a number of seeds can detect, and the seeds that a decision would need.
 
 Power is that of the procedure that decides on better and worse, the sign-flip test after Holm, for
-normal differences. Holm asks alpha / m of the smallest p of m comparisons; that level is taken for
-all of them, so that what is promised holds even where one difference alone is real.
+normal differences. Holm requires the smallest p of m comparisons to be below alpha / m; that level
+is used for all of them, so the stated power holds even if only one difference is real.
 
-For the seeds of a decision the observed mean difference and its spread are taken for the true ones;
-that answer is rough, as a spread of ten seeds is, and says whether a few more seeds or a hundred
-more are wanted.
+For the seeds of a decision, the observed mean difference and its spread are treated as the true
+ones. The answer is as rough as a spread over ten seeds, and says whether a few more seeds or a
+hundred more are needed.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from attn_nlp.stats.attainable import ALPHA, equivalence_attainable
 from attn_nlp.stats.intervals import t_quantile
 
 MOST_SEEDS = 1_000
-BEYOND = MOST_SEEDS + 1  # stands for "more than MOST_SEEDS"
+BEYOND = MOST_SEEDS + 1  # means "more than MOST_SEEDS"
 POWER = 0.8
-_POINTS = 1_000  # of the mean over the sampling distribution of the deviation
-_DRAWS = 2_000  # of n normal differences
+_POINTS = 1_000  # quantiles of the sampling distribution of the standard deviation
+_DRAWS = 2_000  # samples of n normal differences
 _RNG_SEED = 20_190_804
-_COUNTED = 13  # pairs, or sign patterns, up to which the sign-flip test is worked out as it is
+_COUNTED = 13  # pairs, or sign patterns, up to which the sign-flip test itself is computed
 
 
 def power_of_significance(effect: float, n: int, comparisons: int, alpha: float = ALPHA) -> float:
-    """The chance that n pairs show a true difference by the sign-flip test after Holm.
+    """Return the power of the sign-flip test after Holm, for n pairs and a true difference.
 
     Args:
-      effect: the true difference over the true deviation of the paired differences, >= 0.
+      effect: the true difference over the true standard deviation of paired differences, >= 0.
       n: pairs, at least 1.
       comparisons: size of the family, at least 1.
       alpha: level of the whole family.
 
     Returns:
-      The chance, to about .01; 0 where significance is out of reach. With few pairs the test is
-      worked out on 2,000 drawn samples; with more, the t test at the level that n pairs can reach
-      stands for it, which comes within .03.
+      The power, to about .01; 0 if significance is out of reach. With few pairs the test is
+      computed on 2,000 drawn samples; with more, it is approximated to within .03 by the t test
+      at the level that n pairs can reach.
     """
     patterns = _patterns(n, comparisons, alpha)
     if not patterns:
@@ -53,11 +53,10 @@ def power_of_significance(effect: float, n: int, comparisons: int, alpha: float 
 def detectable_effect(
     n: int, comparisons: int, power: float = POWER, alpha: float = ALPHA
 ) -> float | None:
-    """The least effect that n pairs show with the given power; None where significance is out of
-    reach.
+    """Return the smallest effect that n pairs show with the given power.
 
-    The inverse of `power_of_significance`: a true difference of this many true deviations of the
-    paired differences.
+    The inverse of `power_of_significance`: a true difference, in true standard deviations of the
+    paired differences. None if significance is out of reach.
     """
     patterns = _patterns(n, comparisons, alpha)
     if not patterns:
@@ -75,13 +74,13 @@ def detectable_effect(
 
 
 def power_of_difference(mean: float, sd: float, n: int, alpha: float = ALPHA) -> float:
-    """The chance that n pairs show a true difference by a two-sided paired t test at alpha.
+    """Return the power of a two-sided paired t test at alpha, for n pairs and a true difference.
 
-        P(|T'| > t(n - 1, 1 - alpha / 2)),  T' non-central with mean / (sd / sqrt(n))
+        P(|T'| > t(n - 1, 1 - alpha / 2)),  T' noncentral with mean / (sd / sqrt(n))
 
     Args:
       mean: the true difference.
-      sd: the true deviation of the paired differences, >= 0.
+      sd: the true standard deviation of the paired differences, >= 0.
       n: pairs, at least 2.
       alpha: level of the test.
     """
@@ -90,7 +89,7 @@ def power_of_difference(mean: float, sd: float, n: int, alpha: float = ALPHA) ->
     error = sd / math.sqrt(n)
     reach = t_quantile(n - 1, 1 - alpha / 2)
 
-    def given(observed):  # the test's chance, given the deviation that is observed
+    def given(observed):  # the power of the test, given the observed standard error
         return _below(-(reach * observed + mean) / error) + _below(
             (mean - reach * observed) / error
         )
@@ -101,7 +100,7 @@ def power_of_difference(mean: float, sd: float, n: int, alpha: float = ALPHA) ->
 def power_of_equivalence(
     mean: float, sd: float, n: int, margin: float, alpha: float = ALPHA
 ) -> float:
-    """The chance that n pairs show equivalence within a margin by two one-sided tests at alpha.
+    """Return the power of two one-sided tests at alpha to show equivalence within a margin.
 
         E over s of max(0, Phi((margin - t s - mean) / e) - Phi((-margin + t s - mean) / e))
 
@@ -109,14 +108,14 @@ def power_of_equivalence(
 
     Args:
       mean: the true difference.
-      sd: the true deviation of the paired differences, >= 0.
+      sd: the true standard deviation of the paired differences, >= 0.
       n: pairs, at least 2.
       margin: > 0, in the unit of the mean.
       alpha: level of each one-sided test.
 
     References:
-      Phillips, "Power of the Two One-Sided Tests Procedure in Bioequivalence", 1990. The integral
-      is a mean over quantiles of the observed deviation here instead of Owen's Q.
+      Phillips, "Power of the Two One-Sided Tests Procedure in Bioequivalence", 1990. Here the
+      integral is a mean over quantiles of the observed standard deviation, not Owen's Q.
     """
     if sd == 0:
         return 1.0 if abs(mean) < margin else 0.0
@@ -135,21 +134,21 @@ def power_of_equivalence(
 def seeds_for_decision(
     mean: float, sd: float, n: int, margin: float | None, comparisons: int, alpha: float = ALPHA
 ) -> int:
-    """The fewest seeds, more than the n at hand, that would probably decide.
+    """Return the fewest seeds, more than the n available, that would probably decide.
 
-    The smallest number at which the test of a difference or that of equivalence has a power of
-    `POWER` at the level alpha / comparisons, which Holm asks of the smallest p of a family.
+    The smallest number at which the test of a difference or the test of equivalence has a power of
+    `POWER` at the level alpha / comparisons, which Holm applies to the smallest p of a family.
 
     Args:
-      mean: the observed paired difference, taken for the true one.
-      sd: the observed deviation of the paired differences, taken for the true one; > 0.
-      n: pairs at hand, at least 2.
-      margin: of equivalence; None where none is defined.
+      mean: the observed paired difference, treated as the true one.
+      sd: the observed standard deviation of the paired differences, treated as the true one; > 0.
+      n: pairs available, at least 2.
+      margin: of equivalence, or None if none is defined.
       comparisons: size of the family, at least 1.
       alpha: level of the whole family.
 
     Returns:
-      A number of seeds, or `BEYOND` where `MOST_SEEDS` would not do.
+      A number of seeds, or `BEYOND` if `MOST_SEEDS` would not be enough.
     """
     level = alpha / comparisons
 
@@ -165,9 +164,9 @@ def seeds_for_decision(
 
 
 def _patterns(n: int, comparisons: int, alpha: float) -> int:
-    """How many pairs of mirrored sign patterns may lie as far out as the one observed.
+    """Return how many pairs of mirrored sign patterns may be as extreme as the observed one.
 
-    The largest k with m 2k / 2^n < alpha; 0 where significance is out of reach.
+    The largest k with m 2k / 2^n < alpha; 0 if significance is out of reach.
     """
     return max(0, math.ceil(alpha * 2.0 ** (n - 1) / comparisons) - 1)
 
@@ -178,30 +177,30 @@ def _few(n: int, patterns: int) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _least_effects(n: int, patterns: int):
-    """For each drawn sample, the least effect at which it is significant.
+    """Return, for each drawn sample, the smallest effect at which it is significant.
 
-    Differences z_i + effect, z_i standard normal. Flipping the signs of a set A takes twice its
-    sum away; so a pattern is as far out as the observed one where the sum over A is at most zero,
-    that is, where the mean of z over A is at most -effect. Of all sets, the empty one always
-    counts. It is significant where fewer than `patterns` others do: at minus the smallest mean
-    but patterns - 1. The k smallest means of all sets are means of the k smallest z.
+    Differences are z_i + effect with z_i standard normal. Flipping the signs of a set A subtracts
+    twice its sum, so a pattern is as extreme as the observed one if the sum over A is at most zero,
+    that is, if the mean of z over A is at most -effect. The empty set always counts. The sample is
+    significant if fewer than `patterns` other sets count, which begins at minus the
+    `patterns`-th smallest mean. The k smallest means of all sets are means of the k smallest z.
     """
     import numpy as np
 
     z = np.sort(np.random.default_rng(_RNG_SEED).standard_normal((_DRAWS, n)), axis=1)
-    found = []
+    least = []
     for some in np.split(z[:, : min(n, patterns)], 20):  # in pieces that fit a cache
         sums, sizes = np.zeros((len(some), 1)), np.zeros(1)
         for column in some.T:
             sums = np.concatenate([sums, sums + column[:, None]], axis=1)
             sizes = np.concatenate([sizes, sizes + 1])
         means = sums[:, 1:] / sizes[1:]
-        found.append(-np.partition(means, patterns - 1, axis=1)[:, patterns - 1])
-    return np.concatenate(found)
+        least.append(-np.partition(means, patterns - 1, axis=1)[:, patterns - 1])
+    return np.concatenate(least)
 
 
 def _first(holds: Callable[[int], bool], low: int) -> int:
-    """The smallest number from low on at which a growing power suffices, by bisection."""
+    """Return the smallest number, at least low, at which a growing power suffices, by bisection."""
     low, high = max(2, low), BEYOND
     while low < high:
         middle = (low + high) // 2
@@ -216,13 +215,13 @@ def _below(z):
 
 
 def _mean_over_deviations(given, error: float, n: int) -> float:
-    """The mean of a chance over the observed standard error, error * sqrt(chi2(n-1) / (n-1))."""
+    """Average a power over the observed standard error, error * sqrt(chi2(n-1) / (n-1))."""
     return float(given(error * _deviations(n)).mean())
 
 
 @functools.lru_cache(maxsize=1024)  # every comparison of a table asks for the same few n
 def _deviations(n: int):
-    """Quantiles of sqrt(chi2(n-1) / (n-1)) at evenly spaced shares."""
+    """Return quantiles of sqrt(chi2(n-1) / (n-1)) at evenly spaced probabilities."""
     import numpy as np
     from scipy.special import chdtri
 

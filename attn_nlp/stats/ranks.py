@@ -1,4 +1,4 @@
-"""Ranks, in which scores that agree up to rounding are one."""
+"""Ranks in which scores that agree up to rounding are tied."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from attn_nlp.stats.intervals import DUST
 
 
 def ranks(values: Sequence[float]) -> list[float]:
-    """1 for the smallest; values that agree up to `DUST` share the mean of their ranks.
+    """Return ranks, 1 for the smallest; values that agree up to `DUST` share their mean rank.
 
     Example:
       >>> ranks([0.3, 0.1, 0.3])
       [2.5, 1.0, 2.5]
     """
-    order = sorted(range(len(values)), key=lambda place: values[place])
-    found = [0.0] * len(values)
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    ranked = [0.0] * len(values)
     first = 0
     while first < len(order):
         last = first
         while last + 1 < len(order) and values[order[last + 1]] - values[order[first]] <= DUST:
             last += 1
-        for place in order[first : last + 1]:
-            found[place] = (first + last) / 2 + 1
+        for index in order[first : last + 1]:
+            ranked[index] = (first + last) / 2 + 1
         first = last + 1
-    return found
+    return ranked

@@ -1,8 +1,8 @@
-"""Two uncertainties kept apart: other seeds, and other test sentences.
+"""Two separate uncertainties: other seeds, and other test sentences.
 
 In: for every seed and test sentence, whether a variant and the reference were right. More seeds do
-not make the test split larger: an interval over seeds says what retraining would change, on these
-sentences. The measures here let both change, or, for two fixed models, the sentences alone.
+not make the test split larger: an interval over seeds shows what retraining would change, on these
+sentences. The measures here let both vary, or, for two fixed models, the sentences alone.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ RNG_SEED = 20_190_804
 
 @dataclass(frozen=True)
 class TwoWay:
-    """The mean of a paired difference over n seeds and N sentences, with both drawn anew.
+    """The mean of a paired difference over n seeds and N sentences, with both resampled.
 
     Attributes:
       seeds, sentences: n and N.
       mean: of all n N differences.
-      error_seeds: standard error where only seeds are drawn anew; None for one seed.
-      error_sentences: where only sentences are; None for one sentence.
-      error: where both are; None for one seed or one sentence.
-      low, high: the 95 % interval, mean -/+ t(min(n, N) - 1) error; None where `error` is.
+      error_seeds: standard error if only seeds vary; None for one seed.
+      error_sentences: the same if only sentences vary; None for one sentence.
+      error: the same if both vary; None for one seed or one sentence.
+      low, high: the 95% interval, mean -/+ t(min(n, N) - 1) error; None if `error` is None.
       resamples: of the bootstrap.
       rng_seed: of the resamples.
       variant, reference: (n, N) bool, the right answers that the bootstrap draws from.
@@ -62,16 +62,15 @@ class TwoWay:
 
     @property
     def bootstrap_low(self) -> float:
-        """The 2.5 % quantile of the resampled means.
+        """The 2.5% quantile of the resampled means.
 
-        Drawn when it is first asked for: a terminal does not show it, and it costs more than all
-        the rest.
+        Computed on first use: a terminal does not show it, and it costs more than everything else.
         """
         return self._bootstrap[0]
 
     @property
     def bootstrap_high(self) -> float:
-        """The 97.5 % quantile of the resampled means."""
+        """The 97.5% quantile of the resampled means."""
         return self._bootstrap[1]
 
 
@@ -82,28 +81,28 @@ def two_way(
     resamples: int = RESAMPLES,
     rng_seed: int = RNG_SEED,
 ) -> TwoWay:
-    """How far a paired difference in accuracy would move with other seeds and other sentences.
+    """Estimate how a paired difference in accuracy varies with other seeds and other sentences.
 
         d[i, j] = variant[i, j] - reference[i, j],   e = d - mean(d),   M = n N
         error_seeds^2     = n / (n - 1) sum_i (sum_j e[i, j])^2 / M^2
         error_sentences^2 = N / (N - 1) sum_j (sum_i e[i, j])^2 / M^2
         error^2 = error_seeds^2 + error_sentences^2 - M / (M - 1) sum_ij e[i, j]^2 / M^2
 
-    The last term was counted twice. Where it leaves less than one of the others alone, as chance
-    may have it, the larger of these stands. The bootstrap draws n seeds and N sentences with
-    replacement, each seed and each sentence for both models at once.
+    The last term was counted twice. If subtracting it leaves less than one of the others alone, as
+    can happen by chance, the larger of these is used. The bootstrap draws n seeds and N sentences
+    with replacement, each seed and each sentence for both models at once.
 
     Args:
-      variant: (n, N) whether seed i was right on sentence j.
-      reference: (n, N) the same for the reference, the same seeds and sentences in the same order.
+      variant: (n, N), True if seed i was right on sentence j.
+      reference: (n, N), the same for the reference, with the same seeds and sentences in order.
       resamples: of the bootstrap, at least 1.
       rng_seed: of the bootstrap.
 
     Returns:
-      A `TwoWay`; where all differences agree, every interval has no width.
+      A `TwoWay`; if all differences agree, every interval has no width.
 
     Raises:
-      ValueError: shapes that differ or are not (n, N), or nothing in them.
+      ValueError: shapes that differ or are not (n, N), or empty arrays.
 
     References:
       Cameron, Gelbach & Miller, "Robust Inference with Multiway Clustering", 2011, for the errors.
@@ -120,7 +119,7 @@ def two_way(
         )
     d = _differences(right, base)
     n, size = d.shape
-    # Whole numbers below 2^24, which a product of matrices adds without rounding.
+    # Whole numbers below 2^24, which a matrix product adds without rounding.
     f = d.astype(np.float32)
     of_seeds, of_sentences = f @ np.ones(size, np.float32), np.ones(n, np.float32) @ f
     total, nonzero = int(of_seeds.sum(dtype=np.float64)), int(np.count_nonzero(d))
@@ -150,10 +149,10 @@ def two_way(
 
 
 def resampled_means(d: np.ndarray, resamples: int, rng_seed: int) -> np.ndarray:
-    """(resamples,) means of a table whose rows and columns are both drawn with replacement.
+    """Return (resamples,) means of a table whose rows and columns are drawn with replacement.
 
-    How often each row and column is drawn weighs the table on both sides. Of whole numbers all
-    sums are exact, so that the means are the same on every machine.
+    The table is weighted on both sides by how often each row and column is drawn. Sums of whole
+    numbers are exact, so the means are the same on every machine.
     """
     import numpy as np
 
@@ -165,11 +164,11 @@ def resampled_means(d: np.ndarray, resamples: int, rng_seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class McNemar:
-    """Two fixed models on the same sentences.
+    """McNemar's test of two fixed models on the same sentences.
 
     Attributes:
       only_variant, only_reference: sentences that one of them alone got right.
-      p: two-sided exact; 1 where no sentence tells them apart.
+      p: two-sided exact; 1 if both were right on the same sentences.
 
     References:
       McNemar, "Note on the Sampling Error of the Difference Between Correlated Proportions or
@@ -182,18 +181,18 @@ class McNemar:
 
 
 def mcnemar(variant: np.ndarray, reference: np.ndarray) -> McNemar:
-    """Whether two trained models differ on sentences like these, whatever other seeds would do.
+    """Test whether two trained models differ on sentences like these, whatever other seeds do.
 
         p = min(1, 2 P(X <= min(b, c))),   X binomial with b + c trials and chance 1/2
 
     with b and c the sentences that only the variant, and only the reference, got right.
 
     Args:
-      variant: (N,) whether the variant was right.
-      reference: (N,) the same for the reference.
+      variant: (N,), True if the variant was right.
+      reference: (N,), the same for the reference.
 
     Raises:
-      ValueError: shapes that differ or are not (N,), or nothing in them.
+      ValueError: shapes that differ or are not (N,), or empty arrays.
 
     Example:
       >>> mcnemar([1, 1, 1, 1, 0], [0, 0, 0, 0, 0]).p
@@ -214,10 +213,10 @@ def mcnemar(variant: np.ndarray, reference: np.ndarray) -> McNemar:
 
 
 def right(answers: Sequence[bytes], sentences: int) -> np.ndarray:
-    """(n, N) bool: whether each of n runs answered each of N sentences as labeled.
+    """Return (n, N) bool, True if a run answered a sentence as labeled.
 
     Args:
-      answers: of at least one run, a bit a sentence, the first in the highest bit of a byte.
+      answers: of at least one run, one bit per sentence, the first in the highest bit of a byte.
       sentences: N.
 
     Example:
@@ -231,24 +230,24 @@ def right(answers: Sequence[bytes], sentences: int) -> np.ndarray:
 
 
 def _differences(variant: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """(n, N) int8, each -1, 0 or 1; not kept, since of many comparisons they fill the memory."""
+    """Return (n, N) int8 in -1, 0, 1; not kept, since many comparisons would fill the memory."""
     return variant.view("int8") - reference.view("int8")
 
 
 def _squares(sums: np.ndarray) -> int:
-    """The sum of squares of whole numbers."""
+    """Return the sum of squares of whole numbers."""
     import numpy as np
 
     return int((sums.astype(np.int64) ** 2).sum())
 
 
 def _variance(squares: int, total: int, clusters: int, size: int) -> float | None:
-    """Of a mean over `size` numbers that come in independent clusters.
+    """Return the variance of a mean over `size` numbers that come in independent clusters.
 
         c / (c - 1) sum_k (s_k - total / c)^2 / size^2
 
     with s_k the sums of c clusters, `squares` their sum of squares and `total` their sum: whole
-    numbers, so that nothing is rounded before the one division.
+    numbers, so that nothing is rounded before the division.
     """
     if clusters == 1:
         return None
@@ -257,7 +256,7 @@ def _variance(squares: int, total: int, clusters: int, size: int) -> float | Non
 
 @functools.lru_cache(maxsize=8)
 def _drawn(size: int, resamples: int, rng_seed: int, stream: int) -> np.ndarray:
-    """(resamples, size): how often each of `size` is drawn when `size` are drawn."""
+    """Return (resamples, size): how often each of `size` items is drawn in `size` draws."""
     import numpy as np
 
     rng = np.random.default_rng((rng_seed, stream))

@@ -2,7 +2,7 @@
 
 If a variant changes nothing, every paired difference is as likely to have the other sign. The p
 value is the share of all sign patterns whose sum is at least as far from zero as the one observed.
-It assumes no distribution, and says honestly what few seeds can show.
+It assumes no distribution, and is honest about what few seeds can show.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from attn_nlp.stats.intervals import DUST, check
 if TYPE_CHECKING:
     import numpy as np
 
-ENUMERATE_UP_TO = 20  # non-zero differences
+ENUMERATE_UP_TO = 20  # nonzero differences
 RESAMPLES = 99_999
 RNG_SEED = 20_190_804
 # Sums that agree up to this share of the largest one are equal: scores are multiples of 1/N, and
-# sums of the same differences in another order differ in their last bits.
+# sums of the same differences in a different order differ in their last bits.
 _TIE = 1e-9
 
 
@@ -31,10 +31,10 @@ class SignFlip:
     """A sign-flip test.
 
     Attributes:
-      p: two-sided, in (0, 1]; 1 where all differences are zero.
-      least: the least p that this many non-zero differences could have given.
+      p: two-sided, in (0, 1]; 1 if all differences are zero.
+      least: the smallest p that this many nonzero differences could have given.
       nonzero: differences that have a sign to flip.
-      exact: whether all sign patterns were enumerated; otherwise `RESAMPLES` were drawn.
+      exact: True if all sign patterns were enumerated; otherwise `RESAMPLES` were drawn.
     """
 
     p: float
@@ -49,13 +49,13 @@ def sign_flip(differences: Sequence[float], rng_seed: int = RNG_SEED) -> SignFli
         p = #{s in {-1, +1}^n : |sum s_i d_i| >= |sum d_i|} / 2^n
 
     A zero difference has no sign to flip and leaves the share unchanged. Above
-    `ENUMERATE_UP_TO` non-zero differences, N = `RESAMPLES` patterns are drawn, and
+    `ENUMERATE_UP_TO` nonzero differences, N = `RESAMPLES` patterns are drawn, and
     p = (b + 1) / (N + 1) with b of them at least as far from zero, which is never zero and never
     too small.
 
     Args:
       differences: one for each pair, finite.
-      rng_seed: of the drawn patterns; without effect where all are enumerated.
+      rng_seed: of the drawn patterns; without effect if all are enumerated.
 
     Raises:
       ValueError: no difference, or one that is not finite.
@@ -73,52 +73,52 @@ def sign_flip(differences: Sequence[float], rng_seed: int = RNG_SEED) -> SignFli
 
 
 def sign_flips(comparisons: Sequence[Sequence[float]], rng_seed: int = RNG_SEED) -> list[SignFlip]:
-    """`sign_flip` of every comparison; those that need drawn patterns share the same ones."""
+    """Return `sign_flip` of every comparison; those that need drawn patterns share them."""
     import numpy as np
 
-    found: list[SignFlip | None] = []
+    tests: list[SignFlip | None] = []
     drawn: dict[int, np.ndarray] = {}
-    for place, differences in enumerate(comparisons):
+    for index, differences in enumerate(comparisons):
         check(differences)
         signed = np.array([d for d in differences if abs(d) > DUST])
         if len(signed) > ENUMERATE_UP_TO:
-            drawn[place] = signed
-        found.append(None if place in drawn else _enumerated(signed))
+            drawn[index] = signed
+        tests.append(None if index in drawn else _enumerated(signed))
     beyond = _beyond(list(drawn.values()), rng_seed) if drawn else []
-    for (place, signed), count in zip(drawn.items(), beyond, strict=True):
+    for (index, signed), count in zip(drawn.items(), beyond, strict=True):
         n = len(signed)
         least = max(least_attainable(n), 1 / (RESAMPLES + 1))
-        found[place] = SignFlip((count + 1) / (RESAMPLES + 1), least, n, exact=False)
-    return [each for each in found if each is not None]
+        tests[index] = SignFlip((count + 1) / (RESAMPLES + 1), least, n, exact=False)
+    return [test for test in tests if test is not None]
 
 
 def _enumerated(signed: np.ndarray) -> SignFlip:
-    """The test over all patterns of signs."""
+    """Return the test over all patterns of signs."""
     import numpy as np
 
     n = len(signed)
     if n == 0:  # identical scores
         return SignFlip(p=1.0, least=1.0, nonzero=0, exact=True)
-    # Every sum is one of the first half plus one of the second, so that a thousand sorted sums
-    # a half count a million patterns.
+    # Every sum is one of the first half plus one of the second, so a thousand sorted sums per
+    # half count a million patterns.
     first, second = _sums(signed[: n // 2]), np.sort(_sums(signed[n // 2 :]))
     below = np.searchsorted(second, -_observed(signed) - first, side="right").sum()
-    # As many lie as far above zero, since every pattern has its mirror image.
+    # As many are that far above zero, since every pattern has its mirror image.
     p = min(1.0, 2 * int(below) / 2**n)
     return SignFlip(p, least_attainable(n), n, exact=True)
 
 
 def _observed(signed: np.ndarray) -> float:
-    """How far from zero the sum is, less what rounding may take away."""
+    """Return the distance of the sum from zero, minus a tolerance for rounding."""
     return abs(math.fsum(signed)) - _TIE * float(abs(signed).sum())
 
 
 def _beyond(comparisons: Sequence[np.ndarray], rng_seed: int) -> list[int]:
-    """For each comparison, how many of the drawn patterns lie as far from zero as its own.
+    """Count, for each comparison, the drawn patterns at least as far from zero as observed.
 
-    The signs of the first pair are drawn first, then those of the second: what n pairs are given
-    does not depend on the comparisons beside them. A pattern is a bit a pair, and the patterns of
-    all comparisons are one product of matrices.
+    The signs of the first pair are drawn first, then those of the second, so the signs of n pairs
+    do not depend on the other comparisons. A pattern has one bit per pair, and the patterns of all
+    comparisons are one matrix product.
     """
     import numpy as np
 
@@ -128,14 +128,14 @@ def _beyond(comparisons: Sequence[np.ndarray], rng_seed: int) -> list[int]:
     padded = np.stack([np.pad(signed, (0, most - len(signed))) for signed in comparisons])
     total, size = padded.sum(axis=1, keepdims=True), np.abs(padded).sum(axis=1, keepdims=True)
     reach = np.array([[_observed(signed)] for signed in comparisons])
-    # A float32 sum of n terms is off by less than this; a sum that near is made again in float64.
+    # A float32 sum of n terms is off by less than this; closer sums are repeated in float64.
     doubt = 2 * (most + 8) * 2.0**-24 * size
     narrow, offset = (2 * padded).astype(np.float32), total.astype(np.float32)
     above, below = (reach + doubt).astype(np.float32), (reach - doubt).astype(np.float32)
     counts, left = np.zeros(len(comparisons), int), RESAMPLES
-    for piece in np.array_split(bits, 64, axis=1):  # in pieces that fit a cache
+    for piece in np.array_split(bits, 64, axis=1):  # in pieces that fit into a cache
         flipped = np.unpackbits(piece, axis=1, count=min(left, 8 * piece.shape[1]))
-        # The sum under a pattern is that of all pairs, less twice that of the flipped ones.
+        # The sum under a pattern is that of all pairs, minus twice that of the flipped ones.
         sums = np.abs(offset - narrow @ flipped.astype(np.float32))
         beyond = sums >= above
         doubtful = np.flatnonzero((sums >= below) ^ beyond)
@@ -148,7 +148,7 @@ def _beyond(comparisons: Sequence[np.ndarray], rng_seed: int) -> list[int]:
 
 
 def _sums(values):
-    """The sums of the values under every pattern of signs."""
+    """Return the sums of the values under every pattern of signs."""
     import numpy as np
 
     sums = np.zeros(1)

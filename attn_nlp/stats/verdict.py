@@ -1,14 +1,14 @@
-"""What a paired comparison may be called: the one place that decides.
+"""The verdict on a paired comparison; no other module decides it.
 
 *Better* or *worse* means a Holm-adjusted sign-flip p < .05. *Equivalent* means a Holm-adjusted p
-of two one-sided tests < .05, that is, for one comparison, that the 90 % t interval of the
-difference lies inside the margin, from at least the pairs of `equivalence_attainable`. Both can
-hold. Whatever is neither is *undecided*, and comes with the number of seeds that a decision would
-need.
+of two one-sided tests < .05, that is, for one comparison, that the 90% t interval of the difference
+is inside the margin, with at least the pairs that `equivalence_attainable` requires. Both can hold.
+A comparison that is neither is *undecided*, and comes with the number of seeds that a decision
+would need.
 
-Pairs that all show one and the same difference decide nothing, however many they are: seeds that
-change no score are no replicates, and their number proves nothing. Such a comparison counts in
-its family as p = 1.
+Pairs that all show the same difference decide nothing, however many they are: seeds that change no
+score are not replicates, and their number proves nothing. Such a comparison counts as p = 1 in its
+family.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from attn_nlp.stats.signflip import SignFlip, sign_flips
 
 
 class Verdict(StrEnum):
-    """What a comparison may be called."""
+    """The verdict on a comparison."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -43,13 +43,13 @@ class Comparison:
     """One variant against the reference, paired over replicates.
 
     Attributes:
-      difference: variant - reference: pairs, mean, deviation, 95 % t interval.
-      interval_90: (low, high) of the interval that the margin is held against; None for one pair.
+      difference: variant - reference: pairs, mean, standard deviation, 95% t interval.
+      interval_90: (low, high) of the interval that must be inside the margin; None for one pair.
       p: exact two-sided sign-flip p.
       p_holm: the same, adjusted within the family.
-      least_p: the least p that these pairs could have given.
-      exact: whether all sign patterns were enumerated.
-      margin: the largest difference that counts as none; None where none is defined.
+      least_p: the smallest p that these pairs could have given.
+      exact: True if all sign patterns were enumerated.
+      margin: the largest difference that counts as none, or None if undefined.
       p_equivalence: of two one-sided tests; None without a margin.
       p_equivalence_holm: the same, adjusted within the family.
       family: comparisons declared together, this one included.
@@ -75,12 +75,12 @@ class Comparison:
 
     @property
     def spreads(self) -> bool:
-        """Whether the pairs differ among themselves, so that they can decide anything."""
+        """True if the pairs differ among themselves, so that they can decide anything."""
         return bool(self.difference.sd)
 
     @functools.cached_property
     def effect(self) -> Effect:
-        """Its size beside its spread; found when asked for, as a terminal does not show it."""
+        """The effect size; computed on first use, since a terminal does not show it."""
         return effect_size(self.differences)
 
 
@@ -100,7 +100,7 @@ def compare(
       margins: for each comparison its margin, or None.
       higher_is_better: False for a loss.
       alpha: level of the whole family.
-      flips: the sign-flip test of each, as `flips_of` gives them, where they are known already.
+      flips: the sign-flip test of each, as returned by `flips_of`, if already known.
 
     Returns:
       One `Comparison` for each member, None for one without pairs.
@@ -109,27 +109,29 @@ def compare(
       ValueError: a difference that is not finite, or a margin that is not positive.
     """
     flips = flips_of(family) if flips is None else flips
-    spreads = [bool(len(each)) and not constant(each) for each in family]
+    spreads = [bool(len(differences)) and not constant(differences) for differences in family]
     adjusted = holm(
         [flip.p if flip and spread else 1.0 for flip, spread in zip(flips, spreads, strict=True)]
     )
     tosts = [
-        tost(each, margin) if len(each) and margin is not None else None
-        for each, margin in zip(family, margins, strict=True)
+        tost(differences, margin) if len(differences) and margin is not None else None
+        for differences, margin in zip(family, margins, strict=True)
     ]
-    enough = [equivalence_attainable(len(each), len(family), alpha) for each in family]
+    enough = [
+        equivalence_attainable(len(differences), len(family), alpha) for differences in family
+    ]
     tosts_adjusted = holm(
         [1.0 if p is None or not many else p for p, many in zip(tosts, enough, strict=True)]
     )
     compared: list[Comparison | None] = []
-    for place, differences in enumerate(family):
-        flip, margin, p_equivalence = flips[place], margins[place], tosts[place]
+    for index, differences in enumerate(family):
+        flip, margin, p_equivalence = flips[index], margins[index], tosts[index]
         if flip is None:
             compared.append(None)
             continue
         summary = summarize(differences)
         n, mean, sd = summary.n, summary.mean, summary.sd
-        p_holm, p_tost = adjusted[place], tosts_adjusted[place]
+        p_holm, p_tost = adjusted[index], tosts_adjusted[index]
         up = mean > 0 if higher_is_better else mean < 0
         verdict = _verdict(p_holm < alpha, p_equivalence is not None and p_tost < alpha, up)
         needed = None
@@ -156,13 +158,13 @@ def compare(
 
 
 def flips_of(comparisons: Sequence[Sequence[float]]) -> list[SignFlip | None]:
-    """The sign-flip tests of comparisons, of several families at once; None for one without pairs.
+    """Return the sign-flip tests of comparisons of any families; None for one without pairs.
 
-    Families tested together draw their patterns of signs once, and the tests are those of each
+    Families tested together draw their patterns of signs once; the results are the same as for each
     family by itself.
     """
-    tested = iter(sign_flips([each for each in comparisons if len(each)]))
-    return [next(tested) if len(each) else None for each in comparisons]
+    tested = iter(sign_flips([differences for differences in comparisons if len(differences)]))
+    return [next(tested) if len(differences) else None for differences in comparisons]
 
 
 def _verdict(differs: bool, within: bool, better: bool) -> Verdict:

@@ -1,6 +1,6 @@
 """Tables: stored records in, one `Grid` out, written in any format.
 
-Nothing here imports JAX, so that a table prints at once.
+Nothing here imports JAX, so a table prints at once.
 """
 
 from collections.abc import Sequence
@@ -36,23 +36,23 @@ __all__ = [
 
 
 def terminal(grid: Grid, width: int | None = None, color: bool = False) -> str:
-    """A table for a terminal of some width; None for 100."""
+    """Return a table for a terminal of a given width in characters; None for 100."""
     return render([grid], "terminal", width=width, color=color)
 
 
 def markdown(grid: Grid) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     return render([grid], "markdown")
 
 
 def csv(grids: Grid | Sequence[Grid], safe_spreadsheet: bool = False) -> str:
-    """Tables as CSV, in full precision."""
+    """Return tables as CSV, in full precision."""
     grids = [grids] if isinstance(grids, Grid) else grids
     return render(grids, "csv", safe_spreadsheet=safe_spreadsheet)
 
 
 def html(grid: Grid, name: str = "table") -> str:
-    """A table as a fragment of HTML whose ids begin with `name`."""
+    """Return a table as a fragment of HTML whose ids begin with `name`."""
     from attn_nlp.tables.formats.html import fragment
 
     return fragment(grid, name)

@@ -1,4 +1,4 @@
-"""What a table could show at best, known before anything runs."""
+"""The verdicts that a table could show at best, known before anything runs."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from attn_nlp.stats import (
     seeds_for_significance,
     significance_attainable,
 )
-from attn_nlp.tables.layout import Layout, lay_out, plural, replicates
+from attn_nlp.tables.layout import Layout, lay_out, replicates
+from attn_nlp.wording import plural
 
 
 @dataclass(frozen=True)
 class Attainable:
-    """One family of comparisons and the least p that it can give.
+    """One family of comparisons and the smallest p that it can give.
 
     Attributes:
       table: title of the table.
       family: the column, or "all columns".
       comparisons: declared comparisons in the family; 0 in a table without a reference.
       over: the paths that count as replicates.
-      seeds: pairs of replicates; the fewest where comparisons differ.
-      least_p: the least p that they can give.
+      seeds: pairs of replicates; the fewest if comparisons differ.
+      least_p: the smallest p that they can give.
       least_p_holm: the same for the best comparison of the family, after Holm.
-      attainable: whether that is below .05.
+      attainable: True if that is below .05.
       seeds_needed: the fewest replicates with which it would be.
     """
 
@@ -43,19 +44,19 @@ class Attainable:
 
     @property
     def sentence(self) -> str:
-        """What a plan prints."""
+        """The sentence that a plan prints."""
         head = f"{self.table} ({self.family}): "
         if not self.comparisons:
             return head + "no reference row, so nothing is compared."
         head += (
             f"{plural(self.comparisons, 'comparison')} over {replicates(self.over, self.seeds)}, "
-            f"least p {p_text(self.least_p)}, after Holm {p_text(self.least_p_holm)}: "
+            f"smallest p {p_text(self.least_p)}, after Holm {p_text(self.least_p_holm)}: "
         )
         fewest = replicates(self.over, self.seeds_needed)
         head += (
             "better and worse are attainable"
             if self.attainable
-            else f"neither better nor worse is attainable; the fewest that could are {fewest}"
+            else f"neither better nor worse is attainable; that takes at least {fewest}"
         )
         if equivalence_attainable(self.seeds, self.comparisons):
             return head + "."
@@ -64,28 +65,30 @@ class Attainable:
 
 
 def attainable(resolved) -> list[Attainable]:
-    """For every table and family: comparisons, seeds, and whether *better* is attainable.
+    """Return what every family of every table can show, table by table.
 
     Args:
-      resolved: a resolved experiment; nothing of it need have run.
+      resolved: a resolved experiment; none of its cells needs to have run.
     """
     return [
-        each for table in resolved.tables for each in attainable_of(table, lay_out(table, resolved))
+        family
+        for table in resolved.tables
+        for family in attainable_of(table, lay_out(table, resolved))
     ]
 
 
 def attainable_of(table: Mapping, layout: Layout) -> list[Attainable]:
-    """The same for one table; one entry without comparisons where there is no reference."""
-    found = []
+    """Return what the families of one table can show; one empty family if nothing is compared."""
+    families = []
     for family in layout.families(table):
         seeds = min(len(layout.pairs(row, column)) for row, column in family)
         column = "all columns" if table["family"] == "table" else _named(table, family[0][1])
-        found.append(_attainable(table, column, len(family), seeds))
-    return found or [_attainable(table, "all columns", 0, 0)]
+        families.append(_attainable(table, column, len(family), seeds))
+    return families or [_attainable(table, "all columns", 0, 0)]
 
 
 def p_text(p: float) -> str:
-    """A p value to four decimals, without the leading zero.
+    """Return a p value to four decimals, without the leading zero.
 
     Example:
       >>> p_text(0.001953125), p_text(0.0625), p_text(1.0)

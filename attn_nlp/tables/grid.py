@@ -1,7 +1,7 @@
-"""A table as plain data: what every format is written from.
+"""A table as plain data, from which every format is written.
 
-Numbers stand in full precision and in the unit in which they are stored; text stands as the user
-wrote it. A format only escapes, rounds and aligns, so that all of them say the same.
+Numbers are in full precision and in the unit in which they are stored; text is as the user wrote
+it. A format only escapes, rounds and aligns, so that all of them say the same.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from attn_nlp.tables.notes import Note, warning
 
 MEASURED, PENDING, ABSENT = "measured", "not run yet", "absent"
 FAILED, DIVERGED, SKIPPED, WITHOUT = "failed", "diverged", "skipped", "without the value"
-NEVER = "never"  # ran, and did not reach what was asked
+NEVER = "never"  # ran, and did not reach the target
 ROW, REFERENCE, BASELINE = "row", "reference", "baseline"
-INNERMOST = "mean of a run"  # what the header of a cost table calls its quantities
+INNERMOST = "mean per run"  # what the header of a cost table calls its quantities
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Quantity:
 
     Attributes:
       name: the address of the number in a record, such as "test.accuracy".
-      label: what stands beside the title.
+      label: what is printed next to the title.
       unit: "%" or another unit; "" for a bare number.
       points: the unit of a difference.
-      scale: the stored number is multiplied by it when printed.
+      scale: factor by which the stored number is multiplied when printed.
       decimals: of the printed number; one rule for means, intervals and differences.
       higher_is_better: False for a loss.
-      compared: whether differences are tested; measured costs are not.
+      compared: True if differences are tested; those of measured costs are not.
     """
 
     name: str
@@ -69,21 +69,21 @@ class Counted:
 
 @dataclass(frozen=True)
 class Entry:
-    """What one row has in one column.
+    """The entry of one row in one column.
 
     Attributes:
       state: `MEASURED`, or why there is no number: `PENDING`, `FAILED`, `DIVERGED`, `SKIPPED`,
-        `WITHOUT`, or `ABSENT` where the experiment has no such cell.
+        `WITHOUT`, or `ABSENT` if the experiment has no such cell.
       expected: replicates that the experiment plans.
-      summary: of the replicates that have a number; None where none has.
-      comparison: with the reference of the column; None where there is none.
+      summary: of the replicates that have a number, or None if none has.
+      comparison: with the reference of the column, or None if there is none.
       missing: replicates without a number, by state.
-      reason: why they are missing, as a sentence; "" where nothing has to be said.
-      footnote: the letter under which the reason stands below the table; "" for none.
-      parameters: fewest and most of the replicates; None where unknown.
-      counted: the same with diverged runs counted; None where that changes nothing.
-      sentences: the comparison with test sentences drawn anew; None where predictions are not at
-        hand. See `tables/caption/over_sentences.py`.
+      reason: why they are missing, as a sentence; "" if there is nothing to say.
+      footnote: the letter of the footnote with the reason; "" for none.
+      parameters: fewest and most of the replicates, or None if unknown.
+      counted: the same with diverged runs counted, or None if that changes nothing.
+      sentences: the comparison with test sentences drawn again, or None if predictions are not
+        available. See `tables/caption/over_sentences.py`.
     """
 
     state: str
@@ -113,14 +113,14 @@ class Grid:
     """A finished table.
 
     Attributes:
-      title: what stands above it.
+      title: the heading.
       subtitle: the quantity and its unit.
-      paths: what the levels of the header are called, from the outermost.
-      columns: in printed order; columns of one outermost value stand together.
+      paths: the names of the levels of the header, from the outermost.
+      columns: in printed order; columns of one outermost value are next to one another.
       rows: in printed order; baselines last.
       legend: (mark, meaning) for the marks that appear.
       footnotes: (letter, text).
-      caption: what stands below it, one statement each.
+      caption: the notes below it, one statement each.
     """
 
     title: str
@@ -139,32 +139,35 @@ class Grid:
 
     def with_warnings(self, sentences: Iterable[str]) -> Grid:
         """Return the same table with further warnings in its caption."""
-        said = tuple(warning(each[:1].upper() + each[1:]) for each in sentences)
-        return dataclasses.replace(self, caption=(*self.caption, *said))
+        warnings = tuple(warning(sentence[:1].upper() + sentence[1:]) for sentence in sentences)
+        return dataclasses.replace(self, caption=(*self.caption, *warnings))
 
     def name_of(self, column: Column) -> str:
-        """A column in one line: "SST-2, heads 4"; "" where there is but one."""
+        """Return a column in one line: "SST-2, heads 4"; "" if there is only one."""
         return ", ".join(
             label if path in ("dataset", INNERMOST) else f"{path} {label}"
             for path, label in zip(self.paths, column.labels, strict=True)
         )
 
     def groups(self, level: int, block: Sequence[int] | None = None) -> list[tuple[int, int]]:
-        """Runs of columns that share the header down to a level, as places of first and last.
+        """Return the groups of columns that share the header down to a level.
 
         Args:
           level: of the header, 0 for the outermost.
-          block: the numbers of the columns that are shown; all of them where None.
+          block: indices of the columns that are shown; all of them if None.
+
+        Returns:
+          (first, last) for each group, as indices into `block`.
         """
         shown = [
             self.columns[at].values for at in (range(len(self.columns)) if block is None else block)
         ]
         runs: list[tuple[int, int]] = []
-        for place, values in enumerate(shown):
-            if place and values[: level + 1] == shown[place - 1][: level + 1]:
-                runs[-1] = (runs[-1][0], place)
+        for index, values in enumerate(shown):
+            if index and values[: level + 1] == shown[index - 1][: level + 1]:
+                runs[-1] = (runs[-1][0], index)
             else:
-                runs.append((place, place))
+                runs.append((index, index))
         return runs
 
     @property

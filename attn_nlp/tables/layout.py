@@ -1,7 +1,7 @@
-"""Which cells stand where: the rows, columns and replicates of a table.
+"""The layout of a table: which cells belong to which row, column and replicate.
 
 In: a table and the cells of a resolved experiment, as plain data. Out: for every row and column
-the planned cells by replicate. No result is read here, so that a plan can be made from it.
+the planned cells by replicate. No result is read here, so a plan can use it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from itertools import chain
 from typing import Protocol
 
 from attn_nlp.errors import UserError
+from attn_nlp.wording import plural
 
 
 class Experiment(Protocol):
-    """What is read of a resolved experiment."""
+    """The attributes of a resolved experiment that a table reads."""
 
     @property
     def cells(self) -> Sequence[dict]: ...
@@ -31,12 +32,12 @@ class Experiment(Protocol):
 
 
 @dataclass
-class Place:
-    """One row in one column: planned cells by their values at `over`, and why some are left out.
+class PlannedEntry:
+    """The plan for one row in one column: cells by their values at `over`, and reasons for skips.
 
-    Folds are no replicates: they share their training rows. Where `over` has the fold, a replicate
-    is all folds of a seed, and its number is their mean. `settings` has one entry for cells that
-    differ in nothing but their seed.
+    Folds are not replicates: they share their training rows. If `over` has the fold, a replicate
+    is all folds of a seed, and its number is their mean. `settings` has one item for cells that
+    differ only in their seed.
     """
 
     cells: dict[tuple, dict] = field(default_factory=dict)
@@ -45,11 +46,11 @@ class Place:
     settings: list[dict] = field(default_factory=list)
 
     def replicates(self) -> dict[tuple, list[dict]]:
-        """The planned cells of every replicate: one, or one for every fold."""
+        """Return the planned cells of every replicate: one, or one for every fold."""
         return self._replicates
 
     def replicate_keys(self) -> Mapping[tuple, object]:
-        """The replicates alone, for looking up."""
+        """Return the replicates alone, for membership tests."""
         return self.cells if self.fold_at is None else self._replicates
 
     @functools.cached_property
@@ -59,80 +60,84 @@ class Place:
 
     @functools.cached_property
     def once(self) -> bool:
-        """Return whether one run serves several replicates, as a baseline does for all seeds."""
+        """True if one run serves several replicates, as a baseline does for all seeds."""
         known = [spec for spec in self.specs if spec is not None]  # the others wait for trials
         return len({*known}) < len(known)
 
-    def alone(self) -> Place:
-        """The place with every run once."""
+    def alone(self) -> PlannedEntry:
+        """Return the same plan with every run once."""
         first: dict[str, tuple[tuple, dict]] = {}
         for key, cell in self.cells.items():
             first.setdefault(cell["spec"], (key, cell))
-        return Place(dict(first.values()), self.skipped, self.fold_at, self.settings)
+        return PlannedEntry(dict(first.values()), self.skipped, self.fold_at, self.settings)
 
     @functools.cached_property
     def _replicates(self) -> dict[tuple, list[dict]]:
         if self.fold_at is None:
             return {key: [cell] for key, cell in self.cells.items()}
-        found: dict[tuple, list[dict]] = {}
+        by_replicate: dict[tuple, list[dict]] = {}
         for key, cell in self.cells.items():
             replicate = (*key[: self.fold_at], *key[self.fold_at + 1 :])
-            found.setdefault(replicate, []).append(cell)
-        return found
+            by_replicate.setdefault(replicate, []).append(cell)
+        return by_replicate
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The places of a table.
+    """The planned entries of a table.
 
     Attributes:
       columns: values at the table's column paths, columns of one outermost value together.
-      places: by number of the row and column.
+      entries: by number of the row and values of the column.
       reference: number of the reference row, or None.
     """
 
     columns: tuple[tuple, ...]
-    places: Mapping[tuple[int, tuple], Place]
+    entries: Mapping[tuple[int, tuple], PlannedEntry]
     reference: int | None
 
     @property
     def folded(self) -> bool:
-        """Whether a replicate is all folds of a seed."""
-        return any(place.fold_at is not None for place in self.places.values())
+        """True if a replicate is all folds of a seed."""
+        return any(planned.fold_at is not None for planned in self.entries.values())
 
-    def place(self, row: int, column: tuple) -> Place:
-        """The place of a row in a column; empty where the experiment has no such cell."""
-        return self.places.get((row, column)) or Place()
+    def entry(self, row: int, column: tuple) -> PlannedEntry:
+        """Return the plan for a row in a column; empty if the experiment has no such cell."""
+        return self.entries.get((row, column)) or PlannedEntry()
 
     def settings(self, column: tuple | None = None) -> list[dict]:
-        """The settings of all planned cells, or of those in one column.
+        """Return the settings of all planned cells, or of those in one column.
 
-        Of cells that differ in nothing but their seed, one stands for all.
+        Cells that differ only in their seed are represented by one of them.
         """
         return [
             settings
-            for (_, where), place in self.places.items()
+            for (_, where), planned in self.entries.items()
             if column in (None, where)
-            for settings in place.settings
+            for settings in planned.settings
         ]
 
     def pairs(self, row: int, column: tuple) -> list[tuple]:
-        """The replicates that are planned for both a row and the reference; none of a baseline."""
+        """Return the replicates that are planned for both a row and the reference."""
         return self._pairs.get((row, column), [])
 
     @functools.cached_property
     def _pairs(self) -> dict[tuple[int, tuple], list[tuple]]:
         if self.reference is None:
             return {}
-        baselines = {c: self.place(self.reference, c).replicate_keys() for c in self.columns}
+        baselines = {c: self.entry(self.reference, c).replicate_keys() for c in self.columns}
         return {
-            (row, column): [each for each in place.replicate_keys() if each in baselines[column]]
-            for (row, column), place in self.places.items()
-            if row != self.reference and not place.once
+            (row, column): [
+                replicate
+                for replicate in planned.replicate_keys()
+                if replicate in baselines[column]
+            ]
+            for (row, column), planned in self.entries.items()
+            if row != self.reference and not planned.once
         }
 
     def families(self, table: Mapping) -> list[list[tuple[int, tuple]]]:
-        """The declared comparisons, (row, column) each, that share one correction."""
+        """Return the families of comparisons, (row, column) each, that share one correction."""
         by_column = [
             [(row, column) for row in range(len(table["rows"])) if self.pairs(row, column)]
             for column in self.columns
@@ -143,17 +148,17 @@ class Layout:
 
 
 def lay_out(table: Mapping, resolved: Experiment) -> Layout:
-    """The places of a table, from what the experiment plans.
+    """Return the layout of a table, from what the experiment plans.
 
-    Columns stand in the order in which their values first appear in the cells, level by level;
-    a combination that is always skipped keeps its column and prints the reason.
+    Columns are in the order in which their values first appear in the cells, level by level; a
+    combination that is always skipped keeps its column and prints the reason.
 
     Raises:
-      UserError: two cells for one replicate of a place.
+      UserError: two cells for the same replicate of an entry.
     """
     paths, over, rows = table["columns"], table["over"], table["rows"]
-    places: dict[tuple[int, tuple], Place] = {}
-    found: dict[tuple, None] = {}
+    entries: dict[tuple[int, tuple], PlannedEntry] = {}
+    unordered: dict[tuple, None] = {}
     fold_at = over.index("fold") if "fold" in over else None
     rows_of = _rows_of(rows)
     reads_seeds = "seed" in chain(paths, table["where"], *(row["where"] for row in rows))
@@ -161,40 +166,42 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     families = resolved.families
     if reads_seeds:
         families = [(cell,) for cells in zip(*families, strict=True) for cell in cells]
-    for cells in chain(families, ((each,) for each in resolved.skipped)):
+    for cells in chain(families, ((cell,) for cell in resolved.skipped)):
         settings = cells[0]["settings"]
         if not matches(settings, table["where"]):
             continue
         column = tuple(settings[path] for path in paths)
         for number in rows_of(settings):
-            found.setdefault(column)
-            place = places.setdefault((number, column), Place(fold_at=fold_at))
+            unordered.setdefault(column)
+            planned = entries.setdefault((number, column), PlannedEntry(fold_at=fold_at))
             if "spec" in cells[0]:
-                place.settings.append(settings)
+                planned.settings.append(settings)
                 grouped.setdefault((number, column), []).append(cells)
             else:
-                place.skipped.append(cells[0]["reason"])
+                planned.skipped.append(cells[0]["reason"])
     for (number, column), of_place in grouped.items():
         keys = [_replicates(cells, over, resolved.seeds) for cells in of_place]
-        filled = places[number, column].cells
+        filled = entries[number, column].cells
         # Seed by seed, as the cells are run.
-        in_turn = (chain(*zip(*each, strict=True)) for each in (keys, of_place))
+        in_turn = (chain(*zip(*of_families, strict=True)) for of_families in (keys, of_place))
         filled.update(zip(*in_turn, strict=True))
         if len(filled) < sum(map(len, of_place)):
             raise UserError(
                 f"table {table['title']!r}, row {rows[number]['label']!r}: two cells for one "
-                "place; name what they differ in, in the row, columns=, where= or over=."
+                "entry; name the settings that differ in the row, columns=, where= or over=."
             )
-    first = [list(dict.fromkeys(column[i] for column in found)) for i in range(len(paths))]
-    columns = sorted(found, key=lambda column: [first[i].index(v) for i, v in enumerate(column)])
+    first = [list(dict.fromkeys(column[i] for column in unordered)) for i in range(len(paths))]
+    columns = sorted(
+        unordered, key=lambda column: [first[i].index(v) for i, v in enumerate(column)]
+    )
     reference = next((number for number, row in enumerate(rows) if row["reference"]), None)
-    return Layout(tuple(columns), places, reference)
+    return Layout(tuple(columns), entries, reference)
 
 
 def _replicates(
     cells: Sequence[dict], over: Sequence[str], seeds: Sequence[int]
 ) -> Sequence[tuple]:
-    """The values at `over` of cells that differ in nothing but their seed."""
+    """Return the values at `over` of cells that differ only in their seed."""
     first = tuple(cells[0]["settings"][path] for path in over)
     if len(cells) == 1 or "seed" not in over:
         return [first] * len(cells)
@@ -203,41 +210,41 @@ def _replicates(
 
 
 def _rows_of(rows: Sequence[Mapping]) -> Callable[[Mapping], list[int]]:
-    """What says which rows a cell belongs to: looked up by the values at each row's paths."""
+    """Return a function from a cell's settings to the numbers of its rows, by lookup."""
     by_paths: dict[tuple[str, ...], dict[tuple, list[int]]] = {}
     for number, row in enumerate(rows):
         by_values = by_paths.setdefault(tuple(row["where"]), {})
         by_values.setdefault(tuple(row["where"].values()), []).append(number)
 
-    def found(settings: Mapping) -> list[int]:
+    def numbers_of(settings: Mapping) -> list[int]:
         numbers: list[int] = []
         for paths, by_values in by_paths.items():
             numbers += by_values.get(tuple([settings[path] for path in paths]), ())
         return numbers if len(by_paths) == 1 else sorted(numbers)
 
-    return found
+    return numbers_of
 
 
 def matches(settings: Mapping[str, object], where: Mapping[str, object]) -> bool:
-    """Whether settings have the given value at every given path."""
+    """Return True if settings have the given value at every given path."""
     return all(settings[path] == value for path, value in where.items())
 
 
 def data_of(settings: Mapping) -> tuple:
-    """What of a cell's settings decides which rows its test split has."""
+    """Return the settings that decide which rows the test split of a cell has."""
     return settings["dataset"], settings["split_seed"], settings.get("fold", 0)
 
 
 def once_each(tables: Sequence[Mapping]) -> list[Mapping]:
-    """Tables of the same cells once: those that differ in the number they show stand as one."""
-    found: dict[str, Mapping] = {}
+    """Return tables without those that differ from an earlier one only in the number they show."""
+    kept: dict[str, Mapping] = {}
     for table in tables:
-        found.setdefault(str([table[key] for key in ("rows", "columns", "where", "over")]), table)
-    return list(found.values())
+        kept.setdefault(str([table[key] for key in ("rows", "columns", "where", "over")]), table)
+    return list(kept.values())
 
 
 def replicates(over: Sequence[str], count: int) -> str:
-    """A number of replicates in words.
+    """Return a number of replicates in words.
 
     Example:
       >>> replicates(["seed"], 10), replicates(["seed", "split_seed"], 1)
@@ -247,13 +254,3 @@ def replicates(over: Sequence[str], count: int) -> str:
     if over == ["seed"]:
         return plural(count, "seed")
     return plural(count, "replicate") + (f" ({' × '.join(over)})" if over else "")
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun.
-
-    Example:
-      >>> plural(1, "step"), plural(3000, "step")
-      ('1 step', '3,000 steps')
-    """
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -1,4 +1,4 @@
-"""The marks of a table, and what the ones that appear in it mean."""
+"""The marks of a table, and the meanings of those that appear in it."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _STATE_MEANINGS = {
 
 
 def legend(grid: Grid) -> tuple[tuple[str, str], ...]:
-    """(mark, meaning) for every mark that appears in a table."""
+    """Return (mark, meaning) for every mark that appears in a table."""
     entries = [entry for row in grid.rows for entry in row.entries]
     verdicts = {entry.comparison.verdict for entry in entries if entry.comparison}
     states = {entry.state for entry in entries}
     return (
-        *((MARKS[each], _MEANINGS[each]) for each in MARKS if each in verdicts),
-        *((STATE_MARKS[each], _STATE_MEANINGS[each]) for each in STATE_MARKS if each in states),
+        *((MARKS[verdict], _MEANINGS[verdict]) for verdict in MARKS if verdict in verdicts),
+        *((STATE_MARKS[state], _STATE_MEANINGS[state]) for state in STATE_MARKS if state in states),
     )
 
 
@@ -69,7 +69,7 @@ def brief(marks: Sequence[tuple[str, str]]) -> str:
 
 
 def seeds_text(needed: int) -> str:
-    """The seeds that a decision needs, as a table prints them.
+    """Return the number of seeds that a decision needs, as a table prints it.
 
     Example:
       >>> seeds_text(34), seeds_text(1001)

@@ -1,4 +1,4 @@
-"""The notes of a caption, each with how much a reader needs it.
+"""The notes of a caption, each with its importance to a reader.
 
 A note's importance is chosen where its sentence is written; a format chooses how much to print. The
 short caption has what every reader needs, then every warning; the full one has all notes in order.
@@ -15,7 +15,7 @@ MORE = "This caption is shortened; --caption full prints all of it."
 
 
 class Importance(StrEnum):
-    """How much a reader of the table needs a note."""
+    """The importance of a note to a reader of the table."""
 
     SHORT = "short"  # without it the numbers cannot be read
     WARNING = "warning"  # without it they may be read wrongly: no caption leaves it out

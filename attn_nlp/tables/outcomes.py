@@ -1,4 +1,4 @@
-"""What became of the planned cells: numbers, and reasons for every number that is missing."""
+"""The outcomes of planned cells: numbers, and reasons for every missing number."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from attn_nlp.tables.grid import (
     SKIPPED,
     WITHOUT,
 )
-from attn_nlp.tables.layout import Place
+from attn_nlp.tables.layout import PlannedEntry
 
 _STATES = {"failed": FAILED, "diverged": DIVERGED, "skipped": SKIPPED}
 _ORDER = (DIVERGED, FAILED, SKIPPED, WITHOUT, PENDING)
-_REASONS = 3  # printed for one state of one place
+_REASONS = 3  # printed for one state of one entry
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The replicates of one place.
+    """The outcomes of the replicates of one entry.
 
     Attributes:
       values: the number of each replicate that has one.
       missing: how many have none, by state, in the order of `_ORDER`.
-      reasons: (state, reason) of each of those that gave one.
+      reasons: (state, reason) of each missing replicate.
       diverged: the replicates whose training diverged.
     """
 
@@ -40,7 +40,7 @@ class Outcomes:
 
     @property
     def state(self) -> str:
-        """The state of a place without any number."""
+        """The state of an entry without any number."""
         if len(self.missing) == 1:
             return next(iter(self.missing))
         if PENDING in self.missing:
@@ -48,13 +48,13 @@ class Outcomes:
         return FAILED if FAILED in self.missing else next(iter(self.missing))
 
     def sentence(self, expected: int) -> str:
-        """What a footnote says: "7 of 10: 2 diverged (loss is NaN at step 40), 1 not run yet"."""
+        """Return "7 of 10: 2 diverged (loss is NaN at step 40), 1 not run yet", for a footnote."""
         parts = []
         for state, count in self.missing.items():
             given = Counter(reason for where, reason in self.reasons if where == state and reason)
             named = [
                 reason if times in (count, 1) else f"{times} of them: {reason}"
-                for reason, times in sorted(given.items(), key=lambda each: (-each[1], each[0]))
+                for reason, times in sorted(given.items(), key=lambda pair: (-pair[1], pair[0]))
             ]
             if len(named) > _REASONS:
                 named = [*named[:_REASONS], f"and {len(named) - _REASONS} more reasons"]
@@ -62,22 +62,22 @@ class Outcomes:
         return f"{len(self.values)} of {expected}: {', '.join(parts)}"
 
 
-def outcomes(place: Place, records: Mapping[str, dict], value: str) -> Outcomes:
-    """Read the number of every replicate of a place.
+def outcomes(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Outcomes:
+    """Read the number of every replicate of an entry.
 
     Args:
-      place: planned cells; a replicate of several folds has a number once all of them have.
+      planned: the cells; a replicate of several folds has a number once all of them have.
       records: stored records by spec; a cell without one has not run.
       value: the address of the number, such as "test.accuracy".
     """
-    whole = _whole(place, records, value)
+    whole = _whole(planned, records, value)
     if whole is not None:
         return whole
     values: dict[tuple, float] = {}
     missing: Counter = Counter()
     reasons: list[tuple[str, str]] = []
     diverged: list[tuple] = []
-    for replicate, cells in place.replicates().items():
+    for replicate, cells in planned.replicates().items():
         numbers, lacking = [], []
         for cell in cells:
             record = records.get(cell["spec"])
@@ -89,7 +89,7 @@ def outcomes(place: Place, records: Mapping[str, dict], value: str) -> Outcomes:
         if not lacking:
             values[replicate] = math.fsum(numbers) / len(numbers)
             continue
-        state, reason = min(lacking, key=lambda each: _ORDER.index(each[0]))
+        state, reason = min(lacking, key=lambda lost: _ORDER.index(lost[0]))
         missing[state] += 1
         if state == DIVERGED:
             diverged.append(replicate)
@@ -98,17 +98,17 @@ def outcomes(place: Place, records: Mapping[str, dict], value: str) -> Outcomes:
     return Outcomes(values, ordered, reasons, diverged)
 
 
-def _whole(place: Place, records: Mapping[str, dict], value: str) -> Outcomes | None:
-    """A place of which every cell is done and has its number, as most are, seen as columns.
+def _whole(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Outcomes | None:
+    """Read an entry whose cells are all done and have their numbers, as most are, by column.
 
-    None where it is not so, or where it takes more than a look at two columns to tell.
+    None if some are not, or if two columns of the records are not enough to tell.
     """
-    if place.fold_at is not None or not isinstance(records, Records):
+    if planned.fold_at is not None or not isinstance(records, Records):
         return None
-    numbers = records.column(value, place.specs)
+    numbers = records.column(value, planned.specs)
     plain = set(map(type, numbers)) <= {float} and all(map(math.isfinite, numbers))
-    if plain and set(records.column("status", place.specs)) <= {"done"}:
-        return Outcomes(dict(zip(place.cells, numbers, strict=True)), {}, ())
+    if plain and set(records.column("status", planned.specs)) <= {"done"}:
+        return Outcomes(dict(zip(planned.cells, numbers, strict=True)), {}, ())
     return None
 
 
@@ -118,15 +118,19 @@ def _reason(cell: Mapping, record: Mapping | None, folded: bool) -> str:
 
 
 def number_at(record: Mapping, value: str) -> float | None:
-    """The number that a dotted address names in a record; None where it is absent or not finite."""
-    found: object = record
+    """Return the number at a dotted address of a record, or None if it is absent or not finite."""
+    current: object = record
     for name in [value] if value in record else value.split("."):
-        found = found.get(name) if isinstance(found, dict) else None
-    if type(found) is float and math.isfinite(found):
-        return found
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        current = current.get(name) if isinstance(current, dict) else None
+    if type(current) is float and math.isfinite(current):
+        return current
+    if (
+        isinstance(current, bool)
+        or not isinstance(current, int | float)
+        or not math.isfinite(current)
+    ):
         return None
-    return float(found)
+    return float(current)
 
 
 def _state(record: Mapping | None) -> str:

@@ -1,4 +1,4 @@
-"""A complete page around fragments of HTML: it works offline, asks for nothing and runs nothing."""
+"""A complete page around fragments of HTML that works offline, loads nothing and runs nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import hashlib
 import html
 
-# What the fragments of a table look like; a report takes it over.
+# The style of the fragments of a table; a report uses it too.
 STYLE = """
 :root {
   color-scheme: light dark;
@@ -59,7 +59,7 @@ h1 { font-size: 1.3rem; overflow-wrap: anywhere; }
 """
 
 
-# How every page of this package begins, a report too.
+# The first lines of every page of this package, including reports.
 TOP = """<!doctype html>
 <html lang="en">
 <head>
@@ -69,15 +69,15 @@ TOP = """<!doctype html>
 
 
 def page(title: str, body: str) -> str:
-    """A document of its own.
+    """Return a complete HTML document.
 
     Args:
-      title: plain text, of the window and above the page.
-      body: HTML that is safe already.
+      title: plain text, for the window and the heading.
+      body: HTML that is already safe.
 
     Returns:
-      HTML whose policy lets a browser load nothing and run nothing; its one style is named there
-      by its hash.
+      HTML whose policy lets a browser load nothing and run nothing; its one style is allowed by
+      its hash.
     """
     style = STYLE + _BODY
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

@@ -1,7 +1,7 @@
 """The numbers that a result table can show.
 
-Measured costs are not among them, so that a table is the same to the byte after a resume; they
-stand in a table of their own (`cost.py`).
+Measured costs are not among them, so that a table is the same to the byte after a resume; they have
+a table of their own (`views/cost.py`).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ QUANTITIES: dict[str, Quantity] = {
 
 
 def quantity(name: str) -> Quantity:
-    """The quantity that a table's `value` names.
+    """Return the quantity that a table's `value` names.
 
     Raises:
-      UserError: no such number; the message names the nearest.
+      UserError: no such quantity; the message names the nearest.
 
     Example:
       >>> quantity("test.macro_f1").label

@@ -1,4 +1,4 @@
-"""From a store to grids: the records that a view of the tables reads, and what it makes of them."""
+"""From a store to grids: the records that a view of the tables reads, and the grids it makes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = (
     *("status", "reason", "validation", "test", "data", "provenance", "fingerprint"),
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
 )
-# What a table of scores reads, beside the split that its value is of.
+# What a table of scores reads, in addition to the split of its value.
 _SCORES = (
     *("status", "reason", "data", "provenance", "fingerprint"),
     *("parameters", "correct", "gold"),
@@ -26,7 +26,7 @@ _SCORES = (
 
 @dataclass(frozen=True)
 class View:
-    """A way to look at a table: what makes its grids, and the columns that it reads."""
+    """A view of a table: the function that makes its grids, and the record columns it reads."""
 
     make: Callable[..., Sequence[Grid]]
     columns: tuple[str, ...] = SHOWN
@@ -42,29 +42,30 @@ def stored_grids(
     view: View = SCORES,
     title: str | None = None,
 ) -> list[Grid]:
-    """The tables of an experiment, from what is stored by now.
+    """Return the tables of an experiment, from the results stored so far.
 
     Args:
       resolved: the experiment.
       store: open for reading.
-      notes: from the settings and the records of its cells to sentences below every table.
-      view: scores, or another way to look.
-      title: of the one table that is wanted, or of several that differ in their `each`; None for
-        all.
+      notes: a function from the settings and records of the cells to sentences below every table.
+      view: scores by default.
+      title: of the one table that is wanted, or of several made by `each=`; None for all.
     """
     resolved = store.settled(resolved)
-    tables = [each for each in resolved.tables if title is None or is_called(each, title)]
+    tables = [table for table in resolved.tables if title is None or is_called(table, title)]
     columns = view.columns
     if columns is _SCORES:
         columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
     cells = wanted(resolved)
     records = store.records(cells, columns, own=True)
-    said = notes(cells, records)
+    warnings = notes(cells, records)
     return [
-        grid.with_warnings(said) for each in tables for grid in view.make(each, resolved, records)
+        grid.with_warnings(warnings)
+        for table in tables
+        for grid in view.make(table, resolved, records)
     ]
 
 
 def is_called(table: Mapping, title: str) -> bool:
-    """Whether a table has a title, or is one of several that were made of a table of that title."""
+    """Return True if a table has a title, or was made from a table of that title by `each=`."""
     return table["title"] == title or str(table["title"]).startswith(f"{title}, ")

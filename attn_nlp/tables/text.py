@@ -1,4 +1,4 @@
-"""How numbers and labels are written, the same in every format that people read."""
+"""Numbers and labels as text, the same in every format that people read."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Iterable, Mapping
 from attn_nlp.stats import Comparison, Verdict
 from attn_nlp.tables.grid import MEASURED, PENDING, Entry, Quantity
 from attn_nlp.tables.legend import MARKS, STATE_MARKS, seeds_text
+from attn_nlp.wording import short_count
 
 MINUS = "−"
 
-STARRED = frozenset(
+SIGNIFICANT = frozenset(
     {Verdict.BETTER, Verdict.WORSE, Verdict.BETTER_WITHIN_MARGIN, Verdict.WORSE_WITHIN_MARGIN}
 )
 
 
 def number(value: float, quantity: Quantity, *, signed: bool = False) -> str:
-    """A number in the unit of the table, with a true minus sign; never "-0.0".
+    """Return a number in the unit of the table, with a true minus sign; never "-0.0".
 
     Example:
       >>> number(-0.0412, Quantity("test.accuracy", "", scale=100.0), signed=True)
@@ -28,25 +29,25 @@ def number(value: float, quantity: Quantity, *, signed: bool = False) -> str:
 
 
 def spread(half_width: float | None, quantity: Quantity) -> str:
-    """The half-width of an interval, such as "±0.8"; "" where there is none."""
+    """Return the half-width of an interval, such as "±0.8"; "" if there is none."""
     return "" if half_width is None else "±" + number(half_width, quantity)
 
 
 def tail(entry: Entry) -> str:
-    """What follows a mean: "7 of 10 (3 failed) [a]", as far as it applies."""
+    """Return what follows a mean: "7 of 10 (3 failed) [a]", as far as it applies."""
     return " ".join(filter(None, [count_text(entry), note_text(entry)]))
 
 
 def note_text(entry: Entry) -> str:
-    """The letter of the reason below the table, "[a]"; "" for none."""
+    """Return the letter of the reason below the table, "[a]"; "" for none."""
     return f"[{entry.footnote}]" if entry.footnote else ""
 
 
 def count_text(entry: Entry) -> str:
-    """The replicates behind a mean and what became of the others; "" where none is missing.
+    """Return the number of replicates behind a mean, and the state of the others.
 
-    "9 of 10 (1 diverged)", "7 of 10 (2 failed, 1 not run yet)"; and "(7 of 10)" where the others
-    have only not run yet.
+    "9 of 10 (1 diverged)", "7 of 10 (2 failed, 1 not run yet)"; "(7 of 10)" if the others have just
+    not run yet; "" if none is missing.
     """
     if entry.summary is None or entry.summary.n >= entry.expected:
         return ""
@@ -55,51 +56,38 @@ def count_text(entry: Entry) -> str:
 
 
 def has_lost(entry: Entry) -> bool:
-    """Whether a mean lacks runs that ended without a number, so that its count takes a line."""
+    """Return True if a mean lacks runs that ended without a number, so its count takes a line."""
     return entry.summary is not None and bool(set(entry.missing) - {PENDING})
 
 
 def missing_text(missing: Mapping[str, int]) -> str:
-    """How many runs have no number, by state: "1 diverged, 2 failed"; "" for none."""
+    """Return how many runs have no number, by state: "1 diverged, 2 failed"; "" for none."""
     return ", ".join(f"{count} {state}" for state, count in missing.items())
 
 
 def state_word(entry: Entry) -> str:
-    """What stands in place of a number: "–", "skipped [a]"."""
+    """Return the word that replaces a number: "–", "skipped [a]"."""
     assert entry.state != MEASURED
     word = STATE_MARKS.get(entry.state, entry.state)
     return f"{word} [{entry.footnote}]" if entry.footnote else word
 
 
 def mark(entry: Entry) -> str:
-    """The verdict's mark, with the seeds that a decision would need: "▼", "? 34"."""
+    """Return the mark of a verdict, with the seeds that a decision would need: "▼", "? 34"."""
     compared = entry.comparison
     return "" if compared is None else MARKS[compared.verdict] + seeds_after(compared)
 
 
 def seeds_after(compared: Comparison) -> str:
-    """What follows the mark of an undecided comparison: " 34"; "" for any other."""
+    """Return what follows the mark of an undecided comparison: " 34"; "" for any other."""
     return "" if compared.seeds_needed is None else f" {seeds_text(compared.seeds_needed)}"
 
 
 def parameters(entries: Iterable[Entry]) -> str:
-    """The parameters of a row: "41k", or "41k–75k" where its columns differ; "" for none."""
+    """Return the parameters of a row: "41k", or "41k–75k" if columns differ; "" for none."""
     ranges = [entry.parameters for entry in entries if entry.parameters]
     if not ranges:
         return ""
-    low, high = short(min(low for low, _ in ranges)), short(max(high for _, high in ranges))
+    low = short_count(min(low for low, _ in ranges))
+    high = short_count(max(high for _, high in ranges))
     return low if low == high else f"{low}–{high}"
-
-
-def short(count: int) -> str:
-    """A count in at most four characters.
-
-    Example:
-      >>> short(950), short(4_100), short(41_230), short(1_500_000)
-      ('950', '4.1k', '41k', '1.5M')
-    """
-    for size, suffix in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= size:
-            scaled = count / size
-            return (f"{scaled:.1f}" if scaled < 9.95 else f"{scaled:.0f}") + suffix
-    return str(count)

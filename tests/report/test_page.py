@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from attn_nlp.report import page
-from attn_nlp.report.page import moment, shown
+from attn_nlp.report.page import shown
 
 VOID = {"meta", "img"}
 
@@ -151,7 +151,3 @@ def test_the_same_report_gives_the_same_bytes(plain, html):
 def test_a_lone_surrogate_is_shown_as_a_question_mark():
     assert shown("a\ud800b\nc\td") == "a?b\nc\td"
     assert shown(3) == 3
-
-
-def test_a_time_that_is_none_is_shown_as_it_is():
-    assert moment("yesterday") == "yesterday"

@@ -33,10 +33,10 @@ def test_ranks_and_tests_by_hand():
     scores = {"none": [0.5, 0.6, 0.7, 0.5, 0.6, 0.7], "rsqrt_dim": [0.8, 0.81, 0.82, 0.8, 0.8, 0.9]}
     assert note_of(grid_of(scores)) == (
         "Over the 6 datasets, each a replicate with its mean over runs: mean ranks 1/sqrt(D) 1.00, "
-        "unscaled 2.00; Friedman's test, Iman and Davenport's form, p .0312; apart from "
+        "unscaled 2.00; Friedman's test in Iman and Davenport's form, p .0312; different from "
         "'1/sqrt(D)' by Wilcoxon's exact test with Holm's correction: 'unscaled' (0 won, 0 tied, "
-        "6 lost, p .0312) (the least p possible is .0312). That speaks of datasets like these, "
-        "however many runs there were."
+        "6 lost, p .0312) (the smallest possible p is .0312). This is a statement about datasets "
+        "like these, however many runs there were."
     )
 
 
@@ -45,7 +45,7 @@ def test_two_rows_are_corrected_together():
     scores = {"none": [0.5] * 6, "rsqrt_dim": [0.8] * 6, "inv_dim": [0.8] * 6}
     note = note_of(grid_of(scores))
     assert "mean ranks 1/sqrt(D) 1.50, 1/D 1.50, unscaled 3.00" in note
-    assert "correction: none (the least p possible is .0625)" in note
+    assert "correction: none (the smallest possible p is .0625)" in note
 
 
 def test_a_lower_loss_ranks_first():

@@ -18,7 +18,7 @@ def test_attainable_by_hand():
     assert first.attainable
     assert (second.family, second.comparisons) == ("dataset trec6", 2)
     assert first.sentence == (
-        "Scales (dataset sst2): 3 comparisons over 7 seeds, least p .0156, after Holm .0469: "
+        "Scales (dataset sst2): 3 comparisons over 7 seeds, smallest p .0156, after Holm .0469: "
         "better and worse are attainable."
     )
 
@@ -30,7 +30,7 @@ def test_a_family_that_is_too_large():
     assert not found.attainable
     assert found.seeds_needed == 8
     assert found.sentence.endswith(
-        "neither better nor worse is attainable; the fewest that could are 8 seeds."
+        "neither better nor worse is attainable; that takes at least 8 seeds."
     )
 
 

@@ -77,9 +77,9 @@ def test_identical_scores_are_said_to_be():
     assert found.verdict is Verdict.UNDECIDED
     said = [note for note in grid.notes if note.startswith("Scores identical")]
     assert said == [
-        "Scores identical to the reference's in every pair: 'half' (SST-2). Without a spread "
-        "nothing is called equivalent: they compute the same function, or neither has learned "
-        "what tells the classes apart."
+        "Scores identical to the reference's in every pair: 'half' (SST-2). Without any spread "
+        "nothing is called equivalent: either they compute the same function, or neither has "
+        "learned to tell the classes apart."
     ]
 
 
@@ -91,7 +91,7 @@ def test_one_difference_in_every_pair_gives_no_verdict():
     grid = build(plain, planned, records)
     assert entry(grid, "unscaled").comparison.verdict is Verdict.UNDECIDED
     assert any(
-        note.startswith("One and the same difference in every pair: 'unscaled' (SST-2).")
+        note.startswith("The same difference in every pair: 'unscaled' (SST-2).")
         for note in grid.notes
     )
 
@@ -116,7 +116,7 @@ def test_a_margin_under_one_sentence_is_none(rows, margin):
 def test_the_least_seeds_of_equivalence_are_said():
     """Three comparisons: 3 / 2^6 = .047, so six seeds."""
     says = next(note for note in build(*example()).notes if note.startswith("Equivalent:"))
-    assert "claimed from 6 seeds on. Seeds for" in says
+    assert "claimed only with 6 seeds or more. Seeds for" in says
 
 
 def test_missing_seeds_are_counted_and_pairs_are_shared():
@@ -184,7 +184,7 @@ def test_what_lost_runs_do_to_the_statistics_is_said(status, said):
         else:
             records[spec] |= {"status": status, "test": None}
     (note,) = [each for each in build(plain, experiment, records).notes if "have a number" in each]
-    assert ("fewer pairs, so less power" in note) == (status is not None)
+    assert ("fewer pairs, hence less power" in note) == (status is not None)
     assert ("A mean over the survivors flatters a row" in note) == said
 
 
@@ -198,9 +198,9 @@ def test_a_diverged_run_counted_as_the_weakest_baseline_by_hand():
     assert counted.summary.mean == pytest.approx(4.021 / 6)
     assert counted.comparison.difference.mean == pytest.approx(-0.349 / 6)
     assert (counted.comparison.p, counted.comparison.p_holm) == (2 / 64, 4 / 64)
-    says = "with 1 diverged counted as the weakest baseline: mean 67.0, difference −5.8, undecided"
+    says = "1 diverged run counted as the weakest baseline: mean 67.0, difference −5.8, undecided"
     assert grid.footnotes[0][1].endswith(says)
-    assert any("footnotes also count a diverged run" in note for note in grid.notes)
+    assert any("also count a diverged run as the weakest baseline" in note for note in grid.notes)
     assert all(entry(grid, label).counted is None for label in ("unscaled", "1/D", "half"))
 
 
@@ -220,7 +220,7 @@ def test_a_diverged_reference_is_counted_for_the_rows_that_it_is_compared_with()
     found = entry(build(plain, experiment, records), "half")
     assert (found.comparison.difference.n, found.counted.comparison.difference.n) == (6, 7)
     assert found.counted.comparison.difference.mean == pytest.approx((0.76 - 0.501) / 7)
-    assert "with the reference's diverged counted as the weakest baseline: difference +3.7" in (
+    assert "the reference's diverged runs counted as the weakest baseline: difference +3.7" in (
         found.reason
     )
 
@@ -238,7 +238,7 @@ def test_without_baselines_nothing_replaces_a_diverged_run():
     bare = {spec: each for spec, each in bare.items() if "tfidf" not in spec}
     grid = build(plain, experiment, bare)
     assert entry(grid, "unscaled", 1).counted is None
-    assert any("once the baselines have run" in note for note in grid.notes)
+    assert any("Once the baselines have run" in note for note in grid.notes)
 
 
 def test_the_caption_states_power():
@@ -250,9 +250,9 @@ def test_the_caption_states_power():
     """
     (note,) = [each for each in build(*example()).notes if each.startswith("Power")]
     assert note.startswith(
-        "Power: with probability .8, 7 seeds detect 1.28 points in a family of 3, the paired "
-        "deviation being 0.69 (SST-2); 7 seeds detect 1.67 points in a family of 2, the paired "
-        "deviation being 0.90 (TREC-6). The deviation"
+        "Power: with probability .8, 7 seeds detect 1.28 points in a family of 3 if paired "
+        "differences have a standard deviation of 0.69 (SST-2); 7 seeds detect 1.67 points in a "
+        "family of 2 if paired differences have a standard deviation of 0.90 (TREC-6). The standard"
     )
 
 
@@ -265,7 +265,7 @@ def test_power_of_many_columns_is_a_range():
     plain = table(columns=["heads"], rows=ROWS[:2])
     (note,) = [n for n in build(plain, resolved(cells, [plain]), records).notes if "Power" in n]
     # Differences 0, 1, ..., 6 thousandths times heads: sqrt(28 / 6) = 2.16 tenths of a point each.
-    assert "(heads 1, paired deviation 0.22) to" in note
+    assert "(heads 1, paired standard deviation 0.22) to" in note
     assert "(heads 8, 1.73) are detected" in note
 
 
@@ -355,7 +355,7 @@ def test_baselines_appear_only_if_the_data_is_the_same():
     plain["rows"] = [row for row in plain["rows"] if row["label"] != "half"]
     grid = build(plain, experiment, records)
     assert all(row.kind != BASELINE for row in grid.rows)
-    assert "No baseline is shown where a column holds different data." in grid.notes
+    assert "No baseline is shown for columns that mix different data." in grid.notes
 
 
 def test_margins():
@@ -365,7 +365,7 @@ def test_margins():
     assert "±0.3 points, declared with the table" in " ".join(declared.notes)
     loss = build(*example(value="test.loss"))
     assert entry(loss, "unscaled").comparison.margin is None
-    assert "No margin of equivalence is declared for test loss; none is claimed." in loss.notes
+    assert "No margin of equivalence is declared for test loss, so none is claimed." in loss.notes
 
 
 def test_a_higher_loss_is_worse():
@@ -385,7 +385,7 @@ def test_five_seeds_are_told_that_no_star_can_be_earned():
     }
     grid = build(plain, resolved(cells, [plain]), records)
     text = " ".join(grid.notes)
-    assert "least p that 5 seeds can give is .0625" in text
+    assert "smallest p that 5 seeds can give is .0625" in text
     assert "at least 6 seeds would be needed" in text
     assert entry(grid, "unscaled").comparison.verdict is Verdict.UNDECIDED
 
@@ -413,13 +413,16 @@ def test_mixed_environments_are_reported_as_runs_describe_themselves():
 def test_the_split_error_is_in_the_caption():
     """sqrt(.73 * .27 / 1821) = .0104."""
     text = " ".join(build(*example()).notes)
-    assert "1,821 sentences alone bring a standard error of 1.0 points (95%: ±2.0)" in text
+    assert (
+        "the 1,821 test sentences alone give every accuracy near the reference's a standard error "
+        "of 1.0 points (95%: ±2.0), which ± does not include"
+    ) in text
 
 
 def test_the_caption_tells_a_carve_from_an_axis():
     assert any("held fixed" in note for note in build(*example()).notes)
     over = build(*example(over=["seed", "split_seed"]))
-    assert any("drawn anew for every split_seed" in note for note in over.notes)
+    assert any("drawn again for every split_seed" in note for note in over.notes)
 
 
 def test_validation_numbers_are_called_optimistic():
@@ -466,9 +469,9 @@ def test_runs_that_repeat_one_another_are_named():
     for seed in range(7):
         records[f"sst2/none/1/{seed}"] |= {"correct": bytes([1, seed % 2])}
         records[f"sst2/inv_dim/1/{seed}"] |= {"correct": bytes([1, seed])}
-    (note,) = [each for each in build(plain, planned, records).notes if "no replicates" in each]
+    (note,) = [each for each in build(plain, planned, records).notes if "not replicates" in each]
     assert note.startswith(
-        "Runs that differ in which test sentences they answer right: 'unscaled' (SST-2) 2 of 7."
+        "Runs that differ in which test sentences they get right: 'unscaled' (SST-2) 2 of 7."
     )
 
 
@@ -479,6 +482,6 @@ def test_replicates_of_one_seed_are_said_to_be():
         records |= {wide["spec"]: records[each["spec"]]} if each["spec"] in records else {}
         planned = dataclasses.replace(planned, cells=(*planned.cells, wide))
     assert build(plain, planned, records).notes[1] == (
-        "Each number is of one seed, so that other initial weights, batches and dropout may give "
-        "another table."
+        "Each number comes from one seed; other initial weights, batches and dropout may give a "
+        "different table."
     )

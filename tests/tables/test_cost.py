@@ -96,6 +96,6 @@ def test_a_part_that_states_no_operations_is_named(silent):
     grid = cost(*example())
     assert [row.entries[4].summary for row in grid.rows] == [None] * len(grid.rows)
     assert (
-        "No operations are given for rows with Softmax, which state none; flops= in a part's line "
-        "states them." in grid.notes
+        "No operations are given for rows with Softmax, which declare none; flops= in the "
+        "registration of a part declares them." in grid.notes
     )

@@ -37,7 +37,7 @@ def known(**facts) -> dict:
 )
 def test_what_is_odd_about_classes_and_columns(facts, said):
     said = said or (
-        "x: train has no sentence of class 'odd', which test asks for; "
+        "x: train has no sentence of class 'odd', which test contains; "
         "test has no sentence of class 'good'."
     )
     assert [note.text for note in data_notes(Facts({"x": known(**facts)}))] == [said]
@@ -83,7 +83,7 @@ def test_classes_that_train_lacks_are_named_next_to_their_zeros():
         records[spec] = record | {"data": record["data"] | facts}
     (grid,) = per_class(plain, experiment, records)
     assert noted(grid) == [f"Test: {HELD_OUT}."]
-    assert grid.notes[-1] == "SST-2: train has no sentence of class 'good', which test asks for."
+    assert grid.notes[-1] == "SST-2: train has no sentence of class 'good', which test contains."
 
 
 def chose(records, **reasons):

@@ -72,7 +72,7 @@ def test_the_spread_over_folds_is_separate_and_corrected(made):
 def test_every_sentence_is_tested_once(made):
     """Three folds of thirty rows: the error of the test split is that of thirty sentences."""
     text = " ".join(build(made[0].tables[0], *made).notes)
-    assert "30 sentences alone bring" in text
+    assert "the 30 test sentences alone give" in text
 
 
 def test_the_caption_names_the_folds_that_play_test_and_what_baselines_chose_on_them(made):
@@ -86,7 +86,7 @@ def test_the_caption_names_the_folds_that_play_test_and_what_baselines_chose_on_
     notes = build(experiment.tables[0], *made).notes
     assert "Test: no official test split: folds 0, 1, 2 of 10, held out from train." in notes
     said = " ".join(notes)
-    assert "by words, C = 1 (mr, 1 of 3 folds or carves); by words, C = 10 (mr, 2 of 3" in said
+    assert "by words, C = 1 (mr, 1 of 3 folds or splits); by words, C = 10 (mr, 2 of 3" in said
 
 
 def test_a_class_of_one_row_is_tested_in_no_fold(made):
@@ -96,7 +96,7 @@ def test_a_class_of_one_row_is_tested_in_no_fold(made):
         counts = {"train": [10, 7, 1], "validation": [1, 1, 0], "test": [5, 5, 0]}
         for split, each in counts.items():
             found["data"]["splits"][split]["class_counts"] = each
-    assert "29 sentences alone bring" in " ".join(build(experiment.tables[0], *made).notes)
+    assert "the 29 test sentences alone give" in " ".join(build(experiment.tables[0], *made).notes)
 
 
 def test_a_seed_that_lacks_a_fold_is_missing_with_the_reason(made):

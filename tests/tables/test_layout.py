@@ -23,14 +23,14 @@ def test_a_column_that_is_always_skipped_keeps_its_place():
     plain = table(columns=["heads"], rows=ROWS[1:2])
     layout = lay_out(plain, resolved([cell(heads=1)], [plain], skipped=skipped))
     assert layout.columns == ((1,), (4,))
-    assert layout.place(0, (4,)).skipped == ["too wide"]
+    assert layout.entry(0, (4,)).skipped == ["too wide"]
 
 
 def test_no_columns_are_one_column():
     plain, experiment, _ = example(columns=[], where={"dataset": "sst2"})
     layout = lay_out(plain, experiment)
     assert layout.columns == ((),)
-    assert len(layout.place(0, ()).cells) == 7
+    assert len(layout.entry(0, ()).cells) == 7
 
 
 def test_families():
@@ -44,9 +44,9 @@ def test_families():
     assert lay_out(plain, experiment).families(plain) == []
 
 
-def test_two_cells_for_one_place_are_refused():
+def test_two_cells_for_one_entry_are_refused():
     plain = table(columns=[], rows=ROWS[1:2])
-    with pytest.raises(UserError, match=r"two cells for one place"):
+    with pytest.raises(UserError, match=r"two cells for one entry"):
         lay_out(plain, resolved([cell(heads=1), cell(heads=4)], [plain]))
 
 
@@ -92,10 +92,10 @@ def test_cells_that_differ_in_their_seed_are_laid_out_together_as_one_by_one(ask
     together = lay_out(known.tables[0], known)
     one_by_one = lay_out(known.tables[0], dataclasses.replace(known, seeds=()))
     assert together.columns == one_by_one.columns
-    assert list(together.places) == list(one_by_one.places)
-    for where, place in together.places.items():
-        assert list(place.cells.items()) == list(one_by_one.places[where].cells.items())
-        assert place.skipped == one_by_one.places[where].skipped
-        without = [each | {"seed": 0} for each in one_by_one.places[where].settings]
-        assert all(each | {"seed": 0} in without for each in place.settings)
-        assert all(each in [s | {"seed": 0} for s in place.settings] for each in without)
+    assert list(together.entries) == list(one_by_one.entries)
+    for where, planned in together.entries.items():
+        assert list(planned.cells.items()) == list(one_by_one.entries[where].cells.items())
+        assert planned.skipped == one_by_one.entries[where].skipped
+        without = [each | {"seed": 0} for each in one_by_one.entries[where].settings]
+        assert all(each | {"seed": 0} in without for each in planned.settings)
+        assert all(each in [s | {"seed": 0} for s in planned.settings] for each in without)

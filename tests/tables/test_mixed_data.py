@@ -21,6 +21,6 @@ def test_cells_of_two_states_of_a_dataset_are_counted(baseline):
     assert mixed() == []
     spec = baseline or "sst2/rsqrt_dim/1/3"
     assert mixed(**{spec: "abcdefghijklmnop"}) == [
-        "Mixed data: SST-2 had different rows when cells ran, by their fingerprints 29 cells "
-        "of sst2 rows, 1 cell of abcdefghijkl. Numbers across them cannot be compared."
+        "Mixed data: SST-2 had different rows when cells ran; by fingerprint, 29 cells of "
+        "sst2 rows, 1 cell of abcdefghijkl. Numbers cannot be compared across them."
     ]

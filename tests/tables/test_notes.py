@@ -33,7 +33,7 @@ def test_a_table_without_warnings_has_four_lines_and_one_on_the_rest():
         " worse (Holm p < .05) · = equivalent\n"
         "\n"
         "±: half of a 95% t interval over 7 seeds, for the test sentences at hand.\n"
-        "Differences from the reference: sign-flip test paired over seeds, Holm over 2 tests a "
+        "Differences from the reference: sign-flip test paired over seeds, Holm over 2 tests per "
         "column.\n"
         "Same settings for all rows, none tuned: their order may depend on the learning rate. All "
         "cells have\n"
@@ -116,7 +116,7 @@ def test_a_verdict_that_other_sentences_would_take_back_is_a_warning():
     (note,) = [
         each
         for each in build(plain, experiment, records).caption
-        if each.text.startswith("Another draw")
+        if each.text.startswith("± does not cover")
     ]
     assert note.importance is Importance.DETAIL
 

@@ -62,8 +62,8 @@ def test_every_comparison_is_judged_over_seeds_and_sentences():
 def test_the_caption_says_how_much_wider_and_what_is_lost():
     """Over seeds -2.4 to within .5 points, significant; over sentences -14 to within 24 points."""
     grid = build(*with_predictions())
-    (note,) = [each for each in grid.notes if each.startswith("Another draw")]
-    assert "better or worse they then include zero for 'unscaled' (SST-2). They stand" in note
+    (note,) = [each for each in grid.notes if each.startswith("± does not cover another draw")]
+    assert "better or worse, these then include zero: 'unscaled' (SST-2). They are in" in note
     assert "paired bootstrap over seeds and sentences (2,000 resamples, seed 20190804)" in note
 
 

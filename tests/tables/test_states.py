@@ -114,9 +114,9 @@ def test_the_sizes_of_every_cut_are_said_from_the_least_to_the_most(path):
     grid = build(plain, experiment, records)
     assert grid.notes[-1] == (
         "X: 78 to 80 train, 20 to 22 test sentences; 0 to 2 texts truncated (0 to 2 train); "
-        "columns not read: id (in 1 of 3 folds or carves); 0 to 2 repeated texts in train."
+        "columns not read: id (in 1 of 3 folds or splits); 0 to 2 repeated texts in train."
     )
-    assert any("the test split's 20 to 22 sentences alone bring" in note for note in grid.notes)
+    assert any("the 20 to 22 test sentences alone give" in note for note in grid.notes)
 
 
 def with_means(values):
@@ -187,14 +187,14 @@ def test_a_baseline_is_its_mean_over_carves_as_the_rows_are():
     assert baseline.entries[0].summary.mean == pytest.approx(0.6)
     assert (baseline.entries[0].expected, baseline.entries[0].summary.n) == (1, 1)
     (said,) = (note for note in grid.notes if "baselines" in note)
-    assert "one deterministic run on each split of the data, their mean, not compared" in said
+    assert "the mean of one deterministic run on each split of the data, not compared" in said
 
 
 def test_baselines_that_cannot_be_compared_with_rows_are_marked():
     plain, experiment, records = met("split_seed", (0, 1), lambda _: clean())
     grid = build(*with_baselines(plain, experiment, records, (0, 1)))
     assert all(row.kind != BASELINE for row in grid.rows)
-    assert "No baseline is shown where a column holds different data." in grid.notes
+    assert "No baseline is shown for columns that mix different data." in grid.notes
 
 
 def test_answers_of_a_diverged_run_are_no_replicate():

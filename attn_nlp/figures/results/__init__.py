@@ -1,19 +1,19 @@
 """Figures of results, from stored records alone.
 
-What a report or a command calls:
+A report or a command calls:
 
     records = store.records(wanted(resolved), columns(kinds), own=True)
     for made in figures_of(resolved, records, kinds):     # some of KINDS; all by default
         if isinstance(made, Drawn):
             svg_of(made.figure, prefix=made.name)         # "<svg ...>" for an HTML page
         else:
-            made.title, made.reason                       # why there is no such figure
+            made.title, made.reason                       # why this figure cannot be drawn
 
-The kinds one by one take plain data: `forest(grid)`; `draw(chart)` of a chart made by `curves`,
-`sweep`, `pareto`, `best_of`, `found_by` or `by_setting`; `critical_difference(title, subtitle,
-ranked(grid))`; `reliability(title, subtitle, {row: runs})`. Each raises `Missing` rather than
-drawing an empty plot. Numbers stand in the unit of the table. No figure needs JAX or matplotlib's
-global state.
+The functions for single kinds take plain data: `forest(grid)`; `draw(chart)` of a chart made by
+`curves`, `sweep`, `pareto`, `best_of`, `found_by` or `by_setting`; `critical_difference(title,
+subtitle, ranked(grid))`; `reliability(title, subtitle, {row: runs})`. Each raises `Missing` rather
+than drawing an empty plot. Numbers are in the unit of the table. No figure needs JAX or the global
+state of matplotlib.
 """
 
 from attn_nlp.figures.results.best_of import best_of

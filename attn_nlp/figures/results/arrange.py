@@ -1,4 +1,4 @@
-"""Which panels stand beside one another, and on which limits."""
+"""The arrangement of panels in rows, which share their limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MOST = 3  # panels in a row
 
 
 def arranged(columns: Sequence[Sequence[object]], most: int = MOST) -> list[list[int]]:
-    """Numbers of panels by row: those of one outermost value together, at most `most` in a row.
+    """Return indices of panels by row: one outermost value together, at most `most` in a row.
 
     Panels of one row share their limits, so that they can be compared by eye.
 
@@ -19,8 +19,8 @@ def arranged(columns: Sequence[Sequence[object]], most: int = MOST) -> list[list
       [[0, 1, 2], [3]]
     """
     groups: dict[object, list[int]] = {}
-    for place, column in enumerate(columns):
-        groups.setdefault(column[0] if len(column) > 1 else None, []).append(place)
+    for index, column in enumerate(columns):
+        groups.setdefault(column[0] if len(column) > 1 else None, []).append(index)
     return [
         group[start : start + most]
         for group in groups.values()

@@ -1,4 +1,4 @@
-"""What tuning buys: the expected best validation score of k trials, row by row."""
+"""The benefit of tuning: the expected best validation score of k trials, row by row."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def best_of(
     reference: str = "",
     notes: Sequence[str] = (),
 ) -> Chart:
-    """The expected best of k of a row's trials, for every k up to all of them.
+    """Return the expected best of k of a row's trials, for every k up to all of them.
 
     Args:
       title: of the table.
-      trials: by the title of a panel and the label of a row the validation score of every trial,
-        as stored. Rows without one are left out.
+      trials: the validation score of every trial, as stored, by the title of the panel and the
+        label of the row. Rows without one are left out.
       shown: the quantity of the scores.
-      reference: the label of the row that is drawn stronger.
+      reference: the label of the row that is drawn thicker.
       notes: sentences about the trials, such as the space they were drawn from.
 
     Raises:
@@ -33,14 +33,14 @@ def best_of(
     """
     labels = dict.fromkeys(label for rows in trials.values() for label in rows)
     panels = []
-    for place, (name, rows) in enumerate(trials.items()):
+    for index, (name, rows) in enumerate(trials.items()):
         lines = []
         for label in labels:
             values = rows.get(label, ())
             best = expected_best(values, higher_is_better=shown.higher_is_better) if values else []
-            points = tuple(Point(k, each * shown.scale) for k, each in enumerate(best, 1))
+            points = tuple(Point(k, score * shown.scale) for k, score in enumerate(best, 1))
             lines.append(Line(label, points))
-        panels.append(Panel((place,), name, tuple(lines)))
+        panels.append(Panel((index,), name, tuple(lines)))
     if all(len(line.points) < 2 for panel in panels for line in panel.lines):
         raise Missing("no row has two finished trials to choose from")
     return Chart(
@@ -52,8 +52,8 @@ def best_of(
         reference=reference,
         band=True,
         notes=(
-            "Mean over all sets of so many of a row's trials of the best among them; the last "
-            "point is the trial that was chosen. Other trials would give another curve.",
+            "Mean of the best trial over all sets of that many of a row's trials; the last point "
+            "is the trial that was chosen. Other trials would give a different curve.",
             *notes,
         ),
     )

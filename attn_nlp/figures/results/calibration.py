@@ -1,4 +1,4 @@
-"""Reliability diagram: whether a model that is 80 % sure is right 80 % of the time."""
+"""Reliability diagram: how often a model that is 80% confident is right."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ _SIDE = 118.0  # of a panel, in points
 
 @dataclass(frozen=True)
 class Run:
-    """One run on one split: how sure it was of each sentence, and whether it was right.
+    """One run on one split: its confidence in each sentence, and whether it was right.
 
     Attributes:
-      sure: (N,) probability of the predicted class, in [0, 1].
+      confidence: (N,) probability of the predicted class, in [0, 1].
       right: (N,) bool.
     """
 
-    sure: np.ndarray
+    confidence: np.ndarray
     right: np.ndarray
 
 
 def calibrations(
     table: Mapping, resolved: Experiment, records: Mapping[str, dict]
 ) -> Iterator[tuple[str, dict[str, list[Run]]]]:
-    """The runs of every row, column after column of a table.
+    """Yield the runs of every row, one column of a table after another.
 
     Args:
       table, resolved: as for `attn_nlp.tables.views.scores`.
       records: stored records with the columns "confidences", "predictions" and "gold".
 
     Yields:
-      (what the column is called, runs by the label of the row); rows without a run are left
-      out, and so are runs with a confidence that was not finite.
+      (name of the column, runs by the label of the row); rows without a run are left out, and so
+      are runs with a confidence that was not finite.
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
@@ -65,29 +65,29 @@ def calibrations(
         rows = {
             row["label"]: [
                 Run(np.array(record["confidences"]), np.array(record["predictions"]) == gold)
-                for cell in layout.place(place, values).cells.values()
+                for cell in layout.entry(number, values).cells.values()
                 if (record := records.get(cell["spec"]))
                 and record["status"] == "done"
                 and record.get("confidences")
                 and None not in record["confidences"]  # stored for one that was not finite
                 and (gold := record.get("gold"))
             ]
-            for place, row in enumerate(table["rows"])
+            for number, row in enumerate(table["rows"])
         }
         name = Grid("", "", paths, (), ()).name_of(column)
         yield name, {label: runs for label, runs in rows.items() if runs}
 
 
 def reliability(title: str, subtitle: str, rows: Mapping[str, Sequence[Run]]) -> Figure:
-    """A panel for every row: the share right by confidence, in bins of equal width.
+    """Draw a panel for every row: the share of right answers by confidence, in equal bins.
 
     Args:
       title, subtitle: of the table, and its column.
-      rows: by label the runs whose sentences are pooled.
+      rows: the runs whose sentences are pooled, by label.
 
     Returns:
       The figure, in percent. The title of a panel has the mean of the runs' calibration errors,
-      which is what a table of "test.ece" shows; that of the pool would be smaller.
+      as in a table of "test.ece"; the error of the pooled sentences would be smaller.
 
     Raises:
       Missing: no run kept its confidences.
@@ -100,7 +100,7 @@ def reliability(title: str, subtitle: str, rows: Mapping[str, Sequence[Run]]) ->
     labels = list(rows)
     for start in range(0, len(labels), MOST):
         sheet.row(
-            [f"{label}: ECE {_error(rows[label])} %" for label in labels[start : start + MOST]],
+            [f"{label}: ECE {_error(rows[label])}%" for label in labels[start : start + MOST]],
             left=24.0,
             height=_SIDE,
             widest=_SIDE,
@@ -117,8 +117,8 @@ def reliability(title: str, subtitle: str, rows: Mapping[str, Sequence[Run]]) ->
 
 
 def _error(runs: Sequence[Run]) -> str:
-    found = [100 * calibration_error(run.sure, run.right) for run in runs]
-    return f"{np.mean(found):.1f}"
+    errors = [100 * calibration_error(run.confidence, run.right) for run in runs]
+    return f"{np.mean(errors):.1f}"
 
 
 def _draw(axes: Axes, runs: Sequence[Run]) -> None:
@@ -129,17 +129,18 @@ def _draw(axes: Axes, runs: Sequence[Run]) -> None:
     axes.grid(color=GRID, linewidth=0.5)
     axes.plot([0, 100], [0, 100], color=GRAY, linewidth=0.9, dashes=(5, 3), label="diagonal")
     pooled = binned(
-        np.concatenate([run.sure for run in runs]), np.concatenate([run.right for run in runs])
+        np.concatenate([run.confidence for run in runs]),
+        np.concatenate([run.right for run in runs]),
     )
-    count = sum(each.count for each in pooled)
-    for each in pooled:
-        if each.accuracy is None or each.confidence is None:
+    count = sum(bar.count for bar in pooled)
+    for bar in pooled:
+        if bar.accuracy is None or bar.confidence is None:
             continue
-        rare = each.count < RARE * count
+        rare = bar.count < RARE * count
         axes.bar(
-            100 * each.low,
-            100 * each.accuracy,
-            width=100 * (each.high - each.low),
+            100 * bar.low,
+            100 * bar.accuracy,
+            width=100 * (bar.high - bar.low),
             align="edge",
             facecolor="white" if rare else FULL,
             edgecolor=INK,
@@ -148,8 +149,8 @@ def _draw(axes: Axes, runs: Sequence[Run]) -> None:
             zorder=1.5,
         )
         axes.plot(
-            [100 * each.confidence],
-            [100 * each.accuracy],
+            [100 * bar.confidence],
+            [100 * bar.accuracy],
             color=INK,
             marker="o",
             markersize=2.2,
@@ -161,11 +162,11 @@ def _draw(axes: Axes, runs: Sequence[Run]) -> None:
 def _notes(rows: Mapping[str, Sequence[Run]]) -> list[str]:
     counts = {len(runs) for runs in rows.values()}
     most = f"{max(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
-    sizes = {run.sure.size for runs in rows.values() for run in runs}
+    sizes = {run.confidence.size for runs in rows.values() for run in runs}
     sentences = " or ".join(f"{size:,}" for size in sorted(sizes))
     return [
         f"{BINS} bins of equal width; sentences of all runs pooled ({most} runs on {sentences} "
-        "sentences). Dot: mean confidence in the bin; on the dashed line a model is as often right "
-        f"as it is sure. Hollow: fewer than {100 * RARE:g} % of the sentences. ECE: expected "
+        "sentences). Dot: mean confidence in the bin; on the dashed line a model is right as often "
+        f"as it is confident. Hollow: fewer than {100 * RARE:g}% of the sentences. ECE: expected "
         "calibration error, the mean over runs."
     ]

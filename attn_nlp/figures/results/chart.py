@@ -1,7 +1,7 @@
 """Numbers against a numeric axis, a line for every row and a panel for every column, as data.
 
 In: plain points in the unit in which they are printed. Out: a figure. Learning curves, sweeps over
-a setting and curves of the best of k are charts; where the numbers come from stands in `series.py`.
+a setting and curves of the best of k are charts; `series.py` computes their numbers.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ CAP: dict[str, Any] = {
     "markeredgewidth": 0.9,
 }
 FEW = 14  # points of a line that are all marked
-APART = 2.0  # points of paper between the intervals of two rows at one place
+APART = 2.0  # points of paper between the intervals of two rows at one x
 
 
 @dataclass(frozen=True)
 class Point:
-    """A value at a place, with its interval; without one where `low` and `high` are None."""
+    """A value y at x, with its interval; `low` and `high` are None if there is none."""
 
     x: float
     y: float
@@ -65,11 +65,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """One column: its values from the outermost, what it is called, and a line for every row.
+    """One column: its values from the outermost, its title, and a line for every row.
 
     Attributes:
       levels: a value at every level of the header; panels of one outermost value share a scale.
-      title: what stands above.
+      title: above the panel.
       lines: rows without any point are left out.
       references: (label, y) of numbers that do not depend on x, such as a baseline.
     """
@@ -82,19 +82,19 @@ class Panel:
 
 @dataclass(frozen=True)
 class Chart:
-    """What is drawn.
+    """The content of a chart.
 
     Attributes:
-      title, subtitle: what it is of, and the quantity on the vertical axis with its unit.
-      axis: what the horizontal axis counts.
-      labels: of all rows in the order of the table, which decides their looks.
+      title, subtitle: its subject, and the quantity on the vertical axis with its unit.
+      axis: the name of the horizontal axis.
+      labels: of all rows in the order of the table, which decides their styles.
       panels: at least one with a line.
-      reference: the label of the row that is drawn stronger; "" for none.
-      band: intervals as bands, for many points, or else as bars.
-      named: the ticks stand at the points, where there are few, and not at round numbers.
-      joined: points of a row are joined by a line.
-      front: one point a row; those that no other point beats in both are joined and filled.
-      upwards: whether a higher y is better.
+      reference: the label of the row that is drawn thicker; "" for none.
+      band: draw intervals as bands, for many points, instead of bars.
+      named: put ticks at the points, if there are few, instead of at round numbers.
+      joined: join the points of a row by a line.
+      front: one point per row; those that no other point beats in both are joined and filled.
+      upwards: True if a higher y is better.
       notes: small print below.
     """
 
@@ -113,11 +113,11 @@ class Chart:
 
 
 def draw(chart: Chart) -> Figure:
-    """The figure of a chart.
+    """Draw a chart.
 
     Returns:
-      The figure; x on a logarithmic axis where all are above zero and the largest is four times
-      the least or more. Panels of one row share the limits of y, and, but for fronts, of x.
+      The figure, with x on a logarithmic axis if all are above zero and the largest is at least
+      four times the smallest. Panels of one row share the limits of y and, except for fronts, of x.
 
     Raises:
       Missing: no panel has a point.
@@ -128,21 +128,21 @@ def draw(chart: Chart) -> Figure:
     shown = [label for label in chart.labels if any(_line(panel, label) for panel in panels)]
     looks = {
         label: style(
-            place, strong=label == chart.reference, joined=chart.joined and not chart.front
+            index, strong=label == chart.reference, joined=chart.joined and not chart.front
         )
-        for place, label in enumerate(chart.labels)
+        for index, label in enumerate(chart.labels)
     }
-    every = [point for panel in panels for line in panel.lines for point in line.points]
-    logarithmic = not chart.band and spread_out([point.x for point in every])
+    points = [point for panel in panels for line in panel.lines for point in line.points]
+    logarithmic = not chart.band and spread_out([point.x for point in points])
     references = dict.fromkeys(label for panel in panels for label, _ in panel.references)
-    others = {label: _reference(place) for place, label in enumerate(references)}
+    others = {label: _reference(index) for index, label in enumerate(references)}
     sheet = Sheet(f"{chart.title}: {chart.subtitle}, by {chart.axis}.")
     sheet.head(chart.title, chart.subtitle)
     order = arranged([panel.levels for panel in panels])
-    left = max(_left(_heights([panels[place] for place in row])) for row in order)
+    left = max(_left(_heights([panels[index] for index in row])) for row in order)
     for row in order:
         sheet.row(
-            [panels[place].title for place in row],
+            [panels[index].title for index in row],
             left=left,
             height=HEIGHT,
             between=20.0,
@@ -159,23 +159,23 @@ def draw(chart: Chart) -> Figure:
     figure, axes = sheet.figure()
     with settings():
         for row in order:
-            together = [panels[place] for place in row]
-            for place, panel in zip(row, together, strict=True):
+            together = [panels[index] for index in row]
+            for index, panel in zip(row, together, strict=True):
                 alike = [panel] if chart.front else together
-                _limits(axes[place], alike, together, logarithmic=logarithmic)
-                _axes(axes[place], panel, first=place == row[0], named=chart.named)
+                _limits(axes[index], alike, together, logarithmic=logarithmic)
+                _axes(axes[index], panel, first=index == row[0], named=chart.named)
                 apart = APART if chart.joined and not (chart.band or chart.front) else 0.0
-                _draw(axes[place], panel, looks, others, shown, band=chart.band, apart=apart)
+                _draw(axes[index], panel, looks, others, shown, band=chart.band, apart=apart)
                 if chart.front:
-                    _draw_front(axes[place], panel, looks, upwards=chart.upwards)
+                    _draw_front(axes[index], panel, looks, upwards=chart.upwards)
     return figure
 
 
 def pareto_front(points: Sequence[Point], *, upwards: bool = True) -> list[Point]:
-    """The points that no other beats: none with x as low and y as good, and one of them better.
+    """Return the points that no other point beats in x or y without being worse in the other.
 
     Returns:
-      By ascending x; points that are equal in both all stay.
+      By ascending x; points that are equal in both are all kept.
 
     Example:
       >>> [p.x for p in pareto_front([Point(1, 5), Point(2, 4), Point(3, 9)])]
@@ -198,10 +198,10 @@ def _line(panel: Panel, label: str) -> tuple[Point, ...]:
     return next((line.points for line in panel.lines if line.label == label), ())
 
 
-def _reference(place: int) -> Style:
-    """Levels that do not depend on x: gray, told apart by their dashes."""
+def _reference(index: int) -> Style:
+    """Return the style of a level that does not depend on x: gray, with dashes of its own."""
     dashes = ((0, (6, 3)), (0, (1, 2)), (0, (8, 2, 1, 2)))
-    return Style(GRAY, "", dashes[place % len(dashes)], 1.0)
+    return Style(GRAY, "", dashes[index % len(dashes)], 1.0)
 
 
 def _heights(panels: Sequence[Panel]) -> list[float]:
@@ -217,7 +217,7 @@ def _heights(panels: Sequence[Panel]) -> list[float]:
 
 
 def _left(heights: Sequence[float]) -> float:
-    """Room for the labels of the vertical axis."""
+    """Return the room for the labels of the vertical axis."""
     low, high = padded(heights)
     digits = "0.00" if high - low < 1 else "0.0" if high - low < 5 else ""
     return width_of(Text(f"−{max(abs(low), abs(high)):.0f}{digits}", SMALL)) + 6
@@ -226,18 +226,18 @@ def _left(heights: Sequence[float]) -> float:
 def _limits(
     axes: Axes, across: Sequence[Panel], upwards: Sequence[Panel], *, logarithmic: bool
 ) -> None:
-    """Limits that hold the points of panels: across those of some, upwards those of others."""
-    places = [point.x for panel in across for line in panel.lines for point in line.points]
+    """Set limits that hold the points of panels: x for those in `across`, y for `upwards`."""
+    xs = [point.x for panel in across for line in panel.lines for point in line.points]
     if logarithmic:
         axes.set_xscale("log")
-    axes.set_xlim(padded_ratio(places) if logarithmic else padded(places))
+    axes.set_xlim(padded_ratio(xs) if logarithmic else padded(xs))
     axes.set_ylim(padded(_heights(upwards)))
 
 
 def _axes(axes: Axes, panel: Panel, *, first: bool, named: bool) -> None:
-    places = sorted({point.x for line in panel.lines for point in line.points})
-    if named and len(places) <= FEW:
-        ticks(axes, "x", places)
+    xs = sorted({point.x for line in panel.lines for point in line.points})
+    if named and len(xs) <= FEW:
+        ticks(axes, "x", xs)
     else:
         even(axes, "x", 4)
     even(axes, "y", 6)
@@ -273,7 +273,7 @@ def _draw(
             for point in line.points
             if point.low is not None and point.high is not None
         ]
-        at, lows, highs = ([each[part] for each in known] for part in range(3))
+        at, lows, highs = ([interval[part] for interval in known] for part in range(3))
         if band and len(at) > 1:
             axes.fill_between(at, lows, highs, color=look.color, alpha=0.18, lw=0, zorder=1.5)
         else:
@@ -303,7 +303,7 @@ def _draw(
 
 
 def _draw_front(axes: Axes, panel: Panel, looks: dict[str, Style], *, upwards: bool) -> None:
-    """A staircase through the front, and hollow marks for the points that are off it."""
+    """Draw a staircase through the front, and hollow marks for the points that are not on it."""
     front = pareto_front([p for line in panel.lines for p in line.points], upwards=upwards)
     if not front:
         return
@@ -318,5 +318,5 @@ def _draw_front(axes: Axes, panel: Panel, looks: dict[str, Style], *, upwards: b
     )
     for line in panel.lines:
         if line.points and line.points[0] not in front:
-            drawn = next(each for each in axes.lines if each.get_label() == line.label)
+            drawn = next(artist for artist in axes.lines if artist.get_label() == line.label)
             drawn.set_markerfacecolor("white")

@@ -20,15 +20,15 @@ _REFERENCE = re.compile(r"url\(#([^)]*)\)")
 
 
 def svg_of(figure: Figure, prefix: str = "") -> str:
-    """The figure as one `<svg>` element, to be put into an HTML page as it is.
+    """Return the figure as one `<svg>` element, ready to embed in an HTML page.
 
-    It has `role="img"`, says in `aria-label` and `<title>` what it shows, and holds no script, no
-    style sheet, no comment and no address but its name spaces.
+    It has `role="img"`, describes itself in `aria-label` and `<title>`, and contains no script, no
+    style sheet, no comment and no address except its namespaces.
 
     Args:
-      figure: of this package; its label is what it shows.
-      prefix: stands before every id, so that figures of one page do not take one another's
-        shapes. Letters, digits, "-" and "_", beginning with a letter.
+      figure: of this package; its label describes it.
+      prefix: of every id, so that figures on one page do not use one another's shapes. Letters,
+        digits, "-" and "_", beginning with a letter.
 
     Returns:
       Text that begins with "<svg".
@@ -40,7 +40,7 @@ def svg_of(figure: Figure, prefix: str = "") -> str:
     root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314 - our own text; drops comments
     for parent in list(root.iter()):
         for child in list(parent):
-            # A style sheet in a page would be the page's; its two settings are inherited instead.
+            # A style sheet would apply to the whole page; its two settings are inherited instead.
             if child.tag in (f"{_SVG}metadata", f"{_SVG}style", f"{_SVG}title"):
                 parent.remove(child)
     for element in root.iter():
@@ -66,7 +66,7 @@ def svg_of(figure: Figure, prefix: str = "") -> str:
 
 
 def file_bytes(figure: Figure, format: str) -> bytes:
-    """The content of a file.
+    """Return the content of a file.
 
     Args:
       figure: of this package.
@@ -82,7 +82,7 @@ def file_bytes(figure: Figure, format: str) -> bytes:
 
 
 def boxed(figure: Figure) -> str:
-    """The letters of a figure that no font of this machine has, each once; drawn as boxes."""
+    """Return the characters of a figure that are drawn as boxes, since no font has them."""
     from matplotlib.text import Text
 
     return undrawable(text.get_text() for text in figure.findobj(Text))

@@ -37,7 +37,7 @@ LABELS = 150.0  # widest label of a row, in points
 NO_PAIR = "no pair"
 SPACE = 6.0  # between rows
 BAND = "#e8e8e8"
-# Filled where there is a difference, hollow where there is none or none is shown.
+# Filled for a difference, hollow if there is none or none is shown.
 SHAPES = {
     Verdict.BETTER: ("^", True),
     Verdict.WORSE: ("v", True),
@@ -55,14 +55,14 @@ COLOR_OF = {
 
 
 def forest(grid: Grid) -> Figure:
-    """One panel for every column, one line for every row but the reference and the baselines.
+    """Draw a panel for every column, with a line for every row but reference and baselines.
 
     Args:
       grid: a table of scores; see `attn_nlp.tables.views.scores`.
 
     Returns:
-      The figure. In a panel x is the difference in the printed unit; a row stands at the height
-      of its label, in points from the upper edge; the margin is a gray band around 0.
+      The figure. In a panel x is the difference in the printed unit; a row is at the height of
+      its label, in points from the upper edge; the margin is a gray band around 0.
 
     Raises:
       Missing: the table has no reference, or no pair of runs has ended.
@@ -71,9 +71,9 @@ def forest(grid: Grid) -> Figure:
         raise Missing("the table has no reference row, so nothing is compared")
     rows = [row for row in grid.rows if row.kind != BASELINE and row is not grid.reference]
     columns = [
-        place
-        for place in range(len(grid.columns))
-        if any(row.entries[place].comparison for row in rows)
+        index
+        for index in range(len(grid.columns))
+        if any(row.entries[index].comparison for row in rows)
     ]
     if not columns:
         raise Missing("no row has a finished run to pair with one of the reference")
@@ -81,7 +81,7 @@ def forest(grid: Grid) -> Figure:
     steps = [sum(line.height for line in lines) + SPACE for lines in labels]
     marks = [Text(mark(row.entries[column]), SMALL) for row in rows for column in columns]
     order = [
-        [columns[place] for place in line]
+        [columns[index] for index in line]
         for line in arranged([grid.columns[column].values for column in columns])
     ]
     quantity = grid.columns[0].quantity
@@ -110,7 +110,7 @@ def forest(grid: Grid) -> Figure:
 
 
 def _labels(sheet: Sheet, labels: list[list[Text]], steps: list[float], rect: Rect) -> None:
-    """The rows' labels before the first panel of a line."""
+    """Add the labels of the rows to the left of the first panel of a line."""
     for lines, middle in zip(labels, middles(steps), strict=True):
         y = rect.y + middle - sum(line.height for line in lines) / 2
         for line in lines:
@@ -119,17 +119,17 @@ def _labels(sheet: Sheet, labels: list[list[Text]], steps: list[float], rect: Re
 
 
 def middles(steps: Sequence[float]) -> list[float]:
-    """The middle of every row, from the upper edge."""
-    return [sum(steps[:place]) + step / 2 for place, step in enumerate(steps)]
+    """Return the middle of every row, from the upper edge."""
+    return [sum(steps[:row]) + step / 2 for row, step in enumerate(steps)]
 
 
 def _limits(entries: Sequence[Entry], quantity: Quantity) -> tuple[float, float]:
     reached = [0.0]
     for entry in entries:
         if (compared := entry.comparison) is not None:
-            found = compared.difference
+            difference = compared.difference
             margin = compared.margin or 0.0
-            ends = (found.mean, found.low, found.high, margin, -margin)
+            ends = (difference.mean, difference.low, difference.high, margin, -margin)
             reached += [end * quantity.scale for end in ends if end is not None]
     return padded(reached)
 
@@ -159,13 +159,13 @@ def _panel(
             ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
             write(axes, 0.5, y, word, "center", transform=behind, bbox=ground)
             continue
-        found, color = compared.difference, COLOR_OF.get(compared.verdict, INK)
-        if found.low is not None and found.high is not None:
-            ends = [found.low * scale, found.high * scale]
+        difference, color = compared.difference, COLOR_OF.get(compared.verdict, INK)
+        if difference.low is not None and difference.high is not None:
+            ends = [difference.low * scale, difference.high * scale]
             axes.plot(ends, [y, y], color=color, linewidth=1.2, marker="|", markersize=4.5)
         shape, filled = SHAPES[compared.verdict]
         axes.plot(
-            [found.mean * scale],
+            [difference.mean * scale],
             [y],
             color=color,
             marker=shape,
@@ -174,22 +174,22 @@ def _panel(
             markeredgewidth=1.1,
             linestyle="none",
         )
-        said = Text(mark(entry), SMALL)
-        write(axes, 1.0 + 3 / axes_width(axes), y, said, transform=behind)
+        label = Text(mark(entry), SMALL)
+        write(axes, 1.0 + 3 / axes_width(axes), y, label, transform=behind)
 
 
 def _notes(grid: Grid, entries: Sequence[Entry]) -> list[str]:
     compared = [entry.comparison for entry in entries if entry.comparison]
-    pairs = sorted({each.difference.n for each in compared})
+    pairs = sorted({comparison.difference.n for comparison in compared})
     count = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}"
-    says = "One pair for each difference, so that no interval can be given."
+    text = "One pair per difference, so no interval can be given."
     if pairs[-1] > 1:
         percent = 100 * compared[0].difference.confidence
-        says = f"Line: {percent:g} % t interval of the paired difference, {count} pairs."
-    if any(each.margin for each in compared):
-        says += " Gray band: margin of equivalence."
-    verdicts = {MARKS[each.verdict] for each in compared}
+        text = f"Line: {percent:g}% t interval of the paired difference, {count} pairs."
+    if any(comparison.margin for comparison in compared):
+        text += " Gray band: margin of equivalence."
+    verdicts = {MARKS[comparison.verdict] for comparison in compared}
     marks = [f"{sign} {meaning}" for sign, meaning in grid.legend if sign in verdicts]
     letters = {entry.footnote for entry in entries if entry.comparison is None}
     reasons = [f"[{letter}] {why}" for letter, why in grid.footnotes if letter in letters]
-    return [says, "; ".join(marks) + ".", *reasons]
+    return [text, "; ".join(marks) + ".", *reasons]

@@ -1,4 +1,4 @@
-"""The kinds of figures, and all of them that an experiment's stored results can be drawn as."""
+"""The kinds of figures, and all figures that an experiment's stored results allow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from attn_nlp.experiment import Resolved
 
-# What every figure reads of a record, and what some do.
+# The columns of a record that every figure reads.
 _SMALL = (
     *("status", "reason", "validation", "test", "data", "provenance", "fingerprint"),
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
@@ -37,10 +37,10 @@ class Drawn:
     """A figure.
 
     Attributes:
-      name: of its files, unlike those of the experiment's other figures; also fit for an id.
+      name: of its files, unique among the figures of the experiment; also usable as an id.
       kind: one of `KINDS`.
       title: of the table that it shows.
-      figure: what was drawn; its label says what it shows.
+      figure: the matplotlib figure; its label describes it.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Absent:
     reason: str
 
 
-# The name of one figure of a kind, its title, and how it is drawn.
+# The name of one figure of a kind, its title, and the function that draws it.
 Made = tuple[str, str, Callable[[], "Figure"]]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind shows, its figures of an experiment, and the large columns that it reads."""
+    """A kind of figure: what it shows, its figures of an experiment, the large columns it reads."""
 
     shows: str
     figures: Callable[[Resolved, Records, str | None], Iterator[Made]]
@@ -73,10 +73,10 @@ class Kind:
 
 
 def check_kinds(kinds: Sequence[str]) -> None:
-    """Refuse an unknown kind.
+    """Reject unknown kinds.
 
     Raises:
-      UserError: naming the nearest.
+      UserError: an unknown kind; the message names the nearest.
     """
     for kind in kinds:
         if kind not in KINDS:
@@ -89,7 +89,7 @@ def figures_of(
     kinds: Sequence[str] | None = None,
     axis: str | None = None,
 ) -> Iterator[Drawn | Absent]:
-    """Every figure of an experiment, or why it cannot be drawn, one after another.
+    """Yield every figure of an experiment, or the reason why it cannot be drawn.
 
     Args:
       resolved: a resolved experiment.
@@ -104,14 +104,14 @@ def figures_of(
     if axis is not None:
         check_axis(resolved, axis)
     for kind in kinds or KINDS:
-        made = list(KINDS[kind].figures(resolved, records, axis))
-        names = [name for name, _, _ in made]
-        for place, (name, title, figure) in enumerate(made):
+        figures = list(KINDS[kind].figures(resolved, records, axis))
+        names = [name for name, _, _ in figures]
+        for index, (name, title, figure) in enumerate(figures):
             if names.count(name) > 1:
-                name = f"{name}-{names[: place + 1].count(name)}"
+                name = f"{name}-{names[: index + 1].count(name)}"
             try:
                 yield Drawn(name, kind, title, figure())
-            except (Missing, UserError) as error:  # such as two cells for one place of a sweep
+            except (Missing, UserError) as error:  # such as two cells for one point of a sweep
                 yield Absent(name, kind, title, str(error).removesuffix("."))
 
 
@@ -203,7 +203,7 @@ KINDS: dict[str, Kind] = {
     "pareto": Kind("the value against operations", _paretos("forward_flops", "pareto")),
     "seconds": Kind("the value against seconds of a run", _paretos("wall_seconds", "seconds")),
     "best-of": Kind("the best validation score that k trials are expected to find", _best_of),
-    "trials": Kind("validation scores of trials by what was drawn for a setting", _trials),
+    "trials": Kind("validation scores of trials by the value drawn for a setting", _trials),
     "ranks": Kind("mean ranks over datasets and their critical difference", _ranks),
     "reliability": Kind(
         "the share of right answers by confidence",
@@ -214,7 +214,7 @@ KINDS: dict[str, Kind] = {
 
 
 def columns(kinds: Sequence[str] = tuple(KINDS)) -> tuple[str, ...]:
-    """The columns of a record that figures of some kinds read."""
+    """Return the columns of a record that figures of some kinds read."""
     return (*_SMALL, *dict.fromkeys(name for kind in kinds for name in KINDS[kind].reads))
 
 

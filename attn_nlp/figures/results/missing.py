@@ -1,8 +1,8 @@
-"""Why a figure cannot be drawn."""
+"""The reason why a figure cannot be drawn."""
 
 
 class Missing(Exception):
-    """What the figure needs and does not have, in one clause without a full stop.
+    """A figure lacks the numbers it needs; says which, in one clause without a period.
 
-    A figure is drawn from numbers or not at all: there is no empty plot.
+    A figure is drawn from numbers or not at all: there are no empty plots.
     """

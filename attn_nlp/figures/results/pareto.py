@@ -13,7 +13,7 @@ AXES = {
 
 
 def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
-    """The score of every row against what it costs, one panel for every column.
+    """Return the score of every row against its cost, with one panel for every column.
 
     Args:
       grid: a table of scores; see `attn_nlp.tables.views.scores`.
@@ -21,21 +21,21 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
       of: "forward_flops" or "wall_seconds".
 
     Returns:
-      A chart of one point a row. The front is that of the means: a point on it need not differ
-      from one off it by more than their intervals.
+      A chart of one point per row. The front is that of the means: a point on it need not differ
+      from a point off it by more than their intervals.
 
     Raises:
       Missing: no row has both numbers.
     """
     quantity = grid.columns[0].quantity
     measured = next(c.quantity for c in cost.columns if c.quantity.name == of)
-    at = {c.values[:-1]: place for place, c in enumerate(cost.columns) if c.quantity.name == of}
+    at = {c.values[:-1]: index for index, c in enumerate(cost.columns) if c.quantity.name == of}
     panels: list[Panel] = []
     unpriced: dict[str, None] = {}
-    for place, column in enumerate(grid.columns):
+    for index, column in enumerate(grid.columns):
         lines, baselines = [], []
         for row, priced in zip(grid.rows, cost.rows, strict=True):
-            score = row.entries[place].summary
+            score = row.entries[index].summary
             price = priced.entries[at[column.values]].summary
             if score is not None and row.kind == BASELINE:
                 baselines.append((row.label, score.mean * quantity.scale))
@@ -62,8 +62,8 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
         upwards=quantity.higher_is_better,
         notes=(
             "Filled and joined: the front, rows that no other row beats in cost and mean score at "
-            "once. Bar: interval of the mean; within it the front may be another. Every panel has "
-            "a horizontal scale of its own.",
+            "once. Bar: interval of the mean; within it the front may differ. Each panel has its "
+            "own horizontal scale.",
             *(
                 [f"Not drawn, their {measured.label} unknown: {', '.join(unpriced)}."]
                 if unpriced

@@ -1,4 +1,4 @@
-"""Critical-difference diagram: mean ranks over datasets, and which of them are apart."""
+"""Critical-difference diagram: mean ranks over datasets, and which of them differ."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LABELS = 120.0  # widest label beside the axis, in points
+LABELS = 120.0  # widest label next to the axis, in points
 AXIS = 34.0  # from the upper edge of a panel to the axis, in points
 BAR = 6.0  # between bars, and from the axis to the first
 FEW = 10  # datasets, below which the tests rarely decide
@@ -40,51 +40,51 @@ class Ranked:
     """Ranks over the datasets of a table, for one value of its other columns.
 
     Attributes:
-      title: of those columns; "" where there are none.
-      found: the ranks; see `attn_nlp.stats.datasets`.
-      left_out: labels of rows that are not on every dataset, and of datasets on which not every
-        row has a score.
+      title: of those columns; "" if there are none.
+      across: the ranks; see `attn_nlp.stats.datasets`.
+      left_out: labels of rows that are not planned on every dataset, and of datasets without a
+        score of every row.
     """
 
     title: str
-    found: AcrossDatasets
+    across: AcrossDatasets
     left_out: tuple[str, ...]
 
 
 def ranked(grid: Grid) -> list[Ranked]:
     """Rank the rows of a table over its datasets, by their means.
 
-    Left out are rows that the experiment does not plan on every dataset, and then datasets without
-    a score of every row: ranks among other rows are other ranks.
+    Rows that the experiment does not plan on every dataset are left out, and then datasets without
+    a score of every row: ranks among different rows are not comparable.
 
     Raises:
       Missing: the columns are not datasets, or fewer than two rows or datasets are left.
     """
     if "dataset" not in grid.paths:
-        raise Missing("the table has no column for every dataset to rank on")
+        raise Missing("the columns of the table are not datasets to rank over")
     at = grid.paths.index("dataset")
     groups: dict[tuple, list[int]] = {}
-    for place, column in enumerate(grid.columns):
-        groups.setdefault((*column.values[:at], *column.values[at + 1 :]), []).append(place)
-    made = [each for places in groups.values() if (each := _ranked(grid, at, places))]
-    if not made:
-        raise Missing("fewer than two datasets have a score of every row, or there are fewer rows")
-    return made
+    for index, column in enumerate(grid.columns):
+        groups.setdefault((*column.values[:at], *column.values[at + 1 :]), []).append(index)
+    diagrams = [diagram for columns in groups.values() if (diagram := _ranked(grid, at, columns))]
+    if not diagrams:
+        raise Missing("ranks need two datasets with a score for every row, and two rows")
+    return diagrams
 
 
-def _ranked(grid: Grid, at: int, places: Sequence[int]) -> Ranked | None:
+def _ranked(grid: Grid, at: int, columns: Sequence[int]) -> Ranked | None:
     everyone = [row for row in grid.rows if row.kind != BASELINE]
-    rows = [row for row in everyone if all(row.entries[place].expected for place in places)]
-    whole = [place for place in places if all(row.entries[place].summary for row in rows)]
+    rows = [row for row in everyone if all(row.entries[column].expected for column in columns)]
+    whole = [column for column in columns if all(row.entries[column].summary for row in rows)]
     if len(rows) < 2 or len(whole) < 2:
         return None
     scores = {
-        row.label: [found.mean for place in whole if (found := row.entries[place].summary)]
+        row.label: [summary.mean for column in whole if (summary := row.entries[column].summary)]
         for row in rows
     }
-    names = [grid.columns[place].labels[at] for place in whole]
+    names = [grid.columns[column].labels[at] for column in whole]
     upwards = grid.columns[0].quantity.higher_is_better
-    first = grid.columns[places[0]]
+    first = grid.columns[columns[0]]
     others = [
         f"{path} {label}"
         for level, (path, label) in enumerate(zip(grid.paths, first.labels, strict=True))
@@ -95,13 +95,13 @@ def _ranked(grid: Grid, at: int, places: Sequence[int]) -> Ranked | None:
         across_datasets(scores, names, higher_is_better=upwards),
         (
             *(row.label for row in everyone if row not in rows),
-            *(grid.columns[place].labels[at] for place in places if place not in whole),
+            *(grid.columns[column].labels[at] for column in columns if column not in whole),
         ),
     )
 
 
 def critical_difference(title: str, subtitle: str, diagrams: Sequence[Ranked]) -> Figure:
-    """One axis of mean ranks for each, the best at the left; rows that are not apart are joined.
+    """Draw one axis of mean ranks for each, the best at the left; groups are joined by bars.
 
     Args:
       title, subtitle: of the table, and its quantity.
@@ -116,50 +116,52 @@ def critical_difference(title: str, subtitle: str, diagrams: Sequence[Ranked]) -
     sheet = Sheet(f"Critical-difference diagram. {title}: mean ranks by {subtitle}.")
     sheet.head(title, f"mean rank by {subtitle}; 1 is the best")
     layouts = []
-    for each in diagrams:
-        left, right = _sides(each.found)
+    for diagram in diagrams:
+        left, right = _sides(diagram.across)
         room = [
             max((width_of(line) for _, lines in side for line in lines), default=0.0) + 8
             for side in (left, right)
         ]
-        down = AXIS + BAR * (len(each.found.groups) + 1) + 4
+        down = AXIS + BAR * (len(diagram.across.groups) + 1) + 4
         heights = [_heights(side, down) for side in (left, right)]
         height = max([*heights[0], *heights[1]]) + 8
-        rects = sheet.row([each.title], left=room[0], right=room[1], height=height, widest=math.inf)
+        rects = sheet.row(
+            [diagram.title], left=room[0], right=room[1], height=height, widest=math.inf
+        )
         for side, ys, align in zip((left, right), heights, ("right", "left"), strict=True):
             _labels(sheet, rects[0], side, ys, align)
         layouts.append((left, right, heights))
     sheet.notes(_notes(diagrams))
     figure, panels = sheet.figure()
     with settings():
-        for axes, rect, each, layout in zip(panels, sheet.rects, diagrams, layouts, strict=True):
-            _draw(axes, rect, each.found, *layout)
+        for axes, rect, diagram, layout in zip(panels, sheet.rects, diagrams, layouts, strict=True):
+            _draw(axes, rect, diagram.across, *layout)
     return figure
 
 
 Side = list[tuple[int, list[Text]]]
 
 
-def _sides(found: AcrossDatasets) -> tuple[Side, Side]:
-    """Variants and labels, the better half from the best, the worse half from the worst."""
+def _sides(across: AcrossDatasets) -> tuple[Side, Side]:
+    """Return variants and labels, the better half from the best, the worse from the worst."""
     lines = [
-        lines_of(f"{name}  {found.mean_ranks[place]:.2f}", LABELS, NORMAL)
-        for place, name in enumerate(found.variants)
+        lines_of(f"{name}  {across.mean_ranks[variant]:.2f}", LABELS, NORMAL)
+        for variant, name in enumerate(across.variants)
     ]
-    order = found.order
+    order = across.order
     half = (len(order) + 1) // 2
-    left = [(place, lines[place]) for place in order[:half]]
-    return left, [(place, lines[place]) for place in reversed(order[half:])]
+    left = [(variant, lines[variant]) for variant in order[:half]]
+    return left, [(variant, lines[variant]) for variant in reversed(order[half:])]
 
 
 def _heights(side: Side, down: float) -> list[float]:
-    """The middle of every label, from the upper edge of the panel."""
-    found = []
+    """Return the middle of every label, from the upper edge of the panel."""
+    heights = []
     for _, lines in side:
         height = sum(line.height for line in lines)
-        found.append(down + height / 2)
+        heights.append(down + height / 2)
         down += height + 2
-    return found
+    return heights
 
 
 def _labels(sheet: Sheet, rect: Rect, side: Side, heights: Sequence[float], align) -> None:
@@ -174,12 +176,12 @@ def _labels(sheet: Sheet, rect: Rect, side: Side, heights: Sequence[float], alig
 def _draw(
     axes: Axes,
     rect: Rect,
-    found: AcrossDatasets,
+    across: AcrossDatasets,
     left: Side,
     right: Side,
     heights: Sequence[Sequence[float]],
 ) -> None:
-    count = len(found.variants)
+    count = len(across.variants)
     axes.set_axis_off()
     axes.set_xlim(1, count)
     axes.set_ylim(rect.height, 0)
@@ -193,16 +195,16 @@ def _draw(
     for rank in range(1, count + 1):
         axes.plot([rank, rank], [AXIS - 4, AXIS], **thin)
         write(axes, rank, AXIS - 10, Text(str(rank), SMALL), "center")
-    reach = found.critical_difference
+    reach = across.critical_difference
     if reach is not None:
         end = min(1 + reach, count)
         axes.plot([1, end], [14, 14], label="critical difference", marker="|", **thin)
         more = ", more than all ranks" if 1 + reach > count else ""
         write(axes, 1, 5, Text(f"critical difference {number(round(reach, 2))}{more}", SMALL))
-    for level, group in enumerate(found.groups):
+    for level, group in enumerate(across.groups):
         y = AXIS + BAR * (level + 1)
-        ends = [found.mean_ranks[place] for place in group]
-        grown = (count - 1) * 0.006  # a bar of equal ranks would be none
+        ends = [across.mean_ranks[variant] for variant in group]
+        grown = (count - 1) * 0.006  # a bar of equal ranks would be invisible
         axes.plot(
             [min(ends) - grown, max(ends) + grown],
             [y, y],
@@ -210,29 +212,29 @@ def _draw(
             **{**thin, "linewidth": 3.0},
         )
     for side, ys, edge in ((left, heights[0], 1), (right, heights[1], count)):
-        for (place, _), y in zip(side, ys, strict=True):
-            rank = found.mean_ranks[place]
+        for (variant, _), y in zip(side, ys, strict=True):
+            rank = across.mean_ranks[variant]
             axes.plot(
-                [rank, rank, edge], [AXIS, y, y], label=found.variants[place], **thin, zorder=1
+                [rank, rank, edge], [AXIS, y, y], label=across.variants[variant], **thin, zorder=1
             )
 
 
 def _notes(diagrams: Sequence[Ranked]) -> list[str]:
-    first = diagrams[0].found
-    says = [
+    first = diagrams[0].across
+    notes = [
         f"Ranks of the mean scores; the dataset is the replicate. Thick bar: rows whose mean ranks "
         f"lie within Nemenyi's critical difference at {first.alpha:g} and are not shown to differ."
     ]
-    for each in diagrams:
-        found = each.found
-        where = f"{each.title}: " if each.title else ""
-        assert found.friedman is not None  # of two datasets and two variants there is one
-        says.append(
-            f"{where}{len(found.datasets)} datasets ({', '.join(found.datasets)}); Friedman's test "
-            f"in Iman and Davenport's form, p {p_text(found.friedman.f_p)}."
-            + (f" Left out, incomplete: {', '.join(each.left_out)}." if each.left_out else "")
+    for diagram in diagrams:
+        across = diagram.across
+        where = f"{diagram.title}: " if diagram.title else ""
+        assert across.friedman is not None  # exists for two datasets and two variants
+        notes.append(
+            f"{where}{len(across.datasets)} datasets ({', '.join(across.datasets)}); Friedman's "
+            f"test in Iman and Davenport's form, p {p_text(across.friedman.f_p)}."
+            + (f" Left out, incomplete: {', '.join(diagram.left_out)}." if diagram.left_out else "")
         )
-    fewest = min(len(each.found.datasets) for each in diagrams)
+    fewest = min(len(diagram.across.datasets) for diagram in diagrams)
     if fewest < FEW:
-        says.append(f"With {fewest} datasets these tests rarely show a difference that is there.")
-    return says
+        notes.append(f"With {fewest} datasets these tests rarely detect a difference that exists.")
+    return notes

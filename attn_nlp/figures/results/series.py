@@ -12,7 +12,7 @@ from attn_nlp.figures.results.missing import Missing
 from attn_nlp.stats import Summary, summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import Column, Grid, GridRow, Quantity
-from attn_nlp.tables.layout import Experiment, Place, lay_out
+from attn_nlp.tables.layout import Experiment, PlannedEntry, lay_out
 from attn_nlp.tables.outcomes import outcomes
 from attn_nlp.tables.quantities import quantity
 from attn_nlp.tables.views.scores import baseline_rows, column_labels
@@ -20,10 +20,10 @@ from attn_nlp.wording import clean
 
 
 def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
-    """Validation scores by step: the mean over replicates with its t interval.
+    """Return validation scores by step: the mean over replicates with its t interval.
 
-    Only runs that ended well are averaged, as in the table, and only at steps that all of them
-    have, so that no curve changes its runs on the way.
+    Only successful runs are averaged, as in the table, and only at steps that all of them have, so
+    that a curve has the same runs everywhere.
 
     Args:
       table, resolved: as for `attn_nlp.tables.views.scores`.
@@ -40,7 +40,7 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
         lines = []
         for number, row in enumerate(table["rows"]):
             points = []
-            for step, values in _by_step(layout.place(number, column), records, key).items():
+            for step, values in _by_step(layout.entry(number, column), records, key).items():
                 counts.add(len(values))
                 points.append(_point(step, summarize(values), shown))
             lines.append(Line(row["label"], tuple(points)))
@@ -49,7 +49,7 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
     if not counts:
         raise Missing("no finished run of the table kept its validation scores by step")
     if all(len(line.points) < 2 for panel in panels for line in panel.lines):
-        raise Missing("runs were validated at one step only, which makes no curve")
+        raise Missing("runs were evaluated at one step only, which is not a curve")
     return Chart(
         title=table["title"],
         subtitle=f"{shown.label} during training{_unit(shown)}",
@@ -63,9 +63,9 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
 
 
 def axes_of(resolved: Experiment, table: Mapping) -> tuple[str, ...]:
-    """The numeric settings over which a table's rows can be swept, in the order of the fields.
+    """Return the numeric settings over which a table can be swept, in the order of the fields.
 
-    A setting that is averaged over, such as the seed, is none, nor is one that trials chose.
+    Settings that are averaged over, such as the seed, and those that trials chose do not count.
     """
     chosen = (table.get("tuning") or {}).get("space", {})
     return tuple(
@@ -76,10 +76,10 @@ def axes_of(resolved: Experiment, table: Mapping) -> tuple[str, ...]:
 
 
 def check_axis(resolved: Resolved, path: str) -> None:
-    """Refuse a setting that no table of an experiment can be swept over.
+    """Reject a setting that no table of an experiment can be swept over.
 
     Raises:
-      UserError: naming the settings that can.
+      UserError: not such a setting; the message names those that are.
     """
     known = list(dict.fromkeys(p for table in resolved.tables for p in axes_of(resolved, table)))
     if path not in known:
@@ -91,10 +91,11 @@ def check_axis(resolved: Resolved, path: str) -> None:
 
 
 def swept(table: Mapping, path: str) -> dict:
-    """The table with a setting as its first column, wherever it stood: column, row or condition.
+    """Return the table with a setting as its first column, wherever it was before.
 
-    Rows that then stand for the same cells become one. Tables that differ in the value of the
-    setting only, as `each=` makes them, become equal.
+    It may have been a column, or a condition of the rows or of the table. Rows that then select the
+    same cells become one. Tables that differ only in the value of the setting, as made by `each=`,
+    become equal.
     """
     rows: dict[str, dict] = {}
     for row in table["rows"]:
@@ -123,7 +124,7 @@ def swept(table: Mapping, path: str) -> dict:
 
 
 def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
-    """The table's value by a numeric setting: the mean over replicates with its t interval.
+    """Return the table's value by a numeric setting: mean over replicates with t interval.
 
     Args:
       table, resolved, records: as for `attn_nlp.tables.views.scores`.
@@ -131,7 +132,7 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
 
     Raises:
       Missing: no row has finished runs at two values of the setting in one column.
-      UserError: cells of one row differ in more than the table says.
+      UserError: cells of one row differ in settings that the table does not name.
     """
     table = swept(table, path)
     layout = lay_out(table, resolved)
@@ -147,12 +148,12 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
             for value in sorted(
                 {c[0] for c in layout.columns if c[1:] == column and _number(c[0])}
             ):
-                found = outcomes(layout.place(number, (value, *column)), records, shown.name)
-                if found.values:
-                    points.append(_point(value, summarize(list(found.values.values())), shown))
-                    counts.add(len(found.values))
+                outcome = outcomes(layout.entry(number, (value, *column)), records, shown.name)
+                if outcome.values:
+                    points.append(_point(value, summarize(list(outcome.values.values())), shown))
+                    counts.add(len(outcome.values))
             lines.append(Line(row["label"], tuple(points)))
-        here = [place for place, each in enumerate(layout.columns) if each[1:] == column]
+        here = [index for index, values in enumerate(layout.columns) if values[1:] == column]
         title = _title(names, column, facts, shown)
         panels.append(Panel(column, title, tuple(lines), _baselines(baselines, here, shown)))
     if all(len(line.points) < 2 for panel in panels for line in panel.lines):
@@ -169,19 +170,23 @@ def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str,
 
 
 def _validation(value: str) -> tuple[Quantity, str]:
-    """The quantity by step that is nearest to the table's value, and its name in a history."""
+    """Return the quantity by step closest to the table's value, and its name in a history."""
     metric = "loss" if value.endswith(".loss") else "accuracy"
     return quantity(f"validation.{metric}"), f"validation_{metric}"
 
 
-def _by_step(place: Place, records: Mapping[str, dict], key: str) -> dict[int, list[float]]:
-    """The scores of all finished replicates at every step that all of them have."""
+def _by_step(
+    planned: PlannedEntry, records: Mapping[str, dict], key: str
+) -> dict[int, list[float]]:
+    """Return the scores of all finished replicates at every step that all of them have."""
     histories = []
-    for cell in place.cells.values():
+    for cell in planned.cells.values():
         record = records.get(cell["spec"])
         if record is not None and record["status"] == "done" and record.get("history"):
-            looks = [e for e in record["history"] if _number(e.get(key)) and _number(e.get("step"))]
-            histories.append({e["step"]: e[key] for e in looks})
+            evaluations = [
+                e for e in record["history"] if _number(e.get(key)) and _number(e.get("step"))
+            ]
+            histories.append({e["step"]: e[key] for e in evaluations})
     if not histories:
         return {}
     steps = sorted(set.intersection(*map(set, histories)))
@@ -189,33 +194,33 @@ def _by_step(place: Place, records: Mapping[str, dict], key: str) -> dict[int, l
 
 
 def _numbers(settings: Iterable[Mapping]) -> dict[str, set]:
-    found: dict[str, set] = {}
-    for each in settings:
-        for path, value in each.items():
+    by_path: dict[str, set] = {}
+    for cell_settings in settings:
+        for path, value in cell_settings.items():
             if _number(value):
-                found.setdefault(path, set()).add(value)
-    return found
+                by_path.setdefault(path, set()).add(value)
+    return by_path
 
 
 def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _point(x: float, found: Summary, shown: Quantity) -> Point:
-    low, high = (None if end is None else end * shown.scale for end in (found.low, found.high))
-    return Point(x, found.mean * shown.scale, low, high)
+def _point(x: float, summary: Summary, shown: Quantity) -> Point:
+    low, high = (None if end is None else end * shown.scale for end in (summary.low, summary.high))
+    return Point(x, summary.mean * shown.scale, low, high)
 
 
 def _baselines(
-    rows: Sequence[GridRow], places: Sequence[int], shown: Quantity
+    rows: Sequence[GridRow], columns: Sequence[int], shown: Quantity
 ) -> tuple[tuple[str, float], ...]:
-    """The baselines of a panel: those that are one number whatever the setting is."""
-    found = []
+    """Return the baselines of a panel that are one number whatever the setting is."""
+    levels = []
     for row in rows:
-        means = {entry.summary.mean if (entry := row.entries[p]).summary else None for p in places}
+        means = {entry.summary.mean if (entry := row.entries[p]).summary else None for p in columns}
         if len(means) == 1 and (mean := means.pop()) is not None:
-            found.append((row.label, mean * shown.scale))
-    return tuple(found)
+            levels.append((row.label, mean * shown.scale))
+    return tuple(levels)
 
 
 def _title(paths: Sequence[str], column: tuple, facts: Facts, shown: Quantity) -> str:
@@ -238,6 +243,6 @@ def _unit(shown: Quantity) -> str:
 def _interval(counts: set[int], what: str) -> str:
     most = max(counts)
     if most == 1:
-        return "One run for each point, so that no interval can be given."
+        return "One run per point, so no interval can be given."
     runs = f"{most}" if counts == {most} else f"{min(counts)} to {most}"
-    return f"{what}: 95 % t interval of the mean over {runs} runs, for each point by itself."
+    return f"{what}: 95% t interval of the mean over {runs} runs, for each point by itself."

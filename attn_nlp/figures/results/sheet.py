@@ -1,11 +1,10 @@
-"""A page of panels: texts at measured places, in points from the upper left corner.
+"""A page of panels: texts at measured positions, in points from the upper left corner.
 
-Nothing is placed by a layout engine: margins follow from the measured widths of the labels, so
-that the same data give the same bytes and a test can ask whether any two texts touch.
+There is no layout engine: margins follow from the measured widths of the labels, so that the same
+data give the same bytes and a test can check that no two texts touch.
 
-Rows of a table are told apart three times, by color, marker and dashes, so that print without
-color loses nothing. The colors are those of Okabe and Ito, without the yellow, which white paper
-swallows.
+Rows of a table differ in color, marker and dashes, so that nothing is lost in print without color.
+The colors are those of Okabe and Ito, without the yellow, which is invisible on white paper.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 WIDTH = 504.0  # points: the text of a page in one column
 MARGIN = 10.0
-SMALL, NORMAL, LARGE = 7.0, 8.0, 9.5  # sizes of letters
+SMALL, NORMAL, LARGE = 7.0, 8.0, 9.5  # font sizes
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "h")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (2, 1)))
@@ -40,7 +39,7 @@ DPI = 200
 
 @dataclass(frozen=True)
 class Style:
-    """How a row is drawn in every panel of a figure."""
+    """The style of a row in every panel of a figure."""
 
     color: str
     marker: str
@@ -49,9 +48,9 @@ class Style:
 
 
 def style(number: int, *, strong: bool = False, joined: bool = True) -> Style:
-    """The look of the row of some number; strong for the reference, without a line if not joined.
+    """Return the style of a row by its number; strong for the reference, no line if not joined.
 
-    The counts of colors, markers and dashes have no common divisor: 385 rows differ.
+    The numbers of colors, markers and dashes have no common divisor: 385 rows differ.
     """
     return Style(
         COLORS[number % len(COLORS)],
@@ -63,7 +62,7 @@ def style(number: int, *, strong: bool = False, joined: bool = True) -> Style:
 
 @dataclass(frozen=True)
 class Placed:
-    """A text with the point at the middle of its height where it begins, is centered or ends."""
+    """A text with the point where it begins, is centered or ends, in the middle of its height."""
 
     x: float
     y: float
@@ -73,7 +72,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Rect:
-    """Where a panel stands; y grows downwards."""
+    """The position of a panel; y grows downwards."""
 
     x: float
     y: float
@@ -86,10 +85,10 @@ class Sheet:
     """A page that is filled from the top.
 
     Attributes:
-      name: what the figure is called in a sentence, for those who cannot see it.
+      name: a description of the figure for screen readers.
       width: in points.
-      bottom: how far it is filled.
-      texts, samples, rects: what is on it.
+      bottom: y up to which it is filled.
+      texts, samples, rects: the content.
     """
 
     name: str
@@ -100,13 +99,13 @@ class Sheet:
     rects: list[Rect] = field(default_factory=list)
 
     def write(self, content: str, size: float = NORMAL, **look) -> None:
-        """Lines over the whole width, wrapped."""
+        """Add wrapped lines across the whole width."""
         for line in lines_of(content, self.width - 2 * MARGIN, size, **look):
             self.texts.append(Placed(MARGIN, self.bottom + line.height / 2, line))
             self.bottom += line.height
 
     def head(self, title: str, subtitle: str) -> None:
-        """What the figure shows, and in which unit."""
+        """Add the title, and the quantity with its unit."""
         self.write(title, LARGE, bold=True)
         self.write(subtitle, NORMAL, gray=True)
         self.bottom += 4
@@ -123,17 +122,17 @@ class Sheet:
         slots: int = 1,
         axis: str = "",
     ) -> list[Rect]:
-        """A row of panels with their titles above and the name of the horizontal axis below.
+        """Add a row of panels with their titles above and the name of the horizontal axis below.
 
         Args:
           titles: of the panels, "" for none.
-          left: room for labels before the first panel.
-          right: room behind every panel.
-          between: panels.
+          left: room for labels to the left of the first panel.
+          right: room to the right of every panel.
+          between: space between panels.
           height: of a panel.
-          widest: that a panel may be.
-          slots: panels that the width is divided by where there are fewer.
-          axis: what the ticks count.
+          widest: maximum width of a panel.
+          slots: number of panels that the width is divided by if there are fewer.
+          axis: name of the horizontal axis.
         """
         count = max(len(titles), slots)
         room = self.width - 2 * MARGIN - left - count * right - (count - 1) * between
@@ -159,7 +158,7 @@ class Sheet:
         return rects
 
     def keys(self, labels: Sequence[tuple[str, Style]]) -> None:
-        """Which look is which row, as many beside one another as fit."""
+        """Add a legend of styles and rows, as many side by side as fit."""
         x, high = MARGIN, 0.0
         for label, look in labels:
             room = self.width - 2 * MARGIN - KEY - 6
@@ -176,34 +175,34 @@ class Sheet:
         self.bottom += high + 4
 
     def notes(self, sentences: Sequence[str]) -> None:
-        """What a reader must know, in small print."""
+        """Add notes in small print."""
         for sentence in sentences:
             self.write(sentence, SMALL, gray=True)
 
     def figure(self) -> tuple[Figure, list[Axes]]:
-        """The page as a matplotlib figure, and the empty panels on it."""
+        """Return the page as a matplotlib figure, and the empty panels on it."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         height = self.bottom + MARGIN
         with settings():
-            made = Figure(figsize=(self.width / 72, height / 72), dpi=DPI, facecolor="white")
-            FigureCanvasAgg(made)
-            made.set_label(clean(self.name))
-            page = made.add_axes((0, 0, 1, 1), label="page", zorder=-1)
+            figure = Figure(figsize=(self.width / 72, height / 72), dpi=DPI, facecolor="white")
+            FigureCanvasAgg(figure)
+            figure.set_label(clean(self.name))
+            page = figure.add_axes((0, 0, 1, 1), label="page", zorder=-1)
             page.set_axis_off()
             page.set_xlim(0, self.width)
             page.set_ylim(height, 0)
-            for each in self.texts:
-                write(page, each.x, each.y, each.text, each.align)
+            for placed in self.texts:
+                write(page, placed.x, placed.y, placed.text, placed.align)
             for x, y, look in self.samples:
                 page.plot(
                     [x, x + KEY / 2, x + KEY], [y] * 3, markevery=[1], clip_on=False, **plain(look)
                 )
-            return made, [self._panel(made, rect, height) for rect in self.rects]
+            return figure, [self._panel(figure, rect, height) for rect in self.rects]
 
-    def _panel(self, made: Figure, rect: Rect, height: float) -> Axes:
-        axes = made.add_axes(
+    def _panel(self, figure: Figure, rect: Rect, height: float) -> Axes:
+        axes = figure.add_axes(
             (
                 rect.x / self.width,
                 1 - (rect.y + rect.height) / height,
@@ -223,7 +222,7 @@ class Sheet:
 
 
 def plain(look: Style, *, hollow: bool = False) -> dict:
-    """matplotlib's words for a look."""
+    """Return a style as arguments of matplotlib."""
     return {
         "color": look.color,
         "linestyle": look.dashes,
@@ -237,12 +236,12 @@ def plain(look: Style, *, hollow: bool = False) -> dict:
 
 
 def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **more) -> None:
-    """One line of text, its capitals centered on y; never read as a formula.
+    """Write one line of text, its capitals centered on y; never parsed as a formula.
 
-    y is in points downwards. Capitals are .73 of the size high: the baseline is half of that
-    below.
+    y is in points downwards. Capitals are .73 of the font size high, so the baseline is half of
+    that below y.
     """
-    made = _letters()(
+    artist = _outlines()(
         x,
         y + 0.36 * text.size,
         text.content,
@@ -251,49 +250,49 @@ def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **mor
         ha=align,
         va="baseline",
         parse_math=False,
-        clip_on=False,  # also beside the axes
+        clip_on=False,  # also outside the axes
         **{"transform": axes.transData, **more},
     )
-    axes.add_artist(made)
+    axes.add_artist(artist)
 
 
 @cache
-def _letters() -> type:
-    """Text that an SVG has as outlines, or, where no font here has its letters, as letters.
+def _outlines() -> type:
+    """Return a class of text that an SVG has as outlines, or as text if no font has a character.
 
-    Those are left to the fonts of whoever looks at it; a PNG has boxes for them.
+    Such text is left to the fonts of the viewer; a PNG has boxes for the missing characters.
     """
     from matplotlib import rc_context
     from matplotlib.text import Text as Artist
 
-    class Letters(Artist):
+    class Outlines(Artist):
         def draw(self, renderer):
             with rc_context({"svg.fonttype": "none" if undrawable([self.get_text()]) else "path"}):
                 super().draw(renderer)
 
-    return Letters
+    return Outlines
 
 
 def axes_width(axes: Axes) -> float:
-    """The width of a panel in points."""
+    """Return the width of a panel in points."""
     return axes.get_window_extent().width * 72 / DPI
 
 
 def lines_of(content: str, width: float, size: float, **look) -> list[Text]:
-    """A text without control characters, as lines no wider than `width` points."""
+    """Return a text without control characters, as lines no wider than `width` points."""
     if not content:
         return []
     return list(wrap([Text(clean(content), size, **look)], width + 2 * PAD_X))
 
 
 def ticks(axes: Axes, which: Literal["x", "y"], values: Sequence[float], words=None) -> None:
-    """Marks at the values, with labels where they do not touch one another.
+    """Set ticks at the values, with labels where they do not touch one another.
 
     Args:
       axes: a panel whose limits and scale are set.
       which: the axis.
       values: ascending.
-      words: what stands there; the numbers themselves by default.
+      words: the labels; the numbers themselves by default.
     """
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
@@ -304,7 +303,7 @@ def ticks(axes: Axes, which: Literal["x", "y"], values: Sequence[float], words=N
     axis.set_minor_formatter(NullFormatter())
     shown, end = [], float("-inf")
     for value, word in zip(values, words, strict=True):
-        # The other axis in shares of the panel, since a logarithmic one has no zero.
+        # The other axis as a fraction of the panel, since a logarithmic one has no zero.
         if which == "x":
             at = axes.get_xaxis_transform().transform((value, 0.0))[0] * 72 / DPI
         else:
@@ -322,7 +321,7 @@ def ticks(axes: Axes, which: Literal["x", "y"], values: Sequence[float], words=N
 
 
 def even(axes: Axes, which: Literal["x", "y"], count: int) -> None:
-    """About `count` round numbers as ticks within the limits that are set."""
+    """Set about `count` round numbers as ticks within the current limits."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())
@@ -330,15 +329,15 @@ def even(axes: Axes, which: Literal["x", "y"], count: int) -> None:
     if logarithmic:
         for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
             powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-            found = [d * 10.0**p for p in powers for d in digits if low <= d * 10.0**p <= high]
-            if len(found) > 1:
-                return ticks(axes, which, found)
+            values = [d * 10.0**p for p in powers for d in digits if low <= d * 10.0**p <= high]
+            if len(values) > 1:
+                return ticks(axes, which, values)
     rounded = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-    return ticks(axes, which, [float(each) for each in rounded if low <= each <= high])
+    return ticks(axes, which, [float(tick) for tick in rounded if low <= tick <= high])
 
 
 def number(value: float) -> str:
-    """A number as short as it can be read, with a true minus sign.
+    """Return a number as short as it can be read, with a true minus sign.
 
     Example:
       >>> number(-0.5), number(1e-05), number(2_000_000.0)
@@ -348,19 +347,19 @@ def number(value: float) -> str:
 
 
 def padded(values: Sequence[float], share: float = 0.06) -> tuple[float, float]:
-    """Limits a little beyond the values; of one value, a little to both sides of it."""
+    """Return limits slightly beyond the values; for one value, slightly to both sides."""
     low, high = min(values), max(values)
     room = (high - low) * share or max(abs(high) * share, 1e-3)
     return low - room, high + room
 
 
 def spread_out(values: Sequence[float]) -> bool:
-    """Whether a logarithmic axis serves: all above zero, the largest four times the least."""
+    """Return True if values suit a logarithmic axis: all positive, largest >= 4 * smallest."""
     return min(values) > 0 and max(values) >= 4 * min(values)
 
 
 def padded_ratio(values: Sequence[float], share: float = 0.08) -> tuple[float, float]:
-    """The same as `padded` on a logarithmic axis."""
+    """Return the same as `padded`, on a logarithmic axis."""
     low, high = min(values), max(values)
     factor = (high / low) ** share
     return low / factor, high * factor

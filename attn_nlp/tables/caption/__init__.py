@@ -1,1 +1,1 @@
-"""What stands below a table: what its numbers mean and what was found."""
+"""The caption below a table: what its numbers mean and what they show."""

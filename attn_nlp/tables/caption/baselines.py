@@ -1,4 +1,4 @@
-"""What a caption says about the baselines: the rows below all others, which need no network."""
+"""The part of a caption about baselines: the rows below all others, which need no network."""
 
 from __future__ import annotations
 
@@ -16,42 +16,43 @@ _ONE = "one deterministic run each"
 def baseline_notes(
     grid: Grid, layout: Layout, resolved: Experiment, records: Records, facts: Facts
 ) -> list[Note]:
-    """Say that the last rows are baselines, what each chose on validation, and where none is."""
+    """Return a note on the baselines, their choices on validation, and the columns without any."""
     if not resolved.baselines:
         return []
     data = {column: baseline_data(layout, column) for column in layout.columns}
-    said = []
+    sentences = []
     if any(row.kind == BASELINE for row in grid.rows):
-        many = any(len(each or ()) > 1 for each in data.values()) and not layout.folded
-        runs = "one deterministic run on each split of the data, their mean" if many else _ONE
-        said.append(f"The last rows are baselines that need no network: {runs}, not compared.")
-        said += _chosen(layout, resolved, records, facts)
-    without = [c for c, each in zip(grid.columns, data.values(), strict=True) if each is None]
+        many = any(len(cuts or ()) > 1 for cuts in data.values()) and not layout.folded
+        runs = "the mean of one deterministic run on each split of the data" if many else _ONE
+        sentences.append(f"The last rows are baselines that need no network: {runs}, not compared.")
+        sentences += _chosen(layout, resolved, records, facts)
+    without = [c for c, cuts in zip(grid.columns, data.values(), strict=True) if cuts is None]
     if without:
         where = f" ({', '.join(map(grid.name_of, without))})" if grid.paths else ""
-        said.append(f"No baseline is shown where a column holds different data{where}.")
-    return [detail(" ".join(said))] if said else []
+        sentences.append(f"No baseline is shown for columns that mix different data{where}.")
+    return [detail(" ".join(sentences))] if sentences else []
 
 
 def baseline_data(layout: Layout, column: tuple) -> set[tuple] | None:
-    """The cuts of one dataset that every row of a column averages over, and its baselines with
-    them.
+    """Return the splits of one dataset that every row of a column, and its baselines, average over.
 
-    None where the column has more than one dataset, or rows of different cuts.
+    Returns:
+      One key of `data_of` for each split; None if the column has more than one dataset, or rows
+      on different splits.
     """
     by_row = [
-        {data_of(settings) for settings in place.settings}
-        for (_, where), place in layout.places.items()
-        if where == column and place.settings
+        {data_of(settings) for settings in planned.settings}
+        for (_, where), planned in layout.entries.items()
+        if where == column and planned.settings
     ]
-    every: set[tuple] = set().union(*by_row)
-    one = len({dataset for dataset, *_ in every}) <= 1
-    return every if one and all(each == every for each in by_row) else None
+    all_cuts: set[tuple] = set().union(*by_row)
+    one = len({dataset for dataset, *_ in all_cuts}) <= 1
+    return all_cuts if one and all(cuts == all_cuts for cuts in by_row) else None
 
 
 def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts) -> list[str]:
-    """ "TF-IDF chose on validation: by characters, C = 10 (THUCNews); by words, C = 1 (MR)." """
-    data = {data_of(each) for each in layout.settings()}
+    """Return sentences such as "TF-IDF chose on validation: by characters, C = 10 (THUCNews)."."""
+    data = {data_of(settings) for settings in layout.settings()}
     chose: dict[str, dict[str, Counter]] = {}
     for baseline in resolved.baselines:
         record = records.get(baseline["spec"]) or {}
@@ -59,23 +60,27 @@ def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts
             of_model = chose.setdefault(str(baseline["settings"]["model"]), {})
             of_dataset = of_model.setdefault(str(baseline["settings"]["dataset"]), Counter())
             of_dataset[str(record.get("reason") or "")] += 1
-    said = []
+    sentences = []
     for model, by_dataset in chose.items():
-        told: dict[str, list[str]] = {}
+        by_choice: dict[str, list[str]] = {}
         for name, counts in by_dataset.items():
             for what, times in counts.items() if any(counts) else ():
-                more = f", {times} of {counts.total()} folds or carves" if len(counts) > 1 else ""
-                told.setdefault(what, []).append(facts.label(name) + more)
-        told.pop("", None)
-        if told:
-            one = len(by_dataset) == 1 and len(told) == 1
-            choices = [what + ("" if one else f" ({'; '.join(on)})") for what, on in told.items()]
-            said.append(f"{baseline_label(model)[0]} chose on validation: {'; '.join(choices)}.")
-    return said
+                more = f", {times} of {counts.total()} folds or splits" if len(counts) > 1 else ""
+                by_choice.setdefault(what, []).append(facts.label(name) + more)
+        by_choice.pop("", None)
+        if by_choice:
+            one = len(by_dataset) == 1 and len(by_choice) == 1
+            choices = [
+                what + ("" if one else f" ({'; '.join(on)})") for what, on in by_choice.items()
+            ]
+            sentences.append(
+                f"{baseline_label(model)[0]} chose on validation: {'; '.join(choices)}."
+            )
+    return sentences
 
 
 def baseline_label(name: str) -> tuple[str, str]:
-    """Label and source of a baseline."""
+    """Return the label and the source of a baseline."""
     from attn_nlp.errors import UserError
     from attn_nlp.parts import registry
 

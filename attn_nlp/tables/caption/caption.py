@@ -1,4 +1,4 @@
-"""The caption: what a reader must know to believe a table, computed from what it shows."""
+"""The caption: everything a reader needs to trust a table, computed from what it shows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from attn_nlp.tables.caption.over_sentences import sentence_notes
 from attn_nlp.tables.caption.protocol import protocol
 from attn_nlp.tables.facts import Facts, data_notes, sentences
 from attn_nlp.tables.grid import BASELINE, Grid
-from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, detail, short, warning
-from attn_nlp.tables.states import plural_span, span
+from attn_nlp.wording import plural, plural_span, span
 
 
 def caption(
@@ -28,7 +28,7 @@ def caption(
     records: Records,
     baselines: Sequence[Note] = (),
 ) -> tuple[Note, ...]:
-    """The notes under a table, in the order in which a reader needs them."""
+    """Return the notes below a table, in the order in which a reader needs them."""
     notes = [
         *([short(str(table["note"]))] if table["note"] else []),
         *claims(grid, table, layout, facts),
@@ -39,7 +39,7 @@ def caption(
         *sentence_notes(grid),
         *across_notes(grid),
         *test_notes(layout, facts),
-        *_carve(table, facts),
+        *_validation(table, facts),
         *fold_notes(grid, table, layout, records),
         *data_notes(facts),
         *_repeats(grid, layout, records),
@@ -50,11 +50,11 @@ def caption(
 
 
 def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
-    """Name the rows whose runs mostly gave the same answers, as where a seed decides nothing."""
-    said = []
+    """Warn about rows whose runs mostly gave the same answers, as when the seed has no effect."""
+    texts = []
     for number, row in enumerate(grid.rows):
-        for place, column in enumerate(layout.columns):
-            of_row = layout.place(number, column)
+        for index, column in enumerate(layout.columns):
+            of_row = layout.entry(number, column)
             specs = () if row.kind == BASELINE or of_row.once else of_row.specs
             ended = zip(
                 records.column("correct", specs), records.column("status", specs), strict=True
@@ -63,24 +63,24 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
                 correct for correct, status in ended if correct is not None and status == "done"
             ]
             if len(answers) > 1 and len(set(answers)) <= len(answers) / 2:
-                name = grid.name_of(grid.columns[place])
-                said.append(
+                name = grid.name_of(grid.columns[index])
+                texts.append(
                     f"{row.label!r}{f' ({name})' if name else ''} {len(set(answers))} of "
                     f"{len(answers)}"
                 )
-    if not said:
+    if not texts:
         return []
     return [
         warning(
-            f"Runs that differ in which test sentences they answer right: {', '.join(said)}. Runs "
-            "that repeat one another are no replicates: intervals and verdicts of such rows claim "
-            "too much."
+            f"Runs that differ in which test sentences they get right: {', '.join(texts)}. Runs "
+            "that repeat one another are not replicates: intervals and verdicts of such rows "
+            "claim too much."
         )
     ]
 
 
 def _selection(table: Mapping) -> list[Note]:
-    notes = [detail("Of each run, the step with the best validation accuracy is the one tested.")]
+    notes = [detail("Each run is tested at its step with the best validation accuracy.")]
     if table["value"].startswith("validation."):
         notes.append(
             warning("These validation numbers are optimistic: the same split chose the step.")
@@ -89,7 +89,7 @@ def _selection(table: Mapping) -> list[Note]:
 
 
 def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
-    """The binomial error at the accuracy of the reference, or of the first row that has one."""
+    """Return the binomial error at the accuracy of the reference, or of the first row with one."""
     split, metric = table["value"].split(".")
     if metric != "accuracy":
         return []
@@ -97,16 +97,16 @@ def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> l
     rows = [*([grid.reference] if grid.reference else []), *grid.rows]
     for name in facts:
         errors, sizes = [], []
-        for place, column in enumerate(layout.columns):
+        for index, column in enumerate(layout.columns):
             own = layout.settings(column)
-            if {str(each["dataset"]) for each in own} != {name}:
+            if {str(settings["dataset"]) for settings in own} != {name}:
                 continue
             met = sentences(facts, name, split, own)
             share = next(
                 (
                     summary.mean
                     for row in rows
-                    if row.kind != BASELINE and (summary := row.entries[place].summary)
+                    if row.kind != BASELINE and (summary := row.entries[index].summary)
                 ),
                 None,
             )
@@ -117,16 +117,16 @@ def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> l
             continue
         notes.append(
             detail(
-                f"{facts.label(name)}: the {split} split's {plural_span(sizes, 'sentence')} alone "
-                f"bring a standard error of {span(errors, '{:.1f}'.format)} points (95%: "
-                f"{span(errors, lambda error: f'±{1.96 * error:.1f}')}) to every accuracy near the "
-                "reference's, not included in ±."
+                f"{facts.label(name)}: the {plural_span(sizes, f'{split} sentence')} alone give "
+                f"every accuracy near the reference's a standard error of "
+                f"{span(errors, '{:.1f}'.format)} points (95%: "
+                f"{span(errors, lambda error: f'±{1.96 * error:.1f}')}), which ± does not include."
             )
         )
     return notes
 
 
-def _carve(table: Mapping, facts: Facts) -> list[Note]:
+def _validation(table: Mapping, facts: Facts) -> list[Note]:
     if not facts:
         return []
     rules: dict[str, list[str]] = {}
@@ -138,23 +138,23 @@ def _carve(table: Mapping, facts: Facts) -> list[Note]:
         for rule, labels in rules.items()
     )
     if "split_seed" in table["over"]:
-        return [detail(f"Validation: {named}; drawn anew for every split_seed, which ± covers.")]
+        return [detail(f"Validation: {named}; drawn again for every split_seed, which ± covers.")]
     return [
         detail(
-            f"Validation: {named}; made once and held fixed, so that the intervals do not cover "
-            "another carve."
+            f"Validation: {named}; drawn once and held fixed, so the intervals do not cover "
+            "another draw."
         )
     ]
 
 
 def _environments(layout: Layout, records: Records) -> list[Note]:
-    """A warning where cells of one table ran on different devices or versions."""
+    """Return a warning if cells of one table ran on different devices or versions."""
     done = [
         provenance
-        for place in layout.places.values()
+        for planned in layout.entries.values()
         for status, provenance in zip(
-            records.column("status", place.specs),
-            records.column("provenance", place.specs),
+            records.column("status", planned.specs),
+            records.column("provenance", planned.specs),
             strict=True,
         )
         if status == "done"
@@ -164,9 +164,9 @@ def _environments(layout: Layout, records: Records) -> list[Note]:
         return []
     named = "; ".join(
         f"{plural(count, 'cell')} with "
-        + (", ".join(f"{name} {value}" for name, value in apart) or "less")
+        + (", ".join(f"{name} {value}" for name, value in apart) or "less recorded")
         for count, apart in groups
     )
     return [
-        warning(f"Mixed environments: {named}. Pairs across them differ by more than the variant.")
+        warning(f"Mixed environments: {named}. Pairs across them differ in more than the variant.")
     ]

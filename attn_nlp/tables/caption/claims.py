@@ -1,4 +1,4 @@
-"""What the statistics of a table claim, in the words of its caption."""
+"""The part of a caption about statistics: intervals, tests, power and margins."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from attn_nlp.tables.grid import BASELINE, Column, Entry, Grid
 from attn_nlp.tables.layout import Layout, replicates
 from attn_nlp.tables.notes import Note, detail, short, warning
 
-_NAMED = 6  # families whose power is told one by one
+_NAMED = 6  # families whose power is given one by one
 
 
 def claims(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
-    """Intervals, test, power, margin: what each mark rests on."""
+    """Return the notes on intervals, tests, power and margins, on which every mark rests."""
     return [
         *_uncertainty(grid, table),
         *_comparison(grid, table, layout),
@@ -47,9 +47,9 @@ def _uncertainty(grid: Grid, table: Mapping) -> list[Note]:
     entries = [entry for row in grid.rows if row.kind != BASELINE for entry in row.entries]
     most = max((entry.expected for entry in entries), default=0)
     if most <= 1:
-        return [short("One run for each number, so that no interval can be given.")]
+        return [short("One run per number, so no interval can be given.")]
     counts = {entry.summary.n for entry in entries if entry.summary}
-    fewer = "" if counts <= {most} else ", fewer where a number says so"
+    fewer = "" if counts <= {most} else " (fewer where noted)"
     over, split = replicates(table["over"], most), table["value"].split(".")[0]
     notes = [
         short(
@@ -62,8 +62,8 @@ def _uncertainty(grid: Grid, table: Mapping) -> list[Note]:
     if "seed" not in table["over"]:
         notes.append(
             warning(
-                "Each number is of one seed, so that other initial weights, batches and dropout "
-                "may give another table."
+                "Each number comes from one seed; other initial weights, batches and dropout may "
+                "give a different table."
             )
         )
     return notes
@@ -74,29 +74,29 @@ def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     families = attainable_of(table, layout)
     if reference is None or not families[0].comparisons:
         return []
-    most = max(families, key=lambda each: each.comparisons)
+    most = max(families, key=lambda family: family.comparisons)
     within = "the table" if table["family"] == "table" else "a column"
-    sizes = sorted({each.comparisons for each in families})
+    sizes = sorted({family.comparisons for family in families})
     count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    says = (
+    text = (
         f"The signed number is the difference from {reference.label!r} in the same column, paired "
         f"over {_replicate(table['over'])}, in "
         f"{grid.columns[0].quantity.points or 'the same unit'}. Test: two-sided sign-flip "
-        f"permutation of the paired differences, exact{_drawn(grid)}; Holm's correction over the "
-        f"{count} comparison{'' if sizes == [1] else 's'} of {within}. The least p that "
-        f"{replicates(table['over'], most.seeds)} can give is {p_text(most.least_p)}, after Holm "
-        f"{p_text(most.least_p_holm)}."
+        f"permutation test of the paired differences, exact{_drawn(grid)}; Holm's correction over "
+        f"the {count} comparison{'' if sizes == [1] else 's'} of {within}. The smallest p "
+        f"that {replicates(table['over'], most.seeds)} can give is {p_text(most.least_p)}, or "
+        f"{p_text(most.least_p_holm)} after Holm."
     )
     brief = (
         f"Differences from the reference: sign-flip test paired over {_replicate(table['over'])}, "
         f"Holm over {count} test{'' if sizes == [1] else 's'} "
-        f"{'in the table' if table['family'] == 'table' else 'a column'}."
+        f"{'in the table' if table['family'] == 'table' else 'per column'}."
     )
     if most.attainable:
-        return [short(says, brief)]
+        return [short(text, brief)]
     needed = replicates(table["over"], most.seeds_needed)
     return [
-        short(says, brief),
+        short(text, brief),
         warning(
             f"Nothing in a family of {most.comparisons} can be called better or worse here; at "
             f"least {needed} would be needed."
@@ -116,11 +116,11 @@ def _drawn(grid: Grid) -> str:
 
 
 def _power(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
-    """What the planned replicates detect, given the spread that the table itself shows."""
+    """Return the differences that the planned replicates detect, given the table's own spread."""
     if grid.reference is None:
         return []
     quantity = grid.columns[0].quantity
-    told = []
+    detectable = []
     for family, least in zip(layout.families(table), attainable_of(table, layout), strict=False):
         spread = _spread(
             grid.rows[row].entries[layout.columns.index(column)] for row, column in family
@@ -129,36 +129,36 @@ def _power(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
         if spread is None or effect is None:
             continue
         column = grid.columns[layout.columns.index(family[0][1])]
-        place = "" if table["family"] == "table" else grid.name_of(column)
-        told.append((least, place, spread * quantity.scale, effect * spread * quantity.scale))
-    if not told:
+        where = "" if table["family"] == "table" else grid.name_of(column)
+        detectable.append((least, where, spread * quantity.scale, effect * spread * quantity.scale))
+    if not detectable:
         return []
     decimals, unit = quantity.decimals + 1, quantity.points or "of the same unit"
-    each = [
+    texts = [
         f"{replicates(table['over'], least.seeds)} detect {detected:.{decimals}f} {unit} in a "
-        f"family of {least.comparisons}, the paired deviation being {spread:.{decimals}f}"
-        + (f" ({place})" if place else "")
-        for least, place, spread, detected in told
+        f"family of {least.comparisons} if paired differences have a standard deviation of "
+        f"{spread:.{decimals}f}" + (f" ({where})" if where else "")
+        for least, where, spread, detected in detectable
     ]
-    if len(each) > _NAMED:
-        least, *_, most = sorted(told, key=lambda family: family[-1])
-        each = [
-            f"from {least[-1]:.{decimals}f} {unit} ({least[1]}, paired deviation "
-            f"{least[2]:.{decimals}f}) to {most[-1]:.{decimals}f} ({most[1]}, "
+    if len(texts) > _NAMED:
+        least, *_, most = sorted(detectable, key=lambda family: family[-1])
+        texts = [
+            f"differences from {least[-1]:.{decimals}f} {unit} ({least[1]}, paired standard "
+            f"deviation {least[2]:.{decimals}f}) to {most[-1]:.{decimals}f} ({most[1]}, "
             f"{most[2]:.{decimals}f}) are detected"
         ]
     return [
         detail(
-            f"Power: with probability .8, {'; '.join(each)}. The deviation is the root mean square "
-            "of those of the table's own paired differences, taken for normal and for the true "
-            "one; no other difference of the family need be real. Effect sizes (d_z with a 95% "
-            "interval, rank-biserial) stand in CSV and JSON."
+            f"Power: with probability .8, {'; '.join(texts)}. The standard deviation is the root "
+            "mean square over the table's own paired differences, which are assumed to be normal "
+            "with exactly that deviation; no other difference in the family needs to be real. "
+            "Effect sizes (d_z with a 95% interval, rank-biserial) are in CSV and JSON."
         )
     ]
 
 
 def _spread(entries: Iterable[Entry]) -> float | None:
-    """Root mean square of the deviations of paired differences; None where nothing spreads."""
+    """Return the root mean square of the deviations of paired differences, or None if all are 0."""
     squares = [
         entry.comparison.difference.sd**2
         for entry in entries
@@ -168,7 +168,7 @@ def _spread(entries: Iterable[Entry]) -> float | None:
 
 
 def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
-    """How large a difference counts as none, by column where columns differ."""
+    """Return how large a difference counts as none, by column if columns differ."""
     quantity = grid.columns[0].quantity
     by_margin: dict[float, list[str]] = {}
     for _, column, entry in _compared(grid):
@@ -181,8 +181,8 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     if not by_margin:
         if not _compared(grid) or table["margin"] is not None or quantity.unit == "%":
             return []
-        says = f"No margin of equivalence is declared for {quantity.label}; none is claimed."
-        return [detail(says)]
+        text = f"No margin of equivalence is declared for {quantity.label}, so none is claimed."
+        return [detail(text)]
     amounts = [
         f"{margin * quantity.scale:g} {quantity.points}"
         + (f" ({', '.join(names)})" if len(by_margin) > 1 else "")
@@ -193,18 +193,18 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
         if table["margin"] is not None
         else "the default for a split of that size"
     )
-    most = max(attainable_of(table, layout), key=lambda each: each.comparisons)
+    most = max(attainable_of(table, layout), key=lambda family: family.comparisons)
     fewest = replicates(table["over"], seeds_for_equivalence(most.comparisons))
-    says = (
+    text = (
         "Equivalent: two one-sided t tests, Holm-corrected in the same family, put the difference "
-        f"inside ±{' and ±'.join(amounts)}, {source}; claimed from {fewest} on. Seeds for a "
-        "decision: the fewest with 80% power at Holm's strictest level, taking the observed mean "
-        "and spread of the differences for the true ones; a rough guide."
+        f"inside ±{' and ±'.join(amounts)}, {source}; claimed only with {fewest} or more. Seeds "
+        "for a decision: the fewest with 80% power at Holm's strictest level, treating the "
+        "observed mean and spread of the differences as the true ones; a rough guide."
     )
     if equivalence_attainable(most.seeds, most.comparisons):
-        return [detail(says)]
+        return [detail(text)]
     return [
-        detail(says),
+        detail(text),
         warning(
             f"Nothing in a family of {most.comparisons} can be called equivalent here; at least "
             f"{fewest} would be needed."
@@ -213,29 +213,29 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
 
 
 def _unresolved(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
-    """Name the margins that are less than one sentence, so that none of them is held to."""
+    """Warn about margins smaller than one sentence, within which nothing is called equivalent."""
     quantity = grid.columns[0].quantity
     if quantity.unit != "%":
         return []
     split = quantity.name.split(".")[0]
-    said: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for column in dict.fromkeys(column for _, column, _ in _compared(grid)):
         sizes = sizes_of(layout, column.values, facts, quantity)
         margin = table["margin"] or min(map(default_margin, sizes), default=None)
         if margin is None or all(resolves(size, margin) for size in sizes):
             continue
         name = f" ({grid.name_of(column)})" if column.labels else ""
-        said[
+        texts[
             f"{margin * quantity.scale:g} {quantity.points}, less than one of the "
             f"{min(sizes):,} {split} sentences{name}"
         ] = None
-    if not said:
+    if not texts:
         return []
-    return [warning(f"No equivalence is claimed within {'; '.join(said)}.")]
+    return [warning(f"No equivalence is claimed within {'; '.join(texts)}.")]
 
 
 def _without_spread(grid: Grid) -> list[Note]:
-    """Name the variants of which every pair shows one difference, which decides nothing."""
+    """Warn about variants whose pairs all show the same difference, which decides nothing."""
     same, shifted = [], []
     for label, column, entry in _compared(grid):
         compared = entry.comparison
@@ -244,21 +244,21 @@ def _without_spread(grid: Grid) -> list[Note]:
             (same if compared.least_p == 1.0 else shifted).append(name)
     notes = []
     if same:
-        says = f"Scores identical to the reference's in every pair: {', '.join(same)}"
+        text = f"Scores identical to the reference's in every pair: {', '.join(same)}"
         notes.append(
             warning(
-                f"{says}. Without a spread nothing is called equivalent: they compute the same "
-                "function, or neither has learned what tells the classes apart.",
-                f"{says}; they are not called equivalent.",
+                f"{text}. Without any spread nothing is called equivalent: either they compute the "
+                "same function, or neither has learned to tell the classes apart.",
+                f"{text}; they are not called equivalent.",
             )
         )
     if shifted:
-        says = f"One and the same difference in every pair: {', '.join(shifted)}"
+        text = f"The same difference in every pair: {', '.join(shifted)}"
         notes.append(
             warning(
-                f"{says}. A difference that never varies cannot be tested, so nothing is called "
+                f"{text}. A difference that never varies cannot be tested, so nothing is called "
                 "better or worse.",
-                f"{says}; it cannot be tested.",
+                f"{text}; it cannot be tested.",
             )
         )
     return notes

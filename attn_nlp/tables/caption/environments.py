@@ -1,7 +1,7 @@
-"""Where the cells ran: what all of them share, and in what they differ.
+"""The environments in which cells ran: what all of them share, and how they differ.
 
-Two results agree bit for bit only within one environment, so a table or a report that mixes them
-says so.
+Two results agree bit for bit only within one environment, so a table or a report that mixes
+environments says so.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class Environments:
 
     Attributes:
       shared: (name, value) that every cell has in common, by name.
-      groups: (cells, what sets them apart), the largest first; one without anything where all
-        cells ran alike, none where nothing ran.
-      first, last: when the first and the last cell finished, ISO 8601; "" where nothing ran.
-      seconds: spent on all cells together, training, testing and compiling.
+      groups: (number of cells, what sets them apart), the largest first; one with nothing to
+        set it apart if all cells ran alike, none if nothing ran.
+      first, last: when the first and the last cell finished, ISO 8601; "" if nothing ran.
+      seconds: spent on all cells together: training, testing and compiling.
     """
 
     shared: tuple[tuple[str, str], ...]
@@ -33,12 +33,12 @@ class Environments:
 
     @property
     def mixed(self) -> bool:
-        """Whether cells ran in more than one environment."""
+        """True if cells ran in more than one environment."""
         return len(self.groups) > 1
 
 
 def environments(records: Iterable[Mapping]) -> Environments:
-    """What the provenance of records says, of those that were computed.
+    """Return the environments in which records were computed.
 
     Args:
       records: with "status", "provenance", "finished_at", "wall_seconds".
@@ -58,11 +58,13 @@ def environments(records: Iterable[Mapping]) -> Environments:
 def grouped(
     provenances: Sequence[Mapping | None],
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[int, tuple[tuple[str, str], ...]], ...]]:
-    """`shared` and `groups` of the environments that these say."""
-    known = {id(each): each for each in provenances}  # records share their provenance
+    """Return `shared` and `groups` of these environments, as in `Environments`."""
+    known = {
+        id(provenance): provenance for provenance in provenances
+    }  # records share their provenance
     counts: Counter[tuple[tuple[str, str], ...]] = Counter()
-    for place, count in Counter(map(id, provenances)).items():
-        counts[tuple(sorted(_flat(known[place] or {})))] += count
+    for identity, count in Counter(map(id, provenances)).items():
+        counts[tuple(sorted(_flat(known[identity] or {})))] += count
     counts = _with_unknown_code(counts)
     shared = set.intersection(*map(set, counts)) if counts else set()
     groups = sorted(
@@ -75,16 +77,16 @@ def grouped(
 def _with_unknown_code(
     counts: Counter[tuple[tuple[str, str], ...]],
 ) -> Counter[tuple[tuple[str, str], ...]]:
-    """Cells that were stored before the code was noted, as those that are like them otherwise.
+    """Count cells without a recorded version of the code among otherwise identical ones.
 
-    Not to know is no difference; where two codes are known, the cells go with the most frequent.
+    An unknown version is not a difference; if two are known, the more frequent one is assumed.
     """
-    found: Counter[tuple[tuple[str, str], ...]] = Counter()
+    merged: Counter[tuple[tuple[str, str], ...]] = Counter()
     noted = {flat: count for flat, count in counts.items() if FACT in dict(flat)}
     for flat, count in counts.items():
         alike = [other for other in noted if _but_code(other) == flat]
-        found[max(alike, key=noted.__getitem__) if alike else flat] += count
-    return found
+        merged[max(alike, key=noted.__getitem__) if alike else flat] += count
+    return merged
 
 
 def _but_code(flat: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -92,7 +94,7 @@ def _but_code(flat: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _flat(provenance: Mapping) -> Iterable[tuple[str, str]]:
-    """Every value by its own name, also of a mapping inside; what says nothing is left out."""
+    """Yield every value with its name, also those of nested mappings; empty values are left out."""
     for name, value in provenance.items():
         if isinstance(value, Mapping):
             yield from _flat(value)

@@ -1,4 +1,4 @@
-"""Whether the cells of a table that name one dataset were computed from the same rows."""
+"""Warnings about cells that name the same dataset but were computed from different rows."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from collections.abc import Sequence
 
 from attn_nlp.store.records import Records
 from attn_nlp.tables.facts import Facts
-from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, warning
+from attn_nlp.wording import plural
 
 
 def mixed_data(
     layout: Layout, baselines: Sequence[dict], facts: Facts, records: Records
 ) -> list[Note]:
-    """A warning for each dataset whose cells met it in more than one state.
+    """Return a warning for each dataset that had different rows for different cells.
 
     Args:
-      baselines: planned cells beside the table's own.
-      records: with "fingerprint"; without it nothing is known and nothing is said.
+      baselines: planned cells in addition to the table's own.
+      records: with "fingerprint"; without it nothing is known, and there is no warning.
     """
-    found: dict[tuple, Counter[str | None]] = {}
-    for place in layout.places.values():
-        hashes = records.column("fingerprint", place.specs)
-        if len(place.settings) == 1:  # these cells differ in nothing but their seed
+    fingerprints: dict[tuple, Counter[str | None]] = {}
+    for planned in layout.entries.values():
+        hashes = records.column("fingerprint", planned.specs)
+        if len(planned.settings) == 1:  # these cells differ only in their seed
             known = Counter(hashes)
-            found.setdefault(_split(place.settings[0]), Counter()).update(known)
+            fingerprints.setdefault(_split(planned.settings[0]), Counter()).update(known)
             continue
-        for cell, known in zip(place.cells.values(), hashes, strict=True):
-            found.setdefault(_split(cell["settings"]), Counter())[known] += 1
+        for cell, known in zip(planned.cells.values(), hashes, strict=True):
+            fingerprints.setdefault(_split(cell["settings"]), Counter())[known] += 1
     specs = tuple(baseline["spec"] for baseline in baselines)
     for baseline, known in zip(baselines, records.column("fingerprint", specs), strict=True):
-        if _split(baseline["settings"]) in found:
-            found[_split(baseline["settings"])][known] += 1
+        if _split(baseline["settings"]) in fingerprints:
+            fingerprints[_split(baseline["settings"])][known] += 1
     notes = []
-    for (dataset, *_), counts in found.items():
+    for (dataset, *_), counts in fingerprints.items():
         by_rows = [(known, count) for known, count in counts.most_common() if known]
         if len(by_rows) > 1:
             named = ", ".join(
@@ -42,8 +43,8 @@ def mixed_data(
             )
             notes.append(
                 warning(
-                    f"Mixed data: {facts.label(dataset)} had different rows when cells ran, by "
-                    f"their fingerprints {named}. Numbers across them cannot be compared."
+                    f"Mixed data: {facts.label(dataset)} had different rows when cells ran; by "
+                    f"fingerprint, {named}. Numbers cannot be compared across them."
                 )
             )
     return notes

@@ -1,9 +1,9 @@
-"""What other test sentences would do to a difference, from the stored predictions.
+"""The effect of other test sentences on a difference, from the stored predictions.
 
-The intervals of a table are over seeds, for the sentences at hand. Where a store holds predictions
-and labels, every comparison is also judged with the sentences drawn anew: over seeds and sentences
-where there are several runs, by McNemar's test where there is one. Records that were read without
-their predictions, or over several test splits, leave a table as it is.
+The intervals of a table are over seeds, for the sentences at hand. If a store holds predictions
+and labels, every comparison is also tested with the sentences drawn again: over seeds and sentences
+if there are several runs, by McNemar's test if there is one. Records that were read without their
+predictions, or that cover several test splits, leave a table as it is.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from attn_nlp.stats.sentences import RESAMPLES, RNG_SEED
 from attn_nlp.store.records import Records
 from attn_nlp.tables.attainable import p_text
 from attn_nlp.tables.grid import BASELINE, Grid, GridRow
-from attn_nlp.tables.layout import Layout, Place
+from attn_nlp.tables.layout import Layout, PlannedEntry
 from attn_nlp.tables.notes import Note, detail, warning
-from attn_nlp.tables.text import STARRED
+from attn_nlp.tables.text import SIGNIFICANT
 
-VALUE = "test.accuracy"  # the only number that is a mean over sentences whose parts are stored
-COLUMNS = ("correct", "gold")  # that a record needs beside those of any table
+VALUE = "test.accuracy"  # the only number that is a mean over sentences with stored terms
+COLUMNS = ("correct", "gold")  # that a record needs in addition to those of any table
 _NAMED = 6
 
 
 def with_sentences(
     rows: Sequence[GridRow], layout: Layout, records: Records, value: str
 ) -> list[GridRow]:
-    """The rows, with `Entry.sentences` wherever an entry is compared with the reference."""
+    """Return the rows, with `Entry.sentences` wherever an entry is compared with the reference."""
     if value != VALUE or layout.reference is None:
         return list(rows)
-    answered = {where: _answered(place, records) for where, place in layout.places.items()}
-    judged = []
+    answered = {where: _answered(planned, records) for where, planned in layout.entries.items()}
+    tested = []
     for number, row in enumerate(rows):
         entries = list(row.entries)
         for at, column in enumerate(layout.columns):
             if entries[at].comparison is not None:
                 pair = answered[number, column], answered[layout.reference, column]
-                entries[at] = dataclasses.replace(entries[at], sentences=_judged(*pair))
-        judged.append(dataclasses.replace(row, entries=tuple(entries)))
-    return judged
+                entries[at] = dataclasses.replace(entries[at], sentences=_tested(*pair))
+        tested.append(dataclasses.replace(row, entries=tuple(entries)))
+    return tested
 
 
 @dataclass(frozen=True)
 class _Answered:
-    """What the finished runs of a place answered.
+    """The answers of the finished runs of an entry.
 
     Attributes:
-      rows: the replicates in their order, each with its row of `right`; None where there are no
+      rows: the replicates in their order, each with its row of `right`, or None if there are no
         predictions for these labels.
       gold: the labels of the test split.
-      right: (runs, sentences) array of bool; None where no run is known.
+      right: (runs, sentences) array of bool, or None if no run is known.
     """
 
     rows: Mapping[tuple, int | None]
@@ -61,11 +61,11 @@ class _Answered:
     right: Any
 
 
-def _answered(place: Place, records: Records) -> _Answered:
-    """The runs that are done, sentence by sentence."""
-    columns = [records.column(name, place.specs) for name in ("status", *COLUMNS)]
-    found = zip(place.cells, *columns, strict=True)
-    done = [(replicate, *known) for replicate, status, *known in found if status == "done"]
+def _answered(planned: PlannedEntry, records: Records) -> _Answered:
+    """Return the answers of the runs that are done, sentence by sentence."""
+    columns = [records.column(name, planned.specs) for name in ("status", *COLUMNS)]
+    runs = zip(planned.cells, *columns, strict=True)
+    done = [(replicate, *known) for replicate, status, *known in runs if status == "done"]
     gold = next((own for *_, own in done if own), ())
     rows: dict[tuple, int | None] = {}
     answers = []
@@ -77,80 +77,84 @@ def _answered(place: Place, records: Records) -> _Answered:
     return _Answered(rows, gold, right(answers, len(gold)) if answers else None)
 
 
-def _judged(variant: _Answered, reference: _Answered) -> TwoWay | McNemar | None:
-    """Both rows' runs of the replicates that they share, sentence by sentence."""
+def _tested(variant: _Answered, reference: _Answered) -> TwoWay | McNemar | None:
+    """Test both rows' runs of the replicates that they share, sentence by sentence."""
     if variant.right is None or reference.right is None or variant.gold != reference.gold:
         return None
     shared = [replicate for replicate in variant.rows if replicate in reference.rows]
-    rows = [[each.rows[replicate] for replicate in shared] for each in (variant, reference)]
+    rows = [[answered.rows[replicate] for replicate in shared] for answered in (variant, reference)]
     if not shared or None in rows[0] or None in rows[1]:
         return None
-    # All runs in their order are taken as they lie: a copy takes as long as the test.
+    # All runs in their order are used without a copy, which would take as long as the test.
     ours, theirs = (
-        each.right if chosen == list(range(len(each.right))) else each.right[chosen]
-        for each, chosen in zip((variant, reference), rows, strict=True)
+        answered.right if chosen == list(range(len(answered.right))) else answered.right[chosen]
+        for answered, chosen in zip((variant, reference), rows, strict=True)
     )
     return mcnemar(ours[0], theirs[0]) if len(shared) == 1 else two_way(ours, theirs)
 
 
 def sentence_notes(grid: Grid) -> list[Note]:
-    """What a caption says of it."""
-    judged = [
+    """Return the notes of a caption about other test sentences."""
+    tested = [
         (f"{row.label!r}" + (f" ({grid.name_of(column)})" if column.labels else ""), entry)
         for row in grid.rows
         if row.kind != BASELINE
         for column, entry in zip(grid.columns, row.entries, strict=True)
         if entry.sentences is not None
     ]
-    both = [(name, e) for name, e in judged if isinstance(e.sentences, TwoWay)]
-    single = [(name, e.sentences) for name, e in judged if isinstance(e.sentences, McNemar)]
+    both = [(name, e) for name, e in tested if isinstance(e.sentences, TwoWay)]
+    single = [(name, e.sentences) for name, e in tested if isinstance(e.sentences, McNemar)]
     return [*(_two_way(both) if both else []), *(_mcnemar(single) if single else [])]
 
 
-def _two_way(judged: list) -> list[Note]:
+def _two_way(tested: list) -> list[Note]:
     wider = [
-        (each.high - each.low) / (2 * half)
-        for _, entry in judged
-        if (each := entry.sentences).low is not None
+        (sentences.high - sentences.low) / (2 * half)
+        for _, entry in tested
+        if (sentences := entry.sentences).low is not None
         and (half := entry.comparison.difference.half_width)
     ]
-    says = (
-        "Another draw of test sentences is not in ±. With errors clustered by seed and by sentence "
-        "the 95% intervals of the differences are "
+    text = (
+        "± does not cover another draw of test sentences. With errors clustered by seed and by "
+        "sentence, the 95% intervals of the differences are "
     )
-    amounts = sorted({f"{each:.1f}" for each in wider}, key=float)
+    amounts = sorted({f"{factor:.1f}" for factor in wider}, key=float)
     if not amounts:
-        says += "without width, as those above"
+        text += "of zero width, like those above"
     else:
-        says += f"{amounts[0]} to {amounts[-1]}" if len(amounts) > 1 else amounts[0]
-        says += " times as wide"
-    starred = [(name, e.sentences) for name, e in judged if e.comparison.verdict in STARRED]
-    lost = [name for name, each in starred if each.low is None or each.low <= 0 <= each.high]
+        text += f"{amounts[0]} to {amounts[-1]}" if len(amounts) > 1 else amounts[0]
+        text += " times as wide"
+    starred = [(name, e.sentences) for name, e in tested if e.comparison.verdict in SIGNIFICANT]
+    lost = [
+        name
+        for name, sentences in starred
+        if sentences.low is None or sentences.low <= 0 <= sentences.high
+    ]
     if lost:
-        says += f"; of those found better or worse they then include zero for {', '.join(lost)}"
+        text += f"; of those found better or worse, these then include zero: {', '.join(lost)}"
     elif starred:
-        says += "; of those found better or worse none then includes zero"
-    says += (
-        ". They stand in CSV and JSON, beside those of a paired bootstrap over seeds and "
+        text += "; of those found better or worse, none then includes zero"
+    text += (
+        ". They are in CSV and JSON, next to those of a paired bootstrap over seeds and "
         f"sentences ({RESAMPLES:,} resamples, seed {RNG_SEED})."
     )
     if not lost:
-        return [detail(says)]
+        return [detail(text)]
     return [
         warning(
-            says,
+            text,
             "Found better or worse, but with another draw of test sentences the interval includes "
             f"zero: {', '.join(lost)}.",
         )
     ]
 
 
-def _mcnemar(judged: list[tuple[str, McNemar]]) -> list[Note]:
+def _mcnemar(tested: list[tuple[str, McNemar]]) -> list[Note]:
     named = [
-        f"{name} {p_text(each.p)} ({each.only_variant} to {each.only_reference} sentences)"
-        for name, each in judged[:_NAMED]
+        f"{name} {p_text(test.p)} ({test.only_variant} to {test.only_reference} sentences)"
+        for name, test in tested[:_NAMED]
     ]
-    if len(judged) > _NAMED:
+    if len(tested) > _NAMED:
         named.append("the others in CSV and JSON")
     return [
         detail(

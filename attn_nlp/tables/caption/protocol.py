@@ -1,12 +1,13 @@
-"""Which protocol a table follows: the same settings for all rows, or the same budget of trials."""
+"""The protocol of a table: the same settings for all rows, or the same budget of trials."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from attn_nlp.experiment.tuning import RULE, Span
-from attn_nlp.tables.layout import Layout, plural
+from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, detail, short, warning
+from attn_nlp.wording import plural
 
 _SETTINGS = {
     "learning_rate": lambda value: f"learning rate {value:g}",
@@ -15,60 +16,62 @@ _SETTINGS = {
     "layers": lambda value: plural(value, "layer"),
     "width": lambda value: f"width {value}",
 }
-_MOST = 12  # places whose chosen values stand in the caption; of more they have their own table
+_MOST = 12  # entries whose chosen values fit into the caption; more get a table of their own
 
 
 def protocol(table: Mapping, layout: Layout) -> list[Note]:
-    """The notes of a caption that say what was the same for all rows."""
+    """Return the notes of a caption that say what was the same for all rows."""
     tuning = table.get("tuning")
     fixed = [f"{path} = {value}" for path, value in table["where"].items() if path not in _SETTINGS]
     all_have = [f"All cells have {', '.join(fixed)}."] if fixed else []
-    says, brief = _same_settings(layout) if tuning is None else _tuned(tuning, layout)
-    first = short(" ".join([says, *all_have]), " ".join([brief, *all_have]))
+    text, brief = _same_settings(layout) if tuning is None else _tuned(tuning, layout)
+    first = short(" ".join([text, *all_have]), " ".join([brief, *all_have]))
     return [first, *(_chosen(table, tuning, layout) if tuning is not None else [])]
 
 
 def _same_settings(layout: Layout) -> tuple[str, str]:
-    """What no row was tuned for, in full and in brief."""
+    """Return the note on untuned rows, in full and in brief."""
     same, differ = _shared(layout, ())
-    says = f"Same settings for all rows ({', '.join(same)}); no row was tuned on its own"
+    text = f"Same settings for all rows ({', '.join(same)}); no row was tuned on its own"
     if differ:
-        says += f"; varied in the table: {', '.join(differ)}"
+        text += f"; varied in the table: {', '.join(differ)}"
     brief = "Same settings for all rows, none tuned"
     if "learning_rate" not in differ:
-        says += "; the order of rows may depend on the learning rate"
+        text += "; the order of rows may depend on the learning rate"
         brief += ": their order may depend on the learning rate"
-    return f"{says}.", f"{brief}."
+    return f"{text}.", f"{brief}."
 
 
 def _tuned(tuning: Mapping, layout: Layout) -> tuple[str, str]:
-    """How every row was tuned, in full and in brief."""
+    """Return the note on how every row was tuned, in full and in brief."""
     space = ", ".join(f"{path} {Span(**span).text}" for path, span in tuning["space"].items())
     seeds = ", ".join(map(str, tuning["seeds"]))
     same, differ = _shared(layout, tuning["space"])
-    says = (
+    text = (
         f"Tuned: every row and column had the same {plural(tuning['budget'], 'trial')}, drawn at "
         f"random ({space}), each on {plural(len(tuning['seeds']), 'seed')} of its own ({seeds}). "
         f"Chosen by {RULE}; a trial that diverged or failed on any seed lost. What was chosen was "
         "then trained on the fresh seeds of this table; no trial read the test split."
     )
     if same:
-        says += f" Not tuned, and the same for all rows: {', '.join(same)}."
+        text += f" Not tuned, and the same for all rows: {', '.join(same)}."
     if differ:
-        says += f" Varied in the table: {', '.join(differ)}."
+        text += f" Varied in the table: {', '.join(differ)}."
     brief = (
         f"Tuned: the same {plural(tuning['budget'], 'trial')} for every row and column, none of "
         "which read the test split."
     )
-    return says, brief
+    return text, brief
 
 
 def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], list[str]]:
-    """Settings that all cells share, in words, and the paths of those that they do not."""
-    every = layout.settings()
+    """Return the settings that all cells share, in words, and the paths of those that vary."""
+    all_settings = layout.settings()
     same, differ = [], []
     for path, words in _SETTINGS.items():
-        values = list(dict.fromkeys(each[path] for each in every if path in each))
+        values = list(
+            dict.fromkeys(settings[path] for settings in all_settings if path in settings)
+        )
         if path in apart or not values:
             continue
         if len(values) == 1:
@@ -79,26 +82,26 @@ def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], 
 
 
 def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
-    """What the trials chose, by row and column; or where that can be read."""
+    """Return what the trials chose, by row and column, or where to read that."""
     by_choice: dict[str, list[str]] = {}
     waiting = 0
-    for (number, column), place in layout.places.items():
-        waiting += any(cell["spec"] is None for cell in place.cells.values())
+    for (number, column), planned in layout.entries.items():
+        waiting += any(cell["spec"] is None for cell in planned.cells.values())
         name = repr(table["rows"][number]["label"])
         name += f" ({', '.join(map(str, column))})" if column else ""
-        chosen = [cell for cell in place.cells.values() if "trial" in cell]
-        for says in dict.fromkeys(_choice(cell, tuning) for cell in chosen):
-            by_choice.setdefault(says, []).append(name)
+        chosen = [cell for cell in planned.cells.values() if "trial" in cell]
+        for choice in dict.fromkeys(_choice(cell, tuning) for cell in chosen):
+            by_choice.setdefault(choice, []).append(name)
     notes = []
     if by_choice and sum(map(len, by_choice.values())) <= _MOST:
-        said = [f"{says} by {', '.join(names)}" for says, names in by_choice.items()]
-        notes.append(detail(f"Chosen: {'; '.join(said)}."))
+        texts = [f"{choice} by {', '.join(names)}" for choice, names in by_choice.items()]
+        notes.append(detail(f"Chosen: {'; '.join(texts)}."))
     elif by_choice:
-        says = "The chosen values are a table of their own: attn-nlp table --tuning."
-        notes.append(detail(says))
+        text = "The chosen values have a table of their own: attn-nlp table --tuning."
+        notes.append(detail(text))
     if waiting:
-        says = f"The trials of {plural(waiting, 'place')} have not all ended."
-        notes.append(warning(says))
+        text = f"Trials have yet to finish for {waiting} {'entry' if waiting == 1 else 'entries'}."
+        notes.append(warning(text))
     return notes
 
 

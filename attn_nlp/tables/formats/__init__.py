@@ -1,11 +1,15 @@
-"""The formats a table is written in: one module each, found by its name.
+"""The formats in which a table is written: one module for each, looked up by name.
 
 A format is a module of this folder with
 
     SUFFIX: str                                        of a file, with its dot
     def render(grids: Sequence[Grid], options: Options) -> str
-    COMMENT: str                                       in such a file, where there can be any; or
-    def known(text: str) -> bool                       whether a file that holds it was written so
+    COMMENT: str                                       in such a file, with {} for its text
+
+or, where such a file can have no comments, instead of COMMENT
+
+    def signed(text: str) -> str                       the same for readers, and recognized by
+    def is_signed(text: str) -> bool
 
 Adding a format is adding the file.
 """
@@ -30,12 +34,12 @@ FORMATS = tuple(
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may choose about the writing; a format ignores what does not concern it.
+    """Choices about the output; a format ignores those that do not concern it.
 
     Attributes:
       width: characters of a terminal line; None for 100.
-      color: whether a terminal gets colors and bold.
-      safe_spreadsheet: whether texts that a spreadsheet would run as a formula get a quote.
+      color: True for colors and bold in a terminal.
+      safe_spreadsheet: True to quote texts that a spreadsheet would run as a formula.
       caption: "short" or "full", in a terminal and in Markdown; the other formats keep all notes.
     """
 
@@ -50,7 +54,7 @@ class Options:
 
 
 def render(grids: Sequence[Grid], format: str, **options) -> str:
-    """Tables as text in a named format.
+    """Return tables as text in a named format.
 
     Args:
       grids: one or more tables.
@@ -64,7 +68,7 @@ def render(grids: Sequence[Grid], format: str, **options) -> str:
 
 
 def suffix(format: str) -> str:
-    """How the name of a file of that format ends, with its dot.
+    """Return the ending of file names of a format, with its dot.
 
     Raises:
       UserError: an unknown format.
@@ -73,20 +77,20 @@ def suffix(format: str) -> str:
 
 
 def as_file(format: str, text: str) -> str:
-    """What a file of that format holds: with a last line that what is printed does not have."""
-    comment = getattr(_module(format), "COMMENT", None)
-    return text if comment is None else signed(text, comment)
+    """Return what a file of that format holds: a printed table with its signature."""
+    module = _module(format)
+    return signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.signed(text)
 
 
 def known(format: str, text: str) -> bool:
-    """Whether a file of that format was written here, so that a later table may replace it.
+    """Return True if a file was written by this package, so that a later table may replace it.
 
     Args:
       format: one of `FORMATS`.
       text: the whole file.
     """
     module = _module(format)
-    return is_signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.known(text)
+    return is_signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.is_signed(text)
 
 
 def _module(format: str) -> ModuleType:

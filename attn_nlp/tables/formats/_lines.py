@@ -1,4 +1,4 @@
-"""Lines of styled text whose width is measured in terminal cells, so that Chinese aligns."""
+"""Lines of styled text, measured in terminal columns, so that Chinese text aligns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 
 
 class Piece(NamedTuple):
-    """A run of text in one style; "" is plain."""
+    """A piece of text in one style; "" is plain."""
 
     text: str
     style: str = ""
@@ -19,18 +19,18 @@ Line = list[Piece]
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
-    """Text filled with spaces to a width, on the left where `right` is wanted."""
+    """Return text padded with spaces to a width, on the left if `right` is set."""
     fill = " " * max(0, width - cell_len(text))
     return fill + text if right else text + fill
 
 
 def width_of(line: Line) -> int:
-    """The terminal cells that a line takes."""
+    """Return the width of a line in terminal columns."""
     return sum(cell_len(piece.text) for piece in line)
 
 
 def clip_line(line: Line, width: int) -> Line:
-    """A line cut at a width with an ellipsis, where nothing else made it fit."""
+    """Return a line cut to a width with an ellipsis, for lines that nothing else made fit."""
     kept: Line = []
     if width_of(line) <= width:
         return line
@@ -45,12 +45,12 @@ def clip_line(line: Line, width: int) -> Line:
 
 
 def wrap(text: str, first: int, width: int | None = None) -> list[str]:
-    """Break a text into lines at spaces, and inside a word only where it fills a line alone.
+    """Break a text into lines at spaces, and inside a word only if it is longer than a line.
 
     Args:
       text: one line.
-      first: cells of the first line.
-      width: cells of the others; `first` where None.
+      first: width of the first line, in terminal columns.
+      width: width of the others; `first` if None.
 
     Example:
       >>> wrap("one two three", 8)
@@ -76,7 +76,7 @@ def wrap(text: str, first: int, width: int | None = None) -> list[str]:
 
 
 def to_text(lines: list[Line], color: bool) -> str:
-    """The lines as one text, with color codes where wanted, without trailing spaces."""
+    """Return the lines as one text without trailing spaces, with color codes if wanted."""
     if not color:
         return "".join("".join(piece.text for piece in line).rstrip() + "\n" for line in lines)
     from rich.console import Console
@@ -101,7 +101,7 @@ def to_text(lines: list[Line], color: bool) -> str:
 
 
 def _head(word: str, room: int) -> str:
-    """As many letters of a word as fit, at least one."""
+    """Return as many characters of a word as fit, at least one."""
     count = 1
     while count < len(word) and cell_len(word[: count + 1]) <= room:
         count += 1

@@ -1,4 +1,4 @@
-"""One block of a terminal table: labels, some of the columns, a rule above the baselines."""
+"""One block of a terminal table: row labels, some columns, and a rule above the baselines."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _STYLES = {
 
 @dataclass(frozen=True)
 class _Shown:
-    """A number in three aligned parts, or a word in place of one."""
+    """A number in three aligned parts, or a word instead of one."""
 
     parts: tuple[str, str, str] | None = None
     word: str = ""
@@ -45,7 +45,7 @@ class _Shown:
 
 
 def block_width(grid: Grid, block: Sequence[int], **style) -> int:
-    """The cells that a block would take; `style` as for `block_lines`."""
+    """Return the width of a block in terminal columns; `style` as for `block_lines`."""
     return max(map(width_of, block_lines(grid, block, **style)), default=0)
 
 
@@ -57,14 +57,14 @@ def block_lines(
     label_width: int = LABEL_WIDTH,
     counted: bool = True,
 ) -> list[Line]:
-    """Header and rows of the columns numbered in `block`; of none, the parameters of all columns.
+    """Return header and rows of some columns; for an empty block, the parameters of all columns.
 
     Args:
       grid: the table.
-      block: places of columns.
-      inline: whether a difference stands beside its mean, and a source in a column.
-      label_width: cells at which labels of rows and columns are wrapped.
-      counted: whether the parameters stand at the right.
+      block: indices of the columns.
+      inline: True to put a difference next to its mean, and sources in a column.
+      label_width: terminal columns at which labels of rows and columns are wrapped.
+      counted: True to show the parameters at the right.
     """
     columns = [_column(grid, number, label_width, inline=inline) for number in block]
     columns = _widened(grid, block, columns, label_width)
@@ -72,38 +72,38 @@ def block_lines(
     counts = [parameters(row.entries[number] for number in numbers) for row in grid.rows]
     stubs = [_stub(row, label_width, inline=inline) for row in grid.rows]
     paths = [clean(path) for path in grid.paths] if block else []
-    stub = max([*map(cell_len, paths), *(width_of(line) for each in stubs for line in each)])
+    stub = max([*map(cell_len, paths), *(width_of(line) for label in stubs for line in label)])
     right = _right(grid, counts, inline=inline)
     lines: list[Line] = []
     for level, path in enumerate(paths):
         for at, heads in enumerate(_heads(grid, block, columns, level, label_width)):
             lines.append([Piece(pad("" if at else path, stub), "dim"), *heads])
-    lines = lines or [[Piece(" " * stub), *(Piece(GAP + " " * each.width) for each in columns)]]
+    lines = lines or [[Piece(" " * stub), *(Piece(GAP + " " * column.width) for column in columns)]]
     lines[-1] = [*lines[-1], *(Piece(GAP + head, "dim") for head in right.heads)]
     if not any(piece.text.strip() for piece in lines[-1]):
         lines.pop()
     body = [
-        _body(stubs[place], stub, columns, place, right.texts[place])
-        for place in range(len(grid.rows))
+        _body(stubs[index], stub, columns, index, right.texts[index])
+        for index in range(len(grid.rows))
     ]
-    width = max(width_of(line) for line in [*lines, *(line for each in body for line in each)])
+    width = max(width_of(line) for line in [*lines, *(line for row in body for line in row)])
     lines.append([Piece("─" * width, "dim")])
-    for place, row in enumerate(grid.rows):
+    for index, row in enumerate(grid.rows):
         first_baseline = row.kind == BASELINE and (
-            place == 0 or grid.rows[place - 1].kind != BASELINE
+            index == 0 or grid.rows[index - 1].kind != BASELINE
         )
-        if first_baseline and place:
+        if first_baseline and index:
             lines.append([Piece("─" * width, "dim")])
-        elif place and not inline and row.kind != BASELINE:
+        elif index and not inline and row.kind != BASELINE:
             lines.append([])
-        lines += body[place]
+        lines += body[index]
     return lines
 
 
 def _body(
     label: list[Line], stub: int, columns: list[_Column], row: int, right: list[str]
 ) -> list[Line]:
-    """The lines of one row: label, cells, and on the first line what stands on the right."""
+    """Return the lines of one row: label, entries, and on the first line the texts at the right."""
     cells = [column.cells[row] for column in columns]
     lines = []
     for at in range(max(len(label), *(len(cell) for cell in [[], *cells]))):
@@ -117,7 +117,7 @@ def _body(
 
 @dataclass(frozen=True)
 class _Column:
-    """A column's cells as lines, by row, all of one width."""
+    """The entries of a column as lines, by row, all of the same width."""
 
     cells: list[list[Line]]
     width: int
@@ -125,7 +125,7 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Right:
-    """What stands right of the columns: heads and, for each row, texts."""
+    """The texts at the right of the columns: heads and, for each row, texts."""
 
     heads: list[str]
     texts: list[list[str]]
@@ -141,13 +141,13 @@ def _right(grid: Grid, counts: list[str], *, inline: bool) -> _Right:
             continue
         width = max(map(cell_len, [head, *given]))
         heads.append(pad(head, width, right=right))
-        for text, each in zip(given, texts, strict=True):
-            each.append(pad(text, width, right=right))
+        for text, of_row in zip(given, texts, strict=True):
+            of_row.append(pad(text, width, right=right))
     return _Right(heads, texts)
 
 
 def _stub(row: GridRow, width: int, *, inline: bool) -> list[Line]:
-    """The label, and below it the source where that has no column."""
+    """Return the label and, if there is no column for sources, the source below it."""
     style = "bold" if row.kind == REFERENCE else ""
     label = clean(row.label) + (" (reference)" if row.kind == REFERENCE else "")
     lines: list[Line] = [[Piece(line, style)] for line in wrap(label, width) or [""]]
@@ -191,7 +191,7 @@ def _mean(entry: Entry, quantity: Quantity, *, inline: bool) -> _Shown:
 
 
 def _count(entry: Entry, quantity: Quantity, width: int) -> list[Line]:
-    """The lines below a mean that say how many runs it lacks, and why."""
+    """Return the lines below a mean that say how many runs it lacks, and why."""
     if not (quantity.compared and has_lost(entry)):
         return []
     return [[Piece(line)] for line in wrap(count_text(entry), width)]
@@ -214,19 +214,19 @@ def _difference(row: GridRow, entry: Entry, quantity: Quantity) -> _Shown:
 
 
 def _aligned(shown: Sequence[_Shown]) -> list[Line]:
-    """Numbers right under numbers, ± under ±; words at the left; all of one width."""
-    parts = [each.parts for each in shown if each.parts]
+    """Return lines of the same width, with numbers and ± aligned, and words at the left."""
+    parts = [item.parts for item in shown if item.parts]
     widths = [max((cell_len(part[i]) for part in parts), default=0) for i in range(3)]
     lines: list[Line] = []
-    for each in shown:
-        if each.parts is None:
-            text = each.word
+    for item in shown:
+        if item.parts is None:
+            text = item.word
         else:
-            value, half, after = each.parts
+            value, half, after = item.parts
             text = pad(value, widths[0], right=True)
             text += (" " + pad(half, widths[1])) if widths[1] else ""
             text += (" " + after) if after else ""
-        lines.append([Piece(text.rstrip(), each.style)])
+        lines.append([Piece(text.rstrip(), item.style)])
     width = max(map(width_of, lines))
     return [[*line, Piece(" " * (width - width_of(line)))] for line in lines]
 
@@ -234,7 +234,7 @@ def _aligned(shown: Sequence[_Shown]) -> list[Line]:
 def _widened(
     grid: Grid, block: Sequence[int], columns: list[_Column], label_width: int
 ) -> list[_Column]:
-    """Columns at least as wide as their heads; the last of a group makes room for the group's."""
+    """Widen columns to fit their heads; the last of a group makes room for the group's head."""
     widths = [column.width for column in columns]
     for level in reversed(range(len(grid.paths))):
         for first, last in grid.groups(level, block):
@@ -245,29 +245,29 @@ def _widened(
 
 
 def _across(widths: Sequence[int]) -> int:
-    """The cells of columns side by side."""
+    """Return the width of columns side by side, in terminal columns."""
     return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
 def _head(grid: Grid, number: int, level: int, width: int) -> list[str]:
-    """The label of a column at a level, in lines of a width."""
+    """Return the label of a column at a level, wrapped to a width."""
     return wrap(clean(grid.columns[number].labels[level]), width) or [""]
 
 
 def _heads(
     grid: Grid, block: Sequence[int], columns: list[_Column], level: int, label_width: int
 ) -> list[Line]:
-    """One level of the header; a label above several columns gets a line as wide as they are."""
-    found = []
+    """Return one level of the header; a label above several columns gets a rule across them."""
+    labels = []
     for first, last in grid.groups(level, block):
         width = _across([column.width for column in columns[first : last + 1]])
-        found.append(
+        labels.append(
             (first < last, width, _head(grid, block[first], level, max(label_width, width)))
         )
     lines: list[Line] = []
-    for at in range(max(len(label) for _, _, label in found)):
+    for at in range(max(len(label) for _, _, label in labels)):
         line: Line = []
-        for several, width, label in found:
+        for several, width, label in labels:
             text = label[at] if at < len(label) else ""
             ruled = several and at == 0
             rule = " " + "─" * (width - cell_len(text) - 1) if ruled else ""

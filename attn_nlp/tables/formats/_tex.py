@@ -1,8 +1,8 @@
-"""Text for LaTeX: every character shows as itself, in pdflatex too, or is named and counted as odd.
+"""Text for LaTeX: every character prints as itself, in pdflatex too, or is named as odd.
 
-Plain ASCII is escaped, accents and Greek become commands, symbols become mathematics. What is left
-and stands in GB 2312 (Chinese, kana, Cyrillic) goes through `\\attnhan`, which `HAN` defines; all
-else, such as an emoji, is written by its code point, since pdflatex would stop at it.
+Plain ASCII is escaped, accents and Greek become commands, symbols become mathematics. Other
+characters of GB 2312 (Chinese, kana, Cyrillic) go through `\\attnhan`, which `HAN` defines; all
+others, such as emoji, are written by their code points, since pdflatex would stop at them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterable
 
 from attn_nlp.wording import clean
 
-# XeLaTeX and LuaLaTeX know the letters if their font has them; pdflatex takes them from CJKutf8.
-# The command is no robust one: a list of tables is printed before this definition is read.
+# XeLaTeX and LuaLaTeX print these characters if their font has them; pdflatex needs CJKutf8.
+# The command is not a robust one: a list of tables is printed before this definition is read.
 HAN = (
     r"\providecommand\attnhan[1]"
     r"{\ifdefined\Umathchar#1\else\begin{CJK}{UTF8}{gbsn}#1\end{CJK}\fi}"
 )
 
-# Brackets and stars stand in groups: after the end of a line LaTeX would take them for an option.
+# Brackets and stars are in groups: after the end of a line LaTeX would take them for an option.
 _ASCII = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -77,14 +77,14 @@ _ACCENTS = {
 # Greek capitals that look like Latin ones have no command of their own.
 _GREEK_COMMANDS = frozenset("ΓΔΘΛΞΠΣΥΦΨΩ")
 _ROOT = re.compile(r"√([A-Za-z0-9]+)")
-# Two of these in a row become another character in the fonts of TeX; an empty group keeps them two.
+# Two of these in a row form a ligature in the fonts of TeX; an empty group keeps them apart.
 _LIGATURES = re.compile(r"([-',])(?=\1)")
-_TOO_LONG = re.compile(r"(\S{30})(?=\S)")  # where a word may be broken that fills a line
+_TOO_LONG = re.compile(r"(\S{30})(?=\S)")  # a word that fills a line may be broken here
 _JOINER, _BREAK = "\u2060", "\u200b"  # characters without width that say so
 
 
 def escape(text: str) -> str:
-    """One line of text as LaTeX that prints it.
+    """Return one line of text as LaTeX that prints it.
 
     Example:
       >>> print(escape("1/√D of 50% & α_1"))
@@ -93,71 +93,76 @@ def escape(text: str) -> str:
     text = unicodedata.normalize("NFC", clean(text))
     escaped, at = "", 0
     for root in _ROOT.finditer(text):
-        escaped += _letters(text[at : root.start()]) + rf"$\sqrt{{\mathrm{{{root[1]}}}}}$"
+        escaped += _characters(text[at : root.start()]) + rf"$\sqrt{{\mathrm{{{root[1]}}}}}$"
         at = root.end()
-    return escaped + _letters(text[at:])
+    return escaped + _characters(text[at:])
 
 
 def odd(texts: Iterable[str]) -> list[str]:
-    """The characters of all texts that can only be written by their code points, in order."""
-    letters = sorted(
-        {letter for text in texts for letter in unicodedata.normalize("NFC", clean(text))}
+    """Return the characters that can only be written by their code points, each once, sorted."""
+    characters = sorted(
+        {character for text in texts for character in unicodedata.normalize("NFC", clean(text))}
     )
-    return [letter for letter in letters if _plain(letter) is None and not _is_han(letter)]
+    return [
+        character
+        for character in characters
+        if _plain(character) is None and not _is_han(character)
+    ]
 
 
-def code_point(letter: str) -> str:
-    """How an odd character is written.
+def code_point(character: str) -> str:
+    """Return how an odd character is written.
 
     Example:
       >>> code_point("😀")
       'U+1F600'
     """
-    return f"U+{ord(letter):04X}"
+    return f"U+{ord(character):04X}"
 
 
-def _letters(text: str) -> str:
+def _characters(text: str) -> str:
     text = _LIGATURES.sub(rf"\1{_JOINER}", _TOO_LONG.sub(rf"\1{_BREAK}", text))
     pieces: list[str] = []
     han = ""
-    for letter in text:
-        piece = _plain(letter)
-        if piece is None and _is_han(letter):
-            han += letter
+    for character in text:
+        piece = _plain(character)
+        if piece is None and _is_han(character):
+            han += character
             continue
         if han:
             pieces, han = [*pieces, rf"\attnhan{{{han}}}"], ""
-        if letter in _ACCENTS and pieces:  # NFC left it beside its letter: there is no whole one
-            pieces[-1] = f"{_ACCENTS[letter]}{{{pieces[-1]}}}"
+        if character in _ACCENTS and pieces:
+            # NFC left it after its letter: there is no composed character.
+            pieces[-1] = f"{_ACCENTS[character]}{{{pieces[-1]}}}"
         else:
-            pieces.append(rf"\texttt{{{code_point(letter)}}}" if piece is None else piece)
+            pieces.append(rf"\texttt{{{code_point(character)}}}" if piece is None else piece)
     return "".join(pieces) + (rf"\attnhan{{{han}}}" if han else "")
 
 
-def _plain(letter: str) -> str | None:
-    """A character in commands that every engine knows; None where there are none for it."""
-    if letter in _ASCII:
-        return _ASCII[letter]
-    if letter.isascii():
-        return letter
-    if letter == _JOINER:
+def _plain(character: str) -> str | None:
+    """Return a character in commands that every engine knows, or None if there are none for it."""
+    if character in _ASCII:
+        return _ASCII[character]
+    if character.isascii():
+        return character
+    if character == _JOINER:
         return "{}"
-    if letter == _BREAK:
+    if character == _BREAK:
         return r"\allowbreak{}"
-    if letter in _COMMANDS:
-        return _COMMANDS[letter]
-    category = unicodedata.category(letter)
+    if character in _COMMANDS:
+        return _COMMANDS[character]
+    category = unicodedata.category(character)
     if category == "Cf":  # shows nothing
         return ""
     if category == "Zs":
         return " "
-    if letter in _ACCENTS:
-        return _ACCENTS[letter] + "{}"
-    return _accented(letter) or _greek(letter)
+    if character in _ACCENTS:
+        return _ACCENTS[character] + "{}"
+    return _accented(character) or _greek(character)
 
 
-def _accented(letter: str) -> str | None:
-    base, *marks = unicodedata.normalize("NFD", letter)
+def _accented(character: str) -> str | None:
+    base, *marks = unicodedata.normalize("NFD", character)
     piece = {"i": r"\i", "j": r"\j"}.get(base) or (_plain(base) if marks else None)
     if piece is None or not all(mark in _ACCENTS for mark in marks):
         return None
@@ -166,23 +171,23 @@ def _accented(letter: str) -> str | None:
     return piece
 
 
-def _greek(letter: str) -> str | None:
-    """Greek by its name in Unicode: GREEK SMALL LETTER ALPHA is \\alpha."""
-    found = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(letter, ""))
-    if found is None:
+def _greek(character: str) -> str | None:
+    """Return a Greek letter by its name in Unicode: GREEK SMALL LETTER ALPHA is \\alpha."""
+    named = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(character, ""))
+    if named is None:
         return None
-    name = found[2].lower().replace("lamda", "lambda")
-    if found[1] == "SMALL":
+    name = named[2].lower().replace("lamda", "lambda")
+    if named[1] == "SMALL":
         return "o" if name == "omicron" else rf"$\{name}$"
-    if letter in _GREEK_COMMANDS:
+    if character in _GREEK_COMMANDS:
         return rf"$\{name.capitalize()}$"
     return {"chi": "X", "eta": "H", "rho": "P"}.get(name, name[0].upper())
 
 
-def _is_han(letter: str) -> bool:
-    """Whether the font `gbsn` has it."""
+def _is_han(character: str) -> bool:
+    """Return True if the font `gbsn` has the character."""
     try:
-        letter.encode("gb2312")
+        character.encode("gb2312")
     except UnicodeEncodeError:
         return False
     return True

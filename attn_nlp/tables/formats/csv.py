@@ -1,7 +1,7 @@
 """CSV for machines: one line for every row and column, numbers in full precision.
 
 Accuracies and differences are fractions, as stored. Text is written as it is; with
-`safe_spreadsheet`, text that a spreadsheet would take for a formula is preceded by a quote.
+`safe_spreadsheet`, text that a spreadsheet would run as a formula is preceded by a quote.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Sequence
 
+from attn_nlp.outputs import digest
 from attn_nlp.stats import TwoWay
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import (
@@ -18,8 +19,6 @@ from attn_nlp.tables.grid import (
     DIVERGED,
     FAILED,
     PENDING,
-    REFERENCE,
-    ROW,
     Column,
     Entry,
     Grid,
@@ -78,14 +77,12 @@ _AFTER = (
     "cite",
 )
 
-_NUMBERS = ("n", "expected", "mean", "sd", "low", "high", "pairs", "difference", "p", "p_holm")
-
-# Between the two stand the paths of columns, as many as the tables have.
+# In between are the paths of columns, as many as the tables have.
 _HEADER = re.compile(rf"{','.join(_BEFORE)},(.+,)?{','.join(_AFTER)}\n")
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
-    """All tables under one header; a column path that a table lacks is left empty."""
+    """Return all tables under one header; a column path that a table lacks is left empty."""
     paths = list(dict.fromkeys(path for grid in grids for path in grid.paths))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -94,61 +91,66 @@ def render(grids: Sequence[Grid], options: Options) -> str:
         for row in grid.rows:
             for column, entry in zip(grid.columns, row.entries, strict=True):
                 line = _line(grid, row, column, entry, paths)
-                writer.writerow([_text(each, options.safe_spreadsheet) for each in line])
+                writer.writerow([_text(value, options.safe_spreadsheet) for value in line])
     return out.getvalue()
 
 
-def known(text: str) -> bool:
-    """Whether it begins with a header as `render` writes it and every line fits that."""
-    if _HEADER.match(text) is None:
-        return False
-    try:
-        header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    except csv.Error:
-        return False
-    return all(len(line) == len(header) and _fits(line, header) for line in lines)
+def signed(text: str) -> str:
+    """Return the same table, recognized by which names of its header are in quotes.
+
+    CSV has no comments and quotes mean nothing to whoever reads it, so that they can carry the
+    digest of the file, a bit a name.
+    """
+    header, _, lines = text.partition("\n")
+    bits = int.from_bytes(digest(text), "big")
+    names = [
+        f'"{name}"' if bits >> place & 1 else name for place, name in enumerate(header.split(","))
+    ]
+    return ",".join(names) + "\n" + lines
 
 
-def _fits(line: Sequence[str], header: Sequence[str]) -> bool:
-    """Whether a line is of a kind of row and has numbers where numbers stand."""
-    found = dict(zip(header, line, strict=True))
-    try:
-        for name in _NUMBERS:
-            float(found[name] or 0)
-    except ValueError:
-        return False
-    return found["kind"] in (ROW, REFERENCE, BASELINE)
+def is_signed(text: str) -> bool:
+    """Return whether a file holds what `signed` has made of a table, to the letter."""
+    header, _, lines = text.partition("\n")
+    plain = header.replace('"', "") + "\n"
+    return _HEADER.fullmatch(plain) is not None and text == signed(plain + lines)
 
 
 def _line(grid: Grid, row: GridRow, column: Column, entry: Entry, paths: list[str]) -> list[object]:
     values = dict(zip(grid.paths, column.values, strict=True))
-    found = {"value": column.quantity.name, "expected": entry.expected, "status": entry.state}
-    found |= {"n": 0, "reason": entry.reason, "parameters": _range(entry.parameters)}
-    found |= {"cite": row.cite, "runs": count_text(entry)}
-    found |= {name: entry.missing.get(state) for name, state in _MISSING.items()}
+    fields = {"value": column.quantity.name, "expected": entry.expected, "status": entry.state}
+    fields |= {"n": 0, "reason": entry.reason, "parameters": _range(entry.parameters)}
+    fields |= {"cite": row.cite, "runs": count_text(entry)}
+    fields |= {name: entry.missing.get(state) for name, state in _MISSING.items()}
     if entry.summary:
-        each = entry.summary
-        found |= {"n": each.n, "mean": each.mean, "sd": each.sd, "low": each.low, "high": each.high}
+        summary = entry.summary
+        fields |= {
+            "n": summary.n,
+            "mean": summary.mean,
+            "sd": summary.sd,
+            "low": summary.low,
+            "high": summary.high,
+        }
     if grid.reference and row.kind != BASELINE and column.quantity.compared:
-        found["reference"] = grid.reference.label
+        fields["reference"] = grid.reference.label
     if entry.counted and entry.counted.summary:
-        found["mean_with_diverged"] = entry.counted.summary.mean
+        fields["mean_with_diverged"] = entry.counted.summary.mean
     if entry.counted and (compared := entry.counted.comparison):
-        found |= {
+        fields |= {
             "difference_with_diverged": compared.difference.mean,
             "p_holm_with_diverged": compared.p_holm,
             "verdict_with_diverged": str(compared.verdict),
         }
     if isinstance(entry.sentences, TwoWay):
-        each = entry.sentences
-        found |= {"error_seeds": each.error_seeds, "error_sentences": each.error_sentences}
-        found |= {"two_way_low": each.low, "two_way_high": each.high}
-        found |= {"bootstrap_low": each.bootstrap_low, "bootstrap_high": each.bootstrap_high}
+        summary = entry.sentences
+        fields |= {"error_seeds": summary.error_seeds, "error_sentences": summary.error_sentences}
+        fields |= {"two_way_low": summary.low, "two_way_high": summary.high}
+        fields |= {"bootstrap_low": summary.bootstrap_low, "bootstrap_high": summary.bootstrap_high}
     elif entry.sentences:
-        found["mcnemar_p"] = entry.sentences.p
+        fields["mcnemar_p"] = entry.sentences.p
     if entry.comparison:
         compared, difference = entry.comparison, entry.comparison.difference
-        found |= {
+        fields |= {
             "pairs": difference.n,
             "difference": difference.mean,
             "difference_low": difference.low,
@@ -166,8 +168,8 @@ def _line(grid: Grid, row: GridRow, column: Column, entry: Entry, paths: list[st
             "verdict": str(compared.verdict),
             "seeds_needed": _seeds(compared.seeds_needed),
         }
-    place = [values.get(path) for path in paths]
-    return [grid.title, row.label, row.kind, *place, *(found.get(name) for name in _AFTER)]
+    at_paths = [values.get(path) for path in paths]
+    return [grid.title, row.label, row.kind, *at_paths, *(fields.get(name) for name in _AFTER)]
 
 
 def _seeds(needed: int | None) -> str | None:

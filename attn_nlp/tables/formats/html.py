@@ -3,9 +3,9 @@
 A fragment is a `figure` of class `attn-table` without script, style or reference to anything
 outside it. Its classes are stable: `attn-mean`, `attn-half`, `attn-count`, `attn-difference`,
 `attn-mark`, `attn-missing`, `attn-legend`, `attn-footnotes`, `attn-notes`, and one for each kind
-of row and each verdict. A cell carries its number in full precision as `data-value`, or, where it
-holds a range, what it is sorted by as `data-sort`. Baselines stand
-in a `tbody` of their own, so that sorting the first one leaves them below.
+of row and each verdict. An entry has its number in full precision as `data-value`; one that holds a
+range has the value to sort by as `data-sort`. Baselines are in a separate `tbody`, so that sorting
+the first one leaves them below.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from attn_nlp.tables.grid import BASELINE, REFERENCE, Entry, Grid, GridRow, Quan
 from attn_nlp.tables.legend import MARKS, STATE_MARKS
 from attn_nlp.tables.page import page
 from attn_nlp.tables.text import (
-    STARRED,
+    SIGNIFICANT,
     count_text,
     number,
     parameters,
@@ -33,21 +33,21 @@ COMMENT = "<!-- {} -->"
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
-    """A complete page with all tables, in light or dark as the reader's system is."""
-    fragments = [fragment(grid, f"table-{place}") for place, grid in enumerate(grids, 1)]
+    """Return a complete page with all tables, light or dark as the reader's system asks."""
+    fragments = [fragment(grid, f"table-{index}") for index, grid in enumerate(grids, 1)]
     titles = ", ".join(clean(grid.title) for grid in grids)
     return page(titles, "\n".join(fragments))
 
 
 def fragment(grid: Grid, name: str = "table") -> str:
-    """One table with its caption, legend, footnotes and notes.
+    """Return one table with its caption, legend, footnotes and notes.
 
     Args:
       grid: the table.
-      name: begins every id in the fragment; letters, digits and hyphens, unique in the page.
+      name: prefix of every id in the fragment; letters, digits and hyphens, unique in the page.
 
     Returns:
-      HTML in which every text of the user's is text.
+      HTML in which every text of the user is escaped.
     """
     title = escape(grid.title)
     below = [*_legend(grid), *_footnotes(grid, name), *_notes(grid)]
@@ -69,7 +69,7 @@ def fragment(grid: Grid, name: str = "table") -> str:
 
 
 def escape(text: str) -> str:
-    """Text that shows as it is, between tags and in quoted attributes.
+    """Return text that shows as it is, between tags and in quoted attributes.
 
     Example:
       >>> escape('<b> & "c"')
@@ -79,14 +79,14 @@ def escape(text: str) -> str:
 
 
 def _head(grid: Grid) -> list[str]:
-    """A line for each level of the header; a column without levels is headed by its quantity."""
+    """Return a line for each level of the header; without levels, columns show their quantity."""
     levels = len(grid.paths)
     right = _right_heads(grid)
     spanned = f' rowspan="{levels}"' if levels > 1 else ""
-    heads = [f'<th scope="col" class="attn-{each}"{spanned}>{each}</th>' for each in right]
+    heads = [f'<th scope="col" class="attn-{head}"{spanned}>{head}</th>' for head in right]
     lines = ["<thead>"]
     for level in range(levels):
-        # What a level is called stands at its left and heads the labels beside it.
+        # The name of a level is at its left, as the head of the labels next to it.
         cells = [f'<th scope="row" class="attn-path">{escape(grid.paths[level])}</th>']
         for first, last in grid.groups(level):
             label = escape(grid.columns[first].labels[level])
@@ -98,8 +98,8 @@ def _head(grid: Grid) -> list[str]:
         lines.append("<tr>" + "".join([*cells, *(heads if level == 0 else [])]) + "</tr>")
     if not levels:
         cells = [
-            f'<th scope="col" class="{_kind(each.quantity)}">{escape(each.quantity.label)}</th>'
-            for each in grid.columns
+            f'<th scope="col" class="{_kind(column.quantity)}">{escape(column.quantity.label)}</th>'
+            for column in grid.columns
         ]
         lines.append("<tr>" + "".join(["<td></td>", *cells, *heads]) + "</tr>")
     return [*lines, "</thead>"]
@@ -139,7 +139,7 @@ def _row(grid: Grid, row: GridRow, name: str, heads: Sequence[str]) -> str:
 
 
 def _parameters(row: GridRow) -> str:
-    """The parameters of a row; the fewest of its columns to sort by."""
+    """Return the parameters of a row, sorted by the fewest of its columns."""
     fewest = [entry.parameters[0] for entry in row.entries if entry.parameters]
     value = f' data-sort="{min(fewest)}"' if fewest else ""
     return f'<td class="attn-parameters"{value}>{parameters(row.entries)}</td>'
@@ -166,12 +166,12 @@ def _cell(entry: Entry, quantity: Quantity, name: str) -> str:
 
 
 def _kind(quantity: Quantity) -> str:
-    """The class of a number's cell and of its head."""
+    """Return the HTML class of a number and of its head."""
     return "attn-score" if quantity.compared else "attn-cost"
 
 
 def _difference(compared: Comparison, quantity: Quantity) -> str:
-    """The difference from the reference; the mark is read out as the verdict that it means."""
+    """Return the difference from the reference; screen readers read its mark as the verdict."""
     verdict = str(compared.verdict)
     mark = (
         f'<span class="attn-mark" role="img" aria-label="{escape(verdict)}">'
@@ -183,7 +183,7 @@ def _difference(compared: Comparison, quantity: Quantity) -> str:
         mark,
     ]
     text = " ".join(filter(None, words))
-    if compared.verdict in STARRED:
+    if compared.verdict in SIGNIFICANT:
         text = f"<strong>{text}</strong>"
     slug = verdict.replace(",", "").replace(" ", "-")
     value = f'data-value="{compared.difference.mean!r}"'
@@ -195,7 +195,7 @@ def _span(kind: str, text: str) -> str:
 
 
 def _reference(entry: Entry, name: str) -> str:
-    """The letter of a footnote, with a link to it."""
+    """Return the letter of a footnote, with a link to it."""
     if not entry.footnote:
         return ""
     return f'<sup><a href="#{name}-{entry.footnote}">[{entry.footnote}]</a></sup>'

@@ -1,9 +1,9 @@
-"""JSON for programs: everything that a table says, numbers in full precision.
+"""JSON for programs: everything in a table, with numbers in full precision.
 
-Accuracies and differences are fractions, as stored; `quantity` says how they are printed. What is
-missing is null, with its state and its reason beside it. `schema()` describes the whole, and the
-document names the version of the schema; "<" is written as an escape, so that the text can stand
-inside a page of HTML, and so are characters that a terminal would obey.
+Accuracies and differences are fractions, as stored; `quantity` says how they are printed. A missing
+number is null, next to its state and its reason. `schema()` describes the format, and the document
+names the version of the schema. "<" is written as an escape, so that the text can be embedded in an
+HTML page, and so are characters that a terminal would obey.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Sequence
 
+from attn_nlp.outputs import signature
 from attn_nlp.stats import Comparison, McNemar, TwoWay
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import Column, Counted, Entry, Grid, GridRow
@@ -35,23 +36,32 @@ _TWO_WAY = (
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
-    """All tables as one document."""
-    document = {"schema": VERSION, "tables": [_table(grid) for grid in grids]}
+    """Return all tables as one document."""
+    return _text({"schema": VERSION, "tables": [_table(grid) for grid in grids]})
+
+
+def _text(document: dict) -> str:
     return escaped_json(_written(_plain(document))).replace("<", "\\u003c") + "\n"
 
 
-def known(text: str) -> bool:
-    """Whether it is one document that names a version of the schema."""
+def signed(text: str) -> str:
+    """Return the same document with its signature, by which it is recognized."""
+    return _text({**json.loads(text), "signature": signature(text)})
+
+
+def is_signed(text: str) -> bool:
+    """Return whether a file holds what `signed` has made of a document, to the letter."""
     try:
         found = json.loads(text)
+        if not isinstance(found, dict) or found.pop("signature", None) is None:
+            return False
+        return text == signed(_text(found))
     except (ValueError, RecursionError):
         return False
-    ours = isinstance(found, dict) and found.keys() == {"schema", "tables"}
-    return ours and str(found["schema"]).startswith("attn-nlp/tables/")
 
 
 def schema() -> dict:
-    """The JSON Schema (draft 2020-12) of a document."""
+    """Return the JSON Schema (draft 2020-12) of a document."""
     text = importlib.resources.files("attn_nlp.tables").joinpath("schema.json").read_text("utf-8")
     return json.loads(text)
 
@@ -99,10 +109,10 @@ def _entry(entry: Entry) -> dict:
     }
 
 
-def _over_sentences(found: TwoWay | McNemar) -> dict:
-    if isinstance(found, McNemar):
-        return dataclasses.asdict(found)
-    return {name: getattr(found, name) for name in _TWO_WAY}
+def _over_sentences(tested: TwoWay | McNemar) -> dict:
+    if isinstance(tested, McNemar):
+        return dataclasses.asdict(tested)
+    return {name: getattr(tested, name) for name in _TWO_WAY}
 
 
 def _counted(counted: Counted) -> dict:
@@ -129,26 +139,26 @@ def _comparison(compared: Comparison) -> dict:
 
 
 def _written(value: object, indent: str = "") -> str:
-    """JSON in lines that a person can read and compare: what is short stands in one."""
+    """Return JSON in lines that a person can read and compare; short values take one line."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if len(indent) + len(text) <= _LINE or not isinstance(value, dict | list):
         return text
     inner = indent + " "
     if isinstance(value, dict):
-        parts = [f"{json.dumps(key)}: {_written(each, inner)}" for key, each in value.items()]
+        parts = [f"{json.dumps(key)}: {_written(item, inner)}" for key, item in value.items()]
         begin, end = "{", "}"
     else:
-        parts = [_written(each, inner) for each in value]
+        parts = [_written(item, inner) for item in value]
         begin, end = "[", "]"
     return f"{begin}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{end}"
 
 
 def _plain(value: object) -> object:
-    """JSON has no number for infinity and no text for half a character."""
+    """Replace what JSON cannot hold: infinite numbers, and halves of characters."""
     if isinstance(value, dict):
-        return {_plain(key): _plain(each) for key, each in value.items()}
+        return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, str):

@@ -1,9 +1,9 @@
-"""LaTeX for a paper: one `table` environment for each table, to be taken over by `\\input`.
+"""LaTeX for a paper: one `table` environment for each table, to be included with `\\input`.
 
-It needs no class and few packages, named in its first lines. A table that is wider than the line,
-or with its notes higher than the page, is scaled down to it. Numbers line up under one another as
-mathematics, in three columns: the value, its interval, and what follows. Legend, footnotes and
-notes stand under the table.
+It needs no special class and few packages, named in its first lines. A table that is wider than the
+line, or taller than the page together with its notes, is scaled down to fit. Numbers are typeset as
+mathematics and aligned in three columns: the value, its interval, and what follows. Legend,
+footnotes and notes are below the table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from attn_nlp.tables.grid import (
 from attn_nlp.tables.legend import MARKS, STATE_MARKS
 from attn_nlp.tables.text import (
     MINUS,
-    STARRED,
+    SIGNIFICANT,
     count_text,
     number,
     parameters,
@@ -39,16 +39,16 @@ SUFFIX = ".tex"
 COMMENT = "% {}"
 # Characters of a label, and of a source, which is smaller; a longer one is set as a paragraph.
 _LONGEST, _LONGEST_SMALL = 34, 40
-_PARAGRAPH = r"\parbox[{place}]{{0.3\linewidth}}{{\raggedright\strut {text}\strut}}"
-_TOP = r"""% Tables of attn-nlp, to be taken over by \input. In the preamble:
+_PARAGRAPH = r"\parbox[{position}]{{0.3\linewidth}}{{\raggedright\strut {text}\strut}}"
+_TOP = r"""% Tables of attn-nlp, to be included with \input. In the preamble:
 %   \usepackage{amssymb,booktabs,graphicx}"""
 _TOP_HAN = r"""%   \usepackage{CJKutf8}
-% The last one serves pdflatex, with the font gbsn; XeLaTeX and LuaLaTeX need a font with Chinese
-% letters instead."""
+% The last one is for pdflatex, with the font gbsn; XeLaTeX and LuaLaTeX need a font with Chinese
+% characters instead."""
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
-    """All tables, each a float with a caption and a label made of its title."""
+    """Return all tables, each a float with a caption and a label made from its title."""
     names = _names([grid.title for grid in grids])
     tables = [_table(grid, name) for grid, name in zip(grids, names, strict=True)]
     han = any(r"\attnhan" in table for table in tables)
@@ -57,7 +57,7 @@ def render(grids: Sequence[Grid], options: Options) -> str:
 
 
 def _names(titles: Sequence[str]) -> list[str]:
-    """What follows "tab:" in the labels: letters, digits and hyphens, each once."""
+    """Return the labels after "tab:", all different, of letters, digits and hyphens."""
     names: list[str] = []
     for title in titles:
         name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40] or "table"
@@ -74,8 +74,8 @@ def _table(grid: Grid, name: str) -> str:
     subtitle = f" ({escape(grid.subtitle)})" if grid.subtitle else ""
     lines = [
         r"\begin{table}[tbp]",
-        # Boxes 0 and 2 are free for such a use. The first is as wide as the table wants to be, the
-        # second as high as table and notes are: a float that is too high would be cut off.
+        # Boxes 0 and 2 are free for such use. The first is as wide as the table wants to be, the
+        # second as tall as table and notes: a float that is too tall would be cut off.
         r"\setbox0=\hbox{\small\setlength{\tabcolsep}{4pt}%",
         rf"\begin{{tabular}}{{{_columns(grid, counted)}}}",
         r"\toprule",
@@ -97,12 +97,12 @@ def _table(grid: Grid, name: str) -> str:
 
 
 def _columns(grid: Grid, counted: bool) -> str:
-    each = [r"r@{\,}l@{\ }l" if column.quantity.compared else "r" for column in grid.columns]
-    return "@{}l" + "".join(each) + "r" * counted + "@{}"
+    kinds = [r"r@{\,}l@{\ }l" if column.quantity.compared else "r" for column in grid.columns]
+    return "@{}l" + "".join(kinds) + "r" * counted + "@{}"
 
 
 def _width(column: Column) -> int:
-    """The columns of LaTeX that a column takes."""
+    """Return the number of LaTeX columns that a column takes."""
     return 3 if column.quantity.compared else 1
 
 
@@ -121,7 +121,7 @@ def _head(grid: Grid, counted: bool) -> list[str]:
         lines.append(_line(cells))
         lines += [] if innermost else ["".join(rules)]
     if not grid.paths:
-        heads = [_spanning(each.quantity.label, _width(each)) for each in grid.columns]
+        heads = [_spanning(column.quantity.label, _width(column)) for column in grid.columns]
         lines.append(_line(["", *heads, *["parameters"] * counted]))
     return lines
 
@@ -154,14 +154,14 @@ def _label(row: GridRow) -> str:
     return rf"\textbf{{{text}}} (reference)" if row.kind == REFERENCE else text
 
 
-def _wrapped(text: str, place: str, longest: int = _LONGEST) -> str:
+def _wrapped(text: str, position: str, longest: int = _LONGEST) -> str:
     if len(clean(text)) <= longest:
         return escape(text)
-    return _PARAGRAPH.format(place=place, text=escape(text))
+    return _PARAGRAPH.format(position=position, text=escape(text))
 
 
 def _mean(entry: Entry, quantity: Quantity) -> list[str]:
-    """What stands in the columns of one number; a word in place of one spans them."""
+    """Return the content of the LaTeX columns of one number; a word instead of one spans them."""
     note = rf"\textsuperscript{{{entry.footnote}}}" if entry.footnote else ""
     if entry.state != MEASURED or entry.summary is None:
         word = escape(STATE_MARKS.get(entry.state, entry.state))
@@ -178,14 +178,14 @@ def _difference(entry: Entry, quantity: Quantity) -> list[str]:
     compared = entry.comparison
     if compared is None:
         return [""] * (3 if quantity.compared else 1)
-    bold = compared.verdict in STARRED
+    bold = compared.verdict in SIGNIFICANT
     value = _math(number(compared.difference.mean, quantity, signed=True), bold=bold)
     half = _math(spread(compared.difference.half_width, quantity), bold=bold)
     return [value, half, escape(MARKS[compared.verdict]) + escape(seeds_after(compared))]
 
 
 def _math(text: str, *, bold: bool = False) -> str:
-    """A printed number as mathematics, where "," is no punctuation and "-" is a minus."""
+    """Return a printed number as mathematics, where "," is not punctuation and "-" is a minus."""
     if not text:
         return ""
     text = text.replace(",", "{,}").replace(MINUS, "-").replace("±", r"\pm ")
@@ -197,13 +197,13 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _below(grid: Grid) -> list[str]:
-    """Marks, reasons and notes, in small letters as wide as the text."""
+    """Return marks, reasons and notes, in small print across the width of the text."""
     marks = r";\quad ".join(f"{escape(mark)} {escape(meaning)}" for mark, meaning in grid.legend)
     reasons = [
         rf"\textsuperscript{{{letter}}} {escape(reason)}" for letter, reason in grid.footnotes
     ]
     notes = [escape(note) for note in grid.notes]
-    notes += [_named(letter) for letter in odd(_texts(grid))]
+    notes += [_named(character) for character in odd(_texts(grid))]
     paragraphs = [*([marks] if marks else []), *reasons, *([" ".join(notes)] if notes else [])]
     if not paragraphs:
         return []
@@ -215,15 +215,15 @@ def _below(grid: Grid) -> list[str]:
     ]
 
 
-def _named(letter: str) -> str:
+def _named(character: str) -> str:
     import unicodedata
 
-    name = unicodedata.name(letter, "a character without a name").lower()
-    return rf"\texttt{{{code_point(letter)}}} stands for: {name}."
+    name = unicodedata.name(character, "a character without a name").lower()
+    return rf"\texttt{{{code_point(character)}}} stands for: {name}."
 
 
 def _texts(grid: Grid) -> Iterator[str]:
-    """Every text that is printed of a table."""
+    """Yield every text of a table that is printed."""
     yield from (grid.title, grid.subtitle, *grid.paths, *grid.notes)
     for column in grid.columns:
         yield from (*column.labels, column.quantity.label)

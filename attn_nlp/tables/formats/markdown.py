@@ -10,7 +10,7 @@ from attn_nlp.tables.grid import BASELINE, REFERENCE, Column, Entry, Grid, GridR
 from attn_nlp.tables.legend import brief
 from attn_nlp.tables.notes import chosen
 from attn_nlp.tables.text import (
-    STARRED,
+    SIGNIFICANT,
     count_text,
     has_lost,
     mark,
@@ -26,17 +26,17 @@ from attn_nlp.wording import clean
 SUFFIX = ".md"
 COMMENT = "\n<!-- {} -->"
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
-# What begins a list, a heading or a rule, but only at the beginning.
+# What begins a list, a heading or a rule, but only at the start of a text.
 _FIRST = re.compile(r"^(\d*)([-+#=.)])")
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
-    """The tables one after another, each under a heading."""
+    """Return the tables one after another, each under a heading."""
     return "\n".join(_table(grid, options.caption) for grid in grids)
 
 
 def escape(text: str) -> str:
-    """Text that shows as it is: no table border, markup, code or HTML comes of it.
+    """Return text that shows as it is, never as a table border, markup, code or HTML.
 
     Example:
       >>> escape("a|b `c` <b>")
@@ -106,7 +106,7 @@ def _cell(row: GridRow, column: Column, entry: Entry) -> str:
         mark(entry),
     ]
     second = " ".join(filter(None, words)).replace(">", "&gt;")
-    if entry.comparison.verdict in STARRED:
+    if entry.comparison.verdict in SIGNIFICANT:
         second = f"**{second}**"
     return f"{text}<br>{second}"
 

@@ -1,7 +1,7 @@
-"""A table for the terminal: aligned, wrapped, and split into blocks where it is too wide.
+"""A table for the terminal: aligned, wrapped, and split into blocks if it is too wide.
 
-Where the whole table fits, a difference stands beside its mean; otherwise below it, and columns
-are packed into blocks that keep the columns of one outermost value together.
+If the whole table fits, a difference is next to its mean; otherwise it is below, and columns are
+packed into blocks that keep the columns of one outermost value together.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LEAST_WIDTH = 40
 
 
 def render(grids: Sequence[Grid], options: Options) -> str:
-    """The tables one after another, an empty line between them."""
+    """Return the tables one after another, with an empty line in between."""
     width = max(LEAST_WIDTH, options.width or DEFAULT_WIDTH)
     return "\n".join(to_text(_table(grid, width, options.caption), options.color) for grid in grids)
 
@@ -38,15 +38,15 @@ def _table(grid: Grid, width: int, caption: str) -> list[Line]:
         blocks, inline = [list(everything)], True
     else:
         blocks, inline = _packed(grid, width), False
-    # On a very narrow terminal the parameters do not fit beside any number: a block of their own.
-    beside = all(_width(grid, block, width, inline=inline) <= width for block in blocks)
-    for block in blocks if beside else [*blocks, []]:
+    # On a very narrow terminal the parameters fit next to no number and get their own block.
+    fits = all(_width(grid, block, width, inline=inline) <= width for block in blocks)
+    for block in blocks if fits else [*blocks, []]:
         drawn = block_lines(
             grid,
             block,
             inline=inline,
             label_width=_label_width(width),
-            counted=beside or not block,
+            counted=fits or not block,
         )
         lines += [clip_line(line, width) for line in drawn]
         lines.append([])
@@ -65,7 +65,7 @@ def _table(grid: Grid, width: int, caption: str) -> list[Line]:
 
 
 def _packed(grid: Grid, width: int) -> list[list[int]]:
-    """Columns by block: as many outermost values as fit, and a value that is too wide is cut."""
+    """Return columns by block: as many outermost values as fit; one that is too wide is split."""
     groups: dict[object, list[int]] = {}
     for number, column in enumerate(grid.columns):
         # With one level, every column is a group of its own.

@@ -1,1 +1,1 @@
-"""What a table can show: scores, costs, classes, steps to reach, tuning."""
+"""The views of a table: scores, costs, classes, steps to reach an accuracy, tuning."""

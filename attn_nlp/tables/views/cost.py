@@ -1,8 +1,8 @@
-"""What the rows of a table cost: measured, and therefore a table of its own.
+"""The cost of the rows of a table: partly measured, and therefore in a separate table.
 
-Seconds and bytes differ from run to run, so that they would change a result table after a resume.
-Operations and state are worked out (`costs.py`) for the cells that have run, at the mean length of
-their training sentences.
+Seconds and bytes differ from run to run, so they would change a result table after a resume.
+Operations and state are computed (`experiment/costs.py`) for the cells that have run, at the mean
+length of their training sentences.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
+from attn_nlp.tables.layout import Experiment, Layout, PlannedEntry, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import Note, detail, short, warning
 from attn_nlp.tables.outcomes import outcomes
-from attn_nlp.tables.states import by_reading, span, split_values
+from attn_nlp.tables.states import by_reading, split_values
 from attn_nlp.tables.views import multi_quantity
 from attn_nlp.tables.views.scores import baseline_rows, with_footnotes
+from attn_nlp.wording import span
 
 COSTS = (
     Quantity("wall_seconds", "seconds", decimals=1, compared=False),
@@ -47,7 +48,7 @@ COSTS = (
 
 
 def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
-    """Seconds, compilation, memory, parameters, operations and state of every row and column.
+    """Return seconds, compilation, memory, parameters, operations and state of every entry.
 
     Args:
       table, resolved, records: as for `build`.
@@ -62,12 +63,12 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
         table,
         layout.columns,
         COSTS,
-        lambda row, column, each: _entry(layout.place(row, column), records, each.name),
+        lambda row, column, quantity: _entry(layout.entry(row, column), records, quantity.name),
     )
     by_quantity = [baseline_rows(layout, resolved, records, quantity) for quantity in COSTS]
     for same in zip(*by_quantity, strict=True):
         entries = [
-            each for column in zip(*(row.entries for row in same), strict=True) for each in column
+            entry for column in zip(*(row.entries for row in same), strict=True) for entry in column
         ]
         rows.append(GridRow(same[0].label, same[0].cite, same[0].kind, tuple(map(_bare, entries))))
     rows, footnotes = with_footnotes(rows)
@@ -80,11 +81,11 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
         footnotes=footnotes,
         caption=(
             short(
-                "Measured on the machine that ran the cells; a repeated run gives other seconds."
+                "Measured on the machine that ran the cells; running again gives different seconds."
             ),
             detail(
-                "Compiling is counted in the cell that compiled; cells that share a program share "
-                "it."
+                "Compilation counts toward the cell that compiled; cells that share a program "
+                "compile it once."
             ),
             short(
                 "Peak MiB: what the compiled training program holds at once, as XLA counts it; the "
@@ -99,10 +100,10 @@ def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> G
 
 
 def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, dict], list[str]]:
-    """Records with operations and state, and the labels of parts that do not say theirs."""
-    found, known, uncounted = dict(records), {}, {}
-    for place in layout.places.values():
-        for cell in place.cells.values():
+    """Return records with operations and state, and the labels of parts that declare none."""
+    priced, known, uncounted = dict(records), {}, {}
+    for planned in layout.entries.values():
+        for cell in planned.cells.values():
             record = records.get(cell["spec"])
             if record is None:
                 continue
@@ -113,30 +114,30 @@ def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, d
                 known[same] = _costs_of(settings, record, max(length, default=None))
             costs_of, silent = known[same]
             uncounted |= dict.fromkeys(silent)
-            found[cell["spec"]] = {**record, **costs_of}
-    return found, list(uncounted)
+            priced[cell["spec"]] = {**record, **costs_of}
+    return priced, list(uncounted)
 
 
 def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dict, list[str]]:
-    """Operations and state of a cell; nothing where a part of it is not at hand."""
+    """Return operations and state of a cell; empty if one of its parts is not available."""
     try:
         cell = unflatten(settings)
-    except UserError:  # a part of a file that is not read for this table
+    except UserError:  # a part from a file that was not loaded for this table
         return {}, []
     tokens = cell.length if mean is None else min(cell.length, mean)
     splits = (record.get("data") or {}).get("splits", {})
     classes = len(splits.get("train", {}).get("class_counts", [0, 0]))
     silent = [part.label for part in costs.uncounted(cell)]
-    found = {
+    computed = {
         # Without a part's own operations the sum would make it look cheaper than it is.
         "forward_flops": None if silent else costs.flops(cell, tokens, classes) or None,
         "state": costs.state(cell, tokens),
     }
-    return found, silent
+    return computed, silent
 
 
 def _mean_length(data: list[Mapping]) -> list[int]:
-    """The mean length of a training sentence in tokens, of every state that says it."""
+    """Return the mean length of a training sentence in tokens, of every state that has it."""
     return [max(1, round(mean)) for mean in split_values(data, "train", "mean_length")]
 
 
@@ -146,53 +147,53 @@ def _mean_text(data: list[Mapping]) -> str:
 
 
 def _counting(facts: Facts, uncounted: list[str]) -> list[Note]:
-    """How operations and state are counted, and at which length."""
+    """Return the notes on how operations and state are counted, and at which length."""
     known, unknown, varied = [], [], False
     for name, of_name in facts.items():
         for mean, where in by_reading(of_name, _mean_text):
-            told = [facts.label(name), *filter(None, [mean, where])]
-            (known if mean else unknown).append(" ".join(told))
+            words = [facts.label(name), *filter(None, [mean, where])]
+            (known if mean else unknown).append(" ".join(words))
             varied |= bool(where)
-    said = []
+    lengths = []
     if known:
         listed = f"in tokens: {', '.join(known)}" if varied else f"{', '.join(known)} tokens"
-        said.append(f"the mean of the training sentences ({listed}), at most the cell's")
+        lengths.append(f"the mean of the training sentences ({listed}), at most the cell's")
     if unknown:
-        said.append(f"the cell's where no mean is stored ({', '.join(unknown)})")
+        lengths.append(f"the cell's where no mean is stored ({', '.join(unknown)})")
     notes = [
         short(
             "MFLOPs: millions of operations of one forward pass over one sentence, a "
-            "multiplication and an addition counted as two, worked out from the formulas. State: "
+            "multiplication and an addition counted as two, computed from the formulas. State: "
             "numbers kept to answer one more query about that sentence.",
             "MFLOPs: one forward pass over one sentence. State: numbers kept to answer one more "
             "query.",
         )
     ]
-    if said:
-        notes.append(detail(f"Length counted: {'; '.join(said)}."))
+    if lengths:
+        notes.append(detail(f"Length counted: {'; '.join(lengths)}."))
     if uncounted:
         notes.append(
             warning(
-                f"No operations are given for rows with {', '.join(uncounted)}, which state none; "
-                "flops= in a part's line states them."
+                f"No operations are given for rows with {', '.join(uncounted)}, which declare "
+                "none; flops= in the registration of a part declares them."
             )
         )
     return notes
 
 
-def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
-    if not place.cells:
-        reason = "; ".join(dict.fromkeys(place.skipped))
-        return Entry(SKIPPED if place.skipped else ABSENT, reason=reason)
-    found = outcomes(place, records, value)
-    numbers = list(found.values.values())
-    bad = set(found.missing) & {FAILED, DIVERGED}
+def _entry(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Entry:
+    if not planned.cells:
+        reason = "; ".join(dict.fromkeys(planned.skipped))
+        return Entry(SKIPPED if planned.skipped else ABSENT, reason=reason)
+    outcome = outcomes(planned, records, value)
+    numbers = list(outcome.values.values())
+    bad = set(outcome.missing) & {FAILED, DIVERGED}
     return Entry(
-        state=MEASURED if numbers else found.state,
-        expected=len(place.replicates()),
+        state=MEASURED if numbers else outcome.state,
+        expected=len(planned.replicates()),
         summary=summarize(numbers) if numbers else None,
-        missing=found.missing,
-        reason=found.sentence(len(place.replicates())) if bad else "",
+        missing=outcome.missing,
+        reason=outcome.sentence(len(planned.replicates())) if bad else "",
     )
 
 

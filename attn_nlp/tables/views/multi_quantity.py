@@ -10,33 +10,40 @@ from attn_nlp.tables.views.scores import column_labels
 
 
 def columns(
-    paths: Sequence[str], places: Sequence[tuple], facts: Facts, quantities: Sequence[Quantity]
+    paths: Sequence[str],
+    column_values: Sequence[tuple],
+    facts: Facts,
+    quantities: Sequence[Quantity],
 ) -> tuple[Column, ...]:
-    """Every quantity of every column of a table, the quantities of one side by side."""
+    """Return every quantity of every column of a table, the quantities of a column side by side."""
     return tuple(
         Column(
-            (*place, quantity.name),
-            (*column_labels(list(paths), place, facts), quantity.label),
+            (*column, quantity.name),
+            (*column_labels(list(paths), column, facts), quantity.label),
             quantity,
         )
-        for place in places
+        for column in column_values
         for quantity in quantities
     )
 
 
 def rows(
     table: Mapping,
-    places: Sequence[tuple],
+    column_values: Sequence[tuple],
     quantities: Sequence[Quantity],
     entry: Callable[[int, tuple, Quantity], Entry],
 ) -> list[GridRow]:
-    """The rows of a table, with what `entry` says of row number, column and quantity."""
+    """Return the rows of a table, with the `entry` of each row number, column and quantity."""
     return [
         GridRow(
             row["label"],
             row["cite"],
             REFERENCE if row["reference"] else ROW,
-            tuple(entry(number, place, quantity) for place in places for quantity in quantities),
+            tuple(
+                entry(number, column, quantity)
+                for column in column_values
+                for quantity in quantities
+            ),
         )
         for number, row in enumerate(table["rows"])
     ]

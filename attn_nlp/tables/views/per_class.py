@@ -1,7 +1,7 @@
-"""How every class fares: precision, recall, F1 and support, from stored confusion counts.
+"""The scores of every class: precision, recall, F1 and support, from stored confusion counts.
 
 In: a table's definition and records with their confusion. Out: a grid for every set of classes in
-the table, with a line for each class of each row, since two datasets seldom share their classes.
+the table, with a line for each class of each row, since two datasets rarely share their classes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
+from attn_nlp.tables.layout import Experiment, Layout, PlannedEntry, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import Note, short, warning
 from attn_nlp.tables.outcomes import Outcomes, outcomes
@@ -48,16 +48,16 @@ QUANTITIES = (
 
 
 def per_class(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> list[Grid]:
-    """Precision, recall, F1 and support of every class on the test split.
+    """Return precision, recall, F1 and support of every class on the test split.
 
     Args:
       table, resolved: as for `build`.
       records: as for `build`, with `confusion`.
 
     Returns:
-      A `Grid` for every set of classes, columns of equal classes together; none for columns of
-      which no cell has run, since their classes are not known yet. A number is the mean over
-      replicates; of a replicate of several folds, from the counts of all folds together.
+      A `Grid` for every set of classes, columns of equal classes together; none for columns
+      without a finished cell, since their classes are not known yet. A number is the mean over
+      replicates; a replicate of several folds is scored from the counts of all its folds.
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
@@ -74,8 +74,8 @@ def per_class(table: Mapping, resolved: Experiment, records: Mapping[str, dict])
 def _class_names(
     layout: Layout, column: tuple, records: Mapping[str, dict]
 ) -> tuple[str, ...] | None:
-    for (_, where), place in layout.places.items():
-        for cell in place.cells.values() if where == column else ():
+    for (_, where), planned in layout.entries.items():
+        for cell in planned.cells.values() if where == column else ():
             names = ((records.get(cell["spec"]) or {}).get("data") or {}).get("class_names")
             if names:
                 return tuple(map(str, names))
@@ -92,8 +92,8 @@ def _grid(
 ) -> Grid:
     rows = []
     for number, row in enumerate(table["rows"]):
-        places = [layout.place(number, column) for column in columns]
-        of_row = [_entries(place, records, table["value"], len(names)) for place in places]
+        of_columns = [layout.entry(number, column) for column in columns]
+        of_row = [_entries(planned, records, table["value"], len(names)) for planned in of_columns]
         for name, *entries in zip(names, *of_row, strict=True):
             flat = tuple(chain.from_iterable(entries))
             rows.append(GridRow(f"{row['label']}: {name}", row["cite"], ROW, flat))
@@ -107,8 +107,8 @@ def _grid(
         footnotes=footnotes,
         caption=(
             short(
-                "Precision: of the sentences answered with the class, the share that is of it. "
-                "Recall: of its sentences, the share answered with it. F1: their harmonic mean. 0 "
+                "Precision: the share of sentences predicted as the class that belong to it. "
+                "Recall: the share of its sentences predicted as it. F1: their harmonic mean. 0 "
                 "where there is nothing to divide by. Support: sentences of the class. Nothing is "
                 "compared here.",
                 "0 where there is nothing to divide by. Support: sentences of the class. Nothing "
@@ -122,36 +122,36 @@ def _grid(
 
 
 def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[Note]:
-    """What is odd about the classes of these datasets, and about their test split."""
+    """Return notes on oddities in the classes of these datasets, and on their test split."""
     here = facts.only(
         name
         for name, known in facts.items()
         if tuple(map(str, known.get("class_names") or ())) == tuple(names)
     )
     odd = [
-        warning(f"{here.label(name)}: {'; '.join(said)}.")
+        warning(f"{here.label(name)}: {'; '.join(oddities)}.")
         for name, known in here.items()
-        if (said := class_notes(known))
+        if (oddities := class_notes(known))
     ]
     return [*test_notes(layout, here), *odd]
 
 
 def _counted(
-    place: Place, records: Mapping[str, dict], value: str, classes: int
+    planned: PlannedEntry, records: Mapping[str, dict], value: str, classes: int
 ) -> tuple[list[list[list[int]]], Outcomes]:
-    """The confusion counts of every replicate that the table counts, those of its folds added up.
+    """Return the confusion counts of every replicate with a number, summed over its folds.
 
-    A replicate whose counts are not kept, or are of other classes, is among what is missing.
+    A replicate whose counts were not stored, or are of other classes, counts as missing.
     """
-    found, counted, values = outcomes(place, records, value), [], {}
-    for replicate, number in found.values.items():
-        cells = place.replicates()[replicate]
+    outcome, counted, values = outcomes(planned, records, value), [], {}
+    for replicate, number in outcome.values.items():
+        cells = planned.replicates()[replicate]
         counts = [(records.get(cell["spec"]) or {}).get("confusion") or [] for cell in cells]
-        if all(len(each) == classes for each in counts):
+        if all(len(confusion) == classes for confusion in counts):
             counted.append(counts[0] if len(counts) == 1 else _added(counts))
             values[replicate] = number
-    missing = Counter(found.missing) + Counter({WITHOUT: len(found.values) - len(values)})
-    return counted, dataclasses.replace(found, values=values, missing=missing)
+    missing = Counter(outcome.missing) + Counter({WITHOUT: len(outcome.values) - len(values)})
+    return counted, dataclasses.replace(outcome, values=values, missing=missing)
 
 
 def _added(counts: Sequence[list[list[int]]]) -> list[list[int]]:
@@ -160,19 +160,19 @@ def _added(counts: Sequence[list[list[int]]]) -> list[list[int]]:
 
 
 def _entries(
-    place: Place, records: Mapping[str, dict], value: str, classes: int
+    planned: PlannedEntry, records: Mapping[str, dict], value: str, classes: int
 ) -> list[list[Entry]]:
-    """Return the entries of every class in one row and column: one for each of `QUANTITIES`."""
-    expected = len(place.replicates())
+    """Return the entries of every class in one row and column, one for each of `QUANTITIES`."""
+    expected = len(planned.replicates())
     if not expected:
-        return [[Entry(SKIPPED if place.skipped else ABSENT)] * len(QUANTITIES)] * classes
-    counts, found = _counted(place, records, value, classes)
-    bad = set(found.missing) & {FAILED, DIVERGED}
+        return [[Entry(SKIPPED if planned.skipped else ABSENT)] * len(QUANTITIES)] * classes
+    counts, outcome = _counted(planned, records, value, classes)
+    bad = set(outcome.missing) & {FAILED, DIVERGED}
     plain = Entry(
-        MEASURED if counts else found.state,
+        MEASURED if counts else outcome.state,
         expected,
-        missing=found.missing,
-        reason=found.sentence(expected) if bad else "",
+        missing=outcome.missing,
+        reason=outcome.sentence(expected) if bad else "",
     )
     if not counts:
         return [[plain] * len(QUANTITIES)] * classes
@@ -180,7 +180,9 @@ def _entries(
         [
             dataclasses.replace(
                 plain,
-                summary=summarize([float(getattr(each, quantity.name)) for each in of_class]),
+                summary=summarize(
+                    [float(getattr(of_replicate, quantity.name)) for of_replicate in of_class]
+                ),
             )
             for quantity in QUANTITIES
         ]

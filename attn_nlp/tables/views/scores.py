@@ -2,7 +2,7 @@
 
 The family of a correction counts every comparison that the experiment declares, run or not, so
 that a p value does not change while the table fills. Only replicates that both rows have are
-compared. A replicate that failed or diverged is left out of the mean and counted beside it.
+compared. A replicate that failed or diverged is left out of the mean and counted next to it.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, Place, data_of, lay_out
+from attn_nlp.tables.layout import Experiment, Layout, PlannedEntry, data_of, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.outcomes import Outcomes, outcomes
 from attn_nlp.tables.quantities import quantity
 
 
 def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
-    """One table of a resolved experiment, from what the store holds.
+    """Return one table of a resolved experiment, from stored records.
 
     Args:
       table: an entry of `resolved.tables`.
       resolved: the experiment as plain data.
-      records: stored records by spec. A spec that is not among them has not run.
+      records: stored records by spec; a spec that is not among them has not run.
 
     Returns:
       A `Grid`; the same for the same records, however often the run was interrupted.
@@ -64,9 +64,11 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
     shown, records = quantity(table["value"]), Records.of(records)
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
-    found = {where: outcomes(place, records, shown.name) for where, place in layout.places.items()}
-    compared = _compared(table, layout, found, facts, shown)
-    filled = with_diverged(layout, found, resolved, records, shown)
+    measured = {
+        where: outcomes(planned, records, shown.name) for where, planned in layout.entries.items()
+    }
+    compared = _compared(table, layout, measured, facts, shown)
+    filled = with_diverged(layout, measured, resolved, records, shown)
     recompared = _compared(table, layout, filled, facts, shown) if filled else {}
     rows = [
         GridRow(
@@ -75,8 +77,8 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
             REFERENCE if row["reference"] else ROW,
             tuple(
                 _entry(
-                    layout.place(number, column),
-                    found.get((number, column)),
+                    layout.entry(number, column),
+                    measured.get((number, column)),
                     compared.get((number, column)),
                     records,
                     shown,
@@ -114,7 +116,7 @@ def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> 
 
 
 def column_labels(paths: list[str], column: tuple, facts: Facts) -> tuple[str, ...]:
-    """What a header prints: a dataset by its label, any other value as it is written."""
+    """Return what a header prints: a dataset by its label, any other value as it is."""
     return tuple(
         facts.label(str(value)) if path == "dataset" else str(value)
         for path, value in zip(paths, column, strict=True)
@@ -124,7 +126,7 @@ def column_labels(paths: list[str], column: tuple, facts: Facts) -> tuple[str, .
 def _compared(
     table: Mapping,
     layout: Layout,
-    found: Mapping[tuple[int, tuple], Outcomes],
+    measured: Mapping[tuple[int, tuple], Outcomes],
     facts: Facts,
     shown: Quantity,
 ) -> dict[tuple[int, tuple], Comparison | None]:
@@ -133,7 +135,7 @@ def _compared(
         column: margin_of(table, layout, column, facts, shown) for column in layout.columns
     }
     families = layout.families(table)
-    differences = {where: _differences(*where, layout, found) for where in chain(*families)}
+    differences = {where: _differences(*where, layout, measured) for where in chain(*families)}
     flips = dict(zip(differences, flips_of(list(differences.values())), strict=True))
     for family in families:
         results = compare(
@@ -147,24 +149,26 @@ def _compared(
 
 
 def _differences(
-    row: int, column: tuple, layout: Layout, found: Mapping[tuple[int, tuple], Outcomes]
+    row: int, column: tuple, layout: Layout, measured: Mapping[tuple[int, tuple], Outcomes]
 ) -> list[float]:
-    """Variant - reference of every replicate that both have."""
+    """Return variant - reference for every replicate that both have."""
     assert layout.reference is not None
-    variant, reference = found[row, column].values, found[layout.reference, column].values
-    if list(variant) == list(reference):  # as where nothing is missing; no look-ups then
+    variant, reference = measured[row, column].values, measured[layout.reference, column].values
+    if list(variant) == list(reference):  # as if nothing is missing: no lookups needed
         pairs = zip(variant.values(), reference.values(), strict=True)
         return [ours - theirs for ours, theirs in pairs]
-    return [variant[each] - reference[each] for each in variant if each in reference]
+    return [
+        variant[replicate] - reference[replicate] for replicate in variant if replicate in reference
+    ]
 
 
 def margin_of(
     table: Mapping, layout: Layout, column: tuple, facts: Facts, shown: Quantity
 ) -> float | None:
-    """The declared margin of equivalence, or the default for the split that the value is of.
+    """Return the declared margin of equivalence, or the default for the split of the value.
 
-    Over several datasets the narrowest default counts. A loss has no default. A margin of less
-    than one sentence of the split is none: no run can differ from another by so little.
+    For several datasets the narrowest default counts. A loss has no default. A margin smaller than
+    one sentence of the split is None: no run can differ from another by so little.
     """
     sizes = sizes_of(layout, column, facts, shown)
     margin = table["margin"]
@@ -178,8 +182,8 @@ def margin_of(
 
 
 def _entry(
-    place: Place,
-    found: Outcomes | None,
+    planned: PlannedEntry,
+    outcome: Outcomes | None,
     comparison: Comparison | None,
     records: Records,
     shown: Quantity,
@@ -187,67 +191,67 @@ def _entry(
     *,
     unpaired: str = "",
 ) -> Entry:
-    if place.once:  # no interval comes of a number that is written several times
-        place, counted = place.alone(), None
-        found = outcomes(place, records, shown.name)
-    expected = len(place.replicate_keys())
+    if planned.once:  # one number written several times has no interval
+        planned, counted = planned.alone(), None
+        outcome = outcomes(planned, records, shown.name)
+    expected = len(planned.replicate_keys())
     if not expected:
-        reason = "; ".join(dict.fromkeys(place.skipped))
-        return Entry(SKIPPED if place.skipped else ABSENT, reason=reason)
-    assert found is not None
-    summary = summarize(list(found.values.values())) if found.values else None
-    says = [found.sentence(expected)] if set(found.missing) - {PENDING} else []
-    if comparison is not None and comparison.difference.n < len(found.values):
-        says.append(
+        reason = "; ".join(dict.fromkeys(planned.skipped))
+        return Entry(SKIPPED if planned.skipped else ABSENT, reason=reason)
+    assert outcome is not None
+    summary = summarize(list(outcome.values.values())) if outcome.values else None
+    reasons = [outcome.sentence(expected)] if set(outcome.missing) - {PENDING} else []
+    if comparison is not None and comparison.difference.n < len(outcome.values):
+        reasons.append(
             f"its difference is over the {comparison.difference.n} shared with the reference"
         )
     if unpaired:
-        says.append(unpaired)
+        reasons.append(unpaired)
     if counted == Counted(summary, comparison):
         counted = None  # neither the row nor its reference diverged, or no baseline has run
     if counted is not None:
-        says.append(counted_sentence(counted, len(found.diverged), shown))
-    says += [f"left out: {reason}" for reason in dict.fromkeys(place.skipped)]
+        reasons.append(counted_sentence(counted, len(outcome.diverged), shown))
+    reasons += [f"left out: {reason}" for reason in dict.fromkeys(planned.skipped)]
     return Entry(
-        state=MEASURED if found.values else found.state,
+        state=MEASURED if outcome.values else outcome.state,
         expected=expected,
         summary=summary,
         comparison=comparison,
-        missing=found.missing,
-        reason="; ".join(says),
-        parameters=_parameters(place, records),
+        missing=outcome.missing,
+        reason="; ".join(reasons),
+        parameters=_parameters(planned, records),
         counted=counted,
     )
 
 
 def _unpaired(row: int, column: tuple, layout: Layout) -> str:
     """Say why a row lacks a comparison with the reference; "" if it has one, or is a baseline."""
-    place = layout.place(row, column)
-    if layout.reference in (None, row) or place.once or layout.pairs(row, column):
+    planned = layout.entry(row, column)
+    if layout.reference in (None, row) or planned.once or layout.pairs(row, column):
         return ""
-    if layout.place(layout.reference, column).cells:
+    if layout.entry(layout.reference, column).cells:
         return "not compared: it shares no replicate with the reference"
     return "not compared: the reference has no cell in this column"
 
 
 def _counted(filled: Outcomes | None, comparison: Comparison | None) -> Counted | None:
-    """The entry with diverged runs counted; None where none has got a number by it."""
+    """Return the entry with diverged runs counted, or None if that gives it no number."""
     if filled is None or not filled.values:
         return None
     return Counted(summarize(list(filled.values.values())), comparison)
 
 
-def _parameters(place: Place, records: Records) -> tuple[int, int] | None:
-    counts = [each for each in records.column("parameters", place.specs) if each is not None]
+def _parameters(planned: PlannedEntry, records: Records) -> tuple[int, int] | None:
+    counts = [count for count in records.column("parameters", planned.specs) if count is not None]
     return (min(counts), max(counts)) if counts else None
 
 
 def baseline_rows(
     layout: Layout, resolved: Experiment, records: Mapping[str, dict], shown: Quantity
 ) -> list[GridRow]:
-    """The honest baselines: one deterministic run on the data of a column, compared with nothing.
+    """Return the baselines: one deterministic run on the data of a column, compared with nothing.
 
-    Over folds or carves it is one run on each, and their mean.
+    Over several folds or splits it is the mean of one run on each.
     """
     records = Records.of(records)
     names = list(
@@ -258,15 +262,15 @@ def baseline_rows(
     for name in names:
         entries = []
         for column in layout.columns:
-            found = {
+            cells = {
                 (data_of(baseline["settings"]),): baseline
                 for baseline in resolved.baselines
                 if baseline["settings"]["model"] == name
                 and data_of(baseline["settings"]) in (data[column] or ())
             }
-            place = Place(cells=found, fold_at=0)
+            planned = PlannedEntry(cells=cells, fold_at=0)
             entries.append(
-                _entry(place, outcomes(place, records, shown.name), None, records, shown)
+                _entry(planned, outcomes(planned, records, shown.name), None, records, shown)
             )
         if any(entry.expected for entry in entries):
             rows.append(GridRow(*baseline_label(name), BASELINE, tuple(entries)))
@@ -274,7 +278,7 @@ def baseline_rows(
 
 
 def with_footnotes(rows: list[GridRow]) -> tuple[list[GridRow], tuple[tuple[str, str], ...]]:
-    """Letters for the reasons, the same reason under the same letter."""
+    """Return the rows with footnote letters, and (letter, reason); equal reasons share a letter."""
     letters: dict[str, str] = {}
     for row in rows:
         for entry in row.entries:
@@ -293,7 +297,7 @@ def with_footnotes(rows: list[GridRow]) -> tuple[list[GridRow], tuple[tuple[str,
     return lettered, tuple((letter, reason) for reason, letter in letters.items())
 
 
-def _letter(place: int) -> str:
-    """a, b, ..., z, aa, ab, ..."""
-    before, last = divmod(place, 26)
+def _letter(index: int) -> str:
+    """Return a, b, ..., z, aa, ab, ... for 0, 1, ..."""
+    before, last = divmod(index, 26)
     return (_letter(before - 1) if before else "") + "abcdefghijklmnopqrstuvwxyz"[last]

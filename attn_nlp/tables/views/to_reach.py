@@ -1,7 +1,7 @@
-"""What it takes to reach an accuracy: steps, seconds and operations of training.
+"""The training that it takes to reach an accuracy: steps, seconds and operations.
 
 In: a table's definition and records with their history. A run reaches a validation accuracy at the
-first look that shows it, so that the answer is no finer than `evaluate_every`.
+first evaluation that shows it, so the answer is no finer than `evaluate_every`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from attn_nlp.tables.grid import (
     Grid,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Place, lay_out
+from attn_nlp.tables.layout import Experiment, PlannedEntry, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import detail, short
 from attn_nlp.tables.outcomes import number_at, outcomes
@@ -44,7 +44,7 @@ _QUANTITIES = (
 def to_reach(
     table: Mapping, resolved: Experiment, records: Mapping[str, dict], accuracy: float
 ) -> Grid:
-    """Steps, seconds and operations until the validation accuracy is first at least some value.
+    """Return steps, seconds and operations until validation accuracy first reaches a target.
 
     Args:
       table, resolved: as for `build`.
@@ -52,40 +52,40 @@ def to_reach(
       accuracy: the target, in (0, 1].
 
     Returns:
-      A `Grid` whose innermost header level is the quantity. The mean is over the runs that got
-      there; a run that never did is counted beside it.
+      A `Grid` whose innermost header level is the quantity. The mean is over the runs that reached
+      the target; runs that never did are counted next to it.
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
     records, _ = worked_out(layout, records)
-    for place in layout.places.values():
-        for cell in place.cells.values():
+    for planned in layout.entries.values():
+        for cell in planned.cells.values():
             record = records.get(cell["spec"])
             if record is not None:
-                found = _reached(cell["settings"], record, accuracy)
-                records[cell["spec"]] = {**record, "reached": found}
+                reached = _reached(cell["settings"], record, accuracy)
+                records[cell["spec"]] = {**record, "reached": reached}
     rows = multi_quantity.rows(
         table,
         layout.columns,
         _QUANTITIES,
-        lambda row, column, each: _entry(layout.place(row, column), records, each.name),
+        lambda row, column, quantity: _entry(layout.entry(row, column), records, quantity.name),
     )
     grid = Grid(
         title=f"To reach {accuracy:.1%} in {table['title']!r}",
-        subtitle="validation accuracy, means over the runs that got there",
+        subtitle="validation accuracy, means over the runs that reached it",
         paths=(*table["columns"], INNERMOST),
         columns=multi_quantity.columns(table["columns"], layout.columns, facts, _QUANTITIES),
         rows=tuple(rows),
         caption=(
             short(
-                "Counted to the first look at the validation split that shows the accuracy. Means "
-                "are over the runs that reached it, which flatters a row of which few do."
+                "Counted to the first evaluation on the validation split that shows the accuracy. "
+                "Means are over the runs that reached it, which flatters a row in which few do."
             ),
             detail(
-                "Seconds: the share of a run's measured training time that its steps are of all, "
-                "compiling left out; another machine takes others. GFLOPs: thousands of millions "
-                f"of operations, 1 + {BACKWARD} forward passes for every sentence of a batch, at "
-                "the mean length of the training sentences; without the optimizer and the looks."
+                "Seconds: a run's measured training time without compilation, in proportion to its "
+                "steps; other machines take longer or shorter. GFLOPs: billions of operations, "
+                f"1 + {BACKWARD} forward passes for every sentence of a batch, at the mean length "
+                "of the training sentences; without the optimizer and the evaluations."
             ),
         ),
     )
@@ -93,36 +93,36 @@ def to_reach(
 
 
 def _reached(settings: Mapping, record: Mapping, accuracy: float) -> dict[str, float] | None:
-    """Steps, seconds and operations of one run; None where it never got there."""
-    looks = record.get("history") or []  # of a model of one's own it may say anything, anyhow
+    """Return steps, seconds and operations of one run, or None if it never reached the target."""
+    evaluations = record.get("history") or []  # a user's own model may have stored anything here
     steps = min(
         (
             step
-            for each in looks
-            if isinstance(each, Mapping)
-            and (score := number_at(each, "validation_accuracy")) is not None
+            for evaluation in evaluations
+            if isinstance(evaluation, Mapping)
+            and (score := number_at(evaluation, "validation_accuracy")) is not None
             and score >= accuracy
-            and (step := number_at(each, "step")) is not None
+            and (step := number_at(evaluation, "step")) is not None
         ),
         default=None,
     )
     if steps is None:
         return None
-    found = {"steps": steps}
+    reached = {"steps": steps}
     if record.get("wall_seconds") is not None and steps <= settings["steps"]:
         training = record["wall_seconds"] - (record.get("compile_seconds") or 0.0)
-        found["seconds"] = max(0.0, training) * steps / settings["steps"]
+        reached["seconds"] = max(0.0, training) * steps / settings["steps"]
     if record.get("forward_flops"):
-        each = (1 + BACKWARD) * record["forward_flops"]
-        found["flops"] = float(each * settings["batch_size"] * steps)
-    return found
+        per_sentence = (1 + BACKWARD) * record["forward_flops"]
+        reached["flops"] = float(per_sentence * settings["batch_size"] * steps)
+    return reached
 
 
-def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
-    expected = len(place.replicates())
+def _entry(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Entry:
+    expected = len(planned.replicates())
     if not expected:
-        return Entry(SKIPPED if place.skipped else ABSENT)
-    ended = outcomes(place, records, "reached.steps")
+        return Entry(SKIPPED if planned.skipped else ABSENT)
+    ended = outcomes(planned, records, "reached.steps")
     never = ended.missing.get(WITHOUT, 0)
     if value in ("reached", "ended"):
         reached = len(ended.values)
@@ -130,13 +130,13 @@ def _entry(place: Place, records: Mapping[str, dict], value: str) -> Entry:
             return Entry(ended.state, expected, missing=ended.missing)
         count = float(reached if value == "reached" else reached + never)
         return Entry(MEASURED, expected, summarize([count]))
-    found = outcomes(place, records, value)
+    outcome = outcomes(planned, records, value)
     missing = {}
-    for state, count in found.missing.items():
-        each = {NEVER: never, WITHOUT: count - never} if state == WITHOUT else {state: count}
-        missing |= {state: count for state, count in each.items() if count}
-    numbers, state = list(found.values.values()), found.state if found.missing else MEASURED
-    if state != PENDING:  # what a run that ended says goes before what became of the others
+    for state, count in outcome.missing.items():
+        by_state = {NEVER: never, WITHOUT: count - never} if state == WITHOUT else {state: count}
+        missing |= {state: count for state, count in by_state.items() if count}
+    numbers, state = list(outcome.values.values()), outcome.state if outcome.missing else MEASURED
+    if state != PENDING:  # the state of finished runs takes precedence
         state = WITHOUT if WITHOUT in missing else NEVER if never else state
     return Entry(
         state=MEASURED if numbers else state,

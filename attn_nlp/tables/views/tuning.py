@@ -1,4 +1,4 @@
-"""What the trials of a tuned experiment found: every trial as data, and the chosen ones as a table.
+"""The trials of a tuned experiment: every trial as data, and the chosen ones as a table.
 
 In: a resolved experiment and stored records. Only validation numbers are read.
 """
@@ -24,7 +24,7 @@ from attn_nlp.tables.grid import (
     Grid,
     Quantity,
 )
-from attn_nlp.tables.layout import Place, lay_out, matches
+from attn_nlp.tables.layout import PlannedEntry, lay_out, matches
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import warning
 from attn_nlp.tables.views import multi_quantity
@@ -33,7 +33,7 @@ from attn_nlp.tables.views import multi_quantity
 def trials(
     table: Mapping, resolved, records: Mapping[str, Mapping]
 ) -> dict[tuple[str, tuple], list[dict]]:
-    """Every trial of every place of a table, for curves and figures.
+    """Return every trial of every entry of a table, for curves and figures.
 
     Args:
       table: an entry of `resolved.tables`.
@@ -43,30 +43,30 @@ def trials(
     Returns:
       {(row label, column values): [{"trial", "settings": {path: value}, "validation", "reason"}]},
       in the order of trial numbers. `validation` is the mean validation accuracy over the tuning
-      seeds, None where the trial lost (`reason` says why) or has not ended. Of a place that is
-      tuned several times, such as once for every fold, the trials follow one another.
+      seeds, or None if the trial lost (`reason` says why) or has not finished. For an entry that
+      is tuned several times, such as once for every fold, the trials follow one another.
 
     Raises:
       UserError: the experiment is not tuned.
     """
-    by_setting = _judged(resolved, records)
+    by_setting = _evaluated(resolved, records)
     return {
         (table["rows"][number]["label"], column): [
             {
-                "trial": each.trial,
-                "settings": dict(each.values),
-                "validation": each.validation,
-                "reason": each.reason,
+                "trial": trial.trial,
+                "settings": dict(trial.values),
+                "validation": trial.validation,
+                "reason": trial.reason,
             }
             for setting in settings
-            for each in by_setting[setting]
+            for trial in by_setting[setting]
         ]
-        for (number, column), settings in _places(table, resolved).items()
+        for (number, column), settings in _tuned_settings(table, resolved).items()
     }
 
 
 def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
-    """The chosen trial of every row and column: its number, values and validation accuracy.
+    """Return the chosen trial of every row and column: number, values and validation accuracy.
 
     Args:
       table, resolved, records: as for `build`.
@@ -76,7 +76,7 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
-    by_setting, places = _judged(resolved, records), _places(table, resolved)
+    by_setting, tuned_settings = _evaluated(resolved, records), _tuned_settings(table, resolved)
     quantities = [
         Quantity("trial", "trial", decimals=0, compared=False),
         *(
@@ -87,29 +87,29 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
         Quantity("lost", "lost", decimals=0, compared=False),
     ]
 
-    def entry(row: int, column: tuple, each: Quantity) -> Entry:
-        tuned = [by_setting[setting] for setting in places.get((row, column), ())]
-        return _entry(layout.place(row, column), tuned, each.name)
+    def entry(row: int, column: tuple, quantity: Quantity) -> Entry:
+        tuned = [by_setting[setting] for setting in tuned_settings.get((row, column), ())]
+        return _entry(layout.entry(row, column), tuned, quantity.name)
 
     rows = multi_quantity.rows(table, layout.columns, quantities, entry)
     grid = Grid(
         title=f"Trials chosen for {table['title']!r}",
-        subtitle="means where a place is tuned more than once",
+        subtitle="means where an entry is tuned more than once",
         paths=(*table["columns"], INNERMOST),
         columns=multi_quantity.columns(table["columns"], layout.columns, facts, quantities),
         rows=tuple(rows),
         caption=(
             protocol(table, layout)[0],
             warning(
-                "Validation accuracy is the mean of the chosen trial over the tuning seeds, and "
-                "optimistic, since it chose. Lost: trials that diverged or failed."
+                "Validation accuracy is the mean of the chosen trial over the tuning seeds; it is "
+                "optimistic, since it made the choice. Lost: trials that diverged or failed."
             ),
         ),
     )
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def _judged(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
+def _evaluated(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
     if resolved.tuning is None:
         raise UserError(
             f"experiment {resolved.name!r} is not tuned; give it tuning=Tuning(...) or --budget N."
@@ -117,9 +117,9 @@ def _judged(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]
     return judged(resolved.tuning, records)
 
 
-def _places(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
-    """What was tuned for every row and column, each once; a baseline has no trials."""
-    found: dict[tuple[int, tuple], list[str]] = {}
+def _tuned_settings(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
+    """Return the distinct tuned settings of every row and column; a baseline has no trials."""
+    tuned: dict[tuple[int, tuple], list[str]] = {}
     for cell in resolved.tuning["cells"]:
         settings = cell["settings"]
         if cell["trial"] or not matches(settings, table["where"]):
@@ -128,27 +128,27 @@ def _places(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
         setting = setting_of(settings, resolved.tuning["space"])
         for number, row in enumerate(table["rows"]):
             if matches(settings, row["where"]):
-                known = found.setdefault((number, column), [])
+                known = tuned.setdefault((number, column), [])
                 known += [setting] if setting not in known else []
-    return found
+    return tuned
 
 
-def _entry(place: Place, tuned: Sequence[Sequence[Judged]], name: str) -> Entry:
+def _entry(planned: PlannedEntry, tuned: Sequence[Sequence[Judged]], name: str) -> Entry:
     chosen = []
     for trials_of in tuned:
-        found = best(trials_of)
-        if found is not None and all(each.ended for each in trials_of):
-            lost = sum(each.validation is None for each in trials_of)
-            known = {"trial": found.trial, "validation": found.validation, "lost": lost}
-            chosen.append(float({**known, **found.values}[name]))
+        winner = best(trials_of)
+        if winner is not None and all(trial.ended for trial in trials_of):
+            lost = sum(trial.validation is None for trial in trials_of)
+            known = {"trial": winner.trial, "validation": winner.validation, "lost": lost}
+            chosen.append(float({**known, **winner.values}[name]))
     if chosen:
         return Entry(MEASURED, len(tuned), summarize(chosen))
-    if place.skipped and not place.cells:
-        return Entry(SKIPPED, reason="; ".join(dict.fromkeys(place.skipped)))
+    if planned.skipped and not planned.cells:
+        return Entry(SKIPPED, reason="; ".join(dict.fromkeys(planned.skipped)))
     return Entry(PENDING if tuned else ABSENT, len(tuned))
 
 
 def _decimals(span: Mapping) -> int:
-    """Enough for three significant digits of the least value that is likely."""
+    """Return enough decimals for three significant digits of the smallest likely value."""
     least = span["low"] if span["low"] > 0 else span["high"] / 10
     return max(0, 2 - floor(log10(least)))

@@ -30,7 +30,7 @@ def test_by_hand():
     low, high = bars(axes)
     assert low == pytest.approx((100 * 4 / 15, 100 / 15, 100, True))
     assert high == pytest.approx((100 * 13 / 15, 100 / 15, 25, True))
-    assert "row: ECE 66.7 %" in words(figure)
+    assert "row: ECE 66.7%" in words(figure)
     dots = [each.get_data() for each in axes.lines if each.get_marker() == "o"]
     assert np.array(dots)[..., 0] == pytest.approx(np.array([[30, 100], [90, 25]]))
     assert faults(figure) == []
@@ -40,7 +40,7 @@ def test_runs_are_pooled_and_their_errors_averaged():
     """One run is too sure and one not sure enough: the pool would have no error at all."""
     runs = [run([0.5] * 4, [1, 1, 1, 1]), run([0.5] * 4, [0, 0, 0, 0])]
     figure = reliability("T", "", {"row": runs})
-    assert "ECE 50.0 %" in words(figure)
+    assert "ECE 50.0%" in words(figure)
     assert bars(panels(figure)[0])[0][2] == 50
     assert "2 runs on 4 sentences" in words(figure)
 

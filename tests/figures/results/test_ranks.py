@@ -90,10 +90,10 @@ def test_a_table_is_ranked_by_its_means():
     grid = build(*example())
     (only,) = ranked(grid)
     # "half" is skipped on trec6; on sst2 the reference and 1/D are equal in the mean.
-    assert only.found.variants == ("unscaled", "1/sqrt(D)", "1/D")
+    assert only.across.variants == ("unscaled", "1/sqrt(D)", "1/D")
     assert only.left_out == ("half",)
     means = [[row.entries[place].summary.mean for row in grid.rows[:3]] for place in (0, 1)]
-    for ranks, scores in zip(only.found.ranks, means, strict=True):
+    for ranks, scores in zip(only.across.ranks, means, strict=True):
         order = np.argsort(scores)[::-1]
         assert list(np.argsort(ranks, kind="stable")) == list(order) or len(set(ranks)) < 3
 
@@ -101,14 +101,14 @@ def test_a_table_is_ranked_by_its_means():
 def test_other_columns_have_diagrams_of_their_own():
     made = ranked(build(*by_heads()))
     assert [each.title for each in made] == ["heads 1", "heads 4", "heads 16"]
-    assert all(each.found.mean_ranks == (2.0, 1.0) for each in made)
+    assert all(each.across.mean_ranks == (2.0, 1.0) for each in made)
 
 
 def test_one_dataset_or_none_cannot_be_ranked():
     plain, experiment, records = example()
     one = {spec: each for spec, each in records.items() if spec.startswith("sst2")}
-    with pytest.raises(Missing, match="fewer than two datasets"):
+    with pytest.raises(Missing, match="ranks need two datasets"):
         ranked(build(plain, experiment, one))
     grid = build(plain, experiment, records)
-    with pytest.raises(Missing, match="no column for every dataset"):
+    with pytest.raises(Missing, match="columns of the table are not datasets"):
         ranked(dataclasses.replace(grid, paths=("heads",)))

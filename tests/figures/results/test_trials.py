@@ -36,7 +36,7 @@ def test_the_curve_is_the_expected_best_of_means_over_seeds(tuned):
     two = [100 * each for each in expected_best([0.9, 0.0, 0.7])]  # the lost one found nothing
     assert line(axes, "one")[:, 1] == pytest.approx(one)
     assert line(axes, "two")[:, 1] == pytest.approx(two)
-    assert "count as 0 %: 1." in words(figure)
+    assert "count as 0%: 1." in words(figure)
     assert faults(figure) == []
 
 
@@ -66,7 +66,7 @@ def test_a_row_is_drawn_when_all_its_trials_have_ended(tuned):
     assert [len(each.points) for each in chart.panels[0].lines] == [3, 0]
     with pytest.raises(Missing, match="two finished trials"):
         found_by(found.tables[0], found, {})
-    with pytest.raises(Missing, match="no row has all its trials ended"):
+    with pytest.raises(Missing, match="no row has finished all its trials"):
         by_setting(found.tables[0], "learning_rate", found, {})
 
 
