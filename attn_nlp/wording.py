@@ -72,6 +72,16 @@ def clean(text: str) -> str:
     return without_controls(_BREAKS.sub(" ", text))
 
 
+def with_article(noun: str) -> str:
+    """Return a noun after the indefinite article that its first letter takes.
+
+    Example:
+      >>> with_article("score"), with_article("optimizer")
+      ('a score', 'an optimizer')
+    """
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
 def without_controls(text: str, kept: Container[str] = ()) -> str:
     """Return the text without characters that a screen would obey rather than show.
 

@@ -1,10 +1,10 @@
-"""What AdamW as one formula an array saves of a step, beside the chain of Optax.
+"""The time per step that AdamW as one formula per array saves over the chain of Optax.
 
     python -m benchmarks.fused_adamw               nine rounds of 300 steps of a default cell
     python -m benchmarks.fused_adamw --rounds 3 --steps 100
 
-Both are whole training programs of one process, run in turn, and first the one and then the other.
-Printed is how much longer a step takes with the chain: median and quartiles over the rounds.
+Both are whole training programs in one process, run in turn; the order alternates between rounds.
+It prints how much longer a step takes with the chain: median and quartiles over the rounds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.rivals import data_of
 
 
 def chained(cell: Cell, numeric, rate) -> stepper.Stepper:
-    """Return the steps of `adamw` by Optax alone."""
+    """Return a stepper that runs `adamw` through Optax alone."""
     import optax
 
     from attn_nlp.train.optimizers import adamw, matrices
@@ -57,9 +57,9 @@ def main(rounds: int, steps: int) -> None:
                 lanes[name] = _Lane(made, cell, prepared, lambda _: None)
                 _ = made.train
         clock, processor = [], []
-        for at in range(rounds):
+        for turn in range(rounds):
             spent = {}
-            for name in sorted(lanes, reverse=bool(at % 2)):
+            for name in sorted(lanes, reverse=bool(turn % 2)):
                 with mock.patch.object(program, "stepper_of", makers[name]):
                     spent[name] = _seconds(lanes[name])
             clock.append(spent["chain"][0] / spent["fused"][0] - 1)
@@ -70,7 +70,7 @@ def main(rounds: int, steps: int) -> None:
 
 
 def _seconds(lane: _Lane) -> tuple[float, float]:
-    """Seconds by the clock and of processors for all steps of a cell."""
+    """Return wall-clock and processor seconds for all steps of a cell."""
     state = jax.block_until_ready(lane.program.start(0, lane.numeric))
     began, busy = time.perf_counter(), time.process_time()
     fixed = lane.numeric, lane.seed, lane.ids, lane.labels, lane.rows, lane.buckets

@@ -1,4 +1,4 @@
-"""What every stage computes, pinned beside its revision: neither moves without the other.
+"""The results of every stage, pinned with its revision: neither changes without the other.
 
 `tests/golden/revisions.json` holds a few numbers made of the output of every part, of the encoder,
 of training and of the metrics on fixed inputs. A stored row says under which revisions it was made;
@@ -54,7 +54,7 @@ def digest(arrays) -> list[float]:
 
 
 def digest_of(name: str) -> list[float]:
-    """What the part or the stage of that name computes today, a part's first values included."""
+    """Return the current results of a part or a stage, including a part's initial values."""
     if name == "encoder":
         return digest([encoded()])
     if name == "blocks":

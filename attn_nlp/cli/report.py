@@ -81,14 +81,13 @@ def report(file, name, overrides, store_path, out) -> None:
 
 
 _FROM_STORE = (
-    "This report was written from the store alone, which keeps what was run and not the file that "
-    "said so. Run {file} with the options that it was run with then; they show in the settings "
-    "above."
+    "This report was written from the store alone, which keeps results but not the experiment "
+    "file. Run {file} with the options that were used then; the settings above show them."
 )
 
 
 def _words(overrides: Overrides) -> list[str]:
-    """The options that change an experiment, as they are typed."""
+    """Return the options that change an experiment, as they are typed."""
     words: list[str] = []
     for dataset in overrides.datasets:
         words += ["--dataset", dataset]
@@ -102,7 +101,7 @@ def _words(overrides: Overrides) -> list[str]:
 
 
 def _commands(file: Path, changes: list[str]) -> list[str]:
-    """What to type for the same results; a path of this machine is told by its last part."""
+    """Return the commands that give the same results, with an absolute path cut to its name."""
     shown = file.name if file.is_absolute() else str(file)
     return [
         shlex.join(["attn-nlp", command, shown, *changes]) for command in ("plan", "run", "report")

@@ -23,6 +23,7 @@ from attn_nlp.experiment.data_names import spelled
 from attn_nlp.parts import values
 from attn_nlp.parts.selection import Choice, canonical, choose_all
 from attn_nlp.parts.values import plain, shown, spread
+from attn_nlp.wording import with_article
 
 # The order of all sentences of a training is drawn beforehand, 4 bytes each.
 MOST_SENTENCES = 10**9
@@ -302,7 +303,9 @@ def check_value(path: str, value: object) -> object:
     value = plain(value)
     if "slot" in info:
         if not isinstance(value, str):
-            raise UserError(f"{path} names a {info['slot']}; {shown(value)} is no name.")
+            raise UserError(
+                f"{path} names {with_article(info['slot'])}; {shown(value)} is no name."
+            )
         return canonical(info["slot"], value)
     if "numeric" in info or "fraction" in info:
         return values.number(path, value, *info.get("numeric", (0.0, 1.0)))

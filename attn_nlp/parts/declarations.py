@@ -18,6 +18,7 @@ from attn_nlp.errors import UserError, unknown
 from attn_nlp.parts.hooks import FACTS, HOOKS, ON_REQUEST, SLOTS, Learned, Named, Numeric, Static
 from attn_nlp.parts.sizes import check_expression
 from attn_nlp.user_code.hashing import file_of
+from attn_nlp.wording import with_article
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # Hooks without which a part of several cannot be run.
@@ -163,14 +164,14 @@ def hooks_of(slot: str, name: str, definition: Any) -> dict[str, Callable]:
     for key in hooks:
         if key not in allowed:
             raise UserError(
-                f"{who} has a function {key!r}, which is no hook of a {slot}; "
+                f"{who} has a function {key!r}, which is no hook of {with_article(slot)}; "
                 f"allowed: {', '.join(allowed)}. A helper stands outside the class, or begins "
                 "with an underscore."
             )
     needed = _NEEDED.get(slot)
     if (not hooks and not SLOTS[slot].plain) or (needed and needed not in hooks):
         lacks = "supplies no hook" if not hooks else f"supplies {', '.join(hooks)} alone"
-        raise UserError(f"{who} {lacks}; a {slot} needs {needed or allowed[0]!r}.")
+        raise UserError(f"{who} {lacks}; {with_article(slot)} needs {needed or allowed[0]!r}.")
     for key in hooks:
         for other in _TOGETHER.get(key, ()):
             if other not in hooks:

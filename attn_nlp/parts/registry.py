@@ -44,6 +44,7 @@ from attn_nlp.user_code.code_text import typed
 from attn_nlp.user_code.hashing import Code, file_of
 from attn_nlp.user_code.loading import current
 from attn_nlp.user_code.loads import Load
+from attn_nlp.wording import with_article
 
 __all__ = [
     "HOOKS",
@@ -369,7 +370,7 @@ def _decorator(slot: str) -> Callable:
         return register(slot, name, **facts)
 
     decorator.__name__ = slot
-    decorator.__doc__ = f"Register a {slot}: it {SLOTS[slot].what}. See `register`."
+    decorator.__doc__ = f"Register {with_article(slot)}: it {SLOTS[slot].what}. See `register`."
     return decorator
 
 

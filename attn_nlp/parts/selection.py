@@ -19,6 +19,7 @@ from attn_nlp.parts import values
 from attn_nlp.parts.hooks import COUNTS, GATHERED
 from attn_nlp.parts.registry import SLOTS, Named, Numeric, Part, Static, find
 from attn_nlp.parts.sizes import evaluate
+from attn_nlp.wording import with_article
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,9 @@ def _settings_of(part: Part) -> str:
 
 
 def _one(slot: str, text: str, choices: tuple[Choice, ...]) -> UserError:
-    return UserError(f"{slot} {text!r} names {len(choices)} parts; a {slot} is one part.")
+    return UserError(
+        f"{slot} {text!r} names {len(choices)} parts; {with_article(slot)} is one part."
+    )
 
 
 def _malformed(slot: str, text: str) -> UserError:

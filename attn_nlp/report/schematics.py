@@ -1,4 +1,4 @@
-"""The mechanisms that the rows of an experiment's tables use, each with its formula and picture."""
+"""The mechanisms in the rows of an experiment's tables, each with its formula and picture."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Mechanism:
 
     Attributes:
       slot, label, cite: from the registry.
-      what: what its slot does.
+      what: the purpose of its slot.
       summary, formula: from its docstring.
       rows: labels of the rows that use it.
-      picture: its schematic as SVG; "" where the part is not at hand.
+      picture: its schematic as SVG, or "" if the part is not loaded.
     """
 
     slot: str
@@ -39,10 +39,10 @@ class Mechanism:
 
 @dataclass(frozen=True)
 class Makeup:
-    """Which settings make a row: the table that stands before the schematics.
+    """The settings of each row: the table before the schematics.
 
     Attributes:
-      paths: the settings in which rows are picked, without what all paths share.
+      paths: the settings that select rows, without the prefix that all paths share.
       rows: (label, source, a text for each path).
     """
 
@@ -51,7 +51,7 @@ class Makeup:
 
 
 def makeup(rows: Sequence[Mapping]) -> Makeup:
-    """The settings of each row, in the words of the catalogue where it has them.
+    """Return the settings of each row, in the words of the catalogue if it has them.
 
     Args:
       rows: {"label", "where", "cite"} of the tables.
@@ -71,9 +71,9 @@ def makeup(rows: Sequence[Mapping]) -> Makeup:
 
 
 def mechanisms(rows: Sequence[Mapping], pictures: Pictures) -> list[Mechanism]:
-    """Every part that a row names, in the order of the slots; parts named by parts too.
+    """Return every part that a row names, directly or through another, in order of the slots.
 
-    A part of an experiment file that is not loaded has a name and no picture.
+    A part of an experiment file that is not loaded has a name but no picture.
     """
     users: dict[tuple[str, str], list[str]] = {}
     found: dict[tuple[str, str], Part | None] = {}
@@ -83,14 +83,13 @@ def mechanisms(rows: Sequence[Mapping], pictures: Pictures) -> list[Mechanism]:
             if slot is None or value is None:
                 continue
             for part in _parts(slot, str(value)):
-                place = (slot, str(value)) if part is None else part.place
-                found.setdefault(place, part)
-                users.setdefault(place, []).append(str(row["label"]))
+                key = (slot, str(value)) if part is None else part.place
+                found.setdefault(key, part)
+                users.setdefault(key, []).append(str(row["label"]))
     order = list(SLOTS)
-    places = sorted(found, key=lambda place: order.index(place[0]))
     return [
-        _mechanism(place, found[place], tuple(dict.fromkeys(users[place])), pictures)
-        for place in places
+        _mechanism(key, found[key], tuple(dict.fromkeys(users[key])), pictures)
+        for key in sorted(found, key=lambda key: order.index(key[0]))
     ]
 
 
@@ -102,9 +101,9 @@ def _parts(slot: str, text: str) -> list[Part | None]:
 
 
 def _mechanism(
-    place: tuple[str, str], part: Part | None, rows: tuple[str, ...], pictures: Pictures
+    key: tuple[str, str], part: Part | None, rows: tuple[str, ...], pictures: Pictures
 ) -> Mechanism:
-    slot, name = place
+    slot, name = key
     if part is None:
         summary = "A part of the experiment's own file, which was not read for this report."
         return Mechanism(slot, name, "", SLOTS[slot].what, summary, "", rows, "")
@@ -131,4 +130,6 @@ def _named(path: str, value: object) -> str:
         chosen = choose_all(slot, str(value))
     except UserError:
         return str(value)
-    return " + ".join(each.part.label + each.text.removeprefix(each.part.name) for each in chosen)
+    return " + ".join(
+        choice.part.label + choice.text.removeprefix(choice.part.name) for choice in chosen
+    )

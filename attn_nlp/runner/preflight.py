@@ -66,7 +66,7 @@ def dataset_at(path: Path, resolved: Resolved) -> str:
             return f"is dataset {name!r}"
         if data.is_dir():
             if Path(os.path.realpath(data)) in real.parents:
-                return f"lies in the folder of dataset {name!r}"
+                return f"is in the folder of dataset {name!r}"
             if os.path.exists(path) and any(same_file(path, file) for file in data.rglob("*")):
                 return f"is a file of dataset {name!r}"
     return ""

@@ -38,7 +38,7 @@ def shell(tmp_path, cache):
     return call
 
 
-FULL = "attn-nlp: standard output: No space left on device; what was stored before is intact.\n"
+FULL = "attn-nlp: standard output: No space left on device; everything stored before is intact.\n"
 
 
 CLOSED = FULL.replace("No space left on device", "it is closed")
@@ -114,7 +114,7 @@ def test_letters_that_an_encoding_lacks_are_substituted(shell, encoding):
 
 
 def on_a_terminal(folder, env, *arguments):
-    """What a command sends to a terminal."""
+    """Return what a command sends to a terminal."""
     main, other = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "attn_nlp", *arguments],

@@ -1,4 +1,4 @@
-"""What an experiment file may hand over: every slip one line that says what was given and allowed.
+"""Checks of an experiment file: every error is one line with what was given and what is allowed.
 
 The snippets are written as in a file, so that each is read as the person who wrote it would.
 """

@@ -1,4 +1,4 @@
-"""What a user may get wrong: each is one line, status 2, and changes no byte of the store."""
+"""User errors: each prints one line, exits with status 2, and changes no byte of the store."""
 
 from __future__ import annotations
 

@@ -270,7 +270,7 @@ SLIPS = (
         MODELS,
         "jnp.where(token, new, old)",
         "jnp.where(token, new, new)",
-        f"{OF_MODELS}::test_what_stands_at_padding_changes_nothing[model-bilstm]",
+        f"{OF_MODELS}::test_values_at_padding_change_nothing[model-bilstm]",
         "A missing mask: the state moves on at padding.",
     ),
 )

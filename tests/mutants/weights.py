@@ -138,7 +138,7 @@ SLIPS = (
         SPARSE,
         "(soft - jax.lax.stop_gradient(soft))",
         "0.0 * soft",
-        f"{OF_SPARSE}::test_the_gradient_of_a_hard_choice_is_no_difference",
+        f"{OF_SPARSE}::test_the_gradient_of_a_hard_choice_is_not_a_difference",
         "The straight-through gradient is lost, and nothing before attention learns.",
     ),
     # mixers and weightings

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -128,7 +129,7 @@ class Ready:
         return ForwardContext(self.choice.numeric(SIZES, self.slot), seed=SEED)
 
     def run(self, given: dict, arrays: dict | None = None):
-        """What the part does in its slot; a tuple of arrays.
+        """Run the part in its slot, and return a tuple of arrays.
 
         Args:
           given: `inputs`, some perhaps changed or traced.
@@ -138,7 +139,7 @@ class Ready:
         return found if isinstance(found, tuple) else (found,)
 
     def expected(self, given: dict):
-        """What the reference does of the same; a tuple of float64 arrays."""
+        """Run its reference, and return a tuple of float64 arrays."""
         found = refer(self.bound(), self.call(), given)()
         return found if isinstance(found, tuple) else (found,)
 
@@ -168,7 +169,7 @@ def on_device(given: dict) -> dict:
 
 
 def reference_name(slot: str, name: str) -> str:
-    """What the reference of a part is called in tests/reference.py."""
+    """Return the name of the reference of a part in tests/reference."""
     return f"{slot}_{name}"
 
 
@@ -176,7 +177,9 @@ def refer(bound: PartModule, call: ForwardContext, given: dict):
     """The reference of a bound part as a function of what is still missing."""
     part = bound.choice.part
     function = getattr(reference, reference_name(part.slot, part.name))
-    known = {name: np.asarray(array[...], np.float64) for name, array in bound.arrays.items()}
+    known: dict[str, Any] = {
+        name: np.asarray(array[...], np.float64) for name, array in bound.arrays.items()
+    }
     known |= bound.choice.static(SIZES)
     known |= {
         name: call.numeric[f"{bound.path}.{name}"]

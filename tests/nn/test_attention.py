@@ -215,7 +215,7 @@ def test_a_kind_holds_only_the_arrays_that_it_uses(catalogue):
     assert sorted(paths) == ["project/key", "project/output", "project/query", "project/value"]
 
 
-def test_positions_stand_in_the_encoder_and_not_in_every_block():
+def test_positions_are_in_the_encoder_and_not_in_every_block():
     cell = Cell(width=8, heads=2, position="learned")
     module = Attention(cell, cell.letters(), Stream(0), 0)
     paths = [

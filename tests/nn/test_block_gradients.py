@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -65,6 +67,7 @@ def made(settings, chunk: int | None):
 @pytest.mark.parametrize("settings", MADE_OF_PIECES.values(), ids=MADE_OF_PIECES)
 def test_slopes_in_blocks_are_those_at_once_and_those_of_differences(settings):
     with jax.enable_x64(True):
+        given: tuple[Any, ...]
         number, given = made(settings, CHUNK)
         in_blocks = jax.jit(jax.value_and_grad(number, argnums=(0, 1, 2, 3)))
         value, slopes = in_blocks(*given)

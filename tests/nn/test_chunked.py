@@ -112,7 +112,7 @@ def test_random_numbers_do_not_depend_on_blocks(normalizer):
 
 
 def test_merging_with_keys_that_nobody_sees_changes_nothing():
-    """What merging begins with."""
+    """Return the state from which merging starts."""
     for part in registry.parts("normalizer"):
         if "merge" not in part.hooks:
             continue

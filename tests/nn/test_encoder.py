@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,9 +23,10 @@ IDS = np.array([[3, 4, 5, 6, 7, 8], [9, 3, 0, 0, 0, 0], [2, 2, 5, 1, 0, 0]])
 TINY = Cell(width=8, heads=2, length=LENGTH, dropout=0.0)
 
 
-def encoder(seed: int = 0, base: Cell = TINY, **settings) -> Encoder:
+def encoder(seed: int = 0, base: Cell = TINY, **settings) -> Any:
+    """Return an encoder that also has its cell."""
     cell = base.replace({path.replace("__", "."): value for path, value in settings.items()})
-    model = Encoder(cell, VOCABULARY, CLASSES, seed)
+    model: Any = Encoder(cell, VOCABULARY, CLASSES, seed)
     model.cell = nnx.static(cell)
     return model
 
@@ -44,12 +47,12 @@ def shaken(model: Encoder) -> Encoder:
     return model
 
 
-def class_logits(model: Encoder, ids) -> np.ndarray:
+def class_logits(model: Any, ids) -> np.ndarray:
     return np.asarray(model(jnp.asarray(ids), ForwardContext(model.cell.numeric())))
 
 
 def bags_agree(position: str) -> bool:
-    """Whether a sentence with its tokens in another order gets the same class logits."""
+    """Tell whether a sentence with its tokens in another order gets the same class logits."""
     model = encoder(position=position)
     moved = IDS[:1, [2, 0, 5, 1, 3, 4]]  # not merely backwards, which symmetric biases allow
     return np.allclose(class_logits(model, IDS[:1]), class_logits(model, moved), atol=1e-5)

@@ -1,4 +1,4 @@
-"""What the kinds claim: what passes between positions, what never does, and at what cost."""
+"""The laws of kinds: what passes between positions, what never does, and at what cost."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_sentence_alone_gets_what_it_gets_in_a_padded_batch(text):
 
 
 def run_cut(part, alone) -> np.ndarray:
-    """What the kind makes of sentences shorter than the cell's length."""
+    """Run the kind on sentences shorter than the cell's length."""
     (hook,) = part.choice.part.hooks
     wanted = ("x",) if hook == "block" else ("q", "k", "v")
     more = {name: jnp.asarray(alone[name], jnp.float32) for name in wanted}
@@ -88,7 +88,7 @@ def test_fnet_is_the_real_part_of_numpys_transform_of_each_sentence(length):
             np.testing.assert_allclose(found[b, :n], wanted, atol=2e-6 * n + 1e-5)
 
 
-def test_fnet_of_a_constant_sentence_stands_at_the_first_place_only():
+def test_fnet_of_a_constant_sentence_is_at_the_first_position_only():
     x = np.ones((1, LENGTH, 6))
     wanted = np.zeros_like(x)
     wanted[0, 0, 0] = LENGTH * 6

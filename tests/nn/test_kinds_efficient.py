@@ -1,4 +1,4 @@
-"""What the kinds without a matrix of pairs claim: what they estimate, and at what cost."""
+"""The laws of kinds without a matrix of pairs: what they estimate, and at what cost."""
 
 from __future__ import annotations
 
@@ -182,8 +182,8 @@ def test_the_projection_belongs_to_seed_and_layer():
     np.testing.assert_array_equal(first, attend("performer", q, k, v, SHOWN))
     for other in ({"seed": 1}, {"layer": 1}):
         assert not np.allclose(first, attend("performer", q, k, v, SHOWN, **other), atol=1e-3)
-    longer = [np.concatenate([x, x[:, :, :2] * 9], axis=2) for x in (q, k, v)]
-    padded = attend("performer", *longer, np.pad(SHOWN, ((0, 0), (0, 2))))
+    q, k, v = (np.concatenate([x, x[:, :, :2] * 9], axis=2) for x in (q, k, v))
+    padded = attend("performer", q, k, v, np.pad(SHOWN, ((0, 0), (0, 2))))
     # Sums over two keys more that weigh nothing, perhaps in other groups.
     np.testing.assert_allclose(padded[:, :, :LENGTH], first, rtol=1e-5, atol=1e-6)
 
@@ -224,7 +224,7 @@ def test_aft_simple_does_not_care_how_features_are_divided_into_heads():
         return x.transpose(0, 2, 1, 3).reshape(4, 1, LENGTH, HEADS * DIM)[:, :, :, :]
 
     found = attend("aft_simple", q, k, v, SHOWN)
-    wide = attend("aft_simple", *map(joined, (q, k, v)), SHOWN)
+    wide = attend("aft_simple", joined(q), joined(k), joined(v), SHOWN)
     np.testing.assert_allclose(joined(found), wide, rtol=1e-6, atol=1e-7)
 
 

@@ -1,4 +1,4 @@
-"""What masks claim: who sees whom, on both sides where symmetric, and the same in any block."""
+"""The laws of masks: who sees whom, symmetry if declared, and the same in any block."""
 
 from __future__ import annotations
 

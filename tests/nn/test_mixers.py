@@ -67,7 +67,7 @@ def test_query_mix_lies_between_attention_and_the_query(weighting):
 
 
 def first_values(**settings) -> np.ndarray:
-    """What a block returns before any training."""
+    """Return the output of a block before any training."""
     cell = Cell(width=WIDTH, heads=4, length=LENGTH).replace(
         {path.replace("__", "."): value for path, value in settings.items()}
     )

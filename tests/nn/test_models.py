@@ -43,14 +43,14 @@ def arrays_of(text: str) -> dict[str, np.ndarray]:
 
 @pytest.mark.proof("hidden")
 @pytest.mark.parametrize(("slot", "text"), CASES)
-def test_what_stands_at_padding_changes_nothing(slot, text):
+def test_values_at_padding_change_nothing(slot, text):
     given = sentences()
     other = given | {"x": np.where(given["tokens"][:, :, None], given["x"], -1e4)}
     np.testing.assert_array_equal(reading(text, given), reading(text, other))
 
 
 @pytest.mark.parametrize("text", NAMES)
-def test_what_stands_at_padding_gets_no_gradient(text):
+def test_values_at_padding_get_no_gradient(text):
     given, part = sentences(), ready("model", text)
     slopes = jax.grad(lambda x: jnp.square(part.run(given | {"x": x})[0]).sum())(given["x"])
     assert (np.asarray(slopes)[~given["tokens"]] == 0).all()
@@ -222,7 +222,7 @@ def test_settings_shape_the_features():
         assert class_logits(model, IDS).shape == (3, 3)
 
 
-def test_there_is_nothing_beside_the_model_its_embedding_and_its_head():
+def test_nothing_but_the_model_its_embedding_and_its_head_has_parameters():
     for text in NAMES:
         state = nnx.to_flat_state(nnx.state(encoder(model=text), nnx.Param))
         assert {str(path[0]) for path, _ in state} <= {"embed", "model", "head"}

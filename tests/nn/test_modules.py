@@ -139,7 +139,7 @@ def test_both_forms_of_a_mask_agree():
 
 
 def test_training_lowers_the_loss():
-    """Which of two tokens stands first; the whole model is an argument of nnx.jit."""
+    """Learn which of two tokens is first; the whole model is an argument of nnx.jit."""
     model = nn.Classifier(
         6, 2, WIDTH, HEADS, pooling="first", attention={"score": "additive"}, rngs=nnx.Rngs(1)
     )
@@ -176,7 +176,7 @@ def test_a_module_is_built_from_its_key_also_while_jax_traces():
     one, same, other = (nnx.state(layer(seed), nnx.Param) for seed in (0, 0, 1))
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), one, same))
     query = one["attention"]["project"]["query"][...]
-    assert (query != other["attention"]["project"]["query"][...]).all()
+    assert np.all(query != other["attention"]["project"]["query"][...])
     shapes = nnx.eval_shape(lambda: nn.Classifier(9, 3, WIDTH, HEADS, rngs=nnx.Rngs(0)))
     assert shapes.body.embed.get_value().shape == (9, WIDTH)
     built = nn.Classifier(9, 3, WIDTH, HEADS, rngs=nnx.Rngs(0))

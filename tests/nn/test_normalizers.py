@@ -1,4 +1,4 @@
-"""What normalizers claim: rows that sum to one, shifts that change nothing, rows made of blocks."""
+"""The laws of normalizers: rows sum to one, shifts change nothing, and blocks make up rows."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ X, TOKENS = inputs()["x"], inputs()["tokens"]
 
 
 def gated(text: str, x=X, **arrays) -> jax.Array:
-    """What a pooling with these learned arrays makes of `x`; the others are random."""
+    """Pool `x` with these learned arrays; the others are random."""
     given = {f"/{path.replace('__', '/')}": np.asarray(array) for path, array in arrays.items()}
     part = PartModule(choose("pooling", text), "pooling", SIZES, Given(given))
     return part.run(

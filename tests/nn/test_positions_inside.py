@@ -180,7 +180,7 @@ def test_rotary_positions_need_pairs_of_features():
 def test_relative_positions_of_no_reach_are_the_same_everywhere():
     given = inputs()
     part = ready("position", "shaw(reach=0)")
-    plain, out = (np.asarray(each.run(given)[1]) for each in (ready("position", "none"), part))
+    plain, out = (np.asarray([*one.run(given)][1]) for one in (ready("position", "none"), part))
     seen = given["mask"].any(axis=-1)[..., None]
     wanted = np.where(seen, part.arrays["/values"][0], 0.0)
     np.testing.assert_allclose(out - plain, np.broadcast_to(wanted, out.shape), atol=1e-5)

@@ -174,7 +174,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("settings", "message"), REFUSED, ids=lambda each: str(each)[:60])
-def test_what_cannot_stand_together_is_refused_where_it_is_written(settings, message):
+def test_parts_that_do_not_fit_together_are_refused_where_they_are_written(settings, message):
     base = Cell(width=8, heads=2)
     with pytest.raises(UserError) as caught:
         base.replace(settings)

@@ -1,4 +1,4 @@
-"""What hooks of one's own must return: shape, type and something at all, said before training."""
+"""The user's own hooks must return the right shape and type, checked before training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATHS |= {"mixer": "attention.mixer", "init": "attention.init"}
 
 
 def wrong(slot: str, hook: str, function, **facts) -> str:
-    """What is said of a cell with a part whose hook is the function given; "" where all is well."""
+    """Return the message on a cell with a part whose hook is the given function, or ""."""
     registry.register(slot, "mine", **facts)(type("Mine", (), {hook: function}))
     found = trace(BASE.replace(uses(slot)))
     return "" if found is None else str(found)
@@ -202,7 +202,7 @@ def test_statistics_of_rows_are_arrays_that_merge_into_the_same(catalogue):
     assert "hook 'rescale'" in said("three", rescale=lambda a, b: 1.0)
 
 
-def test_what_a_part_raises_is_told_with_its_line_and_hook(catalogue):
+def test_an_exception_of_a_part_is_reported_with_its_line_and_hook(catalogue):
     def mine(q, k):
         return 1.0 / 0
 
@@ -222,7 +222,7 @@ def test_whatever_a_part_raises_is_a_mistake(error, catalogue):
     assert f"in mine: {type(error).__name__}: {error}" in wrong("pooling", "pool", mine)
 
 
-def test_python_that_asks_an_array_is_told_with_its_line(catalogue):
+def test_python_that_asks_an_array_is_reported_with_its_line(catalogue):
     def mine(q, k):
         logits = q @ k.swapaxes(2, 3)
         return logits if logits.sum() > 0 else -logits

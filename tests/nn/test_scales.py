@@ -1,4 +1,4 @@
-"""What scales claim: what they ignore, where they start, how they bound, and how they join."""
+"""The laws of scales: what they ignore, where they start, their bounds, and how they combine."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ SOME = settings(deadline=None, max_examples=25)
 
 
 def prepared(name: str, x, *gains) -> np.ndarray:
-    """What the scale makes of a query, in float32."""
+    """Return a query multiplied by the scale, in float32."""
     function = registry.find("scale", name).hooks["prepare"]
     x = jnp.asarray(x, jnp.float32)
     return np.asarray(function(x, x, *(jnp.asarray(each, jnp.float32) for each in gains))[0])
 
 
 def capped(logits, c: float) -> np.ndarray:
-    """What a soft cap makes of logits that have been divided by sqrt(D)."""
+    """Apply a soft cap to logits that have been divided by sqrt(D)."""
     function = registry.find("scale", "softcap").hooks["adjust"]
     return np.asarray(function(jnp.asarray(logits, jnp.float32), jnp.float32(c), {"D": 1}))
 

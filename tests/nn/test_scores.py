@@ -1,4 +1,4 @@
-"""What scores claim: keys change places freely, bounds hold, and some look at nothing."""
+"""The laws of scores: the order of keys is free, bounds hold, and some ignore their inputs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def logits_of(part, given) -> np.ndarray:
 
 
 def scored(name: str, *inputs) -> np.ndarray:
-    """What the part's function makes of these, in float32."""
+    """Apply the function of the part, in float32."""
     function = _compiled.setdefault(name, jax.jit(registry.find("score", name).hooks["score"]))
     return np.asarray(function(*(jnp.asarray(each, jnp.float32) for each in inputs)))
 

@@ -1,4 +1,4 @@
-"""What the sparse normalizers claim: exact zeros, exact gradients, the same as other programs."""
+"""The sparse normalizers give exact zeros and exact gradients, and agree with other programs."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_hard_choice_is_one_hot_with_the_gradient_of_softmax(logits, mask):
     np.testing.assert_allclose(gradient, compiled("softmax")(logits, mask, WAY)[1], atol=1e-7)
 
 
-def test_the_gradient_of_a_hard_choice_is_no_difference():
+def test_the_gradient_of_a_hard_choice_is_not_a_difference():
     """Why it is left out of the law of gradients: what it returns does not move."""
     logits = np.random.default_rng(15).normal(size=SHAPE)
     weights, gradient = compiled("hard")(logits, way=WAY)

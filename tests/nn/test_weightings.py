@@ -71,10 +71,11 @@ def test_a_gate_that_reads_nothing_is_one_number_a_head():
 def test_a_gate_opens_by_the_side_that_it_reads(name, sides):
     given = inputs()
     order = np.argsort(given[name].sum(axis=-1).ravel())
-    share = share_of("gated", given, gate(*sides, [0.0, 0.0]))[..., 0].ravel()
+    out, query = sides
+    share = share_of("gated", given, gate(out, query, [0.0, 0.0]))[..., 0].ravel()
     assert (np.diff(share[order]) >= 0).all()
     assert share.max() - share.min() > 0.5
-    wide = share_of("gated", given, gate(*[1e4 * side for side in sides], [0.0, 0.0]))
+    wide = share_of("gated", given, gate(1e4 * out, 1e4 * query, [0.0, 0.0]))
     np.testing.assert_array_equal(wide[..., 0], given[name].sum(axis=-1) > 0)
 
 

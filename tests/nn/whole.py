@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -39,8 +41,8 @@ class Block:
         (found,) = [a for path, a in self.arrays.items() if path.split("/")[-1] == name]
         return found
 
-    def look(self, x=X, tokens=TOKENS) -> tuple[np.ndarray, np.ndarray | None]:
-        """What the block returns: output and weights."""
+    def look(self, x=X, tokens=TOKENS) -> tuple[np.ndarray, Any]:
+        """Return the output and the weights of the block, or None for a block without weights."""
         call = ForwardContext(self.cell.numeric())
         out, weights = self.module.look(jnp.asarray(x, jnp.float32), jnp.asarray(tokens), call)
         return np.asarray(out), None if weights is None else np.asarray(weights)

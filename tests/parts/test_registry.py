@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from attn_nlp.errors import UserError
@@ -53,7 +55,7 @@ def test_every_slot_has_parts_of_different_labels(slot):
 
 
 def test_an_entry_is_plain(catalogue):
-    entry = registry.find("scale", "rsqrt_dim").entry()
+    entry: dict[str, Any] = registry.find("scale", "rsqrt_dim").entry()
     assert entry["settings"] == {"c": "D**-0.5"}
     assert entry["facts"].items() >= {"special_case_of": "constant", "fixed": True}.items()
     assert entry["formula"] == "logits[t, s] = score[t, s] / sqrt(D)"

@@ -71,7 +71,7 @@ def test_every_part_of_the_catalogue_returns_what_own_parts_must(settings, catal
 
 
 def broken(slot: str, function, name: str = "mine", **facts) -> tuple[str, tuple[str, ...]]:
-    """What is refused, and what is warned of, of a part that is this function."""
+    """Return the refusal of a part that is this function, and the warnings."""
     registry.register(slot, name, **facts)(function)
     wrong, warned = laws.broken_laws(BASE.replace(uses(slot)), path_of(slot))
     return ("" if wrong is None else str(wrong)), warned

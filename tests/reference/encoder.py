@@ -24,7 +24,8 @@ def encoder(params, ids, *, heads, norm, scale):
     tokens = ids != 0
     table = params["embed"]
     x = table[ids] * np.sqrt(table.shape[1])
-    x = position_sinusoidal(x, *[np.zeros((1, 1, 1, 1))] * 3, np.ones((1, 1, 1, 1), bool))[0]
+    unused, mask = np.zeros((1, 1, 1, 1)), np.ones((1, 1, 1, 1), bool)
+    x = position_sinusoidal(x, unused, unused, unused, mask)[0]
     for layer in sorted(params["blocks"]):
         block = params["blocks"][layer]
 

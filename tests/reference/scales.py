@@ -38,7 +38,8 @@ def scale_learned(q, k, factors):
 def scale_log_length(q, k, seen):
     """logits[t, s] = log(n[t]) q[t] . k[s] / sqrt(D), n[t] the keys that t sees; 0 where none."""
     logits = score_dot(q, k)
-    for b, t in np.ndindex(logits.shape[0], logits.shape[2]):
+    sentences, queries = len(logits), np.size(logits, 2)
+    for b, t in np.ndindex(sentences, queries):
         n = seen[b, 0, t, 0]
         logits[b, :, t] *= np.log(n) / np.sqrt(q.shape[3]) if n > 0 else 0.0
     return logits

@@ -1,4 +1,4 @@
-"""What is wrong inside a store is found and named; only what is safe is repaired."""
+"""Damage inside a store is found and named; only safe repairs are made."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def settings(**changes) -> dict:
 
 
 def facts(dataset: str) -> dict:
-    """What a record says about its dataset."""
+    """Return what a record says about its dataset."""
     return {
         "name": dataset,
         "label": {"sst2": "SST-2", "trec6": "TREC-6"}.get(dataset, dataset),

@@ -1,4 +1,4 @@
-"""What a plan says before anything runs."""
+"""The significance that a plan calls attainable before anything runs."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Which cells stand where."""
+"""The layout puts every cell in its entry."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from attn_nlp.tables.layout import _rows_of, lay_out, matches
 from .example import ROWS, by_heads, cell, example, resolved, settings, table
 
 
-def test_columns_of_one_outermost_value_stand_together():
+def test_columns_of_one_outermost_value_are_adjacent():
     """The cells run heads first; the header groups by dataset, values in order of appearance."""
     plain, experiment, _ = by_heads()
     columns = lay_out(plain, experiment).columns

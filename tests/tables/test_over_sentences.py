@@ -1,6 +1,7 @@
 """Test sentences drawn anew, from stored predictions that can be checked with a pencil."""
 
 import json
+from typing import Any
 
 import jsonschema
 import pytest
@@ -39,7 +40,7 @@ def with_predictions(seeds=range(7), **changes):
     return plain, experiment, records
 
 
-def entry(grid, label, column=0):
+def entry(grid, label, column=0) -> Any:
     return next(row for row in grid.rows if row.label == label).entries[column]
 
 
