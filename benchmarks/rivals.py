@@ -355,7 +355,7 @@ def useful_flops(cell: Cell, data: Prepared, rows: np.ndarray) -> float:
 
     Three times the forward pass: 2 (4 E^2 + 2 E F) a token and layer, 4 n^2 E a sentence and layer.
     """
-    n = cell.letters()
+    n = cell.sizes
     lengths = data.lengths[rows].astype(np.float64)
     token = 2 * (4 * n["E"] ** 2 + 2 * n["E"] * n["F"])
     return 3 * n["N"] * float((token * lengths + 4 * n["E"] * lengths**2).sum())

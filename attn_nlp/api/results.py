@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from attn_nlp.errors import unknown
 from attn_nlp.experiment import Resolved
-from attn_nlp.runner.plan import wanted
 from attn_nlp.store.file import check_log
 from attn_nlp.store.results import Store
 
@@ -103,7 +102,7 @@ class Results:
         """Cells by status: "done", "failed", "diverged", "skipped" and "to do", where there are."""
         with Store.read(self.store) as store:
             resolved = store.settled(self._resolved)
-            cells = wanted(resolved)
+            cells = resolved.wanted
             records = store.records(cells, ["status"])
         counts = Counter(each["status"] for each in records.values())
         left = {
@@ -142,7 +141,7 @@ class Results:
 
         with Store.read(self.store) as store:
             resolved = store.settled(self._resolved)
-            cells = wanted(resolved)
+            cells = resolved.wanted
             records = store.records(cells, _COLUMNS, own=True)
         found = [{**each, **_told(records.get(spec))} for spec, each in cells.items()]
         found += [{**each["settings"], "status": _TO_DO} for each in resolved.open]

@@ -56,7 +56,6 @@ def run(
     from attn_nlp.cli.destinations import check_store
     from attn_nlp.runner.environment import settle
     from attn_nlp.runner.other_code import other_code
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.runner.run import run as train
     from attn_nlp.store.results import Store
 
@@ -76,7 +75,7 @@ def run(
     path = path_of(store)
     check_store(path, resolved)
     with Store.open(path) as opened:
-        for sentence in other_code(opened, wanted(opened.settled(resolved))).sentences:
+        for sentence in other_code(opened, opened.settled(resolved).wanted).sentences:
             wording.warn(sentence)
         summary = train(
             resolved,
@@ -175,7 +174,7 @@ def _own(resolved: Resolved) -> Iterator[str]:
         if alike in seen:
             continue
         seen.add(alike)
-        for choice in unflatten(each["settings"]).choices().values():
+        for choice in unflatten(each["settings"]).choices.values():
             for part in choice.family():
                 if part.place in mine:
                     yield f"your {part.slot} {part.name!r}"

@@ -50,7 +50,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
       attn-nlp plan experiments/scaling.py --json
     """
     from attn_nlp.runner.environment import cache_folder, usable
-    from attn_nlp.runner.plan import cells_ahead, check_data, check_parts, wanted
+    from attn_nlp.runner.plan import cells_ahead, check_data, check_parts
     from attn_nlp.runner.plan import plan as planned
     from attn_nlp.store import Store
     from attn_nlp.tables.attainable import attainable
@@ -60,7 +60,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     with Store.read(store_path) as store:
         for each in check_parts(cells_ahead(resolved, store, retry_failed)):
             wording.warn(f"warning: {each}")
-        cells = wanted(store.settled(resolved))
+        cells = store.settled(resolved).wanted
         warn_of_data(cells, store.records(cells, ["data"]))
         found = planned(
             resolved,
@@ -145,7 +145,6 @@ def run(
     from attn_nlp.cli.watch import tables_so_far
     from attn_nlp.runner.environment import settle
     from attn_nlp.runner.other_code import other_code
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.runner.progress import Progress
     from attn_nlp.runner.run import run as train
     from attn_nlp.store import Store
@@ -160,7 +159,7 @@ def run(
     with Store.open(store_path) as store:
         _say_replaced(resolved, store)
         if not retrain_changed:
-            for sentence in other_code(store, wanted(store.settled(resolved))).sentences:
+            for sentence in other_code(store, store.settled(resolved).wanted).sentences:
                 wording.warn(sentence)
         color = "NO_COLOR" not in os.environ
 
@@ -213,7 +212,6 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
     """
     from attn_nlp.errors import UserError
     from attn_nlp.experiment.load import Overrides
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     if file is None and overrides != Overrides():
@@ -225,7 +223,7 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
             found = [options.resolve_or_find(file, None, overrides, store)]
         details = verbose or as_json
         entries = [_status_of(resolved, store, details) for resolved in found]
-        specs = {spec for resolved in found for spec in wanted(resolved)}
+        specs = {spec for resolved in found for spec in resolved.wanted}
         warn_of_code(store.records(specs, ["status", "provenance"]))
     if as_json:
         wording.show(show.as_text(entries))
@@ -268,9 +266,8 @@ def _some(cells: Sequence[str]) -> str:
 
 
 def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
-    from attn_nlp.runner.plan import labels, wanted
 
-    cells, label = wanted(resolved), labels(resolved)
+    cells, label = resolved.wanted, resolved.label
     records = store.records(cells, ["status", "reason", "data"], own=True)
     warn_of_data(cells, records)
     counts = Counter(record["status"] for record in records.values())

@@ -125,9 +125,9 @@ def tables_so_far(
 
 def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
     """Counts, a bar, the time left, and what runs; with the cells that are to do."""
-    from attn_nlp.runner.plan import labels, to_do, wanted
+    from attn_nlp.runner.plan import to_do
 
-    cells, label = wanted(resolved), labels(resolved)
+    cells, label = resolved.wanted, resolved.label
     records = store.records(cells, ["status"], own=True)
     counts = Counter(record["status"] for record in records.values())
     running = [spec for spec in cells if spec in store.running() - records.keys()]
@@ -174,12 +174,11 @@ def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
 
     Who looks often enough, and stops at the first significant difference, finds one.
     """
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.tables.legend import STATE_MARKS
     from attn_nlp.tables.views.scores import build
 
     columns = ["status", "reason", "validation", "test", "data"]
-    records = store.records(wanted(resolved), columns, own=True)
+    records = store.records(resolved.wanted, columns, own=True)
     grids = []
     for table in resolved.tables:
         rows = [{**row, "reference": False} for row in table["rows"]]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from attn_nlp.errors import UserError, unknown
 from attn_nlp.experiment.cell import PATHS, check_path, check_value
 from attn_nlp.experiment.grid import Grid
+from attn_nlp.experiment.planned import RowSpec, Settings, TableSpec
 from attn_nlp.experiment.table import Row, Table
 from attn_nlp.parts.selection import choose_all
 
@@ -70,8 +71,8 @@ def checked(table: Table, grid: Grid, partial: bool) -> Asked | None:
 
 
 def plain_tables(
-    asked: Asked, cells: Sequence[Mapping], seeds: Iterable[object] | None
-) -> list[dict]:
+    asked: Asked, cells: Sequence[Settings], seeds: Iterable[object] | None
+) -> list[TableSpec]:
     """The table as plain data; one for each value of `each`.
 
     Args:
@@ -83,9 +84,9 @@ def plain_tables(
     if isinstance(table.rows, str):
         order = _values(table.rows, cells, seeds)
         rows.sort(key=lambda row: order[row.where[table.rows]])  # type: ignore[index]
-    plain = {
+    plain: TableSpec = {
         "title": table.title,
-        "rows": [dataclasses.asdict(row) for row in rows],
+        "rows": [_plain_row(row) for row in rows],
         "columns": list(asked.columns),
         "where": dict(asked.where),
         "over": list(table.over),
@@ -101,13 +102,22 @@ def plain_tables(
         seeds = [where.pop("seed")]
     under = [cell for cell in cells if all(cell[path] == v for path, v in where.items())]
     return [
-        plain
-        | {
+        {
+            **plain,
             "title": f"{table.title}, {table.each} {value}",
             "where": {**asked.where, table.each: value},
         }
         for value in _values(table.each, under, seeds)
     ]
+
+
+def _plain_row(row: Row) -> RowSpec:
+    return {
+        "label": row.label,
+        "where": dict(row.where),
+        "cite": row.cite,
+        "reference": row.reference,
+    }
 
 
 def _values(

@@ -11,10 +11,12 @@ when it was introduced, so that a new field keeps old rows valid.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any
 
 from attn_nlp.errors import UserError, unknown
@@ -117,7 +119,7 @@ class Cell:
         self._check_widths()
 
     def _check_widths(self) -> None:
-        chosen = self.choices()
+        chosen = self.choices
         if "fit" not in chosen["model"].part.hooks:
             self._check_sentences()
         if chosen["model"].part.hooks:  # it has no blocks
@@ -130,7 +132,7 @@ class Cell:
                 "head_dim."
             )
         defaults = {path: info["default"] for path, info in PATHS.items() if "slot" in info}
-        check_products(chosen, self.letters(), defaults, self.attention.tie_qk)
+        check_products(chosen, self.sizes, defaults, self.attention.tie_qk)
 
     def _check_sentences(self) -> None:
         sentences = max(self.steps, DRAWN_TOGETHER) * self.batch_size
@@ -141,7 +143,8 @@ class Cell:
                 "fewer steps or a smaller batch_size."
             )
 
-    def letters(self) -> dict[str, int]:
+    @functools.cached_property
+    def sizes(self) -> Mapping[str, int]:
         """The sizes that are known before any data: T, H, Q, K, M, D, U, E, F, N."""
         head_dim = self.head_dim or max(1, self.width // self.heads)
         sizes = {
@@ -153,40 +156,46 @@ class Cell:
             "F": self.hidden or 4 * self.width,
             "N": self.layers,
         }
-        mixers = choose_all("mixer", self.attention.mixer)
-        scores = choose_all("score", self.attention.score)
+        mixers = [choice for choice in self.choices.values() if choice.part.slot == "mixer"]
+        scores = [choice for choice in self.choices.values() if choice.part.slot == "score"]
         # Weight maps a head, such as the two that differential attention subtracts.
-        sizes["Q"] = self.heads * prod(int(each.fact("maps", sizes, 1)) for each in mixers)
-        sizes["K"] = min(int(each.fact("key_heads", sizes, self.heads)) for each in mixers)
-        sizes["M"] = sizes["Q"] * prod(int(each.fact("features", sizes, 1)) for each in scores)
-        return sizes
+        sizes["Q"] = self.heads * prod(int(mixer.fact("maps", sizes, 1)) for mixer in mixers)
+        sizes["K"] = min(int(mixer.fact("key_heads", sizes, self.heads)) for mixer in mixers)
+        sizes["M"] = sizes["Q"] * prod(int(score.fact("features", sizes, 1)) for score in scores)
+        return MappingProxyType(sizes)
 
-    def choices(self) -> dict[str, Choice]:
-        """The chosen parts by path; of several in one slot, by path and place."""
+    @functools.cached_property
+    def choices(self) -> Mapping[str, Choice]:
+        """The chosen parts by path; of several in one slot, by path and position.
+
+        They are parsed once, and stay those that were registered at that time.
+        """
         chosen = {}
         for path, slot in _SLOTS.items():
             several = choose_all(slot, str(get(self, path)))
-            for place, choice in enumerate(several):
-                chosen[f"{path}.{place}" if len(several) > 1 else path] = choice
-        return chosen
+            for position, choice in enumerate(several):
+                chosen[f"{path}.{position}" if len(several) > 1 else path] = choice
+        return MappingProxyType(chosen)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the fields alone: parsed parts are functions, which another process has itself."""
+        return {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
 
     def numeric(self) -> dict[str, float]:
         """What enters the compiled program as an argument, by path."""
         values = {path: float(get(self, path)) for path in PATHS if "numeric" in PATHS[path]}
-        letters = self.letters()
-        for path, choice in self.choices().items():
-            values |= choice.numeric(letters, path)
+        for path, choice in self.choices.items():
+            values |= choice.numeric(self.sizes, path)
         return values
 
     def program(self) -> dict[str, object]:
         """What decides the compiled program; plain values, equal for cells that share one."""
-        chosen, letters = self.choices(), self.letters()
         static = {
             path: get(self, path)
             for path, info in PATHS.items()
             if "numeric" not in info and "slot" not in info and path not in _HOST
         }
-        static |= {path: choice.program(letters) for path, choice in chosen.items()}
+        static |= {path: choice.program(self.sizes) for path, choice in self.choices.items()}
         # A program draws its first weights as the cell that it was made for, and the numbers of
         # an optimizer are constants in it, so that Optax may branch on them.
         static |= {path: v for path, v in self.numeric().items() if path.startswith(_FIRST)}

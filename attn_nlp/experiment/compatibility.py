@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attn_nlp.errors import UserError
-from attn_nlp.parts.hooks import PAIRWISE
+from attn_nlp.parts.hooks import PAIRWISE, Expression
 from attn_nlp.parts.registry import Part, parts
 from attn_nlp.parts.selection import Choice
 from attn_nlp.parts.sizes import evaluate
@@ -33,7 +33,7 @@ NAMES = {
 
 def check_products(
     chosen: Mapping[str, Choice],
-    letters: Mapping[str, int],
+    sizes: Mapping[str, int],
     defaults: Mapping[str, str],
     tie_qk: bool = False,
 ) -> None:
@@ -41,7 +41,7 @@ def check_products(
 
     Args:
       chosen: the parts by path.
-      letters: the sizes that follow from them.
+      sizes: the sizes that follow from them.
       defaults: what stands at a path where nothing is chosen.
       tie_qk: whether queries and keys share their weights.
 
@@ -49,34 +49,32 @@ def check_products(
       UserError: naming the parts, the reason and what to choose instead.
     """
     for path, choice in chosen.items():
-        _check_sizes(path, choice, chosen, letters)
+        _check_sizes(path, choice, chosen, sizes)
     _check_neighbors(chosen)
     _check_inert(chosen, defaults)
-    if tie_qk and letters["K"] != letters["H"]:
+    if tie_qk and sizes["K"] != sizes["H"]:
         raise UserError(
             "tie_qk makes keys of the queries' weights, so it needs as many heads of keys as of "
-            f"queries; they are {letters['K']} and {letters['H']}. Leave tie_qk at False, or "
+            f"queries; they are {sizes['K']} and {sizes['H']}. Leave tie_qk at False, or "
             "choose the mixer 'heads'."
         )
 
 
 def _check_sizes(
-    path: str, choice: Choice, chosen: Mapping[str, Choice], letters: Mapping[str, int]
+    path: str, choice: Choice, chosen: Mapping[str, Choice], sizes: Mapping[str, int]
 ) -> None:
     requires = choice.part.facts.get("requires", {})
     divides = choice.part.facts.get("divides", {})
-    assert isinstance(requires, Mapping)
-    assert isinstance(divides, Mapping)
-    known = {**letters, **choice.static(letters)}
+    sizes = {**sizes, **choice.static(sizes)}
     for left, right in requires.items():
-        sizes = evaluate(left, known), evaluate(right, known)
-        if sizes[0] != sizes[1]:
+        one, other = evaluate(left, sizes), evaluate(right, sizes)
+        if one != other:
             raise UserError(
                 f"{path} {choice.text!r} needs {_name(left)} equal to {_name(right)}; they are "
-                f"{sizes[0]:g} and {sizes[1]:g}. {_advice(left, right, choice, chosen, known)}"
+                f"{one:g} and {other:g}. {_advice(left, right, choice, chosen, sizes)}"
             )
     for whole, part in divides.items():
-        size, divisor = int(evaluate(whole, known)), int(evaluate(part, known))
+        size, divisor = int(evaluate(whole, sizes)), int(evaluate(part, sizes))
         if size % divisor:
             raise UserError(
                 f"{path} {choice.text!r} needs {_name(whole)} to be a multiple of {_name(part)}; "
@@ -89,13 +87,17 @@ def _name(expression: float | str) -> str:
 
 
 def _advice(
-    left: str, right: str, choice: Choice, chosen: Mapping[str, Choice], known: Mapping[str, int]
+    left: str,
+    right: Expression,
+    choice: Choice,
+    chosen: Mapping[str, Choice],
+    sizes: Mapping[str, int],
 ) -> str:
     """What to change so that two sizes are equal."""
     if left == "U":
-        return f"Leave value_dim out, or give {evaluate(right, known):g}."
+        return f"Leave value_dim out, or give {evaluate(right, sizes):g}."
     # What only one of the two sizes counts is what sets them apart.
-    facts = set(_COUNTED.get(left, ())) ^ set(_COUNTED.get(right, ()))
+    facts = set(_COUNTED.get(left, ())) ^ set(_COUNTED.get(str(right), ()))
     blamed = [
         f"{path} {each.text!r}, say {parts(each.part.slot)[0].name!r}"
         for path, each in chosen.items()

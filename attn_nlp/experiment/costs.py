@@ -37,19 +37,19 @@ def parameters(cell: Cell, vocabulary: int, classes: int) -> int:
     Returns:
       The count; 0 for a model that is fitted by its own code.
     """
-    n = cell.letters() | {"V": vocabulary, "C": classes}
-    chosen = cell.choices()
+    sizes = {**cell.sizes, "V": vocabulary, "C": classes}
+    chosen = cell.choices
     model = chosen["model"]
     if "fit" in model.part.hooks:
         return 0
-    embedding = n["V"] * n["E"]
+    embedding = sizes["V"] * sizes["E"]
     if "read" in model.part.hooks:
-        features = int(model.fact("features", n))
-        return embedding + arrays(model, n) + features * n["C"] + n["C"]
-    around = arrays(chosen["position"], n, {"embed"}) + arrays(chosen["pooling"], n)
-    last = 2 * n["E"] if cell.norm == "pre" else 0
-    head = n["E"] * n["C"] + n["C"]
-    return embedding + around + n["N"] * _block_parameters(cell, n) + last + head
+        features = int(model.fact("features", sizes))
+        return embedding + arrays(model, sizes) + features * sizes["C"] + sizes["C"]
+    around = arrays(chosen["position"], sizes, {"embed"}) + arrays(chosen["pooling"], sizes)
+    last = 2 * sizes["E"] if cell.norm == "pre" else 0
+    head = sizes["E"] * sizes["C"] + sizes["C"]
+    return embedding + around + sizes["N"] * _block_parameters(cell, sizes) + last + head
 
 
 def flops(cell: Cell, tokens: int, classes: int = 2) -> float:
@@ -63,21 +63,21 @@ def flops(cell: Cell, tokens: int, classes: int = 2) -> float:
     Returns:
       The count; 0 for a model that is fitted by its own code.
     """
-    n = cell.letters() | {"C": classes}
-    chosen = cell.choices()
+    sizes = {**cell.sizes, "C": classes}
+    chosen = cell.choices
     model = chosen["model"]
     if "fit" in model.part.hooks:
         return 0.0
-    embedding = tokens * n["E"]
+    embedding = tokens * sizes["E"]
     if "read" in model.part.hooks:
-        features = model.fact("features", n)
-        return embedding + part_flops(model, n, tokens) + 2 * features * n["C"] + n["C"]
+        features = model.fact("features", sizes)
+        return embedding + part_flops(model, sizes, tokens) + 2 * features * sizes["C"] + sizes["C"]
     position = chosen["position"]
-    once = part_flops(position, n, tokens) if _embeds_only(position) else 0.0
-    last = _NORM * tokens * n["E"] if cell.norm == "pre" else 0
-    pooling = part_flops(chosen["pooling"], n, tokens)
-    head = 2 * n["E"] * n["C"] + n["C"]
-    return embedding + once + n["N"] * _block_flops(cell, n, tokens) + last + pooling + head
+    once = part_flops(position, sizes, tokens) if _embeds_only(position) else 0.0
+    last = _NORM * tokens * sizes["E"] if cell.norm == "pre" else 0
+    pooling = part_flops(chosen["pooling"], sizes, tokens)
+    head = 2 * sizes["E"] * sizes["C"] + sizes["C"]
+    return embedding + once + sizes["N"] * _block_flops(cell, sizes, tokens) + last + pooling + head
 
 
 def state(cell: Cell, tokens: int) -> float | None:
@@ -86,13 +86,13 @@ def state(cell: Cell, tokens: int) -> float | None:
     Returns:
       The count; None where the kind, or another model, does not say.
     """
-    n = cell.letters()
-    chosen = cell.choices()
+    sizes = cell.sizes
+    chosen = cell.choices
     model = chosen["model"]
-    blocks, part = (1, model) if model.part.hooks else (n["N"], chosen["attention.kind"])
+    blocks, part = (1, model) if model.part.hooks else (sizes["N"], chosen["attention.kind"])
     if "state" not in part.part.facts:
         return None
-    return blocks * part.fact("state", n, T=tokens)
+    return blocks * part.fact("state", sizes, T=tokens)
 
 
 def uncounted(cell: Cell) -> tuple[Part, ...]:
@@ -101,35 +101,37 @@ def uncounted(cell: Cell) -> tuple[Part, ...]:
     return tuple(part for part in found.values() if "flops" not in part.facts)
 
 
-def part_flops(choice: Choice, letters: Mapping[str, int], tokens: int) -> float:
+def part_flops(choice: Choice, sizes: Mapping[str, int], tokens: int) -> float:
     """Operations of a part's own hooks and of the parts that it names, on one sentence.
 
     Args:
       choice: the part with its settings.
-      letters: the sizes of the cell.
+      sizes: the sizes of the cell.
       tokens: T.
     """
     # A setting that stands for the cell's length keeps it; only the sentence is of `tokens` tokens.
-    own = choice.fact("flops", letters, T=tokens)
-    return own + sum(part_flops(other, letters, tokens) for other in choice.named().values())
+    own = choice.fact("flops", sizes, T=tokens)
+    return own + sum(part_flops(other, sizes, tokens) for other in choice.named().values())
 
 
-def arrays(choice: Choice, letters: Mapping[str, int], hooks: Collection[str] | None = None) -> int:
+def arrays(choice: Choice, sizes: Mapping[str, int], hooks: Collection[str] | None = None) -> int:
     """How many learned numbers a part has, those of the parts that it names included.
 
     Args:
       choice: the part with its settings.
-      letters: the sizes of the cell.
+      sizes: the sizes of the cell.
       hooks: those that are run, by default all; arrays that only others ask for do not exist.
     """
-    known = {**letters, **choice.static(letters)}
-    own = sum(prod(shape(array.shape, known)) for array in choice.part.learned_by(hooks).values())
-    return own + sum(arrays(other, letters) for other in choice.named().values())
+    own_sizes = {**sizes, **choice.static(sizes)}
+    own = sum(
+        prod(shape(array.shape, own_sizes)) for array in choice.part.learned_by(hooks).values()
+    )
+    return own + sum(arrays(other, sizes) for other in choice.named().values())
 
 
 def acting(cell: Cell) -> Iterator[Choice]:
     """The chosen parts that a forward pass runs: not the score of a cell without pairs, say."""
-    chosen = cell.choices()
+    chosen = cell.choices
     model, kind = chosen["model"], chosen["attention.kind"]
     if model.part.hooks:
         yield model
@@ -163,45 +165,52 @@ def settings_for(slot: str, text: str) -> dict[str, str]:
     raise UserError(f"nothing in a cell takes a part of slot {slot!r}.")
 
 
-def _block_parameters(cell: Cell, n: Mapping[str, int]) -> int:
-    chosen = cell.choices()
+def _block_parameters(cell: Cell, sizes: Mapping[str, int]) -> int:
+    chosen = cell.choices
     kind = chosen["attention.kind"]
-    feed_forward = 2 * n["E"] * n["F"] + n["F"] + n["E"]
-    count = 2 * 2 * n["E"] + feed_forward + arrays(kind, n)
+    feed_forward = 2 * sizes["E"] * sizes["F"] + sizes["F"] + sizes["E"]
+    count = 2 * 2 * sizes["E"] + feed_forward + arrays(kind, sizes)
     if "block" in kind.part.hooks:
         return count
-    query, key, value, output = _projections(n)
+    query, key, value, output = _projections(sizes)
     count += query + (0 if cell.attention.tie_qk else key) + value + output
     if cell.attention.projection_bias:
-        count += (query + key + value) // n["E"] + n["E"]
-    if "attend" in kind.part.hooks:
-        return count
-    return count + sum(arrays(each, n, set(each.part.hooks) - {"embed"}) for each in _slots(chosen))
-
-
-def _block_flops(cell: Cell, n: Mapping[str, int], tokens: int) -> float:
-    chosen = cell.choices()
-    kind = chosen["attention.kind"]
-    feed_forward = 4 * n["E"] * n["F"] + 2 * n["F"] + n["E"]
-    residual_and_norms = 2 * n["E"] + 2 * _NORM * n["E"]
-    count = tokens * (feed_forward + residual_and_norms) + part_flops(kind, n, tokens)
-    if "block" in kind.part.hooks:
-        return count
-    count += 2 * tokens * sum(_projections(n))
-    if cell.attention.projection_bias:
-        count += tokens * (sum(_projections(n)[:3]) // n["E"] + n["E"])
+        count += (query + key + value) // sizes["E"] + sizes["E"]
     if "attend" in kind.part.hooks:
         return count
     return count + sum(
-        part_flops(each, n, tokens) for each in _slots(chosen) if not _embeds_only(each)
+        arrays(each, sizes, set(each.part.hooks) - {"embed"}) for each in _slots(chosen)
     )
 
 
-def _projections(n: Mapping[str, int]) -> tuple[int, int, int, int]:
+def _block_flops(cell: Cell, sizes: Mapping[str, int], tokens: int) -> float:
+    chosen = cell.choices
+    kind = chosen["attention.kind"]
+    feed_forward = 4 * sizes["E"] * sizes["F"] + 2 * sizes["F"] + sizes["E"]
+    residual_and_norms = 2 * sizes["E"] + 2 * _NORM * sizes["E"]
+    count = tokens * (feed_forward + residual_and_norms) + part_flops(kind, sizes, tokens)
+    if "block" in kind.part.hooks:
+        return count
+    count += 2 * tokens * sum(_projections(sizes))
+    if cell.attention.projection_bias:
+        count += tokens * (sum(_projections(sizes)[:3]) // sizes["E"] + sizes["E"])
+    if "attend" in kind.part.hooks:
+        return count
+    return count + sum(
+        part_flops(each, sizes, tokens) for each in _slots(chosen) if not _embeds_only(each)
+    )
+
+
+def _projections(sizes: Mapping[str, int]) -> tuple[int, int, int, int]:
     """Weights of the maps to queries, keys and values, and of the map back."""
-    maps = n["Q"] // n["H"]
-    query, key = n["Q"] * n["D"], n["K"] * maps * n["D"]
-    return n["E"] * query, n["E"] * key, n["E"] * n["K"] * n["U"], n["H"] * n["U"] * n["E"]
+    maps = sizes["Q"] // sizes["H"]
+    query, key = sizes["Q"] * sizes["D"], sizes["K"] * maps * sizes["D"]
+    return (
+        sizes["E"] * query,
+        sizes["E"] * key,
+        sizes["E"] * sizes["K"] * sizes["U"],
+        sizes["H"] * sizes["U"] * sizes["E"],
+    )
 
 
 def _slots(chosen: Mapping[str, Choice]) -> list[Choice]:

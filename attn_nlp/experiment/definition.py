@@ -17,10 +17,13 @@ from attn_nlp.errors import UserError
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.accounting import checked, plain_tables
 from attn_nlp.experiment.axes import Axis, Skip, check_size, product
-from attn_nlp.experiment.cell import Cell, flatten, shape_of, unflatten
+from attn_nlp.experiment.cell import Cell, flatten, unflatten
+from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.grid import Grid
-from attn_nlp.experiment.identity import baseline_cell, spec_maker, spec_of
-from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.experiment.identity import baseline_cell, spec_of
+from attn_nlp.experiment.planned import Settings, SkippedCell
+from attn_nlp.experiment.programs import Programs
+from attn_nlp.experiment.resolved import Family, Resolved, families_of
 from attn_nlp.experiment.table import Table
 from attn_nlp.experiment.tuning import Tuning, with_trials, without_tuned
 from attn_nlp.parts.registry import parts
@@ -96,39 +99,36 @@ class Experiment:
         one_seed, seeds = (
             (axes, None) if any("seed" in s.when for s in self.skips) else _apart(axes)
         )
-        settings, specs, skipped, shapes, data = [], [], [], {}, {}
-        for each in product(self.base, one_seed):
-            reason = next((skip.reason for skip in self.skips if skip.covers(each)), None)
+        families: Sequence[Family] = []
+        programs = Programs()
+        skipped: list[SkippedCell] = []
+        of_data: dict[tuple, Settings] = {}
+        for settings in product(self.base, one_seed):
+            reason = next((skip.reason for skip in self.skips if skip.covers(settings)), None)
             if reason is not None:
-                skipped.append({"settings": each, "reason": reason})
+                skipped.append({"settings": settings, "reason": reason})
                 continue
             # Values are checked on their axes; together they may be no cell, by their shape alone.
-            shape = shape_of(each)
-            if shape not in shapes:
-                shapes[shape] = spec_maker(unflatten(each))
-            settings.append(each)
-            specs.append(shapes[shape](each, seeds or [each["seed"]]))
-            data[each["dataset"], each["split_seed"], each["fold"]] = each
-        if not settings:
+            own_seeds: tuple[Any, ...] = seeds or (settings["seed"],)
+            specs = programs.specs(settings, own_seeds)
+            families.append(Family(settings, own_seeds, tuple(specs)))
+            of_data[data_key(settings)] = settings
+        if seeds is None and any("seed" in axis.paths for axis in axes):
+            families = families_of(chain.from_iterable(family.cells for family in families))
+        if not families:
             raise UserError(f"experiment {name!r} has no cell left after its skips.")
-        everything = [*settings, *(each["settings"] for each in skipped)]
+        everything = [family.settings for family in families]
+        everything += [each["settings"] for each in skipped]
         tables = [plain for each in asked for plain in plain_tables(each, everything, seeds)]
         if not tables:
             raise UserError(f"with these options no table of {name!r} has any row left.")
         return Resolved(
             name=name,
             question=question,
-            cells=tuple(
-                {"spec": spec, "settings": each}
-                for spec, each in zip(
-                    chain.from_iterable(zip(*specs, strict=True)),
-                    _under_all(seeds, settings),
-                    strict=True,
-                )
-            ),
+            families=tuple(families),
             baselines=tuple(
                 {"spec": spec_of(cell), "settings": flatten(cell)}
-                for cell in _baselines(map(unflatten, data.values()))
+                for cell in _baselines(map(unflatten, of_data.values()))
             ),
             skipped=tuple(
                 {"settings": settings, "reason": each["reason"]}
@@ -139,11 +139,11 @@ class Experiment:
                 )
             ),
             tables=tuple(tables),
-            seeds=tuple(seeds or ()),
+            programs=programs,
         )
 
 
-def _apart(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], Sequence[Any] | None]:
+def _apart(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[Any, ...] | None]:
     """The axes with the first seed alone, and all seeds; None where no axis is of seeds alone."""
     seeds = next((axis.values("seed") for axis in axes if axis.paths == ("seed",)), None)
     return tuple(Axis(a.points[:1]) if a.paths == ("seed",) else a for a in axes), seeds

@@ -15,14 +15,15 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from attn_nlp.experiment.cell import PATHS, Cell, flatten
+from attn_nlp.experiment.cell import PATHS, Cell, flatten, get
+from attn_nlp.experiment.data_key import ROWS
 from attn_nlp.experiment.revisions import REVISIONS
 
 _STAGES = ("data", "tokens", "encoder", "training", "metrics")
 _BLOCK_STAGES = ("blocks",)
 _BASELINE_STAGES = ("data", "baselines", "metrics")
 # A baseline reads the texts themselves and is not drawn from a seed.
-BASELINE_PATHS = ("model", "dataset", "split_seed", "fold")
+BASELINE_PATHS = ("model", *ROWS)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _SEED = "\0seed\0"  # stands where a seed is to be put; no value of a cell is written so
 
@@ -34,12 +35,12 @@ def canonical_json(value: object) -> str:
 
 def is_baseline(cell: Cell) -> bool:
     """Whether the cell is a model that reads only texts and labels."""
-    return bool(cell.choices()["model"].part.facts.get("baseline"))
+    return bool(cell.choices["model"].part.facts.get("baseline"))
 
 
 def baseline_cell(model: str, cell: Cell) -> Cell:
     """The baseline beside a cell: the same data, everything else at its default."""
-    return Cell(model=model, dataset=cell.dataset, split_seed=cell.split_seed, fold=cell.fold)
+    return Cell(model=model, **{path: get(cell, path) for path in ROWS})
 
 
 def spec_of(cell: Cell) -> str:
@@ -96,7 +97,7 @@ def _revisions(cell: Cell, baseline: bool) -> dict[str, object]:
     }
     if not baseline and cell.attention.chunk is not None:
         revisions |= {stage: REVISIONS[stage] for stage in _BLOCK_STAGES}
-    for path, choice in cell.choices().items():
+    for path, choice in cell.choices.items():
         if baseline and path not in BASELINE_PATHS:
             continue
         for part in choice.family():

@@ -15,7 +15,7 @@ def own_choices(cell: Cell) -> dict[str, Choice]:
 
     A model that fits by itself may do without all parts; what it returns is checked elsewhere.
     """
-    chosen = cell.choices()
+    chosen = cell.choices
     hooks = chosen["model"].part.hooks
     if "fit" in hooks:
         return {}
@@ -30,7 +30,7 @@ def own_choices(cell: Cell) -> dict[str, Choice]:
 
 def own_codes(cell: Cell) -> list[Code]:
     """The code of all parts of the user's own that the cell's identity knows."""
-    parts = [part for choice in cell.choices().values() for part in choice.family()]
+    parts = [part for choice in cell.choices.values() for part in choice.family()]
     return [part.own_code for part in parts if part.own_code is not None]
 
 

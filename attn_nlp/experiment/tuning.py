@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import exp, log
 
 from attn_nlp.errors import UserError
@@ -21,8 +22,16 @@ from attn_nlp.experiment import checks
 from attn_nlp.experiment.axes import Axis
 from attn_nlp.experiment.cell import PATHS, check_path, check_value, unflatten
 from attn_nlp.experiment.checks import MOST
-from attn_nlp.experiment.identity import canonical_json, is_baseline, spec_of, specs_of
-from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.experiment.identity import canonical_json, is_baseline, specs_of
+from attn_nlp.experiment.planned import (
+    PlannedCell,
+    ProtocolSpec,
+    Settings,
+    SkippedCell,
+    TableSpec,
+    TuningSpec,
+)
+from attn_nlp.experiment.resolved import Family, Resolved
 from attn_nlp.experiment.table import Table
 from attn_nlp.parts import values
 from attn_nlp.parts.values import shown
@@ -192,28 +201,30 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
     Raises:
       UserError: a seed of the experiment is a tuning seed.
     """
-    shared = {cell["settings"]["seed"] for cell in resolved.cells} & set(tuning.seeds)
+    shared = {*chain.from_iterable(family.seeds for family in resolved.families)}
+    shared &= {*tuning.seeds}
     if shared:
         raise UserError(
             f"seed {min(shared)} is a seed of the experiment and of its trials; choose other "
             "seeds for one of them, so that what was chosen on a seed is not tested on it."
         )
     draws = tuning.draws(resolved.name)
-    by_setting: dict[str, Mapping | None] = {}  # None for what draws nothing, has nothing to tune
-    cells = []
-    for cell in resolved.cells:
-        setting = setting_of(cell["settings"], tuning.space)
+    by_setting: dict[str, Settings | None] = {}  # None for a baseline, which has nothing to tune
+    families = []
+    for family in resolved.families:
+        setting = setting_of(family.settings, tuning.space)
         if setting not in by_setting:
-            fixed = is_baseline(unflatten(cell["settings"]))
-            by_setting[setting] = None if fixed else cell["settings"]
-        fixed = by_setting[setting] is None
-        cells.append(cell if fixed else {"spec": None, "settings": cell["settings"]})
+            fixed = is_baseline(resolved.programs.cell(family.settings))
+            by_setting[setting] = None if fixed else family.settings
+        if by_setting[setting] is not None:
+            family = dataclasses.replace(family, specs=(None,) * len(family.seeds))
+        families.append(family)
     tuned = sum(settings is not None for settings in by_setting.values())
-    trials = tuning.budget * tuned * len(tuning.seeds)
-    if trials > MOST:
+    count = tuning.budget * tuned * len(tuning.seeds)
+    if count > MOST:
         raise UserError(
             f"{tuning.budget:,} trials of each of {tuned:,} settings on {len(tuning.seeds):,} "
-            f"seeds are {trials:,} cells; allowed: at most {MOST:,}."
+            f"seeds are {count:,} cells; allowed: at most {MOST:,}."
         )
     chosen = [
         (number, {**settings, **draw, "trial": True})
@@ -221,22 +232,25 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
         for settings in by_setting.values()
         if settings is not None
     ]
-    specs = [specs_of(unflatten(settings), tuning.seeds) for _, settings in chosen]
-    listed = [
-        {"spec": each[place], "settings": {**settings, "seed": seed}, "trial": number}
-        for place, seed in enumerate(tuning.seeds)
-        for each, (number, settings) in zip(specs, chosen, strict=True)
+    specs = [resolved.programs.specs(settings, tuning.seeds) for _, settings in chosen]
+    listed: list[PlannedCell] = [
+        {"spec": by_seed[at], "settings": {**settings, "seed": seed}, "trial": number}
+        for at, seed in enumerate(tuning.seeds)
+        for by_seed, (number, settings) in zip(specs, chosen, strict=True)
     ]
-    plain = {
+    protocol: ProtocolSpec = {
         "budget": tuning.budget,
-        "space": {path: dataclasses.asdict(span) for path, span in tuning.space.items()},
+        "space": {
+            path: {"low": span.low, "high": span.high, "log": span.log}
+            for path, span in tuning.space.items()
+        },
         "seeds": list(tuning.seeds),
-        "draws": draws,
-        "cells": listed,
     }
-    about = {name: plain[name] for name in ("budget", "space", "seeds")}
-    tables = tuple({**table, "tuning": about} for table in resolved.tables)
-    return dataclasses.replace(resolved, cells=tuple(cells), tables=tables, tuning=plain, seeds=())
+    trials: TuningSpec = {**protocol, "draws": draws, "cells": listed}
+    tables: list[TableSpec] = [{**table, "tuning": protocol} for table in resolved.tables]
+    return dataclasses.replace(
+        resolved, families=tuple(families), tables=tuple(tables), tuning=trials
+    )
 
 
 def setting_of(settings: Mapping[str, object], space: Mapping[str, object]) -> str:
@@ -265,7 +279,7 @@ class Judged:
     reason: str = ""
 
 
-def judged(tuning: Mapping, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
+def judged(tuning: TuningSpec, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
     """The trials of every setting, by `setting_of`, in the order of their numbers.
 
     A trial that diverged or failed on any of its seeds loses: it has no validation accuracy.
@@ -315,26 +329,32 @@ def settle(resolved: Resolved, records: Mapping[str, Mapping]) -> Resolved:
       resolved: as `with_trials` made it, or as it was settled before.
       records: stored records of the trials.
     """
-    if resolved.tuning is None or all(cell["spec"] for cell in resolved.cells):
+    if resolved.tuning is None or not resolved.open:
         return resolved
     found = judged(resolved.tuning, records)
-    cells, skipped = [], list(resolved.skipped)
-    for cell in resolved.cells:
-        trials = found.get(setting_of(cell["settings"], resolved.tuning["space"]), [])
-        if cell["spec"] or not all(each.ended for each in trials):
-            cells.append(cell)
+    families, unsettled = [], []
+    for family in resolved.families:
+        trials = found.get(setting_of(family.settings, resolved.tuning["space"]), [])
+        if None not in family.specs or not all(trial.ended for trial in trials):
+            families.append(family)
             continue
         chosen = best(trials)
         if chosen is None:
             reason = f"all {len(trials)} trials were lost; the first {trials[0].reason}"
-            skipped.append({"settings": cell["settings"], "reason": reason})
+            unsettled.append([(cell, reason) for cell in family.cells])
             continue
-        settings = {**cell["settings"], **chosen.values}
+        settings = {**family.settings, **chosen.values}
         try:
-            spec = spec_of(unflatten(settings))
+            specs = specs_of(unflatten(settings), family.seeds)
         except UserError:  # a part of a file that is not read now; the run that trains it knows it
-            cells.append(cell)
+            families.append(family)
             continue
-        lost = sum(each.validation is None for each in trials)
-        cells.append({"spec": spec, "settings": settings, "trial": chosen.trial, "lost": lost})
-    return dataclasses.replace(resolved, cells=tuple(cells), skipped=tuple(skipped), seeds=())
+        lost = sum(trial.validation is None for trial in trials)
+        families.append(Family(settings, family.seeds, tuple(specs), chosen.trial, lost))
+    skipped: list[SkippedCell] = [
+        {"settings": cell["settings"], "reason": reason}
+        for cell, reason in chain.from_iterable(zip(*unsettled, strict=True))
+    ]
+    return dataclasses.replace(
+        resolved, families=tuple(families), skipped=(*resolved.skipped, *skipped)
+    )

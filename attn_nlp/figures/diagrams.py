@@ -252,7 +252,7 @@ def _split(made: Flow, part: Part, top: str) -> tuple[str, str, str]:
 
 def _letters(part: Part) -> dict[str, str]:
     """Letters for the sizes around a part: H wherever it is all the same to a reader."""
-    n = showing(part).letters()
+    n = showing(part).sizes
     queries = "H" if n["Q"] == n["H"] else "Q"
     maps = queries if n["M"] == n["Q"] else "M"
     shared = n["K"] != n["H"]

@@ -5,7 +5,9 @@ In come no parts, out go the rules that the catalogue checks them by. Nothing he
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, Protocol, TypedDict, TypeVar, Unpack, get_type_hints
 
 # What each hook is handed by the code that walks the hooks. A hook function names the ones it
 # wants; the order in which hooks run is the order in which they stand here.
@@ -42,22 +44,55 @@ GATHERED = ("score", "relate", "factor", "allowed", "aggregate")
 COUNTS = ("maps", "features", "key_heads")
 # The slots of attention over pairs, in the order in which they act within a hook.
 PAIRWISE = ("score", "scale", "position", "mask", "normalizer", "mixer")
-# What a registry line may say of a part beside its settings and arrays, and in which form.
-FACTS: dict[str, str] = {
-    # Counts, in letters and in the part's whole-number settings.
-    **dict.fromkeys(("flops", "state", "features", "maps", "key_heads"), "expression"),
+CountFact = Literal["flops", "state", "features", "maps", "key_heads"]
+Expression = float | str
+SizePairs = Mapping[str, Expression]
+
+
+class Facts(TypedDict, total=False):
+    """Everything that a registry line may say of a part beside its settings and arrays.
+
+    Tests, figures, costs and cells ask for these facts; no other name is accepted.
+    """
+
+    # Counts: expressions in sizes and in the part's whole-number settings.
+    flops: Expression
+    state: Expression
+    features: Expression
+    maps: Expression
+    key_heads: Expression
     # Conditions on sizes.
-    **dict.fromkeys(("requires", "divides"), "sizes"),
-    # True or False.
-    **dict.fromkeys(("alone", "control", "equivariant", "fixed", "baseline"), "truth"),
-    **dict.fromkeys(("ignores_keys", "ignores_query", "kinked", "position_bound"), "truth"),
-    **dict.fromkeys(("shift_invariant", "signed", "sums_to_one", "surrogate"), "truth"),
-    **dict.fromkeys(("symmetric", "whole_rows"), "truth"),
-    # Laws that a part of the user's own does not keep, see `probe.laws`.
-    **dict.fromkeys(("sees_batch", "sees_padding", "undefined_gradient"), "truth"),
+    requires: SizePairs
+    divides: SizePairs
+    # Which cells and tables the part belongs to.
+    alone: bool
+    baseline: bool
+    control: bool
+    fixed: bool
+    # Properties of what it computes.
+    equivariant: bool
+    ignores_keys: bool
+    ignores_query: bool
+    kinked: bool
+    position_bound: bool
+    shift_invariant: bool
+    signed: bool
+    sums_to_one: bool
+    surrogate: bool
+    symmetric: bool
+    whole_rows: bool
+    # Laws that a user's part declares not to keep; see `probe.laws`.
+    sees_batch: bool
+    sees_padding: bool
+    undefined_gradient: bool
     # Words.
-    **dict.fromkeys(("exclusive", "special_case_of"), "text"),
-}
+    exclusive: str
+    special_case_of: str
+
+
+_FORMS = {Expression: "expression", SizePairs: "sizes", bool: "truth", str: "text"}
+# The form of each fact, by which a registry line is checked when it runs.
+FACTS: dict[str, str] = {name: _FORMS[kind] for name, kind in get_type_hints(Facts).items()}
 ON_REQUEST = ("here", "dims", "seed", "layer", "draw")
 
 
@@ -153,3 +188,22 @@ class Learned:
 
 
 Setting = Numeric | Static | Named
+Definition = TypeVar("Definition", bound=Callable)
+
+
+class Decorator(Protocol):
+    """What registers a function, or a class of functions, in one slot."""
+
+    def __call__(
+        self,
+        name: str = "",
+        /,
+        *,
+        label: str | None = None,
+        cite: str = "",
+        settings: Mapping[str, Setting] | None = None,
+        learned: Mapping[str, Learned] | None = None,
+        revision: int = 1,
+        files: Sequence[str] = (),
+        **facts: Unpack[Facts],
+    ) -> Callable[[Definition], Definition]: ...

@@ -25,6 +25,7 @@ import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any, Unpack, cast
 
 from attn_nlp.errors import UserError, unknown
 from attn_nlp.parts.declarations import check_brackets, check_line, check_part, data_files, hooks_of
@@ -32,6 +33,9 @@ from attn_nlp.parts.hooks import (
     HOOKS,
     ON_REQUEST,
     SLOTS,
+    Decorator,
+    Definition,
+    Facts,
     Learned,
     Named,
     Numeric,
@@ -113,7 +117,7 @@ class Part:
     hooks: Mapping[str, Callable]
     settings: Mapping[str, Setting] = field(default_factory=dict)
     learned: Mapping[str, Learned] = field(default_factory=dict)
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
     revision: int = 1
     doc: str = ""
     program: str = ""  # parts of one slot that share a program differ in numeric defaults only
@@ -202,8 +206,8 @@ def register(
     learned: Mapping[str, Learned] | None = None,
     revision: int = 1,
     files: Sequence[str] = (),
-    **facts: object,
-) -> Callable:
+    **facts: Unpack[Facts],
+) -> Callable[[Definition], Definition]:
     """Enter a function (one hook) or a class of functions (several) into the catalogue.
 
     Args:
@@ -218,7 +222,7 @@ def register(
         while an experiment file is loaded is known without it; what a hook function opens while
         it is traced, or a library that does not open files by Python, is not: name it here, or an
         edit of it leaves stored results as they are.
-      facts: what tests, figures and cells ask, such as `sums_to_one=True`; see `slots.FACTS`.
+      facts: what tests, figures and cells ask, such as `sums_to_one=True`; see `hooks.Facts`.
 
     Raises:
       UserError: the name is malformed or taken, a hook does not belong to the slot, a hook
@@ -227,7 +231,7 @@ def register(
     """
     check_line(slot, name, label, cite, revision, settings, learned, facts)
 
-    def enter(definition):
+    def enter(definition: Definition) -> Definition:
         hooks = hooks_of(slot, name, definition)
         part = Part(
             slot=slot,
@@ -237,7 +241,7 @@ def register(
             hooks=MappingProxyType(hooks),
             settings=MappingProxyType(dict(settings or {})),
             learned=MappingProxyType(dict(learned or {})),
-            facts=MappingProxyType(facts),
+            facts=cast("Facts", MappingProxyType(facts)),
             revision=revision,
             doc=inspect.getdoc(definition) or "",
             program=name,
@@ -272,7 +276,7 @@ def variant(
         hooks=base.hooks,
         settings=MappingProxyType({**base.settings, **changed}),
         learned=base.learned,
-        facts=MappingProxyType({**base.facts, "special_case_of": of, "fixed": True}),
+        facts=cast("Facts", MappingProxyType({**base.facts, "special_case_of": of, "fixed": True})),
         revision=revision,
         doc=doc,
         program=base.program,
@@ -363,10 +367,10 @@ def settle(load: Load) -> None:
             _ = part.own_code.hash
 
 
-def _decorator(slot: str) -> Callable:
-    def decorator(name: str = "", /, **facts) -> Callable:
+def _decorator(slot: str) -> Decorator:
+    def decorator(name: str = "", /, **line: Any) -> Callable[[Definition], Definition]:
         check_brackets(slot, name)
-        return register(slot, name, **facts)
+        return register(slot, name, **line)
 
     decorator.__name__ = slot
     decorator.__doc__ = f"Register a {slot}: it {SLOTS[slot].what}. See `register`."

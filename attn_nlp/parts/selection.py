@@ -11,14 +11,17 @@ out, so that one computation has one text.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from attn_nlp.errors import UserError, unknown
 from attn_nlp.parts import values
-from attn_nlp.parts.hooks import COUNTS, GATHERED
+from attn_nlp.parts.hooks import COUNTS, GATHERED, CountFact
 from attn_nlp.parts.registry import SLOTS, Named, Numeric, Part, Static, find
 from attn_nlp.parts.sizes import evaluate
+
+_NAME = re.compile("[a-z_][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -48,43 +51,51 @@ class Choice:
             if isinstance(setting, Named)
         }
 
-    def numeric(self, letters: Mapping[str, int], path: str) -> dict[str, float]:
-        """Numeric settings by path, those of named parts included."""
+    def numeric(self, sizes: Mapping[str, int], path: str) -> dict[str, float]:
+        """Return numeric settings by path, those of named parts included."""
         values = {
-            f"{path}.{name}": evaluate(_number(self.given.get(name, setting.default)), letters)
+            f"{path}.{name}": evaluate(_number(self.given.get(name, setting.default)), sizes)
             for name, setting in self.part.settings.items()
             if isinstance(setting, Numeric)
         }
         for name, choice in self.named().items():
-            values |= choice.numeric(letters, f"{path}.{name}")
+            values |= choice.numeric(sizes, f"{path}.{name}")
         return values
 
-    def static(self, letters: Mapping[str, int]) -> dict[str, int]:
-        """Whole numbers that shape the program, by setting."""
+    def static(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Return the whole numbers that shape the program, by setting."""
         return {
-            name: int(evaluate(_number(self.given.get(name, setting.default)), letters))
+            name: int(evaluate(_number(self.given.get(name, setting.default)), sizes))
             for name, setting in self.part.settings.items()
             if isinstance(setting, Static)
         }
 
-    def program(self, letters: Mapping[str, int]) -> object:
-        """What decides the compiled program: all but the numeric settings."""
-        named = {name: choice.program(letters) for name, choice in self.named().items()}
-        return [self.part.program, self.part.code_hash, self.static(letters), named]
+    def program(self, sizes: Mapping[str, int]) -> object:
+        """Return what decides the compiled program: all but the numeric settings."""
+        named = {name: choice.program(sizes) for name, choice in self.named().items()}
+        return [self.part.program, self.part.code_hash, self.static(sizes), named]
 
     def fact(
-        self, name: str, letters: Mapping[str, int], default: float | str = 0, **sizes: int
+        self,
+        name: CountFact,
+        sizes: Mapping[str, int],
+        default: float | str = 0,
+        **instead: int,
     ) -> float:
-        """A fact that is an expression in letters and in the part's whole-number settings.
+        """Return the value of a fact that is an expression.
 
-        Sizes given by letter hold in the expression, but not for settings that follow from one.
+        Args:
+          name: the fact.
+          sizes: of the cell, by letter.
+          default: the value for a part that does not have the fact.
+          instead: sizes that replace those of the cell in the expression, but not in the part's
+            whole-number settings, which may follow from them.
         """
         expression = self.part.facts.get(name, default)
-        assert isinstance(expression, int | float | str)
-        return evaluate(expression, {**letters, **self.static(letters), **sizes})
+        return evaluate(expression, {**sizes, **self.static(sizes), **instead})
 
     def family(self) -> Iterator[Part]:
-        """This part and all that its settings name."""
+        """Yield this part and all that its settings name."""
         yield self.part
         for choice in self.named().values():
             yield from choice.family()
@@ -110,24 +121,19 @@ def choose_all(slot: str, text: str) -> tuple[Choice, ...]:
       >>> [choice.text for choice in choose_all("scale", "softcap + constant( 0.25 )")]
       ['constant(c=0.25)', 'softcap']
     """
-    read = _read.get((slot, text))
-    if read is None or not all(find(part.slot, part.name) is part for part in read[1]):
-        choices = _parsed(slot, text)
-        parts = tuple(part for each in choices for part in each.family())
-        chosen = _in_order([each for each in choices if not _idle(each.part)] or choices[:1])
-        _read[slot, text] = read = chosen, parts
-    return read[0]
-
-
-# What texts were read as, with the parts that they name: every cell of an experiment asks for the
-# same few. It holds for as long as the registry has these parts.
-_read: dict[tuple[str, str], tuple[tuple[Choice, ...], tuple[Part, ...]]] = {}
+    choices = _parsed(slot, text)
+    if len(choices) == 1:
+        return choices
+    return _in_order([choice for choice in choices if not _idle(choice.part)] or choices[:1])
 
 
 def _parsed(slot: str, text: str) -> tuple[Choice, ...]:
-    """The choices as they stand in the text."""
+    """Return the choices in the order in which the text names them."""
+    name = text.strip()
+    if _NAME.fullmatch(name):  # as most are: a name without settings
+        return (Choice(_found(slot, name), {}),)
     try:
-        node = ast.parse(text.strip(), mode="eval").body
+        node = ast.parse(name, mode="eval").body
         terms = _terms(node)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _malformed(slot, text) from None
@@ -183,24 +189,34 @@ def _choice(slot: str, node: ast.expr, text: str) -> Choice:
             pass
         case _:
             raise _malformed(slot, text)
-    part = find(slot, name)
-    for key, setting in part.settings.items():
-        if isinstance(setting, Numeric) and not isinstance(setting.default, str):
-            _checked(part, key, setting.default)
+    part = _found(slot, name)
     settable = list(part.settable)
     if len(positional) > len(settable):
         raise UserError(
             f"{slot} {text!r}: {name} takes {_settings_of(part)}, not {len(positional)} values."
         )
     given = dict(zip(settable, positional, strict=False))
-    for keyword in keywords:
-        if keyword.arg not in settable:
-            raise unknown(f"setting of {slot} {name!r}", keyword.arg, settable)
-        if keyword.arg in given:
-            raise UserError(f"{slot} {text!r}: setting {keyword.arg!r} is given twice.")
-        given[keyword.arg] = keyword.value
+    for argument in keywords:
+        if argument.arg not in settable:
+            raise unknown(f"setting of {slot} {name!r}", argument.arg, settable)
+        if argument.arg in given:
+            raise UserError(f"{slot} {text!r}: setting {argument.arg!r} is given twice.")
+        given[argument.arg] = argument.value
     values = {key: _literal(slot, text, value) for key, value in given.items()}
     return Choice(part, {key: _checked(part, key, value) for key, value in values.items()})
+
+
+def _found(slot: str, name: str) -> Part:
+    """Return the part of that name.
+
+    Raises:
+      UserError: there is no such part, or float32 does not hold one of its defaults.
+    """
+    part = find(slot, name)
+    for key, setting in part.settings.items():
+        if isinstance(setting, Numeric) and not isinstance(setting.default, str):
+            _checked(part, key, setting.default)
+    return part
 
 
 def _literal(slot: str, text: str, node: ast.expr) -> object:

@@ -8,17 +8,16 @@ mean length of its sentences where they have been prepared here. It is printed a
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attn_nlp.experiment import Cell, Resolved, costs
-from attn_nlp.experiment.cell import shape_of, unflatten
-from attn_nlp.experiment.identity import canonical_json, is_baseline
+from attn_nlp.experiment.data_key import DATA
+from attn_nlp.experiment.identity import is_baseline
+from attn_nlp.experiment.planned import Settings
 from attn_nlp.store import FINAL, Store
 from attn_nlp.store.records import Records
 
@@ -81,14 +80,6 @@ class Plan:
         return says
 
 
-def wanted(resolved: Resolved) -> dict[str, dict]:
-    """Settings of every cell by spec, in the order of running: the cheap baselines first.
-
-    Of a tuned experiment the trials are among them, and the cells that `settle` has given values.
-    """
-    return {each["spec"]: each["settings"] for each in resolved.runnable}
-
-
 def to_do(
     specs: Iterable[str],
     records: Mapping[str, Mapping],
@@ -105,12 +96,11 @@ def to_do(
     ]
 
 
-def data_settings(settings: Mapping) -> DataSettings:
+def data_settings(settings: Settings) -> DataSettings:
     """What of a cell's settings decides its data."""
     from attn_nlp.data import DataSettings
 
-    names = ("dataset", "split_seed", "fold", "tokens", "vocabulary", "length")
-    return DataSettings(**{name: settings[name] for name in names})
+    return DataSettings(**{path: settings[path] for path in DATA})
 
 
 def check_data(resolved: Resolved) -> None:
@@ -154,62 +144,22 @@ def check_parts(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
 
 def cells_ahead(resolved: Resolved, store: Store, retry_failed: bool) -> Iterator[Cell]:
     """One of every program's cells to do; of open ones, with the values of the first trial."""
-    programs, seen = Programs(), set()
+    seen = set()
     for settings in _ahead(store.settled(resolved), store, retry_failed)[0]:
-        name, _, cell = programs.of(settings)
+        name, _, cell = resolved.programs.of(settings)
         if name not in seen:
             seen.add(name)
             yield cell
 
 
-def _ahead(resolved: Resolved, store: Store, retry_failed: bool) -> tuple[list[dict], Records]:
+def _ahead(resolved: Resolved, store: Store, retry_failed: bool) -> tuple[list[Settings], Records]:
     """Settings of the cells to do, and the records that are there."""
-    cells = wanted(resolved)
+    cells = resolved.wanted
     records = store.records(cells, ["status"])
     left = to_do(cells, records, retry_failed)
     first = resolved.tuning["draws"][0] if resolved.tuning else {}
     ahead = [cells[spec] for spec in left]
     return [*ahead, *({**each["settings"], **first} for each in resolved.open)], records
-
-
-def labels(resolved: Resolved) -> Callable[[Mapping], str]:
-    """What to call a cell: its model and the settings in which the experiment's cells differ."""
-    trials = resolved.tuning["cells"] if resolved.tuning else ()
-    return labels_among(each["settings"] for each in (*resolved.cells, *trials))
-
-
-def labels_among(cells: Iterable[Mapping]) -> Callable[[Mapping], str]:
-    """The same for cells of any origin, by their settings."""
-    seen: dict[str, set] = {}
-    for settings in cells:
-        for path, value in settings.items():
-            seen.setdefault(path, set()).add(value)
-    varied = [path for path, values in seen.items() if len(values) > 1 and path != "model"]
-
-    def label(settings: Mapping) -> str:
-        named = [
-            f"{path.rpartition('.')[2]}={settings[path]}" for path in varied if path in settings
-        ]
-        return " ".join([str(settings.get("model", "cell")), *named])
-
-    return label
-
-
-class Programs:
-    """Names of compiled programs, worked out once for all cells of a shape."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple, tuple[str, str, Cell]] = {}
-
-    def of(self, settings: Mapping) -> tuple[str, str, Cell]:
-        """Name of the program, name of its pace (the program for any number of steps), a cell."""
-        key = shape_of(settings)
-        if key not in self._known:
-            cell = unflatten(settings)
-            program = cell.program()
-            paced = {path: value for path, value in program.items() if path != "steps"}
-            self._known[key] = (_digest(program), _digest(paced), cell)
-        return self._known[key]
 
 
 def plan(
@@ -231,8 +181,7 @@ def plan(
 
     resolved = store.settled(resolved)
     ahead, records = _ahead(resolved, store, retry_failed)
-    programs = Programs()
-    named = [programs.of(settings) for settings in ahead]
+    named = [resolved.programs.of(settings) for settings in ahead]
     kept = kept_lengths(data) if data is not None else {}
     lengths: dict[tuple[str, str], float | None] = {}
     pace = store.pace({paced for _, paced, _ in named})
@@ -263,7 +212,7 @@ def plan(
         measured=measured,
         memory_bytes=(PROCESS_BYTES + memory) * workers if ahead else 0,
         skipped=Counter(each["reason"] for each in resolved.skipped),
-        trials=len(resolved.tuning["cells"]) if resolved.tuning else 0,
+        trials=len(resolved.trials),
         open=len(resolved.open),
         lengths=_by_name(lengths),
     )
@@ -292,7 +241,6 @@ def predicted(cell: Cell, pace: float | None, tokens: float | None = None) -> fl
     return _seconds(cell, tokens or TOKENS) if pace is None else cell.steps * pace
 
 
-@functools.lru_cache(maxsize=1024)  # the same cell stands for all its seeds
 def _seconds(cell: Cell, tokens: float) -> float:
     """The operations of all updates: forward, and twice that backward."""
     forward = costs.flops(cell, min(cell.length, max(1, round(tokens))))
@@ -301,22 +249,18 @@ def _seconds(cell: Cell, tokens: float) -> float:
     return cell.steps * 3 * forward * cell.batch_size / (GIGAFLOPS * 1e9)
 
 
-@functools.lru_cache(maxsize=1024)
 def _bytes(cell: Cell) -> int:
     """Parameters with gradients and Adam's two moments, and the activations of one batch."""
-    n = cell.letters()
+    sizes = cell.sizes
     weights = costs.parameters(cell, cell.vocabulary, classes=2)
-    positions = cell.batch_size * n["T"]
-    per_layer = 6 * n["E"] + 2 * n["F"] + 2 * n["H"] * (n["T"] + n["D"] + n["U"])
-    return 4 * (4 * weights + positions * n["N"] * per_layer)
+    positions = cell.batch_size * sizes["T"]
+    per_layer = 6 * sizes["E"] + 2 * sizes["F"]
+    per_layer += 2 * sizes["H"] * (sizes["T"] + sizes["D"] + sizes["U"])
+    return 4 * (4 * weights + positions * sizes["N"] * per_layer)
 
 
 def _order_bytes(cell: Cell) -> int:
     """The order of all batches, on the host and beside the program; a measured peak is of a
     program for any number of steps."""
-    fitted = "fit" in cell.choices()["model"].part.hooks
+    fitted = "fit" in cell.choices["model"].part.hooks
     return 0 if fitted else SENTENCE_BYTES * cell.steps * cell.batch_size
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]

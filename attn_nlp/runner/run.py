@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Resolved
+from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.identity import is_baseline, key_of
 from attn_nlp.fault_injection import point
 from attn_nlp.result import check_against, fit_to_store
@@ -33,14 +34,11 @@ from attn_nlp.runner.job import Job, Stopped
 from attn_nlp.runner.local import LocalEngine
 from attn_nlp.runner.other_code import other_code
 from attn_nlp.runner.plan import (
-    Programs,
     check_data,
     check_parts,
     data_settings,
-    labels,
     predicted,
     to_do,
-    wanted,
 )
 from attn_nlp.runner.progress import Progress, waits_for
 from attn_nlp.runner.signals import Interrupt
@@ -167,7 +165,7 @@ def _phases(
     tried again has chosen nothing yet.
     """
     if resolved.tuning is not None:
-        trials = {cell["spec"] for cell in resolved.tuning["cells"]}
+        trials = {cell["spec"] for cell in resolved.trials}
         statuses = [each["status"] for each in store.records(trials, ["status"]).values()]
         again = retry_failed and "failed" in statuses
         again = again or bool(retrain_changed and other_code(store, trials).changed)
@@ -178,7 +176,7 @@ def _phases(
 
 def _counts(resolved: Resolved, store: Store) -> dict[str, int]:
     """Cells by status as they stand in the store now."""
-    cells = wanted(resolved)
+    cells = resolved.wanted
     records = store.records(cells, ["status"])
     counts = Counter(record["status"] for record in records.values())
     left = len(cells) + len(resolved.open) - len(records)
@@ -195,10 +193,10 @@ class _Driver:
         retrain_changed: bool,
         kept: list[str],
     ) -> None:
-        self.cells = wanted(resolved)
+        self.cells = resolved.wanted
         self._resolved = resolved
         self.store = store
-        self._programs = Programs()
+        self._programs = resolved.programs
         self._before = store.records(
             self.cells, ["status", "finished_at", "fingerprint", "tokenizer_hash"]
         )
@@ -218,7 +216,7 @@ class _Driver:
     def trains(self) -> bool:
         """Whether any of them is an encoder, or read like one, which JAX trains."""
         cells = {self._programs.of(self.cells[spec])[2] for spec in self._left}
-        return any("fit" not in cell.choices()["model"].part.hooks for cell in cells)
+        return any("fit" not in cell.choices["model"].part.hooks for cell in cells)
 
     def check_parts(self, in_process: bool) -> tuple[str, ...]:
         """Warnings about parts of the user's own; one that cannot work is a `UserError`."""
@@ -237,7 +235,7 @@ class _Driver:
         self._prepare()
         rounds: dict[object, int] = {}
         pace = self.store.pace({self._programs.of(self.cells[spec])[1] for spec in self._left})
-        label = labels(self._resolved)
+        label = self._resolved.label
         jobs = []
         for spec in self._left:
             settings = self.cells[spec]
@@ -362,11 +360,10 @@ class _Driver:
         """Yield every cell with its data; a baseline reads what any cell of its data prepared."""
         beside: dict[tuple, DataSettings] = {}
         for each in self._resolved.cells:
-            settings = data_settings(each["settings"])
-            beside.setdefault((settings.dataset, settings.split_seed, settings.fold), settings)
+            beside.setdefault(data_key(each["settings"]), data_settings(each["settings"]))
         for spec, settings in self.cells.items():
             own = data_settings(settings)
-            same = own.dataset, own.split_seed, own.fold
+            same = data_key(settings)
             yield spec, beside.get(same, own) if self._is_baseline(spec) else own
 
     def _is_baseline(self, spec: str) -> bool:

@@ -13,21 +13,21 @@ from itertools import chain
 from typing import Protocol
 
 from attn_nlp.errors import UserError
+from attn_nlp.experiment.planned import PlannedCell, RowSpec, Settings, SkippedCell, TableSpec
+from attn_nlp.experiment.resolved import Family, alone
 
 
 class Experiment(Protocol):
     """What is read of a resolved experiment."""
 
     @property
-    def cells(self) -> Sequence[dict]: ...
+    def cells(self) -> Sequence[PlannedCell]: ...
     @property
-    def seeds(self) -> Sequence[int]: ...
+    def families(self) -> Sequence[Family]: ...
     @property
-    def families(self) -> Sequence[Sequence[dict]]: ...
+    def baselines(self) -> Sequence[PlannedCell]: ...
     @property
-    def baselines(self) -> Sequence[dict]: ...
-    @property
-    def skipped(self) -> Sequence[dict]: ...
+    def skipped(self) -> Sequence[SkippedCell]: ...
 
 
 @dataclass
@@ -39,12 +39,12 @@ class Place:
     differ in nothing but their seed.
     """
 
-    cells: dict[tuple, dict] = field(default_factory=dict)
+    cells: dict[tuple, PlannedCell] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     fold_at: int | None = None
-    settings: list[dict] = field(default_factory=list)
+    settings: list[Settings] = field(default_factory=list)
 
-    def replicates(self) -> dict[tuple, list[dict]]:
+    def replicates(self) -> dict[tuple, list[PlannedCell]]:
         """The planned cells of every replicate: one, or one for every fold."""
         return self._replicates
 
@@ -65,16 +65,16 @@ class Place:
 
     def alone(self) -> Place:
         """The place with every run once."""
-        first: dict[str, tuple[tuple, dict]] = {}
+        first: dict[str, tuple[tuple, PlannedCell]] = {}
         for key, cell in self.cells.items():
             first.setdefault(cell["spec"], (key, cell))
         return Place(dict(first.values()), self.skipped, self.fold_at, self.settings)
 
     @functools.cached_property
-    def _replicates(self) -> dict[tuple, list[dict]]:
+    def _replicates(self) -> dict[tuple, list[PlannedCell]]:
         if self.fold_at is None:
             return {key: [cell] for key, cell in self.cells.items()}
-        found: dict[tuple, list[dict]] = {}
+        found: dict[tuple, list[PlannedCell]] = {}
         for key, cell in self.cells.items():
             replicate = (*key[: self.fold_at], *key[self.fold_at + 1 :])
             found.setdefault(replicate, []).append(cell)
@@ -104,7 +104,7 @@ class Layout:
         """The place of a row in a column; empty where the experiment has no such cell."""
         return self.places.get((row, column)) or Place()
 
-    def settings(self, column: tuple | None = None) -> list[dict]:
+    def settings(self, column: tuple | None = None) -> list[Settings]:
         """The settings of all planned cells, or of those in one column.
 
         Of cells that differ in nothing but their seed, one stands for all.
@@ -131,7 +131,7 @@ class Layout:
             if row != self.reference and not place.once
         }
 
-    def families(self, table: Mapping) -> list[list[tuple[int, tuple]]]:
+    def families(self, table: TableSpec) -> list[list[tuple[int, tuple]]]:
         """The declared comparisons, (row, column) each, that share one correction."""
         by_column = [
             [(row, column) for row in range(len(table["rows"])) if self.pairs(row, column)]
@@ -142,7 +142,7 @@ class Layout:
         return [family for family in by_column if family]
 
 
-def lay_out(table: Mapping, resolved: Experiment) -> Layout:
+def lay_out(table: TableSpec, resolved: Experiment) -> Layout:
     """The places of a table, from what the experiment plans.
 
     Columns stand in the order in which their values first appear in the cells, level by level;
@@ -157,30 +157,29 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     fold_at = over.index("fold") if "fold" in over else None
     rows_of = _rows_of(rows)
     reads_seeds = "seed" in chain(paths, table["where"], *(row["where"] for row in rows))
-    grouped: dict[tuple[int, tuple], list[Sequence[dict]]] = {}
-    families = resolved.families
-    if reads_seeds:
-        families = [(cell,) for cells in zip(*families, strict=True) for cell in cells]
-    for cells in chain(families, ((each,) for each in resolved.skipped)):
-        settings = cells[0]["settings"]
+    grouped: dict[tuple[int, tuple], list[Family]] = {}
+    families = map(alone, resolved.cells) if reads_seeds else resolved.families
+    for group in chain(families, resolved.skipped):
+        settings = group.settings if isinstance(group, Family) else group["settings"]
         if not matches(settings, table["where"]):
             continue
         column = tuple(settings[path] for path in paths)
         for number in rows_of(settings):
             found.setdefault(column)
             place = places.setdefault((number, column), Place(fold_at=fold_at))
-            if "spec" in cells[0]:
+            if isinstance(group, Family):
                 place.settings.append(settings)
-                grouped.setdefault((number, column), []).append(cells)
+                grouped.setdefault((number, column), []).append(group)
             else:
-                place.skipped.append(cells[0]["reason"])
+                place.skipped.append(group["reason"])
     for (number, column), of_place in grouped.items():
-        keys = [_replicates(cells, over, resolved.seeds) for cells in of_place]
+        keys = [_replicates(family, over) for family in of_place]
+        cells = [family.cells for family in of_place]
         filled = places[number, column].cells
         # Seed by seed, as the cells are run.
-        in_turn = (chain(*zip(*each, strict=True)) for each in (keys, of_place))
+        in_turn = (chain(*zip(*each, strict=True)) for each in (keys, cells))
         filled.update(zip(*in_turn, strict=True))
-        if len(filled) < sum(map(len, of_place)):
+        if len(filled) < sum(map(len, cells)):
             raise UserError(
                 f"table {table['title']!r}, row {rows[number]['label']!r}: two cells for one "
                 "place; name what they differ in, in the row, columns=, where= or over=."
@@ -191,25 +190,23 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     return Layout(tuple(columns), places, reference)
 
 
-def _replicates(
-    cells: Sequence[dict], over: Sequence[str], seeds: Sequence[int]
-) -> Sequence[tuple]:
-    """The values at `over` of cells that differ in nothing but their seed."""
-    first = tuple(cells[0]["settings"][path] for path in over)
-    if len(cells) == 1 or "seed" not in over:
-        return [first] * len(cells)
+def _replicates(family: Family, over: Sequence[str]) -> Sequence[tuple]:
+    """Return the values at `over` of cells that differ in nothing but their seed."""
+    first = tuple(family.settings[path] for path in over)
+    if "seed" not in over:
+        return [first] * len(family.seeds)
     at = over.index("seed")
-    return [(*first[:at], seed, *first[at + 1 :]) for seed in seeds]
+    return [(*first[:at], seed, *first[at + 1 :]) for seed in family.seeds]
 
 
-def _rows_of(rows: Sequence[Mapping]) -> Callable[[Mapping], list[int]]:
+def _rows_of(rows: Sequence[RowSpec]) -> Callable[[Mapping], list[int]]:
     """What says which rows a cell belongs to: looked up by the values at each row's paths."""
     by_paths: dict[tuple[str, ...], dict[tuple, list[int]]] = {}
     for number, row in enumerate(rows):
         by_values = by_paths.setdefault(tuple(row["where"]), {})
         by_values.setdefault(tuple(row["where"].values()), []).append(number)
 
-    def found(settings: Mapping) -> list[int]:
+    def found(settings: Settings) -> list[int]:
         numbers: list[int] = []
         for paths, by_values in by_paths.items():
             numbers += by_values.get(tuple([settings[path] for path in paths]), ())
@@ -223,14 +220,9 @@ def matches(settings: Mapping[str, object], where: Mapping[str, object]) -> bool
     return all(settings[path] == value for path, value in where.items())
 
 
-def data_of(settings: Mapping) -> tuple:
-    """What of a cell's settings decides which rows its test split has."""
-    return settings["dataset"], settings["split_seed"], settings.get("fold", 0)
-
-
-def once_each(tables: Sequence[Mapping]) -> list[Mapping]:
+def once_each(tables: Sequence[TableSpec]) -> list[TableSpec]:
     """Tables of the same cells once: those that differ in the number they show stand as one."""
-    found: dict[str, Mapping] = {}
+    found: dict[str, TableSpec] = {}
     for table in tables:
         found.setdefault(str([table[key] for key in ("rows", "columns", "where", "over")]), table)
     return list(found.values())

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from attn_nlp.experiment.data_key import READING, data_key, reading_key
 from attn_nlp.store.records import Records
 from attn_nlp.tables.layout import Layout, plural
-
-READ = ("tokens", "vocabulary", "length")  # what turns a text into ids
-CUT = ("split_seed", "fold")  # what decides which rows a split has
 
 
 @dataclass(frozen=True)
@@ -21,23 +19,13 @@ class State:
     """What some cells met.
 
     Attributes:
-      reading, cut: their values at `READ` and `CUT`.
+      reading, rows: what decides the ids of a text, and the rows of each split; see `data_key`.
       data: what their records say of the dataset.
     """
 
     reading: tuple
-    cut: tuple
+    rows: tuple
     data: Mapping
-
-
-def reading_of(settings: Mapping) -> tuple:
-    """What turned the texts of a cell into ids."""
-    return tuple([settings.get(path) for path in READ])
-
-
-def cut_of(settings: Mapping) -> tuple:
-    """What decided which rows the splits of a cell have."""
-    return tuple([settings.get(path) for path in CUT])
 
 
 def states_met(layout: Layout, records: Mapping[str, dict]) -> dict[str, list[State]]:
@@ -56,11 +44,11 @@ def states_met(layout: Layout, records: Mapping[str, dict]) -> dict[str, list[St
             cells = place.cells.values()
             pairs = [(c["settings"], data) for c, data in zip(cells, of_cells, strict=True)]
         for settings, data in pairs:
-            name, reading, cut = str(settings["dataset"]), reading_of(settings), cut_of(settings)
-            if not data or (name, reading, cut, id(data)) in seen:
+            rows, reading = data_key(settings), reading_key(settings)
+            if not data or (rows, reading, id(data)) in seen:
                 continue
-            seen.add((name, reading, cut, id(data)))
-            state, known = State(reading, cut, data), found.setdefault(name, [])
+            seen.add((rows, reading, id(data)))
+            state, known = State(reading, rows, data), found.setdefault(str(rows[0]), [])
             if state not in known:
                 known.append(state)
     return found
@@ -70,7 +58,7 @@ def readings_planned(layout: Layout) -> dict[str, list[tuple]]:
     """How the cells of each dataset read its texts, run or not."""
     found: dict[str, dict[tuple, None]] = {}
     for settings in layout.settings():
-        found.setdefault(str(settings["dataset"]), {}).setdefault(reading_of(settings))
+        found.setdefault(str(settings["dataset"]), {}).setdefault(reading_key(settings))
     return {name: list(each) for name, each in found.items()}
 
 
@@ -116,7 +104,7 @@ def by_reading(known: Mapping, says: Callable[[list[Mapping]], str]) -> list[tup
             paths = rest
     places: dict[str, dict[str, None]] = {}
     for reading, text in texts.items():
-        where = [_where(READ[at], reading[at]) for at in paths]
+        where = [_where(READING[at], reading[at]) for at in paths]
         places.setdefault(text, {}).setdefault(" and ".join(where))
     return [(text, ", ".join(where)) for text, where in places.items()]
 

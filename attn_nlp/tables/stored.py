@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from attn_nlp.experiment import Resolved
-from attn_nlp.runner.plan import wanted
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.store import Store
 from attn_nlp.store.records import Records
 from attn_nlp.tables.grid import Grid
@@ -57,7 +57,7 @@ def stored_grids(
     columns = view.columns
     if columns is _SCORES:
         columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
-    cells = wanted(resolved)
+    cells = resolved.wanted
     records = store.records(cells, columns, own=True)
     said = notes(cells, records)
     return [
@@ -65,6 +65,6 @@ def stored_grids(
     ]
 
 
-def is_called(table: Mapping, title: str) -> bool:
+def is_called(table: TableSpec, title: str) -> bool:
     """Whether a table has a title, or is one of several that were made of a table of that title."""
     return table["title"] == title or str(table["title"]).startswith(f"{title}, ")

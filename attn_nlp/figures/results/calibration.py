@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.figures.library import settings
 from attn_nlp.figures.render import GRAY, INK
 from attn_nlp.figures.results.arrange import MOST
@@ -44,7 +45,7 @@ class Run:
 
 
 def calibrations(
-    table: Mapping, resolved: Experiment, records: Mapping[str, dict]
+    table: TableSpec, resolved: Experiment, records: Mapping[str, dict]
 ) -> Iterator[tuple[str, dict[str, list[Run]]]]:
     """The runs of every row, column after column of a table.
 

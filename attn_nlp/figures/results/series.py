@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attn_nlp.errors import UserError, nearest
 from attn_nlp.experiment import Resolved
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.stats import Summary, summarize
@@ -19,7 +20,7 @@ from attn_nlp.tables.views.scores import baseline_rows, column_labels
 from attn_nlp.wording import clean
 
 
-def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
+def curves(table: TableSpec, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
     """Validation scores by step: the mean over replicates with its t interval.
 
     Only runs that ended well are averaged, as in the table, and only at steps that all of them
@@ -62,7 +63,7 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
     )
 
 
-def axes_of(resolved: Experiment, table: Mapping) -> tuple[str, ...]:
+def axes_of(resolved: Experiment, table: TableSpec) -> tuple[str, ...]:
     """The numeric settings over which a table's rows can be swept, in the order of the fields.
 
     A setting that is averaged over, such as the seed, is none, nor is one that trials chose.
@@ -90,7 +91,7 @@ def check_axis(resolved: Resolved, path: str) -> None:
         )
 
 
-def swept(table: Mapping, path: str) -> dict:
+def swept(table: TableSpec, path: str) -> dict:
     """The table with a setting as its first column, wherever it stood: column, row or condition.
 
     Rows that then stand for the same cells become one. Tables that differ in the value of the
@@ -122,7 +123,7 @@ def swept(table: Mapping, path: str) -> dict:
     }
 
 
-def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
+def sweep(table: TableSpec, path: str, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
     """The table's value by a numeric setting: the mean over replicates with its t interval.
 
     Args:
@@ -223,7 +224,7 @@ def _title(paths: Sequence[str], column: tuple, facts: Facts, shown: Quantity) -
     return Grid("", "", tuple(paths), (), ()).name_of(Column(column, labels, shown))
 
 
-def _reference(table: Mapping) -> str:
+def _reference(table: TableSpec) -> str:
     return next((row["label"] for row in table["rows"] if row["reference"]), "")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.experiment.tuning import Judged, judged, setting_of
 from attn_nlp.figures.results.best_of import best_of
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
@@ -26,7 +27,7 @@ Tried = list[tuple[Mapping[str, float], float | None]]  # drawn values, and the 
 
 
 def tried(
-    table: Mapping, resolved: Resolved, records: Mapping[str, dict]
+    table: TableSpec, resolved: Resolved, records: Mapping[str, dict]
 ) -> Iterator[tuple[tuple, str, dict[str, Tried]]]:
     """The trials of every row whose trials have all ended, column after column of a table.
 
@@ -63,7 +64,7 @@ def _of_place(place: Place, space: Mapping, found: Mapping[str, Sequence[Judged]
     return made
 
 
-def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
+def found_by(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
     """The expected best of k of every row's trials.
 
     Raises:
@@ -87,7 +88,9 @@ def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) ->
     return best_of(table["title"], trials, _SHOWN, reference=reference, notes=[_NOTE, *counted])
 
 
-def by_setting(table: Mapping, path: str, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
+def by_setting(
+    table: TableSpec, path: str, resolved: Resolved, records: Mapping[str, dict]
+) -> Chart:
     """The score of every trial by what was drawn for one setting; the chosen trial is ringed.
 
     Args:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from attn_nlp.experiment.data_key import data_key
 from attn_nlp.store.records import Records
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import BASELINE, Grid
-from attn_nlp.tables.layout import Experiment, Layout, data_of
+from attn_nlp.tables.layout import Experiment, Layout
 from attn_nlp.tables.notes import Note, detail
 
 _ONE = "one deterministic run each"
@@ -40,7 +41,7 @@ def baseline_data(layout: Layout, column: tuple) -> set[tuple] | None:
     None where the column has more than one dataset, or rows of different cuts.
     """
     by_row = [
-        {data_of(settings) for settings in place.settings}
+        {data_key(settings) for settings in place.settings}
         for (_, where), place in layout.places.items()
         if where == column and place.settings
     ]
@@ -51,11 +52,11 @@ def baseline_data(layout: Layout, column: tuple) -> set[tuple] | None:
 
 def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts) -> list[str]:
     """ "TF-IDF chose on validation: by characters, C = 10 (THUCNews); by words, C = 1 (MR)." """
-    data = {data_of(each) for each in layout.settings()}
+    data = {data_key(each) for each in layout.settings()}
     chose: dict[str, dict[str, Counter]] = {}
     for baseline in resolved.baselines:
         record = records.get(baseline["spec"]) or {}
-        if data_of(baseline["settings"]) in data and record.get("status") == "done":
+        if data_key(baseline["settings"]) in data and record.get("status") == "done":
             of_model = chose.setdefault(str(baseline["settings"]["model"]), {})
             of_dataset = of_model.setdefault(str(baseline["settings"]["dataset"]), Counter())
             of_dataset[str(record.get("reason") or "")] += 1

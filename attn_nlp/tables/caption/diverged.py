@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from attn_nlp.experiment.data_key import data_key
+from attn_nlp.experiment.planned import PlannedCell
 from attn_nlp.tables.grid import (
     BASELINE,
     DIVERGED,
@@ -22,7 +24,7 @@ from attn_nlp.tables.grid import (
     Grid,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, data_of, plural
+from attn_nlp.tables.layout import Experiment, Layout, plural
 from attn_nlp.tables.notes import Note, warning
 from attn_nlp.tables.outcomes import Outcomes, number_at
 from attn_nlp.tables.text import missing_text, number
@@ -56,9 +58,11 @@ def with_diverged(
     return filled
 
 
-def _known(baselines: Mapping[tuple, Mapping[str, float]], cells: Sequence[dict]) -> list[float]:
+def _known(
+    baselines: Mapping[tuple, Mapping[str, float]], cells: Sequence[PlannedCell]
+) -> list[float]:
     """The number of every baseline on the data of some cells, its mean over folds."""
-    data = [baselines.get(data_of(cell["settings"]), {}) for cell in cells]
+    data = [baselines.get(data_key(cell["settings"]), {}) for cell in cells]
     models = set.intersection(*(set(each) for each in data))
     return [sum(each[model] for each in data) / len(data) for model in sorted(models)]
 
@@ -73,7 +77,7 @@ def _baselines(
         if record is None or record["status"] != "done":
             continue
         if (score := number_at(record, value)) is not None:
-            found.setdefault(data_of(settings), {})[settings["model"]] = score
+            found.setdefault(data_key(settings), {})[settings["model"]] = score
     return found
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from attn_nlp.experiment.data_key import data_key
+from attn_nlp.experiment.planned import PlannedCell
 from attn_nlp.store.records import Records
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.layout import Layout, plural
@@ -12,7 +14,7 @@ from attn_nlp.tables.notes import Note, warning
 
 
 def mixed_data(
-    layout: Layout, baselines: Sequence[dict], facts: Facts, records: Records
+    layout: Layout, baselines: Sequence[PlannedCell], facts: Facts, records: Records
 ) -> list[Note]:
     """A warning for each dataset whose cells met it in more than one state.
 
@@ -25,14 +27,14 @@ def mixed_data(
         hashes = records.column("fingerprint", place.specs)
         if len(place.settings) == 1:  # these cells differ in nothing but their seed
             known = Counter(hashes)
-            found.setdefault(_split(place.settings[0]), Counter()).update(known)
+            found.setdefault(data_key(place.settings[0]), Counter()).update(known)
             continue
         for cell, known in zip(place.cells.values(), hashes, strict=True):
-            found.setdefault(_split(cell["settings"]), Counter())[known] += 1
+            found.setdefault(data_key(cell["settings"]), Counter())[known] += 1
     specs = tuple(baseline["spec"] for baseline in baselines)
     for baseline, known in zip(baselines, records.column("fingerprint", specs), strict=True):
-        if _split(baseline["settings"]) in found:
-            found[_split(baseline["settings"])][known] += 1
+        if data_key(baseline["settings"]) in found:
+            found[data_key(baseline["settings"])][known] += 1
     notes = []
     for (dataset, *_), counts in found.items():
         by_rows = [(known, count) for known, count in counts.most_common() if known]
@@ -42,12 +44,8 @@ def mixed_data(
             )
             notes.append(
                 warning(
-                    f"Mixed data: {facts.label(dataset)} had different rows when cells ran, by "
-                    f"their fingerprints {named}. Numbers across them cannot be compared."
+                    f"Mixed data: {facts.label(str(dataset))} had different rows when cells ran, "
+                    f"by their fingerprints {named}. Numbers across them cannot be compared."
                 )
             )
     return notes
-
-
-def _split(settings: dict) -> tuple:
-    return str(settings["dataset"]), settings.get("split_seed"), settings.get("fold")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from attn_nlp.experiment.planned import PlannedCell, ProtocolSpec, TableSpec
 from attn_nlp.experiment.tuning import RULE, Span
 from attn_nlp.tables.layout import Layout, plural
 from attn_nlp.tables.notes import Note, detail, short, warning
@@ -18,7 +19,7 @@ _SETTINGS = {
 _MOST = 12  # places whose chosen values stand in the caption; of more they have their own table
 
 
-def protocol(table: Mapping, layout: Layout) -> list[Note]:
+def protocol(table: TableSpec, layout: Layout) -> list[Note]:
     """The notes of a caption that say what was the same for all rows."""
     tuning = table.get("tuning")
     fixed = [f"{path} = {value}" for path, value in table["where"].items() if path not in _SETTINGS]
@@ -41,7 +42,7 @@ def _same_settings(layout: Layout) -> tuple[str, str]:
     return f"{says}.", f"{brief}."
 
 
-def _tuned(tuning: Mapping, layout: Layout) -> tuple[str, str]:
+def _tuned(tuning: ProtocolSpec, layout: Layout) -> tuple[str, str]:
     """How every row was tuned, in full and in brief."""
     space = ", ".join(f"{path} {Span(**span).text}" for path, span in tuning["space"].items())
     seeds = ", ".join(map(str, tuning["seeds"]))
@@ -78,7 +79,7 @@ def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], 
     return same, differ
 
 
-def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
+def _chosen(table: TableSpec, tuning: ProtocolSpec, layout: Layout) -> list[Note]:
     """What the trials chose, by row and column; or where that can be read."""
     by_choice: dict[str, list[str]] = {}
     waiting = 0
@@ -102,7 +103,7 @@ def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
     return notes
 
 
-def _choice(cell: Mapping, tuning: Mapping) -> str:
+def _choice(cell: PlannedCell, tuning: ProtocolSpec) -> str:
     values = ", ".join(f"{path} {cell['settings'][path]:g}" for path in tuning["space"])
     lost = f"; {cell['lost']} of {tuning['budget']} trials lost" if cell["lost"] else ""
     return f"trial {cell['trial']} ({values}{lost})"

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import costs
 from attn_nlp.experiment.cell import unflatten
+from attn_nlp.experiment.planned import Settings, TableSpec
 from attn_nlp.stats import summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import (
@@ -46,7 +47,7 @@ COSTS = (
 )
 
 
-def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
+def cost(table: TableSpec, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
     """Seconds, compilation, memory, parameters, operations and state of every row and column.
 
     Args:
@@ -117,7 +118,7 @@ def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, d
     return found, list(uncounted)
 
 
-def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dict, list[str]]:
+def _costs_of(settings: Settings, record: Mapping, mean: int | None) -> tuple[dict, list[str]]:
     """Operations and state of a cell; nothing where a part of it is not at hand."""
     try:
         cell = unflatten(settings)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.metrics import by_class
 from attn_nlp.stats import summarize
 from attn_nlp.store.records import Records
@@ -47,7 +48,7 @@ QUANTITIES = (
 )
 
 
-def per_class(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> list[Grid]:
+def per_class(table: TableSpec, resolved: Experiment, records: Mapping[str, dict]) -> list[Grid]:
     """Precision, recall, F1 and support of every class on the test split.
 
     Args:
@@ -83,7 +84,7 @@ def _class_names(
 
 
 def _grid(
-    table: Mapping,
+    table: TableSpec,
     layout: Layout,
     facts: Facts,
     records: Mapping[str, dict],

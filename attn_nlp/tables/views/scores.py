@@ -11,6 +11,8 @@ import dataclasses
 from collections.abc import Mapping
 from itertools import chain
 
+from attn_nlp.experiment.data_key import data_key
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.stats import (
     Comparison,
     compare,
@@ -41,13 +43,13 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, Place, data_of, lay_out
+from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.outcomes import Outcomes, outcomes
 from attn_nlp.tables.quantities import quantity
 
 
-def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
+def build(table: TableSpec, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
     """One table of a resolved experiment, from what the store holds.
 
     Args:
@@ -122,7 +124,7 @@ def column_labels(paths: list[str], column: tuple, facts: Facts) -> tuple[str, .
 
 
 def _compared(
-    table: Mapping,
+    table: TableSpec,
     layout: Layout,
     found: Mapping[tuple[int, tuple], Outcomes],
     facts: Facts,
@@ -159,7 +161,7 @@ def _differences(
 
 
 def margin_of(
-    table: Mapping, layout: Layout, column: tuple, facts: Facts, shown: Quantity
+    table: TableSpec, layout: Layout, column: tuple, facts: Facts, shown: Quantity
 ) -> float | None:
     """The declared margin of equivalence, or the default for the split that the value is of.
 
@@ -259,10 +261,10 @@ def baseline_rows(
         entries = []
         for column in layout.columns:
             found = {
-                (data_of(baseline["settings"]),): baseline
+                (data_key(baseline["settings"]),): baseline
                 for baseline in resolved.baselines
                 if baseline["settings"]["model"] == name
-                and data_of(baseline["settings"]) in (data[column] or ())
+                and data_key(baseline["settings"]) in (data[column] or ())
             }
             place = Place(cells=found, fold_at=0)
             entries.append(

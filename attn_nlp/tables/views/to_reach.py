@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from attn_nlp.experiment.planned import Settings, TableSpec
 from attn_nlp.stats import summarize
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import (
@@ -42,7 +43,7 @@ _QUANTITIES = (
 
 
 def to_reach(
-    table: Mapping, resolved: Experiment, records: Mapping[str, dict], accuracy: float
+    table: TableSpec, resolved: Experiment, records: Mapping[str, dict], accuracy: float
 ) -> Grid:
     """Steps, seconds and operations until the validation accuracy is first at least some value.
 
@@ -92,7 +93,7 @@ def to_reach(
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def _reached(settings: Mapping, record: Mapping, accuracy: float) -> dict[str, float] | None:
+def _reached(settings: Settings, record: Mapping, accuracy: float) -> dict[str, float] | None:
     """Steps, seconds and operations of one run; None where it never got there."""
     looks = record.get("history") or []  # of a model of one's own it may say anything, anyhow
     steps = min(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from math import floor, log10
 
 from attn_nlp.errors import UserError
+from attn_nlp.experiment.planned import SpanSpec, TableSpec
 from attn_nlp.experiment.tuning import Judged, best, judged, setting_of
 from attn_nlp.stats import summarize
 from attn_nlp.tables.caption.protocol import protocol
@@ -31,7 +32,7 @@ from attn_nlp.tables.views import multi_quantity
 
 
 def trials(
-    table: Mapping, resolved, records: Mapping[str, Mapping]
+    table: TableSpec, resolved, records: Mapping[str, Mapping]
 ) -> dict[tuple[str, tuple], list[dict]]:
     """Every trial of every place of a table, for curves and figures.
 
@@ -65,7 +66,7 @@ def trials(
     }
 
 
-def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
+def tuning(table: TableSpec, resolved, records: Mapping[str, dict]) -> Grid:
     """The chosen trial of every row and column: its number, values and validation accuracy.
 
     Args:
@@ -117,7 +118,7 @@ def _judged(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]
     return judged(resolved.tuning, records)
 
 
-def _places(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
+def _places(table: TableSpec, resolved) -> dict[tuple[int, tuple], list[str]]:
     """What was tuned for every row and column, each once; a baseline has no trials."""
     found: dict[tuple[int, tuple], list[str]] = {}
     for cell in resolved.tuning["cells"]:
@@ -148,7 +149,7 @@ def _entry(place: Place, tuned: Sequence[Sequence[Judged]], name: str) -> Entry:
     return Entry(PENDING if tuned else ABSENT, len(tuned))
 
 
-def _decimals(span: Mapping) -> int:
+def _decimals(span: SpanSpec) -> int:
     """Enough for three significant digits of the least value that is likely."""
     least = span["low"] if span["low"] > 0 else span["high"] / 10
     return max(0, 2 - floor(log10(least)))
