@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attn_nlp.errors import unknown
 from attn_nlp.experiment import Resolved
+from attn_nlp.experiment.planned import Settings
 from attn_nlp.store.file import check_log
 from attn_nlp.store.results import Store
 
@@ -180,7 +181,7 @@ def _told(record: Mapping[str, Any] | None) -> dict[str, object]:
     return {**told, "seconds": record["wall_seconds"]}
 
 
-def _stale(cells: Mapping[str, Mapping], records: Any) -> list[str]:
+def _stale(cells: Mapping[str, Settings], records: Any) -> list[str]:
     """Sentences below a table: which results today's data or code would not give."""
     from attn_nlp.data.source_bytes import changed
     from attn_nlp.runner.other_code import of_records

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from attn_nlp import wording
+from attn_nlp.experiment.planned import Settings
 
 if TYPE_CHECKING:
     from attn_nlp.store.records import Records
 
 
-def warn_of_data(cells: Mapping[str, Mapping], records: Mapping[str, Mapping]) -> list[str]:
+def warn_of_data(cells: Mapping[str, Settings], records: Mapping[str, Mapping]) -> list[str]:
     """Warn of local datasets that are not what stored cells were trained on.
 
     Args:

@@ -20,6 +20,7 @@ import click
 
 from attn_nlp import wording
 from attn_nlp.cli import options, show
+from attn_nlp.experiment.planned import RowSpec
 
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
@@ -181,7 +182,7 @@ def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
     records = store.records(resolved.wanted, columns, own=True)
     grids = []
     for table in resolved.tables:
-        rows = [{**row, "reference": False} for row in table["rows"]]
+        rows: list[RowSpec] = [{**row, "reference": False} for row in table["rows"]]
         grid = build({**table, "rows": rows}, resolved, records)
         marks = tuple(each for each in grid.legend if each[0] in STATE_MARKS.values())
         bare = tuple(replace(row, cite="") for row in grid.rows)

@@ -19,14 +19,22 @@ class PlannedCell(TypedDict):
       spec: its identity. An open cell, whose values the trials have yet to choose, has None here:
         no record is found by it, so that only `Resolved.open` and what counts it ask.
       settings: every field by path.
-      trial: of a tuned experiment, the number of the trial that it is, or that its values are of.
-      lost: of a cell with chosen values, how many of the trials were lost.
     """
 
     spec: str
     settings: Settings
-    trial: NotRequired[int]
-    lost: NotRequired[int]
+
+
+class TrialCell(PlannedCell):
+    """A trial of a tuned experiment, with its number; no record of it is of the test split."""
+
+    trial: int
+
+
+class ChosenCell(TrialCell):
+    """A cell with the values of a trial that was chosen, and how many other trials were lost."""
+
+    lost: int
 
 
 class SkippedCell(TypedDict):
@@ -65,7 +73,7 @@ class TuningSpec(ProtocolSpec):
     """The trials of a tuned experiment: the values that each one draws, and their cells."""
 
     draws: list[dict[str, float]]
-    cells: list[PlannedCell]
+    cells: list[TrialCell]
 
 
 class TableSpec(TypedDict):

@@ -24,11 +24,11 @@ from attn_nlp.experiment.cell import PATHS, check_path, check_value, unflatten
 from attn_nlp.experiment.checks import MOST
 from attn_nlp.experiment.identity import canonical_json, is_baseline, specs_of
 from attn_nlp.experiment.planned import (
-    PlannedCell,
     ProtocolSpec,
     Settings,
     SkippedCell,
     TableSpec,
+    TrialCell,
     TuningSpec,
 )
 from attn_nlp.experiment.resolved import Family, Resolved
@@ -233,7 +233,7 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
         if settings is not None
     ]
     specs = [resolved.programs.specs(settings, tuning.seeds) for _, settings in chosen]
-    listed: list[PlannedCell] = [
+    listed: list[TrialCell] = [
         {"spec": by_seed[at], "settings": {**settings, "seed": seed}, "trial": number}
         for at, seed in enumerate(tuning.seeds)
         for by_seed, (number, settings) in zip(specs, chosen, strict=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment import Resolved
-from attn_nlp.experiment.planned import Settings
+from attn_nlp.experiment.planned import RowSpec
 from attn_nlp.figures import results
 from attn_nlp.report.answer import Answer, answers
 from attn_nlp.report.caveats import Dataset, datasets
@@ -155,9 +155,9 @@ def report(
     )
 
 
-def _rows(resolved: Resolved) -> list[Mapping]:
+def _rows(resolved: Resolved) -> list[RowSpec]:
     """The rows of all tables, each once."""
-    found: dict[tuple, Mapping] = {}
+    found: dict[tuple, RowSpec] = {}
     for table in resolved.tables:
         for row in table["rows"]:
             found.setdefault((row["label"], *map(str, row["where"].items())), row)
@@ -214,7 +214,7 @@ def _settings(resolved: Resolved) -> Settings:
 
 
 def _bad(
-    resolved: Resolved, cells: Mapping[str, Settings], records: Mapping[str, dict]
+    resolved: Resolved, cells: Mapping[str, dict], records: Mapping[str, dict]
 ) -> tuple[tuple[str, str, str], ...]:
     label = resolved.label
     return tuple(

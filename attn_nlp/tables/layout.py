@@ -10,24 +10,10 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Protocol
 
 from attn_nlp.errors import UserError
-from attn_nlp.experiment.planned import PlannedCell, RowSpec, Settings, SkippedCell, TableSpec
-from attn_nlp.experiment.resolved import Family, alone
-
-
-class Experiment(Protocol):
-    """What is read of a resolved experiment."""
-
-    @property
-    def cells(self) -> Sequence[PlannedCell]: ...
-    @property
-    def families(self) -> Sequence[Family]: ...
-    @property
-    def baselines(self) -> Sequence[PlannedCell]: ...
-    @property
-    def skipped(self) -> Sequence[SkippedCell]: ...
+from attn_nlp.experiment.planned import PlannedCell, RowSpec, Settings, TableSpec
+from attn_nlp.experiment.resolved import Family, Resolved, alone
 
 
 @dataclass
@@ -142,7 +128,7 @@ class Layout:
         return [family for family in by_column if family]
 
 
-def lay_out(table: TableSpec, resolved: Experiment) -> Layout:
+def lay_out(table: TableSpec, resolved: Resolved) -> Layout:
     """The places of a table, from what the experiment plans.
 
     Columns stand in the order in which their values first appear in the cells, level by level;
@@ -199,7 +185,7 @@ def _replicates(family: Family, over: Sequence[str]) -> Sequence[tuple]:
     return [(*first[:at], seed, *first[at + 1 :]) for seed in family.seeds]
 
 
-def _rows_of(rows: Sequence[RowSpec]) -> Callable[[Mapping], list[int]]:
+def _rows_of(rows: Sequence[RowSpec]) -> Callable[[Settings], list[int]]:
     """What says which rows a cell belongs to: looked up by the values at each row's paths."""
     by_paths: dict[tuple[str, ...], dict[tuple, list[int]]] = {}
     for number, row in enumerate(rows):

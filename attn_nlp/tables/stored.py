@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from attn_nlp.experiment import Resolved
-from attn_nlp.experiment.planned import TableSpec
+from attn_nlp.experiment.planned import Settings, TableSpec
 from attn_nlp.store import Store
 from attn_nlp.store.records import Records
 from attn_nlp.tables.grid import Grid
@@ -38,7 +38,7 @@ SCORES = View(lambda *given: [build(*given)], _SCORES)
 def stored_grids(
     resolved: Resolved,
     store: Store,
-    notes: Callable[[Mapping[str, Mapping], Records], list[str]],
+    notes: Callable[[Mapping[str, Settings], Records], list[str]],
     view: View = SCORES,
     title: str | None = None,
 ) -> list[Grid]:

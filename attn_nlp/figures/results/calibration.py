@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attn_nlp.experiment.planned import TableSpec
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.figures.library import settings
 from attn_nlp.figures.render import GRAY, INK
 from attn_nlp.figures.results.arrange import MOST
@@ -18,7 +19,7 @@ from attn_nlp.metrics import BINS, calibration_error
 from attn_nlp.metrics import reliability as binned
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import Column, Grid
-from attn_nlp.tables.layout import Experiment, lay_out
+from attn_nlp.tables.layout import lay_out
 from attn_nlp.tables.quantities import quantity
 from attn_nlp.tables.views.scores import column_labels
 
@@ -45,7 +46,7 @@ class Run:
 
 
 def calibrations(
-    table: TableSpec, resolved: Experiment, records: Mapping[str, dict]
+    table: TableSpec, resolved: Resolved, records: Mapping[str, dict]
 ) -> Iterator[tuple[str, dict[str, list[Run]]]]:
     """The runs of every row, column after column of a table.
 

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attn_nlp.errors import UserError, nearest
 from attn_nlp.experiment import Resolved
-from attn_nlp.experiment.planned import TableSpec
+from attn_nlp.experiment.planned import RowSpec, TableSpec
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.stats import Summary, summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import Column, Grid, GridRow, Quantity
-from attn_nlp.tables.layout import Experiment, Place, lay_out
+from attn_nlp.tables.layout import Place, lay_out
 from attn_nlp.tables.outcomes import outcomes
 from attn_nlp.tables.quantities import quantity
 from attn_nlp.tables.views.scores import baseline_rows, column_labels
 from attn_nlp.wording import clean
 
 
-def curves(table: TableSpec, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
+def curves(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
     """Validation scores by step: the mean over replicates with its t interval.
 
     Only runs that ended well are averaged, as in the table, and only at steps that all of them
@@ -63,7 +63,7 @@ def curves(table: TableSpec, resolved: Experiment, records: Mapping[str, dict]) 
     )
 
 
-def axes_of(resolved: Experiment, table: TableSpec) -> tuple[str, ...]:
+def axes_of(resolved: Resolved, table: TableSpec) -> tuple[str, ...]:
     """The numeric settings over which a table's rows can be swept, in the order of the fields.
 
     A setting that is averaged over, such as the seed, is none, nor is one that trials chose.
@@ -91,26 +91,24 @@ def check_axis(resolved: Resolved, path: str) -> None:
         )
 
 
-def swept(table: TableSpec, path: str) -> dict:
+def swept(table: TableSpec, path: str) -> TableSpec:
     """The table with a setting as its first column, wherever it stood: column, row or condition.
 
     Rows that then stand for the same cells become one. Tables that differ in the value of the
     setting only, as `each=` makes them, become equal.
     """
-    rows: dict[str, dict] = {}
+    alike: dict[str, list[RowSpec]] = {}
     for row in table["rows"]:
         where = {name: value for name, value in row["where"].items() if name != path}
-        known = rows.setdefault(
-            json.dumps(where, sort_keys=True), {**row, "where": where, "labels": []}
-        )
-        known["labels"].append(row["label"])
-        known["reference"] = known["reference"] or row["reference"]
-    merged = [
-        {**row, "label": row["label"] if len(row["labels"]) == 1 else _condition(row["where"])}
-        for row in rows.values()
+        alike.setdefault(json.dumps(where, sort_keys=True), []).append({**row, "where": where})
+    merged: list[RowSpec] = [
+        {
+            **rows[0],
+            "label": rows[0]["label"] if len(rows) == 1 else _condition(rows[0]["where"]),
+            "reference": any(row["reference"] for row in rows),
+        }
+        for rows in alike.values()
     ]
-    for row in merged:
-        del row["labels"]
     title = table["title"]
     if path in table["where"]:
         title = title.removesuffix(f", {path} {table['where'][path]}")
@@ -123,7 +121,7 @@ def swept(table: TableSpec, path: str) -> dict:
     }
 
 
-def sweep(table: TableSpec, path: str, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
+def sweep(table: TableSpec, path: str, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
     """The table's value by a numeric setting: the mean over replicates with its t interval.
 
     Args:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 
 from attn_nlp.experiment.data_key import data_key
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.store.records import Records
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import BASELINE, Grid
-from attn_nlp.tables.layout import Experiment, Layout
+from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, detail
 
 _ONE = "one deterministic run each"
 
 
 def baseline_notes(
-    grid: Grid, layout: Layout, resolved: Experiment, records: Records, facts: Facts
+    grid: Grid, layout: Layout, resolved: Resolved, records: Records, facts: Facts
 ) -> list[Note]:
     """Say that the last rows are baselines, what each chose on validation, and where none is."""
     if not resolved.baselines:
@@ -50,7 +51,7 @@ def baseline_data(layout: Layout, column: tuple) -> set[tuple] | None:
     return every if one and all(each == every for each in by_row) else None
 
 
-def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts) -> list[str]:
+def _chosen(layout: Layout, resolved: Resolved, records: Records, facts: Facts) -> list[str]:
     """ "TF-IDF chose on validation: by characters, C = 10 (THUCNews); by words, C = 1 (MR)." """
     data = {data_key(each) for each in layout.settings()}
     chose: dict[str, dict[str, Counter]] = {}

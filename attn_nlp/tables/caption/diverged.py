@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.planned import PlannedCell
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.tables.grid import (
     BASELINE,
     DIVERGED,
@@ -24,7 +25,7 @@ from attn_nlp.tables.grid import (
     Grid,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, plural
+from attn_nlp.tables.layout import Layout, plural
 from attn_nlp.tables.notes import Note, warning
 from attn_nlp.tables.outcomes import Outcomes, number_at
 from attn_nlp.tables.text import missing_text, number
@@ -35,7 +36,7 @@ Places = Mapping[tuple[int, tuple], Outcomes]
 def with_diverged(
     layout: Layout,
     found: Places,
-    resolved: Experiment,
+    resolved: Resolved,
     records: Mapping[str, dict],
     shown: Quantity,
 ) -> Places:
@@ -68,7 +69,7 @@ def _known(
 
 
 def _baselines(
-    resolved: Experiment, records: Mapping[str, dict], value: str
+    resolved: Resolved, records: Mapping[str, dict], value: str
 ) -> dict[tuple, dict[str, float]]:
     """The numbers of all baselines by their data and model."""
     found: dict[tuple, dict[str, float]] = {}

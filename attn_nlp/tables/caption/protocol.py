@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
-from attn_nlp.experiment.planned import PlannedCell, ProtocolSpec, TableSpec
+from attn_nlp.experiment.planned import ChosenCell, ProtocolSpec, TableSpec
 from attn_nlp.experiment.tuning import RULE, Span
 from attn_nlp.tables.layout import Layout, plural
 from attn_nlp.tables.notes import Note, detail, short, warning
@@ -87,7 +88,9 @@ def _chosen(table: TableSpec, tuning: ProtocolSpec, layout: Layout) -> list[Note
         waiting += any(cell["spec"] is None for cell in place.cells.values())
         name = repr(table["rows"][number]["label"])
         name += f" ({', '.join(map(str, column))})" if column else ""
-        chosen = [cell for cell in place.cells.values() if "trial" in cell]
+        chosen = cast(
+            "list[ChosenCell]", [cell for cell in place.cells.values() if "trial" in cell]
+        )
         for says in dict.fromkeys(_choice(cell, tuning) for cell in chosen):
             by_choice.setdefault(says, []).append(name)
     notes = []
@@ -103,7 +106,7 @@ def _chosen(table: TableSpec, tuning: ProtocolSpec, layout: Layout) -> list[Note
     return notes
 
 
-def _choice(cell: PlannedCell, tuning: ProtocolSpec) -> str:
+def _choice(cell: ChosenCell, tuning: ProtocolSpec) -> str:
     values = ", ".join(f"{path} {cell['settings'][path]:g}" for path in tuning["space"])
     lost = f"; {cell['lost']} of {tuning['budget']} trials lost" if cell["lost"] else ""
     return f"trial {cell['trial']} ({values}{lost})"

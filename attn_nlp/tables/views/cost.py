@@ -15,6 +15,7 @@ from attn_nlp.errors import UserError
 from attn_nlp.experiment import costs
 from attn_nlp.experiment.cell import unflatten
 from attn_nlp.experiment.planned import Settings, TableSpec
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.stats import summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import (
@@ -29,7 +30,7 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
+from attn_nlp.tables.layout import Layout, Place, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import Note, detail, short, warning
 from attn_nlp.tables.outcomes import outcomes
@@ -47,7 +48,7 @@ COSTS = (
 )
 
 
-def cost(table: TableSpec, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
+def cost(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Grid:
     """Seconds, compilation, memory, parameters, operations and state of every row and column.
 
     Args:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from attn_nlp.experiment.planned import TableSpec
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.metrics import by_class
 from attn_nlp.stats import summarize
 from attn_nlp.store.records import Records
@@ -32,7 +33,7 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
+from attn_nlp.tables.layout import Layout, Place, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import Note, short, warning
 from attn_nlp.tables.outcomes import Outcomes, outcomes
@@ -48,7 +49,7 @@ QUANTITIES = (
 )
 
 
-def per_class(table: TableSpec, resolved: Experiment, records: Mapping[str, dict]) -> list[Grid]:
+def per_class(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> list[Grid]:
     """Precision, recall, F1 and support of every class on the test split.
 
     Args:

@@ -13,6 +13,7 @@ from itertools import chain
 
 from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.planned import TableSpec
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.stats import (
     Comparison,
     compare,
@@ -43,13 +44,13 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, Place, lay_out
+from attn_nlp.tables.layout import Layout, Place, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.outcomes import Outcomes, outcomes
 from attn_nlp.tables.quantities import quantity
 
 
-def build(table: TableSpec, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
+def build(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Grid:
     """One table of a resolved experiment, from what the store holds.
 
     Args:
@@ -245,7 +246,7 @@ def _parameters(place: Place, records: Records) -> tuple[int, int] | None:
 
 
 def baseline_rows(
-    layout: Layout, resolved: Experiment, records: Mapping[str, dict], shown: Quantity
+    layout: Layout, resolved: Resolved, records: Mapping[str, dict], shown: Quantity
 ) -> list[GridRow]:
     """The honest baselines: one deterministic run on the data of a column, compared with nothing.
 

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from attn_nlp.experiment.planned import Settings, TableSpec
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.stats import summarize
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import (
@@ -24,7 +25,7 @@ from attn_nlp.tables.grid import (
     Grid,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Place, lay_out
+from attn_nlp.tables.layout import Place, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import detail, short
 from attn_nlp.tables.outcomes import number_at, outcomes
@@ -43,7 +44,7 @@ _QUANTITIES = (
 
 
 def to_reach(
-    table: TableSpec, resolved: Experiment, records: Mapping[str, dict], accuracy: float
+    table: TableSpec, resolved: Resolved, records: Mapping[str, dict], accuracy: float
 ) -> Grid:
     """Steps, seconds and operations until the validation accuracy is first at least some value.
 
