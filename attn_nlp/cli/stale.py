@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from attn_nlp import wording
-from attn_nlp.experiment.planned import Settings
 
 if TYPE_CHECKING:
+    from attn_nlp.experiment.planned import Settings
     from attn_nlp.store.records import Records
 
 

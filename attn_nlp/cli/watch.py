@@ -20,10 +20,10 @@ import click
 
 from attn_nlp import wording
 from attn_nlp.cli import options, show
-from attn_nlp.experiment.planned import RowSpec
 
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
+    from attn_nlp.experiment.planned import RowSpec
     from attn_nlp.store import Store
     from attn_nlp.tables import Grid
 

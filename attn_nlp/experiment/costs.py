@@ -1,13 +1,14 @@
-"""What a cell costs on paper: parameters, floating-point operations and state, without JAX.
+"""Theoretical costs of a cell: parameters, floating-point operations and state, without JAX.
 
-In comes a cell. Out go counts made of what each part declares in its registry line: the shapes of
-its learned arrays, `flops=` for its own operations on one sentence of T tokens, and for a kind
-`state=`, the numbers kept to answer one more query about T tokens. What belongs to no part, linear
+The counts follow from what each part declares in its registry line: the shapes of its learned
+arrays, `flops=` for its own operations on one sentence of T tokens, and for a kind `state=`, the
+numbers kept to answer one more query about T tokens. What does not belong to a part, that is linear
 maps, norms, feed-forward layers and the class head, is counted here.
 
-A multiplication and an addition count as two operations, an elementwise function as one. Counted is
-the mathematics of one forward pass without padding or dropout: operations done again to save memory
-are left out. A part that declares no operations counts as none; `uncounted` says which do so.
+A multiplication and an addition count as two operations, an elementwise function as one. The counts
+are of the mathematics of one forward pass without padding or dropout: operations that are repeated
+to save memory are left out. A part that declares no operations counts as none; `uncounted` lists
+such parts.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from attn_nlp.parts.registry import Named, Part, parts
 from attn_nlp.parts.selection import Choice
 from attn_nlp.parts.sizes import shape
 
-_NORM = 7  # center (2), square, average, divide, gain and shift
+_NORM = 7  # center (2), square, average, divide, scale and bias
 
 
 def parameters(cell: Cell, vocabulary: int, classes: int) -> int:
-    """How many numbers training changes; exactly those that the encoder holds.
+    """Return how many numbers training changes; exactly those that the encoder holds.
 
     Args:
       cell: the settings.
@@ -53,7 +54,7 @@ def parameters(cell: Cell, vocabulary: int, classes: int) -> int:
 
 
 def flops(cell: Cell, tokens: int, classes: int = 2) -> float:
-    """Operations of one forward pass over one sentence.
+    """Return the operations of one forward pass over one sentence.
 
     Args:
       cell: the settings; `length` bounds learned tables but is not the length counted.
@@ -81,10 +82,10 @@ def flops(cell: Cell, tokens: int, classes: int = 2) -> float:
 
 
 def state(cell: Cell, tokens: int) -> float | None:
-    """Numbers kept in all blocks to answer one more query about `tokens` tokens.
+    """Return how many numbers all blocks keep to answer one more query about `tokens` tokens.
 
     Returns:
-      The count; None where the kind, or another model, does not say.
+      The count, or None if the kind, or another model, does not declare it.
     """
     sizes = cell.sizes
     chosen = cell.choices
@@ -96,31 +97,32 @@ def state(cell: Cell, tokens: int) -> float | None:
 
 
 def uncounted(cell: Cell) -> tuple[Part, ...]:
-    """The parts of the cell that act and do not say how many operations they take."""
-    found = {part.place: part for choice in acting(cell) for part in choice.family()}
-    return tuple(part for part in found.values() if "flops" not in part.facts)
+    """Return the parts of the cell that act and do not declare their operations."""
+    acting_parts = {part.place: part for choice in acting(cell) for part in choice.family()}
+    return tuple(part for part in acting_parts.values() if "flops" not in part.facts)
 
 
 def part_flops(choice: Choice, sizes: Mapping[str, int], tokens: int) -> float:
-    """Operations of a part's own hooks and of the parts that it names, on one sentence.
+    """Return the operations of a part's own hooks and of the parts that it names, on one sentence.
 
     Args:
       choice: the part with its settings.
       sizes: the sizes of the cell.
       tokens: T.
     """
-    # A setting that stands for the cell's length keeps it; only the sentence is of `tokens` tokens.
+    # A setting that defaults to the cell's length keeps it; only the sentence has `tokens` tokens.
     own = choice.fact("flops", sizes, T=tokens)
     return own + sum(part_flops(other, sizes, tokens) for other in choice.named().values())
 
 
 def arrays(choice: Choice, sizes: Mapping[str, int], hooks: Collection[str] | None = None) -> int:
-    """How many learned numbers a part has, those of the parts that it names included.
+    """Return how many learned numbers a part has, including those of the parts that it names.
 
     Args:
       choice: the part with its settings.
       sizes: the sizes of the cell.
-      hooks: those that are run, by default all; arrays that only others ask for do not exist.
+      hooks: those that are run, by default all; an array that none of them asks for does not
+        exist.
     """
     own_sizes = {**sizes, **choice.static(sizes)}
     own = sum(
@@ -130,7 +132,7 @@ def arrays(choice: Choice, sizes: Mapping[str, int], hooks: Collection[str] | No
 
 
 def acting(cell: Cell) -> Iterator[Choice]:
-    """The chosen parts that a forward pass runs: not the score of a cell without pairs, say."""
+    """Yield the chosen parts that a forward pass runs; no score for a kind without pairs, say."""
     chosen = cell.choices
     model, kind = chosen["model"], chosen["attention.kind"]
     if model.part.hooks:
@@ -145,7 +147,7 @@ def acting(cell: Cell) -> Iterator[Choice]:
 
 
 def showing(part: Part) -> Cell:
-    """The default cell with this part in it, named by another part where no path takes it.
+    """Return the default cell with this part, named by another part if no path takes it.
 
     Raises:
       UserError: the default cell refuses the part, or nothing takes it.
@@ -154,7 +156,7 @@ def showing(part: Part) -> Cell:
 
 
 def settings_for(slot: str, text: str) -> dict[str, str]:
-    """The setting, by path, that puts a part into a cell."""
+    """Return the setting, by path, that puts a part into a cell."""
     path = next((path for path, info in PATHS.items() if info.get("slot") == slot), None)
     if path is not None:
         return {path: text}
@@ -179,7 +181,7 @@ def _block_parameters(cell: Cell, sizes: Mapping[str, int]) -> int:
     if "attend" in kind.part.hooks:
         return count
     return count + sum(
-        arrays(each, sizes, set(each.part.hooks) - {"embed"}) for each in _slots(chosen)
+        arrays(choice, sizes, set(choice.part.hooks) - {"embed"}) for choice in _slots(chosen)
     )
 
 
@@ -197,12 +199,12 @@ def _block_flops(cell: Cell, sizes: Mapping[str, int], tokens: int) -> float:
     if "attend" in kind.part.hooks:
         return count
     return count + sum(
-        part_flops(each, sizes, tokens) for each in _slots(chosen) if not _embeds_only(each)
+        part_flops(choice, sizes, tokens) for choice in _slots(chosen) if not _embeds_only(choice)
     )
 
 
 def _projections(sizes: Mapping[str, int]) -> tuple[int, int, int, int]:
-    """Weights of the maps to queries, keys and values, and of the map back."""
+    """Return the weights of the maps to queries, keys and values, and of the output map."""
     maps = sizes["Q"] // sizes["H"]
     query, key = sizes["Q"] * sizes["D"], sizes["K"] * maps * sizes["D"]
     return (
@@ -218,5 +220,5 @@ def _slots(chosen: Mapping[str, Choice]) -> list[Choice]:
 
 
 def _embeds_only(choice: Choice) -> bool:
-    """Whether the part runs once before the blocks, and not in each of them."""
+    """Return whether the part runs once before the blocks, and not in each of them."""
     return set(choice.part.hooks) <= {"embed"} and choice.part.slot == "position"

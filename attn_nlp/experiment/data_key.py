@@ -1,7 +1,7 @@
-"""Which data a cell reads, told by its settings.
+"""The data that a cell reads, by its settings.
 
-Everything that compares cells by their data, from the plan to a warning below a table, asks here.
-A field that came after a cell was stored has its default.
+Everything that compares cells by their data, from the plan to a warning below a table, uses these
+keys. A field that was added after a cell was stored has its default.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from attn_nlp.experiment.cell import PATHS
 
-CUT = ("split_seed", "fold")  # decide how the rows of a dataset are divided
+CUT = ("split_seed", "fold")  # decide how the rows of a dataset are split
 ROWS = ("dataset", *CUT)  # decide which rows each split has
 READING = ("tokens", "vocabulary", "length")  # decide the ids that a text becomes
 DATA = (*ROWS, *READING)

@@ -31,8 +31,8 @@ from attn_nlp.shapes import (
     whole,
 )
 
-# The shape of `Resolved.as_json`, whoever wrote it. What a cell always had must be there; fields
-# that came later may be missing.
+# The shape of `Resolved.as_json`, whichever version wrote it. Fields that every version had are
+# required; fields that were added later may be missing.
 _SETTINGS = fields(
     {"model": text, "dataset": text, "tokens": text, "seed": whole(), "split_seed": whole()},
     needed=("model", "dataset", "seed", "split_seed"),
@@ -182,7 +182,7 @@ class Resolved:
 
     @functools.cached_property
     def cells(self) -> tuple[PlannedCell, ...]:
-        """The cells in the order in which they are run: all under their first seed, then on."""
+        """The cells in the order in which they are run: all under the first seed, then the next."""
         return _by_seed(self.families)
 
     @property
@@ -218,7 +218,7 @@ class Resolved:
 
     @functools.cached_property
     def label(self) -> Callable[[Mapping[str, Any]], str]:
-        """What names a cell: its model and the settings in which the experiment's cells differ."""
+        """A function that names a cell by its model and the settings in which the cells differ."""
         return labels_among(cell["settings"] for cell in (*self.cells, *self.trials))
 
     def as_json(self) -> dict[str, Any]:
@@ -269,7 +269,7 @@ class Resolved:
 
 
 def _check(value: object) -> None:
-    """The shape of an experiment, and that it names no path and no trial which is not there."""
+    """Refuse another shape, and paths or trials that do not exist."""
     cells = value.get("cells") if isinstance(value, Mapping) else None
     by_seed = isinstance(cells, Mapping)
     shape = {**_SHAPE, "cells": _BY_SEED if by_seed else _CELLS}
@@ -282,15 +282,15 @@ def _check(value: object) -> None:
         raise Misfit("it.cells.specs", cells["specs"], "one for every setting and seed")
     tuning = value.get("tuning")
     trials = tuning["cells"] if tuning else ()
-    found = cells["settings"] if by_seed else [cell["settings"] for cell in cells]
-    settings = [*found, *(cell["settings"] for cell in (*trials, *value["baselines"]))]
-    for place, table in enumerate(value["tables"]):
+    shared = cells["settings"] if by_seed else [cell["settings"] for cell in cells]
+    every = [*shared, *(cell["settings"] for cell in (*trials, *value["baselines"]))]
+    for position, table in enumerate(value["tables"]):
         paths = {*table["columns"], *table["over"], *table["where"]}
         paths |= set(chain.from_iterable(row["where"] for row in table["rows"]))
-        for each in settings:
-            if not paths <= each.keys():
-                missing = min(paths - each.keys())
-                raise Misfit(f"it.tables[{place}]", missing, "paths that every cell has")
+        for settings in every:
+            if not paths <= settings.keys():
+                missing = min(paths - settings.keys())
+                raise Misfit(f"it.tables[{position}]", missing, "paths that every cell has")
     for cell in trials:
         if cell.get("trial", -1) not in range(len(tuning["draws"] if tuning else ())):
             raise Misfit("it.tuning.cells", cell.get("trial"), "the number of a draw")

@@ -1,9 +1,9 @@
 """The tuned protocol: the same trials for every row on validation, then the choice on fresh seeds.
 
-A *setting* to be tuned is a cell without its seed. Each gets the same `budget` of trials; trial t
-has the same values for all of them, drawn from one declared space. A trial is trained on the tuning
-seeds, never reads the test split, and is judged by its mean validation accuracy. The best one is
-then run on the seeds of the experiment, which no trial has seen.
+A *setting* to be tuned is a cell without its seed. Every setting has the same `budget` of trials;
+trial t has the same values for all of them, drawn from one declared space. A trial is trained on
+the tuning seeds, never reads the test split, and is evaluated by its mean validation accuracy. The
+best one is then run on the seeds of the experiment, which no trial has used.
 
 A resolved experiment lists the trials as cells. Its own cells have no spec until the trials have
 ended, since their values are not known before; `settle` fills them in from stored records alone.
@@ -59,8 +59,8 @@ class Span:
             object.__setattr__(self, name, kept)
         if self.low >= self.high:
             raise UserError(
-                f"{called}({self.low:g}, {self.high:g}) goes nowhere; give the lower end first, "
-                "then the higher."
+                f"{called}({self.low:g}, {self.high:g}) is not an interval; give the lower end "
+                "first, then the higher."
             )
         if self.log and self.low <= 0:
             raise UserError(
@@ -69,7 +69,7 @@ class Span:
             )
 
     def at(self, share: float) -> float:
-        """The value at a share of the way from low to high, to three significant digits.
+        """Return the value at a share of the way from low to high, to three significant digits.
 
         Example:
           >>> uniform(0.0, 0.5).at(0.25), log_uniform(1e-4, 1e-2).at(0.5)
@@ -83,17 +83,17 @@ class Span:
 
     @property
     def text(self) -> str:
-        """What a caption prints."""
+        """The interval in words, for a caption."""
         return f"{'log-uniform' if self.log else 'uniform'} from {self.low:g} to {self.high:g}"
 
 
 def uniform(low: float, high: float) -> Span:
-    """Values spread evenly."""
+    """Return a span whose values are spread evenly."""
     return Span(low, high)
 
 
 def log_uniform(low: float, high: float) -> Span:
-    """Values whose logarithms are spread evenly, for settings that matter by their ratio."""
+    """Return a span whose values are spread evenly on a logarithmic scale."""
     return Span(low, high, log=True)
 
 
@@ -142,11 +142,13 @@ class Tuning:
             check_value(path, span.high)
         seeds = tuple(check_value("seed", seed) for seed in self.seeds)
         if len({*seeds}) < len(seeds):
-            raise UserError(f"Tuning(...): a seed stands twice in {shown(seeds)}; give each once.")
+            raise UserError(
+                f"Tuning(...): a seed is listed twice in {shown(seeds)}; list each once."
+            )
         object.__setattr__(self, "seeds", seeds)
 
     def draws(self, name: str) -> list[dict[str, float]]:
-        """The values of every trial, by the experiment's name; a larger budget adds more."""
+        """Return the values of every trial, by the experiment's name; a larger budget adds more."""
         return [
             {
                 path: span.at(Stream(0, f"{name}/tuning/{trial}/{path}").uniform())
@@ -159,10 +161,10 @@ class Tuning:
 def without_tuned(
     axes: Sequence[Axis], tables: Sequence[Table], tuning: Tuning
 ) -> tuple[tuple[Axis, ...], tuple[Table, ...]]:
-    """Axes and tables without the paths that are tuned: the trials take their place.
+    """Return axes and tables without the paths that are tuned, which the trials replace.
 
     Raises:
-      UserError: such a path moves together with others, or is what a row or a table is about.
+      UserError: such a path varies together with others, or a row or a table is about it.
     """
     tuned = set(tuning.space)
     kept = []
@@ -170,7 +172,7 @@ def without_tuned(
         both = tuned & set(axis.paths)
         if both and len(axis.paths) > 1:
             raise UserError(
-                f"{min(both)!r} is tuned and moves together with other settings; leave it out of "
+                f"{min(both)!r} is tuned and varies together with other settings; leave it out of "
                 "the space of tuning=Tuning(space=...)."
             )
         if not both:
@@ -196,7 +198,7 @@ def _without_paths(table: Table, tuned: set[str]) -> Table:
 
 
 def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
-    """The resolved experiment with its trials as cells, and its own cells open.
+    """Return the resolved experiment with its trials as cells, and its own cells open.
 
     Raises:
       UserError: a seed of the experiment is a tuning seed.
@@ -254,22 +256,22 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
 
 
 def setting_of(settings: Mapping[str, object], space: Mapping[str, object]) -> str:
-    """What is tuned as one: a cell without its seed and without what the trials choose."""
+    """Return what is tuned together: a cell without its seed and without what the trials choose."""
     apart = {"seed", "trial", *space}
     return canonical_json({path: v for path, v in settings.items() if path not in apart})
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What came of one trial of one setting.
+class Evaluation:
+    """The outcome of one trial of one setting.
 
     Attributes:
       trial: its number.
       values: the drawn values by path.
-      validation: mean validation accuracy over the tuning seeds; None where it lost, or while it
-        has not ended.
+      validation: mean validation accuracy over the tuning seeds; None if it lost, or while it has
+        not ended.
       ended: whether it has a record for every tuning seed.
-      reason: why it lost; "" where it did not.
+      reason: why it lost, or "".
     """
 
     trial: int
@@ -279,8 +281,8 @@ class Judged:
     reason: str = ""
 
 
-def judged(tuning: TuningSpec, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
-    """The trials of every setting, by `setting_of`, in the order of their numbers.
+def evaluations(tuning: TuningSpec, records: Mapping[str, Mapping]) -> dict[str, list[Evaluation]]:
+    """Return the trials of every setting, by `setting_of`, in the order of their numbers.
 
     A trial that diverged or failed on any of its seeds loses: it has no validation accuracy.
 
@@ -294,36 +296,40 @@ def judged(tuning: TuningSpec, records: Mapping[str, Mapping]) -> dict[str, list
         of_setting.setdefault(cell["trial"], []).append(records.get(cell["spec"]))
     return {
         setting: [
-            _judge(number, tuning["draws"][number], by_number[number])
+            _evaluate(number, tuning["draws"][number], by_number[number])
             for number in sorted(by_number)
         ]
         for setting, by_number in runs.items()
     }
 
 
-def _judge(number: int, values: Mapping[str, float], runs: Sequence[Mapping | None]) -> Judged:
-    there = [record for record in runs if record is not None]
-    lost = next((record for record in there if record["status"] != "done"), None)
-    ended = len(there) == len(runs)
+def _evaluate(
+    number: int, values: Mapping[str, float], runs: Sequence[Mapping | None]
+) -> Evaluation:
+    known = [record for record in runs if record is not None]
+    lost = next((record for record in known if record["status"] != "done"), None)
+    ended = len(known) == len(runs)
     if lost is not None:
-        return Judged(number, values, None, ended, f"{lost['status']}: {lost.get('reason') or ''}")
+        return Evaluation(
+            number, values, None, ended, f"{lost['status']}: {lost.get('reason') or ''}"
+        )
     if not ended:
-        return Judged(number, values, None, False)
-    mean = sum(record["validation"]["accuracy"] for record in there) / len(there)
-    return Judged(number, values, mean, True)
+        return Evaluation(number, values, None, False)
+    mean = sum(record["validation"]["accuracy"] for record in known) / len(known)
+    return Evaluation(number, values, mean, True)
 
 
-def best(trials: Sequence[Judged]) -> Judged | None:
-    """The trial of the best mean validation accuracy, the first of equals; None where all lost."""
-    judged = [each for each in trials if each.validation is not None]
-    return max(judged, key=lambda each: (each.validation, -each.trial), default=None)
+def best(trials: Sequence[Evaluation]) -> Evaluation | None:
+    """Return the trial with the best mean validation accuracy, the first of equals, or None."""
+    scored = [trial for trial in trials if trial.validation is not None]
+    return max(scored, key=lambda trial: (trial.validation, -trial.trial), default=None)
 
 
 def settle(resolved: Resolved, records: Mapping[str, Mapping]) -> Resolved:
-    """The experiment with the values that its trials chose, where all trials of a cell have ended.
+    """Return the experiment with the values that the trials chose, if all trials of a cell ended.
 
-    A cell whose trials all lost is skipped, with the reason. Nothing but validation numbers is
-    read, and a cell that is settled already stays.
+    A cell whose trials all lost is skipped, with the reason. Only validation numbers are read, and
+    a cell that is already settled stays unchanged.
 
     Args:
       resolved: as `with_trials` made it, or as it was settled before.
@@ -331,10 +337,10 @@ def settle(resolved: Resolved, records: Mapping[str, Mapping]) -> Resolved:
     """
     if resolved.tuning is None or not resolved.open:
         return resolved
-    found = judged(resolved.tuning, records)
+    by_setting = evaluations(resolved.tuning, records)
     families, unsettled = [], []
     for family in resolved.families:
-        trials = found.get(setting_of(family.settings, resolved.tuning["space"]), [])
+        trials = by_setting.get(setting_of(family.settings, resolved.tuning["space"]), [])
         if None not in family.specs or not all(trial.ended for trial in trials):
             families.append(family)
             continue

@@ -1,6 +1,6 @@
-"""Slots: the places that take a part, the hooks that a part may have, and what it declares.
+"""Slots that take a part, hooks that a part may have, and what its registry line may declare.
 
-In come no parts, out go the rules that the catalogue checks them by. Nothing here runs anything.
+The catalogue checks parts by these rules. Nothing here runs anything.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypedDict, TypeVar, Unpack, get_type_hints
 
-# What each hook is handed by the code that walks the hooks. A hook function names the ones it
-# wants; the order in which hooks run is the order in which they stand here.
+# The arguments that each hook may ask for. Hooks run in this order.
 HOOKS: dict[str, tuple[str, ...]] = {
     "embed": ("x", "mask"),
     "prepare": ("q", "k"),
@@ -37,8 +36,8 @@ HOOKS: dict[str, tuple[str, ...]] = {
     "fit": ("cell", "prepared", "report"),
     "transform": ("learning_rate", "weight_decay", "matrices"),
 }
-# Hooks whose results are summed, multiplied or met, so that the order of parts changes nothing. The
-# others hand what they made to the next part.
+# Hooks whose results are summed, multiplied or intersected, so that the order of parts changes
+# nothing. The others pass their result to the next part.
 GATHERED = ("score", "relate", "factor", "allowed", "aggregate")
 # Facts by which a part shapes the projections without running anything.
 COUNTS = ("maps", "features", "key_heads")
@@ -98,13 +97,13 @@ ON_REQUEST = ("here", "dims", "seed", "layer", "draw")
 
 @dataclass(frozen=True)
 class Slot:
-    """A place that takes one part, with the hooks a part in it may have."""
+    """A role in the model that one part plays, with the hooks that such a part may have."""
 
     name: str
     hooks: tuple[str, ...]  # the first is the one a bare function supplies
     what: str
-    plain: bool = False  # whether a part may leave everything as it is and supply no hook
-    several: bool = False  # whether " + " may join parts, which then act in turn
+    plain: bool = False  # a part may leave everything unchanged and supply no hook
+    several: bool = False  # " + " may join parts, which then act one after another
 
 
 SLOTS: dict[str, Slot] = {
@@ -149,7 +148,7 @@ SLOTS: dict[str, Slot] = {
 class Numeric:
     """A setting that leaves shapes and code alone: an argument of the compiled program.
 
-    The default is a number or an expression in the letters of `sizes.py`, such as "D**-0.5".
+    The default is a number or an expression in the sizes of `sizes.py`, such as "D**-0.5".
     """
 
     default: float | str
@@ -159,7 +158,7 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Static:
-    """A whole number that shapes the program; the default may be an expression in letters."""
+    """A whole number that shapes the program; the default may be an expression in sizes."""
 
     default: int | str
     low: int = 1
@@ -178,8 +177,8 @@ class Named:
 class Learned:
     """An array that training changes, drawn as fill + std * N(0, 1).
 
-    `shape` is letters of `sizes.py` divided by spaces; "" is a scalar. `fill` and `std` are
-    numbers or expressions in those letters. All three may name the part's `Static` settings.
+    `shape` lists sizes of `sizes.py`, separated by spaces; "" is a scalar. `fill` and `std` are
+    numbers or expressions in those sizes. All three may name the part's `Static` settings.
     """
 
     shape: str
@@ -192,7 +191,7 @@ Definition = TypeVar("Definition", bound=Callable)
 
 
 class Decorator(Protocol):
-    """What registers a function, or a class of functions, in one slot."""
+    """A decorator that registers a function, or a class of functions, in one slot."""
 
     def __call__(
         self,

@@ -2,10 +2,10 @@
 
     "dot"    "constant(0.25)"    "query_mix(weighting='fixed(0.3)')"    "heads + query_mix"
 
-The text is parsed, never executed, and written back in one canonical form, since it takes part in
-the identity of a cell. Several parts of one slot are joined by " + ", in the order in which they
-act. Where that order decides nothing it is the alphabet's, and a part that does nothing is left
-out, so that one computation has one text.
+The text is parsed, never executed, and written back in one canonical form, since it is part of the
+identity of a cell. Several parts of one slot are joined by " + ", in the order in which they act.
+If that order makes no difference, it is alphabetical, and a part that does nothing is left out, so
+that one computation has one text.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _NAME = re.compile("[a-z_][a-z0-9_]*")
 
 @dataclass(frozen=True)
 class Choice:
-    """A part with the settings that an experiment gave it; all others stand at their defaults."""
+    """A part with the settings that an experiment gave it; all others have their defaults."""
 
     part: Part
     given: Mapping[str, object]
 
     def __hash__(self) -> int:
-        """The hash of slot and text: a part's registry line and settings are mappings."""
+        """Return the hash of slot and text: settings are a mapping, which has no hash."""
         return hash((self.part.slot, self.text))
 
     @property
@@ -44,7 +44,7 @@ class Choice:
         return f"{self.part.name}({inner})" if inner else self.part.name
 
     def named(self) -> dict[str, Choice]:
-        """The parts that this one's settings name, by setting."""
+        """Return the parts that this one's settings name, by setting."""
         return {
             name: choose(setting.slot, str(self.given.get(name, setting.default)))
             for name, setting in self.part.settings.items()
@@ -102,7 +102,7 @@ class Choice:
 
 
 def choose(slot: str, text: str) -> Choice:
-    """The choice that a text such as "constant(0.25)" stands for.
+    """Return the choice that a text such as "constant(0.25)" means.
 
     Raises:
       UserError: the text is malformed, or names an unknown part or setting, or a value is outside
@@ -115,7 +115,7 @@ def choose(slot: str, text: str) -> Choice:
 
 
 def choose_all(slot: str, text: str) -> tuple[Choice, ...]:
-    """The choices of a text that may join several parts by " + ", in canonical order.
+    """Return the choices of a text that may join several parts by " + ", in canonical order.
 
     Example:
       >>> [choice.text for choice in choose_all("scale", "softcap + constant( 0.25 )")]
@@ -144,34 +144,33 @@ def _parsed(slot: str, text: str) -> tuple[Choice, ...]:
 
 
 def _idle(part: Part) -> bool:
-    """Whether a part beside others leaves everything as they make it, as the mixer "heads" does."""
+    """Return whether a part changes nothing next to others, as the mixer "heads" does."""
     return not part.hooks and not any(fact in part.facts for fact in COUNTS)
 
 
 def _in_order(choices: Sequence[Choice]) -> tuple[Choice, ...]:
-    """The first by text of all orders that compute the same.
+    """Return the alphabetically first of all orders that compute the same.
 
-    By text and not by place in the catalogue, which moves when a part is added: an identity must
-    not.
+    The order in the catalogue changes when a part is added; an identity must not.
     """
     waiting, ordered = list(choices), []
     while waiting:
         free = [
-            place
-            for place, each in enumerate(waiting)
-            if not any(_in_turn(other.part, each.part) for other in waiting[:place])
+            position
+            for position, choice in enumerate(waiting)
+            if not any(_in_turn(other.part, choice.part) for other in waiting[:position])
         ]
-        ordered.append(waiting.pop(min(free, key=lambda place: waiting[place].text)))
+        ordered.append(waiting.pop(min(free, key=lambda position: waiting[position].text)))
     return tuple(ordered)
 
 
 def _in_turn(one: Part, other: Part) -> bool:
-    """Whether it matters which of two parts of a slot acts first."""
+    """Return whether it matters which of two parts of a slot acts first."""
     return any(hook in other.hooks and hook not in GATHERED for hook in one.hooks)
 
 
 def canonical(slot: str, text: str) -> str:
-    """The one way to write a choice."""
+    """Return the one way to write a choice."""
     return " + ".join(choice.text for choice in choose_all(slot, text))
 
 
@@ -238,7 +237,7 @@ def _checked(part: Part, name: str, value: object) -> object:
             return values.number(where, value, low, high)
         case Static(low=low, high=high):
             return values.whole(where, value, low, high)
-    raise AssertionError(f"{where} is of no known kind")
+    raise AssertionError(f"{where} is not of a known kind")
 
 
 def _number(value: object) -> float | str:

@@ -179,7 +179,10 @@ def table(**settings) -> Table:
             {"rows": [Row("A", {"scor": "dot"})]},
             r"unknown path in table 'T', row 'A': 'scor'; .*",
         ),
-        ({"rows": [SCORES[0], SCORES[0]]}, "table 'T' has two rows 'Dot'; label them apart"),
+        (
+            {"rows": [SCORES[0], SCORES[0]]},
+            "table 'T' has two rows 'Dot'; give them different labels",
+        ),
         (
             {"rows": [Row("A", {}, reference=True), Row("B", {}, reference=True)]},
             "table 'T' has more than one reference row; keep one",
@@ -189,7 +192,7 @@ def table(**settings) -> Table:
         (
             {"rows": [Row("A", {"attention.score": "bilinear"})]},
             "table 'T', row 'A': no cell has {'attention.score': 'bilinear'}; name values that "
-            "stand on the axes",
+            "are on the axes",
         ),
         (
             {"rows": [Row("A", {"norm": "pre"})]},
@@ -214,7 +217,7 @@ def test_an_experiment_without_tables_is_refused():
 def test_a_row_with_two_cells_in_one_place_is_refused():
     axes = [together({"heads": 1, "width": 8}, {"heads": 1, "width": 16}), vary("seed", 0)]
     with pytest.raises(
-        UserError, match="row '1': two cells for one place; they differ in width; name"
+        UserError, match="row '1': two cells for one entry; they differ in width; name"
     ):
         resolved(axes=axes, tables=[Table("T", "heads")])
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from attn_nlp.experiment.planned import TableSpec
-from attn_nlp.experiment.tuning import Judged, judged, setting_of
+from attn_nlp.experiment.tuning import Evaluation, evaluations, setting_of
 from attn_nlp.figures.results.best_of import best_of
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
@@ -39,7 +39,7 @@ def tried(
     """
     if resolved.tuning is None:
         raise Missing("all rows have the same settings; give the experiment a budget of trials")
-    layout, found = lay_out(table, resolved), judged(resolved.tuning, records)
+    layout, found = lay_out(table, resolved), evaluations(resolved.tuning, records)
     facts = facts_of(layout, records)
     paths = tuple(table["columns"])
     for values in layout.columns:
@@ -51,7 +51,7 @@ def tried(
         yield values, Grid("", "", paths, (), ()).name_of(column), rows
 
 
-def _of_place(place: Place, space: Mapping, found: Mapping[str, Sequence[Judged]]) -> Tried:
+def _of_place(place: Place, space: Mapping, found: Mapping[str, Sequence[Evaluation]]) -> Tried:
     """Trials by number; where a place has several settings, such as folds, their mean."""
     settings = dict.fromkeys(setting_of(cell["settings"], space) for cell in place.cells.values())
     of_settings = [found[each] for each in settings if each in found]

@@ -11,7 +11,7 @@ from math import floor, log10
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment.planned import SpanSpec, TableSpec
-from attn_nlp.experiment.tuning import Judged, best, judged, setting_of
+from attn_nlp.experiment.tuning import Evaluation, best, evaluations, setting_of
 from attn_nlp.stats import summarize
 from attn_nlp.tables.caption.protocol import protocol
 from attn_nlp.tables.facts import facts_of
@@ -110,12 +110,12 @@ def tuning(table: TableSpec, resolved, records: Mapping[str, dict]) -> Grid:
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def _judged(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
+def _judged(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Evaluation]]:
     if resolved.tuning is None:
         raise UserError(
             f"experiment {resolved.name!r} is not tuned; give it tuning=Tuning(...) or --budget N."
         )
-    return judged(resolved.tuning, records)
+    return evaluations(resolved.tuning, records)
 
 
 def _places(table: TableSpec, resolved) -> dict[tuple[int, tuple], list[str]]:
@@ -134,7 +134,7 @@ def _places(table: TableSpec, resolved) -> dict[tuple[int, tuple], list[str]]:
     return found
 
 
-def _entry(place: Place, tuned: Sequence[Sequence[Judged]], name: str) -> Entry:
+def _entry(place: Place, tuned: Sequence[Sequence[Evaluation]], name: str) -> Entry:
     chosen = []
     for trials_of in tuned:
         found = best(trials_of)
