@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -207,3 +209,22 @@ def test_texts_of_the_command_line(path, text, value):
 def test_wrong_texts_of_the_command_line(path, text, message):
     with pytest.raises(UserError, match=message):
         parse(path, text)
+
+
+def test_a_cell_parses_its_parts_once():
+    cell = Cell(attention=Attention(mixer="query_mix + heads"))
+    assert cell.choices is cell.choices
+    assert cell.sizes is cell.sizes
+    with pytest.raises(TypeError):
+        cell.sizes["H"] = 2  # type: ignore[index]
+    assert cell.replace({"heads": 8}).sizes["H"] == 8
+    assert cell.sizes["H"] == 4
+
+
+def test_a_cell_can_be_copied_and_sent_to_another_process():
+    """Parsed parts hold functions, which cannot be pickled."""
+    cell = Cell(heads=8)
+    assert cell.sizes["H"] == 8
+    for other in (pickle.loads(pickle.dumps(cell)), copy.deepcopy(cell)):
+        assert other == cell
+        assert other.sizes == cell.sizes

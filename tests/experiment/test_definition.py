@@ -7,10 +7,21 @@ import json
 import pytest
 
 from attn_nlp.errors import UserError
-from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, skip, together, vary
+from attn_nlp.experiment import (
+    Cell,
+    Experiment,
+    Resolved,
+    Row,
+    Table,
+    programs,
+    skip,
+    together,
+    vary,
+)
 from attn_nlp.experiment.axes import product
 from attn_nlp.experiment.cell import flatten
 from attn_nlp.experiment.identity import spec_of
+from attn_nlp.experiment.resolved import families_of
 
 SCORES = [
     Row("Dot", {"attention.score": "dot"}, reference=True),
@@ -242,3 +253,24 @@ def test_nothing_left_is_refused():
 def test_a_table_of_an_unknown_number_is_refused_where_it_is_written(changed, message):
     with pytest.raises(UserError, match=message):
         table(**changed)
+
+
+def test_cells_listed_one_by_one_are_read_as_families():
+    """Files of both forms give one experiment; cells with different seeds stay alone."""
+    found = resolved()
+    assert [family.seeds for family in found.families] == [(0, 1)] * 4
+    assert families_of(found.cells) == found.families
+    assert [family.seeds for family in families_of(found.cells[1:])] == [
+        (cell["settings"]["seed"],) for cell in found.cells[1:]
+    ]
+    assert families_of([]) == ()
+
+
+def test_shapes_are_parsed_once_for_the_whole_experiment(monkeypatch):
+    made = []
+    parse = programs.unflatten
+    monkeypatch.setattr(programs, "unflatten", lambda flat: made.append(flat) or parse(flat))
+    found = resolved()
+    assert len(made) == 4  # two scores and two numbers of heads; the seeds share them
+    names = {found.programs.of(cell["settings"])[0] for cell in found.cells}
+    assert (len(names), len(made)) == (4, 4)

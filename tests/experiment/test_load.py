@@ -317,3 +317,20 @@ def test_a_file_that_turns_double_precision_on_is_refused(file):
             load_file(str(file))
     finally:
         jax.config.update("jax_enable_x64", False)
+
+
+@pytest.mark.parametrize(
+    ("fact", "message"),
+    [
+        ("sum_to_one=True", r"Did you mean 'sums_to_one'\?"),
+        ("sums_to_one='yes'", "sums_to_one of score 'mine' is 'yes'; it is True or False"),
+        ("features=None", "features of score 'mine' is None; give a number or an expression"),
+    ],
+)
+def test_a_fact_that_is_not_one_is_refused_with_its_line(file, fact, message):
+    file.write_text(
+        "from attn_nlp import score\n\n\n"
+        f'@score("mine", {fact})\ndef mine(q, k):\n    """Compare."""\n    return q\n'
+    )
+    with pytest.raises(UserError, match=rf"heads\.py, line 4: .*{message}"):
+        load_file(file)
