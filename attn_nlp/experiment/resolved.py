@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, cast
@@ -115,11 +115,15 @@ class Family:
         """The cells, in the order of their seeds."""
         about: dict[str, Any] = {} if self.trial is None else {"trial": self.trial}
         about |= {} if self.lost is None else {"lost": self.lost}
-        cells = (
-            {"spec": spec, "settings": {**self.settings, "seed": seed}, **about}
+        cells = [
+            {"spec": spec, "settings": self._under(seed), **about}
             for spec, seed in zip(self.specs, self.seeds, strict=True)
-        )
-        return tuple(cast("Iterator[PlannedCell]", cells))
+        ]
+        return tuple(cast("list[PlannedCell]", cells))
+
+    def _under(self, seed: int) -> Settings:
+        own = self.settings["seed"] == seed  # the first seed: no copy
+        return self.settings if own else {**self.settings, "seed": seed}
 
 
 def alone(cell: PlannedCell) -> Family:
@@ -130,6 +134,8 @@ def alone(cell: PlannedCell) -> Family:
 def families_of(cells: Iterable[PlannedCell]) -> tuple[Family, ...]:
     """Return cells as families: by seed if all have the same seeds in turn, else each alone."""
     cells = tuple(cells)
+    if len({cell["settings"]["seed"] for cell in cells}) < 2:
+        return tuple(map(alone, cells))
     alike: dict[tuple, list[PlannedCell]] = {}
     for cell in cells:
         about = {**cell["settings"], "seed": None}
