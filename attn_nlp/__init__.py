@@ -1,6 +1,6 @@
 """Ablations of attention on sentence classification.
 
-Everything that a script or a notebook needs is a name of this package:
+Everything that a script or a notebook needs can be imported from here:
 
     from attn_nlp import Cell, Experiment, Row, Table, run, vary
 
@@ -12,7 +12,7 @@ import sys
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False  # what `typing` calls so, for editors, without the import
+TYPE_CHECKING = False  # like that of `typing`, for editors, without the import
 if TYPE_CHECKING:
     from attn_nlp import nn, stats
     from attn_nlp.api.results import Results, TableView
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
         weighting,
     )
 
-# Where each name is made; "" for a module of this package itself.
-_PLACES = {
+# Module -> the names that it defines; "" for modules of this package itself.
+_NAMES = {
     "attn_nlp.api.results": ("Results", "TableView"),
     "attn_nlp.api.running": ("run",),
     "attn_nlp.api.stored": ("Store",),
@@ -73,7 +73,7 @@ _PLACES = {
     ),
     "": ("nn", "stats"),
 }
-_HOMES = {name: module for module, names in _PLACES.items() for name in names}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "Attention",
@@ -122,28 +122,28 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used.
 
     Raises:
-      AttributeError: there is no such name; `from attn_nlp import ...` then looks for a module.
+      AttributeError: there is no such name; `from attn_nlp import ...` then tries a module.
     """
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found = getattr(import_module(home), name) if home else import_module(f"{__name__}.{name}")
-    globals()[name] = found
-    return found
+    value = getattr(import_module(home), name) if home else import_module(f"{__name__}.{name}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def _look_last_beside_the_script() -> None:
-    """Python looks beside a script first: a `json.py` there must not become that of a library."""
+def _search_folder_of_script_last() -> None:
+    """Search the folder of the script last, since a library must not import a `json.py` there."""
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     folder = os.path.dirname(os.path.abspath(script)) if script else None
     if folder and sys.path and not sys.flags.safe_path and sys.path[0] == folder:
         sys.path.append(sys.path.pop(0))
 
 
-_look_last_beside_the_script()
+_search_folder_of_script_last()

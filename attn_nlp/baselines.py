@@ -1,7 +1,7 @@
-"""Honest baselines: what a dataset gives to a model without attention.
+"""Honest baselines: what can be learned from a dataset without attention.
 
-A table without them cannot say whether attention earned anything. Both read the texts and labels
-of the prepared data, never its tokens, and draw nothing at random, so that one run a dataset is
+Without them, a table cannot show that attention is worth anything. Both use the texts and labels of
+the prepared data, never its tokens, and nothing in them is random, so one run per dataset is
 enough.
 """
 
@@ -29,12 +29,12 @@ FEATURES = {
 
 @model("majority", label="Majority class", cite="control", baseline=True, flops=0)
 def majority(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
-    """Answer the class that is most frequent in training, whatever the sentence.
+    """Predict the class that is most frequent in training, whatever the sentence.
 
         p[c] = n[c] / N over the training split;  answer = argmax p
 
-    Of classes equally frequent the first answers. The loss is that of predicting the training
-    frequencies; a class that training never shows counts as if it had been seen half a time.
+    Among equally frequent classes, the first is predicted. The loss is that of predicting the
+    training frequencies; a class that never occurs in training counts as half an occurrence.
 
     Args:
       prepared: the dataset; only its labels are read.
@@ -43,7 +43,7 @@ def majority(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     Returns:
       The result of a model, as `attn_nlp.nn.parts.models.encoder` returns it; C parameters.
     """
-    import numpy as np  # inside, so that listing parts does not wait for it
+    import numpy as np  # here, so that listing parts does not import it
 
     began = time.perf_counter()
     report({"step": 0, "steps": 1})
@@ -62,8 +62,8 @@ def majority(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     label="TF-IDF + logistic regression",
     cite="scikit-learn; Pedregosa et al., 2011",
     baseline=True,
-    flops="4*T*C",  # T words and as many pairs of them, each with a coefficient a class
-    revision=2,  # 2: characters are tried on every dataset, not on Chinese ones alone
+    flops="4*T*C",  # T words and as many pairs of words, each with a coefficient per class
+    revision=2,  # 2: characters are tried on every dataset, not only on Chinese ones
 )
 def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     """Weigh words or characters by how rare they are, and fit a linear classifier.
@@ -71,11 +71,11 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
         x[d, w] = (1 + log tf[d, w]) (1 + log((1 + N) / (1 + df[w]))), each row to unit length
         class_logits = x W + b, fitted with the penalty |W|^2 / (2 C)
 
-    Features w are words and marks with pairs of neighbors, or runs of one to three characters, both
-    in lower case: a language that sets no spaces has no words to count. Which of the two, and which
-    of the strengths C in 0.1, 1, 10, 100, is chosen by accuracy on validation; of equals words win,
-    then the smallest C. The test split is read once, with the winner. The vocabulary is the
-    training split's.
+    Features w are words and punctuation marks with pairs of neighbors, or runs of one to three
+    characters, both in lower case: a language without spaces has no words to count. The kind of
+    features, and the strength C among 0.1, 1, 10 and 100, are chosen by accuracy on validation;
+    ties are won by words, then by the smallest C. The test split is read once, with the winner. The
+    vocabulary is that of the training split.
 
     Args:
       prepared: the dataset; its texts and labels are read.
@@ -99,7 +99,7 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     history: list[dict] = []
     best: Any = None
     most = -1.0
-    # Sums over threads would change the last bits.
+    # Several threads would change the last bits of sums.
     with threadpool_limits(1):
         for name, options in FEATURES.items():
             features = TfidfVectorizer(sublinear_tf=True, **options)
@@ -116,7 +116,7 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
                 history.append(
                     {
                         "step": len(history),
-                        "characters": int(name == "characters"),  # a history holds numbers
+                        "characters": int(name == "characters"),  # a history contains only numbers
                         "strength": strength,
                         "validation_accuracy": accuracy,
                     }
@@ -124,12 +124,12 @@ def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
         fitted, features, validation, chosen = best
 
         def class_logits(split: str) -> np.ndarray:
-            known = split == "validation"
-            given = validation if known else features.transform(prepared.texts(split))
+            transformed = split == "validation"
+            given = validation if transformed else features.transform(prepared.texts(split))
             shape = len(prepared.labels_of(split)), len(prepared.class_names)
-            found = np.full(shape, np.log(1e-12))  # of a class that training never shows
-            found[:, fitted.classes_] = fitted.predict_log_proba(given)
-            return found
+            logits = np.full(shape, np.log(1e-12))  # for classes that never occur in training
+            logits[:, fitted.classes_] = fitted.predict_log_proba(given)
+            return logits
 
         parameters = fitted.coef_.size + fitted.intercept_.size
         result = _result(prepared, class_logits, parameters, began)

@@ -1,16 +1,15 @@
-"""Named points at which a test makes this program fail or die; in normal use they do nothing.
+"""Named points at which a test can make this program fail or die; otherwise they do nothing.
 
-A point stands on both sides of every step that a crash must not spoil: a transaction, a file that
-is written, a message to a worker. The plan is the environment variable ATTN_NLP_FAULT,
+A point has two sides, before and after a step that a crash must not corrupt: a transaction, writing
+a file, a message to a worker. The environment variable ATTN_NLP_FAULT says where to fail,
 
     POINT:SIDE:N:MODE        store.commit:before:3:kill
 
-the N-th time that this process comes to that side of that point. MODE is `kill` (the process ends
-by SIGKILL, as in a power cut that spares the disk), `full` (the system says that the disk is full)
-or `error` (it says that the disk is broken). Where ATTN_NLP_FAULT_ONCE names a file, the plan is
-followed by the first process that comes there, which makes the file, and by no other. With
-ATTN_NLP_FAULT_LOG a file gets one line for every point that is passed, so that a test can find all
-of them and try each.
+the N-th time that this process passes that side of that point. MODE is `kill` (the process dies by
+SIGKILL, as in a power cut that spares the disk), `full` (as if the disk were full) or `error` (as
+if the disk were broken). If ATTN_NLP_FAULT_ONCE names a file, only the first process that gets
+there fails, and makes the file. If ATTN_NLP_FAULT_LOG names a file, a line is added to it for every
+point that is passed, so that a test can find all points and try each.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ _passed: Counter[tuple[str, str]] = Counter()
 
 @contextmanager
 def point(name: str) -> Iterator[None]:
-    """One step that may be made to fail, before it begins or when it has ended.
+    """Enclose a step that can be made to fail, before it begins or after it has ended.
 
     Raises:
-      OSError: where the plan says so.
+      OSError: ATTN_NLP_FAULT says so.
     """
     pass_by(name, "before")
     yield
@@ -40,7 +39,7 @@ def point(name: str) -> Iterator[None]:
 
 
 def pass_by(name: str, side: str) -> None:
-    """One side of a point."""
+    """Pass one side of a point, and fail there if ATTN_NLP_FAULT says so."""
     plan, log = os.environ.get("ATTN_NLP_FAULT"), os.environ.get("ATTN_NLP_FAULT_LOG")
     if plan is None and log is None:
         return

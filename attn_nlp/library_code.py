@@ -1,12 +1,12 @@
-"""A digest of the code of this package that decides results.
+"""Compute a digest of the code of this package that decides results.
 
-A part's revision is raised by hand when what it computes changes; a digest changes by itself, also
-when somebody edits an installed copy or a fork. It describes where a result comes from, as versions
-do, and is no part of the identity of a cell: most edits change no result, and which do, only a
-person can say.
+The revision of a part is raised by hand when its results change. A digest changes by itself, even
+if someone edits an installed copy or a fork. Like a version, it describes where a result comes
+from, and is not part of the identity of a cell: most edits change no result, and only a person can
+tell which do.
 
-It is made of the source text without comments and docstrings. Read with one regular expression
-rather than parsed, it takes some milliseconds and is the same in every version of Python.
+It covers the source text without comments and docstrings. Reading that with one regular expression
+instead of a parser takes only milliseconds and gives the same in every version of Python.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from pathlib import Path
 
 FACT = "code"  # its name in the provenance of a result
 _ROOT = Path(__file__).parent
-_awaited: dict[Path, tuple[int, int]] = {}  # files of the digest that were not imported by then
-# What computes: from the text of a dataset to the numbers of a result.
+_awaited: dict[Path, tuple[int, int]] = {}  # files that were not imported when it was computed
+# Code that computes anything between the text of a dataset and the numbers of a result.
 DECIDING = (
     *("nn", "data", "train"),
     *("baselines", "metrics", "rng", "tallies"),
     *("parts/selection", "parts/sizes", "parts/hooks", "experiment/cell", "runner/train_job"),
 )
-# Of these packages what only speaks: sizes that are allowed, what is known of names, what is kept.
-_SPEAKING = ("data/cache", "data/limits", "data/profile")
-# Every way begins with its own letter, so that whatever else the source holds is skipped at once.
+# Modules of these packages that decide no result: limits, facts for tables, caches.
+_SILENT = ("data/cache", "data/limits", "data/profile")
+# Every alternative begins with another character, so that all other text is skipped quickly.
 _TOKEN = re.compile(
     r'''"""(?:[^"\\]+|\\.|"(?!""))*"""'''
     r"""|"(?:[^"\\\n]+|\\.)*"|'(?:[^'\\\n]+|\\.)*'|\#[^\n]*""",
@@ -37,22 +37,22 @@ _TOKEN = re.compile(
 )
 
 
-@functools.cache  # what this process has imported, or will import at once
+@functools.cache  # for the code that this process has imported, or will soon import
 def code_digest() -> str:
-    """Twelve hexadecimal digits."""
-    summed = hashlib.sha256()
+    """Return the digest, twelve hexadecimal digits."""
+    sha256 = hashlib.sha256()
     for file in deciding_files():
         name = file.relative_to(_ROOT).as_posix()
         if not _is_imported(file):
             _awaited[file] = _state(file)
-        summed.update(f"{name}\n{without_texts(file.read_text('utf-8'))}\n".encode())
-    return summed.hexdigest()[:12]
+        sha256.update(f"{name}\n{without_texts(file.read_text('utf-8'))}\n".encode())
+    return sha256.hexdigest()[:12]
 
 
 def is_mixed() -> bool:
-    """Whether a file of the digest was imported after it, and had been edited by then.
+    """Return whether a file was edited after the digest was computed and before it was imported.
 
-    Most are imported when they are first needed, which may be hours after the digest was taken.
+    Most files are imported when they are first needed, which may be hours later.
     """
     new = {file: _awaited.pop(file) for file in [*_awaited] if _is_imported(file)}
     return any(_state(file) != state for file, state in new.items())
@@ -64,24 +64,24 @@ def _is_imported(file: Path) -> bool:
 
 
 def _state(file: Path) -> tuple[int, int]:
-    found = file.stat()
-    return found.st_mtime_ns, found.st_size
+    state = file.stat()
+    return state.st_mtime_ns, state.st_size
 
 
 def deciding_files() -> Iterator[Path]:
-    """The files of the digest, in order."""
-    for place in DECIDING:
-        path = _ROOT / place
+    """Yield the files that the digest covers, in order."""
+    for name in DECIDING:
+        path = _ROOT / name
         for file in sorted(path.rglob("*.py")) or [path.with_suffix(".py")]:
-            if file.relative_to(_ROOT).with_suffix("").as_posix() not in _SPEAKING:
+            if file.relative_to(_ROOT).with_suffix("").as_posix() not in _SILENT:
                 yield file
 
 
 def without_texts(source: str) -> str:
-    """Source without comments, docstrings and blank lines.
+    """Return source without comments, docstrings and blank lines.
 
-    A text in three quotes that begins a line, or is given as `doc=`, is taken for a docstring; the
-    style of this package puts no other one there.
+    A triple-quoted string that begins a line, or is given as `doc=`, is taken for a docstring; this
+    package has no others in these positions.
     """
 
     kept, end = [], 0

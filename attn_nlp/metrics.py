@@ -1,7 +1,7 @@
-"""Numbers that say how well predictions match labels. Plain NumPy; JAX is not needed.
+"""Measure how well predictions match labels. Plain NumPy; JAX is not needed.
 
-In: labels and class logits of a split. Out: `evaluate`, all that a record says about the split. The
-functions below it also serve whoever reads records: a reliability diagram and a table by class are
+Given the labels and class logits of a split, `evaluate` returns all that a record says about the
+split. The other functions are also used on records: reliability diagrams and tables by class are
 made from stored confidences and counts.
 """
 
@@ -21,10 +21,10 @@ DECIMALS = 4  # of a stored confidence
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is said about one split.
+    """The results on one split.
 
     Attributes:
-      scores: accuracy, macro_f1, matthews, loss, ece; f1 too where a class was named positive.
+      scores: accuracy, macro_f1, matthews, loss, ece; also f1 if there is a positive class.
       predictions: (N,) class numbers.
       confidences: (N,) probability of the predicted class, to four decimals.
     """
@@ -42,29 +42,29 @@ def evaluate(
     Args:
       labels: (N,) whole numbers below C, N at least 1.
       class_logits: (N, C).
-      positive: the class whose F1 is the customary metric of the dataset, where there is one.
+      positive: the class whose F1 is the customary metric of the dataset, or None.
 
     Returns:
-      The scores; loss and ece are NaN where a class logit is not finite.
+      The scores; loss and ece are NaN if a class logit is not finite.
     """
     labels, predictions = np.asarray(labels), np.asarray(class_logits).argmax(axis=1)
-    sure = confidences(class_logits)
-    found = scores(labels, predictions, class_logits.shape[1])
-    found["loss"] = log_loss(class_logits, labels)
-    found["ece"] = calibration_error(sure, predictions == labels)
+    confidence = confidences(class_logits)
+    measured = scores(labels, predictions, class_logits.shape[1])
+    measured["loss"] = log_loss(class_logits, labels)
+    measured["ece"] = calibration_error(confidence, predictions == labels)
     if positive is not None:
         counts = confusion(labels, predictions, class_logits.shape[1])
-        found["f1"] = by_class(counts)[positive].f1
-    return Evaluation(found, predictions, sure)
+        measured["f1"] = by_class(counts)[positive].f1
+    return Evaluation(measured, predictions, confidence)
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> list[list[int]]:
-    """Counts by true class (row) and predicted class (column).
+    """Count predictions by true class (row) and predicted class (column).
 
     Args:
       labels: (N,) whole numbers below `classes`.
       predictions: (N,) the same.
-      classes: how many classes there are.
+      classes: number of classes.
 
     Returns:
       `classes` lists of `classes` counts, which sum to N.
@@ -74,18 +74,18 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> list
 
 
 def scores(labels: np.ndarray, predictions: np.ndarray, classes: int) -> dict[str, float]:
-    """Accuracy and macro-F1 in [0, 1], Matthews correlation in [-1, 1].
+    """Return accuracy and macro-F1 in [0, 1], and Matthews correlation in [-1, 1].
 
         accuracy = correct / N
         F1[c] = 2 TP[c] / (2 TP[c] + FP[c] + FN[c]);  macro_f1 = mean over the classes in use
 
-    A class that neither a label nor a prediction names has no F1 and is left out of the mean, as
-    scikit-learn does. For the correlation see `matthews`.
+    A class that occurs neither as a label nor as a prediction has no F1 and is left out of the
+    mean, as in scikit-learn. For the correlation, see `matthews`.
 
     Args:
       labels: (N,) whole numbers below `classes`, N at least 1.
       predictions: (N,) the same.
-      classes: how many classes there are.
+      classes: number of classes.
     """
     counts = confusion(labels, predictions, classes)
     table = np.asarray(counts, dtype=np.float64)
@@ -100,14 +100,14 @@ def scores(labels: np.ndarray, predictions: np.ndarray, classes: int) -> dict[st
 
 
 def log_loss(class_logits: np.ndarray, labels: np.ndarray) -> float:
-    """Mean negative log-likelihood in nats, in float64.
+    """Return the mean negative log-likelihood in nats, in float64.
 
     Args:
       class_logits: (N, C).
       labels: (N,).
 
     Returns:
-      The loss; NaN where a class logit is not finite.
+      The loss; NaN if a class logit is not finite.
     """
     if not np.isfinite(class_logits).all():
         return float("nan")
@@ -116,7 +116,7 @@ def log_loss(class_logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def confidences(class_logits: np.ndarray) -> np.ndarray:
-    """The probability of the predicted class, to four decimals, which is how it is stored.
+    """Return the probability of the predicted class, to four decimals, as it is stored.
 
     Args:
       class_logits: (N, C).
@@ -125,9 +125,9 @@ def confidences(class_logits: np.ndarray) -> np.ndarray:
       (N,) float64 from 1 / C to 1; NaN for a row that is not finite.
     """
     finite = np.isfinite(class_logits).all(axis=1)
-    found = np.full(len(class_logits), np.nan)
-    found[finite] = np.exp(_log_softmax(class_logits[finite]).max(axis=1))
-    return np.round(found, DECIMALS)
+    confidence = np.full(len(class_logits), np.nan)
+    confidence[finite] = np.exp(_log_softmax(class_logits[finite]).max(axis=1))
+    return np.round(confidence, DECIMALS)
 
 
 @dataclass(frozen=True)
@@ -141,62 +141,62 @@ class Bin:
     accuracy: float | None
 
 
-def reliability(sure: np.ndarray, right: np.ndarray, bins: int = BINS) -> list[Bin]:
-    """Sentences in bins of equal width by confidence, with mean confidence and share right.
+def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> list[Bin]:
+    """Return mean confidence and accuracy of sentences in bins of equal width by confidence.
 
     Args:
-      sure: (N,) confidences in [0, 1].
+      confidence: (N,) in [0, 1].
       right: (N,) whether the prediction is the label.
-      bins: how many.
+      bins: number of bins.
 
     Returns:
-      Every bin from 0 to 1; the first holds 0 too. An empty one has neither mean nor share.
+      Every bin from 0 to 1; the first includes 0. An empty bin has no mean and no accuracy.
     """
-    sure, right = np.asarray(sure, np.float64), np.asarray(right, bool)
-    at = np.maximum(np.ceil(sure * bins).astype(int) - 1, 0)
-    found = []
-    for place in range(bins):
-        inside = at == place
+    confidence, right = np.asarray(confidence, np.float64), np.asarray(right, bool)
+    bin_of = np.maximum(np.ceil(confidence * bins).astype(int) - 1, 0)
+    made = []
+    for index in range(bins):
+        inside = bin_of == index
         some = inside.any()
-        found.append(
+        made.append(
             Bin(
-                low=place / bins,
-                high=(place + 1) / bins,
+                low=index / bins,
+                high=(index + 1) / bins,
                 count=int(inside.sum()),
-                confidence=float(sure[inside].mean()) if some else None,
+                confidence=float(confidence[inside].mean()) if some else None,
                 accuracy=float(right[inside].mean()) if some else None,
             )
         )
-    return found
+    return made
 
 
-def calibration_error(sure: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
-    """How far confidence is from the share of right answers: the expected calibration error.
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
+    """Return the expected calibration error: how far confidence is from accuracy.
 
         ECE = sum_b (n[b] / N) |right[b] / n[b] - mean confidence in b|
 
-    over bins of equal width. It is worked out from confidences as they are stored, to four
-    decimals, so that a diagram of stored confidences gives the same number. It depends on the
-    bins, and small samples push it up: compare it at equal N.
+    over bins of equal width. It is computed from confidences as they are stored, to four decimals,
+    so a diagram of stored confidences gives the same number. It depends on the bins, and is larger
+    for small samples: compare it only at equal N.
 
     Args:
-      sure: (N,) confidences in [0, 1], N at least 1.
+      confidence: (N,) in [0, 1], N at least 1.
       right: (N,) whether the prediction is the label.
-      bins: how many.
+      bins: number of bins.
 
     Returns:
-      The error in [0, 1]; NaN where a confidence is.
+      The error in [0, 1]; NaN if a confidence is.
 
     References:
       Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks", ICML 2017,
       arXiv:1706.04599, equation 3, with 15 bins as in their section 5.
     """
-    if np.isnan(sure).any():
+    if np.isnan(confidence).any():
         return float("nan")
     return sum(
-        each.count / len(sure) * abs(each.accuracy - each.confidence)
-        for each in reliability(sure, right, bins)
-        if each.accuracy is not None and each.confidence is not None
+        b.count / len(confidence) * abs(b.accuracy - b.confidence)
+        for b in reliability(confidence, right, bins)
+        if b.accuracy is not None and b.confidence is not None
     )
 
 

@@ -15,10 +15,10 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from attn_nlp import atomic
 from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
 from attn_nlp.wording import Nowhere, Unread, reason_of, without_controls
@@ -61,15 +61,24 @@ def replace(path: Path, content: str | bytes) -> None:
 _SIGNATURE = "Written by attn-nlp: "
 
 
+def digest(content: str) -> bytes:
+    """Return the SHA-256 of the content of a file."""
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()
+
+
+def signature(content: str) -> str:
+    """Return the words by which a file is recognized, as long as nobody edits it."""
+    return _SIGNATURE + digest(content).hex()[:16]
+
+
 def signed(content: str, comment: str) -> str:
-    """The content and a last line by which it is known again, as long as nobody edits it.
+    """Return the content of a file and a last line with its signature.
 
     Args:
       content: of a file.
       comment: what a comment looks like in such a file, with {} for its text.
     """
-    digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{content}{comment.format(_SIGNATURE + digest[:16])}\n"
+    return f"{content}{comment.format(signature(content))}\n"
 
 
 def is_signed(content: str, comment: str) -> bool:
@@ -187,24 +196,15 @@ def _pour(number: int, content: str | bytes) -> None:
 
 def _replace(target: Path, content: bytes, found: os.stat_result | None) -> None:
     make_folder(target)
-    handle, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
-    try:
-        with open(handle, "wb") as file, point("output.write"):
-            file.write(content)
-            file.flush()
-            with point("output.fsync"):
-                os.fsync(file.fileno())
+    with atomic.replacing(target, "output") as unfinished:
+        with point("output.write"):
+            unfinished.touch(0o666 if found is None else 0o600)  # until it is that of the old file
+            unfinished.write_bytes(content)
         if found is not None:
             _take_over(unfinished, found)
-        else:
-            os.chmod(unfinished, 0o666 & ~_umask())
-        with point("output.rename"):
-            os.replace(unfinished, target)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
 
 
-def _take_over(unfinished: str, found: os.stat_result) -> None:
+def _take_over(unfinished: Path, found: os.stat_result) -> None:
     """Give the new file the owner, where that is allowed, and the mode of the old one."""
     own = os.stat(unfinished)
     if (own.st_uid, own.st_gid) != (found.st_uid, found.st_gid):
@@ -215,9 +215,3 @@ def _take_over(unfinished: str, found: os.stat_result) -> None:
 
 def _bytes(content: str | bytes) -> bytes:
     return content.encode("utf-8", "replace") if isinstance(content, str) else content
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

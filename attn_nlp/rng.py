@@ -1,12 +1,12 @@
-"""Random streams with names, so that drawing more of one leaves all others bit for bit the same.
+"""Named random streams, so that drawing more from one leaves all others unchanged, bit for bit.
 
-A generator that counts its draws gives every later array other values as soon as one more array
-is drawn. Here each array's stream is made of the cell's seed and the array's own path. Two variants
-with the same seed therefore start from equal values wherever their arrays have equal paths and
-shapes: common random numbers, which is what makes comparisons over seeds paired.
+With one sequential generator, drawing one more array changes all later ones. Here, the stream of
+each array depends only on the cell's seed and the array's path. Two variants with the same seed
+therefore start from equal values wherever their arrays have equal paths and shapes: common random
+numbers, which make comparisons over seeds paired.
 
-Initial values are drawn by NumPy on the host: that takes milliseconds, where a compiled drawing of
-every array takes seconds to compile for every program. Dropout is drawn by JAX inside the program.
+Initial values are drawn by NumPy on the host, which takes milliseconds; compiling the drawing of
+every array would take seconds for every program. Dropout is drawn by JAX inside the program.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ class Stream:
 
     Attributes:
       seed: a whole number, not negative.
-      path: names divided by "/".
+      path: names separated by "/".
     """
 
     seed: int
     path: str = ""
 
     def __truediv__(self, name: str) -> Stream:
-        """The stream of that name below this one."""
+        """Return the stream with that name below this one."""
         return Stream(self.seed, f"{self.path}/{name}")
 
     def uniform(self) -> float:
-        """One number in [0, 1), the first 53 bits of SHA-256 of the seed and the path."""
+        """Return a number in [0, 1): the first 53 bits of SHA-256 of the seed and the path."""
         return (int.from_bytes(_digest(f"{self.seed}/{self.path}")[:8], "big") >> 11) / 2**53
 
     def normal(self, shape: tuple[int, ...], std: float, fill: float = 0.0) -> np.ndarray:
-        """fill + std * N(0, 1) as float32, of the shape given.
+        """Return fill + std * N(0, 1) as float32, of the given shape.
 
         The generator is Philox, keyed by the seed and the first 128 bits of SHA-256 of the path.
         """
@@ -55,24 +55,24 @@ class Stream:
 
 @dataclass(frozen=True)
 class KeyStream:
-    """The same paths below a JAX key, for models outside an experiment.
+    """A random stream at one path below a JAX key, for models outside an experiment.
 
-    JAX draws, so that a model can also be built while JAX traces, as under `nnx.eval_shape`.
+    JAX draws the numbers, so a model can also be built during tracing, as under `nnx.eval_shape`.
 
     Attributes:
-      key: a JAX key, perhaps traced.
-      path: names divided by "/".
+      key: a JAX key, possibly traced.
+      path: names separated by "/".
     """
 
     key: Any
     path: str = ""
 
     def __truediv__(self, name: str) -> KeyStream:
-        """The stream of that name below this one."""
+        """Return the stream with that name below this one."""
         return KeyStream(self.key, f"{self.path}/{name}")
 
     def normal(self, shape: tuple[int, ...], std: float, fill: float = 0.0):
-        """fill + std * N(0, 1) as a float32 array of JAX, of the shape given."""
+        """Return fill + std * N(0, 1) as a float32 JAX array of the given shape."""
         import jax
         import jax.numpy as jnp
 
@@ -83,29 +83,29 @@ class KeyStream:
 
 
 def fold(key, name: str):
-    """The JAX key of that name below a key: fold_in(key, SHA-256 of the name)."""
+    """Return the JAX key with that name below a key: fold_in(key, SHA-256 of the name)."""
     import jax
 
     return jax.random.fold_in(key, int.from_bytes(_digest(name)[:4], "little"))
 
 
-def hashed(key, name: str, *places):
-    """Random uint32 numbers for places, each from the key, the name and its own place alone.
+def hashed(key, name: str, *indices):
+    """Return random uint32 numbers, each a function of the key, the name and its own indices.
 
-        h = a;  h = mix(h ^ place), for each kind of place in turn;  number = mix(h + b)
+        h = a;  h = mix(h ^ index), for each kind of index in turn;  number = mix(h + b)
 
-    where (a, b) are the words of the key, turned by those of SHA-256 of the name, and mix is
+    where (a, b) are the words of the key, combined with those of SHA-256 of the name, and mix is
     C. Wellons's "lowbias32": shifts and multiplications after which a change of any bit changes
-    every other one about half of the time. Good enough to say what is dropped, and cheap enough to
-    be worked out wherever it is asked for; not a generator for simulation.
+    every other one about half of the time. This is good enough for dropout, and cheap enough to be
+    computed wherever it is needed, but it is not a generator for simulations.
 
     Args:
       key: a JAX key.
-      name: names the stream.
-      places: uint32 arrays that broadcast.
+      name: the name of the stream.
+      indices: uint32 arrays that broadcast.
 
     Returns:
-      uint32, of the shape that the places broadcast to.
+      uint32, of the shape to which the indices broadcast.
     """
     import jax
     import numpy as np
@@ -113,14 +113,14 @@ def hashed(key, name: str, *places):
     digest = _digest(name)
     words = jax.random.key_data(key)
     first, second = np.frombuffer(digest[:8], "<u4")
-    found = words[-2] ^ first
-    for place in places:
-        found = _mixed(found ^ place)
-    return _mixed(found + (words[-1] ^ second))
+    word = words[-2] ^ first
+    for index in indices:
+        word = _mixed(word ^ index)
+    return _mixed(word + (words[-1] ^ second))
 
 
 def _mixed(word):
-    """A permutation of the 32-bit words, by C. Wellons, "Prospecting for Hash Functions", 2018."""
+    """Permute 32-bit words, as in C. Wellons, "Prospecting for Hash Functions", 2018."""
     import numpy as np
 
     word = (word ^ (word >> 16)) * np.uint32(0x7FEB352D)

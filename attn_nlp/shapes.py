@@ -1,8 +1,8 @@
-"""What a plain value may be: small checks that are put together to the shape of a document.
+"""Check plain values, with small checks that are combined to describe a whole document.
 
-A check takes a value and its address, and raises `Misfit` where the value does not fit: that says
-which value, what was given and what is allowed, in words for the reader. Values are JSON's: None,
-bool, int, float, str, list and dict. A bool is no number here.
+A check takes a value and its address, and raises `Misfit` if the value does not fit. The message
+says which value it is, what was given, and what is allowed. Values are those of JSON: None, bool,
+int, float, str, list and dict. A bool does not count as a number.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 Check = Callable[[Any, str], None]
 
-LARGEST_FLOAT = 3.4e38  # of float32: squares of it, and sums of those, are still numbers
-LARGEST_WHOLE = 2**63 - 1  # that SQLite holds
+LARGEST_FLOAT = 3.4e38  # of float32: in float64, sums of its squares are still finite
+LARGEST_WHOLE = 2**63 - 1  # that SQLite can store
 _NONE = type(None)
 _SHOWN = 60
 
@@ -25,8 +25,8 @@ class Misfit(ValueError):
 
     Attributes:
       at: the address of the value.
-      given: what stands there, shortened.
-      allowed: what may stand there.
+      given: the value, shortened.
+      allowed: what values are allowed.
     """
 
     def __init__(self, at: str, value: object, allowed: str) -> None:
@@ -35,7 +35,7 @@ class Misfit(ValueError):
 
 
 def shown(value: object) -> str:
-    """A value of any size and depth in a few letters.
+    """Return a value of any size and depth in a few characters.
 
     Example:
       >>> shown({"accuracy": [0.5] * 1000})
@@ -43,25 +43,25 @@ def shown(value: object) -> str:
     """
     try:
         text = reprlib.repr(value)
-    except Exception:  # whatever the repr of a stranger raises
+    except Exception:  # the repr of a user's class may raise anything
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def number(low: float = -LARGEST_FLOAT, high: float = LARGEST_FLOAT, slack: float = 0.0) -> Check:
-    """A finite number from low to high; `slack` is what rounding may add."""
+    """Return a check for a finite number from low to high, up to a rounding error of `slack`."""
     allowed = "a number" + _between(low, high)
 
     def check(value: Any, at: str) -> None:
         fits = type(value) in (float, int) and low - slack <= value <= high + slack
-        if not fits:  # NaN is not between
+        if not fits:  # always true for NaN
             raise Misfit(at, value, allowed)
 
     return check
 
 
 def whole(low: int = -LARGEST_WHOLE - 1, high: int = LARGEST_WHOLE) -> Check:
-    """A whole number from low to high."""
+    """Return a check for a whole number from low to high."""
     allowed = "a whole number" + _between(low, high)
 
     def check(value: Any, at: str) -> None:
@@ -79,7 +79,7 @@ def _between(low: float, high: float) -> str:
 
 
 def text(value: Any, at: str) -> None:
-    """Text that UTF-8 can hold, without NUL."""
+    """Check that a value is text with a UTF-8 form and without NUL."""
     if not isinstance(value, str):
         raise Misfit(at, value, "text")
     if not value.isascii():
@@ -92,7 +92,7 @@ def text(value: Any, at: str) -> None:
 
 
 def scalar(value: Any, at: str) -> None:
-    """Text, a number, a bool or None."""
+    """Check that a value is text, a number, a bool or None."""
     if isinstance(value, str):
         text(value, at)
     elif type(value) not in (bool, _NONE):
@@ -100,13 +100,13 @@ def scalar(value: Any, at: str) -> None:
 
 
 def truth(value: Any, at: str) -> None:
-    """A bool."""
+    """Check that a value is a bool."""
     if type(value) is not bool:
         raise Misfit(at, value, "true or false")
 
 
 def one_of(*known: str) -> Check:
-    """One of some texts."""
+    """Return a check for one of some texts."""
     allowed = " or ".join(filter(None, [", ".join(known[:-1]), known[-1]]))
 
     def check(value: Any, at: str) -> None:
@@ -117,7 +117,7 @@ def one_of(*known: str) -> Check:
 
 
 def optional(inner: Check) -> Check:
-    """What the inner check allows, or None."""
+    """Return a check for what the inner check allows, or None."""
 
     def check(value: Any, at: str) -> None:
         if value is not None:
@@ -132,21 +132,21 @@ def optional(inner: Check) -> Check:
 
 
 def listed(inner: Check, length: int | None = None) -> Check:
-    """A list of what the inner check allows, of a certain length where one is given."""
+    """Return a check for a list of what the inner check allows, of that length if given."""
 
     def check(value: Any, at: str) -> None:
         if not isinstance(value, list):
             raise Misfit(at, value, "a list")
         if length is not None and len(value) != length:
             raise Misfit(f"the length of {at}", len(value), f"{length}")
-        for place, each in enumerate(value):
-            inner(each, f"{at}[{place}]")
+        for index, item in enumerate(value):
+            inner(item, f"{at}[{index}]")
 
     return check
 
 
 def wholes(low: int, high: int = LARGEST_WHOLE, length: int | None = None) -> Check:
-    """`listed(whole(low, high))`, quick for long lists."""
+    """Return a check like `listed(whole(low, high))` that is fast for long lists."""
     slowly = listed(whole(low, high), length)
 
     def check(value: Any, at: str) -> None:
@@ -164,7 +164,7 @@ def wholes(low: int, high: int = LARGEST_WHOLE, length: int | None = None) -> Ch
 
 
 def numbers(low: float, high: float, length: int | None = None) -> Check:
-    """`listed(optional(number(low, high)))`, quick for long lists."""
+    """Return a check like `listed(optional(number(low, high)))` that is fast for long lists."""
     slowly = listed(optional(number(low, high)), length)
 
     def check(value: Any, at: str) -> None:
@@ -182,14 +182,14 @@ def numbers(low: float, high: float, length: int | None = None) -> Check:
 
 
 def keyed(inner: Check) -> Check:
-    """A mapping of names to what the inner check allows."""
+    """Return a check for a mapping of names to what the inner check allows."""
 
     def check(value: Any, at: str) -> None:
         if not isinstance(value, Mapping):
             raise Misfit(at, value, "a mapping")
-        for name, each in value.items():
+        for name, item in value.items():
             text(name, f"a name in {at}")
-            inner(each, f"{at}.{name}")
+            inner(item, f"{at}.{name}")
 
     return check
 
@@ -197,12 +197,12 @@ def keyed(inner: Check) -> Check:
 def fields(
     known: Mapping[str, Check], needed: Collection[str] = (), others: Check | None = None
 ) -> Check:
-    """A mapping with certain names.
+    """Return a check for a mapping with certain names.
 
     Args:
-      known: the check of each name.
-      needed: names that must be there.
-      others: the check of any other name; without one, no other is allowed.
+      known: name -> the check of its value.
+      needed: names that must not be missing.
+      others: the check of the values of all other names, or None if no others are allowed.
     """
 
     def check(value: Any, at: str) -> None:
@@ -211,10 +211,10 @@ def fields(
         for name in needed:
             if name not in value:
                 raise Misfit(at, value, f"a mapping with {name!r}")
-        for name, each in value.items():
+        for name, item in value.items():
             inner = known.get(name, others)
             if inner is None:
                 raise Misfit(at, value, f"a mapping without {shown(name)}")
-            inner(each, f"{at}.{name}")
+            inner(item, f"{at}.{name}")
 
     return check

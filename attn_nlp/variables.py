@@ -1,6 +1,6 @@
-"""The environment variables of this package: their names, and those that look like one.
+"""The environment variables of this package, and warnings about misspelled ones.
 
-Each is read where it is used; here they stand so that a slip in a name does not pass in silence.
+Each variable is read where it is used. They are listed here so that a typo in a name is noticed.
 """
 
 from __future__ import annotations
@@ -20,41 +20,45 @@ KNOWN = {
 }
 _OF_TESTS = {
     "ATTN_NLP_FAULT": "where to fail",
-    "ATTN_NLP_FAULT_LOG": "where to write what could fail",
+    "ATTN_NLP_FAULT_LOG": "where to list the points that can fail",
     "ATTN_NLP_FAULT_ONCE": "a file that the first failure makes",
     "ATTN_NLP_REGENERATE": "write golden files again",
-    "ATTN_NLP_REQUIRE": "what tests may not do without",
+    "ATTN_NLP_REQUIRE": "what tests must not skip",
 }
 OURS = KNOWN.keys() | _OF_TESTS.keys()
 
 
 def unknown(names: Iterable[str]) -> list[str]:
-    """A sentence for every variable that looks like one of ours and is none.
+    """Return a sentence for every variable that has the prefix of this package and is not known.
 
     Example:
       >>> unknown(["HOME", "ATTN_NLP_STORE", "ATTN_NLP_CASHE"])
       ['ATTN_NLP_CASHE is set, but no such variable is read; did you mean ATTN_NLP_CACHE?']
     """
-    found = []
+    sentences = []
     for name in sorted(names):
         if name.startswith(PREFIX) and name not in KNOWN | _OF_TESTS:
             close = nearest(name, KNOWN)
             hint = f"did you mean {close}?" if close else f"known: {', '.join(KNOWN)}."
-            found.append(f"{name} is set, but no such variable is read; {hint}")
-    return found
+            sentences.append(f"{name} is set, but no such variable is read; {hint}")
+    return sentences
 
 
 def blamed(error: BaseException, variables: Mapping[str, str]) -> str | None:
-    """Which variable an installed library cannot take, said of what it raises when it is imported.
+    """Return which variable keeps an installed library from being imported.
+
+    Args:
+      error: what importing the library has raised.
+      variables: the environment variables.
 
     Returns:
-      A sentence; None where the error comes from elsewhere, or its text holds no variable's value.
+      A sentence, or None if the error comes from elsewhere or quotes no variable's value.
     """
-    found, importing = error.__traceback__, False
-    while found is not None:
-        code = found.tb_frame.f_code
+    trace, importing = error.__traceback__, False
+    while trace is not None:
+        code = trace.tb_frame.f_code
         importing |= code.co_name == "<module>" and "site-packages" in code.co_filename
-        found = found.tb_next
+        trace = trace.tb_next
     if not importing:
         return None
     said = " ".join(str(error).split())

@@ -1,13 +1,13 @@
-"""Text from outside, and the one way by which any text leaves the program.
+"""Print text, which may come from others, in the one way that all of this package uses.
 
-Labels, names of files and columns, messages of exceptions and whatever a store of somebody else
-holds are written by others. A terminal obeys some of their characters: they could recolor it, set
-its title, or rewrite the line above. Every command prints through `say`, `show` and `warn`, and
+Labels, names of files and columns, messages of exceptions and the contents of someone else's store
+are written by others. A terminal obeys some characters: they could change its colors, set its
+title, or overwrite the line above. Every command prints through `say`, `show` and `warn`, and
 nothing else in this package prints, so that such characters are removed in one place.
 
-A stream that nobody reads any more, that is full or that is closed is met here too. Standard
-error tells how things go; where it cannot be written, the work goes on. Standard output is what a
-command is for; where it cannot be written, the command ends.
+Streams that are closed, full, or no longer read are handled here too. Standard error only reports
+progress: if it cannot be written, the work continues. Standard output is the purpose of a command:
+if it cannot be written, the command ends.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from collections.abc import Container
 from contextlib import suppress
 from typing import IO
 
-# Control characters, those that turn the order of text around (a label could otherwise rewrite
-# its line), numbers that are no characters (XML forbids U+FFFE and U+FFFF), and halves of
-# characters, which have no UTF-8 form.
+# Control characters, characters that reverse the order of text (a label could otherwise disguise
+# its line), code points that are not characters (XML forbids U+FFFE and U+FFFF), and halves of
+# surrogate pairs, which have no UTF-8 form.
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 NO_CHARACTERS = "\ufdd0-\ufdef" + "".join(
     chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
@@ -36,25 +36,24 @@ _BREAKS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 _STYLE = re.compile(r"(\x1b\[[0-9;]*m)")  # colors, as `tables.lines` writes them
 
 SUBSTITUTES = "attn_nlp.substitutes"
-# What tables are made of, in letters that every encoding has. Each mark of a verdict keeps one of
-# its own: a question mark would turn "better" into "undecided".
+# Characters of tables, with substitutes that every encoding has. The mark of every verdict has a
+# substitute of its own: a question mark would turn "better" into "undecided".
 _PLAIN = "▲^ ▼v △(^) ▽(v) –- —- −- ·. ±+/- ×x √sqrt …... ≥>= ≤<= ≠!= ≈~ ²^2 •* ─- █# ░. →-> ‘' ’'"
-_PLAIN_LETTERS = {each[0]: each[1:] for each in _PLAIN.split()}
+_SUBSTITUTES = {pair[0]: pair[1:] for pair in _PLAIN.split()}
 
 
 class Unread(Exception):
-    """Whoever was to read what is written has left: the other end of a pipe is closed."""
+    """The reader of standard output is gone: the other end of a pipe is closed."""
 
 
 class Unwritable(OSError):
-    """Standard output cannot be written; says why."""
+    """Standard output cannot be written, for the reason in the message."""
 
 
 class Nowhere(io.TextIOWrapper):
-    """Stands for a standard output that was closed before the program started.
+    """A standard output for a program that was started with it closed.
 
-    Whatever else prints, such as a model, prints into nothing; what a command is for cannot be
-    written.
+    Other output, such as a model's, is discarded; the output of a command raises `Unwritable`.
     """
 
     def __init__(self) -> None:
@@ -62,7 +61,7 @@ class Nowhere(io.TextIOWrapper):
 
 
 def clean(text: str) -> str:
-    """One line without control characters: what a terminal would obey is left out.
+    """Return the text as one line, without characters that a terminal would obey.
 
     Example:
       >>> clean("two\\nlines, \\x1b[31mred")
@@ -72,21 +71,21 @@ def clean(text: str) -> str:
 
 
 def without_controls(text: str, kept: Container[str] = ()) -> str:
-    """The text without characters that a screen would obey rather than show.
+    """Return the text without characters that a screen would obey rather than show.
 
-    Those are control characters, except the kept ones, those that turn the order of text around,
-    and numbers that Unicode gives to no character. A lone surrogate, which has no UTF-8 form,
-    becomes a question mark.
+    Those are control characters, except the kept ones; characters that reverse the order of text;
+    and code points that Unicode reserves as noncharacters. A lone surrogate, which has no UTF-8
+    form, becomes a question mark.
 
     Example:
       >>> without_controls("a\\x00b\\u202ec\\n", kept="\\n")
       'abc\\n'
     """
-    return _OBEYED.sub(lambda found: found[0] if found[0] in kept else "", _HALVES.sub("?", text))
+    return _OBEYED.sub(lambda match: match[0] if match[0] in kept else "", _HALVES.sub("?", text))
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a text has a UTF-8 form, so that a store and a table can hold it."""
+    """Return whether a text has a UTF-8 form, so that a store and a table can contain it."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -95,34 +94,34 @@ def is_utf8(text: str) -> bool:
 
 
 def without_format_characters(text: str) -> str:
-    """The text without characters that have no width, such as U+200B.
+    """Return the text without characters that have no width, such as U+200B.
 
     Example:
       >>> without_format_characters("on\\u200be")
       'one'
     """
-    import unicodedata  # most commands never ask
+    import unicodedata  # most commands do not need it
 
-    return "".join(each for each in text if unicodedata.category(each) != "Cf")
+    return "".join(c for c in text if unicodedata.category(c) != "Cf")
 
 
 def escaped_json(text: str) -> str:
-    """A JSON document in which such characters are escapes, so that it says the same.
+    """Return a JSON document with such characters as escapes, which keeps its meaning.
 
     Example:
       >>> escaped_json('["a\\u202eb"]')
       '["a\\\\u202eb"]'
     """
 
-    def escape(found: re.Match[str]) -> str:
-        units = found[0].encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
-        return "".join(f"\\u{each}" for each in units)
+    def escape(match: re.Match[str]) -> str:
+        units = match[0].encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
+        return "".join(f"\\u{unit}" for unit in units)
 
     return _IN_JSON.sub(escape, text)
 
 
 def reason_of(error: OSError) -> str:
-    """What the system says of an error, and where that is too little, what it means."""
+    """Return the system's description of an error, with an explanation if it is too short."""
     reason = error.strerror or str(error)
     if error.errno == errno.EFBIG:
         return f"{reason}: larger than this shell (ulimit -f) or the file system allows"
@@ -130,40 +129,40 @@ def reason_of(error: OSError) -> str:
 
 
 def say(text: object = "") -> None:
-    """One line on standard output."""
+    """Print one line on standard output."""
     _out(clean(str(text)) + "\n")
 
 
 def show(text: str, *, exact: bool = False, styled: bool = False) -> None:
-    """Lines on standard output, ended by a line break.
+    """Print lines on standard output, ended by a line break.
 
     Args:
-      text: what to show.
-      exact: leave the text as it is where no terminal shows it, as in a file of data.
-      styled: let colors through.
+      text: the lines.
+      exact: leave the text unchanged unless a terminal shows it, as for a data file.
+      styled: keep color codes.
     """
     if not text.endswith("\n"):
         text += "\n"
     if exact and not _is_terminal(sys.stdout):
         _out(_HALVES.sub("?", text))
     elif styled:
-        pieces = _STYLE.split(text)  # a style stands between any two pieces of text
+        pieces = _STYLE.split(text)  # every second piece is a color code
         _out("".join(p if i % 2 else without_controls(p, "\n\t") for i, p in enumerate(pieces)))
     else:
         _out(without_controls(text, "\n\t"))
 
 
 def warn(text: object, *, before: str = "attn-nlp: ") -> None:
-    """One line on standard error, after the name of the program."""
+    """Print one line on standard error, after the name of the program."""
     tell(sys.stderr, before + clean(str(text)))
 
 
 def tell(stream: IO[str] | None, text: str) -> None:
-    """Lines on a stream that only tells how things go: where it cannot be written, they are lost.
+    """Print lines on a stream for progress; if it cannot be written, they are discarded.
 
     Args:
-      stream: None is one that was closed before the program started.
-      text: without its last line break.
+      stream: the stream, or None if it was closed before the program started.
+      text: the lines, without the last line break.
     """
     try:
         _put(stream, without_controls(text, "\n\t") + "\n")
@@ -172,7 +171,7 @@ def tell(stream: IO[str] | None, text: str) -> None:
 
 
 def silence(stream: IO[str] | None) -> None:
-    """Let a stream that cannot be written take everything from now on, and what it still holds."""
+    """Discard everything that a broken stream still buffers or is given from now on."""
     with suppress(OSError, ValueError, AttributeError):
         nothing = os.open(os.devnull, os.O_WRONLY)
         try:
@@ -200,9 +199,9 @@ def _put(stream: IO[str] | None, text: str) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     content = text.encode(encoding, SUBSTITUTES)
     raw = getattr(stream, "buffer", None)
-    if isinstance(raw, io.RawIOBase):  # as $PYTHONUNBUFFERED asks
-        # The system may take a part, as when the disk is full after it, and says why when asked
-        # again; a text stream does not ask and drops the rest.
+    if isinstance(raw, io.RawIOBase):  # with $PYTHONUNBUFFERED
+        # The system may write only a part, as when the disk is then full, and reports the reason at
+        # the next call; a text stream does not call again and drops the rest.
         left = memoryview(content)
         while left:
             left = left[raw.write(left) or 0 :]
@@ -216,15 +215,15 @@ def _is_terminal(stream: IO[str] | None) -> bool:
 
 
 def _substitutes(error: UnicodeError) -> tuple[str, int]:
-    """What stands for letters that an encoding lacks: a plain one, or the number of the letter."""
+    """Return substitutes for characters that an encoding lacks: plain ones, or their numbers."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
-    return "".join(_PLAIN_LETTERS.get(each, _number(each)) for each in lacking), error.end
+    return "".join(_SUBSTITUTES.get(c) or _number(c) for c in lacking), error.end
 
 
-def _number(letter: str) -> str:
-    return letter.encode("ascii", "backslashreplace").decode()
+def _number(character: str) -> str:
+    return character.encode("ascii", "backslashreplace").decode()
 
 
 codecs.register_error(SUBSTITUTES, _substitutes)

@@ -19,7 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from attn_nlp.runner.environment import cores, pin, single_threaded
+from attn_nlp.runner.cores import allowed_cores, pin
+from attn_nlp.runner.environment import single_threaded
 
 LATE = "did not finish in time"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
@@ -63,7 +64,7 @@ def start(
 
     The JSON is [core or null, the time now, task].
     """
-    core = cores()[place % len(cores())] if threads == 1 else None
+    core = allowed_cores()[place % len(allowed_cores())] if threads == 1 else None
     command = [sys.executable, "-m", module, "--task", json.dumps([core, time.time(), task])]
     return start_command(command, environment(threads, cache), limit)
 

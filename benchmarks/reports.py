@@ -23,7 +23,7 @@ from pathlib import Path
 
 import click
 
-from attn_nlp.runner.environment import cores
+from attn_nlp.runner.cores import allowed_cores
 
 ROOT = Path(__file__).parents[1]
 LIBRARIES = ("jax", "jaxlib", "flax", "numpy", "torch", "transformers", "accelerate", "tokenizers")
@@ -71,7 +71,7 @@ def machine() -> dict:
         "date": datetime.now(UTC).date().isoformat(),
         "revision": revision(),
         "processor": processor(),
-        "cores": len(cores()),
+        "cores": len(allowed_cores()),
         "memory_gibibytes": memory(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

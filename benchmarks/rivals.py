@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from attn_nlp.data import DataSettings, Prepared, prepare, training_plan
+from attn_nlp.data import DataSettings, Prepared, prepare_dataset, training_plan
 from attn_nlp.experiment import Cell
 
 SIZES = {
@@ -97,7 +97,9 @@ def cell_of(size: str, dataset: str, steps: int, **settings: Any) -> Cell:
 def data_of(cell: Cell, folder: Path) -> Prepared:
     """The dataset of a cell, prepared once for all rivals."""
     names = ("dataset", "split_seed", "tokens", "vocabulary", "length")
-    return prepare(DataSettings(**{name: getattr(cell, name) for name in names}), folder / "data")
+    return prepare_dataset(
+        DataSettings(**{name: getattr(cell, name) for name in names}), folder / "data"
+    )
 
 
 def rows_of(rival: str, cell: Cell, data: Prepared) -> np.ndarray:

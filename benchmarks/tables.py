@@ -26,12 +26,13 @@ from pathlib import Path
 import click
 import numpy as np
 
+from attn_nlp import metrics
 from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, vary
-from attn_nlp.experiment.identity import canonical_json
+from attn_nlp.experiment.identity import canonical_json, key_of
 from attn_nlp.experiment.resolved import families_of
 from attn_nlp.store import Store
 from attn_nlp.store.file import copy_to
-from attn_nlp.store.schema import TABLES
+from attn_nlp.store.schema import TABLES, seal
 from benchmarks.processes import heed_termination
 from benchmarks.reports import Report, shown, spread
 
@@ -93,6 +94,7 @@ def fill(path: Path, seeds: int, sentences: int) -> None:
                     for each in drawn
                 ),
             )
+        seal(db)
         db.execute("COMMIT")
         for name in DATASETS:
             store.delete(name)
@@ -121,21 +123,21 @@ def _rows(db: sqlite3.Connection, spec: str) -> dict[str, list[tuple[str, object
 def _drawn(cell: dict, labels: np.ndarray, rng: np.random.Generator) -> dict:
     """The columns in which a cell differs from any other on its dataset."""
     wrong = rng.random(len(labels)) < 0.2
-    scores = {
-        "accuracy": float(1 - wrong.mean()),
-        **{name: float(rng.random()) for name in ("loss", "macro_f1", "matthews", "ece")},
-    }
+    predictions = labels ^ wrong
+    scores = metrics.scores(labels, predictions, classes=2)
+    scores |= {"loss": float(rng.random()), "ece": float(rng.random())}
     listed = np.full(2 * len(labels) + 1, ord(","), np.uint8)
-    listed[1::2] = (labels ^ wrong) + ord("0")
+    listed[1::2] = predictions + ord("0")
     return {
         "dataset": cell["settings"]["dataset"],
         "spec": cell["spec"],
-        "key": cell["spec"][::-1],
+        "key": key_of(cell["spec"], "rows", "tokens"),
         "wall_seconds": float(rng.random()),
         "validation": canonical_json(scores),
         "test": canonical_json(scores),
         "settings": canonical_json(cell["settings"]),
         "correct": np.packbits(~wrong).tobytes(),
+        "confusion": canonical_json(metrics.confusion(labels, predictions, classes=2)),
         "predictions": "[" + listed[1:-1].tobytes().decode() + "]",
     }
 
@@ -154,7 +156,7 @@ def _record(dataset: str, labels: np.ndarray) -> dict:
         "fingerprint": "rows",
         "tokenizer_hash": "tokens",
         "validation": {},
-        "test": {},
+        "test": metrics.scores(labels, labels, classes=2),
         "data": {
             "label": dataset,
             "class_names": ["0", "1"],
@@ -163,7 +165,7 @@ def _record(dataset: str, labels: np.ndarray) -> dict:
         },
         "provenance": {"jax": "1", "device": "cpu"},
         "settings": {},
-        "confusion": [[1, 0], [0, 1]],
+        "confusion": metrics.confusion(labels, labels, classes=2),
         "history": [{"step": 100 * n, "validation_accuracy": 0.8} for n in range(10)],
         "predictions": labels.tolist(),
         "gold": labels.tolist(),

@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 
-from attn_nlp.data import TOKENIZERS, DataSettings, prepare
+from attn_nlp.data import TOKENIZERS, DataSettings, prepare_dataset
 from attn_nlp.data.loading import load
 from attn_nlp.data.pretokenize import CHUNK
 from attn_nlp.data.rows import check
@@ -67,8 +67,8 @@ def measured(dataset: str, folder: Path, rounds: int) -> list[dict]:
         for row, ids in zip(found.ids, expected, strict=True):
             assert row[: len(ids)].tolist() == ids or not ids, "other ids than the library's"
         settings = DataSettings(dataset, tokens=name, vocabulary=VOCABULARY, length=LENGTH)
-        prepare(settings, folder)
-        again, _ = seconds(lambda s=settings: prepare(s, folder), rounds)
+        prepare_dataset(settings, folder)
+        again, _ = seconds(lambda s=settings: prepare_dataset(s, folder), rounds)
         scale = SENTENCES / len(texts)
         lines.append(
             {

@@ -250,8 +250,8 @@ def page(given: Given, found: dict) -> str:
     cells, mine = len(given.cells), found["ours"]
     lines = [
         f"{given.size}, {given.dataset}: {given.variants} variants x {given.seeds} seeds x "
-        f"{given.steps} steps = {cells} cells, on {len(processes.cores())} cores; data prepared "
-        "beforehand for all.",
+        f"{given.steps} steps = {cells} cells, on {len(processes.allowed_cores())} cores; data "
+        "prepared beforehand for all.",
         "",
         "| who | seconds | x ours | how | test accuracy, mean | losses differ by |",
         "|---|---|---|---|---|---|",

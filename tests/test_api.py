@@ -229,7 +229,7 @@ def test_cells_to_do_are_rows(scratch):
     [
         ({"experiment": 3}, "run was given int; give an Experiment"),
         ({"workers": 0}, "workers is 0; give at least 1"),
-        ({"workers": 2, "in_process": True}, "leave out workers"),
+        ({"workers": 2, "in_process": True}, "leave out --workers"),
         ({"progress": "bar"}, "progress is 'bar'; give 'auto', True or False"),
         ({"name": "other"}, "leave it out"),
         ({"only": {"haeds": 1}}, "Did you mean 'heads'"),

@@ -20,6 +20,7 @@ LONGEST = 400
 
 # A module imports from packages of a lower number, and from its own.
 STAGES = {
+    "atomic": 0.5,
     "errors": 0,
     "fault_injection": 0,
     "library_code": 0,  # reads the source of the others, imports nothing
@@ -46,8 +47,8 @@ STAGES = {
     "catalogue": 11,
     "figures": 12,
     "report": 13,
+    "api": 13.5,
     "cli": 14,
-    "api": 14.5,
     "__main__": 15,
 }
 

@@ -53,9 +53,7 @@ def run(
       StoreError: the store cannot be used.
       KeyboardInterrupt: at Ctrl-C; what was finished before is stored.
     """
-    from attn_nlp.cli.destinations import check_store
-    from attn_nlp.runner.environment import settle
-    from attn_nlp.runner.other_code import other_code
+    from attn_nlp.runner.preflight import check_store, check_workers, code_warnings
     from attn_nlp.runner.run import run as train
     from attn_nlp.store.results import Store
 
@@ -64,18 +62,13 @@ def run(
             'run(...) stands outside of `if __name__ == "__main__":`; write it below that line, '
             "since a run reads the file once more to find its experiment."
         )
-    if workers is not None and (isinstance(workers, bool) or workers < 1):
-        raise UserError(f"workers is {workers!r}; give at least 1.")
-    if in_process and workers:
-        raise UserError("in_process=True has no workers; leave out workers.")
     show = chosen(progress)
-    if in_process:
-        settle()  # before the file imports a library that reads what is taken away
+    check_workers(workers, in_process)
     resolved, file = _resolved(experiment, name, _overrides(only))
     path = path_of(store)
     check_store(path, resolved)
     with Store.open(path) as opened:
-        for sentence in other_code(opened, opened.settled(resolved).wanted).sentences:
+        for sentence in code_warnings(opened, resolved):
             wording.warn(sentence)
         summary = train(
             resolved,

@@ -8,12 +8,13 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attn_nlp.errors import UserError
 from attn_nlp.outputs import check_writable, descriptor
+from attn_nlp.runner.preflight import dataset_at, same_file
 from attn_nlp.user_code import opened
 
 if TYPE_CHECKING:
@@ -67,31 +68,8 @@ def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> No
         raise _refusal(out, "is code in Python")
     if any(_same(out, real, Path(each)) for each in opened.noted):
         raise _refusal(out, "is read by the experiment file")
-    if data := _data_at(out, real, resolved):
+    if resolved is not None and (data := dataset_at(out, resolved)):
         raise _refusal(out, data)
-
-
-def check_store(store: Path, resolved: Resolved) -> None:
-    """Refuse a store among the data that it is to hold results of, which it would change.
-
-    Raises:
-      UserError: one line that says which dataset.
-    """
-    if data := _data_at(store, os.path.realpath(store), resolved):
-        raise UserError(f"store {store} {data}; choose another --store, outside of it.")
-
-
-def _data_at(out: Path, real: str, resolved: Resolved | None) -> str:
-    """Which data of an experiment a path is or lies in, as the end of a sentence; "" if none."""
-    for name, place in _data_of(resolved):
-        if _same(out, real, place):
-            return f"is dataset {name!r}"
-        if place.is_dir():
-            if Path(os.path.realpath(place)) in Path(real).parents:
-                return f"lies in the folder of dataset {name!r}"
-            if os.path.exists(out) and any(_same_file(out, each) for each in place.rglob("*")):
-                return f"is a file of dataset {name!r}"
-    return ""
 
 
 def format_of(format: str | None, out: Path | None) -> str:
@@ -157,7 +135,7 @@ def _belongs_to(out: Path, real: str, store: Path) -> bool:
             if name.startswith(stem) and _BESIDE.fullmatch(name[len(stem) :]):
                 return True
         for each in glob.glob(f"{glob.escape(stem)}[.-]*"):
-            if _BESIDE.fullmatch(each[len(stem) :]) and _same_file(out, Path(each)):
+            if _BESIDE.fullmatch(each[len(stem) :]) and same_file(out, Path(each)):
                 return True
     return False
 
@@ -188,28 +166,8 @@ def _is_ours(content: bytes, kind: str) -> bool:
     return formats.known(kind, content.decode("utf-8", "replace"))
 
 
-def _data_of(resolved: Resolved | None) -> Iterator[tuple[str, Path]]:
-    """Every dataset of an experiment that lies on this machine, with its place."""
-    if resolved is None:
-        return
-    from attn_nlp.data.loading import place_of
-
-    for name in dict.fromkeys(str(each["settings"]["dataset"]) for each in resolved.cells):
-        place = place_of(name)
-        if place is not None:
-            yield name, place
-
-
 def _same(out: Path, real: str, other: Path) -> bool:
-    return real == os.path.realpath(other) or _same_file(out, other)
-
-
-def _same_file(out: Path, other: Path) -> bool:
-    """Whether both are one file, under whatever names."""
-    try:
-        return os.path.samefile(out, other)
-    except OSError:  # one of them is not there
-        return False
+    return real == os.path.realpath(other) or same_file(out, other)
 
 
 def _refusal(out: Path, why: str, more: str = "") -> UserError:

@@ -49,7 +49,8 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
       attn-nlp plan experiments/scaling.py --dataset sst2 --seeds 20
       attn-nlp plan experiments/scaling.py --json
     """
-    from attn_nlp.runner.environment import cache_folder, usable
+    from attn_nlp.runner.cores import usable
+    from attn_nlp.runner.environment import cache_folder
     from attn_nlp.runner.plan import cells_ahead, check_data, check_parts
     from attn_nlp.runner.plan import plan as planned
     from attn_nlp.store import Store
@@ -140,26 +141,21 @@ def run(
       attn-nlp run experiments/scaling.py --only attention.scale=none,rsqrt_dim --set layers=2
       attn-nlp run experiments/scaling.py --out scaling.md
     """
-    from attn_nlp.cli.destinations import check_store
     from attn_nlp.cli.tables import check_output, write
     from attn_nlp.cli.watch import tables_so_far
-    from attn_nlp.runner.environment import settle
-    from attn_nlp.runner.other_code import other_code
+    from attn_nlp.runner.preflight import check_store, check_workers, code_warnings
     from attn_nlp.runner.progress import Progress
     from attn_nlp.runner.run import run as train
     from attn_nlp.store import Store
 
-    if in_process and workers:
-        raise click.UsageError("--in-process has no workers; leave out --workers.")
-    if in_process:
-        settle()  # before the file imports a library that reads what is taken away
+    check_workers(workers, in_process)
     resolved = options.resolve(file, overrides)
     check_output(format, out, store_path, resolved)
     check_store(store_path, resolved)
     with Store.open(store_path) as store:
         _say_replaced(resolved, store)
         if not retrain_changed:
-            for sentence in other_code(store, store.settled(resolved).wanted).sentences:
+            for sentence in code_warnings(store, resolved):
                 wording.warn(sentence)
         color = "NO_COLOR" not in os.environ
 

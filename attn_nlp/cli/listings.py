@@ -75,14 +75,14 @@ def datasets(name, as_json) -> None:
       attn-nlp datasets planted_lookup
       attn-nlp datasets sst2 --json
     """
-    from attn_nlp.data import DataSettings, prepare, sources
+    from attn_nlp.data import DataSettings, prepare_dataset, sources
 
     if name is not None:
         from attn_nlp.data import check_dataset
         from attn_nlp.runner.environment import cache_folder
 
         check_dataset(name)
-        prepared = prepare(DataSettings(name), cache_folder() / "data")
+        prepared = prepare_dataset(DataSettings(name), cache_folder() / "data")
         found = {
             "name": prepared.name,
             "fingerprint": prepared.fingerprint,

@@ -109,7 +109,7 @@ def merge(stores, store_path) -> None:
     Examples:
       attn-nlp merge laptop.sqlite cluster.sqlite --store all.sqlite
     """
-    from attn_nlp.cli.destinations import check_store
+    from attn_nlp.runner.preflight import check_store
     from attn_nlp.store import Store
     from attn_nlp.store.transfer import merge as take
 

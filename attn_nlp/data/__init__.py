@@ -1,10 +1,10 @@
-"""Datasets to ids: the stage before any attention.
+"""From datasets to token ids: the stage before any attention.
 
-    prepared = prepare(DataSettings("planted_lookup"), folder)
+    prepared = prepare_dataset(DataSettings("planted_lookup"), folder)
     rows, bucket = training_plan(lengths, prepared.edges, batch_size=32, steps=1_500, seed=0)
 
-In: the name of a dataset. Out: `Prepared` arrays, batch plans, and the facts a table prints.
-Importing this package, naming and checking datasets load no library but NumPy.
+Given the name of a dataset, this package produces `Prepared` arrays, batch plans, and the facts
+that a table prints. Importing it and checking names of datasets loads no library except NumPy.
 """
 
 from attn_nlp.data.batches import (
@@ -15,7 +15,7 @@ from attn_nlp.data.batches import (
 )
 from attn_nlp.data.cache import kept_lengths, kept_texts
 from attn_nlp.data.dataset import DataSettings, Prepared, open_prepared
-from attn_nlp.data.preparation import prepare, shown_name
+from attn_nlp.data.prepare import prepare_dataset, shown_name
 from attn_nlp.data.registry import SOURCES, check_dataset, sources
 from attn_nlp.data.source import Published, Source
 from attn_nlp.data.tokens import TOKENIZERS, Tokenizer, check_tokens
@@ -36,7 +36,7 @@ __all__ = [
     "kept_lengths",
     "kept_texts",
     "open_prepared",
-    "prepare",
+    "prepare_dataset",
     "shown_name",
     "sources",
     "training_plan",

@@ -1,8 +1,9 @@
-"""The two columns of a file that are read, and what is said of the others.
+"""Choose the two columns of a file that are read, and check the others.
 
-In: the names of a file's columns and a glance at their values. Out: which two are the text and the
-label, or a `UserError`. A column that is not read is named in the facts; one that looks like the
-second text of a pair is refused, since half of a pair would be trained on without a word.
+Given the names of a file's columns and some of their values, this decides which two are the text
+and the label, or raises `UserError`. Columns that are not read are named in the facts. One that
+looks like the second text of a pair is refused, since otherwise half of each pair would be ignored
+silently.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from typing import Any
 from attn_nlp.data.names import listed, shown
 from attn_nlp.errors import UserError, nearest
 
-GLANCE = 200  # values of a column that is not read
-# Names of a text, without case and punctuation, that would make the text column one of two.
+GLANCE = 200  # values that are looked at in a column that is not read
+# Names that suggest a second text, without case and punctuation.
 _TEXTS = re.compile(
     r"(text|sentence|question|premise|hypothesis|passage|paragraph|context)(pair|[ab]|[0-9]+)?"
     r"|sent(pair|[ab]|[0-9]+)|(second|other|paired)(text|sentence)"
 )
-# Or of many different values, of a mean of some words each: no date, address, name or category.
+# Or a column of many distinct values with some words each: no dates, addresses, names, categories.
 _FEWEST_VALUES, _FEWEST_WORDS = 5, 4.0
 _WORD = re.compile(r"(?<!\S)\W?[^\W\d_]{2,}\W?(?!\S)")
 _CHINESE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
@@ -31,13 +32,13 @@ _CHINESE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 
 @dataclass(frozen=True)
 class Labeled:
-    """What is read of one file.
+    """The columns read from one file.
 
     Attributes:
-      texts, labels: values of the two columns, of any type; a declared label comes as its name, and
-        null, -1 and out-of-range numbers come as they are.
-      class_names: declared by the file, or None.
-      ignored: every other column -> the first of its values that may be a text, see `Glance`.
+      texts, labels: values of the two columns, of any type; a declared label is given by its name,
+        and null, -1 and out-of-range numbers are unchanged.
+      class_names: as declared by the file, or None.
+      ignored: every other column -> its first values that may be texts; see `Glance`.
       text_column: the name of the text column.
     """
 
@@ -49,12 +50,12 @@ class Labeled:
 
 
 class Glance:
-    """The first values of columns that are not read, wherever they stand among the rows.
+    """The first values of columns that are not read, in whatever rows they are.
 
     Attributes:
-      kept: column -> values with a text in them; where the name is that of a text, the first that
-        is no number.
-      open: columns of which more values are wanted.
+      kept: column -> values that contain text; if the column is named like a text, only the first
+        that is not a number.
+      open: columns of which more values are needed.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -67,9 +68,9 @@ class Glance:
             if name in self.kept:
                 return
             self.kept[name], self.open[name] = [], None
-        found = list(strings_in(value))
+        strings = list(strings_in(value))
         named = _names_a_text(name)
-        if not found or (named and all(map(_is_number, found))):
+        if not strings or (named and all(map(_is_number, strings))):
             return
         self.kept[name].append(value)
         if len(self.kept[name]) == (1 if named else GLANCE):
@@ -77,48 +78,48 @@ class Glance:
 
 
 def strings_in(value: Any) -> Iterator[str]:
-    """Every string of a value that is not blank: of a list or an object those within it."""
+    """Yield every nonblank string in a value, including those within lists and objects."""
     if isinstance(value, bytes):
         try:
             value = value.decode()
         except UnicodeDecodeError:
-            value = "\ufffd"  # something, and no words
+            value = "\ufffd"  # not blank, but not a word
     if isinstance(value, str):
         if value.strip():
             yield value
     elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from strings_in(each)
+        for inner in value.values():
+            yield from strings_in(inner)
     elif isinstance(value, list | tuple):
-        for each in value:
-            yield from strings_in(each)
+        for inner in value:
+            yield from strings_in(inner)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The names a text column may have, best first, and the name of the label column."""
+    """The names that a text column may have, best first, and the name of the label column."""
 
     texts: tuple[str, ...]
     label: str
 
-    def of(self, where: str, found: Sequence[str]) -> tuple[str, str]:
+    def of(self, where: str, names: Sequence[str]) -> tuple[str, str]:
         """Return the names of the text and the label column.
 
         Args:
           where: what the columns belong to, for the message.
-          found: names of all columns.
+          names: the names of all columns.
 
         Raises:
-          UserError: one is missing, or is there twice.
+          UserError: one of them is missing, or its name occurs twice.
         """
-        text = _the_column(where, "text", self.texts, found)
-        label = _the_column(where, "label", (self.label,), found)
-        refuse_twice(where, [name for name in found if name in (*self.texts, label)])
+        text = _the_column(where, "text", self.texts, names)
+        label = _the_column(where, "label", (self.label,), names)
+        refuse_twice(where, [name for name in names if name in (*self.texts, label)])
         return text, label
 
 
 def refuse_twice(where: str, names: Sequence[str]) -> None:
-    """Refuse columns of which two have one name."""
+    """Refuse columns if two of them have the same name."""
     for name, count in Counter(names).items():
         if count > 1:
             raise UserError(
@@ -127,24 +128,24 @@ def refuse_twice(where: str, names: Sequence[str]) -> None:
             )
 
 
-def _the_column(where: str, what: str, wanted: Sequence[str], found: Sequence[str]) -> str:
-    """The first wanted column that is there, or a `UserError` listing those that are."""
+def _the_column(where: str, what: str, wanted: Sequence[str], names: Sequence[str]) -> str:
+    """Return the first wanted column that exists, or raise a `UserError` that lists the columns."""
     for name in wanted:
-        if name in found:
+        if name in names:
             return name
-    close = nearest(wanted[0], found)
+    close = nearest(wanted[0], names)
     hint = f" Did you mean to rename '{shown(close)}'?" if close else ""
     raise UserError(
         f"{where}: no {what} column named {' or '.join(map(repr, wanted))}; "
-        f"columns: {listed(found)}.{hint}"
+        f"columns: {listed(names)}.{hint}"
     )
 
 
 def refuse_column_names(where: str, read: Labeled, wanted: Wanted) -> None:
-    """Refuse a row that holds the names of the text and the label column: a header taken for one.
+    """Refuse a row with the names of the text and the label column: a header read as a row.
 
     Raises:
-      UserError: names the row.
+      UserError: naming the row.
     """
     labels = {label for label in read.labels if isinstance(label, str)}
     if wanted.label not in map(bare_name, labels):
@@ -158,32 +159,32 @@ def refuse_column_names(where: str, read: Labeled, wanted: Wanted) -> None:
             )
 
 
-def bare_name(cell: str) -> str:
-    """A column's name without case, spaces at its ends and byte order marks."""
-    return cell.replace("\ufeff", "").strip().casefold()
+def bare_name(field: str) -> str:
+    """Return a column's name without case, surrounding spaces and byte order marks."""
+    return field.replace("\ufeff", "").strip().casefold()
 
 
 def refuse_second_text(where: str, read: Labeled) -> None:
-    """Refuse columns of which one that is not read looks like a second text.
+    """Refuse columns if one that is not read looks like a second text.
 
     Args:
       where: what the columns belong to, for the message.
       read: what was read of them.
 
     Raises:
-      UserError: names the column.
+      UserError: naming the column.
     """
     for name, values in read.ignored.items():
         if _looks_like_text(name, values):
             raise UserError(
                 f"{where}: column '{shown(name)}' looks like a second text, and only "
                 f"{read.text_column!r} would be read; remove that column, or join the two texts "
-                "in one."
+                "into one."
             )
 
 
 def _looks_like_text(name: str, values: Iterable[Any]) -> bool:
-    strings = [each for value in values for each in strings_in(value)]
+    strings = [string for value in values for string in strings_in(value)]
     if not strings or all(map(_is_number, strings)):
         return False
     if _names_a_text(name):
@@ -211,13 +212,13 @@ def _is_number(value: str) -> bool:
 
 
 def refuse_mixed_kinds(labels: Mapping[str, Sequence[Any]]) -> None:
-    """Refuse labels of several types, such as true, 1 and "1", which would be equal or not by luck.
+    """Refuse labels of several types, such as true, 1 and "1", which may or may not be equal.
 
     Args:
-      labels: split -> values, whose names no file declares.
+      labels: split -> values, for which no file declares class names.
 
     Raises:
-      UserError: names a row of each of two types.
+      UserError: naming a row of each of two types.
     """
     if len({type(value) for values in labels.values() for value in values}) < 2:
         return
@@ -236,7 +237,7 @@ def refuse_mixed_kinds(labels: Mapping[str, Sequence[Any]]) -> None:
 
 
 def _kind(value: Any) -> str | None:
-    """What kind of label a value is; None where it is none at all, which the rows' check says."""
+    """Return the kind of a label, or None if it is missing, which is reported elsewhere."""
     if isinstance(value, bool):
         return "true or false"
     if isinstance(value, str):

@@ -1,8 +1,9 @@
-"""Rows of a CSV file, read by Python's `csv` in its strict mode.
+"""Read the rows of a CSV file with Python's `csv` in its strict mode.
 
-A quote that opens by accident turns all lines up to the next quote into one text, labels included,
-and a lenient reader says nothing. So what follows a closing quote must be a comma or the end of the
-row, every row has as many cells as the header, and no cell may hold a line that is itself a row.
+A stray quote turns all lines up to the next quote into one text, including their labels, and a
+lenient reader does not complain. So a closing quote must be followed by a comma or the end of the
+row, every row must have as many fields as the header, and no field may contain a line that is a row
+in itself.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from attn_nlp.data.names import shown
 from attn_nlp.errors import UserError
 
 _OTHER_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
-_QUOTING = 'write a quote inside a quoted cell twice, as in "say ""yes"""'
+_QUOTING = 'write a quote inside a quoted field twice, as in "say ""yes"""'
 
 
 def read_csv(file: Path, wanted: Wanted) -> Labeled:
-    """Return the text and the label of every row; cells are strings, as written.
+    """Return the text and the label of every row, as strings exactly as written.
 
     Args:
       file: UTF-8 text, with or without a byte order mark; the first row names the columns.
       wanted: the columns that are read.
 
     Raises:
-      UserError: names the row or the line at fault.
+      UserError: naming the row or the line at fault.
     """
     name = shown(file.name)
-    with _cells_of_any_length(), file.open(encoding="utf-8-sig", newline="") as lines:
+    with _fields_of_any_length(), file.open(encoding="utf-8-sig", newline="") as lines:
         rows = _rows(name, lines)
         _, header = next(rows, (1, []))
         if not header:
@@ -41,14 +42,14 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
         text, label = wanted.of(name, header)
         text_at, label_at = header.index(text), header.index(label)
         others: dict[str, int] = {}
-        for at, column in enumerate(header):
-            if at not in (text_at, label_at):
-                own = column or f"(column {at + 1}, without a name)"
-                others[own if own not in others else f"{own}.{at + 1}"] = at
+        for index, column in enumerate(header):
+            if index not in (text_at, label_at):
+                own = column or f"(column {index + 1}, without a name)"
+                others[own if own not in others else f"{own}.{index + 1}"] = index
         glance = Glance(others)
-        found = Labeled([], [], None, glance.kept, text)
+        read = Labeled([], [], None, glance.kept, text)
         is_header = _headers(header, wanted)
-        broken = []  # rows with a line break in a cell
+        broken = []  # rows with a line break in a field
         number = 0
         for line, row in rows:
             if not row:
@@ -61,30 +62,30 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
                     f"{name}, line {line}: the column names again; remove that row, or give each "
                     "file a split of its own."
                 )
-            for cell in (row[text_at], row[label_at]):
-                if cell[:1].isspace() and cell.lstrip()[:1] == '"' == cell[-1:]:
+            for field in (row[text_at], row[label_at]):
+                if field[:1].isspace() and field.lstrip()[:1] == '"' == field[-1:]:
                     raise UserError(
                         f"{name}, line {line}: a space before the quote makes the quotes part of "
-                        "the cell; remove the space."
+                        "the field; remove the space."
                     )
-            if any("\n" in cell or "\r" in cell for cell in row):
+            if any("\n" in field or "\r" in field for field in row):
                 broken.append((line, row))
-            found.texts.append(row[text_at])
-            found.labels.append(sys.intern(row[label_at]))
+            read.texts.append(row[text_at])
+            read.labels.append(sys.intern(row[label_at]))
             for column in list(glance.open):
                 if row[others[column]]:
                     glance.see(column, row[others[column]])
-    _refuse_swallowed(name, broken, label_at, set(found.labels) - {""})
+    _refuse_swallowed(name, broken, label_at, set(read.labels) - {""})
     if not number:
         raise UserError(f"{name} has a header and no rows.")
-    return found
+    return read
 
 
 def _headers(header: Sequence[str], wanted: Wanted) -> Callable[[str, str, list[str]], bool]:
-    """Whether a row names columns: all of them in some order, or its cells a text and a label."""
-    columns = {bare_name(cell) for cell in header}
+    """Return a function that tells whether a row names columns: all, or a text and a label."""
+    columns = {bare_name(field) for field in header}
     both = {bare_name(name) for name in (*wanted.texts, wanted.label)}
-    known: dict[str, bool] = {}  # labels are few
+    known: dict[str, bool] = {}  # there are few labels
 
     def is_header(text: str, label: str, row: list[str]) -> bool:
         if label not in known:
@@ -92,7 +93,7 @@ def _headers(header: Sequence[str], wanted: Wanted) -> Callable[[str, str, list[
         if not known[label]:
             return False
         here = {bare_name(text), bare_name(label)}
-        return {bare_name(cell) for cell in row} == columns or (
+        return {bare_name(field) for field in row} == columns or (
             bare_name(wanted.label) in here and len(here & both) == 2
         )
 
@@ -100,7 +101,7 @@ def _headers(header: Sequence[str], wanted: Wanted) -> Callable[[str, str, list[
 
 
 def _rows(name: str, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the numbers of the lines on which they begin."""
+    """Yield the rows, each with the number of the line on which it begins."""
     rows = csv.reader(lines, strict=True)
     while True:
         line = rows.line_num + 1
@@ -112,7 +113,7 @@ def _rows(name: str, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
             if "unexpected end" in str(error):
                 what = "the quote that opens in this row is never closed"
             elif "expected after" in str(error):
-                what = "a quoted cell goes on after its closing quote"
+                what = "a quoted field continues after its closing quote"
             else:
                 raise UserError(f"cannot read {name}, line {line}: {error}.") from error
             if rows.line_num > line:
@@ -122,7 +123,7 @@ def _rows(name: str, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 @contextmanager
-def _cells_of_any_length() -> Iterator[None]:
+def _fields_of_any_length() -> Iterator[None]:
     before = csv.field_size_limit(sys.maxsize)
     try:
         yield
@@ -131,53 +132,53 @@ def _cells_of_any_length() -> Iterator[None]:
 
 
 def _refuse_other_separators(name: str, header: Sequence[str]) -> None:
-    """Refuse a header of one cell that another separator would split."""
-    cell = ",".join(header)
-    if cell.lower().startswith("sep="):
-        raise UserError(f"{name} begins with '{shown(cell)}'; remove that line and use commas.")
+    """Refuse a header of one field that another separator would split."""
+    field = ",".join(header)
+    if field.lower().startswith("sep="):
+        raise UserError(f"{name} begins with '{shown(field)}'; remove that line and use commas.")
     if len(header) > 1:
         return
     for separator, what in _OTHER_SEPARATORS.items():
-        if separator in cell:
+        if separator in field:
             raise UserError(
-                f"{name} has one column, '{shown(cell)}': its separator seems to be {what}; write "
+                f"{name} has one column, '{shown(field)}': its separator seems to be {what}; write "
                 "it with commas."
             )
 
 
 def _wrong_count(row: Sequence[str], header: Sequence[str]) -> str:
-    """What is wrong with a row that has more or fewer cells than the header, and what to do."""
-    counts = f"{len(row)} cells under {len(header)} column names"
+    """Return what is wrong with a row with more or fewer fields than the header, and the remedy."""
+    counts = f"{len(row)} fields under {len(header)} column names"
     if len(row) > len(header) and not any(row[len(header) :]):
         return f"{counts}; it ends with a comma too many."
     if len(row) < len(header):
-        return f"{counts}; give every row a cell for each column."
-    return f'{counts}; put texts that hold a comma in "double quotes".'
+        return f"{counts}; give every row a field for each column."
+    return f'{counts}; put texts that contain a comma in "double quotes".'
 
 
 def _refuse_swallowed(
     name: str, broken: Sequence[tuple[int, Sequence[str]]], label_at: int, labels: set[str]
 ) -> None:
-    """Refuse a cell of several lines of which one ends, or begins, as a row of this file would."""
+    """Refuse a field of several lines if one of them ends, or begins, like a row of this file."""
     for line, row in broken:
-        for cell in row:
-            inside = cell.splitlines()
+        for field in row:
+            inside = field.splitlines()
             if len(inside) > 1 and any(
-                _is_row(each, len(row), label_at, labels) for each in inside
+                _is_row(text, len(row), label_at, labels) for text in inside
             ):
                 raise UserError(
-                    f"{name}, line {line}: a quoted cell of {len(inside)} lines holds what looks "
-                    "like whole rows with their labels; close its quote, or write its line breaks "
-                    "as spaces."
+                    f"{name}, line {line}: a quoted field of {len(inside)} lines contains what "
+                    "looks like whole rows with their labels; close its quote, or replace its line "
+                    "breaks with spaces."
                 )
 
 
-def _is_row(line: str, cells: int, label_at: int, labels: set[str]) -> bool:
+def _is_row(line: str, fields: int, label_at: int, labels: set[str]) -> bool:
     parts = line.split(",")
     if len(parts) < 2:
         return False
     if label_at == 0:
         return parts[0] in labels and not parts[1][:1].isspace()  # no "Yes, I do"
-    if label_at == cells - 1:
+    if label_at == fields - 1:
         return parts[-1].strip() in labels
-    return len(parts) == cells and parts[label_at].strip() in labels
+    return len(parts) == fields and parts[label_at].strip() in labels

@@ -1,9 +1,9 @@
-"""A dataset ready to train on, opened from its folder.
+"""Open a dataset that is ready to train on from its folder.
 
-In: a folder that `prepare` has written. Out: arrays at once, texts and tokenizer when asked for.
-Arrays are an .npz without pickles, texts parquet, the rest JSON: nothing in a folder can run code.
-Every file has its SHA-256 noted beside it, and the folder its own name within: whatever was changed
-since, cut, or put under another's name counts as damaged, and `prepare` makes it anew.
+`prepare_dataset` has written the folder. Its arrays are opened at once, texts and tokenizer when
+needed. Arrays are an .npz without pickles, texts are parquet, and the rest is JSON: nothing in a
+folder can run code. The folder contains the SHA-256 of every file and its own name: if anything was
+changed, truncated or renamed, it counts as damaged, and `prepare_dataset` makes it again.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ ARRAYS, FACTS, TEXTS, TOKENIZER = "arrays.npz", "prepared.json", "texts.parquet"
 
 @dataclass(frozen=True)
 class DataSettings:
-    """What of a cell decides its data.
+    """The settings of a cell that decide its data.
 
     Attributes:
       dataset: a registered name, Hub id, file or folder.
-      split_seed: draws the validation rows where the dataset has none of its own.
+      split_seed: draws the validation rows if the dataset has none of its own.
       tokens: a name in `TOKENIZERS`.
-      vocabulary: most ids, padding and unknown included.
-      length: most tokens of a text; the rest is cut off.
-      fold: which of ten folds is test, where the dataset has no test split of its own.
+      vocabulary: maximum number of ids, including padding and unknown.
+      length: maximum number of tokens of a text; the rest is cut off.
+      fold: which of ten folds is the test split, if the dataset has no test split of its own.
     """
 
     dataset: str
@@ -51,7 +51,7 @@ class Prepared:
     """Ids, labels and facts of one dataset under one set of settings.
 
     Attributes:
-      path: the folder it was read from.
+      path: the folder that it was read from.
       name: the dataset's name, without a path of this machine.
       fingerprint: SHA-256 of the ordered rows of all splits.
       tokenizer_hash: SHA-256 of the tokenizer's JSON.
@@ -62,8 +62,8 @@ class Prepared:
       lengths: (N,) int32, 1 to T.
       labels: (N,) int32, 0 to C - 1.
       splits: split -> [start, stop) of its rows.
-      deciding: (N, T) bool, True at tokens that decide the label, or None where unknown.
-      facts: counts, rules and provenance for tables and footnotes; JSON-able.
+      deciding: (N, T) bool, True at tokens that decide the label, or None if unknown.
+      facts: counts, rules and provenance for tables and footnotes, as JSON values.
     """
 
     path: Path
@@ -81,7 +81,7 @@ class Prepared:
     facts: dict[str, Any]
 
     def sealed(self) -> Prepared:
-        """The same data without its test split: its rows are blank, and no split has its name."""
+        """Return the data without its test split, whose rows are blank and which has no name."""
         test = slice(*self.splits["test"])
         blank = {"ids": 0, "lengths": 1, "labels": 0, "deciding": False}
         arrays = {}
@@ -90,33 +90,33 @@ class Prepared:
             if array is not None:
                 arrays[name] = array.copy()
                 arrays[name][test] = nothing
-        arrays["ids"][test, 0] = 1  # one unknown token, as an empty text has
+        arrays["ids"][test, 0] = 1  # one unknown token, like an empty text
         fixed = {name: _fixed(array) for name, array in arrays.items()}
         return replace(self, splits=_Sealed(self.splits), **fixed)
 
     def apart(self) -> Prepared:
-        """The same data for one fit, which may change what it is given; nobody else sees it.
+        """Return a copy of the data for one `fit`, whose changes to it affect nothing else.
 
-        Its arrays are views, for reading only: the writing that they refuse cannot be allowed.
+        Its arrays are read-only views, which cannot be made writable.
         """
         named = ("ids", "lengths", "labels", "deciding")
         arrays = {name: getattr(self, name) for name in named}
-        views = {name: each if each is None else each.view() for name, each in arrays.items()}
+        views = {name: a if a is None else a.view() for name, a in arrays.items()}
         return replace(self, splits=copy(self.splits), facts=deepcopy(self.facts), **views)
 
     @property
     def positive(self) -> int | None:
-        """The class whose F1 is the dataset's customary metric, or None where it has none."""
+        """The number of the class whose F1 is the customary metric of the dataset, or None."""
         name = self.facts.get("positive")
         return self.class_names.index(name) if name in self.class_names else None
 
     def labels_of(self, split: str) -> np.ndarray:
-        """The labels of a split, in the order of its rows."""
+        """Return the labels of a split, in the order of its rows."""
         start, stop = self.splits[split]
         return self.labels[start:stop]
 
     def texts(self, split: str) -> list[str]:
-        """The texts of a split, in the order of its rows, read when asked for."""
+        """Read the texts of a split, in the order of its rows."""
         start, stop = self.splits[split]
         self._check(TEXTS)
         columns = read_columns(self.path / TEXTS)
@@ -125,17 +125,17 @@ class Prepared:
         return columns["text"][start:stop]
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Ids (n, t) int32 and lengths (n,) int32 of new texts, cut as the dataset's were."""
+        """Return ids (n, t) int32 and lengths (n,) int32 of new texts, cut like the dataset."""
         encoded = tokens.encode(self._tokenizer(), texts, self.facts["settings"]["length"])
         return encoded.ids, encoded.lengths
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The token each id stands for."""
+    def tokens_of(self, ids: Sequence[int]) -> list[str]:
+        """Return the token for each id."""
         tokenizer = self._tokenizer()
         return [tokenizer.id_to_token(int(i)) for i in ids]
 
     def _tokenizer(self) -> Any:
-        """The trained tokenizer, read when asked for."""
+        """Read the trained tokenizer."""
         self._check(TOKENIZER)
         return tokens.library().Tokenizer.from_file(str(self.path / TOKENIZER))
 
@@ -148,7 +148,7 @@ class Prepared:
 
 
 class _Sealed(dict):
-    """Splits without test, which says so to whoever asks for it."""
+    """Splits without test, which raises a `UserError` if it is asked for."""
 
     def __init__(self, splits: Mapping[str, tuple[int, int]]) -> None:
         super().__init__({name: rows for name, rows in splits.items() if name != "test"})
@@ -156,21 +156,21 @@ class _Sealed(dict):
     def __missing__(self, name: str):
         if name == "test":
             raise UserError(
-                "a trial is judged on validation only; its test split is not to be read."
+                "a trial is judged on validation only, so its test split must not be read."
             )
         raise KeyError(name)
 
 
 def damaged(path: Path) -> UserError:
-    """The error for a prepared folder that cannot be read back."""
+    """Return the error for a prepared folder that cannot be read."""
     return UserError(f"prepared data in {path} is missing or damaged; delete the folder and rerun.")
 
 
 def read_kept(path: Path) -> dict[str, Any]:
-    """What a prepared folder says of itself, without its arrays and texts.
+    """Read the metadata of a prepared folder, without its arrays and texts.
 
     Raises:
-      UserError: the folder is missing, damaged or not one of ours.
+      UserError: the folder is missing, damaged, or not a prepared one.
     """
     try:
         check_sums(path, [FACTS])
@@ -179,32 +179,32 @@ def read_kept(path: Path) -> dict[str, Any]:
             raise ValueError(f"it was written as {kept['folder']}")
     except MemoryError:
         raise
-    except Exception as error:  # whatever is raised, it is none of ours
+    except Exception as error:  # whatever is raised, the folder cannot be used
         raise damaged(path) from error
     return kept
 
 
 def _fixed(array: np.ndarray) -> np.ndarray:
-    """The array for reading only: the cells of a worker share it, and a model may try to write."""
+    """Make an array read-only, since all cells of a worker share it."""
     part: object = array
-    while isinstance(part, np.ndarray):  # else a view could be opened for writing again
+    while isinstance(part, np.ndarray):  # otherwise a view could be made writable again
         part.flags.writeable = False
         part = part.base
     return array
 
 
 def open_prepared(path: Path) -> Prepared:
-    """The prepared dataset in a folder that `prepare` has written.
+    """Open a prepared dataset from the folder that `prepare_dataset` has written.
 
     Raises:
-      UserError: the folder is missing, damaged or not one of ours.
+      UserError: the folder is missing, damaged, or not a prepared one.
     """
     path = Path(path)
     kept = read_kept(path)
     try:
         check_sums(path, [ARRAYS, TEXTS, TOKENIZER])
         with (
-            (path / ARRAYS).open("rb") as file,  # ours to close: NumPy leaks a damaged one
+            (path / ARRAYS).open("rb") as file,  # closed here: NumPy leaks a damaged one
             np.load(file, allow_pickle=False) as arrays,
         ):
             return Prepared(
@@ -224,5 +224,5 @@ def open_prepared(path: Path) -> Prepared:
             )
     except MemoryError:
         raise
-    except Exception as error:  # NumPy and zipfile have no one type of error for damage
+    except Exception as error:  # NumPy and zipfile have several types of errors for damage
         raise damaged(path) from error

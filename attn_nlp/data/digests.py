@@ -1,7 +1,7 @@
-"""Whether files are still what was written: SHA-256 sums, kept in a file of their own beside them.
+"""Check that files are still what was written, by SHA-256 sums in a file next to them.
 
-In: a folder, or a file. Out: nothing, or an error that says what does not fit. The sums find damage
-by a disk or a hand; whoever edits a file and works out its sum anew is not found, nor meant to be.
+The sums detect damage by a disk or by accident. They cannot detect, and are not meant to detect,
+someone who edits a file and updates its sum.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SUMS = "SHA256SUMS"  # lines as `sha256sum -c` reads them
 
 
 def sha256_of(file: Path) -> str:
-    """The sum of one file."""
+    """Return the SHA-256 of one file, in hexadecimal."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
@@ -27,18 +27,18 @@ def note_sums(folder: Path) -> None:
 
 
 def check_sums(folder: Path, names: Iterable[str]) -> None:
-    """Refuse files that are not those that were noted.
+    """Refuse files that have changed since their sums were written.
 
     Args:
-      folder: as `note_sums` left it.
-      names: the files that matter; each must have its line.
+      folder: a folder with sums by `note_sums`.
+      names: the files to check; each must have a sum.
 
     Raises:
-      ValueError: a sum does not fit, or is missing.
+      ValueError: a sum does not match, or is missing.
       OSError: a file cannot be read.
     """
     lines = (folder / SUMS).read_bytes().decode("utf-8").split("\n")
-    noted = {name: found for found, _, name in (line.partition("  ") for line in lines)}
+    noted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     for name in names:
         if noted.get(name) != sha256_of(folder / name):
             raise ValueError(f"{name} is not what was written")

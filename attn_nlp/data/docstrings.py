@@ -1,10 +1,10 @@
-"""Real sentences that are on every machine that has installed us.
+"""Real sentences that exist on every machine on which this package is installed.
 
-The first sentence of each docstring in our core dependencies, read by `ast` without importing
-anything; the class is the library it came from. Only packages our pyproject asks for in its core,
-or that those bring along, take part, so an extra installed or missing changes nothing. The rows
-follow from the package versions, which stand in the facts. A sentence that names a class, or
-occurs in two places, is dropped: what is left must be told by subject and style.
+They are the first sentences of all docstrings in the core dependencies, read with `ast` without
+importing anything; the class is the library. Only core dependencies and their own dependencies are
+read, so installed extras change nothing. The rows follow from the package versions, which are
+recorded in the facts. Sentences that name a class, or that occur twice, are dropped: the rest must
+be told apart by subject and style.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from attn_nlp.atomic import replacing
 from attn_nlp.data.digests import sha256_of
-from attn_nlp.data.files import code_stamp, read_columns, replacing, write_columns
+from attn_nlp.data.files import code_stamp, read_columns, write_columns
 from attn_nlp.data.rows import Raw
 from attn_nlp.data.source import Source
 from attn_nlp.errors import UserError
@@ -42,9 +43,9 @@ NOT_OURS = {"tests", "test", "testing", "_vendor", "externals", "extern", "vendo
 
 FEWEST_WORDS, MOST_WORDS = 4, 60
 LEAST_PROSE = 0.85  # share of letters and spaces; below it a line is a signature or a table
-ENOUGH = 1_400  # sentences of one library: classes of like size, and fewer files to parse
-HELD_OUT = 200  # of them in test, and as many in validation
-MOST_OF_A_FILE = 40  # so that no split is the subject of a single file
+ENOUGH = 1_400  # sentences per library: classes of similar size, and fewer files to parse
+HELD_OUT = 200  # sentences per library in test, and as many in validation
+MOST_OF_A_FILE = 40  # so that no single file dominates a split
 _SUM = ".sha256"
 
 SENTENCE = re.compile(r".*?[.!?](?=\s|$)", re.DOTALL)
@@ -57,7 +58,7 @@ RULE = (
 
 
 def first_sentence(docstring: str) -> str:
-    """The first sentence of a docstring, on one line and without markup.
+    """Return the first sentence of a docstring, on one line and without markup.
 
     Example:
       >>> first_sentence("Return the :func:`sum` of *all* items.\\n\\nMore text.")
@@ -65,12 +66,12 @@ def first_sentence(docstring: str) -> str:
     """
     paragraph = docstring.strip().split("\n\n", 1)[0]
     line = " ".join(MARKUP.sub("", ROLE.sub("", paragraph)).split())
-    found = SENTENCE.match(line)
-    return found.group() if found else line
+    sentence = SENTENCE.match(line)
+    return sentence.group() if sentence else line
 
 
 def is_prose(sentence: str) -> bool:
-    """Whether a sentence is long enough, short enough, mostly letters, and names no class."""
+    """Return whether a sentence has a suitable length, is mostly letters, and names no class."""
     words = sentence.split()
     letters = sum(c.isalpha() or c == " " for c in sentence)
     return (
@@ -82,13 +83,13 @@ def is_prose(sentence: str) -> bool:
 
 
 def docstrings_of(file: Path) -> Iterator[str]:
-    """Docstrings of a module, its classes and functions, in source order."""
+    """Yield the docstrings of a module, its classes and functions, in source order."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # another package's invalid escape sequences
         try:
             tree = ast.parse(file.read_bytes())
         except (SyntaxError, ValueError, OSError):
-            return  # a template or a file for another Python
+            return  # a template, or a file for another version of Python
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -101,75 +102,76 @@ def docstrings_of(file: Path) -> Iterator[str]:
 
 
 def module_files(package: str) -> list[tuple[str, Path]]:
-    """(name, path) of a package's own modules, sorted by name; names are the same everywhere."""
+    """Return (name, path) of a package's modules, sorted by name; names are the same everywhere."""
     from importlib.util import find_spec
 
     import_name, _, below = package.partition("/")  # others may share a namespace
-    spec = find_spec(import_name)  # of a top-level name: looks, does not import
+    spec = find_spec(import_name)  # does not import anything for a top-level name
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
-            f"dataset 'docstrings' reads the installed package {import_name!r}, which is not "
-            "there; install attn-nlp with its dependencies."
+            f"dataset 'docstrings' reads the package {import_name!r}, which is not installed; "
+            "install attn-nlp with its dependencies."
         )
-    found = {}
-    for place in spec.submodule_search_locations:
-        root = Path(place, below)
+    modules = {}
+    for location in spec.submodule_search_locations:
+        root = Path(location, below)
         for file in root.rglob("*.py"):
             parts = file.relative_to(root).parts
             if not NOT_OURS.intersection(parts):
-                found["/".join([package, *parts])] = file
-    return sorted(found.items())
+                modules["/".join([package, *parts])] = file
+    return sorted(modules.items())
 
 
 def path_hash(module: str) -> bytes:
-    """SHA-256 of a module file's name: an order that no alphabet or folder decides."""
+    """Return the SHA-256 of a module's name, which gives an order unrelated to folders."""
     return hashlib.sha256(module.encode("utf-8")).digest()
 
 
 def same(sentence: str) -> str:
-    """What makes two sentences one: their words, regardless of case and punctuation."""
+    """Return the words of a sentence without case and punctuation; equal ones count as one."""
     return " ".join(re.findall(r"\w+", sentence.casefold()))
 
 
 def collect() -> dict[str, list[str]]:
-    """Columns text, label, split and module of all sentences, by library and file.
+    """Return columns text, label, split and module of all sentences, by library and file.
 
-    Of each library, files are read in the order of their names' hashes until it has given enough.
-    The first files are test, the next validation, each split until it has its part; the rest is
-    train. So all sentences of a file are in one split, and every split has its part of every class.
+    The files of each library are read in the order of the hashes of their names until there are
+    enough sentences. The first files are test until it is full, the next validation, and the rest
+    train. So all sentences of a file are in one split, and every split has its share of every
+    class.
     """
-    found: list[tuple[str, str, str, str]] = []
+    rows: list[tuple[str, str, str, str]] = []
     for library, (_, package) in LIBRARIES.items():
         read = 0
         for module, file in sorted(module_files(package), key=lambda entry: path_hash(entry[0])):
             split = "test" if read < HELD_OUT else "validation" if read < 2 * HELD_OUT else "train"
             sentences = [s for s in map(first_sentence, docstrings_of(file)) if is_prose(s)]
             sentences = sentences[:MOST_OF_A_FILE]
-            found.extend((sentence, library, split, module) for sentence in sentences)
+            rows.extend((sentence, library, split, module) for sentence in sentences)
             read += len(sentences)
             if read >= ENOUGH:
                 break
-    times = Counter(same(row[0]) for row in found)
-    kept = [row for row in found if times[same(row[0])] == 1]
+    times = Counter(same(row[0]) for row in rows)
+    kept = [row for row in rows if times[same(row[0])] == 1]
     columns = (list(column) for column in zip(*kept, strict=True))
     return dict(zip(("text", "label", "split", "module"), columns, strict=True))
 
 
 def versions() -> dict[str, str]:
-    """Installed version of every library read."""
+    """Return the installed version of every library that is read."""
     from importlib.metadata import version
 
     return {library: version(dist) for library, (dist, _) in LIBRARIES.items()}
 
 
 def docstrings(folder: Path) -> Raw:
-    """First sentences of docstrings, labeled with their library.
+    """Return first sentences of docstrings, labeled with their library.
 
-    Parsing two thousand files takes several seconds, so the sentences are kept in `folder`, in a
+    Parsing two thousand files takes several seconds, so the sentences are cached in `folder`, in a
     file named after the versions and the code that reads them.
 
     Args:
-      folder: where the sentences are kept.
+      folder: where to cache the sentences.
 
     Returns:
       Rows in the order of libraries and files; all sentences of a file are in one split.
@@ -183,7 +185,9 @@ def docstrings(folder: Path) -> Raw:
     columns = _unchanged(kept)
     if columns is None:
         columns = collect()
-        write_columns(kept, columns)
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(kept) as unfinished:
+            write_columns(unfinished, columns)
         with replacing(kept.with_suffix(_SUM)) as unfinished:
             unfinished.write_text(sha256_of(kept), encoding="ascii")
     splits: dict[str, tuple[list, list]] = {s: ([], []) for s in ("train", "validation", "test")}
@@ -195,7 +199,7 @@ def docstrings(folder: Path) -> Raw:
 
 
 def _unchanged(kept: Path) -> dict[str, list[str]] | None:
-    """The sentences of a file; None where there is none, or another than was written."""
+    """Return the cached sentences, or None if there is no such file or it has changed."""
     with suppress(OSError, UnicodeDecodeError):
         if kept.with_suffix(_SUM).read_text(encoding="ascii") == sha256_of(kept):
             return read_columns(kept)

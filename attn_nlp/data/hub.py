@@ -1,8 +1,8 @@
-"""Datasets from the Hugging Face Hub, refused within ten seconds where it cannot be reached.
+"""Load datasets from the Hugging Face Hub, or fail within ten seconds if it cannot be reached.
 
 The library retries an unreachable Hub for 23 seconds and a silent one for minutes, so one request
-with a deadline of our own goes ahead. No code of a repository is ever run: `datasets` refuses
-scripts, and nothing here asks it to trust one.
+with a shorter deadline is made first. No code of a repository is ever run: `datasets` refuses
+scripts, and nothing here tells it to trust one.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ WAYS_OUT = (
 
 
 def why_unreachable(address: str, seconds: float = DEADLINE_SECONDS) -> str | None:
-    """Why the Hub gives no useful answer, or None where it does.
+    """Return why the Hub gives no useful answer, or None if it does.
 
     Args:
-      address: what to ask for; any answer below 500 will do, also "not found".
-      seconds: deadline over everything, name resolution and a server that never answers included.
+      address: what to request; any status below 500 counts as an answer, even "not found".
+      seconds: deadline for everything, including name resolution and a server that never answers.
     """
     from huggingface_hub.utils import get_session
 
@@ -45,7 +45,7 @@ def why_unreachable(address: str, seconds: float = DEADLINE_SECONDS) -> str | No
         except Exception as error:  # every failure to connect means the same here
             answer[0] = one_line(error)
 
-    # A daemon thread, because no time limit of the library covers a hanging name server.
+    # A daemon thread, because no timeout of the library covers a name server that hangs.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)
@@ -53,26 +53,26 @@ def why_unreachable(address: str, seconds: float = DEADLINE_SECONDS) -> str | No
 
 
 def load_from_hub(hub_id: str, revision: str | None) -> tuple[dict[str, Any], str]:
-    """Every split of a Hub dataset, and where it came from.
+    """Load every split of a Hub dataset.
 
-    Honors HF_HUB_OFFLINE (only the cache is read, nothing is asked), HF_ENDPOINT and HF_HOME.
+    Honors HF_HUB_OFFLINE (only the cache is read), HF_ENDPOINT and HF_HOME.
 
     Args:
       hub_id: `owner/name` or `owner/name:config`.
-      revision: branch, tag or commit; None for the newest.
+      revision: branch, tag or commit; None for the latest.
 
     Returns:
-      split -> `datasets.Dataset`, and "Hub owner/name@commit".
+      split -> `datasets.Dataset`, and the origin as "Hub owner/name@commit".
 
     Raises:
       UserError: the Hub cannot be reached, has no such dataset, or its files cannot be read.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
     repository, _, config = hub_id.partition(":")
-    if os.path.lexists(repository):  # which the library would read in its place
+    if os.path.lexists(repository):  # the library would read it instead
         raise UserError(
-            f"{repository!r} is also a file or folder here, which stands in the way of the Hub's "
-            f"{hub_id!r}; work in another folder."
+            f"{repository!r} is also a file or folder here, which would be read instead of the "
+            f"Hub's {hub_id!r}; work in another folder."
         )
     with quiet_datasets() as datasets:
         from huggingface_hub import constants
@@ -83,7 +83,7 @@ def load_from_hub(hub_id: str, revision: str | None) -> tuple[dict[str, Any], st
                 raise UserError(f"cannot reach the Hub for {hub_id!r} ({reason}); {WAYS_OUT}.")
         try:
             loaded = datasets.load_dataset(repository, config or None, revision=revision)
-        except Exception as error:  # network, repository and files fail with a dozen classes
+        except Exception as error:  # network, repository and files raise a dozen types
             raise UserError(
                 f"cannot load {hub_id!r} from the Hub: {one_line(error)}; "
                 f"check the id, or {WAYS_OUT}."
@@ -93,7 +93,7 @@ def load_from_hub(hub_id: str, revision: str | None) -> tuple[dict[str, Any], st
 
 
 def commit_of(splits: dict[str, Any]) -> str | None:
-    """The commit the library stored the files under, which is part of its cache's path."""
+    """Return the commit of the loaded files, which is part of their paths in the cache."""
     for split in splits.values():
         for file in split.cache_files:
             for part in Path(file["filename"]).parts:
@@ -103,12 +103,12 @@ def commit_of(splits: dict[str, Any]) -> str | None:
 
 
 def read_hub_split(where: str, split: Any, wanted: Wanted) -> Labeled:
-    """The text and the label of every row of one split, labels of a ClassLabel column by name.
+    """Return the text and the label of every row of one split; ClassLabel values by name.
 
     Args:
       where: what the rows belong to, for messages.
       split: a `datasets.Dataset`.
-      wanted: the columns that are read; no other is unpacked.
+      wanted: the columns that are read; no others are unpacked.
     """
     text, label = wanted.of(where, split.column_names)
     feature = split.features[label]

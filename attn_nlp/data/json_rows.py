@@ -1,7 +1,7 @@
-"""Rows of a JSON file: a list of objects, or objects one after another, as in JSON Lines.
+"""Read the rows of a JSON file: a list of objects, or objects one after another, as in JSON Lines.
 
-Python's parser is asked for one row at a time. It keeps types as they are written: a date stays a
-string, and true, 1 and "1" stay three different values.
+Python's parser reads one row at a time. It keeps types as they are written: a date remains a
+string, and true, 1 and "1" remain three different values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from attn_nlp.data.names import shown
 from attn_nlp.errors import UserError
 from attn_nlp.wording import is_utf8
 
-DEEPEST = 200  # brackets within brackets of one row
+DEEPEST = 200  # nested brackets in one row
 _SPACE = re.compile(r"[ \t\n\r]*")
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 _WITHOUT_TEXT = {type(None), bool, int, float}
@@ -26,14 +26,14 @@ _ROWS = "write a list of objects, each with a text and a label"
 
 
 def read_json(file: Path, wanted: Wanted) -> Labeled:
-    """Return the text and the label of every row; what a row lacks is None.
+    """Return the text and the label of every row; missing ones are None.
 
     Args:
       file: UTF-8 text, with or without a byte order mark.
       wanted: the columns that are read.
 
     Raises:
-      UserError: names the row or the line at fault.
+      UserError: naming the row or the line at fault.
     """
     name = shown(file.name)
     values: dict[str, list[Any]] = {column: [] for column in (*wanted.texts, wanted.label)}
@@ -46,7 +46,7 @@ def read_json(file: Path, wanted: Wanted) -> Labeled:
             kept.append(row.get(column))
         for column, value in row.items():
             if column in glance.open and type(value) in _WITHOUT_TEXT:
-                continue  # seen to hold nothing, at less cost
+                continue  # contains no text; cheaper than `see`
             if column in glance.open or column not in glance.kept:
                 glance.see(column, value)
     if not number:
@@ -67,7 +67,7 @@ def read_json(file: Path, wanted: Wanted) -> Labeled:
 
 
 def _rows(name: str, text: str) -> Iterator[Any]:
-    """Every value of a list, or of values one after another."""
+    """Yield every value of a list, or of several values in a row."""
     at = _skip(text, 0)
     listed = text.startswith("[", at)
     if listed:
@@ -94,9 +94,9 @@ def _rows(name: str, text: str) -> Iterator[Any]:
 
 
 def _skip(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    assert found is not None
-    return found.end()
+    space = _SPACE.match(text, at)
+    assert space is not None
+    return space.end()
 
 
 def _broken(name: str, text: str, at: int, what: str) -> UserError:
@@ -104,19 +104,19 @@ def _broken(name: str, text: str, at: int, what: str) -> UserError:
 
 
 def _value(name: str, number: int, text: str, at: int) -> tuple[Any, int]:
-    """The value that begins at a position, and where it ends."""
+    """Return the value that begins at a position, and the position of its end."""
     try:
         value, end = _DECODER.raw_decode(text, at)
     except RecursionError as error:
         raise _too_deep(name, number) from error
     except json.JSONDecodeError as error:
         if text.startswith("\ufeff", error.pos):
-            what = "a byte order mark; files seem to be joined here, which must be taken out"
+            what = "a byte order mark: files seem to be joined here; remove it"
             raise _broken(name, text, error.pos, what) from error
         raise _broken(name, text, error.pos, error.msg.removesuffix(" at")) from error
     except _Twice as error:
         raise UserError(f"cannot read {name}: row {number} has the key {error} twice.") from error
-    except ValueError as error:  # Python converts no more than some thousand digits
+    except ValueError as error:  # Python converts at most some thousand digits
         raise UserError(
             f"cannot read {name}: row {number} has a number that is too long."
         ) from error
@@ -134,8 +134,8 @@ def _too_deep(name: str, number: int) -> UserError:
 
 def _depth(text: str, at: int, end: int) -> int:
     deepest = depth = 0
-    for found in _BRACKETS.finditer(text, at, end):
-        bracket = found[0]
+    for match in _BRACKETS.finditer(text, at, end):
+        bracket = match[0]
         if bracket in "[{":
             depth += 1
             deepest = max(deepest, depth)
@@ -145,16 +145,16 @@ def _depth(text: str, at: int, end: int) -> int:
 
 
 class _Twice(ValueError):
-    """A key that an object has twice."""
+    """An object has a key twice."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are all different."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Return an object whose keys are all different, or raise `_Twice`."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise _Twice(f"'{shown(twice)}'")
-    return found
+    return made
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)

@@ -1,8 +1,8 @@
-"""What is odd about labels: measurements among them, several types, names that look alike.
+"""Detect suspicious labels: measurements, several types, names that look alike.
 
-In: labels as a file held them, or class names. Out: a sentence on what is wrong, for whoever
-refuses them, or groups of names, for whoever shows them. Nothing is changed here: a label that is
-mended in silence is another label.
+Given labels as in a file, or class names, the functions return a sentence about what is wrong, for
+an error, or groups of names, for a note. Nothing is changed here: a label that is silently repaired
+is another label.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 from attn_nlp.data.names import shown
 from attn_nlp.wording import without_format_characters
 
-FEW = 10  # values of any kind may be classes
-MANY = 20  # whole numbers; more may be measurements
-ROWS_OF_A_CLASS = 5  # on average, of numbers that are no measurements
+FEW = 10  # so many distinct values of any kind may be classes
+MANY = 20  # so many distinct whole numbers may be classes; more may be measurements
+ROWS_OF_A_CLASS = 5  # at least, on average, of numbers that are not measurements
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
 _PLAIN_NUMBER = re.compile(r"([+-]?)(\d+)(?:\.(\d+))?")
@@ -29,11 +29,11 @@ _KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a tex
 
 
 def looks_measured(labels: Sequence[Any]) -> str | None:
-    """ "232 values from 1.0 to 5.0", where labels seem to be measured and not named; else None.
+    """Return a description, "232 values from 1.0 to 5.0", if labels look like measurements.
 
-    Fractions seem so where there are more than `MANY` of them, or more than `FEW` with fewer than
-    `ROWS_OF_A_CLASS` rows each. Whole numbers seem so where both holds, unless they are numbered
-    through from 0 or 1, as class ids are.
+    Fractions look measured if there are more than `MANY` of them, or more than `FEW` with fewer
+    than `ROWS_OF_A_CLASS` rows each. Whole numbers look measured if both are true, unless they are
+    consecutive from 0 or 1, like class ids.
     """
     given = {value for value in labels if isinstance(value, str | int | float)}
     numbers = {value: _number(value) for value in given}
@@ -52,9 +52,9 @@ def looks_measured(labels: Sequence[Any]) -> str | None:
 
 
 def other_type(labels: Sequence[Any]) -> tuple[list[int], str]:
-    """The rows whose label is of another type than the first, and what is wrong with them.
+    """Return the rows whose label has another type than the first, and what is wrong with them.
 
-    A column of 1 and "1", or of 1 and true, names one class or two, and nobody can tell which.
+    A column of 1 and "1", or of 1 and true, may name one class or two, and nobody can tell.
     """
     kinds = [_KINDS.get(type(label)) for label in labels]
     bad = [row for row, kind in enumerate(kinds) if kind != kinds[0]]
@@ -66,10 +66,10 @@ def other_type(labels: Sequence[Any]) -> tuple[list[int], str]:
 
 
 def bare(name: str) -> str:
-    """A name without what the eye passes over.
+    """Return a name without differences that are easily overlooked.
 
-    That is case, the form of its Unicode, signs without width, quotes around it, spaces that are
-    doubled or at its ends, a hyphen or underscore for a space, and the zeros of 01 and 1.0.
+    These are case, Unicode forms, characters without width, quotes around it, double and
+    surrounding spaces, a hyphen or underscore instead of a space, and the zeros of 01 and 1.0.
 
     Example:
       >>> bare("'Very_Negative '"), bare("1.0"), bare("０１")
@@ -87,19 +87,19 @@ def bare(name: str) -> str:
 
 
 def alike(names: Iterable[str]) -> list[str]:
-    """ "'pos', 'Pos' and 'POS'" of names that are the same to the eye; one text for each group."""
-    found: dict[str, list[str]] = {}
+    """Return groups of names that look alike, each as a text: "'pos', 'Pos' and 'POS'"."""
+    groups: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(bare(name), []).append(name)
+        groups.setdefault(bare(name), []).append(name)
     said = []
-    for group in found.values():
+    for group in groups.values():
         *before, last = visible(group)
         said += [f"{', '.join(before)} and {last}"] if before else []
     return said
 
 
 def visible(names: Sequence[str]) -> list[str]:
-    """Names so that their difference can be seen.
+    """Return names in a form that makes their difference visible.
 
     Example:
       >>> print(*visible(["pos", "Pos"]), *visible(["caf\u00e9", "cafe\u0301"]))
@@ -110,7 +110,7 @@ def visible(names: Sequence[str]) -> list[str]:
 
 
 def _number(value: Any) -> float | None:
-    """The number that a label is or spells; None of a name."""
+    """Return the number that a label is or spells, or None if it is a name."""
     if isinstance(value, str):
         spelled = _NUMBER.fullmatch(value.strip())
         return float(spelled[0].replace(",", ".")) if spelled else None

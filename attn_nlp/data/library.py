@@ -1,4 +1,4 @@
-"""The `datasets` library, kept quiet, and what it raises in one line."""
+"""Use the `datasets` library quietly, and describe its errors in one line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 @contextmanager
 def quiet_datasets() -> Iterator[Any]:
-    """The `datasets` module, without its progress bars and its log for as long as the block lasts.
+    """Yield the `datasets` module, without its progress bars and its log within the block.
 
-    What it logs it also raises, and that is said in a sentence of our own.
+    It also raises what it logs, and that is reported in one sentence.
     """
     import datasets
     from datasets.utils import logging
@@ -28,6 +28,6 @@ def quiet_datasets() -> Iterator[Any]:
 
 
 def one_line(error: BaseException) -> str:
-    """What a library's error and its cause say, first lines only."""
+    """Return the first lines of the messages of an error and its cause."""
     said = [str(e).strip().split("\n", 1)[0] for e in (error, error.__cause__) if e is not None]
     return ": ".join(dict.fromkeys(s.rstrip(".") for s in said if s)) or type(error).__name__

@@ -1,8 +1,8 @@
-"""How much a file may hold, asked before it is read.
+"""Check how large a file is, before it is read.
 
-A few kilobytes of parquet can unpack to many gigabytes: compressed, or one long text named a
-million times. So the footer is believed where it says that a file is too large, and not where it
-says that it is small: then the texts are unpacked a few rows at a time and counted.
+A few kilobytes of parquet can unpack to many gigabytes: compressed, or as one long text that is
+referenced a million times. So the footer is trusted if it says that a file is too large, but not if
+it says that it is small: then the texts are unpacked a few rows at a time and counted.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _MOST_DIGITS = 18
 
 
 def most_bytes() -> int:
-    """The largest size of a dataset's files, unpacked.
+    """Return the largest allowed size of a dataset's files, unpacked, in bytes.
 
     Raises:
-      UserError: $ATTN_NLP_MAX_BYTES is no whole number.
+      UserError: $ATTN_NLP_MAX_BYTES is not a whole number.
     """
     given = os.environ.get("ATTN_NLP_MAX_BYTES")
     if given is None:
@@ -37,7 +37,7 @@ def most_bytes() -> int:
 
 
 def check_disk_sizes(files: Sequence[Path]) -> int:
-    """Refuse files that are larger than is allowed, before a byte of them is read.
+    """Refuse files that are larger than allowed, before any of them is read.
 
     Args:
       files: all files of a dataset.
@@ -46,7 +46,7 @@ def check_disk_sizes(files: Sequence[Path]) -> int:
       Their size in bytes.
 
     Raises:
-      UserError: a file, or all together, are larger than `most_bytes`.
+      UserError: one file, or all together, are larger than `most_bytes`.
     """
     most, total = most_bytes(), 0
     for file in files:
@@ -56,14 +56,14 @@ def check_disk_sizes(files: Sequence[Path]) -> int:
 
 
 def check_unpacked(files: Sequence[Path], columns: Sequence[str] | None = None) -> None:
-    """Refuse parquet files that would unpack to more than is allowed.
+    """Refuse parquet files that would unpack to more than allowed.
 
     Args:
       files: all files of a dataset.
       columns: those that will be read; all of them if None.
 
     Raises:
-      UserError: a file, or all together, are larger than `most_bytes`.
+      UserError: one file, or all together, are larger than `most_bytes`.
     """
     most, total = most_bytes(), check_disk_sizes(files)
     for file in files:
@@ -88,7 +88,7 @@ def _unpacked(file: Path, total: int, most: int, columns: Sequence[str] | None) 
                 total += batch.nbytes
                 _refuse(file, total, most)
     except (arrow.ArrowException, OSError):
-        return total  # the loader says in its own words what is wrong with it
+        return total  # the loader reports what is wrong with it
     return total
 
 

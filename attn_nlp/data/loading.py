@@ -1,7 +1,7 @@
-"""One door for every dataset: registered name, Hub id, local file or folder.
+"""Load any dataset: a registered name, a Hub id, a local file or a folder.
 
-In: a name. Out: `Raw` columns, unchecked. A registered real set is looked for in
-$ATTN_NLP_DATA/<name>, then on the Hub; an embedded one is made on the spot.
+Given a name, `load` returns `Raw` columns, unchecked. A registered real dataset is looked for in
+$ATTN_NLP_DATA/<name> and then on the Hub; an embedded one is generated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from attn_nlp.data.source import Source
 from attn_nlp.data.split_files import SPLIT_NAMES, files_of, reading
 from attn_nlp.errors import UserError
 
-__all__ = ["files_of", "load", "place_of"]
+__all__ = ["data_path", "files_of", "load"]
 
 TEXT_COLUMNS = ("text", "sentence")
 LABEL_COLUMN = "label"
@@ -43,21 +43,21 @@ READERS: dict[str, Callable[[Path, Wanted], Labeled]] = {
 
 
 def load(name: str, folder: Path) -> Raw:
-    """The rows a dataset's name stands for, as found.
+    """Load the rows of a dataset, unchanged.
 
     Args:
       name: a registered name, an existing file or folder, or a Hub id.
-      folder: where an embedded dataset may keep what is slow to make.
+      folder: where an embedded dataset may cache what is slow to generate.
 
     Raises:
-      UserError: there is no such dataset, it cannot be reached or read, or its columns are not
-        the expected ones.
+      UserError: there is no such dataset, it cannot be reached or read, or it does not have the
+        expected columns.
     """
     check_dataset(name)
     source = SOURCES.get(name)
     if source is not None and source.make is not None:
         return source.make(folder)
-    path = place_of(name)
+    path = data_path(name)
     if path is not None:
         labels = source.labels if source else ()
         return from_path(path, "local file" if path.is_file() else "local folder", labels)
@@ -73,11 +73,11 @@ def load(name: str, folder: Path) -> Raw:
     return from_hub(source)
 
 
-def place_of(name: str) -> Path | None:
-    """The file or folder of this machine that has a dataset's rows; None where none is asked.
+def data_path(name: str) -> Path | None:
+    """Return the local file or folder with a dataset's rows, or None if they are not local.
 
     Raises:
-      UserError: $ATTN_NLP_DATA has something of that name that is not a folder.
+      UserError: $ATTN_NLP_DATA contains something with that name that is not a folder.
     """
     source = SOURCES.get(name)
     if source is None:
@@ -92,12 +92,12 @@ def place_of(name: str) -> Path | None:
         except FileNotFoundError:
             return None
         if not own.is_dir():
-            raise UserError(f"{shown(own)} is not a folder; it must hold the files of {name!r}.")
+            raise UserError(f"{shown(own)} is not a folder; it must contain the files of {name!r}.")
     return own
 
 
 def from_path(path: Path, origin: str, labels: tuple[str, ...]) -> Raw:
-    """Rows of a local file (all of it train) or of a folder with a file for each split."""
+    """Load a local file (all of it train) or a folder with files for each split."""
     files = files_of(path)
     wanted = Wanted(TEXT_COLUMNS, LABEL_COLUMN)
     every = [file for given in files.values() for file in given]
@@ -114,7 +114,7 @@ def from_path(path: Path, origin: str, labels: tuple[str, ...]) -> Raw:
 
 
 def _read(kind: str, file: Path, wanted: Wanted) -> Labeled:
-    """The two columns of a file, which is opened here and nowhere looked for by its name."""
+    """Read the two columns of a file, which is opened here, so that its name is not interpreted."""
     name = shown(file.name)
     with reading(file):
         try:
@@ -122,13 +122,13 @@ def _read(kind: str, file: Path, wanted: Wanted) -> Labeled:
                 check_utf8(file)
             return READERS[kind](file, wanted)
         except UnicodeDecodeError as error:  # it was UTF-8 a moment ago
-            raise UserError(f"{name} has changed while it was read; try again.") from error
+            raise UserError(f"{name} changed while it was read; try again.") from error
         except MemoryError as error:
             raise UserError(f"{name} does not fit in the memory of this machine.") from error
 
 
 def from_hub(source: Source) -> Raw:
-    """Rows of a Hub dataset, by the column names of its entry."""
+    """Load a Hub dataset, with the column names of its registry entry."""
     assert source.hub_id is not None
     splits, origin = load_from_hub(source.hub_id, source.revision)
     texts = TEXT_COLUMNS if source.hub_text == "text" else (source.hub_text,)
@@ -142,24 +142,24 @@ def from_hub(source: Source) -> Raw:
     return from_table(table, origin, source.labels)
 
 
-def _hub_splits(source: Source, found: list[str]) -> dict[str, str]:
-    """Split -> its name on the Hub.
+def _hub_splits(source: Source, available: list[str]) -> dict[str, str]:
+    """Return split -> its name on the Hub.
 
     Raises:
-      UserError: there is no train split, two could be one split of ours, or an unregistered dataset
-        has one that must be somebody's validation or test, under another name.
+      UserError: there is no train split; or an unregistered dataset has several candidates for one
+        split, or a split whose name suggests validation or test but is not recognized.
     """
     names = {**SPLIT_NAMES, "test": (source.test_split,)}
-    taken = {split: [name for name in known if name in found] for split, known in names.items()}
+    taken = {split: [name for name in known if name in available] for split, known in names.items()}
     if not taken["train"]:
-        raise UserError(f"{source.hub_id!r} has no train split; found: {', '.join(found)}.")
+        raise UserError(f"{source.hub_id!r} has no train split; found: {', '.join(available)}.")
     known = [name for given in taken.values() for name in given]
     starts = ("eval", "held", *(name for given in SPLIT_NAMES.values() for name in given))
-    strange = [n for n in found if n not in known and n.lower().startswith(starts)]
+    strange = [n for n in available if n not in known and n.lower().startswith(starts)]
     twice = [name for given in taken.values() if len(given) > 1 for name in given]
     if source.name not in SOURCES and (strange or twice):
         raise UserError(
-            f"{source.hub_id!r} has splits {', '.join(found)}: which of "
+            f"{source.hub_id!r} has splits {', '.join(available)}: which of "
             f"{', '.join(strange + twice)} to use is not known; save a copy as a folder with files "
             "train, validation and test."
         )
@@ -167,19 +167,19 @@ def _hub_splits(source: Source, found: list[str]) -> dict[str, str]:
 
 
 def _refuse_two_orders(files: Sequence[Labeled]) -> None:
-    """Refuse numbers without names beside files whose declared names disagree on what they mean."""
+    """Refuse labels that are bare numbers if other files declare different names for numbers."""
     declared = list(dict.fromkeys(file.class_names for file in files if file.class_names))
     bare = (v for file in files if not file.class_names for v in file.labels)
     if len(declared) > 1 and any(type(value) in (int, float) for value in bare):
         one, other = (shown(", ".join(names)) for names in declared[:2])
         raise UserError(
-            f"files declare their classes as {one} and as {other}, and another has numbers without "
-            "names; declare them in every file, or in one order."
+            f"files declare their classes as {one} and as {other}, and another file has numbers "
+            "without names; declare the names in every file, or in the same order."
         )
 
 
 def from_table(table: Mapping[str, list[Labeled]], origin: str, labels: tuple[str, ...]) -> Raw:
-    """The text and label columns of every split; class names as declared where they agree."""
+    """Join the files of every split; class names are registered, or as first declared."""
     columns: dict[str, tuple[list[Any], list[Any]]] = {}
     declared: tuple[str, ...] | None = None
     ignored: dict[str, None] = {}
@@ -194,7 +194,7 @@ def from_table(table: Mapping[str, list[Labeled]], origin: str, labels: tuple[st
         extra = ", ".join(sorted(strings - set(labels))[:3])
         raise UserError(
             f"labels {extra} are not among the registered ones ({', '.join(labels[:8])}); "
-            "this copy is another dataset: name its path or Hub id directly."
+            "this copy is another dataset: give its path or Hub id directly."
         )
     names = labels or declared
     if names is None:

@@ -1,6 +1,7 @@
-"""Names of files and columns, as a message may print them.
+"""Show names of files and columns in messages.
 
-A name may hold bytes that are not UTF-8, terminal escapes, line breaks, or thousands of characters.
+A name may contain bytes that are not UTF-8, terminal escapes, line breaks, or thousands of
+characters.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def shown(name: str | Path) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names as one list, the first dozen of many; "none" if there are none."""
+    """Return names as one list, at most the first dozen; "none" if there are none."""
     every = [shown(name) for name in names]
     more = f" and {len(every) - MOST} more" if len(every) > MOST else ""
     return ", ".join(every[:MOST]) + more or "none"

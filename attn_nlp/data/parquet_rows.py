@@ -1,6 +1,6 @@
-"""Rows of a parquet file, of which only the columns that are asked for are unpacked.
+"""Read the rows of a parquet file, unpacking only the columns that are needed.
 
-The file is opened here and handed over open, so that its name is never taken for a pattern or an
+The file is opened here and passed on open, so that its name is never interpreted as a pattern or an
 address. Class names are read as `datasets` declares them.
 """
 
@@ -19,29 +19,29 @@ from attn_nlp.errors import UserError
 from attn_nlp.wording import is_utf8
 
 _NOT_DECLARED = (
-    "its metadata 'huggingface' declare no columns as the datasets library writes them; write the "
-    "file again without them"
+    "its metadata 'huggingface' does not declare columns as the datasets library does; write the "
+    "file again without it"
 )
 
 
 def read_parquet(file: Path, wanted: Wanted) -> Labeled:
-    """Return the text and the label of every row, labels of a ClassLabel column by name.
+    """Return the text and the label of every row; ClassLabel values by name.
 
     Args:
       file: parquet.
       wanted: the columns that are read.
 
     Raises:
-      UserError: the columns are not there, or the file cannot be read; the reason is quoted.
+      UserError: a column is missing, or the file cannot be read; the reason is quoted.
     """
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
     name = shown(file.name)
     with file.open("rb"):
-        pass  # what the system has against it, in the system's words
-    # A file of Arrow's own: one of Python's would be let go by a thread of Arrow's, which ends the
-    # process where Python ends first.
+        pass  # raises the system's own error if it cannot be opened
+    # Opened by Arrow: a file object of Python might be released by one of Arrow's threads, which
+    # crashes the process if Python exits first.
     with arrow.OSFile(str(file)) as opened:
         try:
             table = parquet.ParquetFile(opened)
@@ -73,7 +73,7 @@ def class_names(schema: Any, label: str) -> tuple[str, ...] | None:
     """Return the class names that a schema declares for a column, or None.
 
     Raises:
-      ValueError: it declares something that is none of the library's.
+      ValueError: the declaration is not in the form of the library.
     """
     if b"huggingface" not in (schema.metadata or {}):
         return None
@@ -84,7 +84,7 @@ def class_names(schema: Any, label: str) -> tuple[str, ...] | None:
         try:
             feature = datasets.Features.from_arrow_schema(one)[label]
             names = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else None
-        except Exception:  # what is not in the library's form fails in any of its lines
+        except Exception:  # malformed metadata may fail in any line of the library
             raise ValueError(_NOT_DECLARED) from None
     if names is not None and not all(isinstance(n, str) and is_utf8(n) for n in names):
         raise ValueError(_NOT_DECLARED)
@@ -94,12 +94,12 @@ def class_names(schema: Any, label: str) -> tuple[str, ...] | None:
 def glance(
     schema: Any, names: Sequence[str], batches: Callable[[list[str]], Iterable[Any]]
 ) -> dict[str, list[Any]]:
-    """The first values of the columns that hold strings; no values of the others.
+    """Return the first values of columns that may contain strings, and none of the others.
 
     Args:
-      schema: of the table.
+      schema: the schema of the table.
       names: the columns that are not read.
-      batches: columns -> their rows, some at a time.
+      batches: columns -> their rows in batches.
     """
     seen = Glance(names)
     holding = [name for name in names if _holds_strings(schema.field(name).type)]
@@ -123,13 +123,13 @@ def _look(seen: Glance, names: Sequence[str], batches: Iterable[Any]) -> None:
 
 
 def _holds_strings(kind: Any) -> bool:
-    """Whether values of a type of Arrow's are strings or bytes, or have some in them."""
+    """Return whether values of an Arrow type are or contain strings or bytes."""
     import pyarrow.types as types
 
-    if hasattr(kind, "storage_type"):  # an extension's
+    if hasattr(kind, "storage_type"):  # an extension type
         return _holds_strings(kind.storage_type)
     if types.is_dictionary(kind):
         return _holds_strings(kind.value_type)
     named = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
-    within = (kind.field(at).type for at in range(kind.num_fields))
+    within = (kind.field(index).type for index in range(kind.num_fields))
     return str(kind) in named or any(map(_holds_strings, within))

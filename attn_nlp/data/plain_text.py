@@ -1,4 +1,4 @@
-"""Whether a file is plain UTF-8 text, asked in blocks before anything is parsed."""
+"""Check that a file is plain UTF-8 text, block by block, before it is parsed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from attn_nlp.data.names import shown
 from attn_nlp.errors import UserError
 
 BLOCK = 1 << 20
-# How files begin that are often found under a foreign ending.
+# First bytes of files that often have the wrong extension.
 _BEGINNINGS = (
     (b"\x1f\x8b", "gzip; unpack it"),
     (b"PK\x03\x04", "zip (or .xlsx); unpack it, or export it as CSV"),
@@ -32,7 +32,7 @@ def check_beginning(file: Path) -> None:
     """Refuse a file of text whose first bytes show that it is something else.
 
     Raises:
-      UserError: says what it looks like.
+      UserError: naming what it looks like.
     """
     with file.open("rb") as opened:
         head = opened.read(_FEW)
@@ -44,10 +44,10 @@ def check_beginning(file: Path) -> None:
 
 
 def check_utf8(file: Path) -> None:
-    """Refuse a file that is not UTF-8 or holds a NUL, naming the line.
+    """Refuse a file that is not UTF-8 or contains a NUL.
 
     Raises:
-      UserError: names the line and the byte.
+      UserError: naming the line and the byte.
     """
     check_beginning(file)
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -71,11 +71,11 @@ def check_utf8(file: Path) -> None:
 
 
 def _has_nul(file: Path, block: bytes, line: int) -> UserError:
-    """The error for a NUL, which half of the bytes of UTF-16 are and no byte of text is."""
+    """Return the error for a NUL, which text never contains and UTF-16 often does."""
     of = max(block.count(0), 1)
     aside = max(block[0::2].count(0), block[1::2].count(0))
     wide = block.count(0) < len(block) * 0.75 and of > len(block) * 0.2 and aside > 0.9 * of
     instead = "it looks like UTF-16; re-encode it as UTF-8" if wide else "it may be binary"
     return UserError(
-        f"{shown(file.name)}, line {line}: a NUL byte, which no text holds; {instead}."
+        f"{shown(file.name)}, line {line}: a NUL byte, which no text contains; {instead}."
     )

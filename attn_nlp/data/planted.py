@@ -1,9 +1,9 @@
-"""Tasks whose deciding tokens are known, generated from a fixed seed.
+"""Generate tasks whose deciding tokens are known, from a fixed seed.
 
-Each generator's docstring states its rule; the rows follow from the rule and the seed, so they
-are part of the source: changing either raises the revision of the data. Sentences are words set
-apart by spaces, and position i in `deciding` is word i. All three are balanced over classes, and
-no sentence occurs twice.
+The docstring of each generator states its rule. The rows follow from the rule and the seed, so they
+are part of the source: if you change either, raise the revision of the data. Sentences are words
+separated by spaces, and position i in `deciding` is word i. All three tasks are balanced over
+classes, and no sentence occurs twice.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ SCOPE_ENDS = ("but", ",")
 def by_split(
     texts: list[str], labels: np.ndarray, deciding: list[tuple[int, ...]], names: tuple[str, ...]
 ) -> Raw:
-    """Rows drawn one after another, dealt out to the splits in order."""
+    """Distribute rows, in the order in which they were drawn, to the splits in order."""
     assert len(set(texts)) == len(texts), "a planted sentence was drawn twice; change the seed"
     columns: dict[str, tuple[list, list]] = {}
-    places: dict[str, list[tuple[int, ...]]] = {}
+    positions: dict[str, list[tuple[int, ...]]] = {}
     start = 0
     for split, rows in SIZES.items():
         stop = start + rows
         columns[split] = (texts[start:stop], labels[start:stop].tolist())
-        places[split] = deciding[start:stop]
+        positions[split] = deciding[start:stop]
         start = stop
-    return Raw(columns, names, "generated", deciding=places)
+    return Raw(columns, names, "generated", deciding=positions)
 
 
 def balanced(rng: np.random.Generator, classes: int) -> np.ndarray:
-    """(N,) class numbers of all splits in order, shuffled, equally many of each in every split."""
+    """Return shuffled class numbers of all splits in order, (N,), balanced in every split."""
     return np.concatenate([rng.permutation(np.arange(n) % classes) for n in SIZES.values()])
 
 
@@ -82,7 +82,7 @@ def lookup(folder: Path) -> Raw:
 def keyword(folder: Path) -> Raw:
     """Find the one word that matters.
 
-        sentence = n - 1 fillers and one keyword of class c at a random place,    label = c
+        sentence = n - 1 fillers and one keyword of class c at a random position,    label = c
 
     n is uniform on 8 to 40, fillers are uniform on 200 words, and each of the 4 classes has 8
     keywords (`red0` to `red7`), one of which is drawn uniformly. Order does not matter: a bag of
@@ -94,17 +94,17 @@ def keyword(folder: Path) -> Raw:
     for label in labels.tolist():
         length = int(rng.integers(SHORTEST, LONGEST + 1))
         words = [FILLERS[i] for i in rng.integers(len(FILLERS), size=length)]
-        place = int(rng.integers(length))
-        words[place] = f"{COLORS[label]}{rng.integers(KEYWORDS_PER_CLASS)}"
+        position = int(rng.integers(length))
+        words[position] = f"{COLORS[label]}{rng.integers(KEYWORDS_PER_CLASS)}"
         texts.append(" ".join(words))
-        deciding.append((place,))
+        deciding.append((position,))
     return by_split(texts, labels, deciding, COLORS)
 
 
 def negation(folder: Path) -> Raw:
     """Tell a negated judgment from a plain one.
 
-        label = polarity of the judging word, flipped if and only if a negator stands before it
+        label = polarity of the judging word, flipped if and only if a negator precedes it
                 with no scope end ("but", ",") between them
 
     Every sentence has 8 to 40 words: fillers, one judging word (8 positive, 8 negative), one scope
@@ -134,14 +134,14 @@ def negation(folder: Path) -> Raw:
         order = orders[rng.integers(len(orders))].split()
         length = int(rng.integers(SHORTEST, LONGEST + 1))
         words = [FILLERS[i] for i in rng.integers(len(FILLERS), size=length)]
-        places = np.sort(rng.choice(length, size=len(order), replace=False)).tolist()
+        positions = np.sort(rng.choice(length, size=len(order), replace=False)).tolist()
         judging = POSITIVE if label ^ flip else NEGATIVE
         vocabulary = {"judge": judging, "neg": NEGATORS, "end": SCOPE_ENDS}
-        for place, role in zip(places, order, strict=True):
-            words[place] = vocabulary[role][rng.integers(len(vocabulary[role]))]
+        for position, role in zip(positions, order, strict=True):
+            words[position] = vocabulary[role][rng.integers(len(vocabulary[role]))]
         matters = ("neg", "judge") if flip else ("judge",)
         texts.append(" ".join(words))
-        deciding.append(tuple(p for p, r in zip(places, order, strict=True) if r in matters))
+        deciding.append(tuple(p for p, r in zip(positions, order, strict=True) if r in matters))
     return by_split(texts, labels, deciding, ("negative", "positive"))
 
 
@@ -152,7 +152,7 @@ def planted(
     labels: tuple[str, ...],
     note: str,
 ) -> Source:
-    """A registry entry of a planted task."""
+    """Return the registry entry of a planted task."""
     return Source(
         name,
         label,

@@ -1,7 +1,7 @@
-"""What a referee would ask about the rows: sizes, losses, repeats, contradictions.
+"""Count what a referee would ask about the rows: sizes, losses, repeats, contradictions.
 
-In: rows and their tokens. Out: plain numbers for the facts of a prepared dataset; tables print
-them in footnotes.
+Given rows and their tokens, the functions return plain numbers for the facts of a prepared dataset,
+which tables print in footnotes.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from attn_nlp.data.tokens import Encoded
 
 
 def split_counts(rows: Rows, classes: int, encoded: Encoded, start: int) -> dict[str, Any]:
-    """Size, losses, lengths and balance of one split.
+    """Return size, losses, lengths and balance of one split.
 
     Args:
       rows: the split.
       classes: number of classes.
-      encoded: tokens of all rows.
-      start: first row of the split in it.
+      encoded: tokens of all rows of the dataset.
+      start: index of the first row of the split in `encoded`.
 
     Returns:
       rows; empty (without any token, read as one [UNK]); truncated; unknown_rate, the share of
-      [UNK] among kept tokens; mean, 95% and max tokens before truncation; class_counts;
-      majority_share, the accuracy of always naming the largest class.
+      [UNK] among kept tokens; mean, 95th percentile and maximum of the tokens before truncation;
+      class_counts; majority_share, the accuracy of always predicting the largest class.
     """
     own = slice(start, start + len(rows))
     full = encoded.full_lengths[own]
@@ -49,12 +49,12 @@ def split_counts(rows: Rows, classes: int, encoded: Encoded, start: int) -> dict
 
 
 def repeat_counts(splits: Mapping[str, Rows]) -> dict[str, Any]:
-    """Equal texts within and across splits, and texts with more than one label.
+    """Count equal texts within and across splits, and texts with more than one label.
 
     Returns:
-      duplicates: split -> rows beyond the first of their text, and "test in train" and so on ->
-      rows of the one whose text also stands in the other; conflicting_labels: distinct texts
-      that carry two labels or more anywhere.
+      duplicates: split -> number of rows beyond the first with their text, and "test in train" and
+      so on -> number of rows of the first split whose text also occurs in the second;
+      conflicting_labels: number of distinct texts with two labels or more anywhere.
     """
     texts = {split: Counter(rows.texts) for split, rows in splits.items()}
     duplicates = {split: counts.total() - len(counts) for split, counts in texts.items()}

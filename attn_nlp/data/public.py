@@ -1,9 +1,9 @@
 """Public datasets by name: one entry each, plain data.
 
-Adding one takes an entry here. Hub ids and column names are as documented by their owners and have
-no fixed commit yet (`revision=None`): the newest is taken and its sha recorded in the facts. A set
-whose Hub copy has other rows or another split has no `hub_id` here; its note names the relative.
-Licenses read "not stated" where neither source nor Hub states one.
+To add one, add an entry here. Hub ids and column names are as documented by their owners and not
+pinned to a commit yet (`revision=None`): the latest is used, and its sha is recorded in the facts.
+A dataset whose Hub copy has other rows or another split has no `hub_id` here; its note names the
+similar one. A license is "not stated" if neither the source nor the Hub states one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MADE_OF_MR = "SST was made from MR sentences: never train or tune on mr and test
 
 
 def cnn_rand(accuracy: float, protocol: str) -> tuple[Published, ...]:
-    """The CNN of Kim (2014) with word vectors learned from scratch, as printed there."""
+    """Return the published accuracy of the CNN of Kim (2014) with learned word vectors."""
     return (Published("CNN-rand", accuracy, KIM, protocol),)
 
 
@@ -56,7 +56,7 @@ REAL_SETS = (
         labels=("ABBR", "ENTY", "DESC", "HUM", "LOC", "NUM"),
         validation_rule=CARVED,
         cite=TREC,
-        note="10 test questions also stand in train; the same rows as trec50.",
+        note="10 test questions also occur in train; the same rows as trec50.",
         published=cnn_rand(0.912, "official split"),
     ),
     Source(
@@ -156,7 +156,7 @@ REAL_SETS = (
         labels=("sadness", "joy", "love", "anger", "fear", "surprise"),
         license="educational and research use (authors' readme)",
         cite="Saravia et al., 2018",
-        note="Labels are hashtags; a few texts stand in two splits with different labels.",
+        note="Labels are hashtags; a few texts occur in two splits with different labels.",
     ),
     Source(
         "tweet_eval_emotion",
@@ -199,7 +199,7 @@ REAL_SETS = (
         labels=("negative", "positive"),
         license="not stated (source repository: Apache-2.0)",
         cite="Tan & Zhang, 2008",
-        note="331 of 1,200 test rows also stand in train, so test accuracy is optimistic.",
+        note="331 of 1,200 test rows also occur in train, so test accuracy is optimistic.",
     ),
     Source(
         "thucnews_titles_subset",

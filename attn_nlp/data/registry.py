@@ -1,7 +1,7 @@
-"""Every dataset by name, and the check of a name an experiment has written.
+"""Register datasets by name, and check the name of a dataset in an experiment.
 
-Names, Hub ids and paths go through one door. A registered name wins over a folder of the same
-name, and an existing path wins over a Hub id, as in `datasets.load_dataset`.
+Such a name may be a registered name, a Hub id or a path. A registered name takes precedence over a
+folder with the same name, and an existing path over a Hub id, as in `datasets.load_dataset`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 
 
 def sources() -> tuple[Source, ...]:
-    """Every registered dataset; loads nothing.
+    """Return every registered dataset, without loading any.
 
     Example:
       >>> [s.name for s in sources()][:3]
@@ -39,17 +39,17 @@ def sources() -> tuple[Source, ...]:
 
 
 def register_dataset(source: Source) -> None:
-    """Let experiments name a dataset of an installed package or of an experiment file.
+    """Register a dataset of an installed package or an experiment file.
 
     Args:
       source: its name, its label, its license, and where its rows come from.
 
     Raises:
-      UserError: it is no `Source`, or another dataset has the name.
+      UserError: it is not a `Source`, or another dataset has its name.
     """
     if not isinstance(source, Source):
         raise UserError(
-            f"register_dataset takes a Source, and was given {type(source).__name__}; write "
+            f"register_dataset was given {type(source).__name__}, not a Source; write "
             "register_dataset(Source(name, label, license, hub_id=...))."
         )
     known = SOURCES.get(source.name, source)
@@ -59,12 +59,12 @@ def register_dataset(source: Source) -> None:
 
 
 def looks_like_path(name: str) -> bool:
-    """Whether a name can only be meant as a file or folder on this machine."""
+    """Return whether a name can only mean a file or folder on this machine."""
     return name.startswith(("/", "./", "../", "~", ".\\")) or Path(name).suffix in FILE_KINDS
 
 
 def local_path(name: str) -> Path | None:
-    """The existing file or folder a name stands for, or None; a link to nothing exists."""
+    """Return the existing file or folder that a name refers to, or None; broken links exist."""
     if name in SOURCES or not name or "\0" in name or not is_utf8(name):
         return None
     try:
@@ -75,15 +75,15 @@ def local_path(name: str) -> Path | None:
 
 
 def expanded(name: str) -> Path:
-    """Return a path with the user's home for a leading ~, unless a file is named so itself."""
+    """Return a path with the user's home for a leading ~, unless a file has that very name."""
     path = Path(name)
-    with suppress(RuntimeError):  # of a user who is not there
+    with suppress(RuntimeError):  # no such user
         return path if os.path.lexists(path) else path.expanduser()
     return path
 
 
 def unusual(path: Path) -> str | None:
-    """Return what a path is, if it is neither a file nor a folder that can be looked at, or None.
+    """Return what a path is if it is not a file or folder that can be read, or None if it is.
 
     Nothing is opened, since opening a named pipe waits for a writer and a device may never end.
     """
@@ -103,13 +103,13 @@ def unusual(path: Path) -> str | None:
 
 
 def check_dataset(name: str) -> None:
-    """Refuse a name that can be no dataset, without loading anything.
+    """Refuse a name that cannot be a dataset, without loading anything.
 
     Args:
       name: a registered name, an existing file or folder, or a Hub id `owner/name[:config]`.
 
     Raises:
-      UserError: the name is none of these. Whether a Hub id exists is not asked.
+      UserError: the name is none of these. Hub ids are not checked for existence.
 
     Example:
       >>> check_dataset("sst2")
@@ -124,14 +124,14 @@ def check_dataset(name: str) -> None:
         return
     if not is_utf8(name):
         raise UserError(
-            f"dataset '{shown(name)}': the name is not valid UTF-8, so that no store or table can "
-            "hold it; rename the file."
+            f"dataset '{shown(name)}': the name is not valid UTF-8, so no store or table can "
+            "contain it; rename the file."
         )
     path = local_path(name)
     if path is not None:
         what = unusual(path)
         if what is not None:
-            raise UserError(f"dataset '{shown(name)}' is {what}; name a file or a folder of files.")
+            raise UserError(f"dataset '{shown(name)}' is {what}; give a file or a folder of files.")
         if path.is_file() and path.suffix not in FILE_KINDS:
             ending = f"is a {shown(path.suffix)} file" if path.suffix else "has no ending"
             raise UserError(
@@ -143,7 +143,7 @@ def check_dataset(name: str) -> None:
     if not HUB_ID.fullmatch(name):
         raise UserError(
             f"{unknown('dataset', name, SOURCES)} A Hub id owner/name or an existing file or "
-            "folder will do too."
+            "folder is allowed too."
         )
 
 
@@ -152,7 +152,7 @@ def _why_missing(name: str) -> str:
         try:
             expanded(name).lstat()
         except PermissionError:
-            return "a folder on the way may not be entered: permission denied"
+            return "a folder in it cannot be entered: permission denied"
         except OSError:
             pass
     return "there is no such file or folder"

@@ -1,8 +1,8 @@
-"""Rows as they were found, the checks that refuse bad ones, and the identity of what remains.
+"""Check rows as they were loaded, and compute the identity of the clean rows.
 
-In: columns of whatever a file held. Out: `Rows` of clean text and class number, or a `UserError`
-that names the rows. Texts are stripped at both ends here and nowhere changed again, so that a
-copy on the Hub and a trimmed local copy of the same set have one fingerprint.
+Given columns of any values, `check` returns `Rows` of clean texts and class numbers, or raises a
+`UserError` that names the bad rows. Texts are stripped at both ends here and not changed anywhere
+else, so a copy on the Hub and a trimmed local copy of one dataset have the same fingerprint.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from attn_nlp.data.names import shown
 from attn_nlp.errors import UserError
 
 SPLITS = ("train", "validation", "test")
-LONGEST_LABEL = 500  # characters; Python reads numbers of no more than 640 digits everywhere
+LONGEST_LABEL = 500  # characters; Python is only sure to parse numbers of up to 640 digits
 
 
 @dataclass(frozen=True)
 class Raw:
-    """What a loader hands over, unchecked.
+    """Rows from a loader, unchecked.
 
     Attributes:
       columns: split -> (texts, labels), of any type.
-      class_names: names of integer labels 0, 1, ..., or None where the values name themselves.
+      class_names: names of the integer labels 0, 1, ..., or None if the values are the names.
       origin: where the rows came from, without a path of this machine.
-      versions: package -> version, where the rows depend on it.
+      versions: package -> version, if the rows depend on it.
       deciding: split -> positions of the deciding words of each row, for planted tasks.
       ignored: names of the columns that were not read, the first dozen of many.
     """
@@ -52,7 +52,7 @@ class Rows:
         return len(self.texts)
 
     def take(self, rows: Sequence[int]) -> Rows:
-        """The rows of these numbers, in the order given."""
+        """Return the rows with these numbers, in the given order."""
         return Rows([self.texts[r] for r in rows], [self.labels[r] for r in rows])
 
 
@@ -67,7 +67,7 @@ def refuse(split: str, bad: Sequence[int], what: str, instead: str) -> None:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a string has a UTF-8 form (a lone surrogate has none)."""
+    """Return whether a string has a UTF-8 form (a lone surrogate has none)."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -76,13 +76,13 @@ def is_utf8(text: str) -> bool:
 
 
 def check_texts(split: str, texts: Sequence[Any]) -> list[str]:
-    """Stripped texts, or a `UserError` naming rows that hold none."""
+    """Return stripped texts, or raise a `UserError` that names rows without a valid text."""
     where = list(enumerate(texts))
     refuse(
         split,
         [r for r, t in where if t is None],
         "no text (null)",
-        "give every row a text, an empty one if need be",
+        "give every row a text, even if it is empty",
     )
     refuse(
         split,
@@ -99,7 +99,7 @@ def check_texts(split: str, texts: Sequence[Any]) -> list[str]:
     refuse(
         split,
         [r for r, t in where if "\0" in t],
-        "the text holds a NUL character",
+        "the text contains a NUL character",
         "remove it; the file may be binary or UTF-16",
     )
     texts = [t.strip() for t in texts]
@@ -109,7 +109,7 @@ def check_texts(split: str, texts: Sequence[Any]) -> list[str]:
 
 
 def label_name(value: Any, class_names: Sequence[str] | None) -> str | None:
-    """The name of a label value, or None for a value that names no class."""
+    """Return the class name of a label, or None if it names no class."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # a column of integers with one null is read as floats
     if isinstance(value, str) and class_names is not None:
@@ -124,12 +124,12 @@ def label_name(value: Any, class_names: Sequence[str] | None) -> str | None:
 
 
 def is_null(value: Any) -> bool:
-    """Whether a label is missing: null, NaN or an empty string."""
+    """Return whether a label is missing: null, NaN or an empty string."""
     return value is None or value != value or value == ""
 
 
 def check_labels(split: str, labels: Sequence[Any], class_names: Sequence[str] | None) -> list[str]:
-    """Label names, or a `UserError` naming rows whose label is missing or names no class."""
+    """Return class names, or raise a `UserError` that names rows without a valid label."""
     where = list(enumerate(labels))
     refuse(
         split,
@@ -164,7 +164,7 @@ def check_labels(split: str, labels: Sequence[Any], class_names: Sequence[str] |
 
 
 def _refuse_odd_names(split: str, names: Sequence[str]) -> None:
-    """Refuse labels that no table can show, or that two files were joined in."""
+    """Refuse labels that no table can show, or that suggest that two files were joined."""
     odd = {name for name in set(names) if len(name) > LONGEST_LABEL}
     bad = [row for row, name in enumerate(names) if name in odd]
     what = f"a label of {len(names[bad[0]]):,} characters" if bad else ""
@@ -172,13 +172,13 @@ def _refuse_odd_names(split: str, names: Sequence[str]) -> None:
     for sign, what in (("\ufeff", "a byte order mark"), ("\0", "a NUL character")):
         marked = {name for name in set(names) if sign in name}
         bad = [row for row, name in enumerate(names) if name in marked]
-        refuse(split, bad, f"the label holds {what}", "remove it")
+        refuse(split, bad, f"the label contains {what}", "remove it")
 
 
 def refuse_other_spelling(
     split: str, labels: Sequence[Any], names: Sequence[str], whose: str
 ) -> None:
-    """Refuse labels that are none of the names and look like one of them."""
+    """Refuse labels that are not among the names but look like one of them."""
     known, spelled = set(names), {bare(name): name for name in names}
     odd = {
         label: spelled[bare(label)]
@@ -193,13 +193,13 @@ def refuse_other_spelling(
 
 
 def in_order(names: set[str]) -> tuple[str, ...]:
-    """Class names in reading order: by number where all are numbers, else alphabetically."""
+    """Return class names in order: by number if all are numbers, else alphabetically."""
     numbers = all(name.removeprefix("-").isdecimal() for name in names)
     return tuple(sorted(names, key=(lambda n: (int(n), n)) if numbers else None))
 
 
 def check(raw: Raw) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    """Clean rows of every split and the class names, or the first fault as a `UserError`.
+    """Return clean rows of every split and the class names.
 
     Args:
       raw: columns by split; `train` must be among them, `validation` and `test` may be.
@@ -209,10 +209,10 @@ def check(raw: Raw) -> tuple[dict[str, Rows], tuple[str, ...]]:
       those declared, or else the labels of train in reading order.
 
     Raises:
-      UserError: a split without rows or with only empty texts, a row with a null text, a text
-        without UTF-8 form or with a NUL, a label that is null, -1, unknown to train or spelled
-        otherwise there, labels of several types or that look measured, or fewer than two classes
-        in train. Rows are counted from 1, header lines apart.
+      UserError: a split has no rows or only empty texts; a text is null, has no UTF-8 form or
+        contains a NUL; a label is null, -1, not in train or spelled differently there; labels have
+        several types or look measured; or train has fewer than two classes. Rows are counted from
+        1, without header lines.
     """
     if "train" not in raw.columns:
         found = ", ".join(raw.columns) or "none"
@@ -241,13 +241,13 @@ def check(raw: Raw) -> tuple[dict[str, Rows], tuple[str, ...]]:
 
 
 def fingerprint(splits: Mapping[str, Rows], class_names: Sequence[str]) -> str:
-    """The identity of the rows: SHA-256 over all splits in order.
+    """Return the identity of the rows: the SHA-256 of all splits in order.
 
         sha256( for each split: name, then for each row: bytes(text), text, bytes(label), label )
 
     Strings are UTF-8 and length-prefixed (8 bytes, big-endian), so that no two different
-    sequences of rows give the same bytes. The label enters by name: renumbering classes changes
-    nothing. Path, time and loader never enter.
+    sequences of rows give the same bytes. Labels are hashed by name, so renumbering classes changes
+    nothing. Path, time and loader are not part of it.
     """
     digest = hashlib.sha256()
 

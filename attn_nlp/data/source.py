@@ -1,7 +1,7 @@
-"""What is known about a dataset before it is loaded.
+"""Describe a dataset before it is loaded.
 
 A `Source` is one registry entry: names, fields, license, protocol, published scores. Listing
-sources loads nothing, so everything a table footnote needs stands here as plain data.
+sources loads nothing, so everything that a footnote of a table needs is plain data here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CARVED = "10% of train, stratified by class, drawn with split_seed"
 
 @dataclass(frozen=True)
 class Published:
-    """A score printed in a paper, to stand beside ours with its protocol."""
+    """A score published in a paper, to be shown next to new ones with its protocol."""
 
     model: str
     accuracy: float
@@ -31,28 +31,27 @@ class Published:
 
 @dataclass(frozen=True)
 class Source:
-    """One dataset that can be named in an experiment.
+    """A dataset that can be named in an experiment.
 
     Attributes:
-      name: what an experiment writes.
-      label: what a table prints.
+      name: the name in an experiment.
+      label: the name in a table.
       language: ISO 639-1 code, or "synthetic".
-      hub_id: Hub repository with the same rows, as `owner/name` or `owner/name:config`; None
-        where the Hub has none (a subset, or another split), and then only a local copy loads.
-      revision: Hub commit; None where it has not been established, so that the Hub's newest
-        commit is taken and its sha recorded.
+      hub_id: Hub repository with the same rows, as `owner/name` or `owner/name:config`, or None
+        if there is none (only a subset, or another split); then only a local copy can be loaded.
+      revision: Hub commit, or None to use the latest commit and record its sha.
       hub_text, hub_label: column names on the Hub (a local copy has `text` and `label`).
-      labels: class names in the order of the ids; empty where the data files name them.
-      test_split: the public split that plays test.
-      positive: the class whose F1 is the customary metric; "" where there is none.
+      labels: class names in the order of the ids; empty if the data files name them.
+      test_split: the public split that is used as test.
+      positive: the class whose F1 is the customary metric, or "".
       validation_rule, test_rule: how the two splits are made, as a sentence for a footnote.
-      dedup: drop rows whose normalized text was seen before, ahead of any split.
-      license, cite, note: for the table and the reader.
-      published: scores printed elsewhere.
-      real: texts written by people for other people (False for planted tasks).
-      embedded: needs no download.
-      whole_words: texts are words set apart by spaces, tokenized as such, none cut or unknown.
-      make: builds the rows of an embedded dataset, given a folder for its cache.
+      dedup: whether to drop rows whose normalized text occurred before, ahead of any splitting.
+      license, cite, note: shown to readers of tables.
+      published: scores published elsewhere.
+      real: whether the texts were written by people for other people (False for planted tasks).
+      embedded: whether no download is needed.
+      whole_words: whether texts are words separated by spaces, to be tokenized as such.
+      make: makes the rows of an embedded dataset, given a folder for its cache.
     """
 
     name: str
@@ -78,7 +77,7 @@ class Source:
     make: Callable[[Path], Raw] | None = None
 
     def facts(self) -> dict[str, Any]:
-        """The entry as JSON-able data, without the function that makes its rows."""
+        """Return the entry as JSON values, without the function that makes its rows."""
         facts = asdict(self)
         del facts["make"]
         return facts

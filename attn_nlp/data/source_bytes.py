@@ -1,8 +1,7 @@
-"""Which bytes a local dataset was read from, so that a table can say that they have changed since.
+"""Hash the files of a local dataset, so that a table can report that they have changed.
 
-In comes a dataset as an experiment names it. Out goes a digest of the files that its rows are read
-from, whether its name is a path or is found in $ATTN_NLP_DATA. Rows decide what a result is of;
-bytes are what can be compared without reading rows.
+The digest covers the files from which the rows of a dataset are read, whether its name is a path or
+it is in $ATTN_NLP_DATA. A result belongs to rows, but bytes can be compared without reading rows.
 """
 
 from __future__ import annotations
@@ -13,23 +12,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from attn_nlp.data.loading import files_of, place_of
+from attn_nlp.data.loading import data_path, files_of
 from attn_nlp.errors import UserError
 
 FACT = "source_digest"  # its name among the facts of a dataset
 
 
 def source_digest(dataset: str) -> str | None:
-    """Return a digest of the bytes, or None if nothing of this machine would be read."""
-    place = _place(dataset)
-    return None if place is None else _of_what_is_read(place)
+    """Return a digest of the bytes of a dataset, or None if it would not be read locally."""
+    path = _path(dataset)
+    return None if path is None else _of_what_is_read(path)
 
 
 def changed(facts: Iterable[tuple[str, Mapping | None]]) -> list[str]:
-    """Return a sentence for every dataset whose files are not those that its cells were trained on.
+    """Return a sentence for every dataset whose files have changed since its cells were trained.
 
     Args:
-      facts: the dataset of a cell and what the store says of its data.
+      facts: the dataset of each cell, and the facts about its data in the store.
     """
     known: dict[str, set[str]] = {}
     for dataset, of_data in facts:
@@ -45,44 +44,44 @@ def changed(facts: Iterable[tuple[str, Mapping | None]]) -> list[str]:
 
 
 def _is_other(dataset: str, digests: set[str]) -> bool:
-    """Whether there is something to be read of which none of these is the digest."""
-    place = _place(dataset)
-    if place is None or (now := _of_what_is_read(place)) in digests:
+    """Return whether the dataset can be read locally and has none of these digests."""
+    path = _path(dataset)
+    if path is None or (now := _of_what_is_read(path)) in digests:
         return False
-    everything = _of_everything(place)
+    everything = _of_everything(path)
     return everything not in digests and (now or everything) is not None
 
 
-def _place(dataset: str) -> Path | None:
-    with suppress(UserError, OSError, ValueError):  # a name of nothing that can be read
-        return place_of(dataset)
+def _path(dataset: str) -> Path | None:
+    with suppress(UserError, OSError, ValueError):  # not the name of anything that can be read
+        return data_path(dataset)
     return None
 
 
-def _of_what_is_read(place: Path) -> str | None:
-    """Of the file, or of the files of a folder's splits; None where they would be refused."""
+def _of_what_is_read(path: Path) -> str | None:
+    """Return the digest of a file, or of the splits in a folder; None if they would be refused."""
     with suppress(UserError):
-        return _digest(place, [file for given in files_of(place).values() for file in given])
+        return _digest(path, [file for given in files_of(path).values() for file in given])
     return None
 
 
-def _of_everything(place: Path) -> str | None:
-    """Of all files of a folder: earlier versions noted that; without other files it is the same."""
+def _of_everything(path: Path) -> str | None:
+    """Return the digest of all files of a folder, which earlier versions stored."""
     with suppress(OSError, RuntimeError):
-        files = [place] if place.is_file() else [f for f in place.rglob("*") if f.is_file()]
-        return _digest(place, [f for f in files if f == place or not f.name.startswith(".")])
+        files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
+        return _digest(path, [f for f in files if f == path or not f.name.startswith(".")])
     return None
 
 
-def _digest(place: Path, files: Sequence[Path]) -> str | None:
-    """Of the bytes and the names of files in a place; None where there are none."""
-    found = hashlib.sha256()
+def _digest(path: Path, files: Sequence[Path]) -> str | None:
+    """Return a digest of the bytes and the names of files below a path; None without files."""
+    sha256 = hashlib.sha256()
     try:
         for file in sorted(files):
             with file.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").digest()
-            name = "" if file == place else str(file.relative_to(place))
-            found.update(os.fsencode(name) + b"\0" + digest)
-    except OSError:  # gone, or not to be read
+            name = "" if file == path else str(file.relative_to(path))
+            sha256.update(os.fsencode(name) + b"\0" + digest)
+    except OSError:  # gone, or not readable
         return None
-    return found.hexdigest() if files else None
+    return sha256.hexdigest() if files else None

@@ -1,8 +1,8 @@
-"""Which files of a folder are its splits, and that each of them is an ordinary file.
+"""Find the files of a folder that are its splits, and check that they are ordinary files.
 
-What is read is exactly `train`, `validation` and `test` (or another usual word for one of them), or
-a whole set of shards such as train-00000-of-00002. Any other file that looks like data is refused
-by name: to leave it out, or to read it as more of train, would change results without a word.
+Exactly `train`, `validation` and `test` (or another usual name for one of them) are read, or a
+complete set of shards such as train-00000-of-00002. Any other file that looks like data is refused
+by name: ignoring it, or reading it as part of train, would silently change results.
 """
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ _NAMING = (
 
 
 @contextmanager
-def reading(place: Path) -> Iterator[None]:
-    """Say of a fault of the disk which file or folder of the dataset has it.
+def reading(path: Path) -> Iterator[None]:
+    """Turn an `OSError` within the block into a `UserError` that names the file or folder.
 
     Raises:
-      UserError: for any OSError within the block.
+      UserError: for any `OSError` within the block.
     """
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot read {shown(place)}: {error.strerror or error}.") from error
+        raise UserError(f"cannot read {shown(path)}: {error.strerror or error}.") from error
 
 
 def check_is_file(path: Path) -> None:
-    """Refuse what is not an ordinary file that can be opened, without opening it.
+    """Refuse anything but an ordinary file that can be opened, without opening it.
 
     Raises:
-      UserError: a folder, a link to nothing, a named pipe, a socket, a device, or no permission.
+      UserError: it is a folder, a broken link, a named pipe, a socket, a device, or not readable.
     """
     with reading(path):
         what = unusual(path) or ("a folder" if path.is_dir() else None)
@@ -73,18 +73,18 @@ def check_is_file(path: Path) -> None:
             raise PermissionError(EACCES, os.strerror(EACCES))
 
 
-def files_of(place: Path) -> dict[str, list[Path]]:
-    """Return split -> files of a local file (all of it train) or folder.
+def files_of(path: Path) -> dict[str, list[Path]]:
+    """Return split -> files, for a local file (all of it train) or a folder.
 
-    Every file is an ordinary one, of a size that is allowed, and begins as its ending says; more is
-    not read here.
+    Every file is an ordinary one, not too large, and begins as its extension says; no more is read
+    here.
 
     Raises:
-      UserError: a folder without train, with data that is none of its splits, or with two files for
-        one split; a file that is not one, is too large, or is of another kind.
+      UserError: a folder has no train, data that belongs to no split, or two files for one split;
+        or a file is not an ordinary one, is too large, or is of another kind.
     """
-    with reading(place):
-        files = _files_by_split(place) if place.is_dir() else {"train": [place]}
+    with reading(path):
+        files = _files_by_split(path) if path.is_dir() else {"train": [path]}
     every = [file for given in files.values() for file in given]
     for file in every:
         check_is_file(file)
@@ -97,20 +97,20 @@ def files_of(place: Path) -> dict[str, list[Path]]:
 
 
 def _files_by_split(folder: Path) -> dict[str, list[Path]]:
-    """Data files of a folder and of its `data` folder."""
+    """Return the data files in a folder and in its subfolder `data`, by split."""
     own = shown(folder.resolve().name)
-    found: dict[str, list[Path]] = {}
+    by_split: dict[str, list[Path]] = {}
     strange: list[str] = []
-    places = [folder, *(p for p in [folder / "data"] if p.is_dir())]
-    for place in places:
-        for file in sorted(place.iterdir()):
+    folders = [folder, *(p for p in [folder / "data"] if p.is_dir())]
+    for directory in folders:
+        for file in sorted(directory.iterdir()):
             split = _split_of(file)
             if split is not None:
-                found.setdefault(split, []).append(file)
+                by_split.setdefault(split, []).append(file)
             elif _looks_like_data(file):
                 strange.append(str(file.relative_to(folder)))
-    if "train" not in found:
-        names = [str(f.relative_to(folder)) for files in found.values() for f in files]
+    if "train" not in by_split:
+        names = [str(f.relative_to(folder)) for files in by_split.values() for f in files]
         there = names + strange or sorted(p.name for p in folder.iterdir())
         raise UserError(
             f"folder '{own}' has no train file; {_NAMING}; found: "
@@ -118,10 +118,10 @@ def _files_by_split(folder: Path) -> dict[str, list[Path]]:
         )
     if strange:
         raise UserError(
-            f"folder '{own}' holds data that is none of its splits: {listed(strange)}; {_NAMING}, "
+            f"folder '{own}' contains data that belongs to no split: {listed(strange)}; {_NAMING}, "
             "or move them out of the folder."
         )
-    files = {split: found[split] for split in SPLIT_NAMES if split in found}
+    files = {split: by_split[split] for split in SPLIT_NAMES if split in by_split}
     for split, given in files.items():
         _check_shards(own, split, given)
     kinds = {FILE_KINDS[f.suffix] for given in files.values() for f in given}
@@ -134,7 +134,7 @@ def _files_by_split(folder: Path) -> dict[str, list[Path]]:
 
 
 def _split_of(file: Path) -> str | None:
-    """The split that a file's name says, or None."""
+    """Return the split that a file's name denotes, or None."""
     if file.suffix not in FILE_KINDS:
         return None
     shard = _SHARD.fullmatch(file.stem)
@@ -142,7 +142,7 @@ def _split_of(file: Path) -> str | None:
 
 
 def _looks_like_data(file: Path) -> bool:
-    """Whether a file or folder that is no split may hold rows that somebody expects to be read."""
+    """Return whether a file or folder that is not a split may contain rows."""
     name = file.name.lower()
     if name.startswith(".") or name.endswith("~"):
         return False
@@ -155,7 +155,7 @@ def _looks_like_data(file: Path) -> bool:
 
 
 def _check_shards(folder: str, split: str, files: Sequence[Path]) -> None:
-    """Refuse several files for one split unless they are all shards of one set, none missing."""
+    """Refuse several files for one split unless they are a complete set of shards."""
     shards = [_SHARD.fullmatch(file.stem) for file in files]
     if len(files) == 1 and shards[0] is None:
         return

@@ -1,8 +1,8 @@
-"""Which rows are validation and which are test, where the dataset does not say.
+"""Choose validation and test rows if the dataset does not define these splits.
 
-In: clean rows of one to three splits. Out: three splits and a sentence on how each came about.
-The carve depends on the rows and `split_seed` alone, never on a cell's seed, so that all cells
-of a dataset choose on the same validation rows and are judged on the same test rows.
+Given clean rows of one to three splits, `three_splits` returns three splits and a sentence on how
+each was made. The choice depends only on the rows and `split_seed`, never on a cell's seed, so all
+cells of a dataset select on the same validation rows and are evaluated on the same test rows.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from attn_nlp.errors import UserError
 
 VALIDATION_SHARE = 0.1
 FOLDS = 10
-RESCUE_STREAM = 71  # draws the one validation row of a class too small for its share
+RESCUE_STREAM = 71  # draws one validation row for each class too small for its share
 
 
 def normalized(text: str) -> str:
-    """The text without case and punctuation; a text of punctuation alone stays as it is.
+    """Return the text without case and punctuation; one of punctuation alone is unchanged.
 
     Example:
       >>> normalized("U win: CALL  now!!")
@@ -34,7 +34,7 @@ def normalized(text: str) -> str:
 
 
 def drop_repeats(rows: Rows) -> Rows:
-    """The rows whose normalized text has not been seen before; the first of equals stays."""
+    """Return the rows without repeats: of rows with equal normalized texts, the first is kept."""
     first: dict[str, int] = {}
     for row, text in enumerate(rows.texts):
         first.setdefault(normalized(text), row)
@@ -42,14 +42,14 @@ def drop_repeats(rows: Rows) -> Rows:
 
 
 def held_out_fold(labels: Sequence[int], fold: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Rows kept and rows held out: one fold of a stratified ten-fold division with fixed seed.
+    """Hold out one fold of a stratified ten-fold division with a fixed seed.
 
-    A class with one row keeps it in train, whatever the fold: held out, it would be asked for and
-    never shown. Of every other class no fold holds out all rows.
+    A class with one row keeps it in train, whatever the fold: if it were held out, a model would be
+    tested on a class that it never saw. No fold holds out all rows of any other class.
 
     Args:
       labels: class number of every row.
-      fold: which; every row is held out in exactly one, those of classes with one row in none.
+      fold: which fold; every row is held out in exactly one, except those of classes with one row.
 
     Returns:
       (kept, held out), each ascending. There are `folds_of(labels)` folds.
@@ -80,15 +80,15 @@ def held_out_fold(labels: Sequence[int], fold: int = 0) -> tuple[np.ndarray, np.
 
 
 def folds_of(labels: Sequence[int]) -> int:
-    """How many folds the rows are divided into: ten, or as many as the largest class has rows."""
+    """Return the number of folds: ten, or the number of rows of the largest class if smaller."""
     return min(FOLDS, int(np.bincount(labels).max()))
 
 
 def carve(labels: Sequence[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that stay in train and rows that become validation: 10%, stratified, drawn by seed.
+    """Choose 10% of the train rows as validation, stratified and drawn by seed.
 
-    A class with one row keeps it in train; every other class has at least one row in
-    validation, also where its share would be nil.
+    A class with one row keeps it in train; every other class has at least one row in validation,
+    even if its share would be zero.
 
     Args:
       labels: class number of every row.
@@ -123,17 +123,17 @@ def carve(labels: Sequence[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
 def three_splits(
     given: Mapping[str, Rows], seed: int, dedup: bool = False, fold: int = 0
 ) -> tuple[dict[str, Rows], dict[str, str], int]:
-    """Train, validation and test, carving from train what is not given.
+    """Return train, validation and test, taking from train what is not given.
 
     Args:
-      given: clean rows of train and perhaps of validation and test.
-      seed: the cell's `split_seed`; changes nothing where validation is given.
-      dedup: first drop train rows whose normalized text was seen before.
-      fold: which fold of train is test, where test is not given.
+      given: clean rows of train, and possibly of validation and test.
+      seed: the cell's `split_seed`; has no effect if validation is given.
+      dedup: whether to drop train rows whose normalized text occurred before.
+      fold: which fold of train becomes test, if test is not given.
 
     Returns:
-      The three splits, the rule by which validation and test were made, and the number of rows
-      dropped.
+      The three splits, the rules by which validation and test were made, and the number of dropped
+      rows.
     """
     train = given["train"]
     dropped = 0
@@ -151,7 +151,7 @@ def three_splits(
         if test is not given.get("test") and np.bincount(train.labels).max() < 2:
             raise UserError(
                 f"{len(train) + len(test)} rows with no three of one class leave nothing for "
-                "validation beside train and test; add rows or give validation and test files."
+                "validation next to train and test; add rows or give validation and test files."
             )
         kept_rows, carved = carve(train.labels, seed)
         rules["validation"] = carve_rule(len(train), len(carved))
@@ -160,7 +160,7 @@ def three_splits(
 
 
 def fold_rule(labels: Sequence[int], fold: int) -> str:
-    """How a fold of these rows came to play test, as a sentence for a footnote."""
+    """Return how a fold of these rows became the test split, as a sentence for a footnote."""
     folds = folds_of(labels)
     says = f"no official test split: fold {fold} of {folds}, held out from train"
     if folds == FOLDS:
@@ -175,7 +175,7 @@ def fold_rule(labels: Sequence[int], fold: int) -> str:
 
 
 def carve_rule(rows: int, carved: int) -> str:
-    """How validation came about; its true share where that is not a tenth, as of small classes."""
+    """Return how validation was made, with its true share if small classes raise it above 10%."""
     share = carved / rows
     if round(share, 2) == VALIDATION_SHARE:
         return CARVED

@@ -1,8 +1,9 @@
-"""Texts to ids, by a tokenizer trained on the train split alone.
+"""Turn texts into ids, with a tokenizer trained on the train split alone.
 
-Only tokenizers whose training is byte-deterministic are offered (`tokenizers` numbers WordPiece
-pieces in hash order and lets Unigram scores drift in the last bits). Ids: 0 is padding [PAD], 1 is
-[UNK]; neither can be written in a text. A text without any token becomes one [UNK].
+Only tokenizers whose training is deterministic to the byte are offered (`tokenizers` numbers
+WordPiece pieces in hash order, and Unigram scores vary in the last bits). Id 0 is padding [PAD] and
+id 1 is [UNK]; no text can produce either by spelling it. A text without any token becomes one
+[UNK].
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ from attn_nlp.errors import unknown
 
 SPECIALS = ["[PAD]", "[UNK]"]
 PADDING, UNKNOWN = 0, 1
-CHARACTERS_PER_TOKEN, LEAST_CHARACTERS = 32, 4096  # read of a text before it is tokenized
+CHARACTERS_PER_TOKEN, LEAST_CHARACTERS = 32, 4096  # of a text that are read
 
 # Pieces for BPE: a Han character, a punctuation mark or symbol, or a run of anything else, each
-# with the mark of a space before it, so that "re-invent" and "re - invent" differ.
+# with a mark if a space precedes it, so that "re-invent" and "re - invent" differ.
 BPE_PIECES = r"▁?(\p{Han}|[\p{P}\p{S}]|[^▁\p{Han}\p{P}\p{S}]+)"
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A way to cut texts that can be named in an experiment.
+    """A kind of tokenizer that can be named in an experiment.
 
     Attributes:
-      name, label: what an experiment writes and a table prints.
-      train: (texts, most ids) -> a `tokenizers.Tokenizer`.
-      cite: where the method is from.
+      name, label: its names in an experiment and in a table.
+      train: (texts, maximum number of ids) -> a `tokenizers.Tokenizer`.
+      cite: the source of the method.
     """
 
     name: str
@@ -45,10 +46,10 @@ class Tokenizer:
 
 
 def library() -> Any:
-    """The `tokenizers` package, told to use no threads of its own.
+    """Import the `tokenizers` package, without threads of its own.
 
-    Its threads make a later fork warn, and the runner already keeps every core busy; a user who
-    has set the variable is obeyed.
+    Its threads cause warnings on a later fork, and the runner already keeps every core busy. If the
+    user has set the variable, it is left as it is.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import tokenizers
@@ -57,21 +58,21 @@ def library() -> Any:
 
 
 def without_specials(tokenizer: Any) -> Any:
-    """The tokenizer with [PAD] and [UNK] as mere vocabulary, so that no text can spell them."""
+    """Return the tokenizer with [PAD] and [UNK] as plain vocabulary, which no text can spell."""
     spec = json.loads(tokenizer.to_str())
     spec["added_tokens"] = []
     return library().Tokenizer.from_str(json.dumps(spec, ensure_ascii=False))
 
 
 def lower(han: bool) -> Any:
-    """Lower-case, control characters gone, accents kept; with `han`, Han characters apart."""
+    """Return a normalizer: lower case, no control characters; `han` separates Han characters."""
     return library().normalizers.BertNormalizer(
         clean_text=True, handle_chinese_chars=han, strip_accents=False, lowercase=True
     )
 
 
 def word_level(normalizer: Any, pre_tokenizer: Any, texts: Sequence[str], most: int) -> Any:
-    """The most frequent pieces of the texts, equally frequent ones in alphabetical order."""
+    """Train on the most frequent pieces of the texts; ties are in alphabetical order."""
     counts = PreTokenizer(normalizer, pre_tokenizer).counts(texts)
     ranked = sorted(counts, key=lambda piece: (-counts[piece], piece))
     vocabulary = {piece: number for number, piece in enumerate([*SPECIALS, *ranked][:most])}
@@ -84,24 +85,24 @@ def word_level(normalizer: Any, pre_tokenizer: Any, texts: Sequence[str], most: 
 
 
 def word(texts: Sequence[str], most: int) -> Any:
-    """Lower-cased words and single punctuation marks; Han text by character."""
+    """Train on lower-cased words and single punctuation marks; Han text by character."""
     return word_level(lower(han=True), library().pre_tokenizers.BertPreTokenizer(), texts, most)
 
 
 def char(texts: Sequence[str], most: int) -> Any:
-    """Lower-cased characters, spaces among them."""
+    """Train on lower-cased characters, including spaces."""
     return word_level(lower(han=False), library().pre_tokenizers.Split("", "isolated"), texts, most)
 
 
 def whitespace(texts: Sequence[str], most: int) -> Any:
-    """Words as they are set apart by spaces, for planted tasks."""
+    """Train on words separated by spaces, for planted tasks."""
     return word_level(None, library().pre_tokenizers.WhitespaceSplit(), texts, most)
 
 
 def bpe(texts: Sequence[str], most: int) -> Any:
-    """Byte-pair encoding within words: pieces joined in the order of their frequency.
+    """Train byte-pair encoding within words: pieces are merged in the order of their frequency.
 
-    Half of the ids at most are single characters; a rarer character is left out of training and
+    At most half of the ids are single characters; rarer characters are left out of training and
     read as [UNK]. The library would choose among equally rare ones in hash order.
 
     References:
@@ -126,7 +127,7 @@ def bpe(texts: Sequence[str], most: int) -> Any:
         texts = [text.translate(rare) for text in texts]
     pieces = pretokenizer.counts(texts)
     trained = t.Tokenizer(tokenizer.model)
-    trained.pre_tokenizer = t.pre_tokenizers.WhitespaceSplit()  # no piece holds white space
+    trained.pre_tokenizer = t.pre_tokenizers.WhitespaceSplit()  # no piece contains white space
     trainer = t.trainers.BpeTrainer(vocab_size=most, special_tokens=SPECIALS, show_progress=False)
     trained.train_from_iterator(_repeated(pieces), trainer)
     tokenizer.model = trained.model
@@ -134,8 +135,10 @@ def bpe(texts: Sequence[str], most: int) -> Any:
 
 
 def _repeated(pieces: Mapping[str, int]) -> Iterator[str]:
-    """Texts that hold each piece as often as counted; of a single character, which has nothing to
-    join, once."""
+    """Yield texts that contain each piece as often as counted.
+
+    Pieces of a single character are yielded once, since there is nothing to merge.
+    """
     for piece, count in pieces.items():
         left = count if len(piece) > 1 else 1
         while left:
@@ -168,20 +171,20 @@ def check_tokens(name: str) -> None:
 
 
 def tokenizer_hash(tokenizer: Any) -> str:
-    """SHA-256 of the tokenizer's JSON."""
+    """Return the SHA-256 of the tokenizer's JSON."""
     return hashlib.sha256(tokenizer.to_str().encode("utf-8")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Ids of many texts, and what was lost on the way.
+    """Ids of many texts, and what was lost.
 
     Attributes:
       ids: (N, T) int32, padded with 0 to the longest row.
-      lengths: (N,) int32, 1 to the length asked for.
-      full_lengths: (N,) int64, tokens before the cut to that length.
-      unknown: (N,) int64, [UNK] among the tokens kept, the stand-in of an empty text apart.
-      cut: (N,) bool, True where the text was longer than what was kept of it.
+      lengths: (N,) int32, from 1 to the requested length.
+      full_lengths: (N,) int64, number of tokens before truncation.
+      unknown: (N,) int64, number of [UNK] among the kept tokens, 0 for an empty text.
+      cut: (N,) bool, True if the text was truncated.
     """
 
     ids: np.ndarray
@@ -192,19 +195,19 @@ class Encoded:
 
 
 def encode(tokenizer: Any, texts: Sequence[str], length: int) -> Encoded:
-    """Ids of every text, at most `length` of them, from its beginning.
+    """Return the first ids of every text, at most `length`.
 
-    Only the first max(4096, 32 length) characters of a text are read: a line of a million tokens
+    Only the first max(4096, 32 length) characters of a text are read, so a line of a million tokens
     costs no more than a long paragraph.
 
     Args:
-      tokenizer: as trained by one of `TOKENIZERS`.
+      tokenizer: trained by one of `TOKENIZERS`.
       texts: any strings; one without tokens becomes a single [UNK].
-      length: most tokens kept, 1 or more.
+      length: maximum number of kept tokens, 1 or more.
     """
     most = max(LEAST_CHARACTERS, CHARACTERS_PER_TOKEN * length)
     stripped = [text.strip() for text in texts]
-    chunks = list(each_ids(tokenizer, [text[:most] for text in stripped], length))
+    chunks = list(ids_of(tokenizer, [text[:most] for text in stripped], length))
     full_lengths = np.concatenate([full for _, full in chunks] or [np.zeros(0, np.int64)])
     lengths = np.minimum(full_lengths, length)
     longest = max(1, int(lengths.max(initial=1)))
@@ -222,13 +225,14 @@ def encode(tokenizer: Any, texts: Sequence[str], length: int) -> Encoded:
     )
 
 
-def each_ids(
+def ids_of(
     tokenizer: Any, texts: Sequence[str], length: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Ids of all texts, in chunks of texts: each distinct piece is encoded once.
+    """Encode all texts, in chunks of texts; each distinct piece is encoded once.
 
     Yields:
-      The first `length` ids of each text, one text after another; how many each text has in all.
+      The first `length` ids of each text, one text after another, and the total number of ids of
+      each text.
     """
     pretokenizer, model = (
         PreTokenizer(tokenizer.normalizer, tokenizer.pre_tokenizer),
@@ -238,26 +242,26 @@ def each_ids(
     sizes: list[int] = []
     for numbers, pieces in pretokenizer.cut(texts):
         for piece in pretokenizer.pieces[len(sizes) :]:
-            found = [token.id for token in model.tokenize(piece)]
-            known += found
-            sizes.append(len(found))
+            ids_of_piece = [token.id for token in model.tokenize(piece)]
+            known += ids_of_piece
+            sizes.append(len(ids_of_piece))
         size = np.array(sizes, np.int64)
         of_piece = size[numbers]
         text_of_piece = np.repeat(np.arange(len(pieces)), pieces)
         full = np.bincount(text_of_piece, of_piece, len(pieces)).astype(np.int64)
-        # The place of every id among those of its piece, then among those of its text.
-        within = _places(of_piece)
+        # The index of every id within its piece; below, within its text.
+        within = _ranges(of_piece)
         ids = np.array(known, np.int32)[
             np.repeat((np.cumsum(size) - size)[numbers], of_piece) + within
         ]
-        yield ids[_places(full) < length], full
+        yield ids[_ranges(full) < length], full
 
 
-def _places(counts: np.ndarray) -> np.ndarray:
-    """0, 1, ... anew for each count.
+def _ranges(counts: np.ndarray) -> np.ndarray:
+    """Return 0, 1, ..., starting again for each count.
 
     Example:
-      >>> _places(np.array([2, 0, 3])).tolist()
+      >>> _ranges(np.array([2, 0, 3])).tolist()
       [0, 1, 0, 1, 2]
     """
     begins = np.cumsum(counts) - counts

@@ -314,7 +314,7 @@ def _sentence(part: Part, hook: str, found: Any, wanted: str) -> str:
     missing = " Is a `return` missing?" if found is None else ""
     turned = _turned(found, wanted)
     return (
-        f"{part.slot} {part.name!r}, hook {hook!r} ({frames.place_of(function)}): returned "
+        f"{part.slot} {part.name!r}, hook {hook!r} ({frames.line_of(function)}): returned "
         f"{_said(found)}; expected {wanted}.{missing}{turned}"
     )
 

@@ -87,7 +87,7 @@ def _sentence(part: Part, hook: str) -> str:
     function = inspect.unwrap(part.hooks[hook])
     assert isinstance(function, FunctionType)
     return (
-        f"{part.slot} {part.name!r}, hook {hook!r} ({frames.place_of(function)}): it is not "
+        f"{part.slot} {part.name!r}, hook {hook!r} ({frames.line_of(function)}): it is not "
         "the same twice, from randomness or state outside of it, such as `random`, `numpy.random`, "
         "the clock or a variable that it changes; ask for `draw` or `seed` for numbers that are "
         "drawn, and keep nothing between calls."

@@ -1,5 +1,6 @@
-"""What carries cells to where they are trained: this process, or worker processes beside it.
+"""Planning a run and training its cells, in this process or in worker processes.
 
-An engine is handed jobs, asks before it begins one whether it may (`take`), and hands back one
-outcome for each (`done`). It never sees the store, so that only the driver writes to it.
+The driver (`run.py`) gives jobs to an engine. The engine asks permission before it starts a job
+(`take`) and reports one outcome per job (`done`). It never sees the store, so only the driver
+writes to it.
 """

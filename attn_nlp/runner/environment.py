@@ -1,7 +1,7 @@
-"""The surroundings in which a cell gives the same bits, in a worker or in this process.
+"""The environment in which a cell gives the same bits, in a worker or in this process.
 
-XLA's results on CPU change with the number of threads, so every program runs on one thread. The
-flags are read when JAX starts and must be set before.
+On a CPU, XLA's results change with the number of threads, so every program runs on one thread. JAX
+reads the flags when it starts, so they must be set before that.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from attn_nlp.errors import UserError
 from attn_nlp.runner import variables
+from attn_nlp.runner.cores import allowed_cores, pin
 from attn_nlp.train import compile_cache
 from attn_nlp.user_code.loading import as_found
 
@@ -28,21 +29,27 @@ _PROCESSOR = ("model name", "flags", "Features", "CPU part")  # on x86 and on AR
 
 
 def cache_folder() -> Path:
-    """Where prepared data and compiled programs are kept: $ATTN_NLP_CACHE, or the user's cache."""
+    """Return the folder for prepared data and compiled programs.
+
+    It is $ATTN_NLP_CACHE, or else a folder in the user's cache.
+
+    Raises:
+      UserError: a variable that names a folder is not an absolute path, or there is no home folder.
+    """
     own = os.environ.get("ATTN_NLP_CACHE")
     if own:
         return Path(own)
     users = os.environ.get("XDG_CACHE_HOME")
     if users and not Path(users).is_absolute():
         raise UserError(
-            f"XDG_CACHE_HOME is {users!r}, which is no absolute path; give one, or name a folder "
-            "for prepared data and compiled programs by ATTN_NLP_CACHE."
+            f"XDG_CACHE_HOME is {users!r}, which is not an absolute path; give one, or name a "
+            "folder for prepared data and compiled programs by ATTN_NLP_CACHE."
         )
     home = os.environ.get("HOME")
     if not users and home is not None and not Path(home).is_absolute():
         raise UserError(
-            f"HOME is {home!r}, which is no absolute path; give one, or name a folder for prepared "
-            "data and compiled programs by ATTN_NLP_CACHE."
+            f"HOME is {home!r}, which is not an absolute path; give one, or name a folder for "
+            "prepared data and compiled programs by ATTN_NLP_CACHE."
         )
     try:
         return Path(users or Path.home() / ".cache") / "attn_nlp"
@@ -54,10 +61,10 @@ def cache_folder() -> Path:
 
 
 def check_cache() -> None:
-    """Make sure that the folder of `cache_folder` is there.
+    """Create the folder of `cache_folder` if it does not exist.
 
     Raises:
-      UserError: it cannot be made.
+      UserError: it cannot be created.
     """
     folder = cache_folder()
     try:
@@ -70,18 +77,18 @@ def check_cache() -> None:
 
 
 def check_limits(workers: int) -> None:
-    """Make sure that there is a working directory, and that a run may have its files open.
+    """Check that the working directory exists and that a run may open enough files.
 
-    Else some cell would be the one that fails, with a reason that is not its own.
+    Otherwise some cell would fail later, for a reason that has nothing to do with it.
 
     Raises:
-      UserError: the directory was deleted, or the system allows fewer files.
+      UserError: the directory was deleted, or the system allows too few open files.
     """
     try:
         os.getcwd()
     except OSError as error:
         raise UserError(
-            "the working directory was deleted; change to one that exists and run it again."
+            "the working directory was deleted; change to one that exists and try again."
         ) from error
     with suppress(ImportError):  # not on every system
         import resource
@@ -92,15 +99,15 @@ def check_limits(workers: int) -> None:
             said = "1 worker" if workers == 1 else f"{workers} workers"
             raise UserError(
                 f"this process may have {allowed} files open and needs {needed} for {said}; "
-                f"raise the limit by 'ulimit -n {max(1024, needed)}'."
+                f"raise the limit with 'ulimit -n {max(1024, needed)}'."
             )
 
 
 def single_threaded() -> dict[str, str]:
-    """The environment variables of a process that trains cells.
+    """Return environment variables that every process that trains cells must have.
 
     Raises:
-      UserError: $XLA_FLAGS holds no flags.
+      UserError: $XLA_FLAGS contains no flags.
     """
     kept = [flag for flag in variables.xla_flags(os.environ) if flag != _ONE_THREAD]
     wanted = {
@@ -113,42 +120,42 @@ def single_threaded() -> dict[str, str]:
     }
     preferred = {
         "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla" / processor()),
-        "JAX_COMPILATION_CACHE_MAX_SIZE": str(_CACHE_BYTES),  # what was used longest ago goes
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(_CACHE_BYTES),  # the least recently used are evicted
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # several workers may share one accelerator
-        # Else an accelerator rounds the factors of a product to ten bits. No change on a CPU.
+        # By default an accelerator rounds the factors of a product to ten bits; a CPU does not.
         "JAX_DEFAULT_MATMUL_PRECISION": "highest",
     }
     return {name: os.environ.get(name) or value for name, value in preferred.items()} | wanted
 
 
 def of_workers(file: str | None = None) -> dict[str, str]:
-    """All environment variables of a worker, which runs an experiment file once more."""
+    """Return all environment variables of a worker, which runs the experiment file again."""
     given = os.environ if file is None else as_found(os.path.abspath(file), os.environ)
     return variables.for_workers(given) | single_threaded()
 
 
 def settle() -> None:
-    """Make the variables of this process those of one that trains cells.
+    """Set the environment variables of this process to those of one that trains cells.
 
-    They stay so, since libraries keep what they have read.
+    They are not restored, since libraries keep the values that they have read.
 
     Raises:
-      UserError: a library has already read something else here.
+      UserError: a library has already read other values in this process.
     """
     late = variables.come_too_late(os.environ)
     if late:
         raise UserError(
-            f"{late[0]} is set and was read in this process already, which changes results; unset "
-            "it, or leave out --in-process where the experiment file does not set it itself."
+            f"{late[0]} is set and was already read in this process, which changes results; unset "
+            "it, or leave out --in-process unless the experiment file sets it itself."
         )
     wanted = single_threaded()
     differ = any(os.environ.get(name) != wanted[name] for name in _DECIDING)
     if differ and jax_runs():
         raise UserError(
-            "JAX already runs in this process on several threads or with other flags, which "
-            "changes results; start a fresh process, or leave out --in-process."
+            "JAX already runs in this process with several threads or other flags, which changes "
+            "results; start a new process, or leave out --in-process."
         )
     for name in variables.taken_away(os.environ):
         del os.environ[name]
@@ -157,63 +164,40 @@ def settle() -> None:
 
 @contextmanager
 def single_threaded_here() -> Iterator[None]:
-    """Make this process one that trains cells, on one core, which is given back.
+    """Settle this process and pin it to one core; at the end of the block, unpin it.
 
     Raises:
-      UserError: a library has already read other settings here.
+      UserError: a library has already read other values in this process.
     """
     settle()
-    allowed = cores()
+    allowed = allowed_cores()
     compile_cache.may_use(allowed)
     pin(allowed[0])
     try:
         with warnings.catch_warnings():
-            if any("error" in each for each in sys.warnoptions):
-                warnings.simplefilter("default")  # else a library's warning fails every cell
+            if any("error" in option for option in sys.warnoptions):
+                warnings.simplefilter("default")  # a library's warning must not fail every cell
             yield
     finally:
         pin(*allowed)
 
 
 def processor() -> str:
-    """A name for processors that can run each other's programs: architecture, model and features.
+    """Return a name that is shared by processors that can run each other's programs.
 
-    XLA compiles for the features of the processor that it runs on, and a home folder may be shared
-    by machines that differ in them; a foreign program could end the process.
+    It hashes architecture, model and features. XLA compiles for the features of the processor that
+    it runs on, and machines with different features may share a home folder; a program compiled
+    for other features could crash the process.
     """
-    told = [platform.machine(), platform.processor()]
+    known = [platform.machine(), platform.processor()]
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        told += sorted({each for each in lines if each.startswith(_PROCESSOR)})
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
-
-
-def cores() -> list[int]:
-    """The processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
-def usable() -> int:
-    """How many cores' worth of time this process may use, by affinity and by its control group."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        allowed = max(1, int(quota) // int(period))
-    except (OSError, ValueError):  # no control group, or "max"
-        allowed = len(cores())
-    return min(allowed, len(cores()))
-
-
-def pin(*these: int) -> None:
-    """Keep this thread, and those it starts, on these cores, where the system can."""
-    if hasattr(os, "sched_setaffinity"):
-        with suppress(OSError):
-            os.sched_setaffinity(0, these)
+        known += sorted({line for line in lines if line.startswith(_PROCESSOR)})
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]
 
 
 def jax_runs() -> bool:
-    """Whether JAX has started in this process, and keeps the flags that it has read."""
+    """Return whether JAX has started in this process; from then on it keeps its flags."""
     if "jax" not in sys.modules:
         return False
     from jax._src import xla_bridge  # JAX has no public way to ask

@@ -1,4 +1,4 @@
-"""Cells one after another in this process: for a debugger, and where processes are unwelcome."""
+"""Train cells one after another in this process: for a debugger, or where workers cannot run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ from attn_nlp.user_code.frames import shown
 from attn_nlp.user_code.hashing import reach
 from attn_nlp.user_code.text_order import hangs_on_hashes
 
-# Where XLA does not know a flag it ends the process, so another one asks it.
+# XLA exits on a flag that it does not know, so the flags are tried in another process.
 _READS_FLAGS = "from jaxlib import xla_client; xla_client.CompileOptions()"
 
 
 class HereEngine:
-    """This process as the only worker; the same bits, unless they hang on how texts are hashed.
+    """An engine that trains in this process, with the bits of a worker.
+
+    Bits may differ only if code depends on how strings are hashed; see `text_order.py`.
 
     Args:
       trains: whether any job trains an encoder; JAX is then started before the first job.
@@ -41,7 +43,7 @@ class HereEngine:
     def __init__(self, trains: bool = False) -> None:
         self._trains = trains
         self._warned = not sys.flags.hash_randomization
-        self._known: set[str] = set()  # hashes of own code that was looked through
+        self._known: set[str] = set()  # hashes of user code that was already searched
 
     def __enter__(self) -> HereEngine:
         return self
@@ -52,7 +54,7 @@ class HereEngine:
     def run(
         self, jobs: Sequence[Job], take: Take, done: Done, interrupt: Interrupt, progress: Progress
     ) -> None:
-        """Train the jobs that `take` allows, in the order given."""
+        """Train the jobs that `take` allows, in the given order."""
         with single_threaded_here():
             repair(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]))
             if self._trains and not jax_runs():
@@ -76,7 +78,7 @@ class HereEngine:
                     progress.tick()
 
                 progress.running(0, job, {})
-                interrupt.idle = True  # until it trains, it compiles, which hears no signal
+                interrupt.idle = True  # until it trains it compiles, and does not notice signals
                 began = time.monotonic()
                 try:
                     result = outcome(job, report)
@@ -89,23 +91,23 @@ class HereEngine:
                 progress.finished(result)
 
     def _warn(self, job: Job, progress: Progress) -> None:
-        """Say once where numbers may hang on a seed that is fixed in workers only."""
+        """Warn once if results may depend on the hash seed, which only workers fix."""
         if self._warned:
             return
-        with contextlib.suppress(UserError, OSError):  # whoever trains the cell says so
+        with contextlib.suppress(UserError, OSError):  # reported when the cell is trained
             for file in self._files(job):
                 tree = parsed(file)
                 if tree is not None and hangs_on_hashes(tree):
                     self._warned = True
                     progress.say(
-                        f"warning: {shown(file)} uses sets or hash(), and Python hashes texts "
-                        "differently in every process, so that results may differ from those of a "
+                        f"warning: {shown(file)} uses sets or hash(), and Python hashes strings "
+                        "differently in every process, so results may differ from those of a "
                         "worker; set PYTHONHASHSEED=0 before Python starts."
                     )
                     return
 
     def _files(self, job: Job) -> Iterator[str]:
-        """Files of the user's that parts of a job reach, unless they were asked for before."""
+        """Yield the user's files that the parts of a job reach, unless already yielded."""
         for code in own_codes(unflatten(job.settings)):
             if code.hash not in self._known:
                 self._known.add(code.hash)
@@ -115,7 +117,7 @@ class HereEngine:
 
 def _check_flags() -> None:
     if len(os.environ["XLA_FLAGS"].split()) == 1:
-        return  # our own
+        return  # only this package's
     command = [sys.executable, "-P", "-c", _READS_FLAGS]
     done = subprocess.run(command, env=of_workers(), capture_output=True, text=True)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""One cell on its way to a worker, and the signal that makes a worker let go of it."""
+"""A cell to be trained, as it is sent to a worker, and the exception that stops its training."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 
 
 class Stopped(BaseException):
-    """The run was asked to stop; the cell is abandoned and nothing of it is stored.
+    """The run was asked to stop: the cell is abandoned and nothing of it is stored.
 
-    It is no `Exception`, so that a model's own handlers let it pass.
+    It is not an `Exception`, so that handlers in a model do not catch it.
     """
 
 
 @dataclass(frozen=True)
 class Job:
-    """A cell with its data at hand; plain values, equal to its JSON.
+    """A cell whose data is prepared; plain values, which survive a round trip through JSON.
 
     Attributes:
       spec: the cell's identity.
       settings: every field by path.
       prepared: the folder of the prepared data.
-      program: names the compiled program; equal for cells that share one.
-      round: place of the cell's seed among the seeds, from 0.
-      seconds: what training it is predicted to take; equal for cells that share a program.
-      label: what progress shows.
-      planned: when the experiment file was run for the plan, in seconds of the clock.
+      program: the name of the compiled program; cells with one name share a program.
+      round: index of the cell's seed among the seeds, from 0.
+      seconds: predicted training time; equal for cells that share a program.
+      label: the name of the cell in progress messages.
+      planned: when the experiment file was run for the plan, in seconds since the epoch.
       keep: the folder for checkpoints of the cell; "" for none.
     """
 
@@ -41,5 +41,5 @@ class Job:
 
 
 def is_training(progress: Mapping[str, int]) -> bool:
-    """Whether a cell that says so has trained anything; before its first step it only compiles."""
+    """Return whether a cell with this progress has trained; before its first step it compiles."""
     return progress.get("step", 0) > 0

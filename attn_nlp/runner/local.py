@@ -1,12 +1,12 @@
-"""Long-lived worker processes on this machine, one thread and one core each.
+"""Long-lived worker processes on this machine, with one thread and one core each.
 
-A process of its own costs seconds to start and compile, so a worker trains one cell after
-another. Workers start while the driver still prepares data: importing what they train with takes
-them about as long. A worker that dies takes only its cell with it: the cell is tried once more in
-a fresh worker and then fails, with what the system said about the death.
+Starting a process and compiling take seconds, so a worker trains one cell after another. Workers
+start while the driver still prepares data, since their imports take about as long. If a worker
+dies, only its cell is affected: it is tried once more in a new worker, and then fails with what the
+system reported about the death.
 
-A run that is stopped waits for workers amid training, which keep what they have trained; one that
-still starts or compiles has nothing to keep, and is ended if it does not stop by itself.
+A run that is stopped waits for workers that are training, which save their state. A worker that is
+still starting or compiling has nothing to save, and is killed if it does not exit by itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from typing import IO
 
 from attn_nlp.errors import UserError
 from attn_nlp.runner import paths
-from attn_nlp.runner.environment import cores, of_workers, single_threaded
+from attn_nlp.runner.cores import allowed_cores
+from attn_nlp.runner.environment import of_workers, single_threaded
 from attn_nlp.runner.job import Job, is_training
 from attn_nlp.runner.progress import Progress
 from attn_nlp.runner.queue import Queue
@@ -40,8 +41,8 @@ from attn_nlp.train.compile_cache import repair
 
 _POLL_SECONDS = 0.2
 _FALSE_STARTS = 3
-_LONGEST = 500  # letters of a line that a process left
-_STAMP = re.compile(r"^[A-Z]\d{4} \S+\s+\d+ \S+\] ")  # what XLA writes before a message
+_LONGEST = 500  # characters of a line that a process has written last
+_STAMP = re.compile(r"^[A-Z]\d{4} \S+\s+\d+ \S+\] ")  # begins a log message of XLA
 _STOP = encode({"stop": True})
 
 Take = Callable[[Job], bool]
@@ -52,22 +53,22 @@ Done = Callable[[Job, dict], None]
 class _Worker:
     process: subprocess.Popen
     log: IO[bytes]
-    place: int
-    warm: bool = False  # has started all that it trains with
+    index: int
+    warm: bool = False  # has imported and started all that training needs
     closed: bool = False
     job: Job | None = None
-    began: float = 0.0  # with its job, on the monotonic clock
-    training: bool = False  # whether it has trained any of its job
+    began: float = 0.0  # when it began its job, on the monotonic clock
+    training: bool = False  # whether its job has reached its first step
     programs: set[str] = field(default_factory=set)
 
 
 class LocalEngine:
-    """Workers as processes; entered, it starts them, and left, it ends those that still wait.
+    """An engine of worker processes; `with` starts them, and at its end kills those still unused.
 
     Args:
       workers: how many.
-      file: the experiment file, whose parts the workers need to know.
-      first_core: place of the first worker's core, so that runs side by side spread out.
+      file: the experiment file, which registers parts that the workers need.
+      first_core: index of the first worker's core, so that concurrent runs use different cores.
       trains: whether any job trains an encoder; workers then import JAX before the first job.
     """
 
@@ -82,8 +83,8 @@ class LocalEngine:
 
     def __enter__(self) -> LocalEngine:
         repair(Path(single_threaded()["JAX_COMPILATION_CACHE_DIR"]))
-        for place in range(self._count):
-            self._waiting.append(self.start(place))
+        for index in range(self._count):
+            self._waiting.append(self.start(index))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,25 +96,25 @@ class LocalEngine:
     def run(
         self, jobs: Sequence[Job], take: Take, done: Done, interrupt: Interrupt, progress: Progress
     ) -> None:
-        """Train the jobs that `take` allows; every one of them ends in `done`, or is stopped."""
+        """Train the jobs that `take` allows; each is either passed to `done` or stopped."""
         _Run(self, jobs, take, done, interrupt, progress).run()
 
-    def worker(self, place: int) -> _Worker:
-        """A worker that waits since the beginning, or else a fresh one."""
-        return self._waiting.pop(0) if self._waiting else self.start(place)
+    def worker(self, index: int) -> _Worker:
+        """Return a worker that was started in advance, or else start one."""
+        return self._waiting.pop(0) if self._waiting else self.start(index)
 
-    def start(self, place: int) -> _Worker:
-        """A worker process that has been greeted.
+    def start(self, index: int) -> _Worker:
+        """Start a worker process and send it the handshake.
 
         Raises:
-          UserError: the system gives no more processes, memory or files.
+          UserError: the system has no more processes, memory or files to give.
         """
         command = [sys.executable, "-P", *(["-s"] if sys.flags.no_user_site else []), "-c", COMMAND]
         named = paths.python_path()
         path = {"PYTHONPATH": os.pathsep.join(named)} if named else {}
         log = None
         try:
-            log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+            log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the worker lives
             process = subprocess.Popen(
                 [*command, *paths.for_workers(self._file)],
                 stdin=subprocess.PIPE,
@@ -126,12 +127,12 @@ class LocalEngine:
             if log is not None:
                 log.close()
             raise UserError(
-                f"cannot start a worker process: {error.strerror}; raise the limit (ulimit), give "
-                "fewer --workers, or choose --in-process."
+                f"cannot start a worker process: {error.strerror}; raise the limit (ulimit), use "
+                "fewer --workers, or use --in-process."
             ) from error
-        allowed = cores()
-        core = allowed[(self._first_core + place) % len(allowed)]
-        worker = _Worker(process, log, place)
+        allowed = allowed_cores()
+        core = allowed[(self._first_core + index) % len(allowed)]
+        worker = _Worker(process, log, index)
         file = None if self._file is None else str(Path(self._file).absolute())
         handshake = {"core": core, "code": code(), "file": file, "trains": self._trains}
         _write(worker, encode(handshake))
@@ -139,7 +140,7 @@ class LocalEngine:
 
 
 class _Run:
-    """One call of `LocalEngine.run`: its queue, its workers and what they say."""
+    """One call of `LocalEngine.run`: its queue, its workers and their messages."""
 
     def __init__(self, engine, jobs, take, done, interrupt, progress) -> None:
         self._engine: LocalEngine = engine
@@ -154,12 +155,12 @@ class _Run:
         self._died_with: set[str] = set()
         self._false_starts = 0
         self._any_warm = False
-        self._grace_until: float | None = None  # on the monotonic clock, once it is to stop
+        self._grace_until: float | None = None  # on the monotonic clock, once asked to stop
 
     def run(self) -> None:
         try:
-            for place in range(self._count):
-                self._start(place)
+            for index in range(self._count):
+                self._start(index)
             while self._workers:
                 if self._interrupt.number:
                     self._stop()
@@ -180,8 +181,8 @@ class _Run:
                 _kill(worker)
                 _reap(worker)
 
-    def _start(self, place: int) -> None:
-        worker = self._engine.worker(place)
+    def _start(self, index: int) -> None:
+        worker = self._engine.worker(index)
         self._workers.add(worker)
         threading.Thread(target=self._listen, args=[worker], daemon=True).start()
 
@@ -193,7 +194,7 @@ class _Run:
         self._events.put((worker, None))
 
     def _stop(self) -> None:
-        """Ask every worker to stop; some time later, end those that have nothing to keep."""
+        """Ask every worker to stop; after a grace period, kill those with nothing to save."""
         if self._grace_until is None:
             self._grace_until = time.monotonic() + GRACE_SECONDS
             for worker in self._workers:
@@ -208,8 +209,8 @@ class _Run:
                     _kill(worker)
             if any(worker.training for worker in self._workers):
                 self._progress.say(
-                    "waiting for running cells to end a step and keep their state; another Ctrl-C "
-                    "leaves at once"
+                    "waiting for running cells to finish a step and save their state; press Ctrl-C "
+                    "again to exit at once"
                 )
 
     def _heard(self, worker: _Worker, message: dict) -> None:
@@ -219,7 +220,7 @@ class _Run:
             return
         if "progress" in message:
             worker.training = is_training(message["progress"])
-            self._progress.running(worker.place, job, message["progress"])
+            self._progress.running(worker.index, job, message["progress"])
             return
         if "warm" in message:
             worker.warm = self._any_warm = True
@@ -230,7 +231,7 @@ class _Run:
                 raise UserError(message["unfit"])
             return
         self._release(worker)
-        self._next(worker)  # before storing, so that the worker does not wait for the disk
+        self._next(worker)  # before storing, so that the worker need not wait for the disk
         if "result" in message:
             assert job is not None
             self._done(job, message["result"])
@@ -238,11 +239,11 @@ class _Run:
 
     def _release(self, worker: _Worker) -> None:
         if worker.job is not None:
-            self._progress.release(worker.place, time.monotonic() - worker.began)
+            self._progress.release(worker.index, time.monotonic() - worker.began)
         worker.job, worker.training = None, False
 
     def _next(self, worker: _Worker) -> None:
-        taken = set().union(*(each.programs for each in self._workers))
+        taken = set().union(*(other.programs for other in self._workers))
         while not self._interrupt.number:
             job = self._queue.next(worker.programs, taken)
             if job is None:
@@ -250,7 +251,7 @@ class _Run:
             if self._take(job):
                 worker.job, worker.began = job, time.monotonic()
                 worker.programs.add(job.program)
-                self._progress.running(worker.place, job, {})
+                self._progress.running(worker.index, job, {})
                 _write(worker, job_message(job))
                 return
         _close(worker)
@@ -266,7 +267,7 @@ class _Run:
         job = worker.job
         self._release(worker)
         if job is not None and not self._interrupt.number:
-            if not worker.warm:  # the cell has no part in it
+            if not worker.warm:  # not the fault of the cell
                 self._queue.back(job)
             elif job.spec in self._died_with:
                 reason = f"its worker {_death(status)}, twice, with {shape(job.settings)}"
@@ -276,12 +277,12 @@ class _Run:
                 self._died_with.add(job.spec)
                 self._queue.back(job)
         if self._queue and not self._interrupt.number:
-            self._start(worker.place)
+            self._start(worker.index)
 
     def _false_start(self, status: int, last_words: str) -> None:
-        """A worker died before it could train; give up where the next one would do the same.
+        """Count a worker that died before it could train, and give up if the next would die too.
 
-        One that was killed from outside may have been unlucky, and so may one among others.
+        A worker that was killed from outside may be a coincidence, and so may one of several.
         """
         self._false_starts += 1
         by_chance = self._any_warm or status in (-signal.SIGKILL, -signal.SIGTERM)
@@ -295,7 +296,7 @@ class _Run:
 
 def _write(worker: _Worker, message: bytes) -> None:
     assert worker.process.stdin is not None
-    # A worker that has died is what its listener tells.
+    # If the worker has died, its listener reports it.
     with contextlib.suppress(BrokenPipeError, ValueError):
         worker.process.stdin.write(message)
         worker.process.stdin.flush()
@@ -317,7 +318,7 @@ def _death(status: int) -> str:
 
 def _reason(name: str) -> str:
     if name in ("SIGKILL", "SIGXCPU"):
-        import resource  # no other platform than those with such signals has it
+        import resource  # exists on every platform that has these signals
 
         if resource.getrlimit(resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY:
             return ", as the system does at the limit of processor time (ulimit -t)"
@@ -325,16 +326,16 @@ def _reason(name: str) -> str:
 
 
 def telling(text: str) -> str:
-    """The line of a process's last words that says most: the last that is no part of a trace."""
+    """Return the most telling line of a process's last output: the last outside a traceback."""
     lines = [line for line in text.splitlines() if line.strip()[:1].isalnum() and line[0] != " "]
     line = _STAMP.sub("", lines[-1]).strip() if lines else ""
     return f"{line[:_LONGEST].rstrip('.')}." if line else ""
 
 
 def _kill(worker: _Worker) -> None:
-    """End a worker, and whatever it has started, here and now.
+    """Kill a worker and every process that it has started.
 
-    While it is not reaped its number is that of no other process.
+    Until it is reaped, no other process can have its number.
     """
     if worker.process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -342,13 +343,13 @@ def _kill(worker: _Worker) -> None:
 
 
 def _end_children(worker: _Worker, options: int = 0) -> None:
-    """End what a worker that has ended left running, which may hold its pipe open."""
+    """Kill processes that outlive their worker, since they may hold its pipe open."""
     if os.waitid(os.P_PID, worker.process.pid, os.WEXITED | os.WNOWAIT | options) is not None:
         _kill(worker)
 
 
 def _reap(worker: _Worker) -> tuple[int, str]:
-    """Exit status and last lines of a worker that has ended; its pipes and its log are let go."""
+    """Return exit status and last output of a worker that has ended; close its pipes and log."""
     _end_children(worker)
     status = worker.process.wait()
     _close(worker)

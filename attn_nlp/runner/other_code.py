@@ -1,8 +1,8 @@
-"""Which stored cells were computed by other code of this package than today's.
+"""Find stored cells that were computed by another version of this package's code.
 
-Their settings, data and revisions are those of today, or they would be other cells. So either the
-edit decides nothing, or a revision was not raised, or somebody else's copy trained them; which of
-these it is only a person can say.
+Their settings, data and revisions are today's, or they would be other cells. So either the edit
+changes no result, or a revision was not raised, or someone else's copy of the package trained them;
+only a person can tell which.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ RETRAIN = "--retrain-changed"
 
 @dataclass(frozen=True)
 class OtherCode:
-    """What a store says of the code that computed some cells.
+    """How the code that computed some cells differs from the current code.
 
     Attributes:
-      stored: how many cells have a final result.
-      changed: those that other code has computed.
-      unknown: how many were stored before the code of the package was noted.
+      stored: number of cells with a final result.
+      changed: specs of the cells that other code computed.
+      unknown: number of cells that were stored without a digest of the code.
     """
 
     stored: int
@@ -33,7 +33,7 @@ class OtherCode:
 
     @property
     def notes(self) -> list[str]:
-        """What whoever reads results must know, at most one line."""
+        """Sentences for readers of the results, at most one."""
         if not self.changed:
             return []
         return [
@@ -43,8 +43,8 @@ class OtherCode:
 
     @property
     def sentences(self) -> list[str]:
-        """What to tell the user, at most two lines."""
-        said = [f"{each} {RETRAIN} trains them again." for each in self.notes]
+        """Sentences for someone who is about to train, at most two."""
+        said = [f"{note} {RETRAIN} trains them again." for note in self.notes]
         if self.unknown:
             said.append(
                 f"{self.unknown} of {_cells(self.stored)} were stored before the code of attn_nlp "
@@ -54,24 +54,24 @@ class OtherCode:
 
 
 def other_code(store: Store, specs: Iterable[str]) -> OtherCode:
-    """Compare what computed some cells with the code of this process."""
+    """Compare the code that computed some cells with the code of this process."""
     return of_records(store.records(specs, ["status", "provenance"]))
 
 
 def of_records(records: Records) -> OtherCode:
-    """Compare what computed some cells, by their "status" and "provenance", with this code."""
+    """Compare the code of records, by their "status" and "provenance", with this process's."""
     specs = tuple(records)
     stated = zip(
         specs, records.column("status", specs), records.column("provenance", specs), strict=True
     )
-    known = {
+    codes = {
         spec: (provenance or {}).get(FACT) for spec, status, provenance in stated if status in FINAL
     }
-    codes = {*known.values()} - {None}
-    if codes:  # else there is nothing to compare the code with
-        codes -= {code_digest()}
-    changed = frozenset(spec for spec, code in known.items() if code in codes)
-    return OtherCode(len(known), changed, sum(code is None for code in known.values()))
+    others = {*codes.values()} - {None}
+    if others:  # taking the digest of this process costs some milliseconds
+        others -= {code_digest()}
+    changed = frozenset(spec for spec, code in codes.items() if code in others)
+    return OtherCode(len(codes), changed, sum(code is None for code in codes.values()))
 
 
 def _cells(count: int) -> str:

@@ -1,4 +1,4 @@
-"""How far a run is, on standard error: a live display in a terminal, else a line now and then."""
+"""Report the progress of a run on standard error: live in a terminal, else an occasional line."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 _LINE_SECONDS = 20.0
 _TABLE_SECONDS = 2.0
-_TABLE_SHARE = 0.02  # of the time of a run, at most, goes into tables of what is there so far
+_TABLE_SHARE = 0.02  # of the time of a run, at most, is spent on tables of results so far
 
 
 class Progress:
-    """Counts finished cells and says what runs; `total` and `before` are cells.
+    """Counts finished cells and shows the running ones.
 
     Args:
-      total: cells of the experiment.
-      before: those that were finished before.
-      stream: where to write.
-      clock: seconds from anywhere.
-      workers: how many train.
+      total: number of cells of the experiment.
+      before: number of cells that were finished before this run.
+      stream: where to write; standard error by default.
+      clock: returns seconds since any fixed moment.
+      workers: number of workers.
       tables: returns the tables so far for a width in characters, with color codes; a terminal
-        shows them below what runs. They are made between cells, never while one is timed.
+        shows them below the running cells. They are made between cells, never while one is timed.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Progress:
         self._now: dict[int, str] = {}
         self._live = None
         self._tables = tables
-        self._shown: Text | None = None  # the tables, when they were last made
+        self._shown: Text | None = None  # the tables as of the last refresh
         self._next_tables = self._began
 
     def __enter__(self) -> Progress:
@@ -72,7 +72,7 @@ class Progress:
             self._write(self.use())
 
     def running(self, worker: int, job: Job | None, progress: Mapping[str, int]) -> None:
-        """A worker is at some step of a job."""
+        """Note that a worker has reached some step of a job."""
         if job is None:
             return
         steps = f" step {progress['step']}/{progress['steps']}" if "steps" in progress else ""
@@ -80,12 +80,12 @@ class Progress:
         self.tick()
 
     def release(self, worker: int, seconds: float) -> None:
-        """A worker has nothing more to do with a job that it had for so long."""
+        """Note that a worker is finished with a job after so many seconds."""
         self._busy += seconds
         self._now.pop(worker, None)
 
     def finished(self, result: Mapping) -> None:
-        """A cell is finished and stored."""
+        """Note that a cell is finished and stored."""
         self._finished += 1
         self._bad += result["status"] != "done"
         self._compiled += result.get("compile_seconds") or 0.0
@@ -93,11 +93,11 @@ class Progress:
         self.tick()
 
     def elsewhere(self, cells: int) -> None:
-        """Another run on the same store has finished so many of our cells."""
+        """Note that another run on the same store has finished some cells of this one."""
         self._before += cells
 
     def tick(self) -> None:
-        """Show what has changed, if it is time."""
+        """Show what has changed, if it is time to."""
         if self._live is not None:
             from rich.text import Text
 
@@ -110,7 +110,7 @@ class Progress:
             self._write(self.line())
 
     def refresh(self) -> None:
-        """Make the tables of the live display again, if it is time."""
+        """Make the tables of the live display again, if it is time to."""
         if self._live is None or self._tables is None or self._clock() < self._next_tables:
             return
         from rich.text import Text
@@ -121,18 +121,18 @@ class Progress:
         self._next_tables = ended + max(_TABLE_SECONDS, (ended - began) / _TABLE_SHARE)
 
     def say(self, text: str) -> None:
-        """Write a line of its own, above the live display where there is one."""
+        """Write a line of its own, above the live display if there is one."""
         if self._live is not None:
             self._live.console.print(f"attn-nlp: {clean(text)}", markup=False, highlight=False)
         else:
             self._write(text)
 
     def note(self, job: Job | None, text: str) -> None:
-        """Say what a cell wants a person to know, in one line that names the cell."""
+        """Write a note from a cell in one line that names the cell."""
         self.say(f"{job.label}: {text}" if job is not None and job.label else text)
 
     def line(self) -> str:
-        """Everything in one line."""
+        """Return a summary of the progress in one line."""
         parts = [f"{self._before + self._finished} of {self._total} cells"]
         if self._bad:
             parts.append(f"{self._bad} failed or diverged")
@@ -145,7 +145,7 @@ class Progress:
         return ", ".join(parts)
 
     def use(self) -> str:
-        """How busy the workers were since the start, in one line."""
+        """Return how busy the workers have been since the start, in one line."""
         seconds = self._clock() - self._began
         share = self._busy / (self._workers * seconds) if seconds else 0.0
         workers = "1 worker" if self._workers == 1 else f"{self._workers} workers"
@@ -159,7 +159,7 @@ class Progress:
 
 
 def waits_for(holders: Iterable[str]) -> str:
-    """What a run waits for, by who trains each cell.
+    """Return what a run is waiting for, by who is training each cell.
 
     Example:
       >>> waits_for(["process 7 of this machine"])
@@ -170,11 +170,11 @@ def waits_for(holders: Iterable[str]) -> str:
         f"1 cell that {holder}" if count == 1 else f"{count} cells that {holder}"
         for holder, count in counts.items()
     ]
-    return "waiting for " + ", and ".join(f"{each} is training" for each in cells)
+    return "waiting for " + ", and ".join(f"{some} is training" for some in cells)
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them.
+    """Return seconds as a person would say them.
 
     Example:
       >>> duration(0.4), duration(75), duration(5400)

@@ -1,7 +1,7 @@
-"""What describes a run without deciding its result: versions, code, machine, threads.
+"""The provenance of a result: versions, code, machine and threads, none of which identify a cell.
 
-Two results of one cell are expected to agree bit for bit only where all of this agrees, and on a
-CPU: an accelerator adds in whatever order its threads end.
+Two results of one cell are expected to agree bit for bit only if all of this agrees, and only on a
+CPU: an accelerator adds in the order in which its threads happen to finish.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "datasets", "tokenizers", "numpy"
 
 
 def provenance() -> dict[str, object]:
-    """Plain values that describe this process and what it computes on."""
+    """Return plain values that describe this process and the device that it computes on."""
     device = _device()
-    # No setting of it changes a bit on a CPU.
+    # On a CPU, this setting changes no bit.
     precise = {} if device == "cpu" else {"matmul_precision": _matmul_precision()}
     return {
         **_versions(),
@@ -42,13 +42,13 @@ def provenance() -> dict[str, object]:
 
 @cache
 def _versions() -> dict[str, object]:
-    found: dict[str, object] = {}
+    versions: dict[str, object] = {}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = None
-    return found
+            versions[package] = None
+    return versions
 
 
 @cache
@@ -62,13 +62,13 @@ def _cpu() -> str:
 
 
 def _device() -> str:
-    """What JAX computes on; "cpu" where the model did without JAX."""
+    """Return the kind of device that JAX computes on; "cpu" if the model did not use JAX."""
     jax = sys.modules.get("jax")
     return jax.devices()[0].device_kind if jax else "cpu"
 
 
 def _matmul_precision() -> str:
-    """How an accelerator multiplies: by default with factors rounded to ten bits."""
+    """Return how an accelerator multiplies: by default, it rounds the factors to ten bits."""
     import jax
 
     return str(jax.default_matmul_precision.value or "default")

@@ -1,8 +1,8 @@
-"""Run an experiment: what is planned, less what is stored, through an engine, into the store.
+"""Run an experiment: train the planned cells that are not stored yet, and store them.
 
-Only this process writes to the store, one transaction for every finished cell, so that a run that
-is killed loses no more than the cells it was training, and a second run goes on where the first
-ended. Several runs may share a store; each cell is claimed by one of them.
+Only this process writes to the store, in one transaction per finished cell. So a run that is killed
+loses no more than the cells it was training, and a second run continues where the first one ended.
+Several runs may share a store; each cell is claimed by one of them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.identity import is_baseline, key_of
 from attn_nlp.fault_injection import point
 from attn_nlp.result import check_against, fit_to_store
+from attn_nlp.runner.cores import usable
 from attn_nlp.runner.environment import (
     cache_folder,
     check_cache,
     check_limits,
     single_threaded_here,
-    usable,
 )
 from attn_nlp.runner.in_process import HereEngine
 from attn_nlp.runner.job import Job, Stopped
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from attn_nlp.data import DataSettings, Prepared
 
 _WAIT_SECONDS = 1.0
-_SAY_AFTER = 3.0  # seconds, after which a person may wonder
+_SAY_AFTER = 3.0  # seconds of waiting after which a person may wonder why
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,10 @@ class Summary:
     """How a run ended.
 
     Attributes:
-      counts: cells of the experiment by status, "to do" among them.
+      counts: number of cells of the experiment by status, including "to do".
       signal: the signal that ended the run, or 0.
-      kept: reasons why cells that were to be trained again have kept their earlier results.
+      kept: for every cell that failed when it was trained again and so kept its earlier result,
+        the reason.
     """
 
     counts: Mapping[str, int]
@@ -71,7 +72,7 @@ class Summary:
 
     @property
     def status(self) -> int:
-        """The exit status of a command that did this run."""
+        """The exit status of a command that made this run."""
         if self.signal:
             return 128 + self.signal
         bad = self.counts.get("failed") or self.counts.get("diverged") or self.kept
@@ -95,18 +96,18 @@ def run(
     Args:
       resolved: the experiment.
       store: open for writing.
-      file: the experiment file, where workers find the parts that it registers.
-      workers: processes, by default one for each usable core.
-      in_process: train here instead, one cell after another, with the same bits.
+      file: the experiment file, from which workers load the parts that it registers.
+      workers: number of worker processes, by default one for each usable core.
+      in_process: train in this process instead, one cell after another, with the same bits.
       retry_failed: train failed cells again.
-      retrain_changed: train cells again that other code of this package has computed. Each keeps
-        its result until the new one is there.
-      progress: what shows how far the run is; called as `Progress` is.
-      ends: whether signals may end this process, see `Interrupt`.
+      retrain_changed: train cells again that another version of this package's code computed. Each
+        keeps its result until the new one is stored.
+      progress: makes the progress display; called as `Progress` is.
+      ends: whether signals may end this process; see `Interrupt`.
 
     Raises:
-      UserError: a dataset cannot be had, or is no longer the one that stored cells were trained on;
-        or a part of the user's own cannot work; or nothing can be trained in these surroundings.
+      UserError: a dataset is not available, or is no longer the one that stored cells were trained
+        on; or a part in the user's code cannot work; or nothing can be trained in this environment.
       StoreError: the store cannot be written.
     """
     check_data(resolved)
@@ -127,10 +128,10 @@ def run(
                     with interrupt.raising():
                         warnings = driver.check_parts(in_process)
                         jobs = driver.jobs()
-                    store.save_experiment(phase)  # not before its data is known to be good
+                    store.save_experiment(phase)  # only now that its data is known to be good
                     with shown:
-                        for each in warnings:
-                            shown.say(f"warning: {each}")
+                        for warning in warnings:
+                            shown.say(f"warning: {warning}")
                         driver.work(jobs, engine, interrupt, shown)
                 interrupt.check()
                 tried |= driver.cells.keys()
@@ -139,7 +140,7 @@ def run(
         finally:
             with contextlib.suppress(StoreError):
                 store.release()
-        store.check_place()  # what is no longer there is not said to be done
+        store.check_place()  # do not report cells as done in a file that is gone
         counts = _counts(store.settled(resolved), store)
         summary = Summary(counts, interrupt.number, tuple(kept))
         assert summary.signal or not summary.counts.get("to do"), "an engine lost cells"
@@ -149,7 +150,7 @@ def run(
 def _engine(
     driver: _Driver, workers: int, file: str | Path | None, in_process: bool
 ) -> HereEngine | LocalEngine:
-    """What trains; its workers start before data is prepared, and none where nothing is to do."""
+    """Return an engine, whose workers start before data is prepared if anything is to do."""
     if in_process:
         return HereEngine(driver.trains())
     path = None if file is None else str(file)
@@ -159,14 +160,14 @@ def _engine(
 def _phases(
     resolved: Resolved, store: Store, retry_failed: bool, retrain_changed: bool
 ) -> Iterator[Resolved]:
-    """What is run: everything at once, or the trials and then what they have chosen.
+    """Yield what to run: everything at once, or the tuning trials and then what they chose.
 
-    The second phase is read from the store when the first has ended. A failed trial that is to be
-    tried again has chosen nothing yet.
+    The second phase is read from the store after the first has ended. A failed trial that will be
+    retried has not chosen anything yet.
     """
     if resolved.tuning is not None:
         trials = {cell["spec"] for cell in resolved.trials}
-        statuses = [each["status"] for each in store.records(trials, ["status"]).values()]
+        statuses = [record["status"] for record in store.records(trials, ["status"]).values()]
         again = retry_failed and "failed" in statuses
         again = again or bool(retrain_changed and other_code(store, trials).changed)
         if again or store.settled(resolved).open:
@@ -175,7 +176,7 @@ def _phases(
 
 
 def _counts(resolved: Resolved, store: Store) -> dict[str, int]:
-    """Cells by status as they stand in the store now."""
+    """Return the number of cells by status, as the store has them now."""
     cells = resolved.wanted
     records = store.records(cells, ["status"])
     counts = Counter(record["status"] for record in records.values())
@@ -210,27 +211,31 @@ class _Driver:
 
     @property
     def left(self) -> int:
-        """How many cells are to be done."""
+        """The number of cells to do."""
         return len(self._left)
 
     def trains(self) -> bool:
-        """Whether any of them is an encoder, or read like one, which JAX trains."""
+        """Return whether JAX trains any of them: an encoder, or a model trained like one."""
         cells = {self._programs.of(self.cells[spec])[2] for spec in self._left}
         return any("fit" not in cell.choices["model"].part.hooks for cell in cells)
 
     def check_parts(self, in_process: bool) -> tuple[str, ...]:
-        """Warnings about parts of the user's own; one that cannot work is a `UserError`."""
+        """Try the parts in the user's code, and return warnings about them.
+
+        Raises:
+          UserError: a part cannot work.
+        """
         named = (self._programs.of(self.cells[spec]) for spec in self._left)
         cells = {program: cell for program, _, cell in named}.values()
-        # Here JAX goes on to train; else it only looks, and leaves accelerators to the workers.
+        # In this process JAX trains afterwards; else accelerators are left to the workers.
         with single_threaded_here() if in_process else contextlib.nullcontext():
             return check_parts(cells, alone=not in_process)
 
     def jobs(self) -> list[Job]:
-        """The cells to do with their data at hand, in order.
+        """Prepare the data of the cells to do, and return the cells as jobs, in order.
 
-        A baseline is quick: it counts as nothing, and so fills the gaps at the end of the first
-        round.
+        A baseline is quick: it counts as taking no time, and so fills the gaps at the end of the
+        first round.
         """
         self._prepare()
         rounds: dict[object, int] = {}
@@ -242,7 +247,7 @@ class _Driver:
             prepared = str(self._data[spec].path)
             program, paced, cell = self._programs.of(settings)
             baseline = is_baseline(cell)
-            known, _ = pace.get(paced, (None, None))
+            measured, _ = pace.get(paced, (None, None))
             jobs.append(
                 Job(
                     spec=spec,
@@ -250,7 +255,7 @@ class _Driver:
                     prepared=prepared,
                     program=f"{program} {prepared}",
                     round=0 if baseline else rounds.setdefault(settings["seed"], len(rounds)),
-                    seconds=0.0 if baseline else predicted(cell, known),
+                    seconds=0.0 if baseline else predicted(cell, measured),
                     label=label(settings),
                     planned=modules.began,
                     keep=str(self._keep(spec)),
@@ -259,7 +264,7 @@ class _Driver:
         return jobs
 
     def work(self, jobs: list[Job], engine, interrupt: Interrupt, progress: Progress) -> None:
-        """Hand the jobs to the engine; wait for those that another run has claimed."""
+        """Give the jobs to the engine, and wait for those that another run has claimed."""
         said = False
         while jobs:
             self._refused = []
@@ -273,7 +278,7 @@ class _Driver:
                 waiting = ours
                 holders = self.store.holders()
                 if not {job.spec for job in waiting} <= holders.keys():
-                    break  # another run has given some up
+                    break  # another run has given up some of them
                 if waiting and not said and time.monotonic() - began >= _SAY_AFTER:
                     progress.say(waits_for(holders[job.spec] for job in waiting))
                     said = True
@@ -297,9 +302,9 @@ class _Driver:
     def _done(self, job: Job, result: Mapping) -> None:
         data = self._data[job.spec]
         tokenizer_hash = self._tokenizer_hash(job.spec)
-        found = self._fitting(fit_to_store(result), data)
+        kept = self._fitting(fit_to_store(result), data)
         record = {
-            **found,
+            **kept,
             "provenance": result.get("provenance"),
             "key": key_of(job.spec, data.fingerprint, tokenizer_hash),
             "program": self._programs.of(job.settings)[1],
@@ -307,7 +312,7 @@ class _Driver:
             "data": data.facts,
             "fingerprint": data.fingerprint,
             "tokenizer_hash": tokenizer_hash,
-            "gold": data.labels_of("test").tolist() if found.get("test") else None,
+            "gold": data.labels_of("test").tolist() if kept.get("test") else None,
         }
         with point("run.finish"):
             before = self._stored_at(job.spec) if job.spec in self._changed else None
@@ -318,18 +323,18 @@ class _Driver:
         with contextlib.suppress(OSError):  # other cells may have theirs there
             self._keep(job.spec).parent.rmdir()
 
-    def _fitting(self, found: dict, data: Prepared) -> dict:
-        """The result, or a failure if it is not of these labels; a worker's may have changed."""
+    def _fitting(self, result: dict, data: Prepared) -> dict:
+        """Return the result, or a failure if it does not fit the labels, which may have changed."""
         try:
-            if found["status"] == "done" and found.get("test"):
+            if result["status"] == "done" and result.get("test"):
                 labels = data.labels_of("test").tolist()
-                check_against(found, len(data.class_names), labels, data.positive)
+                check_against(result, len(data.class_names), labels, data.positive)
         except Misfit as error:
             return fit_to_store(failure(f"the result does not fit the test split: {error}."))
-        return found
+        return result
 
     def _keep(self, spec: str) -> Path:
-        """The folder for checkpoints of a cell, beside the store."""
+        """Return the folder for checkpoints of a cell, next to the store."""
         path = self.store.path.absolute()
         return path.with_name(f"{path.name}.checkpoints") / spec
 
@@ -340,31 +345,30 @@ class _Driver:
         return spec in records and records[spec]["finished_at"] != self._stored_at(spec)
 
     def _prepare(self) -> None:
-        """Prepare each dataset once; refuse one that stored cells met in another state."""
+        """Prepare each dataset once; refuse one that has changed since cells were stored."""
         left = set(self._left)
         needed: dict[DataSettings, list[str]] = {}
         for spec, settings in self._by_data():
             needed.setdefault(settings, []).append(spec)
         for settings, specs in needed.items():
             if left.isdisjoint(specs) and not _is_local(settings.dataset):
-                continue  # all is stored: no network is needed to print it
-            from attn_nlp.data import prepare
+                continue  # all cells are stored, so printing them must not need a network
+            from attn_nlp.data import prepare_dataset
 
-            prepared = prepare(settings, cache_folder() / "data")
+            prepared = prepare_dataset(settings, cache_folder() / "data")
             for spec in specs:
                 self._data[spec] = prepared
                 if spec in self._before:
                     self._check_data_is_the_same(spec, settings.dataset)
 
     def _by_data(self) -> Iterable[tuple[str, DataSettings]]:
-        """Yield every cell with its data; a baseline reads what any cell of its data prepared."""
-        beside: dict[tuple, DataSettings] = {}
-        for each in self._resolved.cells:
-            beside.setdefault(data_key(each["settings"]), data_settings(each["settings"]))
+        """Yield every cell with its data settings; a baseline shares those of any other cell."""
+        prepared: dict[tuple, DataSettings] = {}
+        for cell in self._resolved.cells:
+            prepared.setdefault(data_key(cell["settings"]), data_settings(cell["settings"]))
         for spec, settings in self.cells.items():
-            own = data_settings(settings)
-            same = data_key(settings)
-            yield spec, beside.get(same, own) if self._is_baseline(spec) else own
+            own, key = data_settings(settings), data_key(settings)
+            yield spec, prepared.get(key, own) if self._is_baseline(spec) else own
 
     def _is_baseline(self, spec: str) -> bool:
         return is_baseline(self._programs.of(self.cells[spec])[2])
@@ -387,6 +391,6 @@ class _Driver:
 
 
 def _is_local(dataset: str) -> bool:
-    from attn_nlp.data.loading import place_of
+    from attn_nlp.data.loading import data_path
 
-    return place_of(dataset) is not None
+    return data_path(dataset) is not None

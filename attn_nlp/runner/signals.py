@@ -1,10 +1,11 @@
-"""Ctrl-C, SIGTERM and their like: the first asks the run to stop in order, the second ends it.
+"""Ctrl-C, SIGTERM and similar signals: the first asks a run to stop cleanly, the second ends it.
 
-SIGHUP, and SIGUSR1, SIGUSR2 and SIGXCPU, by which batch systems warn of a limit, are as SIGTERM.
+SIGHUP counts as SIGTERM, and so do SIGUSR1, SIGUSR2 and SIGXCPU, with which batch systems warn of a
+limit.
 
-Python hears a signal between two of its own steps, and compiling a program is one such step of many
-seconds. So a thread beside is told of every signal as it comes. It is what makes the second one
-leave at once, and the first one soon where nothing would be lost by it.
+Python handles signals only between two bytecode instructions, and compiling a program is a single
+call that takes many seconds. So a separate thread is told of every signal as it arrives. Because of
+it, a second signal exits at once, and a first one soon if nothing would be lost.
 """
 
 from __future__ import annotations
@@ -19,29 +20,32 @@ from contextlib import contextmanager, suppress
 
 from attn_nlp.runner.job import Stopped
 
-GRACE_SECONDS = 1.0  # for what could stop in order; less than anyone at a keyboard waits
+GRACE_SECONDS = 1.0  # to stop cleanly; less than anyone at a keyboard would wait
 _POLL_SECONDS = 0.1
-_LAST_WORDS = b"attn-nlp: interrupted; the same command goes on with what is not yet stored.\n"
+_LAST_WORDS = (
+    b"attn-nlp: interrupted; repeat the command to continue with what is not stored yet.\n"
+)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WARNINGS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 _SHOW_CURSOR = b"\x1b[?25h"
 _listening: list[Interrupt] = []
-_end = os._exit  # the real one, also while a model's own fit has another
+_end = os._exit  # the real one, even while a model's `fit` sees another
 
 
 class Interrupt:
-    """Listens for signals while it is entered; in a thread other than the main one, never.
+    """Listens for signals within a `with` block, if that is in the main thread.
 
-    How a child process ends is told meanwhile, also where whoever started this one wants no word.
+    Within the block, SIGCHLD has its default action even if the parent process ignores it, so that
+    the exit status of child processes is known.
 
     Args:
-      ends: whether a second signal, or work that does not stop, ends the process; in a notebook or
-        at a prompt it must not.
+      ends: whether a second signal, or work that does not stop, ends the process; it must not in a
+        notebook or at a prompt.
 
     Attributes:
-      number: the signal that came, or 0.
-      idle: set by an engine while this process holds nothing that is not stored: it is then ended
-        if it has not stopped in order some time after a signal.
+      number: the signal that arrived, or 0.
+      idle: set by an engine while this process has nothing that is not stored; the process then
+        exits if it has not stopped cleanly some time after a signal.
     """
 
     def __init__(self, ends: bool = True) -> None:
@@ -59,13 +63,13 @@ class Interrupt:
             self._pipe = os.pipe()
             os.set_blocking(self._pipe[1], False)
             self._wakeup_before = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
-            self._caught = tuple(each for each in (*_SIGNALS, *_WARNINGS) if _is_ours(each))
+            self._caught = tuple(n for n in (*_SIGNALS, *_WARNINGS) if _is_ours(n))
             self._watcher = threading.Thread(target=self._watch, args=self._pipe[:1], daemon=True)
             self._watcher.start()
-            for each in self._caught:
-                self._before[each] = signal.signal(each, self._came)
+            for number in self._caught:
+                self._before[number] = signal.signal(number, self._arrived)
             _listening.append(self)
-            if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # how children end is then lost
+            if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # exit statuses would be lost
                 self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self
 
@@ -78,20 +82,20 @@ class Interrupt:
             os.close(self._pipe[0])
 
     def _restore(self) -> None:
-        """Let signals do what they did before."""
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
+        """Restore the earlier signal handlers."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         if self._pipe is not None:
             signal.set_wakeup_fd(self._wakeup_before)
 
     def check(self) -> None:
-        """Raise `Stopped` if a signal came."""
+        """Raise `Stopped` if a signal has arrived."""
         if self.number:
             raise Stopped
 
     @contextmanager
     def raising(self) -> Iterator[None]:
-        """Inside, the signal itself raises `Stopped`: for work that never asks."""
+        """Let a signal raise `Stopped` itself within the block, for work that never checks."""
         self._at_once = True
         try:
             self.check()
@@ -99,7 +103,7 @@ class Interrupt:
         finally:
             self._at_once = False
 
-    def _came(self, number: int, _frame: object) -> None:
+    def _arrived(self, number: int, _frame: object) -> None:
         if self.number:
             if not self._ends:
                 raise KeyboardInterrupt
@@ -109,24 +113,24 @@ class Interrupt:
             raise Stopped
 
     def _watch(self, pipe: int) -> None:
-        """Read the signals of this process, until it hears no more; a thread of its own."""
-        came, deadline = 0, None
+        """Read the signals of this process until the pipe is closed; runs in its own thread."""
+        first, deadline = 0, None
         while True:
             ready, _, _ = select.select([pipe], [], [], None if deadline is None else _POLL_SECONDS)
             numbers = os.read(pipe, 64) if ready else None
             if numbers == b"":
                 return
             for number in (numbers or b"") if self._ends else b"":
-                if number in self._caught and came:
+                if number in self._caught and first:
                     _leave(number)
                 if number in self._caught:
-                    came, deadline = number, time.monotonic() + GRACE_SECONDS
+                    first, deadline = number, time.monotonic() + GRACE_SECONDS
             if deadline is not None and self.idle and time.monotonic() > deadline:
-                _leave(came, _LAST_WORDS)
+                _leave(first, _LAST_WORDS)
 
 
 def _deafen() -> None:
-    """In a child that was forked: its signals are its own, and must not be told to the parent."""
+    """Stop listening in a forked child, whose signals must not be reported to the parent."""
     while _listening:
         _listening.pop()._restore()
 
@@ -135,7 +139,7 @@ os.register_at_fork(after_in_child=_deafen)
 
 
 def _is_ours(number: signal.Signals) -> bool:
-    """Whether a signal means an end: not where nohup or the user's own code has other plans."""
+    """Return whether to handle a signal: not if nohup or the user's code handles it otherwise."""
     before = signal.getsignal(number)
     if number in _WARNINGS:
         return before == signal.SIG_DFL
@@ -143,7 +147,7 @@ def _is_ours(number: signal.Signals) -> bool:
 
 
 def _leave(number: int, words: bytes = b"") -> None:
-    """End this process here and now, as one that a signal ended."""
+    """Exit this process at once, with the status of one that a signal ended."""
     with suppress(OSError):
         os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + words)
     _end(128 + number)

@@ -1,6 +1,6 @@
-"""Train one cell and say what came of it, whatever that is.
+"""Train one cell and report its outcome, whatever that is.
 
-A fault in one cell is an outcome of that cell; it never stops the others.
+An error in one cell is the outcome of that cell; it never stops the others.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from attn_nlp.user_code import frames
 from attn_nlp.user_code.modules import PACKAGE
 
 Report = Callable[[Mapping], None]
-_CHANGED = "{} changed while the run went on; run it again with --retry-failed."
+_CHANGED = "{} changed during the run; run it again with --retry-failed."
 _OTHER = (
     "the code of this cell reads other files, folders or environment variables than when the run "
-    "was planned, though none of its files has changed, as where a library keeps what it has read; "
-    'name those files in the part\'s line: files=["FILE"].'
+    "was planned, although none of its files has changed; perhaps a library caches what it has "
+    'read. Name those files in the part\'s decorator: files=["FILE"].'
 )
-_TICK = 0.1  # seconds by which the times of files may lag behind the clock
+_TICK = 0.1  # seconds by which file times may lag behind the clock
 _LONGEST = {"reason": frames.LONGEST, "detail": frames.LONGEST_DETAIL}
 
 
 def outcome(job: Job, report: Report) -> dict[str, object]:
-    """What the cell's model returns, or why it failed; plain values that JSON can hold.
+    """Train a cell and return its result, or why it failed, as plain JSON values.
 
     Args:
       job: the cell and its data.
@@ -45,19 +45,17 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
         {"note"} for a sentence that a person should read; then it raises nothing.
 
     Returns:
-      {"status": "done", "diverged" or "failed", "reason", "provenance", ...}, as `result` has its
-      fields; a number that is not finite is None.
+      {"status": "done", "diverged" or "failed", "reason", "provenance", ...}, with the fields that
+      `attn_nlp.result` lists; a number that is not finite is None.
 
     Raises:
-      Stopped: as `report` raised it.
+      Stopped: `report` raised it.
     """
     began = time.perf_counter()
-    code_digest()  # of what is imported now, should somebody edit it while the cell trains
+    code_digest()  # of the code as it is now, in case someone edits it while the cell trains
     try:
         cell = unflatten(job.settings)
-        if is_baseline(
-            cell
-        ):  # it is trained once for all cells that differ in what it does not see
+        if is_baseline(cell):  # trained once for all cells that differ in what it does not see
             cell = baseline_cell(cell.model, cell)
         with undisturbed(cell) as cell:
             if spec_of(cell) != job.spec:
@@ -71,7 +69,7 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
         raise
     except UserError as error:
         result = failure(frames.message(error, lines=None), frames.whole(error))
-    except BaseException as error:  # also SystemExit: a model must not end its worker
+    except BaseException as error:  # even SystemExit: a model must not end its worker
         reason = frames.told(error)
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
             reason = f"out of memory with {shape(job.settings)}; {reason}"
@@ -81,14 +79,14 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
 
 
 def failure(reason: str, detail: str | None = None) -> dict[str, object]:
-    """The outcome of a cell that has no result."""
+    """Return the outcome of a cell that has no result."""
     return {"status": "failed", "reason": reason, "detail": detail}
 
 
 def _difference(job: Job, cell: Cell) -> str:
-    """Why a cell is another one than was planned."""
+    """Return why a cell is not the one that was planned."""
     codes = own_codes(cell)
-    package = max(each.stat().st_mtime for each in Path(PACKAGE).rglob("*.py"))
+    package = max(file.stat().st_mtime for file in Path(PACKAGE).rglob("*.py"))
     newest = max([package, *(code.newest() for code in codes)])
     if not codes or newest > job.planned - _TICK:
         return _CHANGED.format("the experiment file or this package")
@@ -103,7 +101,7 @@ def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:
 
         if not job.keep:
             return train(cell, prepared, report)
-        # Bits are the same only under all of this; another state must not be taken for ours.
+        # A state that differs in any of this would give other bits, and must not be resumed.
         identity = {
             "spec": job.spec,
             "fingerprint": prepared.fingerprint,
@@ -123,14 +121,14 @@ def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:
 
 
 def _settings(choice: Choice, cell: Cell) -> dict[str, object]:
-    named = {name: each.text for name, each in choice.named().items()}
+    named = {name: inner.text for name, inner in choice.named().items()}
     numeric = choice.numeric(cell.sizes, "model")
     own = {path.removeprefix("model."): value for path, value in numeric.items()}
     return {**named, **own, **choice.static(cell.sizes)}
 
 
 def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
-    """What the model has returned, plain, of known fields that fit the data and each other."""
+    """Return the result of a model as plain values, if they fit the data and each other."""
     model = f"model {cell.model!r}"
     if not isinstance(given, Mapping) or given.get("status") not in ("done", "diverged"):
         raise UserError(
@@ -153,7 +151,7 @@ def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
             labels = prepared.labels_of("test").tolist()
             check_against(result, len(prepared.class_names), labels, prepared.positive)
         elif not leaves_test_alone(result):
-            raise UserError(f"{model} returned test numbers of a trial, which has none.")
+            raise UserError(f"{model} returned test scores for a trial, which has none.")
     except Misfit as error:
         raise UserError(f"{model} returned a wrong result: {error}.") from error
     return result
@@ -168,7 +166,7 @@ def _prepared(path: str, sealed: bool) -> object:
 
 
 def shape(settings: Mapping[str, object]) -> str:
-    """What of a cell decides its memory."""
+    """Return the settings of a cell that decide how much memory it needs."""
     names = ("batch_size", "length", "layers", "width", "heads", "head_dim")
     names += ("attention.chunk", "steps")
     return ", ".join(f"{name}={settings[name]}" for name in names)

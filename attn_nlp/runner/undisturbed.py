@@ -1,11 +1,11 @@
-"""What code of the user's finds in its process while a cell is trained, and what it leaves there.
+"""Keep the user's code in one cell from changing what the next cell in the process computes.
 
-Cells are trained one after another in one process, here or in a worker. What one sets for itself
-must not become what the next one finds: shared generators begin at the cell's seed, and what no
-identity knows of is refused (`watching.py`). A fit of the user's own begins with its file run anew;
-after it the environment, the working directory and the settings of JAX are put back, what it prints
-stays out of the table, and it can neither end the process nor hand on progress that nobody can
-show. What it sets on the modules of other libraries is not seen.
+Cells are trained one after another in one process. Shared random generators start at the cell's
+seed, and uses of data that no identity covers are refused (`watching.py`). Before a `fit` of the
+user's is called, its file is run again; afterwards the environment variables, the working directory
+and the settings of JAX are restored. What it prints stays out of the table, and it can neither end
+the process nor report progress that cannot be shown. Changes that it makes to modules of other
+libraries are not noticed.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ from attn_nlp.user_code.watching import watching
 _PROGRESS = fields({"step": number(0), "steps": number(0), "note": text})
 
 
-_fitted = 0  # the run of an experiment file whose own models have trained a cell here
+_fitted = 0  # the number of the run of an experiment file whose model was last trained here
 
 
 @contextlib.contextmanager
 def undisturbed(cell: Cell) -> Iterator[Cell]:
-    """Inside, the cell is trained; afterwards no code of the user's has changed what others find.
+    """Train a cell within the block so that the user's code leaves the process unchanged.
 
     Yields:
-      The cell, of the parts that its experiment file has registered when it was run anew.
+      The cell, with the parts that its experiment file registered when it was run again.
 
     Raises:
-      UserError: at the end, where it has used what no identity knows of, or what has changed.
+      UserError: at the end, if its code has used something that no identity covers, or that has
+        changed.
     """
     codes = own_codes(cell)
     if not codes:
@@ -53,12 +54,12 @@ def undisturbed(cell: Cell) -> Iterator[Cell]:
         model = cell.choices["model"].part
         own = model.own_code if "fit" in model.hooks else None
         if own is not None and own.load is not None:
-            cell = _begun_anew(cell, own.load.file)
+            cell = _reloaded(cell, own.load.file)
             codes = own_codes(cell)
         stack.enter_context(seeded(cell.seed))
         stack.enter_context(watching(codes))
-        for each in (_environment, _folder, _jax, _alive, _table_alone) if own else ():
-            stack.enter_context(each())
+        for keeping in (_environment, _folder, _jax, _alive, _stdout) if own else ():
+            stack.enter_context(keeping())
         if own is not None and own.load is not None:
             stack.enter_context(_importable(own.load.name, own.load.file))
         yield cell
@@ -66,11 +67,11 @@ def undisturbed(cell: Cell) -> Iterator[Cell]:
         code.check()
 
 
-def _begun_anew(cell: Cell, file: str) -> Cell:
-    """The cell, after its experiment file has been run again.
+def _reloaded(cell: Cell, file: str) -> Cell:
+    """Run the experiment file again if a model of it was trained here, and return its cell.
 
-    What a model keeps in its modules between cells would otherwise make a cell depend on those that
-    came before it in this process.
+    Otherwise the state that a model keeps in its modules would make a cell depend on the cells that
+    were trained before it in this process.
     """
     global _fitted
     if _fitted == modules.runs:
@@ -96,7 +97,7 @@ def _environment() -> Iterator[None]:
 @contextlib.contextmanager
 def _folder() -> Iterator[None]:
     try:
-        before = os.open(".", os.O_RDONLY)  # also where it is moved or removed meanwhile
+        before = os.open(".", os.O_RDONLY)  # works even if it is moved or removed meanwhile
     except OSError:
         yield
         return
@@ -110,9 +111,9 @@ def _folder() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _importable(name: str, file: str) -> Iterator[None]:
-    """Let processes that a fit starts anew, and does not fork, import the experiment file.
+    """Let processes that a `fit` spawns rather than forks import the experiment file.
 
-    They are given the search path alone, on which neither that file nor its neighbors are.
+    They inherit only the search path, which contains neither that file nor its neighbors.
     """
     with tempfile.TemporaryDirectory() as folder:
         source = f"from attn_nlp.experiment.load import load_file\n\nload_file({file!r})\n"
@@ -122,13 +123,13 @@ def _importable(name: str, file: str) -> Iterator[None]:
         try:
             yield
         finally:
-            for each in (each for each in added if each in sys.path):
-                del sys.path[len(sys.path) - 1 - sys.path[::-1].index(each)]  # the last one
+            for entry in (entry for entry in added if entry in sys.path):
+                del sys.path[len(sys.path) - 1 - sys.path[::-1].index(entry)]  # the last one
 
 
 @contextlib.contextmanager
 def _jax() -> Iterator[None]:
-    """Keep what decides the bits of every other cell, such as `jax_enable_x64`."""
+    """Restore settings that decide the bits of all other cells, such as `jax_enable_x64`."""
     jax = sys.modules.get("jax")
     before = dict(jax.config.values) if jax else {}
     try:
@@ -140,8 +141,8 @@ def _jax() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _table_alone() -> Iterator[None]:
-    """What is printed goes to stderr, also by what Python does not see; a table has stdout."""
+def _stdout() -> Iterator[None]:
+    """Send everything printed, even by code in C, to stderr, since stdout is for the table."""
     kept = None
     with contextlib.suppress(OSError, ValueError):  # one of them is closed
         sys.stdout.flush()
@@ -158,13 +159,13 @@ def _table_alone() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alive() -> Iterator[None]:
-    """Here `os._exit` is an exception: it would end all cells, and a run as if all were done."""
+    """Make `os._exit` raise an exception: it would end the whole run as if all cells were done."""
     leave, here = os._exit, (os.getpid(), threading.get_ident())
 
     def exit_fit(status: int) -> None:
         if (os.getpid(), threading.get_ident()) == here:
             raise SystemExit(f"os._exit({status}) in the middle of a run")
-        leave(status)  # a child of the model's own, or whoever watches over this process
+        leave(status)  # in a child process of the model's, or a thread that watches this process
 
     os._exit = exit_fit  # type: ignore[assignment]
     try:
@@ -174,20 +175,19 @@ def _alive() -> Iterator[None]:
 
 
 def checked(report: Callable[[Mapping], None], model: str) -> Callable[[Mapping], None]:
-    """The report for a model of the user's, which fails in its own hands.
+    """Return a `report` for a model of the user's that checks what it is given.
 
-    Raises:
-      UserError: from the report, where it is given what cannot be shown.
+    The returned function raises `UserError` for progress that cannot be shown.
     """
 
     def check(progress: Any) -> None:
         try:
-            known = plain(progress, "progress")
-            _PROGRESS(known, "progress")
-            if known.keys().isdisjoint(("step", "note")):
-                raise Misfit("progress", known, "a mapping with 'step', or with 'note'")
+            told = plain(progress, "progress")
+            _PROGRESS(told, "progress")
+            if told.keys().isdisjoint(("step", "note")):
+                raise Misfit("progress", told, "a mapping with 'step', or with 'note'")
         except Misfit as error:
             raise UserError(f"{model} reports wrong progress: {error}.") from error
-        report(known)
+        report(told)
 
     return check

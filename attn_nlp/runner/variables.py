@@ -1,7 +1,7 @@
-"""Which variables of the environment reach a process that trains cells.
+"""Decide which environment variables reach a process that trains cells.
 
-Of the families that libraries read only what `families.py` names passes; the rest never arrives.
-What passes and may decide bits goes into the provenance.
+Of the variables that libraries read, only those that `families.py` names are passed on. Those that
+are passed on and may decide bits are recorded in the provenance.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from attn_nlp.errors import UserError
 from attn_nlp.user_code.families import PYTHON, library_of, taken_away
 
-# They reach a worker and may decide bits, mostly of an accelerator. XLA_FLAGS and the precision of
-# products are recorded under names of their own.
+# Passed on to workers, and may decide bits, mostly on an accelerator. XLA_FLAGS and the precision
+# of products are recorded separately.
 RECORDED = (
     "CUBLAS_WORKSPACE_CONFIG",
     "GLIBC_TUNABLES",
@@ -21,7 +21,7 @@ RECORDED = (
     "NVIDIA_TF32_OVERRIDE",
 )
 
-# Settings of JAX that decide bits, as they are unless somebody's code changes them.
+# Settings of JAX that decide bits, with their values unless someone's code changes them.
 _SETTINGS = {
     "jax_default_device": None,
     "jax_default_prng_impl": "threefry2x32",
@@ -38,41 +38,41 @@ _SETTINGS = {
 
 
 def for_workers(variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables that a worker gets, before any of ours are set."""
+    """Return the variables that a worker inherits, before any are set for it."""
     away = {*taken_away(variables), *PYTHON}
     kept = {name: value for name, value in variables.items() if name not in away}
-    # A set of names has the same order in every worker, and what a model prints never fails.
+    # So a set of names has one order in every worker, and printing never fails in a model.
     return kept | {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8:backslashreplace"}
 
 
 def come_too_late(names: Iterable[str]) -> list[str]:
-    """Those that should be taken away but were read already by a library that is loaded here."""
+    """Return variables to be taken away that a library in this process may already have read."""
     return [name for name in taken_away(names) if library_of(name) in sys.modules]
 
 
 def recorded(variables: Mapping[str, str]) -> dict[str, str]:
-    """What the provenance says of variables and settings beyond the usual; mostly nothing."""
-    told = [f"{name}={variables[name]}" for name in RECORDED if variables.get(name)]
+    """Return unusual variables and settings for the provenance; most often there are none."""
+    given = [f"{name}={variables[name]}" for name in RECORDED if variables.get(name)]
     changed = []
     if "jax" in sys.modules:
         import jax
 
         for name, usual in _SETTINGS.items():
             try:
-                found = jax.config._read(name)  # the public way knows only some of them
+                value = jax.config._read(name)  # the public way knows only some of them
             except AttributeError:  # this version of JAX has no such setting
                 continue
-            if found != usual:
-                changed.append(f"{name}={getattr(found, 'value', found)}")
-    found = {"variables": " ".join(told), "jax_settings": " ".join(changed)}
-    return {name: text for name, text in found.items() if text}
+            if value != usual:
+                changed.append(f"{name}={getattr(value, 'value', value)}")
+    facts = {"variables": " ".join(given), "jax_settings": " ".join(changed)}
+    return {name: text for name, text in facts.items() if text}
 
 
 def xla_flags(variables: Mapping[str, str]) -> list[str]:
-    """The flags of $XLA_FLAGS, also where it names a file that holds them.
+    """Return the flags of $XLA_FLAGS, even if it names a file that contains them.
 
-    XLA takes a text that does not begin with a hyphen for the name of a file, and where there is
-    none it goes on without any flag.
+    XLA takes a value that does not begin with a hyphen for the name of a file, and if there is no
+    such file, it continues without any flag.
 
     Raises:
       UserError: there is no such file.

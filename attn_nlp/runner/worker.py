@@ -1,8 +1,8 @@
-"""The process that trains cells, one after another, as a driver hands them over its pipes.
+"""A worker process, which trains one cell after another as a driver sends them through a pipe.
 
-Messages are lines of JSON: in come `handshake`, `job` and `stop`, out go `ready`, `warm`,
-`progress`, `note`, `result` and `stopped`, or `unfit` where nothing could be trained here. When the
-driver's end closes, for whatever reason, the process ends.
+Messages are lines of JSON. A worker receives `handshake`, `job` and `stop`. It sends `ready`,
+`warm`, `progress`, `note`, `result` and `stopped`, or `unfit` if it cannot train anything. When the
+driver's end of the pipe closes, for whatever reason, the process exits.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ from typing import BinaryIO
 from attn_nlp import __version__
 from attn_nlp.errors import UserError
 from attn_nlp.runner import paths
-from attn_nlp.runner.environment import cores, settle, single_threaded
+from attn_nlp.runner.cores import allowed_cores
+from attn_nlp.runner.environment import settle, single_threaded
 from attn_nlp.train import compile_cache
 
-# The folders to import from are arguments; what Python has found itself comes after them.
+# The folders to import from are arguments; the folders that Python adds itself come after them.
 COMMAND = (
     "import sys; given = sys.argv[1:]; "
-    "sys.path[:] = given + [each for each in sys.path if each not in given]; "
+    "sys.path[:] = given + [folder for folder in sys.path if folder not in given]; "
     "from attn_nlp.runner.worker import main; main()"
 )
 
 
 def main() -> None:
     """Read jobs from standard input until it closes."""
-    gc.disable()  # until all is imported, see `_collect_less`
-    for each in (signal.SIGINT, signal.SIGHUP):  # the driver's to handle
-        signal.signal(each, signal.SIG_IGN)
-    # What a model prints must not be taken for messages, nor may it read or wait for any: a child
-    # that it forks would close standard input while a thread of ours reads there, and hang.
+    gc.disable()  # until everything is imported; see `_collect_less`
+    for number in (signal.SIGINT, signal.SIGHUP):  # the driver handles these
+        signal.signal(number, signal.SIG_IGN)
+    # Output of a model must not be mistaken for messages, and it must not read messages: a child
+    # that it forks would close standard input while a thread reads from it here, and hang.
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     given = os.fdopen(os.dup(0), "rb")
@@ -48,33 +49,33 @@ def main() -> None:
     handshake = json.loads(given.readline() or "{}")
     if not handshake:
         return
-    compile_cache.may_use(cores())
+    compile_cache.may_use(allowed_cores())
     try:
         _begin(handshake)
         _serve(handshake, given, out)
-    except UserError as error:  # of what comes before the first job
+    except UserError as error:  # from before the first job
         _send(out, {"unfit": str(error)})
 
 
 def _release(*pipes: int) -> None:
-    """In a child of a model's own: whether the worker lives is not to hang on it."""
+    """Close the pipes in a child that a model forks, so that they end with the worker."""
     with open(os.devnull, "r+b", buffering=0) as nothing:
-        for each in pipes:
-            os.dup2(nothing.fileno(), each, inheritable=False)
+        for pipe in pipes:
+            os.dup2(nothing.fileno(), pipe, inheritable=False)
 
 
 def code() -> list[str]:
-    """Which code of ours runs in this process: its folder and version."""
+    """Return which copy of this package runs in this process: its folder and version."""
     return [paths.PACKAGE, __version__]
 
 
 def _begin(handshake: Mapping) -> None:
-    """Load the experiment file, whose parts register themselves, into what the driver runs."""
+    """Load the experiment file, which registers its parts, in the package that the driver uses."""
     if code() != handshake["code"]:
-        ours, theirs = (" ".join(reversed(each)) for each in (code(), handshake["code"]))
+        ours, theirs = (" ".join(reversed(copy)) for copy in (code(), handshake["code"]))
         raise UserError(
-            f"a worker process would train with attn_nlp {ours}, while this run is of attn_nlp "
-            f"{theirs}; install one of them and run it again."
+            f"a worker process would train with attn_nlp {ours}, but this run uses attn_nlp "
+            f"{theirs}; install only one of them and run it again."
         )
     if handshake["file"] is not None:
         from attn_nlp.experiment.load import load_file
@@ -86,7 +87,7 @@ def _begin(handshake: Mapping) -> None:
                 raise
             raise UserError(
                 f"{error} Worker processes import nothing from the working directory: put the "
-                "module beside the file, or name its folder by PYTHONPATH."
+                "module next to the file, or name its folder in PYTHONPATH."
             ) from error
         settle()  # the file may have set variables
 
@@ -106,7 +107,7 @@ def _serve(handshake: Mapping, given: BinaryIO, out: BinaryIO) -> None:
                 jobs.put(Job(**message["job"]))
             else:
                 stopping.set()
-        os._exit(0)  # the driver is gone, or has no more work: end, also amid a step
+        os._exit(0)  # the driver is gone or has no more work: exit, even during a step
 
     threading.Thread(target=listen, daemon=True).start()
     _send(out, {"ready": os.getpid()})
@@ -119,7 +120,7 @@ def _serve(handshake: Mapping, given: BinaryIO, out: BinaryIO) -> None:
         job = jobs.get()
 
         def report(progress: Mapping, spec: str = job.spec) -> None:
-            if "note" in progress:  # also of a cell that is just keeping what it has
+            if "note" in progress:  # even from a cell that is saving its state to stop
                 _send(out, {"note": progress["note"], "spec": spec})
                 return
             if stopping.is_set():
@@ -138,13 +139,13 @@ def _serve(handshake: Mapping, given: BinaryIO, out: BinaryIO) -> None:
 
 
 def warm_up() -> None:
-    """Import and start what training needs, while the driver still prepares data.
+    """Import and start everything that training needs, while the driver still prepares data.
 
-    After `ready`, so that a first job is claimed meanwhile, and a signal finds a worker that has
-    trained nothing.
+    This happens after `ready`, so that a first job is claimed meanwhile, and a signal finds a
+    worker that has not trained anything.
 
     Raises:
-      UserError: JAX cannot start with what the environment says, so that every cell would fail.
+      UserError: JAX cannot start with these environment variables, so every cell would fail.
     """
     try:
         import attn_nlp.train.loop  # noqa: F401 - for its imports
@@ -155,31 +156,31 @@ def warm_up() -> None:
 
 
 def told(error: BaseException) -> str:
-    """An exception in one line that ends in a full stop."""
+    """Return an exception as one line that ends in a period."""
     lines = str(error).strip().splitlines()
-    if isinstance(error, AssertionError) and not lines:  # what JAX has to say of a platform
-        lines = ["no platform of those asked for is here"]
+    if isinstance(error, AssertionError) and not lines:  # raised by JAX for lack of a platform
+        lines = ["none of the requested platforms is available"]
     return f"{type(error).__name__}{': ' if lines else ''}{''.join(lines[:1]).rstrip('.')}."
 
 
 def surroundings() -> str:
-    """What users set of what decides whether JAX can start, as a sentence; "" where nothing is."""
+    """Return variables that may keep JAX from starting as a sentence, or "" if none is set."""
     ours = single_threaded()
     names = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME", "JAX_DEFAULT_MATMUL_PRECISION", "XLA_FLAGS")
     names += ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "LD_PRELOAD")
     given = {name: os.environ[name] for name in names if os.environ.get(name)}
-    given["XLA_FLAGS"] = ours["XLA_FLAGS"].rpartition(" ")[0]  # the last one is not the user's
+    given["XLA_FLAGS"] = ours["XLA_FLAGS"].rpartition(" ")[0]  # without the last, set here
     if given.get("JAX_DEFAULT_MATMUL_PRECISION") == "highest":
         del given["JAX_DEFAULT_MATMUL_PRECISION"]
-    found = ", ".join(f"{name}={value}" for name, value in given.items() if value)
-    return f" The environment says {found}." if found else ""
+    said = ", ".join(f"{name}={value}" for name, value in given.items() if value)
+    return f" The environment has {said}." if said else ""
 
 
 def _collect_less() -> None:
-    """Spare modules the search for garbage, and begin it less often.
+    """Freeze imported objects and run the garbage collector less often.
 
-    Tracing makes a great many objects that live. Looking through them and all modules again and
-    again took a third of the time of tracing.
+    Tracing makes a great many long-lived objects. Scanning them and all modules again and again
+    took a third of the time of tracing.
     """
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
@@ -196,10 +197,10 @@ def _send(out: BinaryIO, message: Mapping) -> None:
 
 
 def encode(message: Mapping) -> bytes:
-    """A message as the driver writes it."""
+    """Return a message as the driver writes it."""
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
 def job_message(job) -> bytes:
-    """The message that hands over a job."""
+    """Return the message that sends a job."""
     return encode({"job": asdict(job)})

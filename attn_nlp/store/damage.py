@@ -33,7 +33,8 @@ from attn_nlp.shapes import (
     whole,
     wholes,
 )
-from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED
+from attn_nlp.store import checksums
+from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SEALED, SHARED
 
 _NONE = type(None)
 
@@ -188,22 +189,33 @@ def parsed(name: str, texts: Sequence[str | None]) -> tuple:
     return tuple(by_text[each] for each in texts)
 
 
-def experiment(name: str, kept: object) -> Resolved:
-    """The experiment that stands in a store.
+EXPERIMENTS = f"SELECT {', '.join(SEALED['experiments'])}, {checksums.NAME} FROM experiments"  # noqa: S608
+
+
+def experiment(name: str, resolved: object, *others: object) -> Resolved:
+    """Return an experiment that is kept in a store, by its row of `EXPERIMENTS`.
 
     Raises:
-      Misfit: it is none, or not of that name.
+      Misfit: it is not one, not of that name, or not as it was written.
     """
     try:
-        found = Resolved.from_json(loaded(kept))
+        found = Resolved.from_json(loaded(resolved))
     except Misfit:
         raise
     except RecursionError:
-        raise Misfit("it", kept, "JSON that is less deep") from None
+        raise Misfit("it", resolved, "JSON that is less deep") from None
     except (ValueError, TypeError):
-        raise Misfit("it", kept, "the JSON of an experiment") from None
+        raise Misfit("it", resolved, "the JSON of an experiment") from None
     one_of(name)(found.name, "its name")
+    if not experiment_fits(name, resolved, *others):
+        raise Misfit("its checksum", "another", "that of what was written")
     return found
+
+
+def experiment_fits(name: str, *others: object) -> bool:
+    """Return whether a row of `EXPERIMENTS` has its checksums."""
+    *values, sums = others
+    return sums == checksums.of_row(name, name, *values)
 
 
 class Damage(NamedTuple):
@@ -228,13 +240,15 @@ def _of_column(
 ) -> Iterator[Damage]:
     table = "details" if column in LARGE else "cells"
     place = f"{table}.{column}"
+    query = f"SELECT {table}.spec, {table}.{checksums.NAME}, {place}"
     if column in SHARED:
-        query = f"SELECT {table}.spec, {place}, shared.value FROM {table} LEFT JOIN shared"  # noqa: S608
+        query += f", shared.value FROM {table} LEFT JOIN shared"
         query += f" ON shared.id = {place} AND typeof({place}) = 'integer'"
     else:
-        query = f"SELECT {table}.spec, {place}, NULL FROM {table}"  # noqa: S608
+        query += f", NULL FROM {table}"
+    index = SEALED[table].index(column)
     known: dict[object, str] = {}  # many cells share what is kept once
-    for spec, value, shared in db.execute(query):
+    for spec, sums, value, shared in db.execute(query):
         if specs is not None and spec not in specs:
             continue
         if column in SHARED and value is not None:
@@ -243,6 +257,10 @@ def _of_column(
             why = known[value]
         else:
             why = _why(column, value)
+        if column in SHARED and value is not None:
+            value = checksums.of_value(shared)
+        if not why and not checksums.fits(sums, index, value, spec):
+            why = "it is not what was written, by its checksum"
         if why:
             yield Damage(named(spec), column, why)
 

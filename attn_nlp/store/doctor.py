@@ -251,9 +251,10 @@ def _data(db: sqlite3.Connection) -> Iterator[Finding]:
         says = f"{each}: results of different data stand in one store under one name."
         yield Finding(True, says, specs=specs)
     apart: dict[str, str] = {}
-    for name, resolved in db.execute("SELECT name, resolved FROM experiments").fetchall():
+    for row in db.execute(damage.EXPERIMENTS).fetchall():
+        name = row[0]
         try:
-            cells = damage.experiment(name, resolved).runnable
+            cells = damage.experiment(*row).runnable
         except Misfit:
             continue  # said elsewhere
         for cell in cells:
@@ -284,11 +285,12 @@ def _sound(texts: Mapping[str, object], *, plain: bool = False) -> dict | None:
 
 
 def _experiments(db: sqlite3.Connection) -> Iterator[Finding]:
-    for name, resolved, saved in db.execute("SELECT name, resolved, saved_at FROM experiments"):
+    for row in db.execute(damage.EXPERIMENTS):
+        name, _, saved, _ = row
         try:
             if not isinstance(name, str) or not isinstance(saved, str):
                 raise Misfit("its name or its date", name, "text")
-            damage.experiment(name, resolved)
+            damage.experiment(*row)
         except Misfit as error:
             yield Finding(True, f"experiment {shown(name)} is damaged: {error}.")
 

@@ -12,13 +12,13 @@ import os
 import re
 import sqlite3
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 
+from attn_nlp import atomic
 from attn_nlp.fault_injection import point
 from attn_nlp.store.log import beside, count_up, strange, to_undo
 from attn_nlp.store.place import Place, can_lock, is_full, is_limited, other_names, unusable
@@ -315,13 +315,12 @@ def copy_to(db: sqlite3.Connection, target: Path) -> None:
         written.
     """
     check_log(target)
-    unfinished = target.with_name(f".writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-    try:
-        with one_sentence(target):
+    with one_sentence(target), atomic.unfinished(target) as unfinished:
+        try:
             _copy(db, unfinished, target)
-    finally:
-        for ending in ("", "-journal", "-wal", "-shm"):
-            Path(f"{unfinished}{ending}").unlink(missing_ok=True)
+        finally:
+            for ending in ("-journal", "-wal", "-shm"):
+                Path(f"{unfinished}{ending}").unlink(missing_ok=True)
 
 
 def _copy(db: sqlite3.Connection, unfinished: Path, target: Path) -> None:
@@ -329,10 +328,7 @@ def _copy(db: sqlite3.Connection, unfinished: Path, target: Path) -> None:
         with point("copy.write"):
             db.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
-    with open(unfinished, "rb") as file, point("copy.fsync"):
-        os.fsync(file.fileno())
-    with point("copy.rename"):
-        _name(unfinished, target)
+    atomic.put(unfinished, target, "copy", rename=_name)
 
 
 def _name(unfinished: Path, target: Path) -> None:

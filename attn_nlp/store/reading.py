@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
 
-from attn_nlp.store import damage
+from attn_nlp.store import checksums, damage
 from attn_nlp.store.consistency import (
     IDENTITY,
     Apart,
@@ -25,7 +25,7 @@ from attn_nlp.store.consistency import (
 from attn_nlp.store.damage import check_column, parsed
 from attn_nlp.store.file import StoreError, about_values, one_sentence
 from attn_nlp.store.records import Records
-from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED
+from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, LARGE, SHARED, TABLES
 
 _COUNTED = {"test.macro_f1", "test.matthews"}  # what the confusion of a cell tells
 _SURE = {"test.ece", "test.loss"}  # what its confidences tell
@@ -75,12 +75,16 @@ class Reading:
         asked = columns
         if own and any(name.partition(".")[0] == "test" for name in asked):
             columns = list(dict.fromkeys([*asked, CORRECT, "gold"]))
-        places = [_column(name) for name in (*columns, *(IDENTITY if own else ()))]
+        whole = dict.fromkeys(
+            name.partition(".")[0] for name in (*columns, *(IDENTITY if own else ()))
+        )
+        selected = {name: _column(name) for name in (*columns, *whole)}
+        selected["cells"] = f"cells.{checksums.NAME}"
         source = "cells"
-        if {name.partition(".")[0] for name in columns} & set(LARGE):
-            places.append("details.spec")
+        if whole.keys() & set(LARGE):
+            selected |= {"details": f"details.{checksums.NAME}", "own": "details.spec"}
             source += " LEFT JOIN details ON details.spec = cells.spec"
-        query = f"SELECT {', '.join(places)} FROM "  # noqa: S608
+        query = f"SELECT {', '.join(selected.values())} FROM "  # noqa: S608
         if wanted is None:
             rows = self._db.execute(f"{query}{source} ORDER BY finished_at").fetchall()
         elif len(wanted) > self._db.execute("SELECT count(*) FROM cells").fetchone()[0] / 2:
@@ -91,16 +95,14 @@ class Reading:
             joined = source.removeprefix("cells")
             source = f"json_each(?) AS wanted JOIN cells ON cells.spec = wanted.value{joined}"
             rows = self._db.execute(f"{query}{source}", [json.dumps(sorted(wanted))]).fetchall()
-        by_column = list(zip(*rows, strict=True)) or [()] * len(places)
-        if "details.spec" in places and None in by_column.pop():
+        values = list(zip(*rows, strict=True)) or [()] * len(selected)
+        stored = dict(zip(selected, values, strict=True))
+        if None in stored.get("own", ()):
             raise KeyError("details")
         if own:
-            identities = zip(*by_column[-len(IDENTITY) :], strict=True)
-            check_identities(by_column[0], identities)
-        found = {
-            name: self._checked(name, by_column[place], by_column[0])
-            for place, name in enumerate(columns)
-        }
+            identities = zip(*(stored[name] for name in IDENTITY), strict=True)
+            check_identities(stored["spec"], identities)
+        found = {name: self._checked(name, stored[name], stored["spec"]) for name in columns}
         if "data" in found and "gold" in found:
             check_sizes(found["spec"], found["data"], found["gold"])
         if CORRECT in found and "gold" in found:
@@ -113,7 +115,53 @@ class Reading:
                 check_shares(found["spec"], accuracies, found[CORRECT], found["gold"])
         if own:
             self._check_results(found)
+        self._check_sums(stored, whole)
+        if own and wanted is not None and len(rows) < len(wanted):
+            self._check_specs()
         return {name: found[name] for name in asked}
+
+    def _check_sums(self, stored: Mapping[str, Sequence], columns: Collection[str]) -> None:
+        """Check that values are what was written.
+
+        Args:
+          stored: values as stored, by column, and the checksums by table.
+          columns: those to check.
+
+        Raises:
+          ValueError: one of them is not.
+        """
+        starts = [checksums.of_value(spec) for spec in stored["spec"]]
+        for table, names in TABLES.items():
+            values = {
+                names.index(name): stored[name]
+                for name in columns
+                if name in names and (name != "spec" or table == "cells")
+            }
+            for index in [index for index in values if names[index] in SHARED]:
+                values[index] = self._sums_of_shared(values[index])
+            odd = checksums.unfit(stored[table], values, starts, len(names)) if values else None
+            if odd is not None:
+                raise ValueError(names[odd])
+
+    def _sums_of_shared(self, places: Sequence[int | None]) -> list[int | None]:
+        """Return the checksums of texts of shared JSON, by their ids."""
+        sums: dict[int | None, int | None]
+        sums = {place: checksums.of_value(text) for place, text in self._texts(places).items()}
+        sums[None] = None
+        return [sums[place] for place in places]
+
+    def _check_specs(self) -> None:
+        """Check that no cell is lacking because its spec is no longer what was written.
+
+        Raises:
+          ValueError: one may be.
+        """
+        query = f"SELECT spec, {checksums.NAME} FROM cells"  # noqa: S608
+        specs, sums = list(zip(*self._db.execute(query).fetchall(), strict=True)) or ((), ())
+        try:
+            self._check_sums({"spec": specs, "cells": sums}, ["spec"])
+        except ValueError:
+            raise Apart("the spec of a cell is not what was written") from None
 
     def _check_results(self, found: Mapping[str, Sequence]) -> None:
         """What is to be shown of test results agrees with what they follow from.
@@ -215,16 +263,19 @@ class Reading:
 
     def _shared(self, name: str, places: Sequence[int | None]) -> tuple:
         """The values at the places of shared JSON."""
+        texts = self._texts(places)
+        values = dict(zip(texts, parsed(name, [*texts.values()]), strict=True))
+        return tuple(None if place is None else values[place] for place in places)
+
+    def _texts(self, places: Sequence[int | None]) -> dict[int, str]:
+        """Return texts of shared JSON by id."""
         wanted = json.dumps(list(set(places) - {None}))
         rows = self._db.execute(
             "SELECT shared.id, shared.value FROM json_each(?) AS wanted"
             " JOIN shared ON shared.id = wanted.value",
             [wanted],
-        ).fetchall()
-        texts = [text for _, text in rows]
-        values = dict(zip([place for place, _ in rows], parsed(name, texts), strict=True))
-        values[None] = None
-        return tuple(values[place] for place in places)
+        )
+        return dict(rows.fetchall())
 
 
 def _column(name: str) -> str:

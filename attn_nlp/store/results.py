@@ -43,7 +43,7 @@ from attn_nlp.store.file import (
 from attn_nlp.store.place import Place
 from attn_nlp.store.reading import Reading, damaged
 from attn_nlp.store.records import Records
-from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, SHARED, SMALL, TABLES, create
+from attn_nlp.store.schema import COLUMNS, CORRECT, JSON, SHARED, SMALL, TABLES, create, seal
 from attn_nlp.store.tolerance import RESULT, contradiction
 
 DEFAULT_PATH = Path("runs/attn_nlp.sqlite")
@@ -213,6 +213,7 @@ class Store:
                 for table, names in TABLES.items():
                     with point("store.write"):
                         self._put(table, {name: values[name] for name in names})
+                        seal(self._db, table, spec)
             self._claims.give_up(spec)
         return write
 
@@ -308,9 +309,10 @@ class Store:
         """Keep what was run, so that its tables need no file; the latest of a name stays."""
         with self._transaction():
             self._db.execute(
-                "INSERT OR REPLACE INTO experiments VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO experiments (name, resolved, saved_at) VALUES (?, ?, ?)",
                 [resolved.name, json.dumps(resolved.as_json(), allow_nan=False), _now()],
             )
+            seal(self._db, "experiments", resolved.name)
 
     def experiment(self, name: str) -> Resolved:
         """The experiment as it was last run under that name.
@@ -319,15 +321,14 @@ class Store:
           UserError: none of that name; the message lists the known ones.
         """
         with one_sentence(self.path):
-            found = self._db.execute("SELECT resolved FROM experiments WHERE name = ?", [name])
-            row = found.fetchone()
+            row = self._db.execute(f"{damage.EXPERIMENTS} WHERE name = ?", [name]).fetchone()
             if row is not None:
-                return self.settled(self._resolved(name, row[0]))
+                return self.settled(self._resolved(*row))
         raise unknown(f"experiment in store {self.path}", name, [name for name, _ in self.names()])
 
-    def _resolved(self, name: str, text: object) -> Resolved:
+    def _resolved(self, name: str, *kept: object) -> Resolved:
         try:
-            return damage.experiment(name, text)
+            return damage.experiment(name, *kept)
         except damage.Misfit as error:
             raise damaged(self.path, f"experiment {name!r}: {error}") from error
 
@@ -339,11 +340,14 @@ class Store:
     def names(self) -> list[tuple[str, str]]:
         """Name and time of every kept experiment."""
         with one_sentence(self.path):
-            found = self._db.execute("SELECT name, saved_at FROM experiments ORDER BY name")
-            names = found.fetchall()
-        if not all(isinstance(each, str) for row in names for each in row):
-            raise damaged(self.path, "an experiment has a name or a date that is no text")
-        return names
+            rows = self._db.execute(f"{damage.EXPERIMENTS} ORDER BY name").fetchall()
+        for name, _, saved_at, _ in rows:
+            if not isinstance(name, str) or not isinstance(saved_at, str):
+                raise damaged(self.path, "an experiment has a name or a date that is not text")
+        for name, *kept in rows:
+            if not damage.experiment_fits(name, *kept):
+                self._resolved(name, *kept)  # says what is wrong
+        return [(name, saved_at) for name, _, saved_at, _ in rows]
 
 
 def check_repeats(before: Mapping, given: Mapping) -> None:

@@ -10,11 +10,12 @@ import sqlite3
 from collections.abc import Iterable
 
 from attn_nlp.shapes import shown
+from attn_nlp.store import checksums
 from attn_nlp.store.correctness import packed_text
 from attn_nlp.store.log import META, count_up
 
 APPLICATION = 0x6174746E  # "attn"
-VERSION = 4  # 4: right answers, a bit each, and the place of the labels among the small columns
+VERSION = 5  # 5: a checksum of every value
 
 COLUMNS = {
     "spec": "TEXT PRIMARY KEY",
@@ -59,8 +60,15 @@ def kind(name: str) -> str:
     return "INTEGER" if name in SHARED else COLUMNS[name]
 
 
+# The columns that have checksums, by table; the first is the name of the row.
+SEALED = {**TABLES, "experiments": ("name", "resolved", "saved_at")}
+
+
 def _columns(names: Iterable[str]) -> str:
-    return ", ".join(f"{name} {kind(name)}" for name in names)
+    return ", ".join([*(f"{name} {kind(name)}" for name in names), _CHECKSUMS])
+
+
+_CHECKSUMS = f"{checksums.NAME} BLOB"
 
 
 CLAIMS = (
@@ -75,7 +83,7 @@ _STATEMENTS = (
     "CREATE INDEX cells_by_program ON cells (program)",
     CLAIMS,
     "CREATE TABLE experiments (name TEXT PRIMARY KEY, resolved JSON NOT NULL, "
-    "saved_at TEXT NOT NULL)",
+    f"saved_at TEXT NOT NULL, {_CHECKSUMS})",
     f"INSERT INTO meta VALUES ('version', '{VERSION}')",  # noqa: S608
     f"PRAGMA application_id = {APPLICATION}",
 )
@@ -136,21 +144,55 @@ def upgrade(db: sqlite3.Connection) -> None:
     """Bring the tables of an older version up to date; the caller holds the transaction.
 
     A version only ever adds columns, which are NULL in older rows, and claims outlive no run. So
-    whatever the older version was, the missing columns are added and the claims begin anew. The
-    labels and the right answers are filled in; labels that stand among the large columns stay
+    whatever the older version was, the missing columns are added and the claims are dropped. The
+    labels, the right answers and the checksums are filled in; labels among the large columns stay
     there unread. An experiment is read in either of its forms.
     """
-    for table, names in TABLES.items():
+    for table, names in SEALED.items():
         there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
-        for name in names:
+        for name in (*names, checksums.NAME):
             if name not in there:
-                db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind(name)}")
+                type_of = "BLOB" if name == checksums.NAME else kind(name)
+                db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {type_of}")
     if db.execute("SELECT 1 FROM pragma_table_info('details') WHERE name = 'gold'").fetchone():
         db.create_function("packed", 2, packed_text)
         db.execute(
             "UPDATE cells SET (gold, correct) = (SELECT gold, packed(predictions, value)"
             " FROM details LEFT JOIN shared ON shared.id = gold WHERE spec = cells.spec)"
         )
+    seal(db)
     db.execute("DROP TABLE claims")
     db.execute(CLAIMS)
     db.execute("UPDATE meta SET value = ? WHERE name = 'version'", [str(VERSION)])
+
+
+def seal(db: sqlite3.Connection, table: str | None = None, row: str | None = None) -> None:
+    """Write the checksums of values as they are stored now; the caller holds the transaction.
+
+    Args:
+      db: an open store.
+      table: "cells", "details" or "experiments"; by default all three.
+      row: its spec or its name; by default every row.
+    """
+    db.create_function("checksums_of", -1, checksums.of_row, deterministic=True)
+    db.create_function("checksum_of", 1, checksums.of_value, deterministic=True)
+    for name in SEALED if table is None else (table,):
+        columns = SEALED[name]
+        values = ", ".join(_checked(column) for column in (columns[0], *columns))
+        query = f"UPDATE {name} SET {checksums.NAME} = checksums_of({values})"  # noqa: S608
+        if row is None:
+            db.execute(query)
+        else:
+            db.execute(f"{query} WHERE {columns[0]} = ?", [row])
+
+
+def _checked(column: str) -> str:
+    """Return what of a column its checksum is of, in SQL: text as bytes, valid UTF-8 or not.
+
+    What many cells share is long; there it is the checksum of the text.
+    """
+    if column in SHARED:
+        return f"(SELECT checksum_of(CAST(value AS BLOB)) FROM shared WHERE id = {column})"  # noqa: S608
+    if COLUMNS.get(column) in ("INTEGER", "REAL"):
+        return column
+    return f"CAST({column} AS BLOB)"

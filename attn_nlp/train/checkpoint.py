@@ -23,6 +23,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from attn_nlp import atomic
 from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
 
@@ -90,21 +91,14 @@ class Checkpoints:
         target = self._folder / f"{step:010d}"
         if target.exists():
             return
-        unfinished = self._folder / f".writing-{os.getpid()}"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        try:
+        with atomic.unfinished(target) as unfinished:
             with point("checkpoint.write"):
                 unfinished.mkdir(parents=True)
                 _write(unfinished / _ARRAYS, arrays)
             text = json.dumps({"identity": self._identity, "facts": facts}, allow_nan=False)
             (unfinished / _FACTS).write_text(text, encoding="utf-8")
             (unfinished / _HASH).write_text(_hash(unfinished), encoding="ascii")
-            with point("checkpoint.fsync"):
-                _sync(unfinished)
-            with point("checkpoint.rename"):
-                os.rename(unfinished, target)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            atomic.put(unfinished, target, "checkpoint")
         for old in self._whole()[KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -163,9 +157,3 @@ def _hash(folder: Path) -> str:
         digest.update(f"{file.relative_to(folder)} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    for file in [*_files(folder), folder / _HASH]:
-        with open(file, "rb") as handle:
-            os.fsync(handle.fileno())

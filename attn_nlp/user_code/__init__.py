@@ -1,1 +1,1 @@
-"""Experiment files and parts of the user's own: how they are run, hashed and watched."""
+"""Experiment files and parts in the user's code: how they are run, hashed and watched."""

@@ -1,12 +1,13 @@
-"""Which statements of a file only arrange its experiment, so that no part knows of them.
+"""Find statements of a file that only arrange its experiment, so that no part depends on them.
 
     ROWS = [Row("Mine", {"attention.score": "mine"}, cite="ours")]
     NOTE = 3
 
-Such a statement gives a name to a value that is made of constants, of what `attn_nlp.experiment`
-defines, and of functions that only return such a value, so that nothing else changes; and the name
-stands in no statement that counts, here or in another module of the user's. Where any of the user's
-code may reach a name in another way, such as by `globals()`, all statements count.
+Such a statement assigns a name to a value that is built of constants, of names from
+`attn_nlp.experiment`, and of functions that only return such a value, so evaluating it changes
+nothing else; and no statement that counts uses the name, in this file or another of the user's
+modules. If any of the user's code may reach a name in another way, such as by `globals()`, all
+statements count.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _MAKING = {
 _PURE = {"dict", "float", "frozenset", "int", "len", "list", "range", "set", "str", "tuple"}
 _PURE &= vars(builtins).keys()
 _FROM = ("attn_nlp", "attn_nlp.experiment")
-# By these code may reach a name that it does not spell, or its own source.
+# With these, code may reach a name that it does not spell out, or its own source.
 _REACHING = {
     *("globals", "locals", "vars", "dir", "eval", "exec", "builtins", "__builtins__", "__import__"),
     *("modules", "import_module", "importlib", "inspect", "runpy", "pkgutil", "linecache"),
@@ -39,12 +40,12 @@ _WORD = re.compile(r"\w+")
 def arranging(
     tree: ast.Module, others: Collection[ast.Module], leaves: Callable[[ast.stmt], bool]
 ) -> set[ast.stmt]:
-    """The statements of a file that only arrange its experiment.
+    """Return the statements of a file that only arrange its experiment.
 
     Args:
-      tree: of the file, without what a run never enters.
-      others: of the other modules of the user's that a part reaches.
-      leaves: whether a statement is the experiment itself, which does not count.
+      tree: the file, without code that a run never enters.
+      others: the other modules of the user's that a part reaches.
+      leaves: returns whether a statement is the experiment itself, which does not count.
     """
     trees = [tree, *others]
     if any(not words.isdisjoint(_REACHING) or "*" in words for words in map(_exact, trees)):
@@ -62,31 +63,31 @@ def arranging(
 
 
 def _values(tree: ast.Module) -> dict[str, ast.expr | None]:
-    """The expression that a name stands for, None where it may change something else."""
-    bound = Counter(each for node in ast.walk(tree) for each in _bound(node))
+    """Return the expression assigned to each name, or None if it may change something."""
+    bound = Counter(name for node in ast.walk(tree) for name in _bound(node))
     once = {name for name, times in bound.items() if times == 1}
     made = {
-        each.asname or each.name
+        alias.asname or alias.name
         for node in tree.body
         if isinstance(node, ast.ImportFrom) and node.module in _FROM and not node.level
-        for each in node.names
-        if each.name in _MAKING
+        for alias in node.names
+        if alias.name in _MAKING
     }
     calls = (made & once) | (_PURE - {*bound})
     values: dict[str, ast.expr | None] = {}
     for node in tree.body:
-        known = {each for each, other in values.items() if other}
+        pure = {name for name, value in values.items() if value}
         if isinstance(node, ast.FunctionDef) and node.name in once:
-            calls |= {node.name} if _is_formula(node, calls, known) else set()
+            calls |= {node.name} if _is_formula(node, calls, pure) else set()
         name = _named(node)
         if name in once and not name.startswith("__"):
             value = node.value  # pyright: ignore[reportAttributeAccessIssue]
-            values[name] = value if _is_pure(value, calls, known) else None
+            values[name] = value if _is_pure(value, calls, pure) else None
     return values
 
 
 def _named(node: ast.stmt) -> str:
-    """The one name that a statement gives a value, "" for any other statement."""
+    """Return the one name that a statement assigns, or "" for any other statement."""
     match node:
         case ast.Assign(targets=[ast.Name(id=name)]):
             return name
@@ -94,26 +95,26 @@ def _named(node: ast.stmt) -> str:
 
 
 def _is_formula(node: ast.FunctionDef, calls: Collection[str], known: Collection[str]) -> bool:
-    """Whether a function only returns an expression that changes nothing."""
+    """Return whether a function only returns an expression that changes nothing."""
     given, body = node.args, node.body
     if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         body = body[1:]
     if node.decorator_list or len(body) != 1:
         return False
-    inner = {each.arg for each in ast.walk(given) if isinstance(each, ast.arg)}
+    inner = {node.arg for node in ast.walk(given) if isinstance(node, ast.arg)}
     defaults = [*given.defaults, *filter(None, given.kw_defaults)]
     match body[0]:
         case ast.Return(value=ast.expr() as value) if inner.isdisjoint(calls):
-            pure = all(_is_pure(each, calls, known) for each in defaults)
+            pure = all(_is_pure(default, calls, known) for default in defaults)
             return pure and _is_pure(value, calls, {*known, *inner})
     return False
 
 
 def _is_pure(node: ast.AST, calls: Collection[str], known: Collection[str]) -> bool:
-    """Whether an expression is made of constants and of calls that change nothing."""
+    """Return whether an expression is made of constants and of calls that change nothing."""
 
     def pure(*nodes: ast.AST | None) -> bool:
-        return all(each is None or _is_pure(each, calls, known) for each in nodes)
+        return all(node is None or _is_pure(node, calls, known) for node in nodes)
 
     match node:
         case ast.Constant():
@@ -121,7 +122,7 @@ def _is_pure(node: ast.AST, calls: Collection[str], known: Collection[str]) -> b
         case ast.Name(id=name):
             return name in known
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
-            return name in calls and pure(*args, *(each.value for each in keywords))
+            return name in calls and pure(*args, *(keyword.value for keyword in keywords))
         case ast.List() | ast.Tuple() | ast.Set():
             return pure(*node.elts)
         case ast.Dict(keys=keys, values=values):
@@ -155,13 +156,13 @@ def _is_pure_loop(
     for loop in loops:
         if not _is_pure(loop.iter, calls, inner):
             return False
-        inner |= {each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)}
+        inner |= {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
         made = [*made, *loop.ifs]
-    return all(_is_pure(each, calls, inner) for each in made)
+    return all(_is_pure(node, calls, inner) for node in made)
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
-    """The names that a node binds, in whatever scope."""
+    """Yield the names that a node binds, in any scope."""
     match node:
         case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
             yield name
@@ -181,16 +182,16 @@ def _bound(node: ast.AST) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=256)
 def _exact(tree: ast.Module) -> frozenset[str]:
-    """The names in a file, also those that are the whole of a text, and "*"."""
+    """Return the names in a file, including strings that consist of one name, and "*"."""
     return frozenset(text for node in ast.walk(tree) for text in _spelled(node))
 
 
 def _words(node: ast.AST) -> set[str]:
-    """The names in code, also those within its texts, but for docstrings."""
+    """Return the names in code, including those in its strings, but not in docstrings."""
     nodes = [*ast.walk(node)]
-    alone = {each.value for each in nodes if isinstance(each, ast.Expr)}
-    texts = {each for each in alone if isinstance(each, ast.Constant)}
-    spelled = (text for each in nodes if each not in texts for text in _spelled(each))
+    alone = {inner.value for inner in nodes if isinstance(inner, ast.Expr)}
+    texts = {inner for inner in alone if isinstance(inner, ast.Constant)}
+    spelled = (text for inner in nodes if inner not in texts for text in _spelled(inner))
     return {word for text in spelled for word in _WORD.findall(text)}
 
 

@@ -1,8 +1,9 @@
-"""What the user's code asks for without opening a file: the environment, and whether a file exists.
+"""Note what the user's code learns without opening files: variables, and whether files exist.
 
-A variable counts where the user's own line reads it, also by `os.getenv` or `os.path.expandvars`.
-What a library reads on the way counts only where the user's file spells the variable's name, since
-libraries read variables, such as the width of the terminal, that decide nothing.
+A variable counts if a line of the user's reads it, even with `os.getenv` or `os.path.expandvars`.
+If a library that the line calls reads it, it counts only if the user's file contains the name of
+the variable, since libraries read variables, such as the width of the terminal, that decide
+nothing.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ from attn_nlp.user_code.opened import Listener, Opener, is_data
 from attn_nlp.user_code.threads import POOLS, RUNNERS, followed, steps
 
 _ENVIRONMENT = ("os", "_collections_abc", "collections.abc", "collections", "copy", __name__)
-_READING = ("posixpath", "ntpath", "genericpath", "string", "re", "functools")  # for their caller
+_READING = ("posixpath", "ntpath", "genericpath", "string", "re", "functools")  # for the caller
 _QUESTIONS = {"exists": "there", "isfile": "a file", "isdir": "a folder"}
 _OF_PATHS = {"exists": "exists", "is_file": "isfile", "is_dir": "isdir"}
 _OUTPUTS = ("runs", "__pycache__")
 _OUTPUT_ENDS = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal", ".pyc")
 
-# What is done ("read" or "set"), with which variable and value, None where there is none, and by
-# whom.
+# Called with "read" or "set", the variable, its value or None if it has none, and the line that did
+# it.
 Variable = Callable[[str, str, str | None, Opener], None]
 Copy = Callable[[Opener], None]
-_heard: list[tuple[Variable, Copy, Listener | None]] = []
+_noting: list[tuple[Variable, Copy, Listener | None]] = []
 
 
 class _Noted(type(os.environ)):
-    """The environment, which notes what the user's code reads and sets."""
+    """An `os.environ` that notes what the user's code reads and sets."""
 
     def __getitem__(self, key):
         _note(key)
@@ -62,7 +63,7 @@ class _Noted(type(os.environ)):
         _note_set(key)
 
     def setdefault(self, key, value):
-        """What it answers was read, and no more: not whether the variable was there."""
+        """Note the returned value as read, but not whether the variable was set before."""
         new = self.encodekey(key) not in self._data  # pyright: ignore
         if new:
             super().__setitem__(key, value)
@@ -73,7 +74,7 @@ class _Noted(type(os.environ)):
 
 
 class _Raw(dict):
-    """`posix.environ`, the environment at the start: whoever reads there reads past `_Noted`."""
+    """A `posix.environ`, the environment at the start, which bypasses `_Noted`."""
 
 
 def _raw(name: str) -> Callable:
@@ -90,59 +91,69 @@ for _name in ("__contains__", "__getitem__", "__iter__", "copy", "get", "items",
 
 @contextlib.contextmanager
 def noted(variable: Variable, copy: Copy, question: Listener | None = None) -> Iterator[None]:
-    """Note what is asked inside, also of files where a `question` is given."""
+    """Note what code within the block reads and sets; also about files if `question` is given."""
     environments = [os.environ, *([os.environb] if os.supports_bytes_environ else ())]
     before, posix = os.environ.__class__, sys.modules.get("posix")
     raw = getattr(posix, "environ", {})
-    for each in environments:
-        each.__class__ = _Noted
+    for environment in environments:
+        environment.__class__ = _Noted
     if posix is not None:
         posix.environ = _Raw(raw)  # type: ignore[attr-defined]
-    first = question is not None and not any(other for *_, other in _heard)
-    _heard.append((variable, copy, question))
+    first = question is not None and not any(other for *_, other in _noting)
+    _noting.append((variable, copy, question))
     try:
         with followed(), _questioned() if first else contextlib.nullcontext():
             yield
     finally:
-        _heard.pop()
+        _noting.pop()
         if posix is not None:
             posix.environ = raw  # type: ignore[attr-defined]
-        for each in environments:
-            each.__class__ = before
+        for environment in environments:
+            environment.__class__ = before
 
 
 def lines(variables: Mapping[str, Sequence[str | None]]) -> Iterator[str]:
-    """Variables of the environment as lines, with all values that were read, one after another.
+    """Yield one line per environment variable, with all values that were read, in order.
 
-    What no worker gets as it is has no say.
+    Variables that workers do not inherit unchanged are left out.
     """
     for name, values in variables.items():
         if not is_settled(name):
-            told = ("is not set" if value is None else f"= {value!r}" for value in values)
-            yield f"${name} {', then '.join(told)}"
+            texts = ("is not set" if value is None else f"= {value!r}" for value in values)
+            yield f"${name} {', then '.join(texts)}"
 
 
 def kept() -> dict[str, str]:
-    """The whole environment, without being noted."""
+    """Return the whole environment, without noting that it was read."""
     given = os.environ
     decoded = ((given.decodekey(name), text) for name, text in given._data.items())  # pyright: ignore
     return {name: given.decodevalue(text) for name, text in decoded}  # pyright: ignore
 
 
-def found(what: str, path: str, near: str) -> str:
-    """What stands in a folder, matches a pattern, or exists, as a line; of what is made, none."""
+def answer(what: str, path: str, near: str) -> str:
+    """Return a line that states the answer to a question about files.
+
+    Args:
+      what: "list" for the entries of a folder, "match" for files that match a pattern, or one of
+        the questions whether a file exists; "make" is not a question.
+      path: the folder, pattern or file.
+      near: the file whose code asks.
+
+    Returns:
+      The line, or "" for "make" and for outputs of this package.
+    """
     folder = os.path.dirname(near)
-    name = os.path.relpath(path, folder)  # two elsewhere may end alike
+    name = os.path.relpath(path, folder)  # the last part alone may not be unique
     if what == "make" or _is_output(name):
         return ""
     if what in _QUESTIONS:
         return f"{name} is {'' if getattr(os.path, what)(path) else 'not '}{_QUESTIONS[what]}"
     names: list[str] = []
     if what == "match":
-        names = [os.path.relpath(each, folder) for each in glob.glob(path, recursive=True)]
+        names = [os.path.relpath(file, folder) for file in glob.glob(path, recursive=True)]
     elif os.path.isdir(path):
         names = os.listdir(path)
-    kept = sorted(each for each in names if not each.startswith(".") and not _is_output(each))
+    kept = sorted(entry for entry in names if not entry.startswith(".") and not _is_output(entry))
     return f"{name} lists {hashlib.sha256(repr(kept).encode()).hexdigest()[:16]}"
 
 
@@ -151,7 +162,7 @@ def _is_output(path: str) -> bool:
 
 
 def _note(key: object) -> None:
-    if not isinstance(key, str | bytes) or not _heard:
+    if not isinstance(key, str | bytes) or not _noting:
         return
     asker, name = _asker(), os.fsdecode(key)
     if asker is not None and (asker.directly or spells(asker.file, name)):
@@ -167,25 +178,25 @@ def _note_set(key: object) -> None:
 def _tell(what: str, name: str, asker: Opener) -> None:
     # As kept, since asking once more would be noted too.
     value = os.environ._data.get(os.environ.encodekey(name))  # pyright: ignore
-    for variable, *_ in _heard:
+    for variable, *_ in _noting:
         variable(what, name, None if value is None else os.environ.decodevalue(value), asker)
 
 
 def _note_copy() -> None:
     asker = _asker()
     if asker is not None and asker.directly:
-        for _, copy, _ in _heard:
+        for _, copy, _ in _noting:
             copy(asker)
 
 
 def _asker() -> Opener | None:
-    """The user's line that reads the environment; directly, where no library stands between."""
+    """Return the user's line that reads the environment; directly, if not through a library."""
     far = run = False
     for step in steps(sys._getframe(2)):
         if step.module in _ENVIRONMENT:
             continue
         if step.module.startswith("importlib") or step.function == "expanduser":
-            break  # a library is imported; or a path is told, not what stands there
+            break  # a library is being imported; or only a path is asked for
         if is_own(step.file):
             return Opener(step.file, step.line, not far, ())
         if step.file.startswith(os.path.join(PACKAGE, "")):
@@ -196,7 +207,7 @@ def _asker() -> Opener | None:
 
 
 def spells(file: str, name: str, *, quoted: bool = False) -> bool:
-    """Whether the code of a file spells a variable's name, as a word or as a text of its own."""
+    """Return whether a file contains a variable's name, as a word or as a whole string."""
     word = re.escape(name)
     pattern = rf"""(["']){word}\1""" if quoted else rf"\b{word}\b"
     with contextlib.suppress(OSError):
@@ -206,11 +217,11 @@ def spells(file: str, name: str, *, quoted: bool = False) -> bool:
 
 @contextlib.contextmanager
 def _questioned() -> Iterator[None]:
-    """Tell of each file that the user's own line asks for; Python itself does not say so."""
-    places = [(os.path, name, name) for name in _QUESTIONS]
-    places += [(Path, name, what) for name, what in _OF_PATHS.items()]
+    """Note questions whether files exist, for which Python has no audit event."""
+    functions = [(os.path, name, name) for name in _QUESTIONS]
+    functions += [(Path, name, what) for name, what in _OF_PATHS.items()]
     with contextlib.ExitStack() as stack:
-        for owner, name, what in places:
+        for owner, name, what in functions:
             before = getattr(owner, name)
             setattr(owner, name, _asking(before, what))
             stack.callback(setattr, owner, name, before)
@@ -230,14 +241,14 @@ def _asking(function: Callable, what: str) -> Callable:
 def _note_question(what: str, path: object, frame: FrameType) -> None:
     if isinstance(path, int):
         return
-    found = [*steps(frame)]
-    if found[0].module in RUNNERS:
-        found = [step for step in found if step.top not in POOLS]
-    if not found or not is_own(found[0].file):
+    active = [*steps(frame)]
+    if active[0].module in RUNNERS:
+        active = [step for step in active if step.top not in POOLS]
+    if not active or not is_own(active[0].file):
         return
-    asker = found[0]
+    asker = active[0]
     named = os.path.abspath(os.fsdecode(path))  # type: ignore[arg-type]
     if is_data(named, os.path.dirname(asker.file)):
-        for *_, question in _heard:
+        for *_, question in _noting:
             if question is not None:
                 question(what, named, Opener(asker.file, asker.line, True, ()))

@@ -1,8 +1,8 @@
-"""What of a source of the user's counts, and what its code alone tells.
+"""Decide which source text of the user's counts for the identity of a part.
 
 Comments, docstrings, `if __name__ == "__main__":` and the experiment itself do not count: they
-change as results come in. Docstrings count where the code reads them, and the experiment where
-code of the user's own is run to make it, or reads it.
+change as results come in. Docstrings count if the code reads them, and the experiment counts if the
+user's code runs to make it or reads it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from attn_nlp.errors import UserError
 from attn_nlp.user_code.arranged import arranging
 from attn_nlp.user_code.modules import content
 
-Owns = Callable[[str], bool]  # whether a module of that name is the user's
+Owns = Callable[[str], bool]  # returns whether a module of that name is the user's
 
 _SPEAKING = {"getdoc", "getsource", "getsourcelines", "getsourcefile", "getcomments", "findsource"}
 _CHANGING = {
@@ -39,7 +39,7 @@ _CHANGING = {
     "update",
 }
 _READING_ALONE = {"copy", "format", "get", "items", "join", "keys", "replace", "split", "values"}
-# What an experiment may call without being more than an experiment.
+# Functions that an experiment may call and still not count.
 _HARMLESS = {
     *("abs", "all", "any", "bool", "dict", "enumerate", "float", "frozenset", "int", "len", "list"),
     *("max", "min", "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple"),
@@ -54,9 +54,9 @@ _HARMLESS_OF: dict[str, Collection[str]] = {
 
 
 def parsed(file: str) -> ast.Module | None:
-    """The code of a file that a run enters; None where it is no text of Python.
+    """Return the code of a file that a run enters, or None if it is not valid Python.
 
-    Bytes are parsed, so that Python itself looks at marks and declarations of an encoding.
+    Bytes are parsed, so that Python itself handles byte order marks and encoding declarations.
     """
     if not file.endswith((".py", ".pyw")) or not os.path.isfile(file):
         return None
@@ -64,7 +64,7 @@ def parsed(file: str) -> ast.Module | None:
 
 
 def whole(file: str) -> ast.Module | None:
-    """All code of a file, also what no run enters; None where it is no text of Python."""
+    """Return all code of a file, even what no run enters, or None if it is not valid Python."""
     tree = parsed(file)
     return None if tree is None else ast.parse(content(file))
 
@@ -76,13 +76,13 @@ def counting(
     texts: bool = False,
     others: Collection[ast.Module] | None = None,
 ) -> str:
-    """What counts of a file's code, as text.
+    """Return the code of a file that counts, as text.
 
     Args:
-      tree: as `parsed`.
-      owns: tells which modules are the user's.
-      texts: whether docstrings count although this code does not read them.
-      others: all other code of the user's that may reach this one, None where nobody knows.
+      tree: from `parsed`.
+      owns: returns whether a module is the user's.
+      texts: whether docstrings count even if this code does not read them.
+      others: all other code of the user's that may reach this code, or None if unknown.
     """
     texts = texts or reads_texts(tree)
     left = {node for node in tree.body if is_experiment(node, tree, owns)}
@@ -95,64 +95,64 @@ def counting(
 
 
 def typed(definition: object) -> str:
-    """Return the source of what is in no file, such as a cell of a notebook."""
+    """Return the source that counts of a definition outside of files, such as in a notebook."""
     try:
         return told_text(inspect.getsource(definition))  # type: ignore[arg-type]
     except (OSError, TypeError, SyntaxError) as error:
         raise UserError(
-            "the source of a part cannot be read, which decides what its results are; define it "
-            "in a file."
+            "the source of a part cannot be read, although its results depend on it; define the "
+            "part in a file."
         ) from error
 
 
 def told_text(source: str) -> str:
-    """What of a source that stands in no file counts."""
+    """Return the text that counts of a source that is not in a file."""
     return counting(_parsed_text(textwrap.dedent(source)), lambda _: False)
 
 
 def reads_texts(tree: ast.Module, *, of_others: bool = False) -> bool:
-    """Whether code reads docstrings or sources: its own, or also those of other modules."""
+    """Return whether code reads docstrings or sources: its own, or those of other modules."""
     for node in ast.walk(tree):
         match node:
             case ast.Name(id="__doc__"):
-                found = not of_others
+                reads = not of_others
             case ast.Attribute(attr="__doc__"):
-                found = True
+                reads = True
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
-                found = name in _SPEAKING
+                reads = name in _SPEAKING
             case _:
                 continue
-        if found:
+        if reads:
             return True
     return False
 
 
 def brought(tree: ast.Module, owns: Owns) -> set[str]:
-    """The names that a file's imports bind to modules of the user's, and to what is in them."""
-    found: set[str] = set()
+    """Return the names that imports bind to modules of the user's and to what is in them."""
+    bound: set[str] = set()
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
-                for each in names:
-                    top = each.name.partition(".")[0]
+                for alias in names:
+                    top = alias.name.partition(".")[0]
                     if owns(top):
-                        found.add(each.asname or top)
+                        bound.add(alias.asname or top)
             case ast.ImportFrom(module=module, names=names, level=level):
                 if level or owns((module or "").partition(".")[0]):
-                    found |= {each.asname or each.name for each in names}
-    return found
+                    bound |= {alias.asname or alias.name for alias in names}
+    return bound
 
 
 def writes(tree: ast.Module, owns: Owns) -> bool:
-    """Whether code changes what it has imported, such as by `helper.gain = 2`.
+    """Return whether code may change what it has imported, as `helper.gain = 2` does.
 
-    It then decides what other modules compute, without being imported by them. A statement outside
-    of functions that calls something of another module of the user's may change it as well.
+    It then decides what other modules compute, even though they do not import it. A statement
+    outside of functions that calls something from another module of the user's may change it too.
     """
     bound: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            bound |= {each.asname or each.name.partition(".")[0] for each in node.names}
+            bound |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
     own = brought(tree, owns)
     for node in ast.walk(tree):
         match node:
@@ -191,7 +191,7 @@ def _parsed_text(source: str | bytes) -> ast.Module:
 
 
 def is_main(node: ast.stmt) -> bool:
-    """Whether a statement is the `if __name__ == "__main__":` of a script, which no run enters."""
+    """Return whether a statement is `if __name__ == "__main__":`, which no run enters."""
     match node:
         case ast.If(
             test=ast.Compare(
@@ -206,13 +206,13 @@ def is_main(node: ast.stmt) -> bool:
 
 
 def is_text(node: ast.stmt) -> bool:
-    """Whether a statement is a text and nothing else, such as a docstring."""
+    """Return whether a statement is only a constant, such as a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 @functools.lru_cache(maxsize=256)
 def _told(tree: ast.Module, texts: bool) -> tuple[str, ...]:
-    """Each statement as text, without docstrings or with them; the tree stays as it is."""
+    """Return each statement as text, with or without docstrings; the tree is not changed."""
     return tuple(
         ast.unparse(node if texts else _without_texts(copy.deepcopy(node)))
         if texts or not is_text(node)
@@ -222,15 +222,15 @@ def _told(tree: ast.Module, texts: bool) -> tuple[str, ...]:
 
 
 def _without_texts(node: ast.stmt) -> ast.stmt:
-    for each in ast.walk(node):
-        defines = isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if defines and is_text(each.body[0]):
-            del each.body[0]
+    for inner in ast.walk(node):
+        defines = isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if defines and is_text(inner.body[0]):
+            del inner.body[0]
     return node
 
 
 def is_experiment(node: ast.stmt, tree: ast.Module, owns: Owns) -> bool:
-    """Whether a statement names an experiment so, and does nothing else."""
+    """Return whether a statement assigns an `Experiment` to `experiment` and does nothing else."""
     match node:
         case (
             ast.Assign(targets=[ast.Name(id="experiment")], value=ast.Call() as value)
@@ -243,38 +243,39 @@ def is_experiment(node: ast.stmt, tree: ast.Module, owns: Owns) -> bool:
 
 
 def _names_experiment(tree: ast.Module) -> bool:
-    targets = [each for node in tree.body if isinstance(node, ast.Assign) for each in node.targets]
-    return any(isinstance(each, ast.Name) and each.id == "experiment" for each in targets)
+    assigned = (node for node in tree.body if isinstance(node, ast.Assign))
+    targets = [target for node in assigned for target in node.targets]
+    return any(isinstance(target, ast.Name) and target.id == "experiment" for target in targets)
 
 
 def _reads_experiment(node: ast.AST) -> bool:
-    """Whether code, also in a function, reads the experiment by its name."""
+    """Return whether code, even in a function, reads the experiment by its name."""
     own = [node] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) else []
-    for each in (each for function in own for each in ast.walk(function)):
-        match each:
+    for inner in (inner for function in own for inner in ast.walk(function)):
+        match inner:
             case ast.arg(arg="experiment") | ast.Name(id="experiment", ctx=ast.Store()):
-                return False  # another one, of the function
+                return False  # a local name of the function
     match node:
         case ast.Name(id="experiment", ctx=ast.Load()):
             return True
-    return any(_reads_experiment(each) for each in ast.iter_child_nodes(node))
+    return any(_reads_experiment(child) for child in ast.iter_child_nodes(node))
 
 
 def _original(name: str, tree: ast.Module) -> str:
-    """The name that something imported has where it is defined."""
+    """Return the name that something imported has in the module that defines it."""
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
-            for each in node.names:
-                if each.asname == name:
-                    return each.name
+            for alias in node.names:
+                if alias.asname == name:
+                    return alias.name
     return name
 
 
 def _runs_own(value: ast.expr, tree: ast.Module, owns: Owns) -> bool:
-    """Whether an expression binds a name, or calls what may change anything that a part sees.
+    """Return whether an expression binds a name, or calls code that may affect a part.
 
-    That is all code of the user's, and what is not known to be harmless: `random.sample` moves all
-    later draws, and `next` and `map` do something to what they are given.
+    That is all code of the user's, and all that is not known to be harmless: `random.sample`
+    changes all later draws, and `next` and `map` change or call what they are given.
     """
     defined, assigned = set[str](), set[str]()
     for node in _outside_functions(tree):
@@ -285,9 +286,9 @@ def _runs_own(value: ast.expr, tree: ast.Module, owns: Owns) -> bool:
                 defined.add(name)
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.For() | ast.With():
                 assigned |= {
-                    each.id
-                    for each in ast.walk(node)
-                    if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+                    inner.id
+                    for inner in ast.walk(node)
+                    if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
                 }
     own, imported = brought(tree, owns), _imported(tree)
     taken = defined | assigned | own | imported.keys()
@@ -295,7 +296,7 @@ def _runs_own(value: ast.expr, tree: ast.Module, owns: Owns) -> bool:
     def is_harmless(call: ast.Call) -> bool:
         match call.func:
             case ast.Name(id=name) if name not in taken:
-                return name in _HARMLESS and all(each.arg != "key" for each in call.keywords)
+                return name in _HARMLESS and all(given.arg != "key" for given in call.keywords)
             case ast.Name(id=name) if name not in defined | assigned | own:
                 module, _, what = imported[name].rpartition(".")
             case ast.Attribute(attr=what, value=inner):
@@ -324,21 +325,22 @@ def _runs_own(value: ast.expr, tree: ast.Module, owns: Owns) -> bool:
 
 
 def _imported(tree: ast.Module) -> dict[str, str]:
-    """The names that imports bind, each with the whole name of what it stands for."""
-    found: dict[str, str] = {}
+    """Return the names that imports bind, each with the full name of what it refers to."""
+    names_of: dict[str, str] = {}
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
-                for each in names:
-                    top = each.name.partition(".")[0]
-                    found[each.asname or top] = each.name if each.asname else top
+                for alias in names:
+                    top = alias.name.partition(".")[0]
+                    names_of[alias.asname or top] = alias.name if alias.asname else top
             case ast.ImportFrom(module=str() as module, names=names, level=0):
-                found |= {each.asname or each.name: f"{module}.{each.name}" for each in names}
-    return found
+                for alias in names:
+                    names_of[alias.asname or alias.name] = f"{module}.{alias.name}"
+    return names_of
 
 
 def _outside_functions(tree: ast.Module) -> Iterator[ast.stmt]:
-    """All statements that are run when the module is."""
+    """Yield all statements that run when the module is imported."""
     waiting: list[ast.AST] = [*tree.body]
     while waiting:
         node = waiting.pop()
@@ -349,7 +351,7 @@ def _outside_functions(tree: ast.Module) -> Iterator[ast.stmt]:
 
 
 def _roots(node: ast.expr) -> Collection[str]:
-    """The name that an expression begins with; of a call, all names in it."""
+    """Return the name that an expression begins with, or for a call, all names in it."""
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     if isinstance(node, ast.Name):
@@ -358,4 +360,4 @@ def _roots(node: ast.expr) -> Collection[str]:
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}

@@ -1,8 +1,8 @@
-"""Families of environment variables that do not reach a process that trains cells as they are.
+"""Families of environment variables that processes that train cells do not simply inherit.
 
-JAX, Flax and the libraries beneath NumPy read dozens of variables, and many change the bits of a
-result or make every cell fail. They are taken away, all but a few; what a user's code reads of them
-says nothing of what a worker would read (`asked.py`).
+JAX, Flax and the libraries under NumPy read dozens of variables, and many of these change the bits
+of a result or make every cell fail. All but a few are taken away; if the user's code reads one, its
+value says nothing about what a worker would read (`asked.py`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from attn_nlp.variables import OURS
 
-# A family -> the library that reads it when it is imported, after which it cannot be taken away;
-# "" where that is no matter of bits, or is read later. The first that fits counts.
+# Family -> the library that reads it on import, after which taking it away has no effect; "" if it
+# does not affect bits or is read later. The first match counts.
 _FAMILIES = {
     "JAX_": "jax",
     "JAX2TF_": "jax",
@@ -44,7 +44,7 @@ _FAMILIES = {
     "SOURCE_DATE_EPOCH": "",
 }
 
-# What is said to these families and changes no bit, or is recorded under a name of its own.
+# Members of these families that change no bit, or that are recorded separately.
 PASSING = {
     # where to compute
     "JAX_PLATFORMS",
@@ -59,7 +59,7 @@ PASSING = {
     "JAX_COMPILATION_CACHE_MAX_SIZE",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES",
-    # what to say about it
+    # what to log
     "JAX_LOGGING_LEVEL",
     "JAX_LOG_COMPILES",
     "JAX_EXPLAIN_CACHE_MISSES",
@@ -79,10 +79,10 @@ PASSING = {
     "MKL_NUM_THREADS",
 }
 
-# Python's own: what turns a warning into a failed cell, leaves out assertions and texts, or waits
+# Variables of Python that turn warnings into failed cells, strip assertions and docstrings, or wait
 # at a prompt.
 PYTHON = {
-    "PYTHONPATH",  # the driver hands over what it really uses
+    "PYTHONPATH",  # the driver passes the folders that it really uses
     "PYTHONWARNINGS",
     "PYTHONDEVMODE",
     "PYTHONOPTIMIZE",
@@ -90,11 +90,11 @@ PYTHON = {
     "PYTHONSTARTUP",
 }
 
-# Further names that no hash knows. The rule: a variable has no say where a worker does not get it
-# as it is, or where it is one of a library's or of ours that is named here or above; any other
-# name, such as JAXMODEL_LR or CUDA_GAIN, is the user's own and counts where it is read.
+# Further variables that no hash covers. The rule: a variable does not count if workers do not
+# inherit it unchanged, or if it belongs to a library or to this package and is named here or above.
+# Any other variable, such as JAXMODEL_LR or CUDA_GAIN, is the user's and counts if it is read.
 _SETTLED = {
-    # set for each process
+    # set for every process
     "NPROC",
     "TOKENIZERS_PARALLELISM",
     "PYTHONHASHSEED",
@@ -120,12 +120,12 @@ _SETTLED = {
 
 
 def library_of(name: str) -> str | None:
-    """The library that reads a variable, "" where none of ours to ask for, None for no family."""
+    """Return the library that reads a variable, "" if its import does not matter, None if none."""
     return next((of for prefix, of in _FAMILIES.items() if name.startswith(prefix)), None)
 
 
 def taken_away(names: Iterable[str]) -> list[str]:
-    """Those of the variables that must not reach a library, sorted.
+    """Return the variables that must not reach a library, sorted.
 
     Example:
       >>> taken_away(["HOME", "JAX_ENABLE_X64", "JAX_PLATFORMS", "OMP_SCHEDULE"])
@@ -135,7 +135,7 @@ def taken_away(names: Iterable[str]) -> list[str]:
 
 
 def is_settled(name: str) -> bool:
-    """Whether a variable has no say: no worker gets it as it is, or it is known to decide nothing.
+    """Return whether a variable does not count: workers do not inherit it, or it has no effect.
 
     Example:
       >>> [is_settled(name) for name in ("JAX_PLATFORMS", "JAXMODEL_LR", "PYTHON_LR")]

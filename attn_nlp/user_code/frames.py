@@ -1,9 +1,9 @@
-"""Where in the user's own code an exception came from, and what it says, in one line.
+"""Describe an exception in one line, with the line of the user's code that it came from.
 
-In comes an exception; out goes "my_idea.py, line 12, in mine: ZeroDivisionError: division by zero".
-A line deep in JAX helps nobody: the innermost frame that belongs neither to this package, nor to an
-installed one, nor to Python, is the line that a user can change. JAX cuts its own frames out of a
-traceback, and chains what it cut as a cause; neither hides a frame of the user's.
+The result reads "my_idea.py, line 12, in mine: ZeroDivisionError: division by zero". A line deep in
+JAX helps nobody: the innermost frame that belongs neither to this package, nor to an installed one,
+nor to Python, is the line that a user can change. JAX removes its own frames from a traceback, and
+chains the original as a cause; neither hides a frame of the user's.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from types import FunctionType, TracebackType
 from attn_nlp.user_code.loads import PREFIX
 from attn_nlp.user_code.modules import is_own
 
-LONGEST = 1000  # letters of a reason
+LONGEST = 1000  # characters of a reason
 LONGEST_DETAIL = 50_000
 
 
 def told(error: BaseException) -> str:
-    """The exception in one line, with the file, line and function of the user's own code.
+    """Return the exception in one line, with file, line and function of the user's code.
 
-    Whatever the exception does when it is printed, this raises nothing.
+    This never raises, even if the exception fails when it is printed.
     """
-    place = where(error)
-    return f"{place}: {words_of(error)}" if place else words_of(error)
+    location = where(error)
+    return f"{location}: {words_of(error)}" if location else words_of(error)
 
 
 def words_of(error: BaseException, lines: int | None = 1) -> str:
-    """ "ZeroDivisionError: division by zero", the kind of an exception and its `message`."""
+    """Return the type of an exception and its message: "ZeroDivisionError: division by zero"."""
     said = message(error, lines)
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def whole(error: BaseException) -> str:
-    """The traceback as text, the middle left out where it is very long."""
+    """Return the traceback as text, without its middle if it is very long."""
     try:
         text = "".join(traceback.format_exception(error))
     except Exception:  # a note or a cause that cannot be printed
@@ -54,34 +54,35 @@ def whole(error: BaseException) -> str:
 
 
 def where(error: BaseException) -> str:
-    """ "my_idea.py, line 12, in mine", the innermost line of the user's own code; "" where none is.
+    """Return the innermost line of the user's code: "my_idea.py, line 12, in mine"; "" if none.
 
-    Frames outside whoever caught the exception do not count: a script that calls this package is
-    not to blame for all that happens inside.
+    Only frames below the handler of the exception count: a script that calls this package is not to
+    blame for everything that happens inside.
     """
-    for each in _chain(error):
-        for frame, line in reversed(list(_frames(each.__traceback__))):
+    for link in _chain(error):
+        for frame, line in reversed(list(_frames(link.__traceback__))):
             code = frame.f_code
             if _is_own(code.co_filename):
                 return f"{shown(code.co_filename)}, line {line}, in {code.co_name}"
     return ""
 
 
-def place_of(function: FunctionType) -> str:
-    """ "my_idea.py, line 8", where a function of the user's begins."""
+def line_of(function: FunctionType) -> str:
+    """Return where a function of the user's begins: "my_idea.py, line 8"."""
     code = function.__code__
     return f"{shown(code.co_filename)}, line {code.co_firstlineno}"
 
 
 def shown(file: str) -> str:
-    """A file as messages name it: from the experiment's folder, or the working directory, or alone.
+    """Return a file as messages name it.
 
-    The same in every process of a run, wherever it was started.
+    The name is relative to the experiment's folder or the working directory, or else only its last
+    part. It is the same in every process of a run.
     """
     path = Path(os.path.abspath(file))
     loaded = [module for name, module in sys.modules.items() if name.startswith(PREFIX)]
-    files = [each for module in loaded if (each := getattr(module, "__file__", None))]
-    folders = [Path(os.path.abspath(each)).parent for each in files]
+    files = [own for module in loaded if (own := getattr(module, "__file__", None))]
+    folders = [Path(os.path.abspath(own)).parent for own in files]
     with contextlib.suppress(OSError):  # it may have been deleted
         folders.append(Path.cwd())
     for folder in folders:
@@ -91,41 +92,41 @@ def shown(file: str) -> str:
 
 
 def message(error: BaseException, lines: int | None = 1) -> str:
-    """What the exception says, its first lines or all in one, cut where it is very long."""
+    """Return the message of an exception, its first lines or all, as one line of limited length."""
     try:
         said = str(error)
-    except BaseException:  # whatever the part's own code does there
-        said = "(what it says cannot be printed)"
+    except BaseException:  # from the user's code, which may raise anything here
+        said = "(its message cannot be printed)"
     first = " ".join(" ".join(_printable(said).strip().split("\n")[:lines]).split())
     return cut(first, LONGEST)
 
 
 def cut(said: str, longest: int) -> str:
-    """The text, its end left out where it is longer."""
+    """Return the text, without its end if it is too long."""
     return said if len(said) <= longest else said[: longest - 3] + "..."
 
 
 def _printable(text: str) -> str:
-    """The text without halves of surrogate pairs and without NUL, which no store can hold."""
+    """Return the text without lone surrogates and NUL, which no store can hold."""
     return re.sub("\0", "\\\\x00", text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception, and what it was raised from."""
+    """Yield the exception and those that it was raised from."""
     seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield each
-        each = each.__cause__ or each.__context__
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
 
 
-def _frames(found: TracebackType | None) -> Iterator[tuple]:
-    while found is not None:
-        yield found.tb_frame, found.tb_lineno
-        found = found.tb_next
+def _frames(trace: TracebackType | None) -> Iterator[tuple]:
+    while trace is not None:
+        yield trace.tb_frame, trace.tb_lineno
+        trace = trace.tb_next
 
 
 def _is_own(file: str) -> bool:
-    """Whether a frame's file is the user's; what is typed or made on the spot has none."""
+    """Return whether a frame is in a file of the user's, not in typed or generated code."""
     return not file.startswith("<") and is_own(os.path.abspath(file))

@@ -1,35 +1,35 @@
-"""What a part of the user's own is made of: all code and data of the user's that it reaches.
+"""Hash a part in the user's code: all code and data of the user's that it reaches.
 
-In come the modules that define and register a part. Out goes one hash, which stands in the identity
-of every cell that uses the part. It covers
+Given the modules that define and register a part, this computes one hash, which enters the identity
+of every cell that uses the part. The hash covers
 
 - the file of the part, without comments, docstrings and the experiment itself, which change as
   results come in, and without `if __name__ == "__main__":`, which a run never enters; docstrings
-  count where code reads them, the experiment where code of the user's own is run to make it or
-  reads it, and so do tables and other values that only the experiment uses (`arranged.py`);
+  count if code reads them; the experiment counts if the user's code runs to make it or reads it,
+  and so do tables and other values that only the experiment uses (`arranged.py`);
 - every module that it imports, by statement or by `import_module("name")`, at the top or inside a
-  function, and what those import in turn, as far as it is the user's: not of Python, not
-  installed into Python's own folders, not of this package;
+  function, and what those import in turn, as far as it is the user's: not part of Python, not
+  installed into Python's folders, not part of this package;
 - modules that the experiment file has loaded in any other way, and those that change others;
-- files that were opened for reading while the experiment file was loaded, databases of SQLite and
-  libraries that `ctypes` loads among them, and files that the part declares; what an earlier run
-  of the same code in this process has read counts too, since a library may keep it;
-- what was asked meanwhile of folders and files without opening any: which there are;
-- files that texts of the code name, where it imports `ctypes` or a library that may read them in
-  C, such as one for Parquet or HDF5, of which Python says nothing;
+- files that were opened for reading while the experiment file was loaded, including SQLite
+  databases and libraries that `ctypes` loads, and files that the part declares; what an earlier
+  run of the same code in this process has read counts too, since a library may cache it;
+- which files and folders exist, if the code asked for that meanwhile without opening them;
+- files that strings in the code name, if it imports `ctypes` or a library that may read them in C
+  without Python noticing, such as one for Parquet or HDF5;
 - environment variables that such code reads while the experiment file is loaded, with all values
-  that they have there; what it reads later is refused (`watching.py`).
+  that they have at that time; what it reads later is refused (`watching.py`).
 
-Refused are programs that the file starts while it is loaded, unless the part declares files, and a
-copy of the whole environment. Seen by nobody are: a file that such a library reads by a name that
-is put together, or in a hook function (declare it); what `os.stat`, `os.readlink` and `os.access`
-answer; the home folder and the time zone; comments of a module that code reads as a text;
-variables that a library reads under a name that the file does not spell.
+Refused are programs that the file starts while it is loaded, unless the part declares files, and
+copies of the whole environment. Not noticed are: a file that such a library reads under a name that
+is computed, or in a hook function (declare it); answers of `os.stat`, `os.readlink` and
+`os.access`; the home folder and the time zone; comments in a module that code reads as text;
+variables that a library reads under a name that the file does not contain.
 
-Draws from `random` and NumPy's global generator are the same at every load; what differs by the
-clock, `uuid`, `os.urandom` or `secrets` is seen by nobody.
+Draws from `random` and NumPy's global generator are the same at every load. Differences that come
+from the clock, `uuid`, `os.urandom` or `secrets` are not noticed.
 
-A part that reaches nothing but its own file has the hash that this file always had.
+A part that reaches nothing but its own file has the hash of that file.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Code:
 
     Attributes:
       modules: names of the modules that define and register it.
-      load: the run of an experiment file that registered it, None outside of one.
-      space: the names of the module that registered it: another one for every run of a file.
+      load: the run of an experiment file that registered it, or None.
+      space: the namespace of the module that registered it; a new one for every run of a file.
       installed: whether an installed package registers it in every process.
     """
 
@@ -88,7 +88,7 @@ class Code:
 
     @functools.cached_property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits, worked out when the experiment file has been loaded."""
+        """Sixteen hexadecimal digits, computed after the experiment file has been loaded."""
         starts = [*self.modules, *(self.load.untraced if self.load else ())]
         reached = reach(starts, {name.partition(".")[0] for name in self.modules})
         files = {file for file in reached.values() if file is not None}
@@ -98,9 +98,9 @@ class Code:
                 self.load.check(file, declares=bool(self._files))
                 asked.update(self.load.lines(file))
                 values = self.load.variables.get(file, {})
-                self._variables.update((name, told[-1]) for name, told in values.items())
+                self._variables.update((name, texts[-1]) for name, texts in values.items())
                 self._variables.update(self.load.set_variables.get(file, {}).items())
-        read = {each for file in files for each in self._read_by(file)}
+        read = {data for file in files for data in self._read_by(file)}
         read.update(map(str, self._files))
         known = {*read, *(self.load.written if self.load else ())}
         named = set(named_files(files, known, owns))
@@ -120,20 +120,20 @@ class Code:
 
     @property
     def covered(self) -> tuple[Collection[str], Collection[tuple[str, str | None]]]:
-        """Files of data, and variables with their values, that the hash knows."""
+        """Data files, and variables with their values, that the hash covers."""
         _ = self.hash
         return self._states.keys(), self._variables
 
     def newest(self) -> float:
-        """When any file that the hash covers was last changed, in seconds of the clock."""
+        """Return when a file that the hash covers was last changed, in seconds since the epoch."""
         starts = [*self.modules, *(self.load.untraced if self.load else ())]
         reached = reach(starts, {name.partition(".")[0] for name in self.modules})
         files = {*filter(None, reached.values()), *self.covered[0]}
-        found = [os.stat(file) for file in files if os.path.isfile(file)]
-        return max((max(each.st_mtime, each.st_ctime) for each in found), default=0.0)
+        states = [os.stat(file) for file in files if os.path.isfile(file)]
+        return max((max(state.st_mtime, state.st_ctime) for state in states), default=0.0)
 
     def check(self) -> None:
-        """Refuse data that are no longer what was hashed.
+        """Refuse data that is no longer what was hashed.
 
         Raises:
           UserError: naming the file.
@@ -147,18 +147,18 @@ class Code:
             self._states[file] = now, was
 
     def _data(self, file: str) -> str:
-        """The hash of a file of data, which must stay what it was when it was opened."""
+        """Return the hash of a data file, which must not have changed since it was opened."""
         now = State.of(file)
         for files in self.load.reads.values() if self.load else ():
             if files.get(file, now) != now:
                 raise _changed(file)
-        found = digest(file)
-        self._states[file] = now, found
+        hashed = digest(file)
+        self._states[file] = now, hashed
         noted.add(file)
-        return found
+        return hashed
 
     def _told(self, file: str, texts: bool, trees: Mapping[str, ast.Module | None]) -> str:
-        """What of a file counts, as text."""
+        """Return the code of a file that counts, as text."""
         tree = parsed(file)
         if tree is None:
             return self._data(existing(file))
@@ -178,39 +178,42 @@ class Code:
 
 
 def reach(starts: Iterable[str], tops: Collection[str] = ()) -> dict[str, str | None]:
-    """The files of the user's modules that some modules reach, themselves included, by module.
+    """Return the user's modules that some modules reach, with their files, themselves included.
 
     Args:
       starts: names of modules.
-      tops: packages that count as the user's wherever they stand.
+      tops: packages that count as the user's wherever they are installed.
+
+    Returns:
+      module -> file, or None for a module without one.
     """
-    waiting, found = list(starts), {}
+    waiting, reached = list(starts), {}
     while waiting:
         name = waiting.pop()
-        if name in found or name.partition(".")[0] == "attn_nlp":
+        if name in reached or name.partition(".")[0] == "attn_nlp":
             continue
         known, file, package = _whereabouts(name)
         if not known or (file is not None and not (is_own(file) or name.split(".")[0] in tops)):
             continue
-        found[name] = file
+        reached[name] = file
         if file is not None:
             waiting += imports(file, package)
-        waiting.append(name.rpartition(".")[0] or name)  # a package is run before what is in it
-    return found
+        waiting.append(name.rpartition(".")[0] or name)  # a package runs before its modules
+    return reached
 
 
 def imports(file: str, package: str = "") -> Iterator[str]:
-    """The names of what a file may import, also of what turns out to be no module."""
+    """Yield the names of everything that a file may import, including some that are not modules."""
     tree = parsed(file)
     for node in ast.walk(tree) if tree else ():
         match node:
             case ast.Import(names=names):
-                yield from (each.name for each in names)
+                yield from (alias.name for alias in names)
             case ast.ImportFrom(module=module, names=names, level=level):
                 base = _resolved("." * level + (module or ""), package)
                 yield base
-                for each in names:
-                    yield from _beside(base) if each.name == "*" else (f"{base}.{each.name}",)
+                for alias in names:
+                    yield from _modules_of(base) if alias.name == "*" else (f"{base}.{alias.name}",)
             case ast.Call(
                 func=ast.Name(id="import_module" | "__import__")
                 | ast.Attribute(attr="import_module"),
@@ -220,13 +223,13 @@ def imports(file: str, package: str = "") -> Iterator[str]:
 
 
 def writes(file: str | None) -> bool:
-    """Whether a file may change what it has imported; see `code_text.writes`."""
+    """Return whether a file may change what it has imported; see `code_text.writes`."""
     tree = parsed(file) if file else None
     return tree is not None and code_text.writes(tree, owns)
 
 
 def owns(name: str) -> bool:
-    """Whether a module is the user's."""
+    """Return whether a module is the user's."""
     known, file, _ = _whereabouts(name)
     if not known or name == "attn_nlp":
         return False
@@ -234,16 +237,16 @@ def owns(name: str) -> bool:
 
 
 def digest(file: str) -> str:
-    """The hash of the bytes of a file."""
-    summed = hashlib.sha256()
+    """Return the hash of the bytes of a file."""
+    sha256 = hashlib.sha256()
     with open(file, "rb") as opened:
         while block := opened.read(_BYTES):
-            summed.update(block)
-    return summed.hexdigest()[:16]
+            sha256.update(block)
+    return sha256.hexdigest()[:16]
 
 
 def _changed(file: str) -> UserError:
-    return UserError(f"{file} changed while the run went on; run it again.")
+    return UserError(f"{file} changed during the run; run it again.")
 
 
 def _digest(text: str) -> str:
@@ -251,25 +254,25 @@ def _digest(text: str) -> str:
 
 
 def _resolved(name: str, package: str) -> str:
-    """The whole name of a module; relative names are of the package."""
+    """Return the absolute name of a module; relative names belong to the package."""
     try:
         return importlib.util.resolve_name(name, package)
     except ImportError:
         return name.lstrip(".")
 
 
-def _beside(package: str) -> Iterator[str]:
-    """Every module of a package of the user's: what `import *` may bring in."""
+def _modules_of(package: str) -> Iterator[str]:
+    """Yield every module of a package of the user's, which `import *` may import."""
     known, file, _ = _whereabouts(package)
     if known and (file is None or is_own(file)):
-        import pkgutil  # seldom needed
+        import pkgutil  # rarely needed
 
-        for each in pkgutil.iter_modules(_paths(package)):
-            yield f"{package}.{each.name}"
+        for module in pkgutil.iter_modules(_paths(package)):
+            yield f"{package}.{module.name}"
 
 
 def _whereabouts(name: str) -> tuple[bool, str | None, str]:
-    """Whether there is such a module, its file, and the package that its relative names are of."""
+    """Return whether a module exists, its file, and the package for its relative imports."""
     module = sys.modules.get(name)
     if module is not None:
         package = getattr(module, "__package__", None) or ""
@@ -290,7 +293,7 @@ def _paths(name: str) -> list[str]:
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Where a module would be found; imports nothing, not even its package."""
+    """Return where a module would be imported from; imports nothing, not even its package."""
     outer = name.rpartition(".")[0]
     if outer:
         top = name.partition(".")[0]
@@ -307,7 +310,7 @@ def _may_hold_own(package: str) -> bool:
 
 
 def existing(file: str) -> str:
-    """The file of a module, or the archive that it is in."""
+    """Return the file of a module, or the archive that contains it."""
     while not os.path.isfile(file) and os.path.dirname(file) != file:
         file = os.path.dirname(file)
     return file

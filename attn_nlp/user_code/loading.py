@@ -1,8 +1,8 @@
-"""One run of an experiment file: which modules it brings in, from where, and what it reads.
+"""Run an experiment file, and note which modules it imports, from where, and what it reads.
 
-A name that the user's code imports is looked for beside the experiment file first, as Python does
-for a script. A name that anything else imports is not: a `queue.py` beside the file must not become
-what a library takes for Python's own. `modules.py` says which bytes of a module are run.
+For imports in the user's code, the folder of the experiment file is searched first, as Python does
+for a script. For other imports it is not: a library must not import a `queue.py` from there instead
+of Python's own. `modules.py` decides which bytes of a module are run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PYTHON = sys.stdlib_module_names
 
 
 class _Seeded(SourceFileLoader):
-    """Loads `numpy.random` for an experiment file, with the seed that such files have."""
+    """Loads `numpy.random` while an experiment file runs, with the seed that such files get."""
 
     def exec_module(self, module):
         """See `importlib.abc.Loader`."""
@@ -35,22 +35,22 @@ class _Seeded(SourceFileLoader):
         module.seed(0)
 
 
-_loads: list[Load] = []  # the running ones, the innermost last
-_changed: dict[str, list[Change]] = {}  # by experiment file, since the last one was run
-_brought: set[str] = set()  # the user's modules of runs that have ended
+_loads: list[Load] = []  # the current ones, the innermost last
+_changed: dict[str, list[Change]] = {}  # by experiment file, since the last one ran
+_brought: set[str] = set()  # the user's modules that earlier runs imported
 
 
 def current() -> Load | None:
-    """The run that goes on now."""
+    """Return the current run of an experiment file, or None."""
     return _loads[-1] if _loads else None
 
 
 def as_found(file: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Variables of the environment for a process that runs an experiment file again.
+    """Return environment variables for a process that runs an experiment file again.
 
-    What the file reads and sets is as it found it, so that it takes the same way once more. What it
-    only sets stays, since some variables are read when a process starts; and so do those of which
-    no hash knows.
+    Variables that the file reads and sets get the values that it found, so that it does the same
+    again. Variables that it only sets are kept, since some are read when a process starts; and so
+    are those that no hash covers.
     """
     given = dict(variables)
     for change in _changed.get(file, ()):
@@ -67,15 +67,15 @@ def _put(variables: MutableMapping[str, str], name: str, value: str | None) -> N
 
 
 def is_loading(file: str) -> bool:
-    """Whether that file is being run as an experiment file."""
+    """Return whether a file is being run as an experiment file."""
     return any(load.file == file for load in _loads)
 
 
 @contextlib.contextmanager
 def loading(file: str) -> Iterator[Load]:
-    """Run an experiment file inside; its own modules are loaded anew, not taken from earlier runs.
+    """Prepare for running an experiment file in the block; its modules are loaded again.
 
-    Names beside the file stay importable afterwards, for imports inside functions. What the file
+    Modules next to the file can still be imported afterwards, inside functions. What the file
     prints goes to stderr, and numbers that it draws from `random` or NumPy's global generator are
     the same in every process.
     """
@@ -111,7 +111,7 @@ def loading(file: str) -> Iterator[Load]:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the generators that everybody shares, and put them back as they were."""
+    """Seed the shared random generators in the block, and restore their states afterwards."""
     numpy = sys.modules.get("numpy.random")
     before, others = random.getstate(), numpy.get_state() if numpy else None
     random.seed(seed)
@@ -128,7 +128,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def _undo() -> None:
-    """Put back the variables that the last experiment file has set: another one is another run."""
+    """Restore variables that the last experiment file has set, before another one runs."""
     for change in chain(*reversed(_changed.values())):  # the outermost run ended last
         if os.environ.get(change.name) == change.left:
             _put(os.environ, change.name, change.found)
@@ -136,18 +136,18 @@ def _undo() -> None:
 
 
 def _forget(file: str) -> None:
-    """Let the user's modules of earlier runs go; also those of the script that this file is."""
+    """Forget the user's modules from earlier runs, and from the script if it is this file."""
     main = sys.modules.get("__main__")
     script = getattr(main, "__file__", None)
     if script and os.path.abspath(script) == file:
         _brought.update(name for name in [*sys.modules] if name != "__main__" and _renewable(name))
         started.put_back([file, *filter(None, map(file_of, _brought))])
         if sys.path and os.path.abspath(sys.path[0]) == os.path.dirname(file):
-            del sys.path[0]  # what lies there is found by `_Beside`, and by the user's code only
+            del sys.path[0]  # `_Neighbors` finds modules there, for the user's code only
     folder = os.path.join(os.path.dirname(file), "")
-    for place in [*sys.path_importer_cache]:  # listings, which are as old as a clock tick
-        if os.path.join(place, "").startswith(folder):
-            del sys.path_importer_cache[place]
+    for entry in [*sys.path_importer_cache]:  # listings, which may miss files of this clock tick
+        if os.path.join(entry, "").startswith(folder):
+            del sys.path_importer_cache[entry]
     for name in _brought | modules.ran:
         if _renewable(name):
             sys.modules.pop(name, None)
@@ -156,7 +156,7 @@ def _forget(file: str) -> None:
 
 
 def _renewable(name: str) -> bool:
-    """Whether a module is the user's and made of text; compiled ones cannot be loaded twice."""
+    """Return whether a module is source code of the user's; machine code cannot load twice."""
     file = file_of(name)
     return is_own(file) and str(file).endswith(".py") and not name.startswith(PREFIX)
 
@@ -167,8 +167,8 @@ def _folder() -> str | None:
     return None
 
 
-class _Beside:
-    """Finds what lies beside the experiment file, for the user's code."""
+class _Neighbors:
+    """Finds modules in the folder of the experiment file, for the user's code."""
 
     def __init__(self) -> None:
         self.folders: list[str] = []
@@ -176,8 +176,8 @@ class _Beside:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Where a module is; see `importlib.abc.MetaPathFinder`."""
-        spec = self._found(name, path, target)
+        """Find a module; see `importlib.abc.MetaPathFinder`."""
+        spec = self._spec(name, path, target)
         if spec is not None and type(spec.loader) is SourceFileLoader and is_own(spec.origin):
             spec.loader = Fresh(name, str(spec.origin))
             spec.cached = None
@@ -189,22 +189,22 @@ class _Beside:
             spec.loader = _Seeded(name, str(spec.origin))
         return spec
 
-    def _found(
+    def _spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None
     ) -> ModuleSpec | None:
-        beside = PathFinder.find_spec(name, self.folders) if path is None else None
-        free = beside is not None and beside.loader is not None and name not in _PYTHON
+        neighbor = PathFinder.find_spec(name, self.folders) if path is None else None
+        free = neighbor is not None and neighbor.loader is not None and name not in _PYTHON
         if free and _asked_by_own():
-            return beside
-        found = self.elsewhere(name, path, target)
-        if found is not None and (found.loader is not None or beside is None):
-            return found
-        return beside
+            return neighbor
+        other = self.elsewhere(name, path, target)
+        if other is not None and (other.loader is not None or neighbor is None):
+            return other
+        return neighbor
 
     def elsewhere(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Where a module is without regard to the experiment file."""
+        """Find a module without searching the folder of the experiment file."""
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
                 continue
@@ -214,25 +214,30 @@ class _Beside:
         return None
 
 
-_finder = _Beside()
+_finder = _Neighbors()
 
 
 def find(name: str, path: Sequence[str] | None = None) -> ModuleSpec | None:
-    """Where the user's code would find a module; nothing is imported."""
-    beside = PathFinder.find_spec(name, _finder.folders) if path is None else None
-    return beside if beside is not None and beside.loader else _finder.find_spec(name, path)
+    """Return where the user's code would import a module from; imports nothing."""
+    neighbor = PathFinder.find_spec(name, _finder.folders) if path is None else None
+    if neighbor is not None and neighbor.loader:
+        return neighbor
+    return _finder.find_spec(name, path)
 
 
 def shadowed(name: str) -> str | None:
-    """The file beside the experiment file whose name is Python's or of an installed module."""
-    beside = PathFinder.find_spec(name, _finder.folders)
-    if beside is None or beside.loader is None:
+    """Return the file next to the experiment file that has the name of a foreign module, or None.
+
+    A foreign module is part of Python or installed.
+    """
+    neighbor = PathFinder.find_spec(name, _finder.folders)
+    if neighbor is None or neighbor.loader is None:
         return None
     other = _finder.elsewhere(name)
-    if other is not None and _same(other.origin, beside.origin):
-        return None  # as where this package is used from its own checkout
+    if other is not None and _same(other.origin, neighbor.origin):
+        return None  # for example, if this package is used from its own checkout
     taken = other is not None and other.loader is not None and not is_own(other.origin)
-    return beside.origin if taken or name in _PYTHON else None
+    return neighbor.origin if taken or name in _PYTHON else None
 
 
 def _same(one: str | None, other: str | None) -> bool:
@@ -240,7 +245,7 @@ def _same(one: str | None, other: str | None) -> bool:
 
 
 def _asked_by_own() -> bool:
-    """Whether code of the user's asks for an import."""
+    """Return whether the current import comes from the user's code."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename

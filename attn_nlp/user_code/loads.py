@@ -1,4 +1,4 @@
-"""What one run of an experiment file brings in, reads, asks and sets."""
+"""Record what one run of an experiment file imports, reads, asks for and sets."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from attn_nlp.user_code.opened import Opener, State
 
 PREFIX = "attn_nlp_experiment_"
 _COPY = (
-    "reads all environment variables at once, so that a change of one would go unseen; read the "
-    'one that counts by its name: os.environ.get("NAME").'
+    "reads all environment variables at once, so a change of one would go unnoticed; read the one "
+    'that you need by name: os.environ.get("NAME").'
 )
 _CHILD = (
-    "starts another program, and a change of what that reads would go unseen; read the file in "
-    'Python, or name it in the part\'s line: files=["FILE"].'
+    "starts another program, and a change of what that reads would go unnoticed; read the file in "
+    'Python, or name it in the part\'s decorator: files=["FILE"].'
 )
 _TAKEN = (
-    "whose name begins as those of a library, so that no process that trains cells gets it; give "
+    "whose name begins like those of a library, so no process that trains cells inherits it; give "
     "yours another name, or unset it."
 )
 
@@ -32,17 +32,17 @@ _TAKEN = (
 class Load:
     """One run of an experiment file.
 
-    What it notes stands by the file of the user's that did so.
+    Most of what it records is by the file of the user's whose code is responsible.
 
     Attributes:
-      file: its absolute path.
-      name: its module.
-      brought: the user's modules that were loaded meanwhile.
-      untraced: those of them that no import statement leads to, or that change others.
-      variables: those of the environment that were read, each with its values one after another,
-        None where there was none.
-      set_variables: those that were set, each with its value, None where it was deleted.
-      reads: files that were opened for reading, each with its state at the time.
+      file: absolute path of the experiment file.
+      name: name of its module.
+      brought: the user's modules that it imported.
+      untraced: modules among them that no import statement leads to, or that change others.
+      variables: file -> environment variables that it read, with all their values in order, None
+        if unset.
+      set_variables: file -> variables that it set, with their values, None if deleted.
+      reads: file -> files that it opened for reading, with their states at the time.
       written: files that were opened for writing.
     """
 
@@ -56,14 +56,14 @@ class Load:
         self.reads: dict[str, dict[str, State]] = {}
         self.written: set[str] = set()
         self._looks: dict[str, set[tuple[str, str]]] = {}
-        self._found: dict[str, list[str]] = {}
+        self._answers: dict[str, list[str]] = {}
         self._refused: dict[str, dict[str, str]] = {}
         self._code: dict[str, State] = {}
         self._before = {*sys.modules, "__mp_main__"}  # another name of `__main__`
         self._environment = asked.kept()
 
     def end(self) -> None:
-        """Note what has been brought in; of what was read, leave out modules and what has gone."""
+        """Record imported modules; drop modules and deleted files from what was read."""
         new = [name for name in [*sys.modules] if name not in self._before]
         self.brought = tuple(name for name in new if name != self.name and is_own(file_of(name)))
         modules = {file_of(name) for name in [*sys.modules]}
@@ -77,13 +77,13 @@ class Load:
         self._code = {file: State.of(file) for file in files}
         self._recall()
         for asker, looks in self._looks.items():
-            found = (asked.found(what, path, asker) for what, path in sorted(looks))
-            self._found[asker] = [*filter(None, found)]
+            answers = (asked.answer(what, path, asker) for what, path in sorted(looks))
+            self._answers[asker] = [*filter(None, answers)]
 
     def _recall(self) -> None:
-        """Add what an earlier run of the same code has read or loaded, and this process keeps.
+        """Add what an earlier run of the same code has read or loaded in this process.
 
-        A library may keep what it has read; a module of machine code is loaded once.
+        A library may cache what it has read, and a module of machine code is loaded only once.
         """
         before, _earlier[self.file] = _earlier.get(self.file), self
         if before is None or before.variables != self.variables:
@@ -97,42 +97,44 @@ class Load:
         self.brought = tuple(dict.fromkeys([*self.brought, *kept]))
 
     def note(self, what: str, path: str, opener: Opener) -> None:
-        """Note what the user's code does with a file or folder; see `opened.listening`."""
+        """Record what the user's code does with a file or folder; see `opened.listening`."""
         if what == "read":
             self.reads.setdefault(opener.file, {}).setdefault(path, State.of(path))
         elif what == "write":
             self.written.add(path)
         elif what == "start":
-            self._refused.setdefault(opener.file, {}).setdefault(what, f"{opener.place}, {_CHILD}")
+            self._refused.setdefault(opener.file, {}).setdefault(
+                what, f"{opener.line_name}, {_CHILD}"
+            )
         elif what == "copy":
             self.note_copy(opener)
         else:
             self._looks.setdefault(opener.file, set()).add((what, path))
 
     def note_variable(self, what: str, name: str, value: str | None, asker: Opener) -> None:
-        """Note that the user's code reads or sets a variable of the environment."""
+        """Record that the user's code reads or sets an environment variable."""
         if what == "set":
             self.set_variables.setdefault(asker.file, {})[name] = value
             return
         outer = value is not None and value == self._environment.get(name)
         if outer and asker.directly and taken_away([name]):
-            advice = f"{asker.place}, reads the environment variable {name}, {_TAKEN}"
+            advice = f"{asker.line_name}, reads the environment variable {name}, {_TAKEN}"
             self._refused.setdefault(asker.file, {}).setdefault("taken", advice)
         values = self.variables.setdefault(asker.file, {}).setdefault(name, [])
         if not values or values[-1] != value:
             values.append(value)
 
     def note_copy(self, opener: Opener) -> None:
-        """Note that the user's code reads all variables of the environment at once."""
-        self._refused.setdefault(opener.file, {}).setdefault("copy", f"{opener.place}, {_COPY}")
+        """Record that the user's code reads all environment variables at once."""
+        self._refused.setdefault(opener.file, {}).setdefault("copy", f"{opener.line_name}, {_COPY}")
 
     def lines(self, asker: str) -> Iterator[str]:
-        """What a file of the user's has learned otherwise than by reading files."""
+        """Yield what the code of a file has learned other than by reading files."""
         yield from asked.lines(self.variables.get(asker, {}))
-        yield from self._found.get(asker, ())
+        yield from self._answers.get(asker, ())
 
     def changes(self) -> list[Change]:
-        """The variables that the user's code has set."""
+        """Return the variables that the user's code has set."""
         read = {name for variables in self.variables.values() for name in variables}
         now, found = asked.kept(), self._environment
         return [
@@ -141,11 +143,11 @@ class Load:
         ]
 
     def check(self, asker: str, *, declares: bool) -> None:
-        """Refuse what a file of the user's did while nobody could see what it learns by it.
+        """Refuse a file whose code did something of which the result cannot be recorded.
 
         Args:
           asker: the file.
-          declares: whether the part names the files that it is made of.
+          declares: whether the part names the files that it depends on.
 
         Raises:
           UserError: naming the line.
@@ -157,18 +159,18 @@ class Load:
 
 @dataclass(frozen=True)
 class Change:
-    """A variable that a run of an experiment file has set: as it found and as it left it."""
+    """A variable that a run of an experiment file has set: the values that it found and left."""
 
     name: str
     found: str | None
     left: str | None
-    read: bool  # whether it was read as well
+    read: bool  # whether it was also read
 
 
-_earlier: dict[str, Load] = {}  # by experiment file, the last one that has ended
+_earlier: dict[str, Load] = {}  # by experiment file, the last run that has ended
 
 
 def file_of(name: str) -> str | None:
-    """The file of a loaded module, None of one that has none."""
+    """Return the file of a loaded module, or None if it has none."""
     file = getattr(sys.modules.get(name), "__file__", None)
     return os.path.abspath(file) if isinstance(file, str) and file else None

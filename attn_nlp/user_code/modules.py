@@ -1,9 +1,9 @@
-"""Modules of the user's: which they are, and that what is hashed is what is run.
+"""Recognize the user's modules, and make sure that the code that is hashed is the code that runs.
 
-The bytes of such a module are read once in a run of an experiment file, by whoever asks first: the
-import that runs them or `own_code`, which hashes them. Both get the same bytes, also where an
-editor saves the file in between, or where a hook function imports the module only hours later.
-Kept bytecode is never run, since it is told apart by the second and the size of its source only.
+The bytes of such a module are read once per run of an experiment file, either by the import that
+runs them or by `own_code`, which hashes them. Both get the same bytes, even if an editor saves the
+file in between, or if a hook function imports the module hours later. Cached bytecode is never run,
+since Python compares only the second and the size of its source.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _INSTALLED = ("site-packages", "dist-packages")
 
 ran: set[str] = set()  # names of modules that `Fresh` has run since `begin`
-# Files that it has run since `end` without having been asked for before, and others of modules.
+# Files of modules that were first imported after `end`, by `Fresh` or otherwise.
 unforeseen: list[str] = []
-runs = 0  # how many times `begin` was called
-began = 0.0  # when it was called last, in seconds of the clock
-_kept: dict[str, bytes] | None = None  # None until `begin`, from when on all are run by `Fresh`
+runs = 0  # how often `begin` was called
+began = 0.0  # when `begin` was last called, in seconds since the epoch
+_kept: dict[str, bytes] | None = None  # None until `begin`; from then on `Fresh` runs all modules
 _ended = False
 
 
 class Fresh(SourceFileLoader):
-    """Runs the bytes that are kept, or those in the file where none are."""
+    """Loads a module from the kept bytes, or from the file if there are none."""
 
     def path_stats(self, path):
-        """No time and size, so that no bytecode is looked for."""
-        raise OSError("no bytecode is read or kept")
+        """Give no time and size, so that Python does not look for bytecode."""
+        raise OSError("no bytecode is read or cached")
 
     def get_data(self, path):
         """See `importlib.abc.ResourceLoader`."""
@@ -48,23 +48,23 @@ class Fresh(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         """See `importlib.abc.Loader`."""
-        if "__builtins__" in vars(module) and _kept:  # run before: a reload is to read anew
+        if "__builtins__" in vars(module) and _kept:  # a reload, which must read the file again
             _kept.pop(self.path, None)
         ran.add(module.__name__)
         super().exec_module(module)
 
 
 def note_foreign(file: str) -> None:
-    """Note that a module of the user's is found that `Fresh` does not run, as a compiled one."""
+    """Record a module of the user's that `Fresh` does not load, such as machine code."""
     if _ended:
         unforeseen.append(file)
 
 
 def content(file: str) -> bytes:
-    """The bytes of a module's file, the same until `begin`.
+    """Return the bytes of a module's file, the same ones until the next `begin`.
 
     Raises:
-      OSError: it cannot be read.
+      OSError: the file cannot be read.
     """
     if _kept is None:
         return Path(file).read_bytes()
@@ -74,39 +74,39 @@ def content(file: str) -> bytes:
 
 
 def begin() -> None:
-    """Before an experiment file is run: all modules are read anew."""
+    """Forget all kept bytes, before an experiment file is run."""
     global _kept, _ended, began, runs
     _kept, _ended, began = {}, False, time.time()
     runs += 1
     ran.clear()
     cache = getattr(sys.modules.get("linecache"), "cache", {})
-    for name in [each for each in cache if each[:1] != "<" and is_own(os.path.abspath(each))]:
+    for name in [file for file in cache if file[:1] != "<" and is_own(os.path.abspath(file))]:
         del cache[name]
     unforeseen.clear()
 
 
 def end() -> None:
-    """When the file has been run: what it leads to is hashed next."""
+    """Note that the experiment file has run, so that its code is about to be hashed."""
     global _ended
     _ended = True
 
 
 def is_own(path: str | None) -> bool:
-    """Whether a file is the user's: not Python's, not installed, not of this package."""
+    """Return whether a file is the user's: not Python's, not installed, not of this package."""
     if not path or not os.path.isabs(path):
         return False
-    return _is_own(path, tuple(each for each in sys.path if each.endswith(_INSTALLED)))
+    return _is_own(path, tuple(entry for entry in sys.path if entry.endswith(_INSTALLED)))
 
 
 def shown(file: str, near: str) -> str:
-    """A name for a file that stays when the whole folder moves."""
+    """Return a name for a file that does not change if its whole folder is moved."""
     folder = os.path.dirname(near)
     inside = file.startswith(os.path.join(folder, ""))
     return os.path.relpath(file, folder) if inside else os.path.basename(file)
 
 
 def shown_among(files: Iterable[str], near: str) -> dict[str, str]:
-    """Return a name for every file, no two alike; of a file elsewhere its last part, if unique."""
+    """Return unique names for files; for those elsewhere, their last parts if these are unique."""
     names = {file: shown(file, near) for file in files}
     often = Counter(names.values())
     folder = os.path.dirname(near)
@@ -123,9 +123,9 @@ def _is_own(path: str, installed: tuple[str, ...]) -> bool:
 
 @functools.lru_cache(maxsize=16)
 def _foreign(installed: tuple[str, ...]) -> tuple[str, ...]:
-    """Folders of Python, of this package, and those that Python installs into.
+    """Return the folders of Python, of this package, and of installed packages.
 
-    The name of such a folder alone says nothing: a project of the user's may lie below one.
+    The name of such a folder proves nothing: a project of the user's may be inside one.
     """
     paths = {*installed} - {_script_folder()}
     paths |= {os.path.dirname(os.path.abspath(os.__file__)), PACKAGE}
@@ -135,6 +135,6 @@ def _foreign(installed: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _script_folder() -> str | None:
-    """Where the script lies that Python runs, which it puts on its path."""
+    """Return the folder of the script that Python runs, which it adds to its path."""
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     return os.path.dirname(os.path.abspath(script)) if script else None

@@ -1,9 +1,9 @@
-"""Existing files that texts of the user's code name, and that the code may read in C.
+"""Find existing files that strings in the user's code name, and that a library may read in C.
 
-A library that reads a file in C tells nobody. So where code imports such a library, a file that one
-of its texts names counts as read, unless the code shows that it is an output: the text, or the
-constant that it is kept in, is handed to a call that writes, or is used below `if __name__ ==
-"__main__":` only, and is handed to no call that looks like one that reads.
+When a library reads a file in C, Python does not notice. So if code imports such a library, a file
+that one of its strings names counts as read, unless the code shows that it is an output: the
+string, or the constant that it is assigned to, is passed to a call that writes, or is used only
+below `if __name__ == "__main__":`, and is not passed to any call that looks as if it reads.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from attn_nlp.user_code.code_text import is_experiment, is_main, is_text, whole
 from attn_nlp.user_code.opened import is_data
 
-Owns = Callable[[str], bool]  # whether a module of that name is the user's
+Owns = Callable[[str], bool]  # returns whether a module of that name is the user's
 
-# Installed libraries that open files by Python, which says so.
+# Installed libraries that open files through Python, which notices.
 _HEARD = {"attn_nlp", "flax", "jax", "jaxlib", "matplotlib", "numpy", "optax", "scipy"}
 _UNHEARD = {"ctypes"}  # of Python itself
 _WRITES = re.compile(
     "(dump|export|log|mkdir|makedirs|remove|rename|rmtree|save|to_|touch|unlink|write)"
     "|.*(FileHandler|Writer)$"
 )
-_COPIES = ("copy", "copy2", "copyfile", "copytree", "move")  # to what is given second
+_COPIES = ("copy", "copy2", "copyfile", "copytree", "move")  # to their second argument
 _READS = re.compile("connect|dataset|file|from_|load|memmap|open|parse|read|scan", re.IGNORECASE)
-# What makes one path of another, or a text of it.
+# Functions that turn a path into another one, or into a string.
 _OF_PATHS = {
     *("Path", "PurePath", "PosixPath", "str", "fspath", "join", "joinpath", "abspath", "absolute"),
     *("resolve", "realpath", "expanduser", "normpath", "as_posix", "with_name", "with_suffix"),
@@ -40,9 +40,9 @@ def named_files(files: Iterable[str], known: Collection[str], owns: Owns) -> Ite
     """Yield files that count as read because the code names them.
 
     Args:
-      files: of the user's code.
+      files: the user's code.
       known: files that are known to be read or written.
-      owns: tells which modules are the user's.
+      owns: returns whether a module is the user's.
     """
     trees = {file: tree for file in sorted(files) if (tree := whole(file)) is not None}
     if not any(_reads_unheard(tree, owns) for tree in trees.values()):
@@ -51,13 +51,13 @@ def named_files(files: Iterable[str], known: Collection[str], owns: Owns) -> Ite
     for file, tree in trees.items():
         folder = os.path.dirname(file)
         for node in _texts(tree, owns):
-            for each in _existing(os.fsdecode(node.value), folder):  # type: ignore[arg-type]
-                if each not in known and is_data(each, folder) and not code.is_output(node):
-                    yield each
+            for named in _existing(os.fsdecode(node.value), folder):  # type: ignore[arg-type]
+                if named not in known and is_data(named, folder) and not code.is_output(node):
+                    yield named
 
 
 class _Code:
-    """What becomes of a text, in all code of the user's."""
+    """The user's code, searched for how strings are used."""
 
     def __init__(self, trees: Iterable[ast.Module]) -> None:
         self._parents: dict[ast.AST, ast.AST] = {}
@@ -70,17 +70,17 @@ class _Code:
                         self._loads.setdefault(name, []).append(node)
 
     def is_output(self, text: ast.expr) -> bool:
-        """Whether the file that a text names is written and not read."""
+        """Return whether the file that a string names is written and not read."""
         uses = {*self._uses(text, "", set())}
         return "read" not in uses and ("written" in uses or uses == {"afterwards"})
 
     def _uses(self, node: ast.AST, key: str, names: set[str]) -> Iterator[str]:
-        """What is done with a value: "read", "written", "afterwards" or "unclear".
+        """Yield what is done with a value: "read", "written", "afterwards" or "unclear".
 
         Args:
           node: the value.
-          key: that of a dictionary, under which the value stands.
-          names: those that have been followed.
+          key: the key of the value in a dictionary, or "".
+          names: names that were followed already.
         """
         while True:
             below, node = node, self._parents.get(node, node)
@@ -91,8 +91,8 @@ class _Code:
                         yield use
                         return
                 case ast.Assign(targets=[*targets]) if below not in targets:
-                    for each in targets:
-                        yield from self._uses_of_name(each, key, names)
+                    for target in targets:
+                        yield from self._uses_of_name(target, key, names)
                     return
                 case ast.AnnAssign(target=target) if below is not target:
                     yield from self._uses_of_name(target, key, names)
@@ -120,7 +120,7 @@ class _Code:
                 yield from self._uses(load, "", {*names, name})
 
     def _key_of(self, load: ast.expr) -> str:
-        """The key by which a dictionary is read here; "" for none that is known."""
+        """Return the key with which a dictionary is read here, or "" if unknown."""
         match self._parents.get(load):
             case ast.Subscript(slice=ast.Constant(value=key)):
                 return str(key)
@@ -157,13 +157,13 @@ def _is_copied_to(node: ast.AST, call: ast.Call) -> bool:
 
 
 def _opens_to_write(call: ast.Call) -> bool:
-    given = [*call.args[:2], *(each.value for each in call.keywords if each.arg == "mode")]
-    modes = [each.value for each in given if isinstance(each, ast.Constant)]
+    given = [*call.args[:2], *(named.value for named in call.keywords if named.arg == "mode")]
+    modes = [value.value for value in given if isinstance(value, ast.Constant)]
     return any(isinstance(mode, str) and set(mode) <= set("wabtx+") for mode in modes if mode)
 
 
 def _texts(tree: ast.Module, owns: Owns) -> Iterator[ast.Constant]:
-    """The texts of what a run enters, but for docstrings and those of the experiment."""
+    """Yield strings in code that a run enters, except docstrings and those of the experiment."""
     for statement in tree.body:
         if is_main(statement) or is_text(statement) or is_experiment(statement, tree, owns):
             continue
@@ -173,22 +173,22 @@ def _texts(tree: ast.Module, owns: Owns) -> Iterator[ast.Constant]:
 
 
 def _existing(text: str, folder: str) -> Iterator[str]:
-    """The files that a text names, seen from a folder or the working one."""
+    """Yield existing files that a string names, relative to a folder or the working directory."""
     if not 0 < len(text) < 1000 or "\0" in text:
         return
-    for each in dict.fromkeys([text, text.lstrip("/")]):
+    for name in dict.fromkeys([text, text.lstrip("/")]):
         for base in (folder, os.getcwd()):
-            file = os.path.normpath(os.path.join(base, each))
+            file = os.path.normpath(os.path.join(base, name))
             if os.path.isfile(file) and not file.endswith((".py", ".sqlite")):
                 yield file
 
 
 def _reads_unheard(tree: ast.Module, owns: Owns) -> bool:
-    """Whether code imports a library that may read files without Python, which says nothing."""
+    """Return whether code imports a library that may read files without Python noticing."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
-                tops = {each.name.partition(".")[0] for each in names}
+                tops = {alias.name.partition(".")[0] for alias in names}
             case ast.ImportFrom(module=str() as module, level=0):
                 tops = {module.partition(".")[0]}
             case _:

@@ -1,9 +1,9 @@
-"""Files and folders that the user's code uses, told to whoever listens.
+"""Notice which files and folders the user's code uses, and tell listeners.
 
-Python itself says when a file is opened, a folder listed, a database of SQLite connected, a library
-of machine code loaded or another program started. Libraries that open a file in C, such as readers
-of HDF5 and Parquet, say nothing, and neither do system files, hidden folders and caches count as
-data of the user's.
+Python has audit events for opening a file, listing a folder, connecting to an SQLite database,
+loading a library of machine code and starting another program. Libraries that open files in C, such
+as readers of HDF5 and Parquet, are not noticed. System files, hidden folders and caches do not
+count as data of the user's.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import NamedTuple
 from attn_nlp.user_code.modules import PACKAGE, is_own
 from attn_nlp.user_code.threads import POOLS, followed, steps
 
-# What is done ("read", "write", "make", "list", "match", "start", or "copy" of the environment),
-# with which file, folder, pattern or program, and by whom; "make" follows "write" where a file will
-# be new, or empty.
+# Called with what is done ("read", "write", "make", "list", "match", "start", or "copy" of the
+# environment), the file, folder, pattern or program, and the line that does it; "make" follows
+# "write" if the file will be new or empty.
 Listener = Callable[[str, str, "Opener"], None]
 
 _SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
@@ -30,7 +30,7 @@ _PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "
 _STARTING = ("os", "pty", "subprocess", *POOLS)
 _MATCHING = ("glob", "pathlib")
 _IMPORTING = ("importlib._bootstrap", "_frozen_importlib")
-_IMPORTS = ("_find_and_load", "_exec")  # a module, once a process, or anew
+_IMPORTS = ("_find_and_load", "_exec")  # a module for the first time, or a reload
 _LIBRARIES = (*_SYSTEM, "/opt")
 _ENVIRONMENT = re.compile(r"/proc/[^/]+(/task/[^/]+)?/environ")
 _listeners: list[Listener] = []
@@ -38,7 +38,7 @@ noted: set[str] = set()  # files that the user's code uses: opened here, declare
 
 
 class State(NamedTuple):
-    """What tells one content of a file from the next without reading it."""
+    """The state of a file, which tells its versions apart without reading them."""
 
     changed: int
     size: int
@@ -46,20 +46,20 @@ class State(NamedTuple):
 
     @classmethod
     def of(cls, file: str) -> State:
-        """The state now; of no file, zeros."""
+        """Return the current state; zeros if there is no such file."""
         try:
-            found = os.stat(file)
+            now = os.stat(file)
         except OSError:
             return cls(0, 0, 0)
-        return cls(found.st_mtime_ns, found.st_size, found.st_ino)
+        return cls(now.st_mtime_ns, now.st_size, now.st_ino)
 
 
 class Opener(NamedTuple):
     """The line of the user's code that opens a file, and how.
 
     Attributes:
-      directly: not by a call of this package.
-      ways: modules between that line and the file, with the function of each.
+      directly: whether no code of this package is in between.
+      ways: modules and functions between that line and the file.
     """
 
     file: str
@@ -68,14 +68,14 @@ class Opener(NamedTuple):
     ways: tuple[tuple[str, str], ...]
 
     @property
-    def place(self) -> str:
-        """ "my_idea.py, line 12"."""
+    def line_name(self) -> str:
+        """The line as messages name it: "my_idea.py, line 12"."""
         return f"{os.path.basename(self.file)}, line {self.line}"
 
 
 @contextlib.contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Call the listener with each use inside."""
+    """Call the listener with each use within the block."""
     _install()
     _listeners.append(listener)
     try:
@@ -86,11 +86,11 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def is_data(file: str, folder: str) -> bool:
-    """Whether a file may be data of the user's: no file of the system, hidden or a cache.
+    """Return whether a file may be data of the user's: not a system file, hidden, or in a cache.
 
     Args:
       file: its absolute path.
-      folder: where the code lies that uses it, which may itself be hidden or the system's.
+      folder: the folder of the code that uses it, which may itself be hidden or in a system folder.
     """
     if f"{os.sep}.git{os.sep}" in file or not is_own(file) or _within(file, _caches()):
         return False
@@ -105,12 +105,12 @@ def _install() -> None:
 
 
 def _hear(event: str, arguments: tuple) -> None:
-    """See `sys.addaudithook`; no hook may fail, or be removed."""
-    told = _EVENTS.get(event)
-    if told is None or not _listeners:
+    """See `sys.addaudithook`; a hook must not fail, and cannot be removed."""
+    uses = _EVENTS.get(event)
+    if uses is None or not _listeners:
         return
     with contextlib.suppress(Exception):
-        used = list(told(*arguments))
+        used = list(uses(*arguments))
         opener = _opener() if used else None
         for what, file in used:
             if opener is not None and _counts(what, file, opener):
@@ -140,17 +140,17 @@ def _opened(name: object, mode: str | None, flags: int) -> Iterator[tuple[str, s
 def _connected(database: object) -> Iterator[tuple[str, str]]:
     name = os.fsdecode(database)  # type: ignore[arg-type]
     if name.startswith("file:"):
-        from urllib.parse import unquote, urlsplit  # seldom needed
+        from urllib.parse import unquote, urlsplit  # rarely needed
 
         name = unquote(urlsplit(name).path)
-    for file in (name, f"{name}-wal"):  # what is in the latter is not yet in the former
+    for file in (name, f"{name}-wal"):  # the latter has content that the former lacks
         if State.of(file).size:
             yield "connect", os.path.abspath(file)
 
 
 def _loaded(library: object) -> Iterator[tuple[str, str]]:
     name = os.fsdecode(library or "")  # type: ignore[arg-type]
-    if os.path.isfile(name):  # one of the system's is found by its name alone
+    if os.path.isfile(name):  # a system library is given without a path
         yield "load", os.path.abspath(name)
 
 
@@ -168,10 +168,10 @@ def _listed(folder: object = None) -> Iterator[tuple[str, str]]:
 def _matched(
     pattern: object, _: bool = False, folder: object = None, *_more: object
 ) -> Iterator[tuple[str, str]]:
-    place = os.fsdecode(pattern)  # type: ignore[arg-type]
+    path = os.fsdecode(pattern)  # type: ignore[arg-type]
     if folder is not None:
-        place = os.path.join(_escaped(os.fsdecode(folder)), place)  # type: ignore[arg-type]
-    yield "match", os.path.abspath(place)
+        path = os.path.join(_escaped(os.fsdecode(folder)), path)  # type: ignore[arg-type]
+    yield "match", os.path.abspath(path)
 
 
 def _matched_below(folder: object, pattern: object) -> Iterator[tuple[str, str]]:
@@ -183,7 +183,7 @@ def _matched_anywhere(folder: object, pattern: object) -> Iterator[tuple[str, st
 
 
 def _escaped(folder: object) -> str:
-    import glob  # seldom needed
+    import glob  # rarely needed
 
     return glob.escape(str(folder))
 
@@ -208,40 +208,40 @@ _EVENTS: dict[str, Callable[..., Iterator[tuple[str, str]]]] = {
 
 
 def _counts(what: str, file: str, opener: Opener) -> bool:
-    """Whether a use counts as one of the user's code, and of data of the user's."""
+    """Return whether a use is by the user's code and of data of the user's."""
     tops = [module.partition(".")[0] for module, _ in opener.ways]
     if what == "start":
         return opener.directly and all(top in _STARTING for top in tops)
-    if what == "connect" and not opener.directly:  # as of a store of results
+    if what == "connect" and not opener.directly:  # for example, to a store of results
         return False
     if what == "load" and _within(file, (*_LIBRARIES, sys.prefix, sys.base_prefix)):
         return False
     if what in ("read", "copy", "load") and any(
         module in _IMPORTING and function in _IMPORTS for module, function in opener.ways
     ):
-        return False  # settings of a library, read once a process: no two runs would see the same
+        return False  # a library reads settings once per process: no two runs would agree
     if what == "copy":
         return opener.directly
     if what in ("list", "match"):
-        if not opener.directly or "importlib" in tops:  # as of where a module may be
+        if not opener.directly or "importlib" in tops:  # a search for modules
             return False
         file = os.path.join(file, "")
     if what == "list" and any(
         top in _MATCHING and function not in ("iterdir", "walk")
         for top, (_, function) in zip(tops, opener.ways, strict=True)
     ):
-        return False  # told by the pattern
+        return False  # the pattern is recorded instead
     return is_data(file, os.path.dirname(opener.file))
 
 
 def _opener() -> Opener | None:
-    """The innermost line of the user's code that is at work."""
+    """Return the innermost active line of the user's code."""
     directly, ways = True, []
     for step in steps(sys._getframe(2)):
         if is_own(step.file):
             return Opener(step.file, step.line, directly, tuple(ways))
-        handed_on = (step.module, step.function) == ("attn_nlp.user_code.modules", "get_data")
-        directly = directly and (handed_on or not _within(step.file, [PACKAGE]))
+        loads = (step.module, step.function) == ("attn_nlp.user_code.modules", "get_data")
+        directly = directly and (loads or not _within(step.file, [PACKAGE]))
         ways.append((step.module, step.function))
     return None
 

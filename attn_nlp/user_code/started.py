@@ -1,8 +1,8 @@
-"""The environment that a script was started with, where the script is an experiment file.
+"""Restore the environment that a script was started with, if the script is an experiment file.
 
-`python my_idea.py` runs the file twice: Python does, and then the run that the file asks for. What
-its top level sets must not be there already at the second time, or `python my_idea.py` and
-`attn-nlp run my_idea.py` are two experiments.
+`python my_idea.py` runs the file twice: first Python does, and then the run that the file starts.
+Variables that its top level sets must not be set when it runs the second time, or
+`python my_idea.py` and `attn-nlp run my_idea.py` would be two experiments.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from attn_nlp.user_code import asked
 
 def _started() -> dict[str, str]:
     try:
-        told = Path("/proc/self/environ").read_bytes().split(b"\0")
-    except OSError:  # not on every system; then as it is when this package is imported
+        entries = Path("/proc/self/environ").read_bytes().split(b"\0")
+    except OSError:  # not on every system; then use the state when this package is imported
         return asked.kept()
-    pairs = (os.fsdecode(each).partition("=") for each in told if each)
+    pairs = (os.fsdecode(entry).partition("=") for entry in entries if entry)
     return {name: value for name, _, value in pairs}
 
 
@@ -29,17 +29,17 @@ _START = _started()
 
 
 def put_back(files: Iterable[str]) -> None:
-    """Put back variables that only the top level of a script names, as the script found them.
+    """Restore variables that only the top level of a script names to what the script found.
 
-    One that a function or `if __name__ == "__main__":` names too, other than to read it, is meant
-    for this run, and stays.
+    A variable that a function or `if __name__ == "__main__":` also names, other than to read it, is
+    meant for this run and is left as it is.
 
     Args:
       files: the script, and modules of the user's that it has imported.
     """
     top, inner = set[str](), set[str]()
     for file in files:
-        with contextlib.suppress(OSError, SyntaxError, ValueError):  # whoever runs it says so
+        with contextlib.suppress(OSError, SyntaxError, ValueError):  # reported when it is run
             for node in ast.parse(Path(file).read_bytes()).body:
                 if _is_inner(node):
                     inner.update(_texts(node, _read(node)))
@@ -59,29 +59,29 @@ def _is_inner(node: ast.stmt) -> bool:
         return True
     test = node.test if isinstance(node, ast.If) else None
     return test is not None and any(
-        isinstance(each, ast.Name) and each.id == "__name__" for each in ast.walk(test)
+        isinstance(inner, ast.Name) and inner.id == "__name__" for inner in ast.walk(test)
     )
 
 
 def _read(node: ast.AST) -> set[ast.AST]:
-    """The texts in code under which something is looked up."""
-    found: set[ast.AST] = set()
-    for each in ast.walk(node):
-        match each:
+    """Return the expressions in code with which something is looked up."""
+    keys: set[ast.AST] = set()
+    for inner in ast.walk(node):
+        match inner:
             case ast.Subscript(slice=name, ctx=ast.Load()) | ast.Compare(left=name):
-                found.add(name)
+                keys.add(name)
             case ast.Call(func=ast.Name(id="getenv"), args=[name, *_]):
-                found.add(name)
+                keys.add(name)
             case ast.Call(func=ast.Attribute(attr="get" | "getenv"), args=[name, *_]):
-                found.add(name)
-    return found
+                keys.add(name)
+    return keys
 
 
 def _texts(node: ast.AST, but: Collection[ast.AST] = ()) -> Iterator[str]:
-    """What may be the name of a variable: texts, and names of arguments as in `update(NAME=1)`."""
-    for each in ast.walk(node):
-        match each:
-            case ast.Constant() if each in but:
+    """Yield possible names of variables: strings, and keywords as in `update(NAME=1)`."""
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Constant() if inner in but:
                 pass
             case ast.Constant(value=str() as text):
                 yield text

@@ -1,4 +1,4 @@
-"""Whether code may do another thing where Python hashes texts by another seed."""
+"""Detect code whose results may depend on the seed with which Python hashes strings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _HASHING = {"hash", "set", "frozenset"}
 
 
 def hangs_on_hashes(tree: ast.Module) -> bool:
-    """Whether code names `hash`, or makes a set of which more is asked than what is in it."""
+    """Return whether code names `hash`, or makes a set and does more than test for membership."""
     asked = {
-        each
+        operand
         for node in ast.walk(tree)
         if isinstance(node, ast.Compare)
-        for operator, each in zip(node.ops, node.comparators, strict=True)
+        for operator, operand in zip(node.ops, node.comparators, strict=True)
         if isinstance(operator, ast.In | ast.NotIn)
     }
     return any(

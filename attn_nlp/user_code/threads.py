@@ -1,7 +1,7 @@
-"""Who is at work, also in a thread: the lines of its own, and then those that have started it.
+"""Follow the active lines of code, from a thread on to the lines that started it.
 
-A thread of a pool calls a library's function without any line of the user's: `pool.map(np.load,
-files)` reads files for the line that has started the pool, or its thread.
+A thread of a pool may call a function of a library without any line of the user's in between:
+`pool.map(np.load, files)` reads files on behalf of the line that started the pool, or its thread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 from attn_nlp.user_code.modules import is_own
 
-# What calls a function in a thread for somebody else, and what leads there.
+# Modules that call a function in a thread on behalf of another, and packages that lead there.
 RUNNERS = ("threading", "concurrent.futures.thread", "multiprocessing.pool")
 POOLS = ("threading", "concurrent", "asyncio", "multiprocessing")
 
@@ -30,7 +30,7 @@ _here = threading.local()
 
 
 class Step(NamedTuple):
-    """A line that is at work; its file "" where the code was made on the spot."""
+    """An active line of code; its file is "" if the code was generated."""
 
     file: str
     line: int
@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
     @classmethod
     def of(cls, frame: FrameType) -> Step:
-        """What a frame is at now."""
+        """Return the current line of a frame."""
         code = frame.f_code
         file = "" if code.co_filename[0] == "<" else os.path.abspath(code.co_filename)
         return cls(file, frame.f_lineno, frame.f_globals.get("__name__") or "", code.co_name)
@@ -51,20 +51,20 @@ class Step(NamedTuple):
 
 
 def steps(frame: FrameType | None) -> Iterator[Step]:
-    """A frame and those that have called it, the innermost first, and whoever started them."""
+    """Yield a frame and its callers, the innermost first, and then the lines that started them."""
     while frame is not None:
         step = Step.of(frame)
         if step.module != __name__:
             yield step
         frame = frame.f_back
-    # Not `current_thread`, which makes a thread where it knows of none.
+    # Not `current_thread`, which makes a new object if it does not know the thread.
     thread = threading._active.get(threading.get_ident())  # pyright: ignore
     yield from getattr(_here, "starter", None) or (_starters.get(thread, ()) if thread else ())
 
 
 @contextlib.contextmanager
 def followed() -> Iterator[None]:
-    """Inside, who starts a thread is remembered as long as the thread lives."""
+    """Remember who starts a thread within the block, as long as the thread lives."""
     global _followers
     _followers += 1
     if _followers == 1:
@@ -102,13 +102,13 @@ def _starting_new(start: Callable) -> Callable:
 
 
 def _starter() -> list[Step]:
-    """Whoever starts a thread now, as far as the innermost line of the user's code."""
-    found = []
+    """Return the lines that start a thread, up to the innermost line of the user's code."""
+    lines = []
     for step in steps(sys._getframe(2)):
-        found.append(step)
+        lines.append(step)
         if is_own(step.file):
             break
-    return found
+    return lines
 
 
 _STARTS = (

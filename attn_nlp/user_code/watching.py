@@ -1,8 +1,8 @@
-"""What parts of the user's own use while they are at work, of which no identity knows.
+"""Refuse uses of files and variables by parts in the user's code that no identity covers.
 
-Their code and data are hashed when the experiment file has been run. A function that reads a file
-or an environment variable, or imports a module by a name that it works out, does so only when it is
-traced or fitted; a change of any would then leave stored results standing. So such a use is
+Code and data of a part are hashed after the experiment file has run. If a function reads a file or
+an environment variable, or imports a module under a computed name, it does so only when it is
+traced or fitted, and a change of any of these would not invalidate stored results. So such a use is
 refused, in one sentence that says how to declare it.
 """
 
@@ -22,24 +22,24 @@ from attn_nlp.user_code.hashing import Code, existing
 from attn_nlp.user_code.opened import Opener, listening
 from attn_nlp.user_code.threads import POOLS
 
-_TICK = 100_000_000  # nanoseconds by which the times of files may lag behind the clock
+_TICK = 100_000_000  # nanoseconds by which file times may lag behind the clock
 _LOOKING = ("os", "posixpath", "glob", "pathlib", "fnmatch", *POOLS)  # for the line that calls them
 _SHOWING = ("linecache", "tokenize", "inspect", "traceback", "shutil")
 _MAGIC = re.compile(r"[*?\[]")
 
-_untold: dict[str, str] = {}  # what to do, by file or variable
-_refused: dict[frozenset[str], str] = {}  # what to do, by hashes of the code: what was read is kept
+_untold: dict[str, str] = {}  # advice by file or variable
+_refused: dict[frozenset[str], str] = {}  # advice by hashes of the code, which may cache its data
 _left: set[str] = set()  # files that cells of this process have made
-_run = 0  # the run of an experiment file that this is about
+_run = 0  # the number of the run of an experiment file that `_untold` is about
 
 
 @contextlib.contextmanager
 def watching(codes: Iterable[Code]) -> Iterator[None]:
-    """While parts are at work inside, note what they use that no hash of theirs covers.
+    """Notice what parts use within the block that their hashes do not cover.
 
     Raises:
-      UserError: at the end, and at any later one until an experiment file is run anew, since a
-        program that was compiled holds what was read.
+      UserError: at the end, and at every later end until an experiment file is run again, since a
+        compiled program contains what was read.
     """
     global _run
     if _run != modules.runs:
@@ -51,9 +51,9 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
     loads = [code.load for code in codes if code.load is not None]
     files = {file for files, _ in covered for file in files}
     variables = {pair for _, pairs in covered for pair in pairs}
-    given: set[str] = set()  # variables that were set inside
-    made: set[str] = set()  # files and folders that were made inside
-    older: set[str] = set()  # files that were there, and were written to
+    given: set[str] = set()  # variables that were set within the block
+    made: set[str] = set()  # files and folders that were made within the block
+    older: set[str] = set()  # files that existed before and were written to
 
     def note(what: str, file: str, opener: Opener) -> None:
         if what == "make":
@@ -74,9 +74,9 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
             or (_is_new(file, began) and file not in older and file not in _left)
         ):
             _untold[file] = (
-                f"{opener.place}, reads {file} only when a "
-                "cell is trained, so that a change of it would go unseen; read it at the top of "
-                f"the file, or name it in the part's line: files=[{os.path.basename(file)!r}]."
+                f"{opener.line_name}, reads {file} only when a cell is trained, so a change of it "
+                "would go unnoticed; read it at the top of the file, or name it in the part's "
+                f"decorator: files=[{os.path.basename(file)!r}]."
             )
 
     def note_look(what: str, path: str, opener: Opener) -> None:
@@ -84,48 +84,48 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
         if (
             not all(module.partition(".")[0] in _LOOKING for module, _ in opener.ways)
             or not os.path.isdir(folder)
-            or any(folder == each or folder.startswith(f"{each}{os.sep}") for each in made)
+            or any(folder == new or folder.startswith(f"{new}{os.sep}") for new in made)
             or _is_temporary(folder, os.path.dirname(opener.file))
         ):
             return
-        line = asked.found(what, path, opener.file)
+        line = asked.answer(what, path, opener.file)
         if line and not any(line in load.lines(opener.file) for load in loads):
             _untold[folder] = (
-                f"{opener.place}, lists the files of {folder} only when a cell is trained, so that "
-                "another one there would go unseen; list them at the top of the file."
+                f"{opener.line_name}, lists the files of {folder} only when a cell is trained, so "
+                "another file there would go unnoticed; list them at the top of the file."
             )
 
     def note_variable(what: str, name: str, value: str | None, asker: Opener) -> None:
         if what == "set":
             given.add(name)
             return
-        # A word such as PATH may stand for another thing in code that a library is called from.
+        # A word such as PATH may mean something else in code that only calls a library.
         meant = asker.directly or asked.spells(asker.file, name, quoted=True)
         known = name in given or (name, value) in variables or is_settled(name)
         if meant and not known:
             _untold[f"${name}"] = (
-                f"{asker.place}, reads the environment variable {name} only when a cell is "
-                "trained, so that another value would go unseen; read it at the top of the "
+                f"{asker.line_name}, reads the environment variable {name} only when a cell is "
+                "trained, so another value would go unnoticed; read it at the top of the "
                 "experiment file, or of a module imported there: "
                 f"{name} = os.environ.get({name!r})."
             )
 
     def note_copy(asker: Opener) -> None:
         _untold["$"] = (
-            f"{asker.place}, reads all environment variables at once when a cell is trained, so "
-            "that another value would go unseen; read the one that counts by its name at the top "
-            'of the experiment file: os.environ.get("NAME").'
+            f"{asker.line_name}, reads all environment variables at once when a cell is trained, "
+            "so another value would go unnoticed; read the one that you need by name at the top of "
+            'the experiment file: os.environ.get("NAME").'
         )
 
     try:
         with listening(note), asked.noted(note_variable, note_copy):
             yield
     finally:
-        _left.update(made)  # of which the next cell must not make its result
+        _left.update(made)  # on which results of later cells must not depend
     for file in {*map(existing, modules.unforeseen[before:])} - files:
         _untold[file] = (
-            f"{file} is imported only when a cell is trained, by a name that is worked out, so "
-            "that a change of it would go unseen; import it by name at the top of the file."
+            f"{file} is imported only when a cell is trained, under a computed name, so a change "
+            "of it would go unnoticed; import it by name at the top of the file."
         )
     hashes = frozenset(code.hash for code in codes)
     for advice in [*_untold.values(), *([_refused[hashes]] if hashes in _refused else ())]:
@@ -135,7 +135,7 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
 
 
 def _is_known(file: str, opener: Opener) -> bool:
-    """Whether a file is of code that is hashed or runs already, or that is only shown or copied."""
+    """Return whether a file is code that is hashed, already runs, or is only shown or copied."""
     if not file.endswith((".py", ".pyc")):
         return False
     return any(module.partition(".")[0] in _SHOWING for module, _ in opener.ways) or any(
@@ -144,9 +144,9 @@ def _is_known(file: str, opener: Opener) -> bool:
 
 
 def _is_new(file: str, began: int) -> bool:
-    """Whether a file was made since then; one whose time lies ahead was not, as out of an archive.
+    """Return whether a file was made since then; one with a future time, as from archives, was not.
 
-    Its time of change can be set by anyone, that of its entry by nobody.
+    Anyone can set its modification time, but nobody its change time.
     """
     state = os.stat(file)
     return began <= min(state.st_mtime_ns, state.st_ctime_ns) and (
@@ -155,15 +155,16 @@ def _is_new(file: str, began: int) -> bool:
 
 
 def _is_temporary(folder: str, near: str) -> bool:
-    """Whether a folder is one of the system's for a while, unless all of the user's is."""
-    import tempfile  # seldom needed
+    """Return whether a folder is temporary and not below the user's own folder."""
+    import tempfile  # rarely needed
 
-    below = [os.path.join(each, "") for each in (tempfile.gettempdir(), near)]
-    return [f"{folder}{os.sep}".startswith(each) for each in below] == [True, False]
+    path = f"{folder}{os.sep}"
+    in_temporary = path.startswith(os.path.join(tempfile.gettempdir(), ""))
+    return in_temporary and not path.startswith(os.path.join(near, ""))
 
 
 def _listed(pattern: str) -> str:
-    """The folder in which files of a pattern are looked for."""
-    while (found := _MAGIC.search(pattern)) is not None:
-        pattern = os.path.dirname(pattern[: found.start()] + "x")
+    """Return the folder in which files are matched with a pattern."""
+    while (magic := _MAGIC.search(pattern)) is not None:
+        pattern = os.path.dirname(pattern[: magic.start()] + "x")
     return pattern

@@ -557,7 +557,7 @@ def test_every_command_says_that_the_working_directory_is_gone(
     assert cli.main(command) == 2
     said = capsys.readouterr().err
     assert said == (
-        "attn-nlp: the working directory was deleted; change to one that exists and run it again.\n"
+        "attn-nlp: the working directory was deleted; change to one that exists and try again.\n"
     )
 
 

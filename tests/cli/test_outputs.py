@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -389,6 +391,28 @@ def test_what_somebody_wrote_in_an_output_is_kept(here, ending_of, at):
     (folder / name).write_text("".join(lines))
     refused(call("table", "fake.py", "--out", name), name, OTHER)
     assert (folder / name).read_text() == "".join(lines)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.json"])
+def test_a_number_that_somebody_changed_is_kept(here, name):
+    folder, call = here
+    printed = call("table", "fake.py", "--format", name[2:]).stdout
+    assert call("table", "fake.py", "--out", name).returncode == 0
+    text = (folder / name).read_text()
+    assert text != printed
+    if name == "t.json":
+        found = json.loads(text)
+        assert found.pop("signature").startswith("Written by attn-nlp: ")
+        assert found == json.loads(printed)
+    else:
+        assert list(csv.reader(text.splitlines())) == list(csv.reader(printed.splitlines()))
+    edited = text.replace("0.5", "0.6", 1)
+    assert edited != text
+    (folder / name).write_text(edited)
+    refused(call("table", "fake.py", "--out", name), name, OTHER)
+    assert (folder / name).read_text() == edited
+    (folder / name).write_text(text)
+    assert call("table", "fake.py", "--out", name).returncode == 0
 
 
 def test_a_line_of_ones_own_in_a_table_for_machines_is_kept(here):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp.data import DataSettings, Prepared, prepare
+from attn_nlp.data import DataSettings, Prepared, prepare_dataset
 
 
 def real_data_folder() -> Path | None:
@@ -44,13 +44,13 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def docstrings(kept: Path) -> Prepared:
     """The docstrings dataset of this environment."""
-    return prepare(DataSettings("docstrings"), kept)
+    return prepare_dataset(DataSettings("docstrings"), kept)
 
 
 @pytest.fixture(scope="session")
 def lookup(kept: Path) -> Prepared:
     """The planted lookup task."""
-    return prepare(DataSettings("planted_lookup"), kept)
+    return prepare_dataset(DataSettings("planted_lookup"), kept)
 
 
 @pytest.fixture(autouse=True)

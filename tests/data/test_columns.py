@@ -9,7 +9,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
-from attn_nlp.data import DataSettings, prepare
+from attn_nlp.data import DataSettings, prepare_dataset
 from attn_nlp.data.columns import Wanted
 from attn_nlp.data.hub import read_hub_split
 from attn_nlp.data.loading import from_hub, from_table, load
@@ -144,8 +144,10 @@ def test_a_thousand_other_columns_are_counted(tmp_path):
 
 
 def test_ignored_columns_are_among_the_facts_where_there_are_any(tmp_path):
-    with_id = prepare(DataSettings(write(tmp_path / "d.jsonl", more(id=int))), tmp_path / "kept")
-    without = prepare(DataSettings(write(tmp_path / "e.jsonl", ROWS)), tmp_path / "kept")
+    with_id = prepare_dataset(
+        DataSettings(write(tmp_path / "d.jsonl", more(id=int))), tmp_path / "kept"
+    )
+    without = prepare_dataset(DataSettings(write(tmp_path / "e.jsonl", ROWS)), tmp_path / "kept")
     assert with_id.facts["ignored_columns"] == ["id"]
     assert "ignored_columns" not in without.facts
     assert with_id.fingerprint == without.fingerprint
@@ -217,7 +219,7 @@ def test_parquet_without_rows_and_with_a_column_twice(tmp_path):
     with parquet.ParquetWriter(tmp_path / "d.parquet", empty.schema) as file:
         file.write_table(empty)
     with pytest.raises(UserError, match="the train split has no rows"):
-        prepare(DataSettings(str(tmp_path / "d.parquet")), tmp_path / "kept")
+        prepare_dataset(DataSettings(str(tmp_path / "d.parquet")), tmp_path / "kept")
     twice = arrow.table([["a"], ["b"], ["c"]], names=["text", "label", "label"])
     parquet.write_table(twice, tmp_path / "d.parquet")
     with pytest.raises(UserError, match=r"d\.parquet: 2 columns are named 'label'"):

@@ -33,18 +33,18 @@ def lines(changed=(), label_first=False) -> str:
     [
         (lines([(20, '"one'), (101, '"two')]), r"line 22: .* after its closing quote .*line 103"),
         (lines([(n, f'"start {n}') for n in range(200)]), "line 2: .* after its closing quote"),
-        (lines([(20, '"one'), (101, 'two"')]), "line 22: a quoted cell of 82 lines .* whole rows"),
+        (lines([(20, '"one'), (101, 'two"')]), "line 22: a quoted field of 82 lines .* whole rows"),
         (
             lines([(20, '"one'), (101, 'two"')], label_first=True),
-            "line 22: a quoted cell of 82 lines .* whole rows",
+            "line 22: a quoted field of 82 lines .* whole rows",
         ),
-        ('text,label\n"one, a\ntwo, b\nthree", a\nfour,b\n', "line 2: a quoted cell of 3 lines"),
+        ('text,label\n"one, a\ntwo, b\nthree", a\nfour,b\n', "line 2: a quoted field of 3 lines"),
         (lines([(199, '"one')]), "line 201: the quote that opens in this row is never closed"),
         (lines([(20, '"one')]), "line 22: the quote .* never closed .*line 201"),
-        (lines([(3, '"oops" is nice')]), "line 5: a quoted cell goes on after its closing quote"),
-        (lines([(3, r'"they \"say\" so"')]), "line 5: a quoted cell goes on after"),
+        (lines([(3, '"oops" is nice')]), "line 5: a quoted field continues after its"),
+        (lines([(3, r'"they \"say\" so"')]), "line 5: a quoted field continues after"),
         (lines([(3, ' "quoted"')]), "line 5: a space before the quote"),
-        ('id,text,label\n1,x,a\n"2,y,b\n3,z",w,a\n4,v,b\n', "line 3: a quoted cell of 2 lines"),
+        ('id,text,label\n1,x,a\n"2,y,b\n3,z",w,a\n4,v,b\n', "line 3: a quoted field of 2 lines"),
     ],
 )
 def test_a_stray_quote_is_named_by_its_line(tmp_path, content, said):
@@ -87,9 +87,9 @@ def test_prose_of_many_lines_is_no_swallowed_row(tmp_path):
         ("text;label\na;x\n", "one column, 'text;label': its separator seems to be ';'"),
         ("text\tlabel\na, b\tx\n", r"one column, 'text\\tlabel': its separator seems to be a tab"),
         ("sep=,\ntext,label\na,x\n", "begins with 'sep=,'; remove that line"),
-        ("text,label\na,x,\n", "row 1: 3 cells under 2 column names; .* a comma too many"),
-        ("text,label\na, b,x\n", 'row 1: 3 cells under 2 .* in "double quotes"'),
-        ("text,label\na\n", "row 1: 1 cells under 2 .* a cell for each column"),
+        ("text,label\na,x,\n", "row 1: 3 fields under 2 column names; .* a comma too many"),
+        ("text,label\na, b,x\n", 'row 1: 3 fields under 2 .* in "double quotes"'),
+        ("text,label\na\n", "row 1: 1 fields under 2 .* a field for each column"),
         *(
             (f"id,text,label\n1,a,x\n{header}\n2,b,y\n", "line 3: the column names again")
             for header in (

@@ -9,7 +9,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
-from attn_nlp.data import DataSettings, check_dataset, prepare
+from attn_nlp.data import DataSettings, check_dataset, prepare_dataset
 from attn_nlp.data.files import read_columns, write_columns
 from attn_nlp.data.loading import load
 from attn_nlp.data.names import LONGEST, listed, shown
@@ -94,7 +94,7 @@ def test_a_name_that_is_not_utf8_is_one_printable_line(here, name):
     if "\ud800" not in name:
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(OWN)
-    for given in (check_dataset, lambda n: prepare(DataSettings(n), here / "kept")):
+    for given in (check_dataset, lambda n: prepare_dataset(DataSettings(n), here / "kept")):
         with pytest.raises(UserError, match=r"is not valid UTF-8, .* rename the file") as caught:
             given(name)
         assert str(caught.value).isprintable()
@@ -123,7 +123,7 @@ def test_a_folder_in_the_way_of_a_hub_id_is_not_read_for_it(here, monkeypatch):
 def test_the_data_folder_must_hold_folders(here, monkeypatch):
     (here / "sst2").write_text("")
     monkeypatch.setenv("ATTN_NLP_DATA", str(here))
-    with pytest.raises(UserError, match=r"sst2 is not a folder; it must hold the files of 'sst2'"):
+    with pytest.raises(UserError, match=r"sst2 is not a folder; it must contain the files of"):
         load("sst2", here)
     monkeypatch.setenv("ATTN_NLP_DATA", str(here / "sst2"))
     with pytest.raises(UserError, match=r"cannot read .*: Not a directory"):

@@ -18,10 +18,10 @@ from .fake_hub import SHA, FakeHub
 LOADER = """
 import json, sys
 from pathlib import Path
-from attn_nlp.data import DataSettings, prepare
+from attn_nlp.data import DataSettings, prepare_dataset
 from attn_nlp.errors import UserError
 try:
-    p = prepare(DataSettings(sys.argv[1]), Path(sys.argv[2]))
+    p = prepare_dataset(DataSettings(sys.argv[1]), Path(sys.argv[2]))
     answer = {"names": p.class_names, "splits": p.splits, "fingerprint": p.fingerprint,
               "source": p.facts["source"], "texts": p.texts("test"), "name": p.name}
 except UserError as mistake:

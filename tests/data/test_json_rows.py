@@ -89,7 +89,7 @@ def test_nesting_of_some_depth_is_read(tmp_path):
         ('[{"text": "a", "label": 1},]', "line 1: Expecting value"),
         (
             '{"text": "a", "label": 1}\n\ufeff{"text": "b", "label": 1}',
-            "line 2: a byte order mark; files seem to be joined here",
+            "line 2: a byte order mark: files seem to be joined here",
         ),
         ("{'text': 'a', 'label': 1}", "line 1: Expecting property name"),
         ('{"text": "a",\n"label": 1', "line 2: Expecting ',' delimiter"),

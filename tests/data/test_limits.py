@@ -10,7 +10,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
-from attn_nlp.data import DataSettings, prepare
+from attn_nlp.data import DataSettings, prepare_dataset
 from attn_nlp.data.limits import MOST_BYTES, check_disk_sizes, check_unpacked
 from attn_nlp.data.loading import load
 from attn_nlp.errors import UserError
@@ -96,7 +96,7 @@ def test_what_is_too_large_is_refused_before_it_is_opened(tmp_path, monkeypatch,
     with pytest.raises(
         UserError, match=rf"{file.name} would unpack to more than the 4,294,967,296"
     ):
-        prepare(DataSettings(str(dataset)), tmp_path / "kept")
+        prepare_dataset(DataSettings(str(dataset)), tmp_path / "kept")
 
 
 @pytest.mark.parametrize("name", ["d.csv", "d.jsonl"])
@@ -106,7 +106,7 @@ def test_gigabytes_of_zeros_are_refused_by_their_first_block(tmp_path, monkeypat
     os.truncate(file, 3 << 30)
     monkeypatch.setattr(hashlib, "file_digest", None)  # not even hashed
     with pytest.raises(UserError, match=f"{name}, line 1: a NUL byte"):
-        prepare(DataSettings(str(file)), tmp_path / "kept")
+        prepare_dataset(DataSettings(str(file)), tmp_path / "kept")
 
 
 def test_a_column_that_is_not_read_is_not_unpacked(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
-from attn_nlp.data import DataSettings, prepare
+from attn_nlp.data import DataSettings, prepare_dataset
 from attn_nlp.data.loading import load
 from attn_nlp.data.rows import check
 from attn_nlp.errors import UserError
@@ -110,7 +110,7 @@ def test_declarations_in_no_known_form_are_one_sentence(tmp_path, features):
     odd = table.replace_schema_metadata({"huggingface": f'{{"info": {{"features": {features}}}}}'})
     parquet.write_table(odd, tmp_path / "d.parquet")
     with pytest.raises(
-        UserError, match=r"^cannot read d\.parquet: its metadata 'huggingface' declare"
+        UserError, match=r"^cannot read d\.parquet: its metadata 'huggingface' does not declare"
     ):
         load(str(tmp_path / "d.parquet"), tmp_path)
 
@@ -119,7 +119,7 @@ def test_declarations_in_no_known_form_are_one_sentence(tmp_path, features):
     ("file", "content", "said"),
     [
         ("a.csv", b"", "a.csv is empty"),
-        ("a.csv", "text,label\na,0\nx, y,1\n", "a.csv row 2: 3 cells under 2 column names"),
+        ("a.csv", "text,label\na,0\nx, y,1\n", "a.csv row 2: 3 fields under 2 column names"),
         ("a.csv", b"text,label\na,0\nb\xff,1\n", "a.csv, line 3: byte 0xff is not UTF-8"),
         ("a.jsonl", b'{"text": "a\xe9", "label": 1}\n', "a.jsonl, line 1: byte 0xe9"),
         ("a.jsonl", '{"text": "a\\ud800", "label": 1}\n', "cannot read a.jsonl: .*surrogate"),
@@ -145,7 +145,7 @@ def test_declarations_in_no_known_form_are_one_sentence(tmp_path, features):
 def test_bad_files_are_one_sentence(tmp_path, file, content, said):
     name = write(tmp_path / file, content)
     with pytest.raises(UserError, match=said) as caught:
-        prepare(DataSettings(name), tmp_path / "kept")
+        prepare_dataset(DataSettings(name), tmp_path / "kept")
     assert "\n" not in str(caught.value)
 
 

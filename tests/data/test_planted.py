@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from attn_nlp.data import DataSettings, prepare
+from attn_nlp.data import DataSettings, prepare_dataset
 from attn_nlp.errors import UserError
 from attn_nlp.experiment.revisions import REVISIONS
 
@@ -57,7 +57,7 @@ RULES = dict(zip(TASKS, (look_up, key_word, negate), strict=True))
 
 @pytest.mark.parametrize("task", TASKS)
 def test_labels_and_deciding_words_follow_the_rule(task, kept):
-    prepared = prepare(DataSettings(task), kept)
+    prepared = prepare_dataset(DataSettings(task), kept)
     texts = [text for split in ("train", "validation", "test") for text in prepared.texts(split)]
     assert len(texts) == len(set(texts)) == 23_000
     for row, text in enumerate(texts):
@@ -66,12 +66,12 @@ def test_labels_and_deciding_words_follow_the_rule(task, kept):
         assert label == prepared.class_names[prepared.labels[row]]
         assert set(np.flatnonzero(prepared.deciding[row]).tolist()) == deciding
         assert prepared.lengths[row] == len(words)
-    assert prepared.pieces(prepared.ids[0][: prepared.lengths[0]]) == texts[0].split()
+    assert prepared.tokens_of(prepared.ids[0][: prepared.lengths[0]]) == texts[0].split()
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_classes_are_balanced_and_no_word_is_unknown(task, kept):
-    prepared = prepare(DataSettings(task), kept)
+    prepared = prepare_dataset(DataSettings(task), kept)
     for split, rows in (("train", 20_000), ("validation", 1_000), ("test", 2_000)):
         facts = prepared.facts["splits"][split]
         classes = len(prepared.class_names)
@@ -89,7 +89,7 @@ def test_lookup_is_one_bucket_without_padding(lookup):
 
 
 def test_no_bag_of_words_fact_gives_negation_away(kept):
-    prepared = prepare(DataSettings("planted_negation"), kept)
+    prepared = prepare_dataset(DataSettings("planted_negation"), kept)
     positive = [prepared.class_names[i] == "positive" for i in prepared.labels]
     by_word, by_negator = Counter(), Counter()
     for text, label in zip(prepared.texts("train"), positive, strict=False):
@@ -111,10 +111,10 @@ def test_settings_that_would_hide_deciding_words_are_refused(kept):
         ({"vocabulary": 100}, "choose 162 or more"),
     ):
         with pytest.raises(UserError, match=said):
-            prepare(DataSettings("planted_lookup", **setting), kept)
+            prepare_dataset(DataSettings("planted_lookup", **setting), kept)
 
 
 @pytest.mark.parametrize(("task", "fingerprint"), FINGERPRINTS.items())
 def test_rows_are_those_of_this_data_revision(task, fingerprint, kept):
     assert REVISIONS["data"] == 3
-    assert prepare(DataSettings(task), kept).fingerprint == fingerprint
+    assert prepare_dataset(DataSettings(task), kept).fingerprint == fingerprint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attn_nlp.data import DataSettings, prepare
+from attn_nlp.data import DataSettings, prepare_dataset
 from attn_nlp.data.loading import load
 from attn_nlp.data.public import REAL_SETS
 from attn_nlp.data.rows import check
@@ -21,7 +21,7 @@ from attn_nlp.data.rows import check
     ],
 )
 def test_sizes_and_labels(name, rows, repeats_dropped, real_data, kept):
-    prepared = prepare(DataSettings(name), kept)
+    prepared = prepare_dataset(DataSettings(name), kept)
     assert tuple(stop - start for start, stop in prepared.splits.values()) == rows
     assert prepared.facts["dropped_duplicates"] == repeats_dropped
     assert prepared.facts["source"] == "local folder"
@@ -30,7 +30,7 @@ def test_sizes_and_labels(name, rows, repeats_dropped, real_data, kept):
 
 
 def test_sst2_says_what_its_labels_say(real_data, kept):
-    prepared = prepare(DataSettings("sst2"), kept)
+    prepared = prepare_dataset(DataSettings("sst2"), kept)
     start, stop = prepared.splits["train"]
     label = np.array(prepared.labels[start:stop])
     texts = prepared.texts("train")
@@ -46,8 +46,8 @@ def test_sst2_says_what_its_labels_say(real_data, kept):
 
 
 def test_chinese_reviews_are_read_by_character(real_data, kept):
-    prepared = prepare(DataSettings("chnsenticorp"), kept)
-    pieces = prepared.pieces(prepared.ids[0][: prepared.lengths[0]])
+    prepared = prepare_dataset(DataSettings("chnsenticorp"), kept)
+    pieces = prepared.tokens_of(prepared.ids[0][: prepared.lengths[0]])
     han = [p for p in pieces if "\u4e00" <= p[0] <= "\u9fff"]
     assert len(han) > 20
     assert all(len(p) == 1 for p in han)
@@ -56,7 +56,7 @@ def test_chinese_reviews_are_read_by_character(real_data, kept):
 
 
 def test_mpqa_counts_its_empty_text(real_data, kept):
-    prepared = prepare(DataSettings("mpqa"), kept)
+    prepared = prepare_dataset(DataSettings("mpqa"), kept)
     counts = prepared.facts["splits"]
     assert sum(counts[split]["empty"] for split in counts) == 1  # three before repeats went
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp.data import DataSettings, check_dataset, prepare
+from attn_nlp.data import DataSettings, check_dataset, prepare_dataset
 from attn_nlp.data.loading import load
 from attn_nlp.data.split_files import files_of
 from attn_nlp.errors import UserError
@@ -63,7 +63,7 @@ def test_data_that_is_no_split_is_named(tmp_path, name):
     folder = fill(tmp_path / "mine", ["train.csv", name])
     said = name.partition("/")[0] if name.lower().startswith("test/") else name
     with pytest.raises(
-        UserError, match="folder 'mine' holds data that is none of its splits: "
+        UserError, match="folder 'mine' contains data that belongs to no split: "
     ) as e:
         load(str(folder), tmp_path)
     assert f": {said}; name the files train" in str(e.value)
@@ -165,7 +165,7 @@ def test_what_is_no_file_is_refused_without_opening_it(tmp_path, monkeypatch, ma
     fill(Path("g"), ["train.csv"])
     for dataset, name in (("f", "f/train.csv"), ("g", "g/test.csv")):
         with pytest.raises(UserError, match=f"^{name} is .*{what}") as caught:
-            prepare(DataSettings(dataset), tmp_path / "kept")
+            prepare_dataset(DataSettings(dataset), tmp_path / "kept")
         assert "kept" not in str(caught.value), "the folder of prepared data is not to blame"
     with pytest.raises(
         UserError, match=what if what != "a folder" else "folder 'train.csv' has no"
@@ -192,7 +192,7 @@ def test_a_fault_of_a_data_file_is_its_own(tmp_path, monkeypatch, dataset):
 
     monkeypatch.setattr(Path, "open", denied)
     with pytest.raises(UserError, match=r"^cannot read (f/train|d)\.csv: Permission denied\.$"):
-        prepare(DataSettings(dataset), tmp_path / "kept")
+        prepare_dataset(DataSettings(dataset), tmp_path / "kept")
 
 
 @pytest.mark.parametrize("what", ["access", "iterdir"])
@@ -208,4 +208,4 @@ def test_a_file_or_folder_without_permission_is_named(tmp_path, monkeypatch, wha
 
         monkeypatch.setattr(Path, "iterdir", denied)
     with pytest.raises(UserError, match=r"^cannot read f.*: Permission denied\.$"):
-        prepare(DataSettings("f"), tmp_path / "kept")
+        prepare_dataset(DataSettings("f"), tmp_path / "kept")

@@ -161,7 +161,7 @@ raise E"""
         ("import sys\nsys.exit()", "heads.py, line 2: the file calls sys.exit(); it must"),
         ("raise SystemExit(0)", "heads.py, line 1: the file calls sys.exit()"),
         ("quit()", "heads.py, line 1: "),
-        (UNTOLD, "heads.py, line 4: E: (what it says cannot be printed)."),
+        (UNTOLD, "heads.py, line 4: E: (its message cannot be printed)."),
         ("raise ValueError", "heads.py, line 1: ValueError."),
         ("raise ValueError('Really.')", "heads.py, line 1: ValueError: Really."),
         ("class B(BaseException): pass\nraise B('b')", "heads.py, line 2: B: b."),

@@ -134,7 +134,7 @@ DATASETS = (
     _rows("d.jsonl", '{"text": 7, "label": 1}\n{"text": 8, "label": 0}\n', "numbers", "string"),
     _rows("d.parquet", b"PAR1 no parquet", "junk as parquet", "cannot read d.parquet"),
     _rows("d.txt", "a x\n", "a file of another kind", "d.txt"),
-    _rows("d.csv", GOOD + '"c,x\nd,y\n"e,x\n', "a stray quote", "d.csv, line 42: a quoted cell"),
+    _rows("d.csv", GOOD + '"c,x\nd,y\n"e,x\n', "a stray quote", "d.csv, line 42: a quoted field"),
     _rows("d.csv", "text,text_pair,label\n" + "a,b,x\nc,d,y\n" * 20, "pairs", "'text_pair'"),
     _rows("d.csv", GOOD.encode("utf-16-le"), "UTF-16", "looks like UTF-16"),
     _rows("d.jsonl", '{"text": "a", "x": ' + "[" * 9999, "deep JSON", "nested more than 200 deep"),

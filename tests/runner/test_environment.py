@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from attn_nlp.errors import UserError
-from attn_nlp.runner import environment, provenance
+from attn_nlp.runner import cores, environment, provenance
 
 
 @pytest.fixture(autouse=True)
@@ -76,11 +76,11 @@ def test_a_users_own_compile_cache_is_kept(monkeypatch):
 
 
 def test_this_process_is_pinned_and_let_go():
-    before = environment.cores()
+    before = cores.allowed_cores()
     with environment.single_threaded_here():
-        assert environment.cores() == before[:1]
+        assert cores.allowed_cores() == before[:1]
         assert os.environ["NPROC"] == "1"
-    assert environment.cores() == before
+    assert cores.allowed_cores() == before
 
 
 def test_jax_on_several_threads_is_refused(monkeypatch):
@@ -96,18 +96,18 @@ def test_jax_on_several_threads_is_refused(monkeypatch):
 def test_pinning_is_left_out_where_the_system_cannot(monkeypatch):
     monkeypatch.delattr(os, "sched_setaffinity", raising=False)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    environment.pin(0)
-    assert environment.cores() == list(range(os.cpu_count() or 1))
-    assert 1 <= environment.usable() <= (os.cpu_count() or 1)
+    cores.pin(0)
+    assert cores.allowed_cores() == list(range(os.cpu_count() or 1))
+    assert 1 <= cores.usable() <= (os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
         ({}, "this user has no home folder; name a folder"),
-        ({"HOME": ""}, "HOME is '', which is no absolute path"),
-        ({"HOME": "me"}, "HOME is 'me', which is no absolute path"),
-        ({"XDG_CACHE_HOME": "cache"}, "XDG_CACHE_HOME is 'cache', which is no absolute path"),
+        ({"HOME": ""}, "HOME is '', which is not an absolute path"),
+        ({"HOME": "me"}, "HOME is 'me', which is not an absolute path"),
+        ({"XDG_CACHE_HOME": "cache"}, "XDG_CACHE_HOME is 'cache', which is not an absolute path"),
         ({"ATTN_NLP_CACHE": "/dev/null/x"}, "in /dev/null/x: Not a directory; name another"),
         ({"XDG_CACHE_HOME": "/dev/null"}, "in /dev/null/attn_nlp: Not a directory; name another"),
     ],

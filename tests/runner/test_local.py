@@ -245,7 +245,7 @@ def test_a_worker_of_another_package_is_refused(attn_nlp, monkeypatch):
     monkeypatch.setattr(local, "code", lambda: ["/elsewhere/attn_nlp", "0.0.1"])
     found = attn_nlp("run", "fake.py")
     assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
-    assert "while this run is of attn_nlp 0.0.1 /elsewhere/attn_nlp" in found.stderr
+    assert "but this run uses attn_nlp 0.0.1 /elsewhere/attn_nlp" in found.stderr
 
 
 @pytest.mark.parametrize("error", [BlockingIOError(11, "no more"), OSError(24, "no more")])
@@ -323,7 +323,7 @@ def test_a_module_that_only_the_driver_finds_is_told_from_a_worker(folder, attn_
 def order(monkeypatch):
     """What a run does, as it comes: "start" of a worker, "prepare" of its data; and the workers."""
     happened, processes = [], []
-    start, prepare = local.LocalEngine.start, data.prepare
+    start, prepare = local.LocalEngine.start, data.prepare_dataset
 
     def started(self, place):
         worker = start(self, place)
@@ -336,7 +336,7 @@ def order(monkeypatch):
         return prepare(*arguments)
 
     monkeypatch.setattr(local.LocalEngine, "start", started)
-    monkeypatch.setattr(data, "prepare", prepared)
+    monkeypatch.setattr(data, "prepare_dataset", prepared)
     return happened, processes
 
 

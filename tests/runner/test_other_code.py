@@ -15,6 +15,7 @@ from attn_nlp.library_code import code_digest
 from attn_nlp.store import Store
 from attn_nlp.store.doctor import examine
 from attn_nlp.store.results import StoreError
+from attn_nlp.store.schema import seal
 from tests.runner.fakes import BASELINES, CELLS, Here, trained
 from tests.store.records import SPEC, record
 
@@ -143,6 +144,7 @@ def test_a_store_from_before_says_so_once_and_is_no_alarm(folder, attn_nlp):
         )
         old = {name: value for name, value in json.loads(text).items() if name != "code"}
         db.execute("UPDATE shared SET value = ? WHERE id = ?", [json.dumps(old), place])
+        seal(db)
     assert examine(folder / STORE) == []
     found = attn_nlp(*RUN)
     assert news(found) == [

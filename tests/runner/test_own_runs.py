@@ -248,8 +248,8 @@ def test_code_that_hangs_on_hashes_of_texts_is_told_once(folder, cache, line, ho
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     said = (
-        "attn-nlp: warning: fake.py uses sets or hash(), and Python hashes texts differently in "
-        "every process, so that results may differ from those of a worker; set PYTHONHASHSEED=0 "
+        "attn-nlp: warning: fake.py uses sets or hash(), and Python hashes strings differently in "
+        "every process, so results may differ from those of a worker; set PYTHONHASHSEED=0 "
         "before Python starts."
     )
     assert found.stderr.splitlines().count(said) == warned, found.stderr

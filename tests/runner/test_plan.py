@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from attn_nlp.data import DataSettings, prepare
+from attn_nlp.data import DataSettings, prepare_dataset
 from attn_nlp.data.digests import note_sums
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, Experiment, Row, Table, skip, vary
@@ -145,7 +145,7 @@ def test_damaged_prepared_data_leaves_the_length_assumed(store, tmp_path, text):
 
 
 def test_the_length_of_data_that_is_really_prepared(store, tmp_path):
-    prepared = prepare(DataSettings("planted_lookup"), tmp_path)
+    prepared = prepare_dataset(DataSettings("planted_lookup"), tmp_path)
     start, stop = prepared.splits["train"]
     found = plan(experiment(), store, workers=1, data=tmp_path)
     mean = prepared.lengths[start:stop].mean()  # nothing is cut

@@ -145,7 +145,7 @@ def test_the_first_signal_waits_for_what_trains(folder, cache):
     driver.send_signal(signal.SIGINT)
     _, err = driver.communicate(timeout=20)
     assert driver.returncode == 130
-    assert "waiting for running cells to end a step" in err
+    assert "waiting for running cells to finish a step" in err
     assert len(trained(folder)) == 1
 
 

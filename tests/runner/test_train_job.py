@@ -156,7 +156,7 @@ class Mute(Exception):
         (SystemExit(), "SystemExit"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
         (RecursionError("deep"), "RecursionError: deep"),
-        (Mute(), "Mute: (what it says cannot be printed)"),
+        (Mute(), "Mute: (its message cannot be printed)"),
         (ValueError("\ud800"), "ValueError: \\ud800"),
     ],
 )
@@ -359,7 +359,7 @@ def test_stopping_passes_through_a_models_handlers(outcome):
 @pytest.mark.parametrize(
     ("planned", "says"),
     [
-        (0, "changed while the run went on; run it again with --retry-failed."),
+        (0, "changed during the run; run it again with --retry-failed."),
         (2.0**62, "reads other files, folders or environment variables than when the run was "),
     ],
 )
@@ -388,7 +388,7 @@ def test_a_trial_gets_sealed_data_and_needs_no_test_numbers(outcome):
 def test_test_numbers_of_a_trial_are_refused(outcome):
     found = outcome(lambda_of(GOOD), trial=True)
     assert found["status"] == "failed"
-    assert "test numbers of a trial" in found["reason"]
+    assert "test scores for a trial" in found["reason"]
 
 
 @pytest.mark.parametrize(("accuracy", "fits"), [(2 / 3, True), (0.5, False)])

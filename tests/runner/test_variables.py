@@ -68,7 +68,7 @@ def test_this_process_is_refused_or_settled(monkeypatch):
     for name in variables.taken_away(environment.os.environ):
         monkeypatch.delenv(name)
     monkeypatch.setenv("JAX_RANDOM_SEED_OFFSET", "7")
-    with pytest.raises(UserError, match="JAX_RANDOM_SEED_OFFSET is set and was read"):
+    with pytest.raises(UserError, match="JAX_RANDOM_SEED_OFFSET is set and was already read"):
         environment.settle()
     monkeypatch.delenv("JAX_RANDOM_SEED_OFFSET")
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")

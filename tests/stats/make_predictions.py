@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attn_nlp.data import prepare
+from attn_nlp.data import prepare_dataset
 from attn_nlp.experiment import Cell, Experiment, Table, vary
 from attn_nlp.experiment.cell import Attention
 from attn_nlp.runner.environment import cache_folder
@@ -51,7 +51,9 @@ def make(name: str, store: Store) -> tuple[np.ndarray, str]:
     resolved = experiment.resolve(name, "What do seeds and sentences do to an accuracy?")
     assert run(resolved, store).status == 0
     found = store.records([cell["spec"] for cell in resolved.cells], ["predictions", "fingerprint"])
-    prepared = prepare(data_settings(resolved.cells[0]["settings"]), cache_folder() / "data")
+    prepared = prepare_dataset(
+        data_settings(resolved.cells[0]["settings"]), cache_folder() / "data"
+    )
     labels = prepared.labels[slice(*prepared.splits["test"])]
     rows = [found[cell["spec"]] for cell in resolved.cells]
     assert {row["fingerprint"] for row in rows} == {prepared.fingerprint}

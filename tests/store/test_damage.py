@@ -11,8 +11,9 @@ from attn_nlp.cli import main
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.experiment.identity import key_of
 from attn_nlp.store import Store, StoreError
+from attn_nlp.store.checksums import NAME as CHECKSUMS
 from attn_nlp.store.doctor import examine, repair
-from attn_nlp.store.schema import COLUMNS, CORRECT
+from attn_nlp.store.schema import COLUMNS, CORRECT, SEALED, seal
 from attn_nlp.store.transfer import export, merge
 from tests.store.records import record
 
@@ -47,17 +48,116 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def changed(whole, tmp_path):
-    """The store after some SQL."""
+    """The store after some SQL, by default with checksums that fit, as whoever forges it has."""
 
-    def change(*statements):
+    def change(*statements, sealed=True):
         path = tmp_path / "store.sqlite"
         path.write_bytes(whole.read_bytes())
         with closing(sqlite3.connect(path)) as db, db:
             for statement in statements:
                 db.execute(statement)
+            if sealed:
+                seal(db)
         return path
 
     return change
+
+
+# A value that fits its column and all others, in the place of what was written.
+ROTTEN = {
+    "key": "replace(key, substr(key, 9, 1), 'x')",
+    "status": "'diverged'",
+    "reason": "'x'",
+    "program": "'q'",
+    "parameters": "8",
+    "best_step": "31",
+    "wall_seconds": "5.5",
+    "compile_seconds": "NULL",
+    "peak_bytes": "1001",
+    "fingerprint": "'rowt'",
+    "tokenizer_hash": "'tokent'",
+    "finished_at": "replace(finished_at, '202', '203')",
+    "validation": "json_set(validation, '$.accuracy', 0.4)",
+    "test": "json_set(test, '$.loss', 2.0)",
+    "provenance": "data",
+    "data": "NULL",
+    "gold": "NULL",
+    CORRECT: "x'40'",
+    "settings": "json_set(settings, '$.steps', 1001)",
+    "confusion": "NULL",
+    "history": "json_set(history, '$[0].step', 2)",
+    "predictions": "NULL",
+    "detail": "'x'",
+    "confidences": "'[0.5,0.7]'",
+}
+
+
+@pytest.mark.parametrize("column", ROTTEN)
+def test_a_value_that_fits_and_is_not_what_was_written_is_not_shown(changed, tmp_path, column):
+    table = next(name for name, columns in SEALED.items() if column in columns)
+    one = SPECS[1]
+    path = changed(
+        f"UPDATE {table} SET {column} = {ROTTEN[column]} WHERE spec = '{one}'", sealed=False
+    )
+    says = f"1 cell has a damaged {column}: it is not what was written, by its checksum."
+    (found,) = [each for each in examine(path) if each.says == says]
+    assert (found.severe, found.repair, found.specs) == (True, "", (one,))
+    with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
+        for specs in (None, SPECS, [one]):
+            for own in (False, True):
+                with pytest.raises(StoreError, match=f"cell {one[:12]} "):
+                    store.records(specs, [column], own=own)
+        assert len(store.records([SPECS[0]], [column], own=True)) == 1
+        if column != CORRECT:  # worked out again for a store that is written
+            with pytest.raises(StoreError, match=f"cell {one[:12]} "):
+                merge(store, other)
+            assert other.records() == {}
+    if column == "test":
+        with Store.read(path) as store, pytest.raises(StoreError, match="by its checksum"):
+            store.records([one], ["test.accuracy"])
+
+
+def test_every_column_is_among_those(whole):
+    assert {*ROTTEN, "spec"} == {*SEALED["cells"], *SEALED["details"]}
+
+
+@pytest.mark.parametrize(
+    "value", ["NULL", "x''", "zeroblob(80)", "'text'", f"substr({CHECKSUMS}, 2)"]
+)
+def test_a_row_without_its_checksums_is_not_shown(changed, value):
+    with (
+        Store.read(changed(f"UPDATE cells SET {CHECKSUMS} = {value}", sealed=False)) as store,
+        pytest.raises(StoreError, match="has a damaged spec: it is not what was written"),
+    ):
+        store.records(None, ["status"])
+
+
+def test_a_cell_whose_spec_rots_is_not_taken_for_one_that_has_not_run(changed):
+    rotten = SPECS[0][:-1] + "x"
+    path = changed(f"UPDATE cells SET spec = '{rotten}' WHERE spec = '{SPECS[0]}'", sealed=False)
+    with Store.read(path) as store:
+        with pytest.raises(StoreError, match="the spec of a cell is not what was written"):
+            store.records(SPECS, ["status"], own=True)
+        assert len(store.records(SPECS[1:], ["status"], own=True)) == len(SPECS) - 1
+
+
+@pytest.mark.parametrize(
+    "rotten",
+    [
+        "resolved = replace(resolved, 'Why?', 'Whyy')",
+        "saved_at = replace(saved_at, '202', '203')",
+        f"{CHECKSUMS} = NULL",
+    ],
+)
+def test_an_experiment_that_is_not_what_was_written_is_not_shown(changed, capsys, rotten):
+    path = changed(f"UPDATE experiments SET {rotten}", sealed=False)
+    (found,) = examine(path)
+    why = "its checksum is 'another'; allowed is that of what was written"
+    assert found.severe
+    assert why in found.says
+    for command in (["table", "--name", "name"], ["status"], ["table", "--name", "other"]):
+        assert main([*command, "--store", str(path)]) == 4
+        assert why in capsys.readouterr().err
 
 
 def cells(column, value):
@@ -306,7 +406,7 @@ FOREIGN = [
 def test_a_store_with_a_schema_of_others_is_refused(changed, capsys, statements, says):
     if "UNIQUE" in statements[0]:
         statements = (f"DELETE FROM cells WHERE spec <> '{SPECS[0]}'", *statements)
-    path = changed(*statements)
+    path = changed(*statements, sealed=False)
     before = path.read_bytes()
     for command in ("status", "doctor", "pack"):
         assert main([command, "--store", str(path)]) == 4

@@ -14,6 +14,7 @@ from attn_nlp.experiment.identity import key_of
 from attn_nlp.experiment.resolved import families_of
 from attn_nlp.store import Store, StoreError
 from attn_nlp.store.doctor import examine, repair
+from attn_nlp.store.schema import seal
 from tests.store.records import SPEC, record
 
 
@@ -33,6 +34,7 @@ def change(path, *statements):
     with closing(sqlite3.connect(path)) as db, db:
         for statement in statements:
             db.execute(statement)
+        seal(db)
 
 
 def test_a_healthy_store_has_no_findings(filled, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_nlp.data import DataSettings, Prepared, prepare
+from attn_nlp.data import DataSettings, Prepared, prepare_dataset
 from attn_nlp.experiment import Cell
 from attn_nlp.train.loop import train
 from tests.train.tiny import ignored, prepared
@@ -18,7 +18,7 @@ from tests.train.tiny import ignored, prepared
 def keyword(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """The planted keyword, in one length, which is compiled once."""
     folder: Path = tmp_path_factory.mktemp("prepared")
-    data = prepare(DataSettings("planted_keyword", length=40), folder)
+    data = prepare_dataset(DataSettings("planted_keyword", length=40), folder)
     return dataclasses.replace(data, edges=data.edges[-1:])
 
 

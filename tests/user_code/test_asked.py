@@ -109,7 +109,7 @@ def test_whether_a_variable_is_set_counts_where_the_code_learns_it(
     ("line", "message"),
     [
         ("dict(os.environ)['GAIN']", "own.py, line 2, reads all environment variables at once, "),
-        ("os.environ.copy()", r".*read the one that counts by its name: os\.environ\.get\("),
+        ("os.environ.copy()", r".*read the one that you need by name: os\.environ\.get\("),
         ("{**os.environ}", "own.py, line 2, reads all"),
         ("os.environ | {}", "own.py, line 2, reads all"),
         ("[v for k, v in os.environ.items() if k == 'GAIN']", "own.py, line 2, reads all"),
@@ -117,7 +117,8 @@ def test_whether_a_variable_is_set_counts_where_the_code_learns_it(
         (
             "__import__('subprocess').check_output(['true'])",
             r"own.py, line 2, starts another program, and a change of what that reads would go "
-            r"unseen; read the file in Python, or name it in the part's line: files=\[\"FILE\"\]\.",
+            r"unnoticed; read the file in Python, or name it in the part's decorator: "
+            r"files=\[\"FILE\"\]\.",
         ),
         ("__import__('posix').environ[b'GAIN']", "own.py, line 2, reads all"),
         (
@@ -127,8 +128,8 @@ def test_whether_a_variable_is_set_counts_where_the_code_learns_it(
         ("os.system('true')", "own.py, line 2, starts another program"),
         (
             "os.environ.get('JAX_GAIN')",
-            "own.py, line 2, reads the environment variable JAX_GAIN, whose name begins as those "
-            "of a library, so that no process that trains cells gets it; give yours another name",
+            "own.py, line 2, reads the environment variable JAX_GAIN, whose name begins like "
+            "those of a library, so no process that trains cells inherits it; give yours another",
         ),
     ],
 )

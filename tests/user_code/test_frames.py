@@ -60,7 +60,7 @@ def test_an_exception_is_told_with_file_line_and_function():
     line = line_of("# the line that divides")
     told = f"{HERE}, line {line}, in divides: ZeroDivisionError: float division by zero"
     assert frames.told(caught(divides)) == told
-    assert frames.place_of(divides) == f"{HERE}, line {line - 1}"
+    assert frames.line_of(divides) == f"{HERE}, line {line - 1}"
     line = line_of("# the line that chains")
     assert frames.told(caught(chained)) == f"{HERE}, line {line}, in chained: KeyError: 'so'"
 
@@ -85,7 +85,7 @@ class Mute(Exception):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (Mute(), "Mute: (what it says cannot be printed)"),
+        (Mute(), "Mute: (its message cannot be printed)"),
         (SystemExit(), "SystemExit"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
         (ValueError("one\ntwo"), "ValueError: one"),

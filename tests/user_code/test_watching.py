@@ -72,7 +72,7 @@ def test_data_that_change_while_the_file_is_run_are_refused(folder):  # noqa: F8
     write(folder, {"gain.txt": "1"})
     top = "from pathlib import Path\nGAIN = Path(__file__).with_name('gain.txt')\n"
     top += "GAIN.read_text()\nGAIN.write_text('22')"
-    with pytest.raises(UserError, match=r"gain\.txt changed while the run went on; run it again"):
+    with pytest.raises(UserError, match=r"gain\.txt changed during the run; run it again"):
         specs(folder, top)
 
 
@@ -88,13 +88,13 @@ def test_data_that_change_later_are_refused(folder, top, line):  # noqa: F811
     os.utime(folder / "gain.txt", ns=(OLD, OLD))
     part().check()  # touched, but the same
     write(folder, {"gain.txt": "2"})
-    with pytest.raises(UserError, match=r"gain\.txt changed while the run went on; run it again"):
+    with pytest.raises(UserError, match=r"gain\.txt changed during the run; run it again"):
         part().check()
 
 
 READS = "import pathlib; return int(pathlib.Path(__file__).with_name('gain.txt').read_text())"
-GAIN = r"own\.py, line 9, reads the environment variable GAIN only when a cell is trained, so that "
-GAIN += r"another value would go unseen; read it at the top of the experiment file, or of a "
+GAIN = r"own\.py, line 9, reads the environment variable GAIN only when a cell is trained, so "
+GAIN += r"another value would go unnoticed; read it at the top of the experiment file, or of a "
 GAIN += r"module imported there: GAIN = os\.environ\.get\('GAIN'\)\.$"
 WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per').C"
 
@@ -122,7 +122,7 @@ WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per'
             "import gain; return gain.gain()",
             r"gain\.py, line 2, reads the environment variable GAIN",
         ),
-        (WORKED_OUT, r"helper\.py is imported only when a cell is trained, by a name that is"),
+        (WORKED_OUT, r"helper\.py is imported only when a cell is trained, under a computed name"),
     ],
 )
 def test_what_no_hash_covers_is_refused_from_then_on(folder, monkeypatch, inside, message):  # noqa: F811
@@ -287,8 +287,8 @@ def test_what_another_part_has_read_is_in_no_hash_of_this_one(folder, monkeypatc
             far.hooks["score"](1, 0)
 
 
-LISTS = r"own\.py, line 10, lists the files of .*%s only when a cell is trained, so that another "
-LISTS += r"one there would go unseen; list them at the top of the file\.$"
+LISTS = r"own\.py, line 10, lists the files of .*%s only when a cell is trained, so another "
+LISTS += r"file there would go unnoticed; list them at the top of the file\.$"
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,12 @@ A format is a module of this folder with
 
     SUFFIX: str                                        of a file, with its dot
     def render(grids: Sequence[Grid], options: Options) -> str
-    COMMENT: str                                       in such a file, where there can be any; or
-    def known(text: str) -> bool                       whether a file that holds it was written so
+    COMMENT: str                                       in such a file, with {} for its text
+
+or, where such a file can have no comments, instead of COMMENT
+
+    def signed(text: str) -> str                       the same for readers, and recognized by
+    def is_signed(text: str) -> bool
 
 Adding a format is adding the file.
 """
@@ -73,9 +77,9 @@ def suffix(format: str) -> str:
 
 
 def as_file(format: str, text: str) -> str:
-    """What a file of that format holds: with a last line that what is printed does not have."""
-    comment = getattr(_module(format), "COMMENT", None)
-    return text if comment is None else signed(text, comment)
+    """Return what a file of that format holds: a printed table with its signature."""
+    module = _module(format)
+    return signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.signed(text)
 
 
 def known(format: str, text: str) -> bool:
@@ -86,7 +90,7 @@ def known(format: str, text: str) -> bool:
       text: the whole file.
     """
     module = _module(format)
-    return is_signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.known(text)
+    return is_signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.is_signed(text)
 
 
 def _module(format: str) -> ModuleType:

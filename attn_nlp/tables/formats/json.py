@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Sequence
 
+from attn_nlp.outputs import signature
 from attn_nlp.stats import Comparison, McNemar, TwoWay
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import Column, Counted, Entry, Grid, GridRow
@@ -36,18 +37,27 @@ _TWO_WAY = (
 
 def render(grids: Sequence[Grid], options: Options) -> str:
     """All tables as one document."""
-    document = {"schema": VERSION, "tables": [_table(grid) for grid in grids]}
+    return _text({"schema": VERSION, "tables": [_table(grid) for grid in grids]})
+
+
+def _text(document: dict) -> str:
     return escaped_json(_written(_plain(document))).replace("<", "\\u003c") + "\n"
 
 
-def known(text: str) -> bool:
-    """Whether it is one document that names a version of the schema."""
+def signed(text: str) -> str:
+    """Return the same document with its signature, by which it is recognized."""
+    return _text({**json.loads(text), "signature": signature(text)})
+
+
+def is_signed(text: str) -> bool:
+    """Return whether a file holds what `signed` has made of a document, to the letter."""
     try:
         found = json.loads(text)
+        if not isinstance(found, dict) or found.pop("signature", None) is None:
+            return False
+        return text == signed(_text(found))
     except (ValueError, RecursionError):
         return False
-    ours = isinstance(found, dict) and found.keys() == {"schema", "tables"}
-    return ours and str(found["schema"]).startswith("attn-nlp/tables/")
 
 
 def schema() -> dict:

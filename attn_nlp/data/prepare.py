@@ -1,9 +1,9 @@
-"""From a dataset's name to a prepared folder.
+"""Prepare a dataset: from its name to a folder that is ready to train on.
 
 A prepared folder is named after a hash of everything that decided its content: the fingerprint of
-the rows, the settings, the provenance, our own code. It is written under another name, brought to
-the disk and moved into place, so a reader sees all of it or nothing, also after a power cut, and of
-two writers the slower finds its work done. A folder that is damaged all the same is made anew.
+the rows, the settings, the provenance, and the code of this package. It is written whole or not at
+all (see `atomic`), and of two concurrent writers the slower one uses the folder of the faster one.
+A folder that is damaged all the same is made again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from attn_nlp import atomic
 from attn_nlp.data import cache, tokens
 from attn_nlp.data.batches import bucket_edges
 from attn_nlp.data.dataset import (
@@ -35,7 +36,7 @@ from attn_nlp.data.dataset import (
 from attn_nlp.data.digests import note_sums
 from attn_nlp.data.files import code_stamp, write_columns
 from attn_nlp.data.labels import alike
-from attn_nlp.data.loading import files_of, load, place_of
+from attn_nlp.data.loading import data_path, files_of, load
 from attn_nlp.data.profile import repeat_counts, split_counts
 from attn_nlp.data.registry import SOURCES, local_path
 from attn_nlp.data.rows import SPLITS, Raw, Rows, check, fingerprint
@@ -46,11 +47,11 @@ from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
 
 FEWEST_IDS = 3  # padding, unknown and one token
-_TRIES, _SECONDS = 20, 0.05  # to read a folder back while others write the same
+_TRIES, _SECONDS = 20, 0.05  # for reading a folder back while other processes write it too
 
 
 def check_settings(settings: DataSettings) -> None:
-    """Refuse settings that no dataset can be prepared with."""
+    """Refuse settings with which no dataset can be prepared."""
     tokens.check_tokens(settings.tokens)
     least_of = {"split_seed": 0, "fold": 0, "vocabulary": FEWEST_IDS, "length": 1}
     for name, least in least_of.items():
@@ -59,20 +60,20 @@ def check_settings(settings: DataSettings) -> None:
             raise UserError(f"{name} {value} is too small; choose {least} or more.")
 
 
-def prepare(settings: DataSettings, folder: Path) -> Prepared:
-    """Load a dataset, check it, split it, and turn it into ids; or open what is there already.
+def prepare_dataset(settings: DataSettings, folder: Path) -> Prepared:
+    """Load a dataset, check it, split it, and turn it into ids; or open it if it is prepared.
 
     Args:
-      settings: what decides the data.
-      folder: where prepared datasets are kept; made if need be.
+      settings: the settings that decide the data.
+      folder: where prepared datasets are kept; created if needed.
 
     Returns:
-      The dataset, opened from a folder of its own within `folder`. Equal rows and settings give
-      the same folder and bytes, whoever calls, however often.
+      The dataset, opened from a folder of its own within `folder`. Equal rows and settings always
+      give the same folder and bytes.
 
     Raises:
-      UserError: the dataset cannot be had or used, a setting does not fit it, or `folder` cannot
-        be written.
+      UserError: the dataset is not available or cannot be used, a setting does not fit it, or
+        `folder` cannot be written.
     """
     check_settings(settings)
     try:
@@ -80,39 +81,39 @@ def prepare(settings: DataSettings, folder: Path) -> Prepared:
     except OSError as error:
         raise UserError(
             f"cannot prepare {settings.dataset!r} in {folder}: {error.strerror or error}; "
-            "free the disk or choose another folder."
+            "free some disk space or choose another folder."
         ) from error
 
 
 def prepare_in(settings: DataSettings, folder: Path) -> Prepared:
-    """What `prepare` promises, with the faults of the disk as they come."""
+    """Prepare a dataset like `prepare_dataset`, but raise `OSError` if the disk fails."""
     folder.mkdir(parents=True, exist_ok=True)
-    source, place = SOURCES.get(settings.dataset), place_of(settings.dataset)
-    if place is None and not (source and source.embedded):
-        return prepare_rows(settings, folder)  # the Hub is asked whether it has newer ones
-    files = [file for given in files_of(place).values() for file in given] if place else []
+    source, path = SOURCES.get(settings.dataset), data_path(settings.dataset)
+    if path is None and not (source and source.embedded):
+        return prepare_rows(settings, folder)  # the Hub may have a newer version
+    files = [file for given in files_of(path).values() for file in given] if path else []
     made = source.make if source and source.embedded else None
     foreign = made is not None and made.__module__.partition(".")[0] != "attn_nlp"
-    # What code of others makes is made again: no question tells whether that code has changed.
+    # Rows that are made by others' code are made again: the note cannot tell whether it changed.
     question = None if foreign else cache.asked(settings, files)
     if question and (target := cache.recall(folder, question)):
-        with suppress(UserError):  # damaged: made anew below
+        with suppress(UserError):  # damaged: made again below
             return open_prepared(target)
-    found = prepare_rows(settings, folder)
-    if question and question == cache.asked(settings, files):  # nobody wrote to them meanwhile
-        cache.note(folder, question, found.path)
-    return found
+    prepared = prepare_rows(settings, folder)
+    if question and question == cache.asked(settings, files):  # they did not change meanwhile
+        cache.note(folder, question, prepared.path)
+    return prepared
 
 
 def prepare_rows(settings: DataSettings, folder: Path) -> Prepared:
-    """Read the rows; with them a folder is found, or made."""
+    """Read the rows, and open or write the folder that belongs to them."""
     raw = load(settings.dataset, folder)
     source = SOURCES.get(settings.dataset) or Source(shown_name(settings.dataset), "", "")
     given, class_names = check(raw)
     if settings.fold and "test" in given:
         raise UserError(
-            f"dataset {source.name!r} has a test split of its own, so that fold {settings.fold} "
-            "does not apply; leave fold at 0."
+            f"dataset {source.name!r} has a test split of its own, so fold {settings.fold} does "
+            "not apply; leave fold at 0."
         )
     splits, rules, dropped = three_splits(given, settings.split_seed, source.dedup, settings.fold)
     if source.embedded:
@@ -122,21 +123,19 @@ def prepare_rows(settings: DataSettings, folder: Path) -> Prepared:
     stamp = json.dumps([identity, provenance, code_stamp()], sort_keys=True)
     readable = "".join(c if c.isalnum() else "_" for c in source.name)[:40]
     target = folder / f"{readable}-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
-    with suppress(UserError):  # not there, or damaged by a disk or a hand; the rows are at hand
+    with suppress(UserError):  # missing or damaged; the rows are at hand
         return open_prepared(target)
-    unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
-    try:
-        arrays, kept, tokenizer = build(settings, source, raw, splits, class_names)
-        kept |= {"name": source.name, "fingerprint": identity, "folder": target.name}
-        kept["facts"] |= provenance
+    arrays, kept, tokenizer = build(settings, source, raw, splits, class_names)
+    kept |= {"name": source.name, "fingerprint": identity, "folder": target.name}
+    kept["facts"] |= provenance
+    with atomic.unfinished(target) as unfinished:
+        unfinished.mkdir(mode=0o700)  # texts may be private
         write(unfinished, arrays, kept, tokenizer, splits)
         return put(unfinished, target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def shown_name(dataset: str) -> str:
-    """The dataset's name, of a local path its last part only."""
+    """Return the name of a dataset as it is shown: of a local path, only its last part."""
     path = local_path(dataset)
     return dataset if path is None else Path(os.path.abspath(path)).name
 
@@ -144,7 +143,7 @@ def shown_name(dataset: str) -> str:
 def provenance_of(
     source: Source, raw: Raw, rules: dict[str, str], settings: DataSettings
 ) -> dict[str, Any]:
-    """Where the rows are from and under which rules, for the facts and the folder's name."""
+    """Return the origin and the rules of the rows, for the facts and the name of the folder."""
     digest = source_digest(settings.dataset)
     return {
         "label": source.label or source.name,
@@ -172,7 +171,7 @@ def build(
     splits: dict[str, Rows],
     class_names: tuple[str, ...],
 ) -> tuple[dict[str, np.ndarray], dict[str, Any], Any]:
-    """Arrays, JSON content and tokenizer of a dataset whose rows are settled."""
+    """Return the arrays, the metadata and the tokenizer of a dataset with these rows."""
     train = splits["train"].texts
     if source.whole_words:
         tokenizer = whole_words(settings, source.name, splits)
@@ -194,8 +193,8 @@ def build(
         start += len(splits[split])
     if raw.deciding is not None:
         deciding = np.zeros(encoded.ids.shape, dtype=bool)
-        places = [row for split in SPLITS for row in raw.deciding[split]]
-        for row, columns in enumerate(places):
+        positions = [row for split in SPLITS for row in raw.deciding[split]]
+        for row, columns in enumerate(positions):
             deciding[row, list(columns)] = True
         arrays["deciding"] = deciding
     longest = int(encoded.lengths.max())
@@ -216,7 +215,11 @@ def build(
 
 
 def whole_words(settings: DataSettings, name: str, splits: dict[str, Rows]) -> Any:
-    """The tokenizer of a planted task; a `UserError` if settings would hide deciding words."""
+    """Return the tokenizer of a planted task, by which no word is cut or unknown.
+
+    Raises:
+      UserError: the settings would hide deciding words.
+    """
     default = DataSettings.tokens
     if settings.tokens != default:
         raise UserError(
@@ -247,7 +250,7 @@ def write(
     tokenizer: Any,
     splits: dict[str, Rows],
 ) -> None:
-    """Put all files of a prepared dataset into a folder."""
+    """Write all files of a prepared dataset into a folder, and sync it."""
     with point("data.write"):
         np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
     (folder / TOKENIZER).write_text(tokenizer.to_str(), encoding="utf-8")
@@ -257,16 +260,15 @@ def write(
     (folder / FACTS).write_text(text + "\n", encoding="utf-8")
     note_sums(folder)
     with point("data.fsync"):
-        for each in [*folder.iterdir(), folder]:
-            _sync(each)
+        atomic.sync(folder)
 
 
 def put(unfinished: Path, target: Path) -> Prepared:
-    """Move a finished folder into place, unless another writer was first, and open what is there.
+    """Give a finished folder its name, unless another writer was first, and open that folder.
 
     Raises:
-      OSError: the disk does not take it.
-      UserError: it cannot be read back from there.
+      OSError: the disk is full or broken.
+      UserError: the folder cannot be read back.
     """
     for _ in range(_TRIES):
         with point("data.rename"):
@@ -275,21 +277,21 @@ def put(unfinished: Path, target: Path) -> Prepared:
             except OSError:
                 if unfinished.exists() and not target.exists():
                     raise
-        _sync(target.parent)
+        atomic.sync_names(target.parent)
         try:
             return open_prepared(target)
         except UserError:
             if unfinished.exists():
                 _clear(target)
             else:
-                time.sleep(_SECONDS)  # another process looks at ours, and will put it back
+                time.sleep(_SECONDS)  # another process is checking it, and will put it back
     return open_prepared(target)
 
 
 def _clear(target: Path) -> None:
-    """Take a damaged folder away, in one step, so that its name is free at once.
+    """Move a damaged folder away, in one step, so that its name is free at once.
 
-    Another process may have put a whole one there since ours was found damaged; that one goes back.
+    If another process has meanwhile put an intact one there, that one is put back.
     """
     aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".damaged-"))
     with suppress(FileNotFoundError):  # another run was first
@@ -298,14 +300,3 @@ def _clear(target: Path) -> None:
             open_prepared(aside / target.name)
             os.rename(aside / target.name, target)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows opens no folders
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
