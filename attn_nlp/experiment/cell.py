@@ -144,7 +144,7 @@ class Cell:
             )
 
     @functools.cached_property
-    def sizes(self) -> Mapping[str, int]:
+    def sizes(self) -> MappingProxyType[str, int]:
         """The sizes that are known before any data: T, H, Q, K, M, D, U, E, F, N."""
         head_dim = self.head_dim or max(1, self.width // self.heads)
         sizes = {
