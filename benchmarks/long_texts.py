@@ -59,7 +59,7 @@ def ours(
 
     cell = Cell(width=HEADS * HEAD_DIM, heads=HEADS, length=length)
     cell = cell.replace({"attention.score": score, "attention.normalizer": normalizer})
-    module = Attention(cell, cell.letters(), Stream(0), 0)
+    module = Attention(cell, cell.sizes, Stream(0), 0)
     positions, tokens = jnp.arange(length), jnp.ones((1, length), bool)
     here = BlockContext(positions, positions, tokens, tokens)
 

@@ -322,7 +322,7 @@ def useful_flops(cell: Cell, data: Prepared, rows: np.ndarray) -> float:
     Forward and backward cost three times the forward pass: 2 (4 E^2 + 2 E F) per token and layer,
     and 4 n^2 E per sentence and layer.
     """
-    n = cell.letters()
+    n = cell.sizes
     lengths = data.lengths[rows].astype(np.float64)
     token = 2 * (4 * n["E"] ** 2 + 2 * n["E"] * n["F"])
     return 3 * n["N"] * float((token * lengths + 4 * n["E"] * lengths**2).sum())

@@ -29,6 +29,7 @@ import numpy as np
 from attn_nlp import metrics
 from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, vary
 from attn_nlp.experiment.identity import canonical_json, key_of
+from attn_nlp.experiment.resolved import families_of
 from attn_nlp.store import Store
 from attn_nlp.store.file import copy_to
 from attn_nlp.store.schema import TABLES, seal
@@ -57,8 +58,7 @@ def in_tens(whole: Resolved, seeds: int) -> list[Resolved]:
         dataclasses.replace(
             whole,
             name=f"seeds_from_{first}",
-            seeds=whole.seeds[first : first + FEW_SEEDS],
-            cells=tuple(
+            families=families_of(
                 cell
                 for cell in whole.cells
                 if first <= cell["settings"]["seed"] < first + FEW_SEEDS

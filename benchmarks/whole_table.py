@@ -96,13 +96,12 @@ def ours(given: Given, folder: Path) -> dict:
     seconds = time.perf_counter() - began
     if ended.fault:
         raise click.ClickException(f"our run ended: {ended.fault}")
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     with Store.read(store) as opened:
         columns = ["status", "wall_seconds", "compile_seconds", "test"]
-        found = opened.records(wanted(opened.experiment("twelve_scales")), columns)
-        settings = wanted(opened.experiment("twelve_scales"))
+        found = opened.records(opened.experiment("twelve_scales").wanted, columns)
+        settings = opened.experiment("twelve_scales").wanted
     busy = sum(record["wall_seconds"] or 0.0 for record in found.values())
     trained = [found[spec] for spec in found if settings[spec]["model"] == "encoder"]
     assert len(trained) == len(given.cells), "a table that is not whole"

@@ -103,7 +103,7 @@ def encoded() -> np.ndarray:
 def in_blocks() -> list[np.ndarray]:
     """Results of attention in blocks, with dropout, and their slope by the input."""
     cell = CELL.replace({"length": 19, "attention.chunk": 8})
-    module = Attention(cell, cell.letters(), Stream(5), 0)
+    module = Attention(cell, cell.sizes, Stream(5), 0)
     call = ForwardContext(cell.numeric(), 5, frozenset({"attention.dropout"}), jax.random.key(1))
     x = jax.random.normal(jax.random.key(2), (2, 19, cell.width))
     tokens = jnp.arange(19) < jnp.asarray([[19], [11]])

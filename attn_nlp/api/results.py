@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attn_nlp.errors import unknown
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import BASELINE_PATHS
-from attn_nlp.runner.plan import wanted
+from attn_nlp.experiment.planned import Settings
 from attn_nlp.store.file import check_log
 from attn_nlp.store.results import Store
 
@@ -104,7 +104,7 @@ class Results:
         """Cells by status, without zeros: "done", "failed", "diverged", "skipped" and "to do"."""
         with Store.read(self.store) as store:
             resolved = store.settled(self._resolved)
-            cells = wanted(resolved)
+            cells = resolved.wanted
             records = store.records(cells, ["status"])
         counts = Counter(record["status"] for record in records.values())
         left = {
@@ -143,7 +143,7 @@ class Results:
 
         with Store.read(self.store) as store:
             resolved = store.settled(self._resolved)
-            cells = wanted(resolved)
+            cells = resolved.wanted
             records = store.records(cells, _COLUMNS, own=True)
         baselines = {cell["spec"] for cell in resolved.baselines}
         found = [
@@ -197,7 +197,7 @@ def _told(record: Mapping[str, Any] | None) -> dict[str, object]:
     return {**told, "seconds": record["wall_seconds"]}
 
 
-def _stale(cells: Mapping[str, Mapping], records: Any) -> list[str]:
+def _stale(cells: Mapping[str, Settings], records: Any) -> list[str]:
     """Return sentences on results that the current data or code would not reproduce."""
     from attn_nlp.data.source_bytes import changed
     from attn_nlp.runner.other_code import of_records

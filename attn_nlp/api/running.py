@@ -170,7 +170,7 @@ def _own(resolved: Resolved) -> Iterator[str]:
         if alike in seen:
             continue
         seen.add(alike)
-        for choice in unflatten(cell["settings"]).choices().values():
+        for choice in unflatten(cell["settings"]).choices.values():
             for part in choice.family():
                 if part.place in mine:
                     yield f"your {part.slot} {part.name!r}"

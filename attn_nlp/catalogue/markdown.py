@@ -8,7 +8,7 @@ from attn_nlp.catalogue import price as prices
 from attn_nlp.catalogue import words
 from attn_nlp.parts.hooks import Slot
 from attn_nlp.parts.registry import SLOTS, Part, parts
-from attn_nlp.parts.sizes import LETTERS
+from attn_nlp.parts.sizes import SIZES
 from attn_nlp.tables.formats.markdown import escape
 from attn_nlp.wording import rounded_count
 
@@ -28,7 +28,7 @@ def markdown() -> str:
 
 
 def _introduction() -> list[str]:
-    letters = ", ".join(f"{letter} {what}" for letter, what in LETTERS.items())
+    letters = ", ".join(f"{letter} {what}" for letter, what in SIZES.items())
     text = (
         f"{len(parts())} parts in {len(SLOTS)} slots. B counts sentences, S key positions; the "
         f"other letters are: {letters}. Operations are those of one forward pass over one "

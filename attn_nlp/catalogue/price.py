@@ -38,7 +38,7 @@ def price(part: Part) -> Price | None:
     if "fit" in part.hooks:
         return None
     cell, alone = costs.showing(part), choose(part.slot, part.name)
-    letters = cell.letters() | {"C": CLASSES}
+    letters = {**cell.sizes, "C": CLASSES}
     running = {active.place for choice in costs.acting(cell) for active in choice.family()}
     states = [costs.state(cell, tokens) for tokens in LENGTHS]
     own = tuple(costs.part_flops(alone, letters, tokens) for tokens in LENGTHS)
@@ -68,7 +68,7 @@ def naming(part: Part) -> str:
 def setup() -> str:
     """Describe the cell that prices are for."""
     cell = Cell()
-    n = cell.letters()
+    n = cell.sizes
     return (
         f"the default cell ({n['N']} block of width {n['E']}, {n['H']} heads of {n['D']}, "
         f"feed-forward {n['F']}; {VOCABULARY:,} words, {CLASSES} classes)"

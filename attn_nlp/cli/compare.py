@@ -60,7 +60,7 @@ def diff(first, second, as_json) -> int:
 
 
 def _as_text(found: Compared, first: Path, second: Path) -> str:
-    from attn_nlp.runner.plan import labels_among
+    from attn_nlp.experiment.planned import labels_among
     from attn_nlp.store.tolerance import TOLERANCE
 
     settings = [pair.settings for pair in found.pairs]

@@ -51,7 +51,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     """
     from attn_nlp.runner.cores import usable
     from attn_nlp.runner.environment import cache_folder
-    from attn_nlp.runner.plan import cells_ahead, check_data, check_parts, wanted
+    from attn_nlp.runner.plan import cells_ahead, check_data, check_parts
     from attn_nlp.runner.plan import plan as planned
     from attn_nlp.store import Store
     from attn_nlp.tables.attainable import attainable
@@ -61,7 +61,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     with Store.read(store_path) as store:
         for warning in check_parts(cells_ahead(resolved, store, retry_failed)):
             wording.warn(f"warning: {warning}")
-        cells = wanted(store.settled(resolved))
+        cells = store.settled(resolved).wanted
         warn_of_data(cells, store.records(cells, ["data"]))
         found = planned(
             resolved,
@@ -206,7 +206,6 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
     """
     from attn_nlp.errors import UserError
     from attn_nlp.experiment.load import Overrides
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     if file is None and overrides != Overrides():
@@ -218,7 +217,7 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
             found = [options.resolve_or_find(file, None, overrides, store)]
         details = verbose or as_json
         entries = [_status_of(resolved, store, details) for resolved in found]
-        specs = {spec for resolved in found for spec in wanted(resolved)}
+        specs = {spec for resolved in found for spec in resolved.wanted}
         warn_of_code(store.records(specs, ["status", "provenance"]))
     if as_json:
         wording.show(show.as_text(entries))
@@ -261,9 +260,8 @@ def _some(cells: Sequence[str]) -> str:
 
 
 def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
-    from attn_nlp.runner.plan import labels, wanted
 
-    cells, label = wanted(resolved), labels(resolved)
+    cells, label = resolved.wanted, resolved.label
     records = store.records(cells, ["status", "reason", "data"], own=True)
     warn_of_data(cells, records)
     counts = Counter(record["status"] for record in records.values())

@@ -121,7 +121,6 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     from attn_nlp.errors import UserError
     from attn_nlp.figures import library
     from attn_nlp.figures import results as drawing
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     if everything == bool(kinds):
@@ -131,7 +130,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     formats = _formats(format)
     with Store.read(store_path) as store:
         resolved = options.resolve_or_find(file, name, overrides, store)
-        cells = wanted(resolved)
+        cells = resolved.wanted
         records = store.records(cells, drawing.columns(kinds or tuple(drawing.KINDS)), own=True)
     if not records:
         raise UserError(

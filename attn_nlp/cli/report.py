@@ -48,7 +48,6 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp.figures import library
     from attn_nlp.outputs import descriptor, replace
     from attn_nlp.runner.environment import cache_folder
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
     from attn_nlp.tables.formats import as_file
 
@@ -58,7 +57,7 @@ def report(file, name, overrides, store_path, out) -> None:
         check_report(out, store_path, resolved)
         if not store_path.exists():
             wording.warn(f"there is no store {store_path} yet.")
-        cells = wanted(resolved)
+        cells = resolved.wanted
         records = store.records(cells, reports.COLUMNS, own=True)
     said = [*warn_of_data(cells, records), *warn_of_code(records)]
     library.load()

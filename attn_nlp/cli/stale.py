@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from attn_nlp import wording
 
 if TYPE_CHECKING:
+    from attn_nlp.experiment.planned import Settings
     from attn_nlp.store.records import Records
 
 
-def warn_of_data(cells: Mapping[str, Mapping], records: Mapping[str, Mapping]) -> list[str]:
+def warn_of_data(cells: Mapping[str, Settings], records: Mapping[str, Mapping]) -> list[str]:
     """Warn of local datasets that have changed since cells were trained on them.
 
     Args:

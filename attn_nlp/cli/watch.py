@@ -23,6 +23,7 @@ from attn_nlp.cli import options, show
 
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
+    from attn_nlp.experiment.planned import RowSpec
     from attn_nlp.store import Store
     from attn_nlp.tables import Grid
 
@@ -125,9 +126,9 @@ def tables_so_far(
 
 def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
     """Return lines with counts, a bar, the time left and running cells; and how many are to do."""
-    from attn_nlp.runner.plan import labels, to_do, wanted
+    from attn_nlp.runner.plan import to_do
 
-    cells, label = wanted(resolved), labels(resolved)
+    cells, label = resolved.wanted, resolved.label
     records = store.records(cells, ["status"], own=True)
     counts = Counter(record["status"] for record in records.values())
     running = [spec for spec in cells if spec in store.running() - records.keys()]
@@ -173,15 +174,14 @@ def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
 
     Whoever looks often enough, and stops at the first significant difference, will see one.
     """
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.tables.legend import STATE_MARKS
     from attn_nlp.tables.views.scores import build
 
     columns = ["status", "reason", "validation", "test", "data"]
-    records = store.records(wanted(resolved), columns, own=True)
+    records = store.records(resolved.wanted, columns, own=True)
     grids = []
     for table in resolved.tables:
-        rows = [{**row, "reference": False} for row in table["rows"]]
+        rows: list[RowSpec] = [{**row, "reference": False} for row in table["rows"]]
         grid = build({**table, "rows": rows}, resolved, records)
         marks = tuple(entry for entry in grid.legend if entry[0] in STATE_MARKS.values())
         bare = tuple(replace(row, cite="") for row in grid.rows)

@@ -9,7 +9,7 @@ from attn_nlp.figures.diagrams import WHOLE, flow
 from attn_nlp.figures.drawing import Box, Drawing, Text, stacked
 from attn_nlp.figures.layout import lay_out
 from attn_nlp.parts.registry import SLOTS, Part
-from attn_nlp.parts.sizes import LETTERS
+from attn_nlp.parts.sizes import SIZES
 from attn_nlp.wording import with_article
 
 MARGIN = 16.0
@@ -22,7 +22,7 @@ _LOOKS = {
     "array": "learned by the part",
     "setting": "a setting, at its default",
 }
-_SIZES = {"B": "sentences", "S": "key positions", **LETTERS, "T": "positions"}
+_SIZES = {"B": "sentences", "S": "key positions", **SIZES, "T": "positions"}
 
 
 def mechanism(part: Part) -> Drawing:

@@ -32,7 +32,7 @@ class Attention(nnx.Module):
     """
 
     def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream | KeyStream, layer: int):
-        chosen = cell.choices()
+        chosen = cell.choices
 
         def bind(path: str) -> PartModule:
             # The encoder runs a position's `embed`, with the arrays that it asks for.

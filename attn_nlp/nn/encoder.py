@@ -97,9 +97,9 @@ class Encoder(nnx.Module):
         layers: Sequence[Cell] = (),
     ):
         counts = {"V": vocabulary, "C": classes or 0}
-        dims = cell.letters() | counts
+        dims = {**cell.sizes, **counts}
         stream = seed if isinstance(seed, KeyStream) else Stream(seed)
-        chosen = cell.choices()
+        chosen = cell.choices
         width = dims["E"]
         table = (stream / "embed").normal((vocabulary, width), width**-0.5)
         if isinstance(table, jax.Array):
@@ -118,7 +118,7 @@ class Encoder(nnx.Module):
         )
         self.blocks = nnx.List(
             [
-                Block(each, each.letters() | counts, stream / f"blocks/{layer}", layer)
+                Block(each, {**each.sizes, **counts}, stream / f"blocks/{layer}", layer)
                 for layer, each in enumerate(layers or [cell] * cell.layers)
             ]
         )

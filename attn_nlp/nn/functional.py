@@ -81,7 +81,7 @@ def attention_fn(
     settings = {f"attention.{name}": part for name, part in parts.items()}
     cell = Cell().replace({**settings, "position": position})
     check_inside(cell.position)
-    for choice in cell.choices().values():
+    for choice in cell.choices.values():
         if choice.part.slot in (*parts, "position"):
             _check(choice)
     return _AttentionFn(tuple({**settings, "position": position}.items()))
@@ -185,7 +185,7 @@ class _AttentionFn:
         sizes = {"heads": q.shape[1], "head_dim": q.shape[3], "value_dim": v.shape[3]}
         sizes |= {"length": max(q.shape[2], k.shape[2]), "width": q.shape[1] * q.shape[3]}
         cell = Cell().replace({**dict(self.settings), **sizes})
-        chosen, letters = cell.choices(), cell.letters()
+        chosen, letters = cell.choices, cell.sizes
         paths = in_order(chosen)
         parts = [PartModule(chosen[path], path, letters, Stream(0)) for path in paths]
         return parts, cell.numeric()

@@ -37,7 +37,7 @@ class _Module(nnx.Module):
     """What the modules share: settings that are numbers, and the random numbers of training."""
 
     def __init__(self, cells: Sequence[Cell], length: int | None, rngs: nnx.Rngs, key: jax.Array):
-        choices = [choice for cell in cells for choice in cell.choices().values()]
+        choices = [choice for cell in cells for choice in cell.choices.values()]
         self.longest = check_length(choices, length)
         self.numeric = nnx.static(tuple(Fixed(cell.numeric()) for cell in cells))
         self.deterministic = True
@@ -47,7 +47,7 @@ class _Module(nnx.Module):
         self.seed = nnx.data(None)
         if asks_for(choices, "seed"):  # of numbers that are random and stay
             self.seed = nnx.Variable(jax.random.bits(fold(key, "seed"), (), jnp.uint32))
-        kinds = [cell.choices()["attention.kind"].part for cell in cells]
+        kinds = [cell.choices["attention.kind"].part for cell in cells]
         self.pairwise = not any(kind.hooks for kind in kinds)
         self.chunked = any(cell.attention.chunk is not None for cell in cells)
 
@@ -173,7 +173,7 @@ class SelfAttention(_Module):
         key = rngs.params()
         super().__init__([cell], length, rngs, key)
         self.width, self.heads = cell.width, cell.heads
-        self.attention = Attention(cell, cell.letters(), KeyStream(key), whole("layer", layer, 0))
+        self.attention = Attention(cell, cell.sizes, KeyStream(key), whole("layer", layer, 0))
 
     def __call__(
         self,

@@ -18,6 +18,7 @@ from jax._src import xla_bridge  # JAX has no public way to ask whether it runs
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
+from attn_nlp.experiment.data_key import DATA
 from attn_nlp.experiment.own_parts import own_choices, own_codes, without_numbers
 from attn_nlp.probe.laws import broken_laws
 from attn_nlp.probe.traced import trace
@@ -90,11 +91,8 @@ _UNSEEN = (
     "steps",
     "batch_size",
     "warmup",
-    "dataset",
-    "tokens",
-    "vocabulary",
-    "split_seed",
     "layers",
+    *(path for path in DATA if path != "length"),
 )
 
 

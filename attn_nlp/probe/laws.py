@@ -73,7 +73,7 @@ def broken_laws(cell: Cell, path: str) -> tuple[UserError | None, tuple[str, ...
     Returns:
       A law that it breaks, in one sentence, or None; the laws that it declares to break.
     """
-    choice = cell.choices()[path]
+    choice = cell.choices[path]
     if choice.part.slot in _NO_LAWS:
         return None, ()
     alone, causal = _alone(cell, choice)

@@ -94,7 +94,7 @@ def _swapped(cell: Cell) -> None:
 
     Only a swap of the two counts: a part that is not meant for blocks may need T = S.
     """
-    sizes = cell.letters() | {"V": VOCABULARY, "C": CLASSES}
+    sizes = {**cell.sizes, "V": VOCABULARY, "C": CLASSES}
     q_shape = (SENTENCES, sizes["Q"], ROWS, sizes["D"])
     k_shape = (SENTENCES, sizes["Q"], COLUMNS, sizes["D"])
     pairs = (SENTENCES, sizes["M"], ROWS, COLUMNS)

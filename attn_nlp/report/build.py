@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment import Resolved
+from attn_nlp.experiment.planned import RowSpec
 from attn_nlp.figures import results
 from attn_nlp.report.answer import Answer, answers
 from attn_nlp.report.caveats import Dataset, datasets
@@ -20,7 +21,6 @@ from attn_nlp.report.schematics import Makeup, Mechanism, makeup, mechanisms
 from attn_nlp.report.statement import Statement, statement
 from attn_nlp.report.svg import Pictures
 from attn_nlp.report.wrong import Run, Wrong, wrong
-from attn_nlp.runner.plan import labels, wanted
 from attn_nlp.store import SMALL
 from attn_nlp.tables import Grid, build, cost
 from attn_nlp.tables.caption import over_sentences
@@ -117,7 +117,7 @@ def report(
       remark: a sentence next to the commands.
       notes: sentences for the caption of every table.
     """
-    cells = wanted(resolved)
+    cells = resolved.wanted
     here = {spec: records[spec] for spec in cells if spec in records}
     rows = _rows(resolved)
     facts, fingerprints = _data(resolved, here)
@@ -155,9 +155,9 @@ def report(
     )
 
 
-def _rows(resolved: Resolved) -> list[Mapping]:
+def _rows(resolved: Resolved) -> list[RowSpec]:
     """Return the rows of all tables, each once."""
-    found: dict[tuple, Mapping] = {}
+    found: dict[tuple, RowSpec] = {}
     for table in resolved.tables:
         for row in table["rows"]:
             found.setdefault((row["label"], *map(str, row["where"].items())), row)
@@ -218,7 +218,7 @@ def _settings(resolved: Resolved) -> Settings:
 def _bad(
     resolved: Resolved, cells: Mapping[str, dict], records: Mapping[str, dict]
 ) -> tuple[tuple[str, str, str], ...]:
-    label = labels(resolved)
+    label = resolved.label
     return tuple(
         (record["status"], label(cells[spec]), str(record.get("reason") or ""))
         for spec, record in records.items()

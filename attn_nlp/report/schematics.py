@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from attn_nlp import figures
 from attn_nlp.errors import UserError
 from attn_nlp.experiment.cell import PATHS
+from attn_nlp.experiment.planned import RowSpec
 from attn_nlp.figures.render import figure
 from attn_nlp.figures.results import svg_of
 from attn_nlp.parts.registry import SLOTS, Part
@@ -50,7 +51,7 @@ class Makeup:
     rows: tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
-def makeup(rows: Sequence[Mapping]) -> Makeup:
+def makeup(rows: Sequence[RowSpec]) -> Makeup:
     """Return the settings of each row, in the words of the catalogue if it has them.
 
     Args:
@@ -70,7 +71,7 @@ def makeup(rows: Sequence[Mapping]) -> Makeup:
     )
 
 
-def mechanisms(rows: Sequence[Mapping], pictures: Pictures) -> list[Mechanism]:
+def mechanisms(rows: Sequence[RowSpec], pictures: Pictures) -> list[Mechanism]:
     """Return every part that a row names, directly or through another, in order of the slots.
 
     A part of an experiment file that is not loaded has a name but no picture.

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from attn_nlp.data import kept_texts
+from attn_nlp.experiment.data_key import CUT
+from attn_nlp.experiment.planned import RowSpec
 from attn_nlp.tables.layout import matches
-from attn_nlp.tables.states import CUT
 from attn_nlp.wording import plural
 
 SHOWN, DIVIDED = 10, 5
@@ -89,7 +90,7 @@ class Run:
     confidences: Sequence[float | None] = ()
 
 
-def wrong(runs: Sequence[Run], rows: Sequence[Mapping], folder: Path) -> list[Wrong]:
+def wrong(runs: Sequence[Run], rows: Sequence[RowSpec], folder: Path) -> list[Wrong]:
     """Return the hardest sentences of every dataset that the runs were tested on.
 
     Args:
@@ -122,7 +123,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 
 def _of_one(
-    dataset: str, runs: Sequence[Run], rows: Sequence[Mapping], fingerprint: str, folder: Path
+    dataset: str, runs: Sequence[Run], rows: Sequence[RowSpec], fingerprint: str, folder: Path
 ) -> Wrong:
     facts = runs[0].facts
     language = str(facts.get("language") or "")

@@ -83,9 +83,8 @@ def same_file(one: Path, other: Path) -> bool:
 def code_warnings(store: Store, resolved: Resolved) -> list[str]:
     """Return sentences about stored cells of an experiment that other code has computed."""
     from attn_nlp.runner.other_code import other_code
-    from attn_nlp.runner.plan import wanted
 
-    return other_code(store, wanted(store.settled(resolved))).sentences
+    return other_code(store, store.settled(resolved).wanted).sentences
 
 
 def _local_data(resolved: Resolved) -> Iterator[tuple[str, Path]]:

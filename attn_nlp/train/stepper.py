@@ -45,7 +45,7 @@ def stepper_of(cell: Cell, numeric: Mapping[str, Any], rate: Callable[[Any], Any
     Raises:
       UserError: an optimizer of the user's own returns something else than it must.
     """
-    choice = cell.choices()["optimizer"]
+    choice = cell.choices["optimizer"]
     settings = _settings(choice, cell)
     clip, decay = numeric["clip"], numeric["weight_decay"]
     if choice.part.hooks["transform"] is optimizers.adamw:
@@ -99,7 +99,7 @@ def one_step(make: Callable[[], optax.GradientTransformation]) -> Any:
 
 
 def _settings(choice: Choice, cell: Cell) -> dict[str, float]:
-    letters, part = cell.letters(), choice.part
+    letters, part = cell.sizes, choice.part
     numbers = choice.numeric(letters, "")
     own = {name: numbers[f".{name}"] for name, s in part.settings.items() if isinstance(s, Numeric)}
     return {**own, **choice.static(letters)}

@@ -207,7 +207,7 @@ def test_a_model_that_is_fitted_by_its_own_code_is_not_counted():
 @pytest.mark.parametrize("part", registry.parts(), ids=name_of)
 def test_the_default_cell_can_show_every_part(part):
     found = costs.showing(part)
-    family = [each.place for choice in found.choices().values() for each in choice.family()]
+    family = [each.place for choice in found.choices.values() for each in choice.family()]
     assert part.place in family
 
 

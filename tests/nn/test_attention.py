@@ -208,7 +208,7 @@ def test_a_kind_holds_only_the_arrays_that_it_uses(catalogue):
             return v
 
     cell = Cell(width=8, heads=2, layers=1, position="learned").replace({"attention.kind": "plain"})
-    module = Attention(cell, cell.letters(), Stream(0), 0)
+    module = Attention(cell, cell.sizes, Stream(0), 0)
     paths = [
         "/".join(map(str, path)) for path, _ in nnx.to_flat_state(nnx.state(module, nnx.Param))
     ]
@@ -217,7 +217,7 @@ def test_a_kind_holds_only_the_arrays_that_it_uses(catalogue):
 
 def test_positions_are_in_the_encoder_and_not_in_every_block():
     cell = Cell(width=8, heads=2, position="learned")
-    module = Attention(cell, cell.letters(), Stream(0), 0)
+    module = Attention(cell, cell.sizes, Stream(0), 0)
     paths = [
         "/".join(map(str, path)) for path, _ in nnx.to_flat_state(nnx.state(module, nnx.Param))
     ]

@@ -27,7 +27,7 @@ def attention(chunk: int | None, **settings) -> tuple[Attention, Cell]:
     given = {path.replace("__", "."): value for path, value in settings.items()}
     base = Cell(width=WIDTH, heads=2, length=LENGTH)
     cell = base.replace({**given, "attention.chunk": chunk})
-    return Attention(cell, cell.letters(), Stream(3), 0), cell
+    return Attention(cell, cell.sizes, Stream(3), 0), cell
 
 
 def result(chunk: int | None, call_of=ForwardContext, **settings):
@@ -46,7 +46,7 @@ _programs: dict = {}  # one for all cells that share it, as in training
 
 def program(cell: Cell, call_of):
     """Compiled: from arrays, input and numeric settings to output and gradients."""
-    graph, _ = nnx.split(Attention(cell, cell.letters(), Stream(3), 0), nnx.Param)
+    graph, _ = nnx.split(Attention(cell, cell.sizes, Stream(3), 0), nnx.Param)
 
     def number(params, x, numeric):
         out = nnx.merge(graph, params)(x, jnp.asarray(TOKENS), call_of(numeric))
@@ -153,7 +153,7 @@ def test_memory_grows_with_the_length_and_not_with_its_square(score):
         cell = Cell(width=8, heads=1, length=length).replace(
             {"attention.score": score, "attention.chunk": chunk}
         )
-        module = Attention(cell, cell.letters(), Stream(0), 0)
+        module = Attention(cell, cell.sizes, Stream(0), 0)
         graph, state = nnx.split(module, nnx.Param)
         x, tokens = jnp.zeros((1, length, 8)), jnp.ones((1, length), bool)
 

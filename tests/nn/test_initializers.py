@@ -12,7 +12,7 @@ from attn_nlp.rng import Stream
 
 def start(**settings) -> Attention:
     cell = Cell(width=64, heads=1).replace(settings)
-    return Attention(cell, cell.letters(), Stream(0), 0)
+    return Attention(cell, cell.sizes, Stream(0), 0)
 
 
 @pytest.mark.parametrize("head_dim", [16, 64, 256])

@@ -173,4 +173,4 @@ def test_settings_that_make_no_mask_are_refused():
     for text in ("window(-1)", "strided(0)", "global_local(1, -1)", "window(1.5)"):
         with pytest.raises(UserError, match="whole numbers from"):
             choose("mask", text)
-    assert Cell().replace({"attention.mask": "causal + window(2)"}).choices()
+    assert Cell().replace({"attention.mask": "causal + window(2)"}).choices

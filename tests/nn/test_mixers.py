@@ -71,7 +71,7 @@ def first_values(**settings) -> np.ndarray:
     cell = Cell(width=WIDTH, heads=4, length=LENGTH).replace(
         {path.replace("__", "."): value for path, value in settings.items()}
     )
-    module = Attention(cell, cell.letters(), Stream(0), 0)
+    module = Attention(cell, cell.sizes, Stream(0), 0)
     x = jnp.asarray(X, jnp.float32)
     return np.asarray(module(x, jnp.asarray(TOKENS), ForwardContext(cell.numeric())))
 

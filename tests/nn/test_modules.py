@@ -84,7 +84,7 @@ def test_self_attention_is_that_of_the_encoder(settings):
     cell = Cell(width=WIDTH, heads=HEADS, length=LENGTH, position="none", dropout=0.0).replace(
         {paths.get(name, f"attention.{name}"): value for name, value in settings.items()}
     )
-    own = Attention(cell, cell.letters(), Stream(3), 0)
+    own = Attention(cell, cell.sizes, Stream(3), 0)
     module = layer(**settings)
     nnx.update(module.attention, nnx.state(own, nnx.Param))
     wanted = own(X, TOKENS, ForwardContext(cell.numeric()))

@@ -131,7 +131,7 @@ REFUSED = [
     ),
     (
         {"attention.score": "feature_wise + dot"},
-        r"score 'feature_wise' stands alone: it cannot be joined",
+        r"score 'feature_wise' must be alone: it cannot be joined",
     ),
     (
         {"attention.mixer": "grouped_query(groups=3)"},
@@ -148,7 +148,7 @@ REFUSED = [
     (
         {"attention.kind": "linear", "attention.score": "uniform"},
         r"attention\.score 'uniform' acts inside pairwise attention, which attention\.kind "
-        r"'linear' does without; leave it at 'dot'\.",
+        r"'linear' does not have; leave it at 'dot'\.",
     ),
     (
         {"attention.kind": "fnet", "attention.normalizer": "sparsemax"},

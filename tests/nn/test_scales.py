@@ -47,7 +47,7 @@ def capped(logits, c: float) -> np.ndarray:
 
 def first(text: str, length: int = LENGTH, **sizes) -> dict[str, np.ndarray]:
     """The first values of a scale's learned arrays."""
-    letters = Cell(width=WIDTH, heads=HEADS, length=length).letters() | sizes
+    letters = {**Cell(width=WIDTH, heads=HEADS, length=length).sizes, **sizes}
     part = PartModule(choose("scale", text), "scale", letters, Stream(0))
     return {name: np.asarray(array[...]) for name, array in part.arrays.items()}
 
@@ -55,7 +55,7 @@ def first(text: str, length: int = LENGTH, **sizes) -> dict[str, np.ndarray]:
 def fresh(scale: str, **more):
     """Output and weights of a block as training finds it."""
     cell = Cell(width=WIDTH, heads=HEADS, length=LENGTH).replace({"attention.scale": scale, **more})
-    module = Attention(cell, cell.letters(), Stream(0), 0)
+    module = Attention(cell, cell.sizes, Stream(0), 0)
     x, tokens = jnp.asarray(SENTENCES, jnp.float32), jnp.asarray(TOKENS)
     return [np.asarray(each) for each in module.look(x, tokens, ForwardContext(cell.numeric()))]
 

@@ -244,7 +244,7 @@ def test_feature_wise_is_refused_where_one_map_a_head_is_needed(catalogue):
 
 
 def test_tables_are_as_long_as_the_cell():
-    letters = Cell(width=8, heads=2, length=17).letters()
+    letters = Cell(width=8, heads=2, length=17).sizes
     for name in ("location", "synthesizer_dense", "synthesizer_random"):
         part = PartModule(choose("score", name), "score", letters, Stream(0))
         assert part.arrays["table"][...].shape[-1] == 17

@@ -26,7 +26,7 @@ class Block:
     def __init__(self, **settings):
         base = Cell(width=WIDTH, heads=HEADS, length=LENGTH, dropout=0.0)
         self.cell = base.replace({path.replace("__", "."): v for path, v in settings.items()})
-        self.letters = self.cell.letters()
+        self.letters = self.cell.sizes
         self.module = Attention(self.cell, self.letters, Stream(0), 0)
         self.arrays = {}
         for path, array in nnx.to_flat_state(nnx.state(self.module, nnx.Param)):

@@ -84,7 +84,9 @@ def test_wrong_parts_are_refused(catalogue):
         register("score", "dot")(lambda q, k: None)
     with pytest.raises(UserError, match=r"argument of score 'mine' in hook 'score': 'key'; known"):
         register("score", "mine")(lambda q, key: None)
-    with pytest.raises(UserError, match="mixer 'mine' has a function 'factor', which is no hook"):
+    with pytest.raises(
+        UserError, match="mixer 'mine' has a function 'factor', which is not a hook"
+    ):
 
         @register("mixer", "mine")
         class Wrong:
@@ -97,9 +99,13 @@ def test_wrong_parts_are_refused(catalogue):
         class Empty:
             """Nothing."""
 
-    with pytest.raises(UserError, match=r"learned array 'w' of score 'mine': 'Z' is no expression"):
+    with pytest.raises(
+        UserError, match=r"learned array 'w' of score 'mine': 'Z' is not a valid expression"
+    ):
         register("score", "mine", learned={"w": Learned("H Z")})(lambda q, k, w: None)
-    with pytest.raises(UserError, match=r"setting 'c' of score 'mine': 'D\*\*' is no expression"):
+    with pytest.raises(
+        UserError, match=r"setting 'c' of score 'mine': 'D\*\*' is not a valid expression"
+    ):
         register("score", "mine", settings={"c": Numeric("D**")})(lambda q, k, c: None)
     assert ("score", "mine") not in catalogue
 

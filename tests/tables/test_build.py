@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from attn_nlp.errors import UserError
+from attn_nlp.experiment.resolved import families_of
 from attn_nlp.experiment.table import VALUES
 from attn_nlp.runner.provenance import provenance
 from attn_nlp.stats import Verdict
@@ -151,7 +152,7 @@ def test_a_row_that_has_nothing_to_be_paired_with_says_so(left, says):
         return kept == (settings["attention.scale"] == "rsqrt_dim") or settings["dataset"] == "sst2"
 
     cells = tuple(each for each in experiment.cells if is_planned(each["settings"]))
-    grid = build(plain, dataclasses.replace(experiment, cells=cells, seeds=()), records)
+    grid = build(plain, dataclasses.replace(experiment, families=families_of(cells)), records)
     footnotes = dict(grid.footnotes)
     for label in ("unscaled", "1/D"):
         found = entry(grid, label, 1)
@@ -480,7 +481,7 @@ def test_replicates_of_one_seed_are_said_to_be():
     for each in [*planned.cells]:  # twice as wide, with the same numbers
         wide = {"spec": f"{each['spec']}/wide", "settings": {**each["settings"], "width": 128}}
         records |= {wide["spec"]: records[each["spec"]]} if each["spec"] in records else {}
-        planned = dataclasses.replace(planned, cells=(*planned.cells, wide))
+        planned = dataclasses.replace(planned, families=families_of([*planned.cells, wide]))
     assert build(plain, planned, records).notes[1] == (
         "Each number comes from one seed; other initial weights, batches and dropout may give a "
         "different table."
