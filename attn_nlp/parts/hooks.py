@@ -58,7 +58,7 @@ FACTS: dict[str, str] = {
     # Words.
     **dict.fromkeys(("exclusive", "special_case_of"), "text"),
 }
-ON_REQUEST = ("here", "dims", "seed", "layer", "draw")
+ON_REQUEST = ("here", "sizes", "seed", "layer", "draw")
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ SLIPS = (
     Mutation(
         "every_step_drops_alike",
         PROGRAM,
-        "key = jax.random.fold_in(dropout, place)",
+        "key = jax.random.fold_in(dropout, index)",
         "key = dropout",
         f"{OF_LOOP}::test_every_step_and_seed_drops_its_own",
         "One dropout mask serves the whole training.",
@@ -155,16 +155,16 @@ SLIPS = (
     Mutation(
         "last_weights_are_tested",
         LOOP,
-        'lane.look("test", lane.kept)',
-        'lane.look("test")',
+        'run.evaluate("test", run.kept)',
+        'run.evaluate("test")',
         f"{OF_LOOP}::test_the_best_validation_step_is_tested_and_the_test_split_read_once",
         "The last weights are tested and the best ones reported.",
     ),
     Mutation(
         "last_of_equals_is_best",
         LOOP,
-        'found.scores["accuracy"] > self.best["accuracy"]',
-        'found.scores["accuracy"] >= self.best["accuracy"]',
+        'evaluation.scores["accuracy"] > self.best["accuracy"]',
+        'evaluation.scores["accuracy"] >= self.best["accuracy"]',
         f"{OF_LOOP}::test_the_best_validation_step_is_tested_and_the_test_split_read_once",
         "Of equally good steps the last is taken, where the first is documented.",
     ),
@@ -174,7 +174,7 @@ SLIPS = (
         "float(self.total) / (until - self.first)",
         "float(self.total) / until",
         f"{OF_LOOP}::test_longer_looks_apart_change_no_step",
-        "A sum since the last look is divided by all steps.",
+        "A sum since the last evaluation is divided by all steps.",
     ),
     Mutation(
         "confusion_transposed",

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from attn_nlp.nn import bound
-from attn_nlp.nn.bound import BlockContext, ForwardContext
+from attn_nlp.nn.context import BlockContext, ForwardContext
 from tests.conftest import required
 from tests.nn.running import ready
 from tests.nn.test_normalizers import WAY, rows
@@ -33,9 +33,9 @@ def weigh(logits=LOGITS, mask=True, *, text="gumbel", key=0, layer=1, shown=ALL,
         here = BlockContext(jnp.arange(logits.shape[2])[shown], jnp.arange(start, stop), None, None)
         z, seen = (jnp.asarray(each[:, :, shown, start:stop]) for each in (logits, mask))
         pieces.append((here, {"logits": z, "mask": seen}))
-    stats = [bound.run("reduce", call, here, **more) for here, more in pieces]
-    merged = functools.reduce(lambda a, b: bound.run("merge", call, None, a=a, b=b), stats)
-    found = [bound.run("weights", call, here, stats=merged, **more) for here, more in pieces]
+    stats = [bound.reduce(call, here, **more) for here, more in pieces]
+    merged = functools.reduce(lambda a, b: bound.merge(call, a=a, b=b), stats)
+    found = [bound.weights(call, here, stats=merged, **more) for here, more in pieces]
     return np.concatenate(found, axis=-1)
 
 

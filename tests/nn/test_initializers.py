@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import Attention
+from attn_nlp.nn.attention import Attention, build_attention
 from attn_nlp.rng import Stream
 
 
 def start(**settings) -> Attention:
     cell = Cell(width=64, heads=1).replace(settings)
-    return Attention(cell, cell.letters(), Stream(0), 0)
+    return build_attention(cell, cell.letters(), Stream(0), 0)
 
 
 @pytest.mark.parametrize("head_dim", [16, 64, 256])
@@ -33,7 +33,7 @@ def test_results_start_with_the_variance_of_the_heads():
 def test_xavier_shrinks_with_head_dim():
     for head_dim in (16, 256):
         kernel = np.asarray(
-            start(**{"head_dim": head_dim, "attention.init": "xavier"}).project.query[...]
+            start(**{"head_dim": head_dim, "attention.init": "xavier"}).project.query.kernel[...]
         )
         np.testing.assert_allclose(kernel.std(), (2 / (64 + head_dim)) ** 0.5, rtol=0.1)
 
