@@ -177,7 +177,8 @@ def test_dropped_weights_are_the_share_asked_for_and_scaled_up():
 
 def test_dropped_weights_spend_no_relative_values():
     block = Block(position="shaw(2)")
-    block.module.project.value[...] = jnp.zeros_like(block.module.project.value[...])
+    kernel = block.module.project.value.kernel
+    kernel[...] = jnp.zeros_like(kernel[...])
     numeric = {**block.cell.numeric(), "attention.dropout": 0.5}
     call = ForwardContext(numeric, dropping=frozenset({"attention.dropout"}), key=jax.random.key(1))
     places, tokens = jnp.arange(LENGTH), jnp.asarray(TOKENS)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_nlp.nn import bound
+from attn_nlp.nn import context
 from attn_nlp.nn.context import BlockContext, ForwardContext
 from tests.conftest import required
 from tests.nn.running import ready
@@ -100,7 +100,7 @@ def test_uniform_numbers_are_above_nothing_and_below_one(monkeypatch):
     here = BlockContext(jnp.arange(2), jnp.arange(3), None, None)
     for word, wanted in ((0, 2.0**-24), (2**32 - 1, 1 - 2.0**-24)):
         words = jnp.full((1, 1, 2, 3, 2), word, jnp.uint32)
-        monkeypatch.setattr(bound, "_words", lambda *_, words=words: words)
+        monkeypatch.setattr(context, "_words", lambda *_, words=words: words)
         drawn = ForwardContext({}, key=jax.random.key(0)).draw("noise", here)((1, 1, 2, 3))
         np.testing.assert_array_equal(drawn, np.full((1, 1, 2, 3), wanted, np.float32))
 

@@ -19,14 +19,14 @@ def start(**settings) -> Attention:
 def test_queries_have_unit_variance_at_every_head_dim(head_dim):
     x = np.random.default_rng(0).normal(size=(50, 64))
     for kernel in ("query", "key"):
-        q = x @ np.asarray(getattr(start(head_dim=head_dim).project, kernel)[...])
+        q = x @ np.asarray(getattr(start(head_dim=head_dim).project, kernel).kernel[...])
         assert 0.85 < q.var() < 1.15  # a thousand drawn weights: 3 standard errors
 
 
 def test_results_start_with_the_variance_of_the_heads():
     """The map back to the stream is divided by its fan-in, heads * value_dim, not by the width."""
     for value_dim in (16, 256):
-        kernel = np.asarray(start(value_dim=value_dim).project.output[...])
+        kernel = np.asarray(start(value_dim=value_dim).project.output.kernel[...])
         np.testing.assert_allclose(kernel.std(), value_dim**-0.5, rtol=0.1)
 
 
@@ -40,7 +40,7 @@ def test_xavier_shrinks_with_head_dim():
 
 def test_another_initializer_draws_the_same_numbers_at_another_size():
     one, other = start(), start(**{"attention.init": "xavier"})
-    ratio = np.asarray(one.project.key[...]) / np.asarray(other.project.key[...])
+    ratio = np.asarray(one.project.key.kernel[...]) / np.asarray(other.project.key.kernel[...])
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-5)
-    np.testing.assert_array_equal(one.project.value[...], other.project.value[...])
-    np.testing.assert_array_equal(one.project.output[...], other.project.output[...])
+    np.testing.assert_array_equal(one.project.value.kernel[...], other.project.value.kernel[...])
+    np.testing.assert_array_equal(one.project.output.kernel[...], other.project.output.kernel[...])

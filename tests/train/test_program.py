@@ -108,7 +108,7 @@ def test_a_number_of_an_initializer_starts_another(catalogue, compiled):
         cell = CELL.replace({"attention.init": text})
         assert program_of(cell, DATA)[1]
         model = build_classifier(cell, 11, 2, 0)
-        kernels.append(np.asarray(model.blocks[0].attention.project.query[...]))
+        kernels.append(np.asarray(model.body.encoder.blocks[0].attention.project.query.kernel[...]))
     np.testing.assert_allclose(kernels[1], 4 * kernels[0], rtol=1e-6)
 
 
