@@ -70,13 +70,10 @@ class _Module(nnx.Module):
             source = source.dropout if isinstance(source, nnx.Rngs) else source
             key = source() if isinstance(source, nnx.RngStream) else source
         seed = 0 if self.seed is None else self.seed[...]
+        rates = _RATES if key is not None else ()
         return [
             ForwardContext(
-                numeric,
-                seed,
-                frozenset(rate for rate in _RATES if key is not None and numeric[rate]),
-                key,
-                sow_weights,
+                numeric, seed, frozenset(r for r in rates if numeric[r]), key, sow_weights
             )
             for numeric in self.numeric
         ]
@@ -238,11 +235,7 @@ class _TokenModule(_Module):
     """A module that takes token ids."""
 
     def _describe(
-        self,
-        outer: Mapping[str, object],
-        attention: object,
-        length: int | None,
-        rngs: nnx.Rngs,
+        self, outer: Mapping[str, object], attention: object, length: int | None, rngs: nnx.Rngs
     ) -> tuple[Cell, list[Cell], KeyStream]:
         """Check the settings; return the cells of the whole and of every block, and a stream."""
         layers = whole("layers", outer["layers"], 1)

@@ -165,7 +165,9 @@ def test_state_splits_merges_and_has_a_hash():
     module = layer(score="bilinear", scale="constant(0.3)")
     graph, state = nnx.split(module)
     paths = {"/".join(map(str, path)) for path, _ in nnx.to_flat_state(state)}
-    projections = {f"attention/project/{name}" for name in ("query", "key", "value", "output")}
+    projections = {
+        f"attention/project/{name}/kernel" for name in ("query", "key", "value", "output")
+    }
     assert paths == projections | {"attention/slots/0/arrays/form"}
     assert hash(graph) == hash(nnx.split(layer(1, score="bilinear", scale="constant(0.3)"))[0])
     apply = jax.jit(lambda graph, state: nnx.merge(graph, state)(X, TOKENS), static_argnums=0)

@@ -150,9 +150,9 @@ def test_logits_are_floats_of_every_query_and_key(made, returned, catalogue):
         ),
         ("activation", "activate", lambda logits: logits[0], "expected float32 (B, T) = (3, 6)"),
         ("features", "features", lambda x: x[..., :4], "expected float32 (B, T, E) = (3, 6, 8)"),
-        ("init", "std", lambda: -1.0, "expected a number of Python, 0 or more"),
-        ("init", "std", lambda: jnp.sqrt(2.0), "work it out by ** or `math`"),
-        ("init", "std", lambda: "1", "returned a str; expected a number of Python"),
+        ("init", "std", lambda: -1.0, "expected a Python number, 0 or more"),
+        ("init", "std", lambda: jnp.sqrt(2.0), "compute it by ** or `math`"),
+        ("init", "std", lambda: "1", "returned a str; expected a Python number"),
     ],
 )
 def test_what_else_hooks_may_not_return(slot, hook, function, said, catalogue):

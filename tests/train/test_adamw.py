@@ -37,7 +37,7 @@ def test_steps_are_those_of_optax(clip):
         ours, state = adamw.update(ours, grads, state, RATE, DECAY, clip)
         updates, averages = chain.update(grads, averages, theirs)
         theirs = optax.apply_updates(theirs, updates)
-    assert int(state["steps"]) == 20
+    assert int(state["count"]) == 20
     # Twenty steps of float32, each off by some roundings of 6e-8.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), ours, theirs)
 
