@@ -31,6 +31,7 @@ from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
+from attn_nlp.train.leaf_order import ordered
 from attn_nlp.train.loop import train
 from tests.nn.running import SEED, inputs, parts, ready, sizes
 from tests.train.tiny import CELL, ignored, prepared
@@ -81,14 +82,8 @@ def digest_of(name: str) -> list[float]:
     slot, part = name.split()
     choice = choose(slot, part)
     first = PartModule(choice, slot, sizes(choice), Stream(SEED))
-    values = [
-        array[...] for array in jax.tree.leaves(nnx.state(first, nnx.Param), is_leaf=is_param)
-    ]
+    values = ordered(nnx.to_pure_dict(nnx.state(first, nnx.Param)))
     return digest([*ready(slot, part).run(inputs("golden")), *values])
-
-
-def is_param(leaf: object) -> bool:
-    return isinstance(leaf, nnx.Param)
 
 
 def encoded() -> np.ndarray:

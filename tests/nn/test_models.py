@@ -226,7 +226,8 @@ def test_settings_shape_the_features():
 def test_there_is_nothing_beside_the_model_its_embedding_and_its_head():
     for text in NAMES:
         state = nnx.to_flat_state(nnx.state(encoder(model=text), nnx.Param))
-        assert {str(path[0]) for path, _ in state} <= {"embed", "model", "head"}
+        paths = {"/".join(map(str, path[:2])) for path, _ in state}
+        assert paths <= {"embed/embedding", "body/model", "head/kernel", "head/bias"}
 
 
 @pytest.mark.parametrize("text", NAMES)
