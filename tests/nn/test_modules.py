@@ -177,8 +177,8 @@ def test_state_splits_merges_and_has_a_hash():
 def test_a_module_is_built_from_its_key_also_while_jax_traces():
     one, same, other = (nnx.state(layer(seed), nnx.Param) for seed in (0, 0, 1))
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), one, same))
-    query = one["attention"]["project"]["query"][...]
-    assert (query != other["attention"]["project"]["query"][...]).all()
+    query = one["attention"]["project"]["query"]["kernel"][...]
+    assert (query != other["attention"]["project"]["query"]["kernel"][...]).all()
     shapes = nnx.eval_shape(lambda: nn.Classifier(9, 3, WIDTH, HEADS, rngs=nnx.Rngs(0)))
     assert shapes.body.embed.get_value().shape == (9, WIDTH)
     built = nn.Classifier(9, 3, WIDTH, HEADS, rngs=nnx.Rngs(0))
