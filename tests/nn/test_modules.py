@@ -180,9 +180,9 @@ def test_a_module_is_built_from_its_key_also_while_jax_traces():
     query = one["attention"]["project"]["query"]["kernel"][...]
     assert (query != other["attention"]["project"]["query"]["kernel"][...]).all()
     shapes = nnx.eval_shape(lambda: nn.Classifier(9, 3, WIDTH, HEADS, rngs=nnx.Rngs(0)))
-    assert shapes.body.embed.get_value().shape == (9, WIDTH)
+    assert shapes.model.embed.embedding.get_value().shape == (9, WIDTH)
     built = nn.Classifier(9, 3, WIDTH, HEADS, rngs=nnx.Rngs(0))
-    assert (built.body.embed[0] == 0).all()
+    assert (built.model.embed.embedding[0] == 0).all()
     wide = nn.SelfAttention(64, 4, rngs=nnx.Rngs(0)).attention.project.query.kernel[...]
     np.testing.assert_allclose(np.asarray(wide).std(), 64**-0.5, rtol=0.05)
 
