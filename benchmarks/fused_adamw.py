@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from attn_nlp.experiment import Cell
 from attn_nlp.train import program, stepper
-from attn_nlp.train.loop import _Lane
+from attn_nlp.train.loop import Run
 from benchmarks.rivals import data_of
 
 
@@ -50,18 +50,18 @@ def main(rounds: int, steps: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepared = data_of(cell, Path(folder))
         makers = {"fused": stepper.stepper_of, "chain": chained}
-        lanes = {}
+        runs = {}
         for name, maker in makers.items():
             with mock.patch.object(program, "stepper_of", maker):
                 made = program.Program(cell, prepared, name)
-                lanes[name] = _Lane(made, cell, prepared, lambda _: None)
+                runs[name] = Run(made, cell, prepared, lambda _: None)
                 _ = made.train
         clock, processor = [], []
         for turn in range(rounds):
             spent = {}
-            for name in sorted(lanes, reverse=bool(turn % 2)):
+            for name in sorted(runs, reverse=bool(turn % 2)):
                 with mock.patch.object(program, "stepper_of", makers[name]):
-                    spent[name] = _seconds(lanes[name])
+                    spent[name] = _seconds(runs[name])
             clock.append(spent["chain"][0] / spent["fused"][0] - 1)
             processor.append(spent["chain"][1] / spent["fused"][1] - 1)
     for what, ratios in (("by the clock", clock), ("by processor time", processor)):
@@ -69,13 +69,13 @@ def main(rounds: int, steps: int) -> None:
         print(f"{what}: the chain takes {middle:.1%} longer ({low:.1%} to {high:.1%})")
 
 
-def _seconds(lane: _Lane) -> tuple[float, float]:
+def _seconds(run: Run) -> tuple[float, float]:
     """Return wall-clock and processor seconds for all steps of a cell."""
-    state = jax.block_until_ready(lane.program.start(0, lane.numeric))
+    state = jax.block_until_ready(run.program.start(0, run.numeric))
     began, busy = time.perf_counter(), time.process_time()
-    fixed = lane.numeric, lane.seed, lane.ids, lane.labels, lane.rows, lane.buckets
-    counts = jnp.int32(0), jnp.int32(lane.steps), jnp.float32(0.0)
-    jax.block_until_ready(lane.program.train(state, *fixed, *counts))
+    fixed = run.numeric, run.seed, run.ids, run.labels, run.rows, run.buckets
+    counts = jnp.int32(0), jnp.int32(run.steps), jnp.float32(0.0)
+    jax.block_until_ready(run.program.train(state, *fixed, *counts))
     return time.perf_counter() - began, time.process_time() - busy
 
 

@@ -52,14 +52,14 @@ def ours(
     import jax.numpy as jnp
 
     from attn_nlp.experiment import Cell
-    from attn_nlp.nn.attention import Attention
-    from attn_nlp.nn.bound import BlockContext, ForwardContext
+    from attn_nlp.nn.attention import build_attention
+    from attn_nlp.nn.context import BlockContext, ForwardContext
     from attn_nlp.nn.pairwise import PairwiseAttention
     from attn_nlp.rng import Stream
 
     cell = Cell(width=HEADS * HEAD_DIM, heads=HEADS, length=length)
     cell = cell.replace({"attention.score": score, "attention.normalizer": normalizer})
-    module = Attention(cell, cell.sizes, Stream(0), 0)
+    module = build_attention(cell, cell.sizes, Stream(0), 0)
     positions, tokens = jnp.arange(length), jnp.ones((1, length), bool)
     here = BlockContext(positions, positions, tokens, tokens)
 

@@ -128,27 +128,27 @@ def ours(cell: Cell, data: Prepared, folder: Path) -> Training:
     import jax
     import jax.numpy as jnp
 
-    from attn_nlp.train.loop import _Lane
+    from attn_nlp.train.loop import Run
     from attn_nlp.train.program import program_of
 
-    lane = _Lane(program_of(cell, data)[0], cell, data, lambda _: None)
+    run = Run(program_of(cell, data)[0], cell, data, lambda _: None)
     kept: list = [None]
 
     def advance(count: int) -> float:
         if not count:
             return 0.0
-        loss, _ = lane.advance(count)
-        lane.first, lane.total = lane.step, jnp.float32(0.0)
+        loss, _ = run.advance(count)
+        run.first, run.total = run.step, jnp.float32(0.0)
         return loss * count
 
     def predict(split: str) -> np.ndarray:
-        return lane.look(split, lane.kept).predictions
+        return run.evaluate(split, run.kept).predictions
 
     def keep() -> None:
-        kept[0] = jax.tree.map(jnp.copy, lane.state["params"])
+        kept[0] = jax.tree.map(jnp.copy, run.state["params"])
 
     def restore() -> None:
-        lane.kept = kept[0]
+        run.kept = kept[0]
 
     return Training(advance, predict, keep, restore)
 
@@ -214,10 +214,10 @@ def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Training:
     import optax
     from flax import nnx
 
-    from attn_nlp.nn.bound import ForwardContext
-    from attn_nlp.nn.encoder import Encoder
+    from attn_nlp.nn.context import ForwardContext
+    from attn_nlp.nn.encoder import build_classifier
 
-    model = Encoder(cell, data.vocabulary, len(data.class_names), cell.seed)
+    model = build_classifier(cell, data.vocabulary, len(data.class_names), cell.seed)
     rise = max(1, round(cell.steps * cell.warmup))
     schedule = optax.warmup_cosine_decay_schedule(0.0, cell.learning_rate, rise, cell.steps + 1)
     chain = optax.chain(
@@ -296,9 +296,9 @@ def first_weights(cell: Cell, data: Prepared, folder: Path) -> dict:
         from flax import nnx
         from flax.traverse_util import flatten_dict
 
-        from attn_nlp.nn.encoder import Encoder
+        from attn_nlp.nn.encoder import build_classifier
 
-        model = Encoder(cell, data.vocabulary, len(data.class_names), cell.seed)
+        model = build_classifier(cell, data.vocabulary, len(data.class_names), cell.seed)
         plain = nnx.to_pure_dict(nnx.split(model, nnx.Param)[1])
         named: dict[str, Any] = {
             "/".join(map(str, key)): value for key, value in flatten_dict(plain).items()

@@ -22,11 +22,11 @@ class Block(nn.Module):
         self.scale = cell.numeric()["attention.scale.c"]
         project = weights["attention"]["project"]
         self.query, self.key, self.value, self.output = (
-            linear(project[name]) for name in ("query", "key", "value", "output")
+            linear(project[name]["kernel"]) for name in ("query", "key", "value", "output")
         )
         self.before, self.between = norm(weights["before"]), norm(weights["between"])
         self.up, self.down = (
-            linear(weights[name]["kernel"], weights[name]["shift"]) for name in ("up", "down")
+            linear(weights[name]["kernel"], weights[name]["bias"]) for name in ("up", "down")
         )
 
     def forward(self, x, hidden):
@@ -55,11 +55,13 @@ class Encoder(nn.Module):
     def __init__(self, weights: dict, cell: Cell):
         super().__init__()
         self.rate = cell.dropout
-        self.embed = nn.Embedding.from_pretrained(tensor(weights["embed"]), freeze=False)
-        blocks = weights["blocks"]
+        self.embed = nn.Embedding.from_pretrained(
+            tensor(weights["embed"]["embedding"]), freeze=False
+        )
+        blocks = weights["body"]["encoder"]["blocks"]
         self.blocks = nn.ModuleList(Block(blocks[number], cell) for number in sorted(blocks))
-        self.last = norm(weights["last"])
-        self.head = linear(weights["head"]["kernel"], weights["head"]["shift"])
+        self.last = norm(weights["body"]["encoder"]["last"])
+        self.head = linear(weights["head"]["kernel"], weights["head"]["bias"])
         pair = np.arange(cell.width) // 2
         angle = np.arange(cell.length)[:, None] / 10000.0 ** (2 * pair / cell.width)
         waves = np.where(np.arange(cell.width) % 2 == 0, np.sin(angle), np.cos(angle))
@@ -98,18 +100,18 @@ def optimizer(model: nn.Module, cell: Cell, fused: bool = False):
     return adamw, torch.optim.lr_scheduler.LambdaLR(adamw, rate)
 
 
-def linear(kernel, shift=None) -> nn.Linear:
+def linear(kernel, bias=None) -> nn.Linear:
     """Return a layer with these weights; PyTorch stores (fan_out, fan_in)."""
-    made = nn.Linear(*np.shape(kernel), bias=shift is not None)
+    made = nn.Linear(*np.shape(kernel), bias=bias is not None)
     made.weight.data = tensor(np.asarray(kernel).T)
-    if shift is not None:
-        made.bias.data = tensor(shift)
+    if bias is not None:
+        made.bias.data = tensor(bias)
     return made
 
 
 def norm(weights: dict) -> nn.LayerNorm:
-    made = nn.LayerNorm(len(weights["gain"]), eps=1e-6)
-    made.weight.data, made.bias.data = tensor(weights["gain"]), tensor(weights["shift"])
+    made = nn.LayerNorm(len(weights["scale"]), eps=1e-6)
+    made.weight.data, made.bias.data = tensor(weights["scale"]), tensor(weights["bias"])
     return made
 
 

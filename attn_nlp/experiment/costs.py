@@ -14,6 +14,7 @@ such parts.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from math import prod
 
 from attn_nlp.errors import UserError
@@ -25,6 +26,7 @@ from attn_nlp.parts.selection import Choice
 from attn_nlp.parts.sizes import shape
 
 _NORM = 7  # center (2), square, average, divide, scale and bias
+_EMBED = frozenset({"embed"})  # the hook of a position that runs before the blocks
 
 
 def parameters(cell: Cell, vocabulary: int, classes: int) -> int:
@@ -38,19 +40,14 @@ def parameters(cell: Cell, vocabulary: int, classes: int) -> int:
     Returns:
       The count; 0 for a model that is fitted by its own code.
     """
-    sizes = {**cell.sizes, "V": vocabulary, "C": classes}
-    chosen = cell.choices
-    model = chosen["model"]
-    if "fit" in model.part.hooks:
+    if _is_fitted(cell):
         return 0
+    sizes = {**cell.sizes, "V": vocabulary, "C": classes}
+    once, block, head = _composition(cell, sizes)
     embedding = sizes["V"] * sizes["E"]
-    if "read" in model.part.hooks:
-        features = int(model.fact("features", sizes))
-        return embedding + arrays(model, sizes) + features * sizes["C"] + sizes["C"]
-    around = arrays(chosen["position"], sizes, {"embed"}) + arrays(chosen["pooling"], sizes)
-    last = 2 * sizes["E"] if cell.norm == "pre" else 0
-    head = sizes["E"] * sizes["C"] + sizes["C"]
-    return embedding + around + sizes["N"] * _block_parameters(cell, sizes) + last + head
+    return (
+        embedding + once.parameters(sizes) + sizes["N"] * block.parameters(sizes) + head.parameters
+    )
 
 
 def flops(cell: Cell, tokens: int, classes: int = 2) -> float:
@@ -64,21 +61,13 @@ def flops(cell: Cell, tokens: int, classes: int = 2) -> float:
     Returns:
       The count; 0 for a model that is fitted by its own code.
     """
-    sizes = {**cell.sizes, "C": classes}
-    chosen = cell.choices
-    model = chosen["model"]
-    if "fit" in model.part.hooks:
+    if _is_fitted(cell):
         return 0.0
+    sizes = {**cell.sizes, "C": classes}
+    once, block, head = _composition(cell, sizes)
     embedding = tokens * sizes["E"]
-    if "read" in model.part.hooks:
-        features = model.fact("features", sizes)
-        return embedding + part_flops(model, sizes, tokens) + 2 * features * sizes["C"] + sizes["C"]
-    position = chosen["position"]
-    once = part_flops(position, sizes, tokens) if _embeds_only(position) else 0.0
-    last = _NORM * tokens * sizes["E"] if cell.norm == "pre" else 0
-    pooling = part_flops(chosen["pooling"], sizes, tokens)
-    head = 2 * sizes["E"] * sizes["C"] + sizes["C"]
-    return embedding + once + sizes["N"] * _block_flops(cell, sizes, tokens) + last + pooling + head
+    around = embedding + once.flops(sizes, tokens) + head.flops(1)
+    return around + sizes["N"] * block.flops(sizes, tokens)
 
 
 def state(cell: Cell, tokens: int) -> float | None:
@@ -133,16 +122,12 @@ def arrays(choice: Choice, sizes: Mapping[str, int], hooks: Collection[str] | No
 
 def acting(cell: Cell) -> Iterator[Choice]:
     """Yield the chosen parts that a forward pass runs; no score for a kind without pairs, say."""
-    chosen = cell.choices
-    model, kind = chosen["model"], chosen["attention.kind"]
-    if model.part.hooks:
-        yield model
-        return
-    yield kind
-    for choice in chosen.values():
-        slot = choice.part.slot
-        inside = not kind.part.hooks and slot in PAIRWISE
-        if slot == "pooling" or inside or (slot == "position" and "embed" in choice.part.hooks):
+    once, block, _ = _composition(cell, {**cell.sizes, "C": 0})
+    yielded: list[Choice] = []
+    for choice, hooks in [*block.parts, *once.parts]:
+        runs = hooks != _EMBED or "embed" in choice.part.hooks
+        if runs and not any(choice is other for other in yielded):
+            yielded.append(choice)
             yield choice
 
 
@@ -167,58 +152,97 @@ def settings_for(slot: str, text: str) -> dict[str, str]:
     raise UserError(f"nothing in a cell takes a part of slot {slot!r}.")
 
 
-def _block_parameters(cell: Cell, sizes: Mapping[str, int]) -> int:
+@dataclass(frozen=True)
+class _Layer:
+    """A linear map of a position; without a kernel of its own it shares that of another one."""
+
+    fan_in: int
+    fan_out: int
+    use_bias: bool = True
+    use_kernel: bool = True
+
+    @property
+    def parameters(self) -> int:
+        kernel = self.fan_in * self.fan_out if self.use_kernel else 0
+        return kernel + (self.fan_out if self.use_bias else 0)
+
+    def flops(self, positions: int) -> float:
+        bias = self.fan_out if self.use_bias else 0
+        return positions * (2 * self.fan_in * self.fan_out + bias)
+
+
+@dataclass
+class _Group:
+    """Everything that runs once for a sentence, or once in every block.
+
+    Attributes:
+      parts: with the hooks that are run, or None for all.
+      layers: linear maps of every position.
+      norms: the number of layer norms.
+      elementwise: further operations at every position.
+    """
+
+    parts: list[tuple[Choice, Collection[str] | None]] = field(default_factory=list)
+    layers: list[_Layer] = field(default_factory=list)
+    norms: int = 0
+    elementwise: int = 0
+
+    def parameters(self, sizes: Mapping[str, int]) -> int:
+        learned = sum(arrays(choice, sizes, hooks) for choice, hooks in self.parts)
+        linear = sum(layer.parameters for layer in self.layers)
+        return learned + linear + 2 * self.norms * sizes["E"]
+
+    def flops(self, sizes: Mapping[str, int], tokens: int) -> float:
+        own = sum(
+            part_flops(choice, sizes, tokens)
+            for choice, hooks in self.parts
+            if hooks is None or _embeds_only(choice) == (hooks == _EMBED)
+        )
+        linear = sum(layer.flops(tokens) for layer in self.layers)
+        return own + linear + tokens * (self.norms * _NORM * sizes["E"] + self.elementwise)
+
+
+def _composition(cell: Cell, sizes: Mapping[str, int]) -> tuple[_Group, _Group, _Layer]:
+    """Return the groups that run once and in every block, and the class head."""
     chosen = cell.choices
-    kind = chosen["attention.kind"]
-    feed_forward = 2 * sizes["E"] * sizes["F"] + sizes["F"] + sizes["E"]
-    count = 2 * 2 * sizes["E"] + feed_forward + arrays(kind, sizes)
-    if "block" in kind.part.hooks:
-        return count
-    query, key, value, output = _projections(sizes)
-    count += query + (0 if cell.attention.tie_qk else key) + value + output
-    if cell.attention.projection_bias:
-        count += (query + key + value) // sizes["E"] + sizes["E"]
-    if "attend" in kind.part.hooks:
-        return count
-    return count + sum(
-        arrays(choice, sizes, set(choice.part.hooks) - {"embed"}) for choice in _slots(chosen)
-    )
+    model, kind = chosen["model"], chosen["attention.kind"]
+    if model.part.hooks:
+        head = _Layer(int(model.fact("features", sizes)), sizes["C"])
+        return _Group([(model, None)]), _Group(), head
+    width, ffn_width = sizes["E"], sizes["F"]
+    once = _Group([(chosen["position"], _EMBED), (chosen["pooling"], None)])
+    once.norms = 1 if cell.norm == "pre" else 0
+    feed_forward = [_Layer(width, ffn_width), _Layer(ffn_width, width)]
+    # ReLU in the feed-forward layer, and two residual connections.
+    block = _Group([(kind, None)], feed_forward, norms=2, elementwise=ffn_width + 2 * width)
+    if "block" not in kind.part.hooks:
+        block.layers += _projections(cell, sizes)
+    if not kind.part.hooks:
+        block.parts += [
+            (choice, set(choice.part.hooks) - _EMBED)
+            for choice in chosen.values()
+            if choice.part.slot in PAIRWISE
+        ]
+    return once, block, _Layer(width, sizes["C"])
 
 
-def _block_flops(cell: Cell, sizes: Mapping[str, int], tokens: int) -> float:
-    chosen = cell.choices
-    kind = chosen["attention.kind"]
-    feed_forward = 4 * sizes["E"] * sizes["F"] + 2 * sizes["F"] + sizes["E"]
-    residual_and_norms = 2 * sizes["E"] + 2 * _NORM * sizes["E"]
-    count = tokens * (feed_forward + residual_and_norms) + part_flops(kind, sizes, tokens)
-    if "block" in kind.part.hooks:
-        return count
-    count += 2 * tokens * sum(_projections(sizes))
-    if cell.attention.projection_bias:
-        count += tokens * (sum(_projections(sizes)[:3]) // sizes["E"] + sizes["E"])
-    if "attend" in kind.part.hooks:
-        return count
-    return count + sum(
-        part_flops(choice, sizes, tokens) for choice in _slots(chosen) if not _embeds_only(choice)
-    )
+def _projections(cell: Cell, sizes: Mapping[str, int]) -> list[_Layer]:
+    """Return the maps to queries, keys and values, and the output map."""
+    width, maps = sizes["E"], sizes["Q"] // sizes["H"]
+    use_bias = cell.attention.projection_bias
+    return [
+        _Layer(width, sizes["Q"] * sizes["D"], use_bias),
+        _Layer(width, sizes["K"] * maps * sizes["D"], use_bias, not cell.attention.tie_qk),
+        _Layer(width, sizes["K"] * sizes["U"], use_bias),
+        _Layer(sizes["H"] * sizes["U"], width, use_bias),
+    ]
 
 
-def _projections(sizes: Mapping[str, int]) -> tuple[int, int, int, int]:
-    """Return the weights of the maps to queries, keys and values, and of the output map."""
-    maps = sizes["Q"] // sizes["H"]
-    query, key = sizes["Q"] * sizes["D"], sizes["K"] * maps * sizes["D"]
-    return (
-        sizes["E"] * query,
-        sizes["E"] * key,
-        sizes["E"] * sizes["K"] * sizes["U"],
-        sizes["H"] * sizes["U"] * sizes["E"],
-    )
-
-
-def _slots(chosen: Mapping[str, Choice]) -> list[Choice]:
-    return [choice for choice in chosen.values() if choice.part.slot in PAIRWISE]
+def _is_fitted(cell: Cell) -> bool:
+    """Return whether the model is fitted by its own code."""
+    return "fit" in cell.choices["model"].part.hooks
 
 
 def _embeds_only(choice: Choice) -> bool:
     """Return whether the part runs once before the blocks, and not in each of them."""
-    return set(choice.part.hooks) <= {"embed"} and choice.part.slot == "position"
+    return set(choice.part.hooks) <= _EMBED and choice.part.slot == "position"

@@ -92,7 +92,7 @@ class Facts(TypedDict, total=False):
 _FORMS = {Expression: "expression", SizePairs: "sizes", bool: "truth", str: "text"}
 # The form of each fact, by which a registry line is checked when it runs.
 FACTS: dict[str, str] = {name: _FORMS[kind] for name, kind in get_type_hints(Facts).items()}
-ON_REQUEST = ("here", "dims", "seed", "layer", "draw")
+ON_REQUEST = ("here", "sizes", "seed", "layer", "draw")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import pytest
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import ForwardContext, PartModule
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts.selection import choose
 from tests.conftest import required
 from tests.nn.running import SIZES, Given, cases, inputs, names, ready, rng_of
@@ -29,7 +30,7 @@ def block(text: str, x, tokens, arrays: dict | None = None) -> np.ndarray:
     part = bound(text, arrays, E=x.shape[2], F=2 * x.shape[2])
     call = ForwardContext({}, 0)
     x = jnp.asarray(x, jnp.float32)
-    return np.asarray(part.run("block", call, None, x=x, mask=jnp.asarray(tokens)))
+    return np.asarray(part.block(call, None, x=x, mask=jnp.asarray(tokens)))
 
 
 def sentences(length: int = LENGTH, width: int = 6) -> np.ndarray:
@@ -60,7 +61,7 @@ def run_cut(part, alone) -> np.ndarray:
     wanted = ("x",) if hook == "block" else ("q", "k", "v")
     more = {name: jnp.asarray(alone[name], jnp.float32) for name in wanted}
     mask = jnp.asarray(alone["tokens"])
-    return np.asarray(part.bound().run(hook, part.call(), None, mask=mask, **more))[0]
+    return np.asarray(getattr(part.bound(), hook)(part.call(), None, mask=mask, **more))[0]
 
 
 @pytest.mark.parametrize("text", CASES)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
+from attn_nlp.nn.context import BlockContext, ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -40,7 +41,7 @@ def shown(text: str, rows=PLACES, columns=PLACES, length: int = 9) -> np.ndarray
     if not bound.has("allowed"):
         return np.ones((len(rows), len(columns)), bool)
     here = BlockContext(jnp.asarray(rows), jnp.asarray(columns), None, None)
-    found = np.asarray(bound.run("allowed", ForwardContext({}), here))
+    found = np.asarray(bound.allowed(ForwardContext({}), here))
     assert found.dtype == bool
     return np.broadcast_to(found, (len(rows), len(columns)))
 

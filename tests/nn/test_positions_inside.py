@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
+from attn_nlp.nn.context import BlockContext, ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -32,12 +33,13 @@ def place(text: str, **sizes: int) -> PartModule:
 
 def run(part: PartModule, hook: str, rows, columns, **given):
     here = BlockContext(jnp.asarray(rows), jnp.asarray(columns), None, None)
-    return part.run(hook, ForwardContext(part.choice.numeric(part.dims, "position")), here, **given)
+    call = ForwardContext(part.choice.numeric(part.sizes, "position"))
+    return getattr(part, hook)(call, here, **given)
 
 
 def added(part: PartModule, rows, columns, maps: int | None = None) -> np.ndarray:
     """(M, T, S): what the part adds to logits of zero."""
-    shape = (1, maps or part.dims["M"], len(rows), len(columns))
+    shape = (1, maps or part.sizes["M"], len(rows), len(columns))
     return np.asarray(run(part, "adjust", rows, columns, logits=jnp.zeros(shape), q=None))[0]
 
 

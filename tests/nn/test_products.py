@@ -14,8 +14,8 @@ from flax import nnx
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.cell import PATHS
-from attn_nlp.nn.bound import ForwardContext
-from attn_nlp.nn.encoder import Encoder
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.encoder import build_classifier
 from attn_nlp.parts import registry
 from attn_nlp.parts.hooks import PAIRWISE
 from tests.nn.running import rng_of
@@ -70,7 +70,7 @@ def valid() -> list[dict[str, str]]:
 def test_a_product_trains_and_ignores_padding(settings):
     cell = CELL.replace(settings)
     data = prepared(rows=72)
-    graph, state = nnx.split(Encoder(cell, VOCABULARY, 2, 0), nnx.Param)
+    graph, state = nnx.split(build_classifier(cell, VOCABULARY, 2, 0), nnx.Param)
     ids, labels = jnp.asarray(data.ids[ROWS]), jnp.asarray(data.labels[ROWS])
     dropping = frozenset({"dropout", "attention.dropout"})
     optimizer = optax.adam(1e-2)

@@ -150,9 +150,9 @@ def test_logits_are_floats_of_every_query_and_key(made, returned, catalogue):
         ),
         ("activation", "activate", lambda logits: logits[0], "expected float32 (B, T) = (3, 6)"),
         ("features", "features", lambda x: x[..., :4], "expected float32 (B, T, E) = (3, 6, 8)"),
-        ("init", "std", lambda: -1.0, "expected a number of Python, 0 or more"),
-        ("init", "std", lambda: jnp.sqrt(2.0), "work it out by ** or `math`"),
-        ("init", "std", lambda: "1", "returned a str; expected a number of Python"),
+        ("init", "std", lambda: -1.0, "expected a Python number, 0 or more"),
+        ("init", "std", lambda: jnp.sqrt(2.0), "compute it by ** or `math`"),
+        ("init", "std", lambda: "1", "returned a str; expected a Python number"),
     ],
 )
 def test_what_else_hooks_may_not_return(slot, hook, function, said, catalogue):
@@ -176,8 +176,8 @@ def test_a_swap_of_queries_and_keys_is_found_though_they_are_as_many(
 
 
 def test_a_part_that_needs_as_many_queries_as_keys_is_left_alone(catalogue):
-    def compared(q, k, dims):
-        return q @ k.swapaxes(2, 3) + jnp.ones((dims["T"], dims["T"]))
+    def compared(q, k, sizes):
+        return q @ k.swapaxes(2, 3) + jnp.ones((sizes["T"], sizes["T"]))
 
     assert wrong("score", "score", compared) == ""
 
@@ -243,7 +243,7 @@ def test_a_part_named_by_anothers_setting_is_checked_too(catalogue):
 
 
 def test_built_in_parts_are_not_asked(monkeypatch):
-    monkeypatch.setattr("attn_nlp.nn.promises.kept", lambda *_: 1 / 0)
+    monkeypatch.setattr("attn_nlp.nn.promises.run_checked", lambda *_: 1 / 0)
     assert trace(BASE) is None
 
 

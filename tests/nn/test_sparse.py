@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from attn_nlp.errors import UserError
-from attn_nlp.nn.bound import ForwardContext
+from attn_nlp.nn.context import ForwardContext
 from attn_nlp.parts.selection import choose
 from tests.conftest import required
 from tests.nn.running import SIZES, inputs, ready
@@ -137,7 +137,7 @@ def test_alpha_is_an_argument_of_one_program():
     def weigh(alpha):
         traces.append(alpha)
         call = ForwardContext({"normalizer.alpha": alpha})
-        return bound.run("weights", call, None, logits=logits, mask=mask, seen=seen)
+        return bound.weights(call, None, logits=logits, mask=mask, seen=seen)
 
     for alpha in (1.25, 3.0):
         found = weigh(jnp.float32(alpha))

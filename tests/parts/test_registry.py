@@ -113,7 +113,7 @@ def test_wrong_parts_are_refused(catalogue):
 def test_a_part_may_ask_for_its_own_and_for_where_it_stands(catalogue):
     register(
         "score", "mine", learned={"w": Learned("H")}, settings={"c": Numeric(1), "n": Static(2)}
-    )(lambda q, k, w, c, n, here, dims, seed, layer: None)
+    )(lambda q, k, w, c, n, here, sizes, seed, layer: None)
     assert registry.find("score", "mine").code_hash
 
 

@@ -224,8 +224,8 @@ def test_a_part_may_need_what_another_own_part_makes(catalogue):
 
 
 def test_a_part_that_only_works_at_the_full_length_is_tried_there(catalogue):
-    def whole(x, mask, dims):
-        return jnp.einsum("bte,t->be", x, jnp.ones(dims["T"]))
+    def whole(x, mask, sizes):
+        return jnp.einsum("bte,t->be", x, jnp.ones(sizes["T"]))
 
     assert "lets padding into the result" in broken("pooling", whole)[0]
 

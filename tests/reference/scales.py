@@ -67,25 +67,25 @@ def scale_qk_norm(q, k, strength):
     return logits
 
 
-def scale_qk_layernorm(q, k, query_gain, key_gain):
+def scale_qk_layernorm(q, k, query_scale, key_scale):
     """logits = norm(q) . norm(k) / sqrt(D), norm(x) = g (x - mean x) / sqrt(var x + 1e-6)."""
 
-    def norm(x, gain):
+    def norm(x, scale):
         out = np.zeros_like(x)
         for place in np.ndindex(x.shape[:-1]):
-            out[place] = gain * (x[place] - x[place].mean()) / np.sqrt(x[place].var() + 1e-6)
+            out[place] = scale * (x[place] - x[place].mean()) / np.sqrt(x[place].var() + 1e-6)
         return out
 
-    return score_dot(norm(q, query_gain), norm(k, key_gain)) / np.sqrt(q.shape[3])
+    return score_dot(norm(q, query_scale), norm(k, key_scale)) / np.sqrt(q.shape[3])
 
 
-def scale_qk_rmsnorm(q, k, query_gain, key_gain):
+def scale_qk_rmsnorm(q, k, query_scale, key_scale):
     """logits = norm(q) . norm(k) / sqrt(D), norm(x) = g x / sqrt(mean x^2 + 1e-6)."""
 
-    def norm(x, gain):
+    def norm(x, scale):
         out = np.zeros_like(x)
         for place in np.ndindex(x.shape[:-1]):
-            out[place] = gain * x[place] / np.sqrt(sum(x[place] ** 2) / x.shape[-1] + 1e-6)
+            out[place] = scale * x[place] / np.sqrt(sum(x[place] ** 2) / x.shape[-1] + 1e-6)
         return out
 
-    return score_dot(norm(q, query_gain), norm(k, key_gain)) / np.sqrt(q.shape[3])
+    return score_dot(norm(q, query_scale), norm(k, key_scale)) / np.sqrt(q.shape[3])
