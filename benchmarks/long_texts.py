@@ -52,7 +52,7 @@ def ours(
     import jax.numpy as jnp
 
     from attn_nlp.experiment import Cell
-    from attn_nlp.nn.attention import build_attention
+    from attn_nlp.nn.attention import PairwiseKind, build_attention
     from attn_nlp.nn.context import BlockContext, ForwardContext
     from attn_nlp.nn.pairwise import PairwiseAttention
     from attn_nlp.rng import Stream
@@ -60,6 +60,7 @@ def ours(
     cell = Cell(width=HEADS * HEAD_DIM, heads=HEADS, length=length)
     cell = cell.replace({"attention.score": score, "attention.normalizer": normalizer})
     module = build_attention(cell, cell.sizes, Stream(0), 0)
+    assert isinstance(module, PairwiseKind)
     positions, tokens = jnp.arange(length), jnp.ones((1, length), bool)
     here = BlockContext(positions, positions, tokens, tokens)
 

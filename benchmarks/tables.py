@@ -29,6 +29,7 @@ import numpy as np
 from attn_nlp import metrics
 from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, vary
 from attn_nlp.experiment.identity import canonical_json, key_of
+from attn_nlp.experiment.planned import PlannedCell
 from attn_nlp.experiment.resolved import families_of
 from attn_nlp.store import Store
 from attn_nlp.store.file import copy_to
@@ -120,7 +121,7 @@ def _rows(db: sqlite3.Connection, spec: str) -> dict[str, list[tuple[str, object
     }
 
 
-def _drawn(cell: dict, labels: np.ndarray, rng: np.random.Generator) -> dict:
+def _drawn(cell: PlannedCell, labels: np.ndarray, rng: np.random.Generator) -> dict:
     """Draw the columns in which a cell differs from any other on its dataset."""
     wrong = rng.random(len(labels)) < 0.2
     predictions = labels ^ wrong

@@ -1,4 +1,4 @@
-"""What a hook may be told beside its inputs: where a block of scores is, and how the pass runs.
+"""Facts for a hook beside its inputs: where a block of scores is, and how the pass runs.
 
 A hook that asks for `here` gets a `BlockContext`. The `ForwardContext` holds numeric settings and
 the random numbers of one forward pass; `PartModule` reads it on the hook's behalf.

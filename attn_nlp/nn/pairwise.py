@@ -92,7 +92,7 @@ class PairwiseAttention:
 
     @property
     def mergeable(self) -> bool:
-        """Whether a row's weights can be put together from blocks of keys; see `chunked.py`."""
+        """Return whether a row's weights can be merged from blocks of keys; see `chunked.py`."""
         normalizer = self._normalizer
         if normalizer.choice.part.facts.get("whole_rows"):
             return False
@@ -102,12 +102,12 @@ class PairwiseAttention:
 
     @property
     def has_statistics(self) -> bool:
-        """Whether weights need statistics of their row."""
+        """Return whether weights need statistics of their row."""
         return self._normalizer.has("reduce")
 
     @property
     def maps(self) -> int:
-        """M, the maps of weights."""
+        """Return M, the maps of weights."""
         return self._normalizer.sizes["M"]
 
     def split(self):
