@@ -1,7 +1,7 @@
 """Write a file or a folder whole, or not at all.
 
 It is written under a name of its own in the folder of its target, synced to the disk, and renamed.
-So a reader finds the old content or the new, never half of it, also after a crash or a power cut.
+So a reader finds the old content or the new, never half of it, even after a crash or a power cut.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def put(
     """Sync a file or a folder, give it the name of `target`, and sync that name.
 
     Args:
-      path: as `unfinished` has yielded it.
+      path: a path from `unfinished`.
       target: the name, in the same folder.
       faults: as for `replacing`.
-      rename: how to give it the name.
+      rename: called with both paths to give the name.
 
     Raises:
-      OSError: as the system, or `rename`, has raised it.
+      OSError: the disk is full or broken, or `rename` fails.
     """
     with _point(faults, "fsync"):
         sync(path)
@@ -72,7 +72,7 @@ def put(
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or a folder with all that is in it, is on the disk."""
+    """Wait until a file, or a folder with everything in it, is on the disk."""
     if path.is_dir():
         for entry in path.iterdir():
             sync(entry)

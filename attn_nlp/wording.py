@@ -1,4 +1,4 @@
-"""Numbers in words, text from outside, and the one way by which any text leaves the program.
+"""Numbers in words, and the one way in which text, also that of others, is printed.
 
 Labels, names of files and columns, messages of exceptions and the contents of someone else's store
 are written by others. A terminal obeys some characters: they could change its colors, set its
@@ -70,6 +70,16 @@ def clean(text: str) -> str:
       'two lines, [31mred'
     """
     return without_controls(_BREAKS.sub(" ", text))
+
+
+def with_article(noun: str) -> str:
+    """Return a noun after the indefinite article that its first letter takes.
+
+    Example:
+      >>> with_article("score"), with_article("optimizer")
+      ('a score', 'an optimizer')
+    """
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
 def without_controls(text: str, kept: Container[str] = ()) -> str:

@@ -1,13 +1,13 @@
-"""All benchmarks, one after another: what `make bench` runs.
+"""All benchmarks, one after another, as `make bench` runs them.
 
     python -m benchmarks                       everything, into the folder bench
     python -m benchmarks --quick --out /tmp/b  the smallest sizes, to see that all of it runs
     python -m benchmarks --only whole_table_S --all-cells
 
-Every part is a process of its own and leaves NAME.json and NAME.md. One that fails does not keep
-the others from running; the exit status is then 1. A part that has been measured whole, by the same
-code and with the same arguments, is not measured again, so that the same command goes on after an
-interruption. At the end, or by Ctrl-C, one page has it all: all.md.
+Every part is a separate process and leaves NAME.json and NAME.md. One that fails does not keep the
+others from running; the exit status is then 1. A part that has been measured completely by the same
+code with the same arguments is not measured again, so that repeating the command resumes after an
+interruption. At the end, or on Ctrl-C, one page has everything: all.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks import processes, reports
 
 
 class Part(NamedTuple):
-    """A benchmark: its module, what it is given, the least that it can be given, minutes."""
+    """A benchmark: its module, its arguments, the smallest ones, and its minutes."""
 
     module: str
     given: str
@@ -69,12 +69,12 @@ ALL_CELLS = {
 
 
 def arguments(part: Part, quick: bool) -> list[str]:
-    """What a part is given, but for its folder."""
+    """Return the arguments of a part, without its folder."""
     return (part.least if quick else part.given).split()
 
 
 def done(name: str, given: list[str], out: Path) -> bool:
-    """Whether it has been measured whole by this code and with these arguments."""
+    """Tell whether a part has been measured completely by this code with these arguments."""
     try:
         kept = json.loads((out / f"{name}.given.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -85,7 +85,7 @@ def done(name: str, given: list[str], out: Path) -> bool:
 
 
 def code() -> str:
-    """A hash of everything that is timed and that times, committed or not."""
+    """Return a hash of all code that is timed and that times, committed or not."""
     found = hashlib.sha256()
     for folder in ("attn_nlp", "benchmarks"):
         for path in sorted((reports.ROOT / folder).rglob("*.py")):
@@ -94,13 +94,13 @@ def code() -> str:
 
 
 def command(name: str, given: list[str], out: Path) -> list[str]:
-    """The command of a part."""
+    """Return the command of a part."""
     module = f"benchmarks.{PARTS[name].module}"
     return [sys.executable, "-m", module, *given, "--out", str(out)]
 
 
 def run(name: str, given: list[str], out: Path) -> int:
-    """Run a part; its exit status."""
+    """Run a part, and return its exit status."""
     for ending in ("json", "md", "given.json"):
         (out / f"{name}.{ending}").unlink(missing_ok=True)
     child = subprocess.Popen(command(name, given, out), start_new_session=True)
@@ -117,7 +117,7 @@ def run(name: str, given: list[str], out: Path) -> int:
 
 
 def page(out: Path, status: dict[str, str]) -> str:
-    """What all parts measured."""
+    """Return a page with the results of all parts."""
     text = ["# Benchmarks"]
     for name, said in status.items():
         written = out / f"{name}.md"
@@ -131,8 +131,8 @@ def page(out: Path, status: dict[str, str]) -> str:
 @click.option("--only", help=f"Of {', '.join(PARTS)}, by commas.")
 @click.option("--quick", is_flag=True, help="The smallest sizes; the figures mean nothing.")
 @click.option("--all-cells", is_flag=True, help="Every cell of PyTorch eager in table S.")
-@click.option("--anew", is_flag=True, help="Also what has been measured already.")
-def main(out: Path, only: str | None, quick: bool, all_cells: bool, anew: bool) -> None:
+@click.option("--again", is_flag=True, help="Also measure what has been measured already.")
+def main(out: Path, only: str | None, quick: bool, all_cells: bool, again: bool) -> None:
     """Run every benchmark and write one page."""
     chosen = only.split(",") if only else list(PARTS)
     if not set(chosen) <= PARTS.keys():
@@ -140,7 +140,7 @@ def main(out: Path, only: str | None, quick: bool, all_cells: bool, anew: bool) 
     out.mkdir(parents=True, exist_ok=True)
     parts = PARTS | (ALL_CELLS if all_cells else {})
     given = {name: arguments(parts[name], quick) for name in chosen}
-    left = [name for name in chosen if anew or not done(name, given[name], out)]
+    left = [name for name in chosen if again or not done(name, given[name], out)]
     status = {name: "not begun" if name in left else "measured before" for name in chosen}
     minutes = {name: 2.0 if quick else parts[name].minutes for name in left}
     for name in left:

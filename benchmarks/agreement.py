@@ -1,8 +1,8 @@
-"""Is a rival's model the same as ours? Only then does a ratio of seconds mean anything.
+"""Check that a rival's model is the same as ours; otherwise a ratio of seconds means nothing.
 
-From the same first weights, on the same batches and without dropout, the losses of the first steps
-must agree: that compares the model, its gradient, the optimizer and its schedule. Rivals with
-random batches train the module, and run the loop, whose losses were compared on our batches.
+From the same initial weights, on the same batches and without dropout, the losses of the first
+steps must agree: this compares the model, its gradient, the optimizer and its schedule. Rivals with
+random batches use the module and the loop whose losses were compared on our batches.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks import processes, rivals
 
 STEPS = 20  # whose losses are compared
 TOLERANCE = 2e-3  # of a loss near 0.7: float32 sums in other orders, through Adam's division
-# Rivals that are another one with other batches.
+# Rivals that run the loop of another one on other batches.
 SAME_LOOP = {
     "PyTorch eager, random batches": "PyTorch eager, our batches",
     "torch.compile, random batches": "torch.compile, our batches",
@@ -25,7 +25,7 @@ SAME_LOOP = {
 
 
 def first_losses(rival: str, settings: dict, folder: Path) -> list[float]:
-    """Losses of the first steps without dropout, on our batches."""
+    """Return the losses of the first steps without dropout, on our batches."""
     cell = rivals.cell_of(**settings).replace({"dropout": 0.0})
     data = rivals.data_of(cell, folder)
     if rival == rivals.TRAINER:
@@ -33,14 +33,14 @@ def first_losses(rival: str, settings: dict, folder: Path) -> list[float]:
 
         weights = rivals.first_weights(cell, data, folder)
         return losses(cell, data, weights, rivals.our_batches(cell, data)[:STEPS])
-    lane = rivals.RIVALS[rival](cell, data, folder)
-    return [lane.advance(1) for _ in range(STEPS)]
+    training = rivals.RIVALS[rival](cell, data, folder)
+    return [training.advance(1) for _ in range(STEPS)]
 
 
 def differences(
     names: Iterable[str], settings: dict, folder: Path, cache: Path, limit: float
 ) -> dict[str, float | None]:
-    """Largest difference of a first loss from ours, by rival; None where it could not be had.
+    """Return the largest difference of a first loss from ours by rival, or None if it failed.
 
     Args:
       names: of rivals.
@@ -68,12 +68,12 @@ def differences(
 
 
 def difference(rival: str, found: Mapping[str, float | None]) -> float | None:
-    """What was found for a rival or for the loop that it shares."""
+    """Return the difference of a rival, or that of the loop that it shares."""
     return found.get(SAME_LOOP.get(rival, rival))
 
 
 def same(rival: str, found: Mapping[str, float | None]) -> bool:
-    """Whether a ratio to this rival means anything."""
+    """Tell whether a ratio to this rival means anything."""
     apart = difference(rival, found)
     return rival == "ours" or (apart is not None and apart <= TOLERANCE)
 
@@ -81,7 +81,7 @@ def same(rival: str, found: Mapping[str, float | None]) -> bool:
 @click.command()
 @click.option("--task", required=True)
 def main(task: str) -> None:
-    """A process of the comparison."""
+    """Run one process of the comparison."""
     _, (rival, settings, folder) = processes.begin(task)
     print(json.dumps(first_losses(rival, settings, Path(folder))))
 

@@ -1,10 +1,10 @@
-"""What AdamW as one formula an array saves of a step, beside the chain of Optax.
+"""The time per step that AdamW as one formula per array saves over the chain of Optax.
 
     python -m benchmarks.fused_adamw               nine rounds of 300 steps of a default cell
     python -m benchmarks.fused_adamw --rounds 3 --steps 100
 
-Both are whole training programs of one process, run in turn, and first the one and then the other.
-Printed is how much longer a step takes with the chain: median and quartiles over the rounds.
+Both are whole training programs in one process, run in turn; the order alternates between rounds.
+It prints how much longer a step takes with the chain: median and quartiles over the rounds.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import jax.numpy as jnp
 
 from attn_nlp.experiment import Cell
 from attn_nlp.train import program, stepper
-from attn_nlp.train.loop import _Lane
+from attn_nlp.train.loop import Run
 from benchmarks.rivals import data_of
 
 
 def chained(cell: Cell, numeric, rate) -> stepper.Stepper:
-    """Return the steps of `adamw` by Optax alone."""
+    """Return a stepper that runs `adamw` through Optax alone."""
     import optax
 
     from attn_nlp.train.optimizers import adamw, matrices
@@ -50,18 +50,18 @@ def main(rounds: int, steps: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepared = data_of(cell, Path(folder))
         makers = {"fused": stepper.stepper_of, "chain": chained}
-        lanes = {}
+        runs = {}
         for name, maker in makers.items():
             with mock.patch.object(program, "stepper_of", maker):
                 made = program.Program(cell, prepared, name)
-                lanes[name] = _Lane(made, cell, prepared, lambda _: None)
+                runs[name] = Run(made, cell, prepared, lambda _: None)
                 _ = made.train
         clock, processor = [], []
-        for at in range(rounds):
+        for turn in range(rounds):
             spent = {}
-            for name in sorted(lanes, reverse=bool(at % 2)):
+            for name in sorted(runs, reverse=bool(turn % 2)):
                 with mock.patch.object(program, "stepper_of", makers[name]):
-                    spent[name] = _seconds(lanes[name])
+                    spent[name] = _seconds(runs[name])
             clock.append(spent["chain"][0] / spent["fused"][0] - 1)
             processor.append(spent["chain"][1] / spent["fused"][1] - 1)
     for what, ratios in (("by the clock", clock), ("by processor time", processor)):
@@ -69,13 +69,13 @@ def main(rounds: int, steps: int) -> None:
         print(f"{what}: the chain takes {middle:.1%} longer ({low:.1%} to {high:.1%})")
 
 
-def _seconds(lane: _Lane) -> tuple[float, float]:
-    """Seconds by the clock and of processors for all steps of a cell."""
-    state = jax.block_until_ready(lane.program.start(0, lane.numeric))
+def _seconds(run: Run) -> tuple[float, float]:
+    """Return wall-clock and processor seconds for all steps of a cell."""
+    state = jax.block_until_ready(run.program.start(0, run.numeric))
     began, busy = time.perf_counter(), time.process_time()
-    fixed = lane.numeric, lane.seed, lane.ids, lane.labels, lane.rows, lane.buckets
-    counts = jnp.int32(0), jnp.int32(lane.steps), jnp.float32(0.0)
-    jax.block_until_ready(lane.program.train(state, *fixed, *counts))
+    fixed = run.numeric, run.seed, run.ids, run.labels, run.rows, run.buckets
+    counts = jnp.int32(0), jnp.int32(run.steps), jnp.float32(0.0)
+    jax.block_until_ready(run.program.train(state, *fixed, *counts))
     return time.perf_counter() - began, time.process_time() - busy
 
 

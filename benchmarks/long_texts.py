@@ -1,14 +1,17 @@
-"""Time and memory of attention over long texts, ours in blocks beside PyTorch's.
+"""Time and memory of attention over long texts: ours in blocks, next to PyTorch's.
 
     python -m benchmarks.long_texts                    512 to 8,192 tokens, three rounds
     python -m benchmarks.long_texts --lengths 512,1024 --rounds 1 --out bench
 
 One sentence, four heads of 64, float32: the forward pass and the gradient by q, k and v. Every
-figure is taken in a process of its own with one thread on one core, round by round and one rival
-after another, so that a busy minute hits all of them. Shown is the median of processor time and,
-of ours, its ratio to the rival that computes the same, taken within a round. Memory is what the
-process grew by at its peak after its libraries and inputs were loaded, compiling included.
+figure comes from a separate process with one thread on one core, round by round and one rival after
+another, so that a busy minute hits all of them. Shown are the median processor time and, for ours,
+its ratio to the rival that computes the same, taken within a round. Memory is the growth of the
+process to its peak after its libraries and inputs were loaded, including compilation.
 """
+
+# pyright: reportMissingImports=false
+# PyTorch and Transformers are extras.
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ LIMIT = 300.0  # seconds that a process may take
 
 
 def inputs(length: int) -> tuple[np.ndarray, ...]:
-    """q, k and v (1, H, T, D), the same for all rivals."""
+    """Return q, k and v (1, H, T, D), the same for all rivals."""
     rng = np.random.default_rng(length)
     draws = rng.normal(size=(3, 1, HEADS, length, HEAD_DIM)).astype(np.float32)
     return tuple(draws)
@@ -44,33 +47,34 @@ def inputs(length: int) -> tuple[np.ndarray, ...]:
 def ours(
     length: int, *, score: str = "dot", normalizer: str = "softmax", chunk: int | None = CHUNK
 ) -> Callable[[], None]:
-    """Our walk of the slots."""
+    """Return a step of our own attention."""
     import jax
     import jax.numpy as jnp
 
     from attn_nlp.experiment import Cell
-    from attn_nlp.nn.attention import Attention
-    from attn_nlp.nn.bound import BlockContext, ForwardContext
+    from attn_nlp.nn.attention import PairwiseKind, build_attention
+    from attn_nlp.nn.context import BlockContext, ForwardContext
     from attn_nlp.nn.pairwise import PairwiseAttention
     from attn_nlp.rng import Stream
 
     cell = Cell(width=HEADS * HEAD_DIM, heads=HEADS, length=length)
     cell = cell.replace({"attention.score": score, "attention.normalizer": normalizer})
-    module = Attention(cell, cell.letters(), Stream(0), 0)
-    places, tokens = jnp.arange(length), jnp.ones((1, length), bool)
-    here = BlockContext(places, places, tokens, tokens)
+    module = build_attention(cell, cell.sizes, Stream(0), 0)
+    assert isinstance(module, PairwiseKind)
+    positions, tokens = jnp.arange(length), jnp.ones((1, length), bool)
+    here = BlockContext(positions, positions, tokens, tokens)
 
     def number(q, k, v):
         walk = PairwiseAttention(module.slots, ForwardContext(cell.numeric()), "bench")
         return walk.attend(q, k, v, None, here, chunk)[0].sum()
 
     step = jax.jit(jax.value_and_grad(number, argnums=(0, 1, 2)))
-    given = [jnp.asarray(each) for each in inputs(length)]
+    given = [jnp.asarray(array) for array in inputs(length)]
     return lambda: jax.block_until_ready(step(*given))
 
 
 def jax_nn(length: int) -> Callable[[], None]:
-    """JAX's own attention."""
+    """Return a step of JAX's own attention."""
     import jax
     import jax.numpy as jnp
 
@@ -78,31 +82,31 @@ def jax_nn(length: int) -> Callable[[], None]:
         return jax.nn.dot_product_attention(q, k, v).sum()
 
     step = jax.jit(jax.value_and_grad(number, argnums=(0, 1, 2)))
-    given = [jnp.asarray(each.swapaxes(1, 2)) for each in inputs(length)]
+    given = [jnp.asarray(array.swapaxes(1, 2)) for array in inputs(length)]
     return lambda: jax.block_until_ready(step(*given))
 
 
 def torch_sdpa(length: int) -> Callable[[], None]:
-    """PyTorch's scaled_dot_product_attention."""
+    """Return a step of PyTorch's scaled_dot_product_attention."""
     import torch
 
     torch.set_num_threads(1)
-    given = [torch.tensor(each, requires_grad=True) for each in inputs(length)]
+    q, k, v = (torch.tensor(array, requires_grad=True) for array in inputs(length))
 
     def step():
-        torch.nn.functional.scaled_dot_product_attention(*given).sum().backward()
-        for each in given:
-            each.grad = None
+        torch.nn.functional.scaled_dot_product_attention(q, k, v).sum().backward()
+        for array in (q, k, v):
+            array.grad = None
 
     return step
 
 
 def torch_eager(length: int, kind: str) -> Callable[[], None]:
-    """Attention of another kind as one writes it in PyTorch, all pairs at once."""
+    """Return a step of another kind of attention in idiomatic PyTorch, all pairs at once."""
     import torch
 
     torch.set_num_threads(1)
-    q, k, v = (torch.tensor(each, requires_grad=True) for each in inputs(length))
+    q, k, v = (torch.tensor(array, requires_grad=True) for array in inputs(length))
     direction = torch.ones(HEAD_DIM) / HEAD_DIM
 
     def weights():
@@ -117,8 +121,8 @@ def torch_eager(length: int, kind: str) -> Callable[[], None]:
 
     def step():
         (weights() @ v).sum().backward()
-        for each in (q, k, v):
-            each.grad = None
+        for array in (q, k, v):
+            array.grad = None
 
     return step
 
@@ -147,7 +151,7 @@ SAME = {
 
 
 def measure(name: str, length: int) -> dict[str, float]:
-    """Processor seconds of a step after the first, and MiB that the process grew by."""
+    """Return processor seconds per step after the first, and the growth of the process in MiB."""
     make, _ = RIVALS[name]
     step = make(length)
     before = peak()
@@ -161,22 +165,22 @@ def measure(name: str, length: int) -> dict[str, float]:
 
 
 def peak() -> float:
-    """Peak resident memory of this process in MiB."""
+    """Return the peak resident memory of this process in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def summary(taken: list[dict[tuple[str, int], dict[str, float]]]) -> dict[str, dict[int, dict]]:
-    """Least, median and largest by rival and length; the ratio to who computes the same."""
+    """Return least, median and largest by rival and length, with ratios to the same computation."""
     found: dict[str, dict[int, dict]] = {}
-    for name, size in sorted({key for each in taken for key in each}, key=_by_place):
-        runs = [each for each in taken if (name, size) in each]
+    for name, size in sorted({key for turn in taken for key in turn}, key=_order):
+        runs = [turn for turn in taken if (name, size) in turn]
         middle: dict = {
-            key: spread(each[name, size][key] for each in runs) for key in runs[0][name, size]
+            key: spread(turn[name, size][key] for turn in runs) for key in runs[0][name, size]
         }
         pairs = [
-            each[name, size]["seconds"] / each[SAME[name], size]["seconds"]
-            for each in runs
-            if (SAME.get(name), size) in each
+            turn[name, size]["seconds"] / turn[SAME[name], size]["seconds"]
+            for turn in runs
+            if (SAME.get(name), size) in turn
         ]
         if pairs:
             middle["ratio"] = spread(pairs)
@@ -184,12 +188,12 @@ def summary(taken: list[dict[tuple[str, int], dict[str, float]]]) -> dict[str, d
     return found
 
 
-def _by_place(key: tuple[str, int]) -> tuple[int, int]:
+def _order(key: tuple[str, int]) -> tuple[int, int]:
     return list(RIVALS).index(key[0]), key[1]
 
 
 def markdown(found: dict[str, dict[int, dict]], lengths: list[int]) -> str:
-    """Milliseconds, MiB and ratios by rival and length."""
+    """Write milliseconds, MiB and ratios by rival and length."""
     lines = [
         "| CPU ms (least–largest), MiB, × the rival of the same kind | "
         + " | ".join(f"{n:,}" for n in lengths)
@@ -203,7 +207,7 @@ def markdown(found: dict[str, dict[int, dict]], lengths: list[int]) -> str:
                 cells.append("–")
                 continue
             cell = by_length[n]
-            milliseconds = shown([1e3 * each for each in cell["seconds"]], ",.0f")
+            milliseconds = shown([1e3 * seconds for seconds in cell["seconds"]], ",.0f")
             text = f"{milliseconds} ms, {cell['mebibytes'][1]:,.0f} MiB"
             cells.append(text + (f", ×{shown(cell['ratio'])}" if "ratio" in cell else ""))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -221,7 +225,7 @@ def main(lengths: str, rounds: int, out: Path | None, task: str | None) -> None:
         _, given = processes.begin(task)
         print(json.dumps(measure(*given)))
         return
-    sizes = [int(each) for each in lengths.split(",")]
+    sizes = [int(length) for length in lengths.split(",")]
     taken: list[dict[tuple[str, int], dict[str, float]]] = []
     processes.heed_termination()
     report = Report("long_texts", {"lengths": sizes, "rounds": rounds}, out)

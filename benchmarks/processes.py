@@ -1,8 +1,8 @@
 """Processes of a benchmark: each measures one thing, alone, within a time limit, and prints JSON.
 
-What a process prints goes to files and not to pipes: `torch.compile` leaves helpers behind that
-would keep a pipe open after the process itself has ended. A process that overruns its limit is
-ended with everything it started.
+Output goes to files rather than pipes: `torch.compile` leaves helper processes behind that would
+keep a pipe open after the process itself has ended. A process that exceeds its limit is ended with
+everything it started.
 """
 
 from __future__ import annotations
@@ -14,20 +14,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from attn_nlp.runner.cores import allowed_cores, pin
 from attn_nlp.runner.environment import single_threaded
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from attn_nlp.data import Prepared
+
 LATE = "did not finish in time"
+EVALUATION_BATCH = 32  # the fastest of 16, 32, 64 and 128 for PyTorch too
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
 
 
 class Child(NamedTuple):
-    """A process on its way and where it writes."""
+    """A running process, and the files it writes to."""
 
     process: subprocess.Popen
     out: IO[bytes]
@@ -36,19 +42,55 @@ class Child(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """What a process said: the JSON among its lines, why it did not finish or "", and all of it."""
+    """The output of a process: the JSON among its lines, why it failed or "", and all of it."""
 
     said: list
     fault: str
     text: str
 
 
+class Clock:
+    """Processor and wall seconds of a training run, with evaluations counted apart."""
+
+    def __init__(self) -> None:
+        self.evaluations = (0.0, 0.0)
+        self.first_evaluation_seconds = 0.0
+        self.first()
+
+    def first(self) -> None:
+        """Mark the first step as made: libraries are loaded and programs compiled."""
+        self.first_done, self.first_at = _now(), time.time()
+        self.timed_from = self.first_done
+
+    def first_evaluation(self) -> None:
+        """Mark an extra evaluation as made, for which some rivals compile another program."""
+        self.timed_from = _now()
+        self.first_evaluation_seconds = _minus(self.timed_from, self.first_done)[1]
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Count what happens inside as an evaluation."""
+        began = _now()
+        yield
+        self.evaluations = _plus(self.evaluations, _minus(_now(), began))
+
+    def since_first(self) -> tuple[float, float]:
+        """Return the seconds of steps and evaluations after the first ones."""
+        return _minus(_now(), self.timed_from)
+
+
+def accuracy(data: Prepared, split: str, predictions: np.ndarray) -> float:
+    """Return the share of a split's labels that were predicted."""
+    return float((predictions == data.labels_of(split)).mean())
+
+
 def environment(threads: int, cache: Path) -> dict[str, str]:
-    """Variables of a process with so many threads that keeps compiled programs in `cache`."""
-    found = os.environ | single_threaded() | dict.fromkeys(_THREADS, str(threads))
+    """Return the variables of a process with so many threads and compiled programs in `cache`."""
+    variables = os.environ | single_threaded() | dict.fromkeys(_THREADS, str(threads))
     if threads > 1:
-        found["XLA_FLAGS"] = found["XLA_FLAGS"].replace("--xla_cpu_multi_thread_eigen=false", "")
-    return found | {
+        flags = variables["XLA_FLAGS"]
+        variables["XLA_FLAGS"] = flags.replace("--xla_cpu_multi_thread_eigen=false", "")
+    return variables | {
         "JAX_PLATFORMS": "cpu",
         "JAX_COMPILATION_CACHE_DIR": str(cache / "xla"),
         "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
@@ -58,20 +100,20 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
 
 
 def start(
-    module: str, task: object, *, cache: Path, threads: int = 1, place: int = 0, limit: float
+    module: str, task: object, *, cache: Path, threads: int = 1, core: int = 0, limit: float
 ) -> Child:
-    """`python -m module --task JSON`, one thread on the core at `place`, or several anywhere.
+    """Start `python -m module --task JSON`: one thread on a core, or several on any.
 
-    The JSON is [core or null, the time now, task].
+    The JSON is [core or null, the time now, task]; `core` counts the cores that may be used.
     """
-    core = allowed_cores()[place % len(allowed_cores())] if threads == 1 else None
-    command = [sys.executable, "-m", module, "--task", json.dumps([core, time.time(), task])]
+    pinned = allowed_cores()[core % len(allowed_cores())] if threads == 1 else None
+    command = [sys.executable, "-m", module, "--task", json.dumps([pinned, time.time(), task])]
     return start_command(command, environment(threads, cache), limit)
 
 
 def start_command(command: Sequence[str], variables: dict[str, str], limit: float) -> Child:
-    """Any command, as a child of the same kind."""
-    out, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - live on
+    """Start any command as a child of the same kind."""
+    out, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - read later
     process = subprocess.Popen(
         command, env=variables, stdout=out, stderr=errors, start_new_session=True
     )
@@ -79,14 +121,14 @@ def start_command(command: Sequence[str], variables: dict[str, str], limit: floa
 
 
 def with_cache(folder: Path) -> dict[str, str]:
-    """Variables of a command of ours that keeps data and compiled programs in `folder`."""
-    found = os.environ | {"ATTN_NLP_CACHE": str(folder)}
-    found.pop("JAX_COMPILATION_CACHE_DIR", None)
-    return found
+    """Return the variables of a command of ours that keeps data and programs in `folder`."""
+    variables = os.environ | {"ATTN_NLP_CACHE": str(folder)}
+    variables.pop("JAX_COMPILATION_CACHE_DIR", None)
+    return variables
 
 
 def begin(task: str) -> tuple[float, list]:
-    """What a process does first: go to its core; when it was asked for, and for what."""
+    """Move this process to its core, and return when it was asked for and its task."""
     core, asked, given = json.loads(task)
     if core is not None:
         pin(core)
@@ -94,12 +136,12 @@ def begin(task: str) -> tuple[float, list]:
 
 
 def heed_termination() -> None:
-    """Let SIGTERM do what Ctrl-C does, so that no process is left behind."""
+    """Let SIGTERM act like Ctrl-C, so that no process is left behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while processes were waited for; `ended` is what they had said until then."""
+    """Ctrl-C while waiting for processes; `ended` is their output until then."""
 
     def __init__(self, ended: list[Ended]):
         super().__init__()
@@ -107,10 +149,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 def wait(children: Sequence[Child]) -> list[Ended]:
-    """What each of them said; all are ended on the way out.
+    """Wait for all of them, and return their outputs; none is left running.
 
     Raises:
-      Interrupted: by Ctrl-C.
+      Interrupted: on Ctrl-C.
     """
     faults = []
     stopped = False
@@ -146,16 +188,28 @@ def _end(child: Child, fault: str) -> Ended:
 
 
 def dataset() -> str:
-    """sst2 where `ATTN_NLP_DATA` has it, else docstrings, which are on every machine."""
+    """Return "sst2" if `ATTN_NLP_DATA` has it, else "docstrings", which are on every machine."""
     return "sst2" if (Path(os.environ.get("ATTN_NLP_DATA", "")) / "sst2").is_dir() else "docstrings"
 
 
 def _values(text: str) -> list:
-    found = []
+    values = []
     for line in text.splitlines():
         with suppress(ValueError):  # a library's own message, or half a line
-            found.append(json.loads(line))
-    return found
+            values.append(json.loads(line))
+    return values
+
+
+def _now() -> tuple[float, float]:
+    return time.process_time(), time.perf_counter()
+
+
+def _plus(a: tuple, b: tuple) -> tuple[float, float]:
+    return a[0] + b[0], a[1] + b[1]
+
+
+def _minus(a: tuple, b: tuple) -> tuple[float, float]:
+    return a[0] - b[0], a[1] - b[1]
 
 
 def _last_words(child: Child, status: int) -> str:

@@ -1,11 +1,11 @@
-"""The figures in docs/performance.md, from what the last full run of `make bench` measured.
+"""The figures in docs/performance.md, as measured by the last full run of `make bench`.
 
     python -m benchmarks.readme                 rewrites the block from benchmarks/measured/*.json
     python -m benchmarks.readme --take bench    copies the JSON files of a run there first
 
 The block lies between two marks and is never edited by hand; a test compares it with the files.
-What has not been measured is said not to have been. An interval from a single round would say
-nothing and is not printed.
+What has not been measured is marked as such. An interval from a single round would say nothing and
+is not printed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SIZES = {"S": "one layer of width 64", "M": "two of width 128"}
 
 
 def block(folder: Path) -> str:
-    """The lines between the marks, from the JSON files of a folder."""
+    """Return the lines between the marks, from the JSON files of a folder."""
     found = {name: report for name in NAMES if (report := reports.read(folder, name))}
     parts = [whole_tables(found)]
     sections: dict[str, tuple[str, Callable[[dict], str]]] = {
@@ -54,12 +54,12 @@ def block(folder: Path) -> str:
 
 
 def unfinished(report: dict) -> str:
-    """What is said of a measurement that was stopped."""
+    """Return the note on a measurement that was stopped early, or ""."""
     return "" if report["complete"] else " (stopped before its end)"
 
 
 def whole_tables(found: dict[str, dict]) -> str:
-    """Seconds and ratios of a whole table, of both sizes side by side."""
+    """Write seconds and ratios of a whole table, both sizes side by side."""
     taken = {size: found.get(name) for size, name in zip(SIZES, TABLES, strict=True)}
     known = {size: report for size, report in taken.items() if report}
     if not known:
@@ -118,7 +118,7 @@ def spread(three: Sequence[float], rounds: int, form: str = ".2f") -> str:
 
 
 def training(report: dict) -> str:
-    """Two tables, sizes side by side: steps with their share of the peak, and start-up."""
+    """Write two tables, sizes side by side: steps with their share of the peak, and start-up."""
     given, sizes = report["settings"], report["result"]
     rounds = given["rounds"]
     heads = [f"{size}: ms per step, × ours, share of the peak" for size in sizes]
@@ -165,14 +165,14 @@ def _start(row: dict | None) -> str:
 
 
 def startup(report: dict) -> str:
-    """Seconds of each kind of start."""
+    """Write the seconds of each kind of start."""
     given = report["settings"]
     told = [f"{name} {shown(three)} s" for name, three in report["result"].items()]
     return f", S on {given['dataset']}, {plural(given['rounds'], 'round')}: {'; '.join(told)}."
 
 
 def long_texts(report: dict) -> str:
-    """Milliseconds, memory and ratios by length."""
+    """Write milliseconds, memory and ratios by length."""
     lengths, rounds = report["settings"]["lengths"], report["settings"]["rounds"]
     lines = [
         "; CPU ms, MiB, and for ours × relative to whoever computes the same; "
@@ -195,7 +195,7 @@ def long_texts(report: dict) -> str:
 
 
 def tables(report: dict) -> str:
-    """Seconds of `attn-nlp table`."""
+    """Write the seconds of `attn-nlp table`."""
     told = [
         f"of {line['shown']:,} cells among {line['stored']:,}: {shown(line['clock'])} s"
         for line in report["result"]["tables"]
@@ -205,7 +205,7 @@ def tables(report: dict) -> str:
 
 
 def tokenizing(report: dict) -> str:
-    """Processor seconds to encode, beside the library's own."""
+    """Write the processor seconds of encoding, next to the library's own."""
     told = [
         f"{line['dataset']} by {line['tokens']} {shown(line['encode'])} s, "
         f"the library {shown(line['library_encode'])} s"
@@ -215,7 +215,7 @@ def tokenizing(report: dict) -> str:
 
 
 def machines(found: dict[str, dict]) -> list[str]:
-    """Where and when, each machine and day once."""
+    """Write where and when, each machine and day once."""
     said: dict[str, list[str]] = {}
     for name, report in found.items():
         told = re.sub(r" Load average before: [\d.]+\.", "", reports.told(report["machine"]))
@@ -224,7 +224,7 @@ def machines(found: dict[str, dict]) -> list[str]:
 
 
 def renewed(text: str, folder: Path) -> str:
-    """Return the page with the block as the files of the folder give it."""
+    """Return the page with its block renewed from the files of a folder."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

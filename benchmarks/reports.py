@@ -1,8 +1,8 @@
-"""What a benchmark leaves: NAME.json and NAME.md, with the machine that gave the figures.
+"""The files of a benchmark: NAME.json and NAME.md, with the machine that gave the figures.
 
-Both are written anew whenever something has been measured, so that what is done is kept whatever
-happens then; `complete` says whether everything was measured. No name of a machine, a person or a
-folder is written.
+Both are rewritten after every measurement, so that what is done is kept whatever happens next;
+`complete` says whether everything was measured. No name of a machine, a person or a folder is
+written.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Report:
 
 
 def machine() -> dict:
-    """What figures depend on beside the code: processor, cores, versions, and the day."""
+    """Return what figures depend on besides the code: processor, cores, versions, and the day."""
     found: dict = {
         "date": datetime.now(UTC).date().isoformat(),
         "revision": revision(),
@@ -84,7 +84,7 @@ def machine() -> dict:
 
 
 def told(machine: dict) -> str:
-    """The machine in one sentence."""
+    """Describe the machine in one sentence."""
     versions = ", ".join(f"{name} {machine[name]}" for name in LIBRARIES if name in machine)
     load, gibibytes = machine["load_before"], machine["memory_gibibytes"]
     room = "" if gibibytes is None else f"{gibibytes:.0f} GiB, "
@@ -97,7 +97,7 @@ def told(machine: dict) -> str:
 
 
 def revision() -> str:
-    """The last change of the code that is timed; "+ changes" where it has some uncommitted."""
+    """Return the last commit of the timed code, with "+ changes" if some are uncommitted."""
     with suppress(OSError, subprocess.CalledProcessError):
         last = _git("log", "-1", "--format=%h", *_CODE)
         return last + (" + changes" if _git("status", "--porcelain", *_CODE) else "")
@@ -110,7 +110,7 @@ def _git(*arguments: str) -> str:
 
 
 def processor() -> str:
-    """The name of the processor as the system has it."""
+    """Return the name of the processor as the system gives it."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -119,37 +119,37 @@ def processor() -> str:
 
 
 def memory() -> float | None:
-    """Memory of the machine in GiB, where the system tells."""
+    """Return the memory of the machine in GiB, or None if the system does not tell."""
     with suppress(ValueError, OSError, AttributeError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return None
 
 
 def spread(values: Iterable[float]) -> list[float]:
-    """Least, median and largest."""
+    """Return least, median and largest."""
     found = list(values)
     return [min(found), statistics.median(found), max(found)]
 
 
 def shown(three: Sequence[float], form: str = ".2f") -> str:
-    """A median with its least and largest in brackets: "2.00 (1.90–2.20)"."""
+    """Write a median with its least and largest: "2.00 (1.90–2.20)"."""
     least, middle, most = three
     return f"{middle:{form}} ({least:{form}}–{most:{form}})"
 
 
 def plain(value: object) -> object:
-    """The same for JSON, floats to five digits, NaN as null."""
+    """Return a value for JSON: floats to five digits, NaN as null."""
     if isinstance(value, dict):
-        return {str(name): plain(each) for name, each in value.items()}
+        return {str(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, float):
         return float(f"{value:.5g}") if math.isfinite(value) else None
     return value
 
 
 def read(folder: Path, name: str) -> dict | None:
-    """A report, or None where there is none."""
+    """Return a report, or None if there is none."""
     try:
         return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -163,6 +163,6 @@ def fail(reason: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(text + "\n", encoding="utf-8")
-    beside.replace(path)
+    new = path.with_name(path.name + ".new")
+    new.write_text(text + "\n", encoding="utf-8")
+    new.replace(path)

@@ -1,18 +1,20 @@
-"""What the benchmarks of training time: the same model, trained by us and by others.
+"""The training that the benchmarks time: the same model, trained by us and by others.
 
-A rival is a function from a cell, its data and a folder to a `Lane`. All start from the same first
-weights, make the same number of steps with the same optimizer and schedule, look at the validation
-split as often, keep the weights that were best there, and read the test split once. They differ in
-their batches: *our batches* are the very rows of ours in the same order, so that losses can be
-compared step by step; *random batches* are what one usually writes, a shuffled epoch cut into
-batches. PyTorch pads a batch to its own longest sentence, of either kind.
+A rival is a function from a cell, its data and a folder to a `Training`. All start from the same
+initial weights, make the same number of steps with the same optimizer and schedule, evaluate on the
+validation split equally often, keep the weights that were best there, and read the test split once.
+They differ in their batches: *our batches* are exactly our rows in the same order, so that losses
+can be compared step by step; *random batches* are the usual ones, a shuffled epoch cut into
+batches. PyTorch pads every batch to its own longest sentence.
 """
+
+# pyright: reportMissingImports=false
+# PyTorch and Transformers are extras.
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -22,80 +24,38 @@ import numpy as np
 
 from attn_nlp.data import DataSettings, Prepared, prepare_dataset, training_plan
 from attn_nlp.experiment import Cell
+from benchmarks.processes import EVALUATION_BATCH, Clock, accuracy
 
 SIZES = {
     "S": {"width": 64, "heads": 2, "layers": 1, "vocabulary": 8_000},
     "M": {"width": 128, "heads": 4, "layers": 2, "vocabulary": 16_000},
 }
-EVALUATION_BATCH = 32  # the fastest of 16, 32, 64 and 128 for PyTorch too
 
 
-class Lane(NamedTuple):
-    """A cell on its way.
+class Training(NamedTuple):
+    """A cell in training.
 
     Attributes:
       advance: makes n steps and returns the sum of their losses.
-      look: the predicted classes of a split.
-      keep: sets today's weights aside.
-      restore: goes back to those.
+      predict: returns the predicted classes of a split.
+      keep: keeps a copy of the current weights.
+      restore: returns to that copy.
     """
 
     advance: Callable[[int], float]
-    look: Callable[[str], np.ndarray]
+    predict: Callable[[str], np.ndarray]
     keep: Callable[[], None]
     restore: Callable[[], None]
 
 
-class Clock:
-    """Processor and wall seconds of a training run: before its first step, after it, in looks."""
-
-    def __init__(self) -> None:
-        self.looks = (0.0, 0.0)
-        self.first_look_seconds = 0.0
-        self.first()
-
-    def first(self) -> None:
-        """The first step has been made: libraries are loaded and programs compiled."""
-        self.first_done, self.first_at = _now(), time.time()
-        self.timed_from = self.first_done
-
-    def first_look(self) -> None:
-        """So has a look that nobody needs, for which others compile a program too."""
-        self.timed_from = _now()
-        self.first_look_seconds = _minus(self.timed_from, self.first_done)[1]
-
-    @contextmanager
-    def look(self) -> Iterator[None]:
-        """An evaluation."""
-        began = _now()
-        yield
-        self.looks = _plus(self.looks, _minus(_now(), began))
-
-    def since_first(self) -> tuple[float, float]:
-        """Seconds of steps and looks after the first ones."""
-        return _minus(_now(), self.timed_from)
-
-
-def _now() -> tuple[float, float]:
-    return time.process_time(), time.perf_counter()
-
-
-def _plus(a: tuple, b: tuple) -> tuple[float, float]:
-    return a[0] + b[0], a[1] + b[1]
-
-
-def _minus(a: tuple, b: tuple) -> tuple[float, float]:
-    return a[0] - b[0], a[1] - b[1]
-
-
 def cell_of(size: str, dataset: str, steps: int, **settings: Any) -> Cell:
-    """The cell of a size; everything else as it is by default."""
-    base = Cell(dataset=dataset, steps=steps, evaluate_every=min(100, steps), **SIZES[size])
-    return base.replace(settings)
+    """Return the cell of a size, with defaults for everything else."""
+    base = Cell(dataset=dataset, steps=steps, evaluate_every=min(100, steps))
+    return base.replace({**SIZES[size], **settings})
 
 
 def data_of(cell: Cell, folder: Path) -> Prepared:
-    """The dataset of a cell, prepared once for all rivals."""
+    """Return the dataset of a cell, prepared once for all rivals."""
     names = ("dataset", "split_seed", "tokens", "vocabulary", "length")
     return prepare_dataset(
         DataSettings(**{name: getattr(cell, name) for name in names}), folder / "data"
@@ -103,19 +63,19 @@ def data_of(cell: Cell, folder: Path) -> Prepared:
 
 
 def rows_of(rival: str, cell: Cell, data: Prepared) -> np.ndarray:
-    """Rows (steps, B) of every batch that a rival trains on; of the Trainer, rows like them."""
+    """Return the rows (steps, B) that a rival trains on; for the Trainer, rows drawn alike."""
     return (random_batches if rival in RANDOM else our_batches)(cell, data)
 
 
 def our_batches(cell: Cell, data: Prepared) -> np.ndarray:
-    """Rows (steps, B), those of our runner."""
+    """Return the rows (steps, B) of our runner."""
     start, stop = data.splits["train"]
     lengths = data.lengths[start:stop]
     return training_plan(lengths, data.edges, cell.batch_size, cell.steps, cell.seed)[0] + start
 
 
 def random_batches(cell: Cell, data: Prepared) -> np.ndarray:
-    """Rows (steps, B), one shuffled epoch after another, of any lengths together."""
+    """Return rows (steps, B): one shuffled epoch after another, lengths mixed."""
     start, stop = data.splits["train"]
     rng, wanted = np.random.default_rng(cell.seed), cell.steps * cell.batch_size
     epochs = -(-wanted // (stop - start))
@@ -124,7 +84,7 @@ def random_batches(cell: Cell, data: Prepared) -> np.ndarray:
 
 
 def load(rival: str) -> None:
-    """Import the libraries of a rival, so that its start-up can be told from its compiling."""
+    """Import the libraries of a rival, to separate its start-up from its compilation."""
     named = {"ours": "attn_nlp.train.loop", "nnx.jit, our batches": "attn_nlp.nn.encoder"}
     named[TRAINER] = "benchmarks.trainer"
     import_module(named.get(rival, "benchmarks.torch_encoder"))
@@ -133,68 +93,64 @@ def load(rival: str) -> None:
 def whole(
     rival: str, cell: Cell, data: Prepared, folder: Path, clock: Clock, warmed: bool = False
 ) -> float:
-    """Train a cell from its first step to its test; the accuracy on the test split.
+    """Train a cell from its first step to its test, and return its test accuracy.
 
-    `warmed`: after the first step, look at validation once more than is needed, so that no
-    compiling is left to what the clock then counts; the Trainer compiles nothing and does not.
+    With `warmed`, evaluate once more than needed after the first step, so that the clock then
+    counts no compilation. The Trainer compiles nothing and skips this.
     """
     if rival == TRAINER:
         from benchmarks.trainer import train
 
         return train(cell, data, first_weights(cell, data, folder), clock)
-    lane = RIVALS[rival](cell, data, folder)
-    lane.advance(1)
+    training = RIVALS[rival](cell, data, folder)
+    training.advance(1)
     clock.first()
     if warmed:
-        lane.look("validation")
-        clock.first_look()
+        training.predict("validation")
+        clock.first_evaluation()
     done, best = 1, -1.0
     while done < cell.steps or best < 0:
         count = min(cell.evaluate_every - done % cell.evaluate_every, cell.steps - done)
-        lane.advance(count)
+        training.advance(count)
         done += count
-        with clock.look():
-            found = accuracy(data, "validation", lane.look("validation"))
-            if found > best:
-                best = found
-                lane.keep()
-    with clock.look():
-        lane.restore()
-        return accuracy(data, "test", lane.look("test"))
+        with clock.evaluation():
+            reached = accuracy(data, "validation", training.predict("validation"))
+            if reached > best:
+                best = reached
+                training.keep()
+    with clock.evaluation():
+        training.restore()
+        return accuracy(data, "test", training.predict("test"))
 
 
-def accuracy(data: Prepared, split: str, predictions: np.ndarray) -> float:
-    return float((predictions == data.labels_of(split)).mean())
-
-
-def ours(cell: Cell, data: Prepared, folder: Path) -> Lane:
-    """The runner's own loop."""
+def ours(cell: Cell, data: Prepared, folder: Path) -> Training:
+    """Train in the runner's own loop."""
     import jax
     import jax.numpy as jnp
 
-    from attn_nlp.train.loop import _Lane
+    from attn_nlp.train.loop import Run
     from attn_nlp.train.program import program_of
 
-    lane = _Lane(program_of(cell, data)[0], cell, data, lambda _: None)
+    run = Run(program_of(cell, data)[0], cell, data, lambda _: None)
     kept: list = [None]
 
     def advance(count: int) -> float:
         if not count:
             return 0.0
-        loss, _ = lane.advance(count)
-        lane.first, lane.total = lane.step, jnp.float32(0.0)
+        loss, _ = run.advance(count)
+        run.first, run.total = run.step, jnp.float32(0.0)
         return loss * count
 
-    def look(split: str) -> np.ndarray:
-        return lane.look(split, lane.kept).predictions
+    def predict(split: str) -> np.ndarray:
+        return run.evaluate(split, run.kept).predictions
 
     def keep() -> None:
-        kept[0] = jax.tree.map(jnp.copy, lane.state["params"])
+        kept[0] = jax.tree.map(jnp.copy, run.state["params"])
 
     def restore() -> None:
-        lane.kept = kept[0]
+        run.kept = kept[0]
 
-    return Lane(advance, look, keep, restore)
+    return Training(advance, predict, keep, restore)
 
 
 def torch_eager(
@@ -203,8 +159,8 @@ def torch_eager(
     folder: Path,
     batches: Callable[[Cell, Prepared], np.ndarray] = our_batches,
     compiled: bool = False,
-) -> Lane:
-    """PyTorch step by step."""
+) -> Training:
+    """Train in PyTorch, step by step."""
     import torch
 
     from benchmarks.torch_encoder import Encoder, optimizer
@@ -232,33 +188,36 @@ def torch_eager(
         return total
 
     @torch.no_grad()
-    def look(split: str) -> np.ndarray:
+    def predict(split: str) -> np.ndarray:
         model.eval()
         start, stop = data.splits[split]
         order = start + np.argsort(lengths[start:stop], kind="stable")
-        found = np.zeros(stop - start, np.int64)
-        for place in range(0, len(order), EVALUATION_BATCH):
-            chosen = order[place : place + EVALUATION_BATCH]
-            found[chosen - start] = run(ids[chosen, : lengths[chosen].max()]).argmax(1).numpy()
-        return found
+        predicted = np.zeros(stop - start, np.int64)
+        for first in range(0, len(order), EVALUATION_BATCH):
+            chosen = order[first : first + EVALUATION_BATCH]
+            predicted[chosen - start] = run(ids[chosen, : lengths[chosen].max()]).argmax(1).numpy()
+        return predicted
 
     def keep() -> None:
         kept.update({name: value.clone() for name, value in model.state_dict().items()})
 
-    return Lane(advance, look, keep, lambda: model.load_state_dict(kept))
+    def restore() -> None:
+        model.load_state_dict(kept)
+
+    return Training(advance, predict, keep, restore)
 
 
-def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Lane:
-    """The same modules under nnx.jit as Flax has it: one padded length, one step a call."""
+def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Training:
+    """Train the same modules under plain nnx.jit: one padded length, one step per call."""
     import jax
     import jax.numpy as jnp
     import optax
     from flax import nnx
 
-    from attn_nlp.nn.bound import ForwardContext
-    from attn_nlp.nn.encoder import Encoder
+    from attn_nlp.nn.context import ForwardContext
+    from attn_nlp.nn.encoder import build_classifier
 
-    model = Encoder(cell, data.vocabulary, len(data.class_names), cell.seed)
+    model = build_classifier(cell, data.vocabulary, len(data.class_names), cell.seed)
     rise = max(1, round(cell.steps * cell.warmup))
     schedule = optax.warmup_cosine_decay_schedule(0.0, cell.learning_rate, rise, cell.steps + 1)
     chain = optax.chain(
@@ -290,29 +249,32 @@ def nnx_jit(cell: Cell, data: Prepared, folder: Path) -> Lane:
 
     def advance(count: int) -> float:
         total = 0.0
-        for place in range(step[0], step[0] + count):
-            chosen = rows[place]
+        for number in range(step[0], step[0] + count):
+            chosen = rows[number]
             ids, labels = jnp.asarray(data.ids[chosen]), jnp.asarray(data.labels[chosen])
-            total += float(train_step(model, optimizer, ids, labels, jax.random.key(place)))
+            total += float(train_step(model, optimizer, ids, labels, jax.random.key(number)))
         step[0] += count
         return total
 
-    def look(split: str) -> np.ndarray:
+    def predict(split: str) -> np.ndarray:
         start, stop = data.splits[split]
-        found = []
-        for place in range(start, stop, EVALUATION_BATCH):
-            chosen = np.minimum(np.arange(place, place + EVALUATION_BATCH), stop - 1)
-            found.append(np.asarray(answer(model, jnp.asarray(data.ids[chosen]))))
-        return np.concatenate(found)[: stop - start]
+        predicted = []
+        for first in range(start, stop, EVALUATION_BATCH):
+            chosen = np.minimum(np.arange(first, first + EVALUATION_BATCH), stop - 1)
+            predicted.append(np.asarray(answer(model, jnp.asarray(data.ids[chosen]))))
+        return np.concatenate(predicted)[: stop - start]
 
     def keep() -> None:
         kept[0] = jax.tree.map(jnp.copy, nnx.state(model, nnx.Param))
 
-    return Lane(advance, look, keep, lambda: nnx.update(model, kept[0]))
+    def restore() -> None:
+        nnx.update(model, kept[0])
+
+    return Training(advance, predict, keep, restore)
 
 
 TRAINER = "HF Trainer, random batches"
-RIVALS: dict[str, Callable[[Cell, Prepared, Path], Lane]] = {
+RIVALS: dict[str, Callable[[Cell, Prepared, Path], Training]] = {
     "ours": ours,
     "PyTorch eager, our batches": torch_eager,
     "PyTorch eager, random batches": partial(torch_eager, batches=random_batches),
@@ -324,9 +286,9 @@ RANDOM = frozenset({TRAINER, "PyTorch eager, random batches", "torch.compile, ra
 
 
 def first_weights(cell: Cell, data: Prepared, folder: Path) -> dict:
-    """The weights that our encoder starts from, as plain arrays by name.
+    """Return the initial weights of our encoder, as plain arrays by name.
 
-    They are kept in the folder, so that a rival that is timed need not start JAX to have them.
+    They are kept in the folder, so that a timed rival can read them without starting JAX.
     """
     name = f"weights-{data.fingerprint[:12]}-{data.vocabulary}-{cell.width}-{cell.layers}"
     path = folder / f"{name}-{cell.heads}-{cell.seed}.npz"
@@ -334,39 +296,42 @@ def first_weights(cell: Cell, data: Prepared, folder: Path) -> dict:
         from flax import nnx
         from flax.traverse_util import flatten_dict
 
-        from attn_nlp.nn.encoder import Encoder
+        from attn_nlp.nn.encoder import build_classifier
 
-        model = Encoder(cell, data.vocabulary, len(data.class_names), cell.seed)
+        model = build_classifier(cell, data.vocabulary, len(data.class_names), cell.seed)
         plain = nnx.to_pure_dict(nnx.split(model, nnx.Param)[1])
-        named = {"/".join(map(str, key)): value for key, value in flatten_dict(plain).items()}
+        named: dict[str, Any] = {
+            "/".join(map(str, key)): value for key, value in flatten_dict(plain).items()
+        }
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(path, **named)
-    found: dict = {}
+    weights: dict = {}
     with np.load(path) as arrays:
         for key in arrays.files:
             *outer, last = key.split("/")
-            inner = found
-            for each in outer:
-                inner = inner.setdefault(each, {})
+            inner = weights
+            for module in outer:
+                inner = inner.setdefault(module, {})
             inner[last] = arrays[key]
-    return found
+    return weights
 
 
 def useful_flops(cell: Cell, data: Prepared, rows: np.ndarray) -> float:
-    """Matrix products of the training steps on `rows`, forward and backward, without padding.
+    """Return the operations of matrix products in training on `rows`, without padding.
 
-    Three times the forward pass: 2 (4 E^2 + 2 E F) a token and layer, 4 n^2 E a sentence and layer.
+    Forward and backward cost three times the forward pass: 2 (4 E^2 + 2 E F) per token and layer,
+    and 4 n^2 E per sentence and layer.
     """
-    n = cell.letters()
+    n = cell.sizes
     lengths = data.lengths[rows].astype(np.float64)
     token = 2 * (4 * n["E"] ** 2 + 2 * n["E"] * n["F"])
     return 3 * n["N"] * float((token * lengths + 4 * n["E"] * lengths**2).sum())
 
 
 def gemm_peak() -> float:
-    """GFLOP/s of this process in a product of 1,024 squared float32 matrices.
+    """Return the GFLOP/s that this process reaches in products of 1,024 x 1,024 float32 matrices.
 
-    The better of XLA and NumPy, so that no share of the peak flatters.
+    The better of XLA and NumPy counts, so that no share of the peak is flattering.
     """
     import jax
     import jax.numpy as jnp

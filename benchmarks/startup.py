@@ -3,11 +3,11 @@
     python -m benchmarks.startup --rounds 5
     python -m benchmarks.startup --rounds 5 --out bench
 
-The command is `attn-nlp run` with two workers on the table of `twelve_scales.py` in size S, two
-cells and the baselines of their dataset, into a new store. Its data has been prepared before, as it
-is whenever a second table is run on a dataset. The clock runs from the start of the process until
-the driver hears of trained steps, which is after the first chunk, of ten. "Cold cache" finds no
-compiled program, "warm cache" those of the run before it.
+The command is `attn-nlp run` with two workers on the table of `twelve_scales.py` in size S: two
+cells and the baselines of their dataset, into a new store. Its data has been prepared before, as
+for every table after the first on a dataset. The clock runs from the start of the process until the
+driver hears of trained steps, which is after the first ten. A "cold cache" has no compiled program,
+a "warm cache" those of the run before.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COLD, WARM = "cold cache", "warm cache"
 
 
 def first_steps(asked: float, arguments: list[str]) -> None:
-    """Run the command; print its seconds and stop it as soon as it hears of trained steps."""
+    """Run the command, and at its first trained steps print the seconds and stop it."""
     from attn_nlp.cli import main
     from attn_nlp.runner.progress import Progress
 
@@ -40,9 +40,8 @@ def first_steps(asked: float, arguments: list[str]) -> None:
 
     def running(self, worker, job, progress) -> None:
         usual(self, worker, job, progress)
-        encoder = (
-            job is not None and job.settings["model"] == "encoder"
-        )  # baselines count steps too
+        # Baselines count steps too.
+        encoder = job is not None and job.settings["model"] == "encoder"
         if encoder and progress.get("step") and Progress.running is running:
             Progress.running = usual
             print(json.dumps(time.time() - asked), flush=True)
@@ -53,7 +52,7 @@ def first_steps(asked: float, arguments: list[str]) -> None:
 
 
 def once(dataset: str, folder: Path) -> float:
-    """Seconds of one start, with whatever `folder` has."""
+    """Return the seconds of one start, with the caches in `folder`."""
     # Not in the process that is timed, which is this module too.
     from benchmarks.whole_table import Given, command
 
@@ -69,7 +68,7 @@ def once(dataset: str, folder: Path) -> float:
 
 
 def measure(rounds: int, dataset: str, folder: Path) -> Iterator[dict[str, list[float]]]:
-    """Least, median and largest seconds of each kind, after every round."""
+    """Yield least, median and largest seconds of each kind of start, after every round."""
     click.echo("not timed: the data", err=True)
     once(dataset, folder)
     taken: dict[str, list[float]] = {COLD: [], WARM: []}
@@ -82,7 +81,7 @@ def measure(rounds: int, dataset: str, folder: Path) -> Iterator[dict[str, list[
 
 
 def page(found: dict[str, list[float]]) -> str:
-    """What is printed and written as Markdown."""
+    """Return the page that is printed and written as Markdown."""
     lines = ["| start | s to the first trained steps |", "|---|---|"]
     lines += [f"| {name} | {shown(three)} |" for name, three in found.items()]
     return "\n".join(lines)

@@ -1,13 +1,13 @@
-"""Seconds to print tables from a store of many finished cells, the whole command included.
+"""Seconds to print tables from a store of many finished cells, for the whole command.
 
     python -m benchmarks.tables                          100,000 cells, three rounds
     python -m benchmarks.tables --cells 10000 --sentences 1800 --out bench
 
-The store is made here, of drawn results: 40 variants on 5 datasets, as one experiment of as many
-seeds as the cells allow and, beside it, as experiments of ten seeds each. Every cell has its
-predictions. What is timed is `attn-nlp table --name`, a process of its own from start to end, in
-processor seconds and seconds by the clock: medians, with the least and the largest; and beside it
-`attn-nlp --help`, the least that a command can do.
+The store is filled here with drawn results: 40 variants on 5 datasets, as one experiment with as
+many seeds as the cells allow and also as experiments of ten seeds each. Every cell has predictions.
+Timed is `attn-nlp table --name`, a separate process from start to end, in processor seconds and
+wall-clock seconds: medians, with the least and the largest; and for comparison `attn-nlp --help`,
+the least that a command can do.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ import numpy as np
 from attn_nlp import metrics
 from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, vary
 from attn_nlp.experiment.identity import canonical_json, key_of
+from attn_nlp.experiment.planned import PlannedCell
+from attn_nlp.experiment.resolved import families_of
 from attn_nlp.store import Store
 from attn_nlp.store.file import copy_to
 from attn_nlp.store.schema import TABLES, seal
@@ -40,11 +42,11 @@ VARIANTS, FEW_SEEDS = 40, 10
 
 
 def experiment(seeds: int) -> Resolved:
-    """40 variants on 5 datasets; the learning rate stands for whatever sets variants apart."""
-    rates = [round(1e-3 * 1.05**place, 6) for place in range(VARIANTS)]
+    """Return 40 variants on 5 datasets; their learning rates tell them apart."""
+    rates = [round(1e-3 * 1.05**number, 6) for number in range(VARIANTS)]
     rows = [
-        Row(f"variant {place}", {"learning_rate": rate}, reference=place == 0)
-        for place, rate in enumerate(rates)
+        Row(f"variant {number}", {"learning_rate": rate}, reference=number == 0)
+        for number, rate in enumerate(rates)
     ]
     axes = [vary("dataset", *DATASETS), vary("learning_rate", *rates), vary("seed", *range(seeds))]
     table = Table("All variants", rows, columns="dataset")
@@ -52,13 +54,12 @@ def experiment(seeds: int) -> Resolved:
 
 
 def in_tens(whole: Resolved, seeds: int) -> list[Resolved]:
-    """The same cells as experiments of ten seeds each."""
+    """Return the same cells as experiments of ten seeds each."""
     return [
         dataclasses.replace(
             whole,
             name=f"seeds_from_{first}",
-            seeds=whole.seeds[first : first + FEW_SEEDS],
-            cells=tuple(
+            families=families_of(
                 cell
                 for cell in whole.cells
                 if first <= cell["settings"]["seed"] < first + FEW_SEEDS
@@ -71,8 +72,8 @@ def in_tens(whole: Resolved, seeds: int) -> list[Resolved]:
 def fill(path: Path, seeds: int, sentences: int) -> None:
     """Write the store: results as a run leaves them, drawn by a fixed generator.
 
-    The store itself writes one result of every dataset. All cells are copies of its rows but for
-    what is drawn, written at once, which takes a tenth of the time.
+    The store itself writes one result for every dataset. All cells are copies of its rows except
+    for what is drawn, and are written together, which takes a tenth of the time.
     """
     rng = np.random.default_rng(20_190_804)
     whole = experiment(seeds)
@@ -90,21 +91,21 @@ def fill(path: Path, seeds: int, sentences: int) -> None:
                 f"INSERT INTO {table} ({', '.join(names)}) "  # noqa: S608
                 f"VALUES ({', '.join('?' * len(names))})",
                 (
-                    [each.get(name, known) for name, known in copies[each["dataset"]][table]]
-                    for each in drawn
+                    [row.get(name, known) for name, known in copies[row["dataset"]][table]]
+                    for row in drawn
                 ),
             )
         seal(db)
         db.execute("COMMIT")
         for name in DATASETS:
             store.delete(name)
-        for each in (whole, *in_tens(whole, seeds)):
-            store.save_experiment(each)
+        for one in (whole, *in_tens(whole, seeds)):
+            store.save_experiment(one)
         copy_to(db, path)
 
 
 def _rows(db: sqlite3.Connection, spec: str) -> dict[str, list[tuple[str, object]]]:
-    """What stands in each column of a cell's rows, by table."""
+    """Return the (column, value) pairs of a cell's rows, by table."""
     return {
         table: list(
             zip(
@@ -120,8 +121,8 @@ def _rows(db: sqlite3.Connection, spec: str) -> dict[str, list[tuple[str, object
     }
 
 
-def _drawn(cell: dict, labels: np.ndarray, rng: np.random.Generator) -> dict:
-    """The columns in which a cell differs from any other on its dataset."""
+def _drawn(cell: PlannedCell, labels: np.ndarray, rng: np.random.Generator) -> dict:
+    """Draw the columns in which a cell differs from any other on its dataset."""
     wrong = rng.random(len(labels)) < 0.2
     predictions = labels ^ wrong
     scores = metrics.scores(labels, predictions, classes=2)
@@ -143,7 +144,7 @@ def _drawn(cell: dict, labels: np.ndarray, rng: np.random.Generator) -> dict:
 
 
 def _record(dataset: str, labels: np.ndarray) -> dict:
-    """A result on a dataset as a run gives it to the store."""
+    """Return a result on a dataset in the form that a run gives to the store."""
     return {
         "key": dataset,
         "status": "done",
@@ -173,7 +174,7 @@ def _record(dataset: str, labels: np.ndarray) -> dict:
 
 
 def timed(*arguments: str) -> tuple[float, float]:
-    """Processor seconds and seconds by the clock of one command."""
+    """Return processor seconds and wall-clock seconds of one command."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     command = [sys.executable, "-m", "attn_nlp", *arguments]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
@@ -203,9 +204,9 @@ def main(cells: int, sentences: int, rounds: int, out: Path | None) -> None:
         helped = [timed("--help") for _ in range(rounds)]
         size = path.stat().st_size
     lines = []
-    for name, each in names.items():
+    for name, count in names.items():
         used, clock = (spread(column) for column in zip(*found[name], strict=True))
-        shown_cells = each * VARIANTS * len(DATASETS)
+        shown_cells = count * VARIANTS * len(DATASETS)
         lines.append({"shown": shown_cells, "stored": stored, "processor": used, "clock": clock})
     used, clock = (spread(column) for column in zip(*helped, strict=True))
     result = {"tables": lines, "help": {"processor": used, "clock": clock}}
@@ -213,7 +214,7 @@ def main(cells: int, sentences: int, rounds: int, out: Path | None) -> None:
 
 
 def markdown(result: dict, size: int) -> str:
-    """Seconds by the size of the table, from a store of so many bytes."""
+    """Write seconds by size of the table, from a store of so many bytes."""
     lines = result["tables"]
     stored = f"from {lines[0]['stored']:,} stored cells, {size / 2**20:,.0f} MiB"
     text = [f"| one table of | {stored} | by the clock |", "|---|---|---|"]

@@ -1,13 +1,14 @@
-"""Processor seconds to tokenize 100,000 sentences, beside the library's own encoding.
+"""Processor seconds to tokenize 100,000 sentences, next to the library's own encoding.
 
     python -m benchmarks.tokenizing                                     docstrings, no download
     python -m benchmarks.tokenizing --dataset sst2 --dataset chnsenticorp --out bench
 
 For every dataset and tokenizer: learning the vocabulary from the train split, encoding all splits,
-the same encoding by `encode_batch_fast` of the library, once the ids agree, and preparing the whole
-dataset when that was done before. One thread; medians of rounds, with the least and the largest. A
-dataset of fewer sentences is scaled to 100,000, which counts what it costs once too often: cutting
-each character and encoding each distinct piece for the first time, and joining byte pairs.
+the same encoding by `encode_batch_fast` of the library once the ids are known to agree, and
+preparing the whole dataset a second time. One thread; medians of rounds, with the least and the
+largest. A smaller dataset is scaled to 100,000 sentences, which overstates what is paid once:
+splitting each character and encoding each distinct pre-token for the first time, and joining byte
+pairs.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ VOCABULARY, LENGTH = 8000, 128
 
 
 def seconds(call: Callable[[], Any], rounds: int) -> tuple[list[float], Any]:
-    """Least, median and largest processor seconds of a call, and what it returned last."""
+    """Return least, median and largest processor seconds of a call, and its last result."""
     taken, found = [], None
     for _ in range(rounds):
         began = time.process_time()
@@ -44,7 +45,7 @@ def seconds(call: Callable[[], Any], rounds: int) -> tuple[list[float], Any]:
 
 
 def by_library(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    """The first ids of every text as the library encodes them."""
+    """Return the first ids of every text as the library encodes them."""
     return [
         encoding.ids[:LENGTH]
         for start in range(0, len(texts), CHUNK)
@@ -55,7 +56,7 @@ def by_library(tokenizer: Any, texts: list[str]) -> list[list[int]]:
 
 
 def measured(dataset: str, folder: Path, rounds: int) -> list[dict]:
-    """A line for each tokenizer."""
+    """Measure each tokenizer on a dataset."""
     rows, _ = check(load(dataset, folder))
     train = rows["train"].texts
     texts = [text for split in rows.values() for text in split.texts]
@@ -75,9 +76,9 @@ def measured(dataset: str, folder: Path, rounds: int) -> list[dict]:
                 "dataset": dataset,
                 "tokens": name,
                 "sentences": len(texts),
-                "train": [each * SENTENCES / len(train) for each in train_seconds],
-                "encode": [each * scale for each in ours],
-                "library_encode": [each * scale for each in theirs],
+                "train": [value * SENTENCES / len(train) for value in train_seconds],
+                "encode": [value * scale for value in ours],
+                "library_encode": [value * scale for value in theirs],
                 "prepared_before": again,
             }
         )
@@ -89,7 +90,7 @@ def measured(dataset: str, folder: Path, rounds: int) -> list[dict]:
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where JSON goes.")
 def main(datasets: tuple[str, ...], rounds: int, out: Path | None) -> None:
-    """Time the way from texts to ids."""
+    """Print how long it takes to turn texts into ids."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     heed_termination()
     report = Report("tokenizing", {"datasets": list(datasets), "rounds": rounds}, out)
@@ -102,14 +103,14 @@ def main(datasets: tuple[str, ...], rounds: int, out: Path | None) -> None:
 
 
 def markdown(lines: list[dict]) -> str:
-    """A line for every dataset and tokenizer."""
+    """Write a line for every dataset and tokenizer."""
     text = [
         "| processor seconds for 100,000 | sentences | learn | encode | library | known before |",
         "|---|---|---|---|---|---|",
     ]
     for line in lines:
         columns = (line[name] for name in ("train", "encode", "library_encode", "prepared_before"))
-        cells = " | ".join(f"{shown(each)} s" for each in columns)
+        cells = " | ".join(f"{shown(column)} s" for column in columns)
         text.append(f"| {line['dataset']}, {line['tokens']} | {line['sentences']:,} | {cells} |")
     text += ["", "`known before`: the whole dataset, as many sentences as it has, prepared again."]
     return "\n".join(text)

@@ -1,4 +1,7 @@
-"""The encoder of the benchmark in PyTorch, as one writes it there, from the same first weights."""
+"""The encoder of the benchmark in idiomatic PyTorch, from the same initial weights."""
+
+# pyright: reportMissingImports=false
+# PyTorch and Transformers are extras.
 
 from __future__ import annotations
 
@@ -19,11 +22,11 @@ class Block(nn.Module):
         self.scale = cell.numeric()["attention.scale.c"]
         project = weights["attention"]["project"]
         self.query, self.key, self.value, self.output = (
-            linear(project[name]) for name in ("query", "key", "value", "output")
+            linear(project[name]["kernel"]) for name in ("query", "key", "value", "output")
         )
         self.before, self.between = norm(weights["before"]), norm(weights["between"])
         self.up, self.down = (
-            linear(weights[name]["kernel"], weights[name]["shift"]) for name in ("up", "down")
+            linear(weights[name]["kernel"], weights[name]["bias"]) for name in ("up", "down")
         )
 
     def forward(self, x, hidden):
@@ -32,7 +35,7 @@ class Block(nn.Module):
         return x + dropout(fed, self.rate, self.training)
 
     def attend(self, x, hidden):
-        """Scaled dot-product attention; `hidden` (B, 1, 1, S) is True at padding."""
+        """Return scaled dot-product attention; `hidden` (B, 1, 1, S) is True at padding."""
         batch, length, width = x.shape
 
         def split(projected):
@@ -47,14 +50,18 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """Class logits (B, C) of ids (B, T)."""
 
+    waves: torch.Tensor
+
     def __init__(self, weights: dict, cell: Cell):
         super().__init__()
         self.rate = cell.dropout
-        self.embed = nn.Embedding.from_pretrained(tensor(weights["embed"]), freeze=False)
-        blocks = weights["blocks"]
-        self.blocks = nn.ModuleList(Block(blocks[place], cell) for place in sorted(blocks))
-        self.last = norm(weights["last"])
-        self.head = linear(weights["head"]["kernel"], weights["head"]["shift"])
+        self.embed = nn.Embedding.from_pretrained(
+            tensor(weights["embed"]["embedding"]), freeze=False
+        )
+        blocks = weights["body"]["encoder"]["blocks"]
+        self.blocks = nn.ModuleList(Block(blocks[number], cell) for number in sorted(blocks))
+        self.last = norm(weights["body"]["encoder"]["last"])
+        self.head = linear(weights["head"]["kernel"], weights["head"]["bias"])
         pair = np.arange(cell.width) // 2
         angle = np.arange(cell.length)[:, None] / 10000.0 ** (2 * pair / cell.width)
         waves = np.where(np.arange(cell.width) % 2 == 0, np.sin(angle), np.cos(angle))
@@ -72,9 +79,9 @@ class Encoder(nn.Module):
 
 
 def optimizer(model: nn.Module, cell: Cell, fused: bool = False):
-    """AdamW that decays matrices alone, and its schedule: linear warm-up and cosine to zero.
+    """Return AdamW that decays matrices only, and its schedule: linear warm-up, cosine to zero.
 
-    `fused` takes one loop over all numbers instead of several, as the Trainer does by default.
+    With `fused`, one loop updates all numbers, which is the default of the Trainer.
     """
     arrays = list(model.parameters())
     groups = [
@@ -93,18 +100,18 @@ def optimizer(model: nn.Module, cell: Cell, fused: bool = False):
     return adamw, torch.optim.lr_scheduler.LambdaLR(adamw, rate)
 
 
-def linear(kernel, shift=None) -> nn.Linear:
-    """A layer with these weights; PyTorch keeps (fan_out, fan_in)."""
-    made = nn.Linear(*np.shape(kernel), bias=shift is not None)
+def linear(kernel, bias=None) -> nn.Linear:
+    """Return a layer with these weights; PyTorch stores (fan_out, fan_in)."""
+    made = nn.Linear(*np.shape(kernel), bias=bias is not None)
     made.weight.data = tensor(np.asarray(kernel).T)
-    if shift is not None:
-        made.bias.data = tensor(shift)
+    if bias is not None:
+        made.bias.data = tensor(bias)
     return made
 
 
 def norm(weights: dict) -> nn.LayerNorm:
-    made = nn.LayerNorm(len(weights["gain"]), eps=1e-6)
-    made.weight.data, made.bias.data = tensor(weights["gain"]), tensor(weights["shift"])
+    made = nn.LayerNorm(len(weights["scale"]), eps=1e-6)
+    made.weight.data, made.bias.data = tensor(weights["scale"]), tensor(weights["bias"])
     return made
 
 

@@ -1,10 +1,13 @@
 """The benchmark's PyTorch encoder in Hugging Face's Trainer, as that library has it by default.
 
-Its own loop, random batches and fused AdamW; the schedule is handed to it, since its own makes a
-first step of length zero. Sentences come as lists of ids and a batch is padded to its longest. The
-weights that were best on validation are kept in memory; the Trainer itself would write a checkpoint
-at every look, which costs more.
+It uses the library's own loop, random batches and fused AdamW. The schedule is passed in, since the
+library's own makes a first step of length zero. Sentences are lists of ids, and a batch is padded
+to its longest. The weights that were best on validation are kept in memory; the Trainer itself
+would write a checkpoint at every evaluation, which costs more.
 """
+
+# pyright: reportMissingImports=false
+# PyTorch and Transformers are extras.
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from attn_nlp.data import Prepared
 from attn_nlp.experiment import Cell
-from benchmarks.rivals import EVALUATION_BATCH, Clock, accuracy
+from benchmarks.processes import EVALUATION_BATCH, Clock, accuracy
 from benchmarks.torch_encoder import Encoder, optimizer
 
 
 class _Classifier(nn.Module):
-    """The encoder with its loss, as the Trainer wants to call it."""
+    """The encoder with its loss, in the form that the Trainer calls."""
 
     def __init__(self, encoder: Encoder):
         super().__init__()
@@ -49,36 +52,36 @@ class _First(TrainerCallback):
             self.clock.first()
 
 
-class _Looking(Trainer):
-    """A Trainer whose looks are timed and whose best weights stay in memory."""
+class _Timed(Trainer):
+    """A Trainer that times evaluations and keeps the best weights in memory."""
 
     def __init__(self, *given, clock: Clock, **named):
         super().__init__(*given, **named)
         self.clock, self.best, self.kept = clock, -1.0, {}
 
     def evaluate(self, *given, **named):
-        with self.clock.look():
-            found = super().evaluate(*given, **named)
-            if found["eval_accuracy"] > self.best:
-                self.best = found["eval_accuracy"]
+        with self.clock.evaluation():
+            scores = super().evaluate(*given, **named)
+            if scores["eval_accuracy"] > self.best:
+                self.best = scores["eval_accuracy"]
                 self.kept = {k: v.clone() for k, v in self.model.state_dict().items()}
-        return found
+        return scores
 
 
 def train(cell: Cell, data: Prepared, weights: dict, clock: Clock) -> float:
-    """Train a cell; the accuracy on the test split."""
+    """Train a cell, and return its test accuracy."""
     with tempfile.TemporaryDirectory() as folder:
         trainer = _trainer(cell, data, weights, Path(folder), clock)
         trainer.train()
-        with clock.look():
+        with clock.evaluation():
             trainer.model.load_state_dict(trainer.kept)
             test = _sentences(data, range(*data.splits["test"]))
-            found = trainer.predict(test).predictions.argmax(1)
-    return accuracy(data, "test", found)
+            predicted = trainer.predict(test).predictions.argmax(1)
+    return accuracy(data, "test", predicted)
 
 
 def losses(cell: Cell, data: Prepared, weights: dict, rows: np.ndarray) -> list[float]:
-    """The loss of every step on batches of these rows (steps, B)."""
+    """Return the loss of every step on batches of these rows (steps, B)."""
     with tempfile.TemporaryDirectory() as folder:
         trainer = _trainer(cell, data, weights, Path(folder), Clock(), rows=rows)
         trainer.model.losses = []
@@ -87,7 +90,7 @@ def losses(cell: Cell, data: Prepared, weights: dict, rows: np.ndarray) -> list[
 
 
 def _trainer(cell: Cell, data: Prepared, weights: dict, folder: Path, clock: Clock, rows=None):
-    """A Trainer of a cell: on the train split in random order, or on `rows`, step by step."""
+    """Return a Trainer of a cell: on the train split in random order, or on `rows` in order."""
     random = rows is None
     chosen = range(*data.splits["train"]) if random else rows.reshape(-1).tolist()
     settings = TrainingArguments(
@@ -108,7 +111,7 @@ def _trainer(cell: Cell, data: Prepared, weights: dict, folder: Path, clock: Clo
     )
     torch.manual_seed(cell.seed)
     model = _Classifier(Encoder(weights, cell))
-    return _Looking(
+    return _Timed(
         model,
         settings,
         clock=clock,
@@ -133,9 +136,9 @@ def _sentences(data: Prepared, rows: Iterable[int]) -> list[dict]:
 
 
 def _collate(batch: list[dict]) -> dict:
-    ids = pad_sequence([each["input_ids"] for each in batch], batch_first=True)
-    return {"input_ids": ids, "labels": torch.tensor([each["labels"] for each in batch])}
+    ids = pad_sequence([sentence["input_ids"] for sentence in batch], batch_first=True)
+    return {"input_ids": ids, "labels": torch.tensor([sentence["labels"] for sentence in batch])}
 
 
-def _metrics(found) -> dict[str, float]:
-    return {"accuracy": float((found.predictions.argmax(1) == found.label_ids).mean())}
+def _metrics(evaluated) -> dict[str, float]:
+    return {"accuracy": float((evaluated.predictions.argmax(1) == evaluated.label_ids).mean())}

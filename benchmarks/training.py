@@ -1,24 +1,24 @@
-"""How fast a cell trains, beside the same model in other hands.
+"""How fast a cell trains, next to the same model in other libraries.
 
     python -m benchmarks.training                       S and M, three rounds
     python -m benchmarks.training --sizes S --rounds 1 --steps 200 --out bench
 
 S is one layer of width 64 with two heads, M two of width 128 with four; feed-forward 4 x, batches
 of 32, dropout 0.1, AdamW with clipping and warm-up, sentences of sst2 if `ATTN_NLP_DATA` has them,
-else of docstrings. Everyone starts from the same weights and looks at the validation split every
-100 steps and at the test split once. What the rivals are stands in `rivals.py` and `trainer.py`.
+else of docstrings. Everyone starts from the same weights, evaluates on the validation split every
+100 steps and reads the test split once. `rivals.py` and `trainer.py` describe the rivals.
 
-Each figure is taken in processes of its own, one rival after another and round by round; "two
-processes" are two at once, with one thread and one core each. Ratios compare steps a second of the
-whole machine by the clock, looks included, within a round: runs on one core with ours on one core,
-runs on two with our two processes. Models that are not the same have no ratio (`agreement.py`). A
-run that overruns its limit is shown as such.
+Each figure comes from separate processes, one rival after another and round by round; "two
+processes" are two at once, with one thread and one core each. Ratios compare steps per second of
+the whole machine by the clock, including evaluations, within a round: runs on one core with ours on
+one core, runs on two with our two processes. Models that are not the same have no ratio
+(`agreement.py`). A run that exceeds its limit is shown as such.
 
 Start-up is by the clock and in two parts: from the start of the process until libraries and data
-are loaded, and from there until the first step is made, which is where programs are compiled; some
-compile another one at the first look, which is timed apart too. "Cold cache" finds none compiled;
-the run after it finds those. The share of the peak is of matrix
-products that sentences need at their true lengths, by processor seconds in steps.
+are loaded, and from there to the first step, which includes compilation; some rivals compile
+another program at the first evaluation, which is timed separately. A "cold cache" has no compiled
+program; the next run has those it left. The share of the peak counts the matrix products that
+sentences need at their true lengths, by processor seconds in steps.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ONE, TWO = "ours, one process", "ours, two processes"
 
 
 class Run(NamedTuple):
-    """How a rival is run; `cold`: for its start-up alone, without compiled programs."""
+    """How a rival is run; if `cold`, for its start-up alone, without compiled programs."""
 
     rival: str
     processes: int
@@ -83,11 +83,11 @@ RUNS: dict[str, Run] = {
 
 
 def measure(asked: float, kind: str, rival: str, settings: dict, folder: Path) -> dict[str, float]:
-    """What one process needs that was asked for then; of its `startup` only or of all."""
+    """Return the seconds of one process since it was asked for: its `startup` only, or all."""
     rivals.load(rival)
     cell = rivals.cell_of(**settings)
     data = rivals.data_of(cell, folder)
-    loaded, clock = time.time() - asked, rivals.Clock()
+    loaded, clock = time.time() - asked, processes.Clock()
     if kind == "startup":
         rivals.RIVALS[rival](cell, data, folder).advance(1)
         clock.first()
@@ -105,17 +105,17 @@ def measure(asked: float, kind: str, rival: str, settings: dict, folder: Path) -
     (cpu, wall), steps = clock.since_first(), cell.steps
     flops = rivals.useful_flops(cell, data, rivals.rows_of(rival, cell, data)[1:])
     return found | {
-        "step_ms": (cpu - clock.looks[0]) / (steps - 1) * 1e3,
+        "step_ms": (cpu - clock.evaluations[0]) / (steps - 1) * 1e3,
         "wall_ms": wall / (steps - 1) * 1e3,
-        "gigaflops": flops / (cpu - clock.looks[0]) / 1e9,
+        "gigaflops": flops / (cpu - clock.evaluations[0]) / 1e9,
         "mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "first_look_seconds": clock.first_look_seconds,
+        "first_look_seconds": clock.first_evaluation_seconds,
         "test_accuracy": tested,
     }
 
 
 def together(run: Run, task: list, cache: Path, limit: float) -> dict:
-    """The mean over the processes of a run, or {"fault": why there is none}."""
+    """Return the mean over the processes of a run, or {"fault": why there is none}."""
     kind = "startup" if run.cold else "measure"
     began = [
         processes.start(
@@ -123,37 +123,37 @@ def together(run: Run, task: list, cache: Path, limit: float) -> dict:
             [kind, run.rival, *task],
             cache=cache,
             threads=run.threads,
-            place=place,
+            core=core,
             limit=limit,
         )
-        for place in range(run.processes)
+        for core in range(run.processes)
     ]
     found = processes.wait(began)
-    for each in found:
-        if each.fault or not each.said:
-            late = each.fault == processes.LATE
+    for ended in found:
+        if ended.fault or not ended.said:
+            late = ended.fault == processes.LATE
             return {
-                "fault": f"did not finish in {limit:g} s" if late else each.fault or "said nothing"
+                "fault": f"did not finish in {limit:g} s" if late else ended.fault or "said nothing"
             }
-    last = [each.said[-1] for each in found]
-    return {key: statistics.mean(each[key] for each in last) for key in last[0]}
+    last = [ended.said[-1] for ended in found]
+    return {key: statistics.mean(one[key] for one in last) for key in last[0]}
 
 
 def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float | None]) -> dict:
-    """By run: least, median and largest of everything, or why there is none.
+    """Return by run the least, median and largest of everything, or why there is none.
 
-    `ratio` is to ours within a round, `share_of_peak` to the median peak, `machine_ms` the clock's
-    milliseconds in which all processes of a run together make one step.
+    `ratio` is to ours within a round, `share_of_peak` to the median peak, and `machine_ms` the
+    wall-clock milliseconds in which all processes of a run together make one step.
     """
     found = {}
     for name, run in RUNS.items():
-        taken = [each for each in rounds if name in each and "fault" not in each[name]]
+        taken = [turn for turn in rounds if name in turn and "fault" not in turn[name]]
         if not taken:
-            faults = [each[name]["fault"] for each in rounds if name in each]
+            faults = [turn[name]["fault"] for turn in rounds if name in turn]
             if faults:
                 found[name] = {"fault": faults[0]}
             continue
-        row: dict = {key: spread(each[name][key] for each in taken) for key in taken[0][name]}
+        row: dict = {key: spread(turn[name][key] for turn in taken) for key in taken[0][name]}
         row["loss_difference"] = difference(run.rival, agree)
         if not run.cold:
             peak = statistics.median(peaks)
@@ -161,9 +161,9 @@ def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float | 
             row["machine_ms"] = [value / run.processes for value in row["wall_ms"]]
             base = ONE if run.cores == 1 else TWO
             ratios = [
-                each[name]["wall_ms"] / run.processes / (each[base]["wall_ms"] / run.cores)
-                for each in taken
-                if "fault" not in each.get(base, {"fault": ""})
+                turn[name]["wall_ms"] / run.processes / (turn[base]["wall_ms"] / run.cores)
+                for turn in taken
+                if "fault" not in turn.get(base, {"fault": ""})
             ]
             if same(run.rival, agree) and ratios:
                 row["ratio"] = spread(ratios)
@@ -172,11 +172,11 @@ def summary(rounds: list[dict], peaks: list[float], agree: Mapping[str, float | 
 
 
 def markdown(size: str, found: dict) -> str:
-    """One table of a size; medians, with least and largest where there is room."""
+    """Write the table of a size: medians, with least and largest where there is room."""
     lines = [
         f"| {size} | clock ms a step (least–largest) | × ours (least–largest) "
-        "| CPU ms a step, without looks | of peak | s to load "
-        "| s to compile, with the first step | s of the first look "
+        "| CPU ms a step, without evaluations | of peak | s to load "
+        "| s to compile, with the first step | s of the first evaluation "
         "| peak MiB a process | test accuracy | losses differ by |",
         "|---" * 11 + "|",
     ]
@@ -201,11 +201,11 @@ def markdown(size: str, found: dict) -> str:
 
 
 def page(report: Report, sizes: dict[str, dict]) -> str:
-    """What is printed and written as Markdown."""
+    """Return the page that is printed and written as Markdown."""
     given = report.settings
     text = [
         f"{given['dataset']}, {given['steps']} steps a run, {given['rounds']} rounds. With two "
-        "threads, programs are compiled anew in each round."
+        "threads, programs are compiled again in each round."
     ]
     for size, found in sizes.items():
         if found["peak_gigaflops"]:
@@ -215,7 +215,7 @@ def page(report: Report, sizes: dict[str, dict]) -> str:
 
 
 def rounds_of(size: str, report: Report, folder: Path, sizes: dict[str, dict]) -> None:
-    """Measure one size; what has been measured stands in `sizes` and in the report at any time."""
+    """Measure one size, keeping `sizes` and the report up to date all the time."""
     given = report.settings
     limit = given["limit"]
     settings = {"size": size, "dataset": given["dataset"], "steps": given["steps"], "dropout": 0.1}

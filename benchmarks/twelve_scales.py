@@ -1,6 +1,7 @@
-"""Which number should multiply the score? The table that `whole_table.py` fills and times.
+"""Which number should multiply the score?
 
-Twelve values of one number share a program, and another library can be given the number too.
+`whole_table.py` fills and times this table. Twelve values of one number share a program, and other
+libraries can be given the number too.
 """
 
 from attn_nlp.experiment import Cell, Experiment, Table, vary

@@ -1,20 +1,20 @@
-"""Seconds of a whole ablation table, everything included, by our runner and by others.
+"""Seconds of a whole ablation table, everything included, for our runner and for others.
 
     python -m benchmarks.whole_table --cold --out bench               S, all cells of the rivals
     python -m benchmarks.whole_table --size M --rival-cells 12 --out bench
     python -m benchmarks.whole_table --ours-only --rounds 3
 
-The table of `twelve_scales.py`: 12 scales, ten seeds, 1,000 steps, a look at validation every 100
-steps, the best weights tested. Ours is the command a user gives, `attn-nlp run` with two workers,
-from its start to the printed table, baselines, statistics and store included. A rival is one
-process that trains one cell after another with two threads, or two such processes with one thread
-and a core each. The rivals have our prepared data and first weights as files, which is not counted,
-and store nothing. A part of a rival's cells is run before ours, between our rounds and after.
+The table of `twelve_scales.py`: 12 scales, ten seeds, 1,000 steps, an evaluation every 100 steps,
+the best weights tested. Ours is the command a user types, `attn-nlp run` with two workers, from its
+start to the printed table, including baselines, statistics and store. A rival is one process that
+trains one cell after another with two threads, or two such processes with one thread and a core
+each. The rivals read our prepared data and initial weights from files, which is not counted, and
+store nothing. A share of a rival's cells is run before ours, between our rounds and after.
 
-Where fewer of a rival's cells are run than the table has, its seconds are start-up + mean seconds
-of a cell x cells / processes, and the output says that they are extrapolated. A rival whose losses
-are not ours without dropout has no ratio (`agreement.py`). What has been measured is written after
-every part, and by Ctrl-C.
+If fewer of a rival's cells are run than the table has, its seconds are start-up + mean seconds of a
+cell x cells / processes, and the output says that they are extrapolated. A rival that does not
+reproduce our losses without dropout has no ratio (`agreement.py`). Results are written after every
+part, and on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ RIVALS = {
 
 
 class Given(NamedTuple):
-    """What is timed."""
+    """The table that is timed."""
 
     size: str
     dataset: str
@@ -62,12 +62,12 @@ class Given(NamedTuple):
 
     @property
     def cells(self) -> list[tuple[str, int]]:
-        """Scale and seed of every cell, seeds outermost as our runner has them."""
+        """Scale and seed of every cell, seeds outermost as in our runner."""
         return [(scale, seed) for seed in range(self.seeds) for scale in SCALES[: self.variants]]
 
 
 class Portion(NamedTuple):
-    """Some cells of a rival, run at a stretch: start-up, the cells of each process, faults."""
+    """Some cells of a rival, run together: start-up, the cells of each process, faults."""
 
     startup: float
     cells: list[list[dict]]
@@ -75,7 +75,7 @@ class Portion(NamedTuple):
 
 
 def command(given: Given, store: Path) -> list[str]:
-    """The command that fills our table."""
+    """Return the command that fills our table."""
     sizes = [f"{path}={value}" for path, value in rivals.SIZES[given.size].items()]
     sizes.append(f"evaluate_every={min(100, given.steps)}")
     return [
@@ -83,12 +83,12 @@ def command(given: Given, store: Path) -> list[str]:
         *("--workers", str(WORKERS), "--dataset", given.dataset),
         *("--seeds", str(given.seeds), "--steps", str(given.steps)),
         *("--only", "attention.scale=" + ",".join(SCALES[: given.variants])),
-        *(part for each in sizes for part in ("--set", each)),
+        *(part for size in sizes for part in ("--set", size)),
     ]
 
 
 def ours(given: Given, folder: Path) -> dict:
-    """Fill the table; its seconds, and what the store says of its cells."""
+    """Fill the table, and return its seconds and a summary of its stored cells."""
     store = folder / f"{time.time_ns()}.sqlite"
     began = time.perf_counter()
     child = processes.start_command(command(given, store), processes.with_cache(folder), FOR_EVER)
@@ -96,47 +96,53 @@ def ours(given: Given, folder: Path) -> dict:
     seconds = time.perf_counter() - began
     if ended.fault:
         raise click.ClickException(f"our run ended: {ended.fault}")
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     with Store.read(store) as opened:
         columns = ["status", "wall_seconds", "compile_seconds", "test"]
-        found = opened.records(wanted(opened.experiment("twelve_scales")), columns)
-        settings = wanted(opened.experiment("twelve_scales"))
-    busy = sum(each["wall_seconds"] or 0.0 for each in found.values())
+        found = opened.records(opened.experiment("twelve_scales").wanted, columns)
+        settings = opened.experiment("twelve_scales").wanted
+    busy = sum(record["wall_seconds"] or 0.0 for record in found.values())
     trained = [found[spec] for spec in found if settings[spec]["model"] == "encoder"]
     assert len(trained) == len(given.cells), "a table that is not whole"
     return {
         "seconds": seconds,
         "busy_seconds": busy,
         "utilization": busy / (WORKERS * seconds),
-        "compile_seconds": sum(each["compile_seconds"] or 0.0 for each in found.values()),
-        "test_accuracy": statistics.mean(each["test"]["accuracy"] for each in trained),
+        "compile_seconds": sum(record["compile_seconds"] or 0.0 for record in found.values()),
+        "test_accuracy": statistics.mean(record["test"]["accuracy"] for record in trained),
     }
 
 
 def run_portion(
     name: str, given: Given, cells: list, folder: Path, portions: list[Portion]
 ) -> None:
-    """Run some of a rival's cells, dealt out to its processes; also what Ctrl-C leaves is kept."""
+    """Run some of a rival's cells, dealt out to its processes; on Ctrl-C keep what is done."""
     rival, count, threads = RIVALS[name]
     began = []
     children = []
-    for place in range(count):
-        task = ["cells", rival, given, cells[place::count], str(folder)]
+    for core in range(count):
+        task = ["cells", rival, given, cells[core::count], str(folder)]
         began.append(time.time())
-        limits = {"cache": folder / "rivals", "limit": FOR_EVER}
-        module = "benchmarks.whole_table"
-        children.append(processes.start(module, task, threads=threads, place=place, **limits))
+        children.append(
+            processes.start(
+                "benchmarks.whole_table",
+                task,
+                cache=folder / "rivals",
+                threads=threads,
+                core=core,
+                limit=FOR_EVER,
+            )
+        )
     stopped = None
     try:
         ended = processes.wait(children)
     except processes.Interrupted as interrupt:
         stopped, ended = interrupt, interrupt.ended
-    faults = [each.fault for each in ended if each.fault]
+    faults = [process.fault for process in ended if process.fault]
     for fault in faults:
         click.echo(f"  {name}: {fault}", err=True)
-    lines = [[line for line in each.said if isinstance(line, dict)] for each in ended]
+    lines = [[line for line in process.said if isinstance(line, dict)] for process in ended]
     starts = [each[0]["began"] - at for each, at in zip(lines, began, strict=True) if each]
     portions.append(Portion(max(starts, default=float("nan")), lines, faults))
     if stopped is not None:
@@ -144,13 +150,15 @@ def run_portion(
 
 
 def train_cells(rival: str, given: Given, cells: list, folder: Path) -> None:
-    """What a rival's process does; a line for every cell."""
+    """Train some cells in a rival's process, and print a line for each."""
     rivals.load(rival)  # libraries and data belong to the start-up
-    data = rivals.data_of(cell_of(given, *cells[0]), folder) if cells else None
+    if not cells:
+        return
+    data = rivals.data_of(cell_of(given, *cells[0]), folder)
     for scale, seed in cells:
         began, clock = time.time(), time.perf_counter()
         cell = cell_of(given, scale, seed)
-        tested = rivals.whole(rival, cell, data, folder, rivals.Clock())
+        tested = rivals.whole(rival, cell, data, folder, processes.Clock())
         seconds = time.perf_counter() - clock
         print(json.dumps({"began": began, "seconds": seconds, "test_accuracy": tested}), flush=True)
 
@@ -161,23 +169,28 @@ def cell_of(given: Given, scale: str, seed: int):
 
 
 def keep_weights(given: Given, folder: Path) -> None:
-    """Store the first weights of every seed for the rivals."""
+    """Store the initial weights of every seed for the rivals."""
     for seed in range(given.seeds):
         cell = cell_of(given, SCALES[0], seed)
         rivals.first_weights(cell, rivals.data_of(cell, folder), folder)
 
 
 def total(name: str, given: Given, portions: list[Portion]) -> dict | None:
-    """A rival's seconds for the whole table; None where no cell has been run."""
+    """Return a rival's seconds for the whole table, or None if no cell has been run."""
     count = RIVALS[name][1]
-    faults = list(dict.fromkeys(fault for each in portions for fault in each.faults))
-    run = [cell for each in portions for lane in each.cells for cell in lane]
+    faults = list(dict.fromkeys(fault for portion in portions for fault in portion.faults))
+    run = [cell for portion in portions for process in portion.cells for cell in process]
     if not run:
         return {"fault": faults[0]} if faults else None
-    startup = statistics.median(each.startup for each in portions if each.startup == each.startup)
+    startup = statistics.median(
+        portion.startup for portion in portions if portion.startup == portion.startup
+    )
     seconds = [cell["seconds"] for cell in run]
     if len(run) == len(given.cells):
-        work = sum(max(sum(c["seconds"] for c in lane) for lane in each.cells) for each in portions)
+        work = sum(
+            max(sum(cell["seconds"] for cell in process) for process in portion.cells)
+            for portion in portions
+        )
     else:
         work = statistics.mean(seconds) * len(given.cells) / count
     return {
@@ -192,7 +205,7 @@ def total(name: str, given: Given, portions: list[Portion]) -> dict | None:
 
 
 class Measured:
-    """What has been measured so far: our runs, the rivals' portions, and who is the same model."""
+    """The measurements so far: our runs, the rivals' portions, and which models are the same."""
 
     def __init__(self, given: Given, chosen: list[str]):
         self.given = given
@@ -201,7 +214,7 @@ class Measured:
         self.portions: dict[str, list[Portion]] = {name: [] for name in chosen}
 
     def result(self) -> dict:
-        """The same as plain values, with ratios; spreads are least, median and largest."""
+        """Return them as plain values, with ratios; spreads are least, median and largest."""
         ours = {
             name: {
                 "seconds": spread(run["seconds"] for run in runs),
@@ -211,7 +224,7 @@ class Measured:
                 "test_accuracy": runs[0]["test_accuracy"],
             }
             for name, runs in self.mine.items()
-            if runs  # not yet, while the first is on its way
+            if runs  # empty while the first is running
         }
         others = {}
         for name, some in self.portions.items():
@@ -230,12 +243,12 @@ class Measured:
 
 
 def counted(cells: int) -> str:
-    """So many cells, in words."""
+    """Write a number of cells in words."""
     return f"{cells:,} cell{'s' * (cells != 1)}"
 
 
 def called(name: str) -> str:
-    """A rival in words."""
+    """Return the name of a rival in words."""
     # Not in a process that is timed, which is this module too.
     from attn_nlp.wording import plural
 
@@ -245,7 +258,7 @@ def called(name: str) -> str:
 
 
 def page(given: Given, found: dict) -> str:
-    """What is printed and written as Markdown."""
+    """Return the page that is printed and written as Markdown."""
     from attn_nlp.wording import plural
 
     cells, mine = len(given.cells), found["ours"]
@@ -300,7 +313,7 @@ def page(given: Given, found: dict) -> str:
 )
 @click.option("--ours-only", is_flag=True, help="No rival at all.")
 @click.option(
-    "--rival-cells", type=click.IntRange(min=1), help="Run so many of each; all by default."
+    "--rival-cells", type=click.IntRange(min=1), help="Run this many of each; all by default."
 )
 @click.option("--cold", is_flag=True, help="Fill our table without compiled programs too.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for JSON and Markdown.")
@@ -334,13 +347,13 @@ def main(
 
 
 def cells_of(names: str, usual: int) -> dict[str, int]:
-    """How many cells of each rival to run, of "NAME,NAME:24"."""
+    """Return how many cells of each rival to run, from "NAME,NAME:24"."""
     found = {}
-    for each in names.split(","):
-        name, _, cells = each.partition(":")
+    for asked in names.split(","):
+        name, _, cells = asked.partition(":")
         if name not in RIVALS or not (cells or "1").isdecimal():
             raise click.UsageError(
-                f"--rivals may have {', '.join(RIVALS)}, each with :CELLS; {each!r} was given."
+                f"--rivals may have {', '.join(RIVALS)}, each with :CELLS; {asked!r} was given."
             )
         found[name] = int(cells or usual)
     return found
@@ -349,32 +362,34 @@ def cells_of(names: str, usual: int) -> dict[str, int]:
 def measure(
     measured: Measured, rounds: int, chosen: dict[str, int], cold: bool, folder: Path
 ) -> Iterator[None]:
-    """Everything in turn, so many cells of each rival; yields whenever something is measured."""
+    """Measure everything in turn, so many cells of each rival; yield after every measurement."""
     given = measured.given
-    click.echo("not timed: data, first weights, and a compilation", err=True)
+    click.echo("not timed: data, initial weights, and a compilation", err=True)
     ours(given._replace(variants=1, seeds=1), folder)
     if chosen:
         task = ["weights", given, str(folder)]
-        cache = {"cache": folder / "rivals", "limit": FOR_EVER}
-        ended = processes.wait([processes.start("benchmarks.whole_table", task, **cache)])[0]
+        child = processes.start(
+            "benchmarks.whole_table", task, cache=folder / "rivals", limit=FOR_EVER
+        )
+        ended = processes.wait([child])[0]
         if ended.fault:
-            raise click.ClickException(f"no first weights: {ended.fault}")
+            raise click.ClickException(f"no initial weights: {ended.fault}")
         names = [RIVALS[name][0] for name in chosen]
         settings = {"size": given.size, "dataset": given.dataset, "steps": given.steps}
         settings["attention.scale"] = SCALES[given.variants - 1]
         measured.agree = differences(names, settings, folder, folder / "rivals", FOR_EVER)
         yield
-    for place in range(rounds + 1):
+    for turn in range(rounds + 1):
         for name, count in chosen.items():
             cells = given.cells[:count]
-            edges = (part * len(cells) // (rounds + 1) for part in (place, place + 1))
+            edges = (part * len(cells) // (rounds + 1) for part in (turn, turn + 1))
             some = cells[slice(*edges)]
             if not some:
                 continue
             click.echo(f"{name}: {counted(len(some))}", err=True)
             run_portion(name, given, some, folder, measured.portions[name])
             yield
-        if place == rounds:
+        if turn == rounds:
             return
         if cold:
             shutil.rmtree(folder / "xla")

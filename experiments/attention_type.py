@@ -1,4 +1,4 @@
-"""Which way of attending helps on short sentences, beside attending to everything evenly?
+"""Does any kind of attention beat averaging on short sentences?
 
 Question.   Scores differ in how they compare a query with a key, and SE attention compares nothing.
             On sentence classification, does any of them beat averaging over all tokens?
@@ -6,7 +6,7 @@ Prediction. On sentences of 10 to 20 tokens no score beats uniform attention by 
             fixed random attention loses a little on all.
 Protocol.   One layer, width 64, four heads, ten seeds, one recipe for all rows. It was chosen by
             the validation accuracy of dot-product attention alone, on trec6 and sst2, seeds 100 and
-            101, among eight trials of learning rate / dropout / what else, in whole percent:
+            101, among eight trials of learning rate / dropout / other settings, in whole percent:
             1e-3/.1: 82, 79. 1e-3/.3: 82, 79. 5e-4/.3: 78, 79. 2e-3/.3: 84, 80. 1e-3/.5: 79, 78.
             1e-3/.3/weight decay .1: 83, 80; these with 1,500 steps. 2e-3/.3/max pooling: 81, 79.
             4e-3/.3: 84, 80 and 89 on chnsenticorp, taken; these with 1,000 steps. Any of them is
@@ -19,8 +19,8 @@ Outcome (2026-11-24). So far with five seeds (--seeds 5), which can show that ro
             sst2 and 88 % on chnsenticorp. Uniform attention is a point below on trec6 and, before
             the products of a step were reordered, on chnsenticorp, and half a point above on sst2:
             undecided on trec6 and sst2, and equivalent within 2 points on chnsenticorp. No row
-            stands above TF-IDF with logistic regression on trec6 and chnsenticorp. So the
-            prediction holds as far as five seeds reach, but not on trec6 validation, where uniform
+            is above TF-IDF with logistic regression on trec6 and chnsenticorp. So the prediction
+            holds as far as five seeds can show, but not on trec6 validation, where uniform
             attention is four points below the dot product: a difference that the 500 test questions
             are too few to show.
 """
@@ -30,7 +30,7 @@ from attn_nlp.experiment import Cell, Experiment, Row, Table, together, vary
 
 
 def pairwise(score: str, scale: str) -> dict[str, str]:
-    """Settings of pairwise attention with that score and scale."""
+    """Return the settings of pairwise attention with a score and a scale."""
     return {"attention.kind": "pairwise", "attention.score": score, "attention.scale": scale}
 
 
@@ -38,7 +38,7 @@ MECHANISMS = [
     Row("Dot product", pairwise("dot", "rsqrt_dim"), cite="Vaswani et al., 2017", reference=True),
     Row("Bilinear", pairwise("bilinear", "rsqrt_dim"), cite="Luong et al., 2015"),
     Row("Additive", pairwise("additive", "none"), cite="Bahdanau et al., 2015"),
-    # SE attention compares nothing: score and scale stand at their defaults and are not run.
+    # SE attention compares nothing: score and scale have their defaults and are not used.
     Row(
         "SE attention",
         {

@@ -1,4 +1,4 @@
-"""How many heads, and what should become of them?
+"""How many heads, and how should they be combined?
 
 Question.   Heads split a fixed width; keys and values may be shared between them (multi-query,
             grouped-query), maps may be mixed across them (talking heads), subtracted in pairs
@@ -21,7 +21,7 @@ from attn_nlp.experiment import Cell, Experiment, Row, Table, together, vary
 
 
 def heads(number: int, mixer: str = "heads") -> dict[str, object]:
-    """Settings of that many heads and a way to use them."""
+    """Return the settings of a number of heads and a way to combine them."""
     return {"heads": number, "attention.mixer": mixer}
 
 
@@ -53,7 +53,7 @@ experiment = Experiment(
         together(*(row.where for row in ROWS)),
         vary("seed", *range(10)),
     ],
-    tables=[Table("Heads and what becomes of them", ROWS, columns="dataset")],
+    tables=[Table("Heads and how they are combined", ROWS, columns="dataset")],
 )
 
 if __name__ == "__main__":

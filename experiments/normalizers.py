@@ -1,8 +1,8 @@
 """Does it matter how logits become weights?
 
 Question.   Softmax is one way to turn logits into weights. Others give exact zeros (sparsemax,
-            entmax, top-k), let rows sum to what they like (sigmoid, ReLU, softmax with an extra
-            one), choose a single key (hard, Gumbel), or do nothing but divide (linear). On a task
+            entmax, top-k), let rows have any sum (sigmoid, ReLU, softmax with an extra
+            one), choose a single key (hard, Gumbel), or only divide (linear). On a task
             that needs one key among 25 tokens, and on real sentences, which of them pay?
 Prediction. On the look-up, the sparse ones learn as well as softmax and the linear one fails, since
             without competition a single key cannot be singled out. On short real sentences no

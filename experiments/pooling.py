@@ -1,4 +1,4 @@
-"""Does it matter how a sentence becomes one vector, and is attention needed for it?
+"""Does it matter how a sentence is pooled into one vector, and is attention needed?
 
 Question.   A sentence can be read at its mean, its maximum, its first token, by SE attention or by
             several learned hops. And models without self-attention read it too: a bag of
@@ -12,8 +12,8 @@ Protocol.   Encoders: one layer, width 64, four heads, sinusoids. The others rea
             one tested.
 Cost.       2 datasets x 8 readers x 10 seeds = 160 cells.
 Outcome (2026-11-24). On docstrings the first token is indeed the worst of the poolings, 5 points
-            below the mean, and SE attention is 1.4 points below it; several hops are undecided. The
-            convolution is 4 points below the mean, so that the last prediction was wrong, and a bag
+            below the mean, and SE attention is 1.4 points below it; multi-hop is undecided. The
+            convolution is 4 points below the mean, so the last prediction was wrong, and a bag
             of embeddings, which has no layer at all, is 2.6 points above it and nearest to TF-IDF
             with logistic regression, which no encoder reaches. The keyword is found by every
             reader.
@@ -24,7 +24,7 @@ from attn_nlp.experiment import Cell, Experiment, Row, Table, together, vary
 
 
 def reader(pooling: str = "mean", model: str = "encoder") -> dict[str, str]:
-    """Settings of one way to read a sentence."""
+    """Return the settings of one way to read a sentence."""
     return {"model": model, "pooling": pooling}
 
 

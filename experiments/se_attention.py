@@ -1,20 +1,20 @@
 """SE attention, query mix, scaled dot product: where does each of the three mechanisms pay?
 
-Question.   SE attention weighs each token by what it is; self-attention weighs it by who asks; a
-            query mix gives the asking token a say in the result. Where does each one pay?
-Prediction. A keyword can be found by a token gate alone. A look-up cannot: what counts there
-            depends on who asks, so comparing positions pays. A query mix helps nowhere, since the
-            residual connection already keeps the token that asks.
+Question.   SE attention weights each token by its own features, self-attention by a query; a
+            query mix adds the querying token to the result. Where does each one pay?
+Prediction. A token gate alone can find a keyword, but cannot do a look-up: what counts there
+            depends on the query, so comparing positions pays. A query mix helps nowhere, since the
+            residual connection already keeps the querying token.
 Protocol.   One layer, width 64, four heads, no positions, 600 steps, ten seeds; read at the first
             token, except where SE attention itself pools. The step with the best validation
             accuracy is the one tested.
 Cost.       3 datasets x 7 mechanisms x 10 seeds = 210 cells.
 Outcome (2026-11-23). As predicted, a token gate finds a keyword as well as anything does, and fails
             the look-up by 60 points, below even uniform attention. On docstrings it is the other
-            way round: SE attention and uniform attention stand 6 to 7 points above the scaled dot
+            way round: SE attention and uniform attention are 6 to 7 points above the scaled dot
             product when the first token is read. The query mix helps nowhere; it costs the dot
             product two points on docstrings and the bilinear form one and a half on the look-up.
-            Dot product and bilinear form are not told apart.
+            Dot product and bilinear form do not differ.
 """
 
 from attn_nlp.cli import run_file
@@ -22,7 +22,7 @@ from attn_nlp.experiment import Cell, Experiment, Row, Table, together, vary
 
 
 def mechanism(kind: str, score: str, mixer: str, pooling: str = "first") -> dict[str, str]:
-    """Settings of one mechanism."""
+    """Return the settings of one mechanism."""
     return {
         "attention.kind": kind,
         "attention.score": score,
@@ -45,7 +45,7 @@ MECHANISMS = [
         cite="Luong et al., 2015",
     ),
     Row("Scaled bilinear form, query mix", mechanism("pairwise", "bilinear", "query_mix")),
-    # SE attention compares nothing: the score stands at its default and is not run.
+    # SE attention compares nothing: the score has its default and is not used.
     Row("SE attention as block", mechanism("se_token", "dot", "heads")),
     Row("SE attention as block and pooling", mechanism("se_token", "dot", "heads", "se_token")),
     Row("Uniform", mechanism("pairwise", "uniform", "heads"), cite="control"),

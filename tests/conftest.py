@@ -1,4 +1,4 @@
-"""What all tests share: one thread, no accelerator, and a catalogue that forgets their parts."""
+"""Fixtures of all tests: one thread, no accelerator, and a catalogue that forgets their parts."""
 
 from __future__ import annotations
 

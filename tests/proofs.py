@@ -1,4 +1,4 @@
-"""What the tests proved of every part, written as they pass and counted from what they wrote.
+"""The proofs of every part, recorded by the tests as they pass, and their counts.
 
 A test marked `proof(kind)` that is parametrized by `slot` and `text` proves that kind of thing of
 the part that `text` names. At the end of a run the passes are written to build/proofs.json;
@@ -63,7 +63,7 @@ def write(passed: set[tuple[str, str, str]]) -> None:
 
 
 def lacking(passed: set[tuple[str, str, str]]) -> list[str]:
-    """What has not been proved, by name."""
+    """Name what has not been proved."""
     return [
         f"{part.slot} {part.name}: {kind}"
         for part in registry.parts()
@@ -81,8 +81,11 @@ def main() -> int:
     wrong = lacking(passed)
     for slot in registry.SLOTS:
         names = [part.name for part in registry.parts(slot)]
-        kinds = Counter(kind for place, _, kind in passed if place == slot)
-        print(f"{slot}: {len(names)} parts; " + ", ".join(f"{k} {n}" for k, n in kinds.items()))
+        kinds = Counter(kind for of, _, kind in passed if of == slot)
+        counted = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+        if not any(map(needed, registry.parts(slot))):
+            counted = "proved by tests of their own"
+        print(f"{slot}: {len(names)} parts; {counted or 'nothing proved'}")
         if len(names) < PROMISED.get(slot, 1):
             wrong.append(f"{slot}: {len(names)} parts, promised {PROMISED[slot]}")
     for line in wrong:

@@ -190,7 +190,7 @@ def test_a_script_with_a_part_of_its_own_runs_as_its_file(scratch, cache):
     file = folder / "own.py"
     for text, status, said in (
         (head + guarded, 0, "{'done': 10}"),
-        (head.replace('if __name__ == "__main__":', "if True:") + guarded, 1, "write it below"),
+        (head.replace('if __name__ == "__main__":', "if True:") + guarded, 1, "move it below"),
     ):
         file.write_text(text)
         done = ran("own.py", folder, cache)
@@ -203,14 +203,24 @@ def test_cells_without_a_result_are_shown_as_such(here, monkeypatch):
     some = attn_nlp.run("fake.py", store="x.sqlite", in_process=True, only={"heads": [1, 2]})
     assert some.counts == {"done": 6, "failed": 1}
     frame = some.to_pandas()
-    bad = frame[frame["status"] == "failed"]
-    assert bad[["heads", "seed"]].values.tolist() == [[2, 1]]
+    bad = frame.set_index("status").loc[["failed"]]
+    assert bad[["heads", "seed"]].to_numpy().tolist() == [[2, 1]]
     assert "RuntimeError: first line" in bad["reason"].item()
-    assert bad["test.accuracy"].isna().all()
+    assert bad[["test.accuracy"]].isna().to_numpy().all()
     assert "2 of 3 (1 failed)" in str(some.table())
     monkeypatch.delenv("FAKE_RAISE")
     again = attn_nlp.run("fake.py", store="x.sqlite", in_process=True, retry_failed=True)
     assert again.counts == {"done": 10}
+
+
+def test_a_baseline_has_no_settings_of_an_encoder(scratch):
+    frame = attn_nlp.Store(scratch[0] / "x.sqlite").results("fake").to_pandas()
+    baseline = frame.set_index("model").loc[["majority"]]
+    assert baseline[["dataset", "split_seed"]].to_numpy().tolist() == [["reviews.csv", 0]]
+    absent = baseline[["heads", "seed", "learning_rate", "attention.score"]]
+    assert absent.isna().to_numpy().all()
+    assert frame["heads"].dtype == "Int64"
+    assert frame["heads"].dropna().tolist() == [1, 2, 4] * 3
 
 
 def test_cells_to_do_are_rows(scratch):
@@ -236,13 +246,13 @@ def test_cells_to_do_are_rows(scratch):
         ({"experiment": "faek.py"}, "Did you mean 'fake.py'"),
     ],
 )
-def test_what_a_user_gets_wrong_is_said_and_leaves_no_store(here, given, said):
+def test_user_errors_are_reported_and_leave_no_store(here, given, said):
     with pytest.raises(attn_nlp.UserError, match=said):
         attn_nlp.run(**{"experiment": "fake.py", "store": "x.sqlite", **given})
     assert not (here / "x.sqlite").exists()
 
 
-def test_an_interrupt_is_one_and_leaves_the_store_sound(here, cache):
+def test_an_interrupt_is_raised_and_leaves_the_store_sound(here, cache):
     code = (
         "import attn_nlp\n"
         "try:\n"

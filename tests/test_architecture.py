@@ -181,7 +181,7 @@ def public(tree: ast.Module):
 
 
 def test_nothing_asks_for_a_part_by_name():
-    """What sets one part apart is a fact of its registry line, never its name in a comparison."""
+    """Parts differ by facts of their registry lines; no code compares their names."""
     known = {name for part in registry.parts() for name in (part.name, *part.aliases)}
     asked = [
         f"{name(file)}, line {node.lineno}: {ast.unparse(node)}"
@@ -235,7 +235,7 @@ def test_facts_and_hooks_may_be_asked_for():
 
 
 def modules_after(code: str) -> set[str]:
-    """What a fresh interpreter has loaded after running the code."""
+    """Return the modules that a fresh interpreter has loaded after running the code."""
     script = f"import sys\n{code}\nprint('loaded:', *sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
@@ -292,7 +292,7 @@ def test_a_report_is_written_without_jax(tmp_path):
     assert not loaded & {"jax", "flax", "optax", "datasets"}
 
 
-def test_no_path_of_a_machine_and_no_address_stands_in_the_code():
+def test_the_code_has_no_path_of_a_machine_and_no_address():
     for file in FILES:
         text = file.read_text("utf-8")
         assert not re.search(r"""["'](/home/|/work/|/root/|/tmp/|C:\\)""", text), name(file)

@@ -20,7 +20,7 @@ from attn_nlp.baselines import FEATURES, STRENGTHS, majority, tfidf_logreg
 
 @dataclass
 class Data:
-    """What a baseline reads of a prepared dataset."""
+    """The members of a prepared dataset that a baseline reads."""
 
     rows: dict[str, list[tuple[str, int]]]
     class_names: tuple[str, ...] = ("bad", "good")
@@ -186,7 +186,7 @@ def made(language: str, classes: int) -> Data:
 
 
 def terms(text: str, by: str) -> list[str]:
-    """What is counted of a text, in plain loops."""
+    """Count the features of a text, in plain loops."""
     if by == "characters":
         return [text[i : i + n].lower() for n in (1, 2, 3) for i in range(len(text) - n + 1)]
     words = re.findall(r"\w+|[^\w\s]", text.lower())

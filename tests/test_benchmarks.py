@@ -40,19 +40,19 @@ def small(**settings):
 def test_a_cell_is_trained_and_tested(rival, folder):
     required("torch").set_num_threads(1)
     cell = small()
-    clock = rivals.Clock()
+    clock = processes.Clock()
     tested = rivals.whole(rival, cell, rivals.data_of(cell, folder), folder, clock)
     assert 0 <= tested <= 1
-    assert clock.looks[1] > 0
-    assert clock.since_first()[1] >= clock.looks[1]
+    assert clock.evaluations[1] > 0
+    assert clock.since_first()[1] >= clock.evaluations[1]
 
 
 def test_rivals_have_the_losses_of_the_same_model(folder):
     required("torch").set_num_threads(1)
     cell = small(dropout=0.0).replace({"attention.scale": "constant(c=0.5)"})
     data = rivals.data_of(cell, folder)
-    lanes = [make(cell, data, folder) for make in (rivals.torch_eager, rivals.nnx_jit)]
-    losses = np.array([[lane.advance(1) for _ in range(3)] for lane in lanes])
+    runs = [make(cell, data, folder) for make in (rivals.torch_eager, rivals.nnx_jit)]
+    losses = np.array([[run.advance(1) for _ in range(3)] for run in runs])
     assert np.abs(losses[0] - losses[1]).max() < agreement.TOLERANCE
     assert np.ptp(losses[0]) > 0
 
@@ -67,7 +67,7 @@ def test_random_batches_go_through_every_epoch(folder):
     np.testing.assert_array_equal(np.sort(epoch), np.arange(start, stop))
 
 
-def test_an_overrun_is_ended_and_a_fault_is_told():
+def test_an_overrun_is_ended_and_a_fault_is_reported():
     def run(code, limit):
         return processes.start_command([sys.executable, "-c", code], {}, limit)
 
@@ -101,7 +101,7 @@ def measured(agree, *portions):
     return found.result()
 
 
-def test_a_rivals_seconds_are_summed_or_said_to_be_extrapolated():
+def test_a_rivals_seconds_are_summed_or_marked_as_extrapolated():
     whole = whole_table.total("eager-processes", SMALL, [portion([3, 1], [2, 4])])
     assert (whole["seconds"], whole["extrapolated"]) == (2 + 6, False)
     some = measured({whole_table.SORTED: 1e-6}, portion([3], []), portion([5], []))
@@ -128,7 +128,7 @@ def test_rivals_may_run_cells_of_their_own():
         whole_table.cells_of("eager-thread", 120)
 
 
-def test_what_was_measured_stands_while_the_next_is_on_its_way():
+def test_results_are_kept_while_the_next_run_is_under_way():
     found = whole_table.Measured(SMALL, ["eager-processes"])
     assert found.result() == {"ours": {}, "rivals": {}}
     found.mine["ours, cold cache"] = []
@@ -136,7 +136,7 @@ def test_what_was_measured_stands_while_the_next_is_on_its_way():
     assert "**extrapolated** from 1 cell " in whole_table.page(SMALL, found.result())
 
 
-def test_what_ends_without_a_cell_says_why():
+def test_a_rival_that_ends_without_a_cell_says_why():
     found = measured({}, Portion(float("nan"), [[], []], ["no memory"]))
     assert found["rivals"]["eager-processes"]["fault"] == "no memory"
     assert "| no memory |" in whole_table.page(SMALL, found)
@@ -166,13 +166,13 @@ def test_the_trainer_has_the_losses_of_the_same_model(folder):
     rows, weights = rivals.our_batches(cell, data), rivals.first_weights(cell, data, folder)
     from benchmarks.trainer import losses
 
-    lane = rivals.torch_eager(cell, data, folder)
-    eager = [lane.advance(1) for _ in range(4)]
+    training_run = rivals.torch_eager(cell, data, folder)
+    eager = [training_run.advance(1) for _ in range(4)]
     np.testing.assert_allclose(losses(cell, data, weights, rows), eager, atol=agreement.TOLERANCE)
     assert np.ptp(eager) > 0
 
 
-def test_a_report_keeps_what_was_measured_and_names_no_place(tmp_path):
+def test_a_report_keeps_results_and_names_no_folder(tmp_path):
     report = reports.Report("some", {"rounds": 1}, tmp_path)
     report.write({"seconds": [1.23456789, float("nan")]}, "page")
     found = reports.read(tmp_path, "some")
@@ -214,7 +214,7 @@ def test_the_figures_of_the_page_are_those_that_were_measured():
     assert text == readme.renewed(text, readme.MEASURED), "run python -m benchmarks.readme"
 
 
-def test_what_was_not_measured_is_said_not_to_have_been(tmp_path):
+def test_missing_measurements_are_marked(tmp_path):
     text = f"a {readme.BEGIN} edited {readme.END} z"
     assert readme.renewed(text, tmp_path).count(readme.NOT) == 6
     assert "edited" not in readme.renewed(text, tmp_path)

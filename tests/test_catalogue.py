@@ -72,7 +72,7 @@ def test_a_part_is_found_by_name_by_place_and_by_its_other_names(catalogue, monk
     monkeypatch.setattr(registry, "_aliases", {("score", "general"): "bilinear"})
     assert one("general") is one("score:general") is one("bilinear")
     assert "aliases   general" in page(one("bilinear"))
-    assert "also found as `general`" in markdown()
+    assert "also known as `general`" in markdown()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What README, CONTRIBUTING, and docs/ show: code and commands that run, links that lead."""
+"""The code and commands in README, CONTRIBUTING, and docs/ run, and their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_the_picture_shows_the_numbers_of_the_first_table():
     assert [each for each in entries if each not in shown] == []
 
 
-def test_the_speed_that_is_told_is_the_speed_that_was_measured():
+def test_the_stated_speed_is_the_measured_speed():
     told = README.partition("## Speed")[2].partition("\n## ")[0]
     seconds = re.findall(r"([\d,]+) seconds", told)
     ratios = re.findall(r"(\d\.\d)\b", told)

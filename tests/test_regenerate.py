@@ -1,4 +1,4 @@
-"""What every stage computes, pinned beside its revision: neither moves without the other.
+"""The results of every stage, pinned with its revision: neither changes without the other.
 
 `tests/golden/revisions.json` holds a few numbers made of the output of every part, of the encoder,
 of training and of the metrics on fixed inputs. A stored row says under which revisions it was made;
@@ -24,12 +24,14 @@ from flax import nnx
 
 from attn_nlp.experiment.revisions import REVISIONS
 from attn_nlp.metrics import confusion, evaluate, log_loss, scores
-from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import ForwardContext, PartModule
-from attn_nlp.nn.encoder import Encoder
+from attn_nlp.nn.attention import build_attention
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.encoder import build_classifier
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
+from attn_nlp.train.leaf_order import ordered
 from attn_nlp.train.loop import train
 from tests.nn.running import SEED, inputs, parts, ready, sizes
 from tests.train.tiny import CELL, ignored, prepared
@@ -54,7 +56,7 @@ def digest(arrays) -> list[float]:
 
 
 def digest_of(name: str) -> list[float]:
-    """What the part or the stage of that name computes today, a part's first values included."""
+    """Return the current results of a part or a stage, including a part's initial values."""
     if name == "encoder":
         return digest([encoded()])
     if name == "blocks":
@@ -80,19 +82,13 @@ def digest_of(name: str) -> list[float]:
     slot, part = name.split()
     choice = choose(slot, part)
     first = PartModule(choice, slot, sizes(choice), Stream(SEED))
-    values = [
-        array[...] for array in jax.tree.leaves(nnx.state(first, nnx.Param), is_leaf=is_param)
-    ]
+    values = ordered(nnx.to_pure_dict(nnx.state(first, nnx.Param)))
     return digest([*ready(slot, part).run(inputs("golden")), *values])
-
-
-def is_param(leaf: object) -> bool:
-    return isinstance(leaf, nnx.Param)
 
 
 def encoded() -> np.ndarray:
     """Class logits of one encoder with dropout, from the first weights on."""
-    model = Encoder(CELL.replace({"layers": 2, "norm": "post"}), 11, 3, 5)
+    model = build_classifier(CELL.replace({"layers": 2, "norm": "post"}), 11, 3, 5)
     ids = jnp.asarray([[3, 4, 5, 6], [9, 3, 0, 0]])
     call = ForwardContext(
         CELL.numeric(), 5, frozenset({"dropout", "attention.dropout"}), jax.random.key(1)
@@ -103,7 +99,7 @@ def encoded() -> np.ndarray:
 def in_blocks() -> list[np.ndarray]:
     """Results of attention in blocks, with dropout, and their slope by the input."""
     cell = CELL.replace({"length": 19, "attention.chunk": 8})
-    module = Attention(cell, cell.letters(), Stream(5), 0)
+    module = build_attention(cell, cell.sizes, Stream(5), 0)
     call = ForwardContext(cell.numeric(), 5, frozenset({"attention.dropout"}), jax.random.key(1))
     x = jax.random.normal(jax.random.key(2), (2, 19, cell.width))
     tokens = jnp.arange(19) < jnp.asarray([[19], [11]])

@@ -1,1 +1,1 @@
-"""The way in from Python: run an experiment, look at its results; see `attn_nlp` for the names."""
+"""The Python API: run experiments and read their results; `attn_nlp` exports the names."""

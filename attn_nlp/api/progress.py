@@ -1,4 +1,4 @@
-"""How far a run is, where no command line says it: a bar in a notebook, or nothing."""
+"""The progress of a run started from Python: a bar in a notebook, or nothing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _UPDATE_SECONDS = 0.5
 
 
 def chosen(progress: bool | str) -> Callable[..., Progress]:
-    """What shows the progress of a run.
+    """Return the class that shows the progress of a run.
 
     Args:
       progress: "auto" for a bar in a terminal or a notebook and nothing elsewhere; True for that
         bar, and lines elsewhere; False for nothing.
 
     Raises:
-      UserError: it is none of these.
+      UserError: any other value.
     """
     if progress not in ("auto", True, False):
         raise UserError(f"progress is {progress!r}; give 'auto', True or False.")
@@ -33,18 +33,18 @@ def chosen(progress: bool | str) -> Callable[..., Progress]:
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
+    """Tell whether this process is the kernel of a notebook."""
     shell = sys.modules.get("IPython")
     return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 
 
 def is_interactive() -> bool:
-    """Whether somebody's session lives in this process, which a run must not end."""
+    """Tell whether this process is an interactive session, which a run must not end."""
     return in_notebook() or hasattr(sys, "ps1") or bool(sys.flags.interactive)
 
 
 class Quiet(Progress):
-    """Says nothing but warnings and notes."""
+    """Progress that shows nothing but warnings and notes."""
 
     def __enter__(self) -> Progress:
         return self
@@ -57,7 +57,7 @@ class Quiet(Progress):
 
 
 class Bar(Quiet):
-    """A bar below the cell of a notebook."""
+    """Progress as a bar below the cell of a notebook."""
 
     def __enter__(self) -> Progress:
         from IPython import display
@@ -71,7 +71,7 @@ class Bar(Quiet):
         self._update()
 
     def tick(self) -> None:
-        """Move the bar, if it is time."""
+        """Update the bar, at most twice a second."""
         if self._clock() - self._last >= _UPDATE_SECONDS:
             self._last = self._clock()
             self._update()

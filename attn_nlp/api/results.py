@@ -1,17 +1,18 @@
-"""Results of an experiment as Python objects, read from its store whenever they are asked for."""
+"""Results of an experiment as Python objects, read from its store on every access."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attn_nlp.errors import unknown
 from attn_nlp.experiment import Resolved
-from attn_nlp.runner.plan import wanted
+from attn_nlp.experiment.identity import BASELINE_PATHS
+from attn_nlp.experiment.planned import Settings
 from attn_nlp.store.file import check_log
 from attn_nlp.store.results import Store
 
@@ -44,33 +45,33 @@ class TableView:
         from attn_nlp.tables.formats.html import fragment
         from attn_nlp.tables.page import STYLE
 
-        # Ids of their own: a notebook shows many tables on one page.
+        # Unique ids: a notebook shows many tables on one page.
         name = "attn-" + hashlib.sha256(self.csv().encode()).hexdigest()[:8]
-        shown = [fragment(grid, f"{name}-{place}") for place, grid in enumerate(self._grids, 1)]
+        shown = [fragment(grid, f"{name}-{number}") for number, grid in enumerate(self._grids, 1)]
         return "\n".join([f"<style>{STYLE}</style>", *shown])
 
     def html(self) -> str:
-        """A page of its own, as `attn-nlp table --format html` prints it."""
+        """Return a whole page, as `attn-nlp table --format html` prints it."""
         return self._render("html")
 
     def markdown(self) -> str:
-        """The text of `--format markdown`."""
+        """Return the text of `--format markdown`."""
         return self._render("markdown")
 
     def latex(self) -> str:
-        r"""The text of `--format latex`, with the rules of booktabs, to be \input."""
+        r"""Return the text of `--format latex`, to be used with \input; it needs booktabs."""
         return self._render("latex")
 
     def csv(self) -> str:
-        """The text of `--format csv`, in full precision."""
+        """Return the text of `--format csv`, in full precision."""
         return self._render("csv")
 
     def json(self) -> str:
-        """The text of `--format json`, which has a schema."""
+        """Return the text of `--format json`, which has a schema."""
         return self._render("json")
 
     def to_pandas(self) -> pandas.DataFrame:
-        """The columns of `csv` as a data frame: a row for each entry of the table."""
+        """Return the columns of `csv` as a data frame, with a row for each entry of the table."""
         import pandas
 
         from attn_nlp.tables.formats.csv import NUMBERS
@@ -89,13 +90,13 @@ class TableView:
 
 
 class Results:
-    """What is stored of an experiment: tables, a data frame, and how many cells have a result.
+    """The stored results of an experiment: its tables, a data frame, and counts of its cells.
 
-    A cell without a result is shown as such: it is a row of the data frame with its status, and it
-    is counted in the table.
+    A cell without a result is included: the data frame has a row with its status, and the table
+    counts it.
 
     Attributes:
-      name: of the experiment.
+      name: the name of the experiment.
       store: the path of its store.
     """
 
@@ -106,12 +107,12 @@ class Results:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Cells by status: "done", "failed", "diverged", "skipped" and "to do", where there are."""
+        """Cells by status, without zeros: "done", "failed", "diverged", "skipped" and "to do"."""
         with Store.read(self.store) as store:
             resolved = store.settled(self._resolved)
-            cells = wanted(resolved)
+            cells = resolved.wanted
             records = store.records(cells, ["status"])
-        counts = Counter(each["status"] for each in records.values())
+        counts = Counter(record["status"] for record in records.values())
         left = {
             "skipped": len(resolved.skipped),
             _TO_DO: len(cells) + len(resolved.open) - len(records),
@@ -120,11 +121,11 @@ class Results:
 
     @property
     def titles(self) -> list[str]:
-        """What the tables are called."""
-        return list(dict.fromkeys(str(each["title"]) for each in self._resolved.tables))
+        """The titles of the tables."""
+        return list(dict.fromkeys(str(table["title"]) for table in self._resolved.tables))
 
     def table(self, title: str | None = None) -> TableView:
-        """One table by its title, or all of them.
+        """Return one table by its title, or all of them.
 
         Raises:
           UserError: no table has that title; the message names the nearest.
@@ -137,31 +138,37 @@ class Results:
             return TableView(stored_grids(self._resolved, store, _stale, title=title))
 
     def to_pandas(self) -> pandas.DataFrame:
-        """A row for each cell, baselines and skipped cells among them.
+        """Return a data frame with a row for each cell, including baselines and skipped cells.
 
         Returns:
           A column for each setting; "status" and "reason"; "validation.accuracy", "test.accuracy"
-          and the other scores, accuracies from 0 to 1; and "seconds" of training. What a cell does
-          not have is missing.
+          and the other scores, accuracies from 0 to 1; and "seconds" of training. Values that a
+          cell does not have are missing: a baseline has only the settings of its data.
         """
         import pandas
 
         with Store.read(self.store) as store:
             resolved = store.settled(self._resolved)
-            cells = wanted(resolved)
+            cells = resolved.wanted
             records = store.records(cells, _COLUMNS, own=True)
-        found = [{**each, **_told(records.get(spec))} for spec, each in cells.items()]
-        found += [{**each["settings"], "status": _TO_DO} for each in resolved.open]
+        baselines = {cell["spec"] for cell in resolved.baselines}
+        found = [
+            {**(_of_baseline(cell) if spec in baselines else cell), **_told(records.get(spec))}
+            for spec, cell in cells.items()
+        ]
+        found += [{**cell["settings"], "status": _TO_DO} for cell in resolved.open]
         found += [
-            {**each["settings"], "status": "skipped", "reason": each["reason"]}
-            for each in resolved.skipped
+            {**cell["settings"], "status": "skipped", "reason": cell["reason"]}
+            for cell in resolved.skipped
         ]
         names = list(dict.fromkeys(name for row in found for name in row))
         told = [name for name in names if name in ("status", "reason") or "." in name]
         scores = [name for name in told if name.partition(".")[0] in ("validation", "test")]
         last = ["status", "reason", *scores, "seconds"]
         settings = [name for name in names if name not in last]
-        return pandas.DataFrame(found, columns=pandas.Index([*settings, *last]))
+        frame = pandas.DataFrame(found, columns=pandas.Index([*settings, *last]))
+        whole = [name for name in settings if _is_whole(row.get(name) for row in found)]
+        return frame.astype(dict.fromkeys(whole, "Int64"))  # a missing value leaves them whole
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items())
@@ -174,8 +181,17 @@ class Results:
         return self.table()._repr_html_()
 
 
+def _of_baseline(settings: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings of a baseline, which has no encoder and is not drawn from a seed."""
+    return {path: value for path, value in settings.items() if path in BASELINE_PATHS}
+
+
+def _is_whole(values: Iterable[object]) -> bool:
+    return {type(value) for value in values if value is not None} == {int}
+
+
 def _told(record: Mapping[str, Any] | None) -> dict[str, object]:
-    """What the data frame says of a cell; of one without a record, that it is to do."""
+    """Return the status and scores of a cell; without a record it is to do."""
     if record is None:
         return {"status": _TO_DO}
     scores = {
@@ -187,17 +203,17 @@ def _told(record: Mapping[str, Any] | None) -> dict[str, object]:
     return {**told, "seconds": record["wall_seconds"]}
 
 
-def _stale(cells: Mapping[str, Mapping], records: Any) -> list[str]:
-    """Sentences below a table: which results today's data or code would not give."""
+def _stale(cells: Mapping[str, Settings], records: Any) -> list[str]:
+    """Return sentences on results that the current data or code would not reproduce."""
     from attn_nlp.data.source_bytes import changed
     from attn_nlp.runner.other_code import of_records
 
-    met = ((str(cells[spec]["dataset"]), each.get("data")) for spec, each in records.items())
-    return [*changed(met), *of_records(records).notes]
+    data = ((str(cells[spec]["dataset"]), record.get("data")) for spec, record in records.items())
+    return [*changed(data), *of_records(records).notes]
 
 
 def check_store(path: Path) -> None:
-    """Refuse to look into a store that is not there.
+    """Refuse to read a store that does not exist.
 
     Raises:
       UserError: there is no such file.
@@ -206,4 +222,4 @@ def check_store(path: Path) -> None:
 
     check_log(path)
     if not path.is_file():
-        raise UserError(f"there is no store {path}; give the path of one that a run has made.")
+        raise UserError(f"there is no store {path}; give the path of an existing one.")

@@ -31,27 +31,30 @@ def run(
     retry_failed: bool = False,
     progress: bool | str = "auto",
 ) -> Results:
-    """Train every cell that the store lacks, and return the results of all.
+    """Train every cell that is not stored yet, and return the results of all.
 
-    The same run as that of `attn-nlp run`: cells that are stored are not trained again, and after
-    an interruption the same call goes on where it stopped.
+    This is the run of `attn-nlp run`: stored cells are not trained again, and after an interruption
+    the same call resumes.
 
     Args:
-      experiment: an `Experiment`, or the path of an experiment file. Parts of your own must stand
-        in a file, since worker processes read them there, and results are identified by its code.
+      experiment: an `Experiment`, or the path of an experiment file. Your own parts must be defined
+        in a file, since worker processes load them from it and its code identifies results.
       store: the file with the results; by default $ATTN_NLP_STORE, or runs/attn_nlp.sqlite.
-      name: what the store calls the experiment; by default the name of the file or the script, or
-        "experiment" in a notebook. A file has its own.
-      workers: processes; one a core by default.
-      in_process: train here, one cell after another, with the same bits.
-      only: points of axes to keep, `{"heads": [1, 4]}` or `["heads=1,4"]`.
+      name: the name of the experiment in the store; by default that of the script, or "experiment"
+        in a notebook. An experiment file always has its own name.
+      workers: number of worker processes; by default one per core.
+      in_process: train in this process, one cell after another; the results are identical.
+      only: values of axes to keep, `{"heads": [1, 4]}` or `["heads=1,4"]`.
       retry_failed: train failed cells again.
       progress: "auto" for a bar in a terminal or a notebook and nothing elsewhere; True or False.
 
+    Returns:
+      The results of the experiment, read from the store.
+
     Raises:
-      UserError: whatever does not hold together, in one sentence.
+      UserError: an argument or the experiment is invalid; the message is one sentence.
       StoreError: the store cannot be used.
-      KeyboardInterrupt: at Ctrl-C; what was finished before is stored.
+      KeyboardInterrupt: on Ctrl-C; finished cells are stored.
     """
     from attn_nlp.runner.preflight import check_store, check_workers, code_warnings
     from attn_nlp.runner.run import run as train
@@ -59,8 +62,8 @@ def run(
 
     if current() is not None:
         raise UserError(
-            'run(...) stands outside of `if __name__ == "__main__":`; write it below that line, '
-            "since a run reads the file once more to find its experiment."
+            'run(...) is called outside of `if __name__ == "__main__":`; move it below that line, '
+            "since a run reads the file again to find its experiment."
         )
     show = chosen(progress)
     check_workers(workers, in_process)
@@ -100,18 +103,18 @@ def _several(value: object) -> Sequence[object]:
 
 
 def _text(value: object) -> str:
-    """A value as the command line takes it."""
+    """Write a value as the command line takes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _resolved(
     experiment: Experiment | str | Path, name: str | None, overrides: Overrides
 ) -> tuple[Resolved, Path | None]:
-    """The resolved experiment, and the file in which workers find its parts."""
+    """Return the resolved experiment, and the file from which workers load its parts."""
     if isinstance(experiment, str | os.PathLike):
         if name is not None:
             raise UserError(
-                f"name is {name!r}, but an experiment file is called as the file is; leave it out."
+                f"name is {name!r}, but an experiment file is named after the file; leave it out."
             )
         return _of_file(Path(experiment), overrides)
     if not isinstance(experiment, Experiment):
@@ -130,9 +133,9 @@ def _resolved(
     if script and script.suffix == ".py" and getattr(main, "experiment", None) is experiment:
         return _of_file(script, overrides)
     raise UserError(
-        f"this experiment uses {', '.join(own)}, of which neither worker processes nor the "
-        "identity of results can know here; write the part and `experiment = Experiment(...)` "
-        'into a file and give its path: run("my_idea.py").'
+        f"this experiment uses {', '.join(own)}, which no file defines: workers cannot load "
+        "it, and results cannot be identified by its code. Write the part and `experiment = "
+        'Experiment(...)` into a file and give its path: run("my_idea.py").'
     )
 
 
@@ -140,12 +143,12 @@ def _of_file(path: Path, overrides: Overrides) -> tuple[Resolved, Path]:
     from attn_nlp.runner.paths import put_last
 
     if path == _script():
-        put_last(str(path))  # what the file imports it has; no library is to meet its neighbors
+        put_last(str(path))  # its imports are done; no library may import its neighbors
     return resolve_file(path, overrides), path
 
 
 def _script() -> Path | None:
-    """The script that Python runs; None in a notebook and at the prompt."""
+    """Return the script that Python runs, or None in a notebook and at the prompt."""
     file = getattr(sys.modules.get("__main__"), "__file__", None)
     return Path(file) if file and not is_interactive() else None
 
@@ -157,17 +160,17 @@ def _question() -> str:
 
 
 def _own(resolved: Resolved) -> Iterator[str]:
-    """The parts of the user's own that the cells use, in words; not those of installed packages."""
+    """Name the user's own parts that the cells use, without those of installed packages."""
     mine = {part.place for part in registry.parts() if part.own_code and not _comes_along(part)}
     if not mine:
         return
     seen: set[tuple] = set()
-    for each in resolved.runnable:
-        alike = tuple((path, value) for path, value in each["settings"].items() if path != "seed")
+    for cell in resolved.runnable:
+        alike = tuple((path, value) for path, value in cell["settings"].items() if path != "seed")
         if alike in seen:
             continue
         seen.add(alike)
-        for choice in unflatten(each["settings"]).choices().values():
+        for choice in unflatten(cell["settings"]).choices.values():
             for part in choice.family():
                 if part.place in mine:
                     yield f"your {part.slot} {part.name!r}"

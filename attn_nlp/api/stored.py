@@ -1,4 +1,4 @@
-"""What earlier runs have stored, for reading."""
+"""The stored results of earlier runs, for reading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attn_nlp.store import results as stored
 
 
 def path_of(store: str | Path | None) -> Path:
-    """The path that is given, that $ATTN_NLP_STORE names, or the usual one."""
+    """Return the given path, or that of $ATTN_NLP_STORE, or the default."""
     return Path(store or os.environ.get("ATTN_NLP_STORE") or stored.DEFAULT_PATH)
 
 
@@ -18,7 +18,7 @@ class Store:
     """The experiments in a store, for reading.
 
     Args:
-      path: the file; by default what $ATTN_NLP_STORE says, or runs/attn_nlp.sqlite.
+      path: the file; by default $ATTN_NLP_STORE, or runs/attn_nlp.sqlite.
 
     Raises:
       UserError: there is no such file.
@@ -27,8 +27,8 @@ class Store:
       >>> Store("nowhere.sqlite")
       Traceback (most recent call last):
       ...
-      attn_nlp.errors.UserError: there is no store nowhere.sqlite; give the path of one that a run \
-has made.
+      attn_nlp.errors.UserError: there is no store nowhere.sqlite; give the path of an existing \
+one.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -40,17 +40,17 @@ has made.
         """Names of the experiments, in alphabetical order.
 
         Raises:
-          StoreError: the file is no store, newer than this package or damaged.
+          StoreError: the file is not a store, is damaged, or is newer than this package.
         """
         with stored.Store.read(self.path) as store:
             return [name for name, _ in store.names()]
 
     def results(self, name: str) -> Results:
-        """The results of an experiment as it was last run under that name.
+        """Return the results of an experiment as it was last run under that name.
 
         Raises:
           UserError: no such experiment; the message names the nearest.
-          StoreError: the file is no store, newer than this package or damaged.
+          StoreError: the file is not a store, is damaged, or is newer than this package.
         """
         with stored.Store.read(self.path) as store:
             return Results(store.experiment(name), self.path)

@@ -1,6 +1,5 @@
-"""The catalogue as a reader sees it: parts found by name, a page for each, one page of all.
+"""The catalogue for readers: parts by name, a page for each, and one page of all.
 
-Everything is made of what the registry lines say, so that no part can be missing and nothing can be
-out of date. Nothing here imports JAX, and finding a part (`lookup`) does not wait for what its page
-or the page of all needs.
+Everything is made from the registry lines, so no part can be missing and nothing can be out of
+date. Nothing here imports JAX, and finding a part (`lookup`) does not import what the pages need.
 """

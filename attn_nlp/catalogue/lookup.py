@@ -1,4 +1,4 @@
-"""From what a user types to parts: "query_mix", "normalizer:softmax", or a name that papers use."""
+"""Parts by what a user types: "query_mix", "normalizer:softmax", or a name used in papers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from attn_nlp.parts.registry import SLOTS, Part, find, parts
 
 
 def known() -> dict[str, list[Part]]:
-    """Parts by every name under which they are found; aliases after names."""
+    """Return the parts under each of their names; aliases come after names."""
     found: dict[str, list[Part]] = {}
     for part in parts():
         found.setdefault(part.name, []).append(part)
@@ -18,7 +18,7 @@ def known() -> dict[str, list[Part]]:
 
 
 def some(text: str) -> tuple[Part, ...]:
-    """All parts of a name, or the one of "slot:name".
+    """Return all parts of a name, or the one of "slot:name".
 
     Raises:
       UserError: no such part; the message names the nearest slot or part.
@@ -40,13 +40,13 @@ def some(text: str) -> tuple[Part, ...]:
 
 
 def one(text: str) -> Part:
-    """The part of a name, or of "slot:name".
+    """Return the part of a name, or of "slot:name".
 
     Raises:
-      UserError: no such part, or the name stands in several slots.
+      UserError: no such part, or several slots have one of that name.
     """
     part, *others = some(text)
     if others:
-        places = " or ".join(repr(f"{each.slot}:{each.name}") for each in (part, *others))
-        raise UserError(f"part {text!r} stands in {1 + len(others)} slots; write {places}.")
+        full = " or ".join(repr(f"{known.slot}:{known.name}") for known in (part, *others))
+        raise UserError(f"part {text!r} is in {1 + len(others)} slots; write {full}.")
     return part

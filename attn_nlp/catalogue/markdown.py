@@ -8,7 +8,7 @@ from attn_nlp.catalogue import price as prices
 from attn_nlp.catalogue import words
 from attn_nlp.parts.hooks import Slot
 from attn_nlp.parts.registry import SLOTS, Part, parts
-from attn_nlp.parts.sizes import LETTERS
+from attn_nlp.parts.sizes import SIZES
 from attn_nlp.tables.formats.markdown import escape
 from attn_nlp.wording import rounded_count
 
@@ -19,7 +19,7 @@ _TITLE = """# The catalogue
 
 
 def markdown() -> str:
-    """The page: a section for each slot, in it a table and a paragraph for each part."""
+    """Return the page: a section for each slot, with a table and a paragraph for each part."""
     lines = [_TITLE, *_introduction()]
     for slot in SLOTS.values():
         if parts(slot.name):
@@ -28,12 +28,12 @@ def markdown() -> str:
 
 
 def _introduction() -> list[str]:
-    letters = ", ".join(f"{letter} {what}" for letter, what in LETTERS.items())
+    letters = ", ".join(f"{letter} {what}" for letter, what in SIZES.items())
     text = (
         f"{len(parts())} parts in {len(SLOTS)} slots. B counts sentences, S key positions; the "
         f"other letters are: {letters}. Operations are those of one forward pass over one "
-        "sentence, a multiplication and an addition counted as two; parameters and operations are "
-        f"counted in {prices.setup()}."
+        "sentence, with a multiplication and an addition counted as two; parameters and operations "
+        f"are those of {prices.setup()}."
     )
     return [*textwrap.wrap(escape(text), 100, break_on_hyphens=False), ""]
 
@@ -42,8 +42,8 @@ def _section(slot: Slot) -> list[str]:
     lines = [f"## {slot.name}", "", f"What {escape(slot.what)}.", ""]
     lines += ["| name | label | paper | own operations |", "| :-- | :-- | :-- | :-- |"]
     for part in parts(slot.name):
-        cells = [_code(part.name), escape(part.label), escape(part.cite), _operations(part)]
-        lines.append(f"| {' | '.join(cells)} |")
+        entries = [_code(part.name), escape(part.label), escape(part.cite), _operations(part)]
+        lines.append(f"| {' | '.join(entries)} |")
     for part in parts(slot.name):
         lines += ["", *_paragraph(part)]
     return [*lines, ""]
@@ -55,7 +55,7 @@ def _paragraph(part: Part) -> list[str]:
     if part.formula:
         lines += ["", "```text", *part.formula.splitlines(), "```"]
     entries = [
-        *([f"also found as {', '.join(map(_code, part.aliases))}"] if part.aliases else []),
+        *([f"also known as {', '.join(map(_code, part.aliases))}"] if part.aliases else []),
         *(
             f"setting {_code(name)}: {escape(words.setting(value))}"
             for name, value in part.settable.items()
@@ -94,7 +94,7 @@ def _cost(part: Part) -> list[str]:
 
 
 def _by_length(counts: tuple[float, ...]) -> str:
-    """Counts at `prices.LENGTHS`, one where they are all equal."""
+    """Write counts at `prices.LENGTHS`, or one if they are all equal."""
     if len(set(counts)) == 1:
         return rounded_count(counts[0])
     pairs = zip(counts, prices.LENGTHS, strict=True)
@@ -102,6 +102,6 @@ def _by_length(counts: tuple[float, ...]) -> str:
 
 
 def _code(text: str) -> str:
-    """A code span; inside one nothing is escaped but the border of a table."""
-    assert "`" not in text, f"{text!r} cannot stand in a code span"
+    """Write a code span, in which only the border of a table is escaped."""
+    assert "`" not in text, f"{text!r} cannot be in a code span"
     return "`" + text.replace("|", "\\|") + "`"

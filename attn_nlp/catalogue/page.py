@@ -1,4 +1,4 @@
-"""A part's page in the terminal."""
+"""The page of a part in the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attn_nlp.wording import rounded_count
 
 
 def page(part: Part) -> str:
-    """All that is known of a part, as lines of at most about 100 letters."""
+    """Return everything about a part, in lines of at most about 100 characters."""
     sections = [
         _head(part),
         inspect.cleandoc(part.doc),

@@ -1,4 +1,4 @@
-"""What a part costs in the default cell, for a reader who compares parts."""
+"""The cost of a part in the default cell, for comparing parts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ VOCABULARY, CLASSES = 8000, 2
 
 @dataclass(frozen=True)
 class Price:
-    """Counts for the default cell with one part in it, by `LENGTHS` where they depend on one.
+    """Counts for the default cell with one part in it, by `LENGTHS` if they depend on one.
 
     Attributes:
       parameters: learned numbers of the part itself, in one block.
       in_all: parameters of the cell, for `VOCABULARY` ids and `CLASSES` classes.
-      own: operations of the part itself; None where it states none.
+      own: operations of the part itself, or None if it states none.
       flops: operations of the cell.
-      state: numbers kept to answer one more query; None where unknown.
+      state: numbers kept to answer one more query, or None if unknown.
       acts: whether a forward pass runs the part at all.
     """
 
@@ -34,12 +34,12 @@ class Price:
 
 
 def price(part: Part) -> Price | None:
-    """The costs of a part; None for a model that is fitted by its own code."""
+    """Return the costs of a part, or None for a model that is fitted by its own code."""
     if "fit" in part.hooks:
         return None
     cell, alone = costs.showing(part), choose(part.slot, part.name)
-    letters = cell.letters() | {"C": CLASSES}
-    running = {each.place for choice in costs.acting(cell) for each in choice.family()}
+    letters = {**cell.sizes, "C": CLASSES}
+    running = {active.place for choice in costs.acting(cell) for active in choice.family()}
     states = [costs.state(cell, tokens) for tokens in LENGTHS]
     own = tuple(costs.part_flops(alone, letters, tokens) for tokens in LENGTHS)
     return Price(
@@ -47,28 +47,28 @@ def price(part: Part) -> Price | None:
         in_all=costs.parameters(cell, VOCABULARY, CLASSES),
         own=own if "flops" in part.facts else None,
         flops=tuple(costs.flops(cell, tokens, CLASSES) for tokens in LENGTHS),
-        state=None if None in states else tuple(each or 0.0 for each in states),
+        state=None if None in states else tuple(count or 0.0 for count in states),
         acts=part.place in running,
     )
 
 
 def formula(part: Part) -> str:
-    """The operations of a part in letters; "" where it states none."""
+    """Return the operations of a part as a formula in sizes, or "" if it states none."""
     if "flops" not in part.facts:
         return ""
     return f"{part.facts['flops']}"
 
 
 def naming(part: Part) -> str:
-    """What is added to a part's formula, in words."""
+    """Return in words what is added to a part's formula."""
     named = [name for name, setting in part.settings.items() if isinstance(setting, Named)]
     return f" and those of its {' and '.join(named)}" if named else ""
 
 
 def setup() -> str:
-    """The cell that prices are for, in words."""
+    """Describe the cell that prices are for."""
     cell = Cell()
-    n = cell.letters()
+    n = cell.sizes
     return (
         f"the default cell ({n['N']} block of width {n['E']}, {n['H']} heads of {n['D']}, "
         f"feed-forward {n['F']}; {VOCABULARY:,} words, {CLASSES} classes)"

@@ -1,4 +1,4 @@
-"""What a registry line says, in words: settings, learned arrays, facts."""
+"""The content of a registry line in words: settings, learned arrays, facts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from attn_nlp.experiment.compatibility import NAMES
 from attn_nlp.parts.registry import Learned, Named, Numeric, Part, Setting, Static
 
-_COUNTED = ("flops", "state")  # told as costs
+_COUNTED = ("flops", "state")  # shown as costs
 
 
 def setting(value: Setting) -> str:
-    """A default and what else is allowed.
+    """Describe a setting: its default, and the values that are allowed.
 
     Example:
       >>> setting(Numeric("D**-0.5", low=0.0))
@@ -34,12 +34,12 @@ def setting(value: Setting) -> str:
 
 
 def default(value: Setting) -> str:
-    """A default as a reader writes it."""
+    """Write the default of a setting."""
     return value.default if isinstance(value.default, str) else f"{value.default:g}"
 
 
 def shape(array: Learned) -> str:
-    """The shape of a learned array in letters.
+    """Write the shape of a learned array in sizes.
 
     Example:
       >>> shape(Learned("H D D")), shape(Learned(""))
@@ -50,7 +50,7 @@ def shape(array: Learned) -> str:
 
 
 def start(array: Learned) -> str:
-    """Where a learned array begins.
+    """Describe the initial values of a learned array.
 
     Example:
       >>> start(Learned("D", std="D**-0.5"))
@@ -62,9 +62,9 @@ def start(array: Learned) -> str:
 
 
 def facts(part: Part) -> list[str]:
-    """Facts as phrases: laws the part obeys or opts out of, and what it may stand beside.
+    """Describe the facts of a part: laws that it obeys or not, and what it combines with.
 
-    A fact without words here is told by its name and value.
+    A fact without words here is shown by its name and value.
     """
     found = []
     for name, value in part.facts.items():
@@ -97,26 +97,26 @@ _WORDS: dict[str, Callable[[Any], str]] = {
         "a number added to all logits of a row changes its weights",
     ),
     "kinked": _either("its gradient jumps where values tie"),
-    "surrogate": _either("its gradient is a stand-in for one that is zero or absent"),
+    "surrogate": _either("its gradient replaces one that is zero or absent"),
     "signed": _either("its weights may be negative"),
     "whole_rows": _either("it must see all keys of a query at once"),
-    "position_bound": _either("it depends on where a token stands"),
-    "equivariant": _either("it leaves the order of tokens unknown"),
+    "position_bound": _either("it depends on the position of a token"),
+    "equivariant": _either("it does not see the order of tokens"),
     "symmetric": _either(
         "t sees s wherever s sees t",
         "t may see s without being seen by it",
     ),
-    "ignores_query": _either("the query does not act"),
-    "ignores_keys": _either("the keys do not act"),
-    "control": _either("a control: what is left under it has another cause"),
-    "baseline": _either("a baseline: run once beside every experiment"),
+    "ignores_query": _either("it ignores the query"),
+    "ignores_keys": _either("it ignores the keys"),
+    "control": _either("a control: effects that remain with it have another cause"),
+    "baseline": _either("a baseline: run once with every experiment"),
     "special_case_of": "a special case of {}".format,
     "fixed": _either("takes no settings"),
-    "maps": "{} maps of weights a head".format,
+    "maps": "{} maps of weights per head".format,
     "features": "features: {}".format,
     "key_heads": "heads of keys and values: {}".format,
     "requires": lambda value: f"needs {_pairs(value, 'equal to')}",
     "divides": lambda value: f"needs {_pairs(value, 'a multiple of')}",
-    "exclusive": "not beside another part that would {}".format,
-    "alone": _either("not joined with another part of its slot"),
+    "exclusive": "not together with another part that would {}".format,
+    "alone": _either("not combined with another part of its slot"),
 }

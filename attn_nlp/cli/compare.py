@@ -1,4 +1,4 @@
-"""diff: two stores beside each other."""
+"""diff: a comparison of two stores."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 DIFFER = 3
 _SHOWN = 20
 _OTHER_CODE = (
-    "{} of A and B have the same settings and are listed apart, since the code of a part, or what "
-    "it reads, is not the same in both: their results are not compared."
+    "{} of A and B have the same settings but are listed separately, since the code of a part, or "
+    "what it reads, differs: their results are not compared."
 )
-_DATA = {"fingerprint": "other rows of data", "tokenizer_hash": "other tokens of data"}
+_DATA = {"fingerprint": "different data rows", "tokenizer_hash": "different data tokens"}
 _store = options.StorePath()
 
 
@@ -49,7 +49,7 @@ def diff(first, second, as_json) -> int:
 
     for path in (first, second):
         if not path.exists():
-            raise UserError(f"there is no store {path}; diff takes two files that are there.")
+            raise UserError(f"there is no store {path}; diff needs two existing files.")
     with Store.read(first) as one, Store.read(second) as other:
         found = compare(one, other)
     if as_json:
@@ -60,10 +60,10 @@ def diff(first, second, as_json) -> int:
 
 
 def _as_text(found: Compared, first: Path, second: Path) -> str:
-    from attn_nlp.runner.plan import labels_among
+    from attn_nlp.experiment.planned import labels_among
     from attn_nlp.store.tolerance import TOLERANCE
 
-    settings = [each.settings for each in found.pairs]
+    settings = [pair.settings for pair in found.pairs]
     settings += [*found.only_first.values(), *found.only_second.values()]
     label = labels_among(settings)
     alike = len(found.other_code)
@@ -76,19 +76,19 @@ def _as_text(found: Compared, first: Path, second: Path) -> str:
         ["in both, equal", len(found.equal)],
         [f"in both, within {TOLERANCE:g} in another environment", len(found.close)],
         ["in both, different", len(found.different)],
-        ["in different environments", sum(bool(each.environment) for each in found.pairs)],
+        ["in different environments", sum(bool(pair.environment) for pair in found.pairs)],
     ]
     parts = [show.columns(counts)]
     if alike:
         parts.append(_OTHER_CODE.format(wording.plural(alike, "cell")))
     for name, cells in (("A", found.only_first), ("B", found.only_second)):
         if cells:
-            lines = [f"  {label(each)}" for each in list(cells.values())[:_SHOWN]]
+            lines = [f"  {label(cell)}" for cell in list(cells.values())[:_SHOWN]]
             parts.append("\n".join([f"only in {name}:", *lines, *_more(len(cells))]))
     for head, pairs in (("different", found.different), ("close", found.close)):
         if pairs:
             heads = [head, "what", "largest difference", "sentences", "environment"]
-            rows = [_row(each, label) for each in pairs[:_SHOWN]]
+            rows = [_row(pair, label) for pair in pairs[:_SHOWN]]
             parts.append("\n".join([show.columns([heads, *rows]), *_more(len(pairs))]))
     environments = _environments(found.pairs)
     if environments:
@@ -115,11 +115,11 @@ def _more(count: int) -> list[str]:
 
 
 def _environments(pairs: Sequence[Pair]) -> list[str]:
-    """Each pair of values that environments differ in, with the cells that it concerns."""
+    """Write the values in which environments differ, each with its number of cells."""
     counts = Counter(
         f"{name} {one} against {other}"
-        for each in pairs
-        for name, (one, other) in each.environment.items()
+        for pair in pairs
+        for name, (one, other) in pair.environment.items()
     )
     return [f"  {what}: {wording.plural(count, 'cell')}" for what, count in counts.most_common()]
 
@@ -131,11 +131,11 @@ def _as_json(found: Compared) -> dict:
         "only_in_b": [{"spec": s, "settings": v} for s, v in found.only_second.items()],
         "same_settings_other_code": [{"a": a, "b": b} for a, b in found.other_code],
         "equal": len(found.equal),
-        "different": [vars(each) for each in found.different],
-        "close": [vars(each) for each in found.close],
+        "different": [vars(pair) for pair in found.different],
+        "close": [vars(pair) for pair in found.close],
         "equal_in_different_environments": [
-            {"spec": each.spec, "environment": each.environment}
-            for each in found.equal
-            if each.environment
+            {"spec": pair.spec, "environment": pair.environment}
+            for pair in found.equal
+            if pair.environment
         ],
     }

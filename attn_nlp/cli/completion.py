@@ -1,6 +1,6 @@
 """Shell completion: the script for a shell, and the names that complete an argument.
 
-Click completes commands, options and files. The names of parts, datasets and formats are read from
+Click completes commands, options and files. The names of parts, datasets and formats come from
 registries that import neither JAX nor a dataset, since a shell asks at every press of Tab.
 """
 
@@ -37,19 +37,21 @@ def completion(context, shell) -> None:
 
 
 def slots_and_parts(context, parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the slots, each with what it is, and the names of all parts."""
+    """Complete the slots, each with its meaning, and the names of all parts."""
     from attn_nlp.parts import registry
 
-    slots = {slot: f"a {slot} {known.what}" for slot, known in registry.SLOTS.items()}
+    slots = {
+        slot: f"{wording.with_article(slot)} {known.what}" for slot, known in registry.SLOTS.items()
+    }
     parts = {part.name: part.label for part in registry.parts()}
     return _beginning(incomplete, (parts | slots).items())
 
 
 def datasets(context, parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the registered datasets; a path is completed by whoever types one."""
+    """Complete the registered datasets; paths of files are not completed."""
     from attn_nlp.data.registry import sources
 
-    return _beginning(incomplete, ((each.name, each.label) for each in sources()))
+    return _beginning(incomplete, ((source.name, source.label) for source in sources()))
 
 
 def formats(context, parameter, incomplete: str) -> list[CompletionItem]:

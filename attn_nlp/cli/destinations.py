@@ -1,6 +1,6 @@
-"""What `--out` may not be: the store, an input of the command, or a file that is not of ours.
+"""Checks of `--out`: it is never the store, an input of the command, or a file of somebody else.
 
-Asked before anything is trained, and once more when the file is written.
+They run before anything is trained, and again when the file is written.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
 
 DEFAULT_FORMAT = "terminal"
-# What SQLite and this package lay beside a store.
+# Files that SQLite and this package keep next to a store.
 _CHECKPOINTS = ".checkpoints"
-_BESIDE = re.compile(r"-wal|-shm|-journal|\.version\d+|\.checkpoints(/.*)?", re.DOTALL)
-_BESIDE_ANY = re.compile(r"(-wal|-shm|-journal|\.version\d+|\.checkpoints)\Z")
+_COMPANION = re.compile(r"-wal|-shm|-journal|\.version\d+|\.checkpoints(/.*)?", re.DOTALL)
+_COMPANION_OF_ANY = re.compile(r"(-wal|-shm|-journal|\.version\d+|\.checkpoints)\Z")
 _SQLITE = b"SQLite format 3\0"
-_LOOK = 2**24  # bytes, more than any table has
+_READ = 2**24  # bytes, more than any table has
 
 
 def check(
@@ -36,44 +36,44 @@ def check(
     store: Path | None = None,
     resolved: Resolved | None = None,
 ) -> None:
-    """Refuse a destination that holds what must not be lost.
+    """Refuse a destination that holds something which must not be lost.
 
     Args:
-      out: where a command is to write.
+      out: the file that a command is to write.
       kind: "png", "svg", "store" or the name of a table format; a report is "html".
-      store: of the command.
+      store: the store of the command.
       resolved: the experiment, whose data are inputs too.
 
     Raises:
-      UserError: one line that says what stands there.
+      UserError: one line that says what the destination is.
     """
     check_inputs(out, store, resolved)
     check_writable(out)
-    if os.path.isfile(out) and descriptor(out) is None:  # an open file is added to
+    if os.path.isfile(out) and descriptor(out) is None:  # an open file is appended to
         _check_kind(out, kind)
 
 
 def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> None:
-    """Refuse the store, code and data of the command, under whatever name.
+    """Refuse the store, code and data of the command, under any name.
 
     Raises:
-      UserError: one line that says what stands there.
+      UserError: one line that says what the destination is.
     """
     real = os.path.realpath(out)
     if store is not None and _belongs_to(out, real, store):
         raise _refusal(out, "belongs to the store")
     for name in (real, os.path.abspath(out)):
-        _check_beside(out, name)
-    if real.endswith((".py", ".pyc")):  # an experiment file, or a module beside it
-        raise _refusal(out, "is code in Python")
-    if any(_same(out, real, Path(each)) for each in opened.noted):
+        _check_companion(out, name)
+    if real.endswith((".py", ".pyc")):  # an experiment file, or a module that it imports
+        raise _refusal(out, "is Python code")
+    if any(_same(out, real, Path(path)) for path in opened.noted):
         raise _refusal(out, "is read by the experiment file")
     if resolved is not None and (data := dataset_at(out, resolved)):
         raise _refusal(out, data)
 
 
 def format_of(format: str | None, out: Path | None) -> str:
-    """The table format that a user has asked for, by its name or by the ending of a file.
+    """Return the table format that a user asked for, by name or by the ending of a file.
 
     Raises:
       UserError: an unknown name or ending, or two that differ.
@@ -96,10 +96,10 @@ def format_of(format: str | None, out: Path | None) -> str:
 
 
 def check_report(out: Path, store: Path, resolved: Resolved) -> None:
-    """The same for a report, which has one format.
+    """Refuse the same for a report, which has one format.
 
     Raises:
-      UserError: another ending than .html, or what `check` refuses.
+      UserError: an ending other than .html, or anything that `check` refuses.
     """
     check_inputs(out, store, resolved)
     if out.suffix.lower() != ".html":
@@ -108,7 +108,7 @@ def check_report(out: Path, store: Path, resolved: Resolved) -> None:
 
 
 def _without_ending(out: Path, known: Iterable[str], more: str = "") -> str:
-    """A terminal and a pipe need no ending."""
+    """Return the default format for a terminal or a pipe; refuse a file without a known ending."""
     if descriptor(out) is None and (os.path.isfile(out) or not os.path.exists(out)):
         ending = f"its ending {out.suffix!r}" if out.suffix else "it has no ending, which"
         raise UserError(
@@ -117,43 +117,43 @@ def _without_ending(out: Path, known: Iterable[str], more: str = "") -> str:
     return DEFAULT_FORMAT
 
 
-def _check_beside(out: Path, name: str) -> None:
-    """Refuse names that SQLite or this package gives to what lies beside a store, whichever."""
-    if ending := _BESIDE_ANY.search(name):
-        raise _refusal(out, f"ends in {ending[0]!r}, as what lies beside a store does")
+def _check_companion(out: Path, name: str) -> None:
+    """Refuse names that SQLite or this package gives to files next to any store."""
+    if ending := _COMPANION_OF_ANY.search(name):
+        raise _refusal(out, f"ends in {ending[0]!r}, like the files next to a store,")
     for folder in Path(name).parents:
         if folder.suffix == _CHECKPOINTS and folder.with_suffix("").is_file():
-            raise _refusal(out, f"lies in {folder.name!r}, beside a store")
+            raise _refusal(out, f"is in {folder.name!r}, next to a store,")
 
 
 def _belongs_to(out: Path, real: str, store: Path) -> bool:
-    """Whether it is the store or lies beside it, under whatever name, also if not there yet."""
+    """Tell whether a path, existing or not, is the store or a file next to it, under any name."""
     if _same(out, real, store):
         return True
     for stem in (os.path.realpath(store), os.path.abspath(store)):
         for name in (real, os.path.abspath(out)):
-            if name.startswith(stem) and _BESIDE.fullmatch(name[len(stem) :]):
+            if name.startswith(stem) and _COMPANION.fullmatch(name[len(stem) :]):
                 return True
-        for each in glob.glob(f"{glob.escape(stem)}[.-]*"):
-            if _BESIDE.fullmatch(each[len(stem) :]) and same_file(out, Path(each)):
+        for name in glob.glob(f"{glob.escape(stem)}[.-]*"):
+            if _COMPANION.fullmatch(name[len(stem) :]) and same_file(out, Path(name)):
                 return True
     return False
 
 
 def _check_kind(out: Path, kind: str) -> None:
-    """Only what an earlier command has written may be replaced."""
+    """Refuse to replace anything but the output of an earlier command."""
     try:
         with open(out, "rb") as file:
-            content = file.read(_LOOK)
+            content = file.read(_READ)
     except OSError as error:
         raise UserError(
-            f"cannot write to {out}: what stands there cannot be read ({error.strerror}), so that "
+            f"cannot write to {out}: the file there cannot be read ({error.strerror}), so that "
             "nobody knows what would be lost."
         ) from error
     if content.startswith(_SQLITE):
         raise _refusal(out, "is an SQLite database, perhaps a store")
     if content and not _is_ours(content, kind):
-        why = "exists and is not recognized as an output of this version of attn-nlp, unedited"
+        why = "exists, is not recognized as an unedited output of this version of attn-nlp,"
         raise _refusal(out, why, ", or remove it")
 
 
@@ -171,4 +171,4 @@ def _same(out: Path, real: str, other: Path) -> bool:
 
 
 def _refusal(out: Path, why: str, more: str = "") -> UserError:
-    return UserError(f"--out {out} {why}, and is not replaced; choose another name{more}.")
+    return UserError(f"--out {out} {why} and is not replaced; choose another name{more}.")

@@ -1,4 +1,4 @@
-"""plan, run, status: what an experiment costs, training it, how far it is."""
+"""plan, run, status: what an experiment costs, training it, and its progress."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     """
     from attn_nlp.runner.cores import usable
     from attn_nlp.runner.environment import cache_folder
-    from attn_nlp.runner.plan import cells_ahead, check_data, check_parts, wanted
+    from attn_nlp.runner.plan import cells_ahead, check_data, check_parts
     from attn_nlp.runner.plan import plan as planned
     from attn_nlp.store import Store
     from attn_nlp.tables.attainable import attainable
@@ -59,9 +59,9 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
     resolved = options.resolve(file, overrides)
     check_data(resolved)
     with Store.read(store_path) as store:
-        for each in check_parts(cells_ahead(resolved, store, retry_failed)):
-            wording.warn(f"warning: {each}")
-        cells = wanted(store.settled(resolved))
+        for warning in check_parts(cells_ahead(resolved, store, retry_failed)):
+            wording.warn(f"warning: {warning}")
+        cells = store.settled(resolved).wanted
         warn_of_data(cells, store.records(cells, ["data"]))
         found = planned(
             resolved,
@@ -74,7 +74,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
         said = {
             **vars(found),
             "assumption": found.assumption,
-            "attainable": [vars(s) for s in attainable(resolved)],
+            "attainable": [vars(shape) for shape in attainable(resolved)],
         }
         wording.show(show.as_text(said))
         return
@@ -96,8 +96,8 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
         wording.say(f"the estimate {found.assumption}")
     for reason, cells in found.skipped.items():
         wording.say(f"skipped: {cells} cells: {reason}")
-    for each in attainable(resolved):
-        wording.say(each.sentence)
+    for shape in attainable(resolved):
+        wording.say(shape.sentence)
 
 
 @click.command()
@@ -171,17 +171,17 @@ def run(
             progress=functools.partial(Progress, tables=tables if sys.stdout.isatty() else None),
         )
         if summary.signal:
-            wording.warn(f"interrupted; {show.counted(summary.counts)}. To go on where it stopped:")
+            wording.warn(f"interrupted; {show.counted(summary.counts)}. To resume:")
             wording.warn("  " + shlex.join(["attn-nlp", *given]), before="")
             return summary.status
         write(resolved, store, format=format, out=out, caption=caption, warned=True)
         _say_bad(store.settled(resolved), store, summary, file)
         if summary.kept:
             count = len(summary.kept)
-            they = "cell failed when it was" if count == 1 else "cells failed when they were"
+            they = "cell failed when" if count == 1 else "cells failed when"
             theirs = "keeps its earlier result" if count == 1 else "keep their earlier results"
             wording.warn(
-                f"{count} {they} trained again and {theirs}. The first reason: {summary.kept[0]}"
+                f"{count} {they} trained again, and {theirs}. The first reason: {summary.kept[0]}"
             )
     return summary.status
 
@@ -206,7 +206,6 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
     """
     from attn_nlp.errors import UserError
     from attn_nlp.experiment.load import Overrides
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     if file is None and overrides != Overrides():
@@ -218,7 +217,7 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
             found = [options.resolve_or_find(file, None, overrides, store)]
         details = verbose or as_json
         entries = [_status_of(resolved, store, details) for resolved in found]
-        specs = {spec for resolved in found for spec in wanted(resolved)}
+        specs = {spec for resolved in found for spec in resolved.wanted}
         warn_of_code(store.records(specs, ["status", "provenance"]))
     if as_json:
         wording.show(show.as_text(entries))
@@ -229,26 +228,26 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
         rows = [[entry[name] for name in names] for entry in entries]
         wording.show(show.columns([names, *rows]))
         for entry in entries if file or verbose else ():
-            for line in _once(entry["reasons"]) if verbose else _each(entry["reasons"]):
+            for line in _once(entry["reasons"]) if verbose else _one_by_one(entry["reasons"]):
                 wording.say(line)
 
 
-def _each(reasons: Sequence[Mapping]) -> Iterator[str]:
-    """One line for every cell that has no result."""
-    for each in reasons:
-        yield f"{each['status']}: {each['cell']}: {each['reason']}"
+def _one_by_one(reasons: Sequence[Mapping]) -> Iterator[str]:
+    """Write a line for every cell without a result."""
+    for cell in reasons:
+        yield f"{cell['status']}: {cell['cell']}: {cell['reason']}"
 
 
 def _once(reasons: Sequence[Mapping]) -> Iterator[str]:
-    """Every reason once: its first cell, how many share it, and the traceback of the first."""
+    """Write every reason once: its first cell and traceback, and how many cells share it."""
     alike: dict[tuple, list[Mapping]] = {}
-    for each in reasons:
-        alike.setdefault((each["status"], each["reason"]), []).append(each)
+    for cell in reasons:
+        alike.setdefault((cell["status"], cell["reason"]), []).append(cell)
     for first, *others in alike.values():
         yield ""
-        yield from _each([first])
+        yield from _one_by_one([first])
         if others:
-            yield f"  and {len(others)} more: {_some([o['cell'] for o in others])}"
+            yield f"  and {len(others)} more: {_some([other['cell'] for other in others])}"
         if first["detail"]:
             yield from (f"    {line}" for line in first["detail"].rstrip().splitlines())
         elif first["status"] == "failed":
@@ -261,9 +260,8 @@ def _some(cells: Sequence[str]) -> str:
 
 
 def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
-    from attn_nlp.runner.plan import labels, wanted
 
-    cells, label = wanted(resolved), labels(resolved)
+    cells, label = resolved.wanted, resolved.label
     records = store.records(cells, ["status", "reason", "data"], own=True)
     warn_of_data(cells, records)
     counts = Counter(record["status"] for record in records.values())
@@ -280,7 +278,7 @@ def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
             {
                 "status": records[spec]["status"],
                 "cell": label(cells[spec]),
-                "reason": records[spec]["reason"] or "no reason is kept",
+                "reason": records[spec]["reason"] or "no reason was stored",
                 **({"detail": found[spec]["detail"]} if spec in found else {}),
             }
             for spec in bad
@@ -289,15 +287,15 @@ def _status_of(resolved: Resolved, store: Store, details: bool = False) -> dict:
 
 
 def _say_replaced(resolved: Resolved, store: Store) -> None:
-    """On standard error: that another experiment is kept under this name, and no longer will be.
+    """Warn that another experiment was stored under this name and is now replaced.
 
-    An edit of a setting that all cells share makes them new too, but leaves the tables alike.
+    Editing a setting that all cells share makes them new too, but leaves the tables alike.
     """
     if resolved.name not in [name for name, _ in store.names()]:
         return
     kept = store.experiment(resolved.name)
     new, old = (
-        {cell["spec"] for cell in each.runnable[len(each.baselines) :]} for each in (resolved, kept)
+        {cell["spec"] for cell in one.runnable[len(one.baselines) :]} for one in (resolved, kept)
     )
     if new and old and new.isdisjoint(old) and _outline(resolved) != _outline(kept):
         wording.warn(
@@ -308,7 +306,7 @@ def _say_replaced(resolved: Resolved, store: Store) -> None:
 
 
 def _outline(resolved: Resolved) -> list[tuple]:
-    """What the tables are called and what stands in them."""
+    """Return the titles, rows and columns of the tables."""
     return [
         (table["title"], [row["label"] for row in table["rows"]], table["columns"])
         for table in resolved.tables
@@ -316,13 +314,13 @@ def _outline(resolved: Resolved) -> list[tuple]:
 
 
 def _say_bad(resolved: Resolved, store: Store, summary: Summary, file: Path) -> None:
-    """On standard error: which cells have no result, and why."""
+    """Warn of the cells that have no result, with their reasons."""
     bad: Mapping = {name: summary.counts.get(name, 0) for name in _BAD}
     if not any(bad.values()):
         return
     entry = _status_of(resolved, store)
     wording.warn(f"{show.counted(bad)}; 'attn-nlp status {file} --verbose' shows them. Reasons:")
-    reasons = Counter(each["reason"] for each in entry["reasons"])
+    reasons = Counter(cell["reason"] for cell in entry["reasons"])
     for reason, count in reasons.most_common(_REASONS):
         wording.warn(f"  {count} x {reason}", before="")
     if bad["failed"]:

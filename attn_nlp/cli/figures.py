@@ -1,4 +1,4 @@
-"""figure: pictures of mechanisms, from the registry, and of results, from the store."""
+"""figure: drawings of mechanisms, from the registry, and of results, from the store."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def plate(folder, format) -> None:
 @figure.command()
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @options.name_option
-@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="What to draw; see above.")
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="KIND", help="Kind of figure to draw; see above."
+)
 @click.option("--all", "everything", is_flag=True, help="Draw every kind for which there is data.")
 @click.option("--axis", metavar="PATH", help="Draw sweeps over this setting only.")
 @options.changes
@@ -119,7 +121,6 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     from attn_nlp.errors import UserError
     from attn_nlp.figures import library
     from attn_nlp.figures import results as drawing
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
 
     if everything == bool(kinds):
@@ -129,7 +130,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     formats = _formats(format)
     with Store.read(store_path) as store:
         resolved = options.resolve_or_find(file, name, overrides, store)
-        cells = wanted(resolved)
+        cells = resolved.wanted
         records = store.records(cells, drawing.columns(kinds or tuple(drawing.KINDS)), own=True)
     if not records:
         raise UserError(
@@ -143,7 +144,7 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
     absent = []
     for made in drawing.figures_of(resolved, records, kinds or None, axis):
         if isinstance(made, drawing.Drawn):
-            paths = [folder / f"{_stem(resolved.name)}-{made.name}.{each}" for each in formats]
+            paths = [folder / f"{_stem(resolved.name)}-{made.name}.{format}" for format in formats]
             for path, format in zip(paths, formats, strict=True):
                 check(path, format, store=store_path, resolved=resolved)
             _write(made.figure, paths)
@@ -159,29 +160,29 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
 
 
 def _without(made) -> str:
-    """Why a figure is missing, in one line."""
+    """Return the reason why a figure is missing, in one line."""
     return f"no {made.name} of {made.title!r}: {made.reason}."
 
 
 def _stem(name: str) -> str:
-    """How the files of an experiment begin; a store of others may name it like a path."""
+    """Return how file names of an experiment begin; a store may name it like a path."""
     return wording.clean(name).replace("/", "_")
 
 
 def _write(figure, paths: Sequence[Path]) -> None:
-    """The files of a figure, each whole; and what of it no font could draw."""
+    """Write the files of a figure, and warn of characters that no font could draw."""
     from attn_nlp.figures.results import boxed, file_bytes
     from attn_nlp.outputs import replace
 
     for path in paths:
         replace(path, file_bytes(figure, path.suffix[1:]))
         wording.say(path)
-    letters = boxed(figure)
+    characters = boxed(figure)
     drawn = [path.name for path in paths if path.suffix == ".png"]
-    if letters and drawn:
+    if characters and drawn:
         wording.warn(
-            f"no font on this machine has {letters[:20]!r}; {drawn[0]} shows boxes for them. "
-            "Install one that has, such as Noto Sans CJK."
+            f"no font on this machine has {characters[:20]!r}; {drawn[0]} shows boxes instead. "
+            "Install a font that has them, such as Noto Sans CJK."
         )
 
 
@@ -190,9 +191,9 @@ def _formats(format: str | None) -> tuple[str, ...]:
     from attn_nlp.figures import FORMATS
 
     given = FORMATS if format is None else tuple(dict.fromkeys(format.split(",")))
-    for each in given:
-        if each not in FORMATS:
-            raise unknown("figure format", each, FORMATS)
+    for name in given:
+        if name not in FORMATS:
+            raise unknown("figure format", name, FORMATS)
     return given
 
 

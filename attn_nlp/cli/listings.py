@@ -1,4 +1,4 @@
-"""parts, datasets: what an experiment may name, and a page on each part."""
+"""parts, datasets: lists of what an experiment may name, and a page on each part."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _list(found, as_json: bool) -> None:
 
 
 def _tell(name: str, as_json: bool) -> None:
-    """The page of a part; of several where the name stands in several slots."""
+    """Print the page of a part, or of several parts if the name is in several slots."""
     from attn_nlp.catalogue.lookup import some
 
     found = some(name)

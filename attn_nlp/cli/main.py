@@ -1,4 +1,4 @@
-"""The entry point: commands by name, and what becomes of errors."""
+"""The entry point: commands by name, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from attn_nlp.errors import UserError
 from attn_nlp.variables import blamed, unknown
 
 USER_ERROR, STORE, INTERRUPTED = 2, 4, 130
-UNREAD = 141  # as a shell says that a pipe was closed by its reader
+UNREAD = 141  # the status in a shell if the reader of a pipe has closed it
 _DEBUG = "--debug"
 _IDLE = ("concurrent.futures.thread", "_worker")
-# What the system says when it gives no more files, processes or memory.
+# Errors of the system when it gives no more files, processes or memory.
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
-# What the loader of machine code says then.
+# Messages of the loader of machine code in that case.
 _NO_ROOM = ("failed to map segment from shared object", "cannot allocate memory", "Cannot allocate")
-# What the system says of a disk, which is no fault of the code.
+# Errors of the system about a disk, which are not faults of the code.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -75,14 +75,17 @@ _unguarded: list[str] = []  # files that call `run_file` while they are read
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments say, by default those of the process; the exit status.
+    """Run the command that the arguments name, and return its exit status.
 
-    With `--debug` anywhere among them a user error shows its traceback instead of one line.
+    With `--debug` anywhere among them, a user error shows its traceback instead of one line.
+
+    Args:
+      argv: the arguments; by default those of the process.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     end = given.index("--") if "--" in given else len(given)
     debug = _DEBUG in given[:end] or os.environ.get("ATTN_NLP_DEBUG", "0") not in ("", "0")
-    given = [each for each in given[:end] if each != _DEBUG] + given[end:]
+    given = [argument for argument in given[:end] if argument != _DEBUG] + given[end:]
     streams.prepare()
     before = {*threading.enumerate()}
     try:
@@ -111,7 +114,7 @@ def _status(given: list[str], debug: bool) -> int:
     except SystemExit:
         if sys.stdout is printed:
             raise
-        sys.stdout = printed  # click puts another there when nobody reads the help that it prints
+        sys.stdout = printed  # click replaces it when nobody reads the help that it prints
         return UNREAD
     except Exception as error:
         told = _told(error)
@@ -126,7 +129,7 @@ def _status(given: list[str], debug: bool) -> int:
 
 
 def _told(error: Exception) -> tuple[str, int] | None:
-    """What to say of an error and the exit status; None where the fault is in the code."""
+    """Return the message of an error and the exit status, or None for a fault in the code."""
     if isinstance(error, click.ClickException):
         return error.format_message(), USER_ERROR
     if isinstance(error, UserError):
@@ -135,7 +138,7 @@ def _told(error: Exception) -> tuple[str, int] | None:
     if limit:
         return f"{limit}; raise the limits of this shell (ulimit -a).", USER_ERROR
     if isinstance(error, FileNotFoundError) and error.filename is None and not _has_folder():
-        sentence = "the working directory was deleted; change to one that exists and run it again."
+        sentence = "the working directory was deleted; change to one that exists and try again."
         return sentence, USER_ERROR
     of_variable = blamed(error, os.environ)
     if of_variable:
@@ -149,12 +152,12 @@ def _told(error: Exception) -> tuple[str, int] | None:
         isinstance(error, wording.Unwritable) or error.errno in _DISK
     ):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}; what was stored before is intact.", STORE
+        return f"{where}{error.strerror}; everything stored before is intact.", STORE
     return None
 
 
 def _tell_of_threads(before: Collection[threading.Thread]) -> None:
-    """Say what the process waits for before it ends: threads that code of the user's has left."""
+    """Report the threads of user code that the process waits for before it ends."""
     frames = sys._current_frames()
     names = [
         thread.name
@@ -165,11 +168,11 @@ def _tell_of_threads(before: Collection[threading.Thread]) -> None:
     ]
     if names:
         what = "1 thread" if len(names) == 1 else f"{len(names)} threads"
-        wording.warn(f"waiting for {what} that parts of yours started: {', '.join(names)}.")
+        wording.warn(f"waiting for {what} that your parts started: {', '.join(names)}.")
 
 
 def _is_idle(thread: threading.Thread, frame: FrameType | None) -> bool:
-    """Whether it is one of a pool without work, which ends with the process."""
+    """Tell whether a thread belongs to a pool without work, which ends with the process."""
     if frame is None or not getattr(thread, "pending_work_items", True):
         return True
     return (frame.f_globals["__name__"], frame.f_code.co_name) == _IDLE
@@ -184,18 +187,22 @@ def _has_folder() -> bool:
 
 
 def run_file(path: str, argv: Sequence[str] | None = None) -> int:
-    """`attn-nlp run PATH` with the options given, by default those of the process.
+    """Run `attn-nlp run PATH` with the given options, and return its exit status.
 
     An experiment file that ends with
 
         if __name__ == "__main__":
             raise SystemExit(run_file(__file__))
 
-    is a command of its own.
+    is a command itself.
+
+    Args:
+      path: the experiment file.
+      argv: the options; by default those of the process.
 
     Raises:
       UserError: an experiment file calls it outside of that `if`, while a run reads the file.
-      SystemExit: the same, in the script itself, which may not hand on the status.
+      SystemExit: the same, in the script itself, which may not pass on the status.
     """
     from attn_nlp.runner.paths import put_last
     from attn_nlp.user_code.loading import current
@@ -203,13 +210,13 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
     if current() is not None:
         _unguarded.append(path)
         raise UserError(
-            'run_file stands outside of `if __name__ == "__main__":`; write it below that line, '
-            "since a run reads the file once more to find its experiment."
+            'run_file is called outside of `if __name__ == "__main__":`; move it below that line, '
+            "since a run reads the file again to find its experiment."
         )
     _unguarded.clear()
-    put_last(path)  # what the file imports it has; no library is to meet its neighbors
+    put_last(path)  # its imports are done; no library may import its neighbors
     shown = Path(path)
-    with suppress(ValueError, FileNotFoundError):  # elsewhere, or the working directory is gone
+    with suppress(ValueError, FileNotFoundError):  # elsewhere, or there is no working directory
         shown = shown.relative_to(Path.cwd())
     status = main(["run", str(shown), *(sys.argv[1:] if argv is None else argv)])
     if _unguarded:
@@ -218,7 +225,7 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
 
 
 def _limit(error: BaseException | None) -> str | None:
-    """What the system has no more of, where that is the error, or the cause of it."""
+    """Return the limit of the system that an error, or a cause of it, has hit, or None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _LIMITS:
             return error.strerror
@@ -231,10 +238,10 @@ def _limit(error: BaseException | None) -> str | None:
 
 
 def _unmapped(error: BaseException) -> bool:
-    """Whether a library of machine code found no memory to be loaded into."""
+    """Tell whether a library of machine code could not be loaded for lack of memory."""
     said = str(error) if isinstance(error, ImportError | OSError) else ""
-    forbidden = "not permitted" in said  # by a disk whose files may not be run
-    return not forbidden and any(each in said for each in _NO_ROOM)
+    forbidden = "not permitted" in said  # on a disk whose files may not be executed
+    return not forbidden and any(message in said for message in _NO_ROOM)
 
 
 def _say(message: str, status: int) -> int:

@@ -39,9 +39,9 @@ if __name__ == "__main__":
 @click.command()
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 def new(file) -> None:
-    """Write an experiment file to start from: a score of your own against the dot product.
+    """Write an experiment file to start from, which compares your own score with the dot product.
 
-    The file runs as it is, in under a minute. A file that exists is never replaced.
+    The file runs as it is, in under a minute. An existing file is never replaced.
 
     \b
     Examples:

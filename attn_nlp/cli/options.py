@@ -14,10 +14,10 @@ from attn_nlp.cli import completion
 
 
 class FiniteRange(click.FloatRange):
-    """A number between two bounds; `nan`, which is between all bounds, is none."""
+    """A number between two bounds; `nan`, which passes every comparison, is refused."""
 
     def convert(self, value, param, ctx):
-        """See `click.ParamType`."""
+        """Convert a value, as `click.ParamType` does."""
         number = super().convert(value, param, ctx)
         if number != number:
             self.fail(f"{value} is not a number.", param, ctx)
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def changes(command: Callable) -> Callable:
-    """Options that change an experiment without editing it; the command gets `overrides`."""
+    """Add options that change an experiment without editing it; the command gets `overrides`."""
 
     @click.option(
         "--dataset",
@@ -69,7 +69,7 @@ def changes(command: Callable) -> Callable:
 
 
 class OutFile(click.Path):
-    """A file to be written; a name that can only be a folder is refused."""
+    """A file to write; a name that can only be a folder is refused."""
 
     name = "file"
 
@@ -77,7 +77,7 @@ class OutFile(click.Path):
         super().__init__(dir_okay=False, path_type=Path)
 
     def convert(self, value, param, ctx):
-        """The path, unless it ends where the name of a file should stand."""
+        """Return the path, unless it ends without the name of a file."""
         from attn_nlp.errors import UserError
 
         _check_home("--out", value)
@@ -87,14 +87,14 @@ class OutFile(click.Path):
 
 
 def _check_home(what: str, value: str | os.PathLike) -> None:
-    """Refuse the short name of a home folder, which only a shell writes out."""
+    """Refuse the short name of a home folder, which only a shell expands."""
     from attn_nlp.errors import UserError
 
     first = os.fspath(value).split(os.sep)[0]
     if first.startswith("~") and not os.path.exists(first):
         raise UserError(
-            f"{what} {os.fspath(value)!r}: '~' was not replaced by the shell, as in quotes; write "
-            "the folder out."
+            f"{what} {os.fspath(value)!r}: the shell did not expand '~', perhaps because of "
+            "quotes; write the folder in full."
         )
 
 
@@ -106,7 +106,7 @@ def check_homes() -> None:
 
 
 class StorePath(click.Path):
-    """A place where a store is or may be; refused before anything is trained for it."""
+    """The path of a store, existing or not; refused before anything is trained for it."""
 
     name = "file"
 
@@ -114,7 +114,7 @@ class StorePath(click.Path):
         super().__init__(path_type=Path)
 
     def convert(self, value, param, ctx) -> Path:
-        """The path, however it was given: as an option, by the environment, by default."""
+        """Return the path, whether it comes from an option, the environment or the default."""
         from attn_nlp.errors import UserError
         from attn_nlp.store.place import unusable
 
@@ -122,13 +122,13 @@ class StorePath(click.Path):
         sentence = unusable(value)
         if sentence:
             raise UserError(sentence)
-        if not os.path.basename(value):  # which a Path would no longer tell
+        if not os.path.basename(value):  # a Path would drop the slash
             raise UserError(f"store {value} names a folder; end it in the name of a file.")
         return Path(value)
 
 
 def store_option(command: Callable) -> Callable:
-    """--store; the command gets `store_path`."""
+    """Add --store; the command gets `store_path`."""
     return click.option(
         "--store",
         "store_path",
@@ -141,13 +141,13 @@ def store_option(command: Callable) -> Callable:
 
 
 def existing(store: Path) -> None:
-    """Refuse a store that is not there, for commands that would make nothing of an empty one."""
+    """Refuse a store that does not exist, for commands that have no use for an empty one."""
     from attn_nlp.errors import UserError
     from attn_nlp.store.file import check_log
 
     check_log(store)
     if not store.exists():
-        raise UserError(f"there is no store {store}; name one by --store or $ATTN_NLP_STORE.")
+        raise UserError(f"there is no store {store}; give one with --store or $ATTN_NLP_STORE.")
 
 
 name_option = click.option(
@@ -156,7 +156,7 @@ name_option = click.option(
 
 
 def output_options(command: Callable) -> Callable:
-    """How tables are written; the command gets `format`, `out` and `caption`."""
+    """Add options for how tables are written; the command gets `format`, `out`, `caption`."""
 
     @click.option(
         "--format",
@@ -185,7 +185,7 @@ def output_options(command: Callable) -> Callable:
 
 
 def own_parts(command: Callable) -> Callable:
-    """--with: parts of an experiment file are known before the command starts."""
+    """Add --import, which loads the parts of an experiment file before the command starts."""
 
     @click.option(
         "--import",
@@ -210,14 +210,14 @@ file_argument = click.argument("file", metavar="FILE", type=click.Path(path_type
 
 
 def resolve(file: Path, overrides: Overrides) -> Resolved:
-    """The experiment of a file."""
+    """Return the experiment of a file."""
     from attn_nlp.experiment.load import resolve_file
 
     return resolve_file(file, overrides)
 
 
 def check_source(file: Path | None, name: str | None, overrides: Overrides) -> None:
-    """Refuse both or neither of FILE and --name, and changes to what has no file."""
+    """Refuse both or neither of FILE and --name, and changes to an experiment without FILE."""
     from attn_nlp.errors import UserError
     from attn_nlp.experiment.load import Overrides
 
@@ -230,9 +230,9 @@ def check_source(file: Path | None, name: str | None, overrides: Overrides) -> N
 def resolve_or_find(
     file: Path | None, name: str | None, overrides: Overrides, store: Store
 ) -> Resolved:
-    """The experiment of a file, or the one that a store knows by name.
+    """Return the experiment of a file, or the one that a store has under a name.
 
-    A tuned one comes with what the trials stored so far have chosen.
+    A tuned experiment comes with the values chosen by the trials stored so far.
     """
     if file is not None:
         resolved = resolve(file, overrides)
@@ -243,7 +243,7 @@ def resolve_or_find(
 
 
 def check_given(overrides: Overrides, resolved: Resolved, store: Store) -> None:
-    """Refuse a --dataset that is none, unless results of it are stored: its file may be gone."""
+    """Refuse an unknown --dataset, unless its results are stored: its file may be gone."""
     from attn_nlp.data.registry import check_dataset
 
     for name in overrides.datasets:

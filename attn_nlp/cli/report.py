@@ -48,7 +48,6 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp.figures import library
     from attn_nlp.outputs import descriptor, replace
     from attn_nlp.runner.environment import cache_folder
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.store import Store
     from attn_nlp.tables.formats import as_file
 
@@ -58,7 +57,7 @@ def report(file, name, overrides, store_path, out) -> None:
         check_report(out, store_path, resolved)
         if not store_path.exists():
             wording.warn(f"there is no store {store_path} yet.")
-        cells = wanted(resolved)
+        cells = resolved.wanted
         records = store.records(cells, reports.COLUMNS, own=True)
     said = [*warn_of_data(cells, records), *warn_of_code(records)]
     library.load()
@@ -81,14 +80,13 @@ def report(file, name, overrides, store_path, out) -> None:
 
 
 _FROM_STORE = (
-    "This report was written from the store alone, which keeps what was run and not the file that "
-    "said so. Run {file} with the options that it was run with then; they show in the settings "
-    "above."
+    "This report was written from the store alone, which keeps results but not the experiment "
+    "file. Run {file} with the options that were used then; the settings above show them."
 )
 
 
 def _words(overrides: Overrides) -> list[str]:
-    """The options that change an experiment, as they are typed."""
+    """Return the options that change an experiment, as they are typed."""
     words: list[str] = []
     for dataset in overrides.datasets:
         words += ["--dataset", dataset]
@@ -102,7 +100,7 @@ def _words(overrides: Overrides) -> list[str]:
 
 
 def _commands(file: Path, changes: list[str]) -> list[str]:
-    """What to type for the same results; a path of this machine is told by its last part."""
+    """Return the commands that give the same results, with an absolute path cut to its name."""
     shown = file.name if file.is_absolute() else str(file)
     return [
         shlex.join(["attn-nlp", command, shown, *changes]) for command in ("plan", "run", "report")

@@ -1,4 +1,4 @@
-"""Plain text for people: aligned columns, and numbers as they are said."""
+"""Plain text for people: aligned columns, counts and sizes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from attn_nlp import wording
 
 
 def columns(rows: Sequence[Sequence[object]]) -> str:
-    """Rows of cells, left-aligned by what a terminal shows; Chinese letters are two wide."""
+    """Align the entries of rows to the left by their width in a terminal."""
     from rich.cells import cell_len
 
-    texts = [[wording.clean(str(cell)) for cell in row] for row in rows]
+    texts = [[wording.clean(str(entry)) for entry in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
     lines = (
         "  ".join(
@@ -24,7 +24,7 @@ def columns(rows: Sequence[Sequence[object]]) -> str:
 
 
 def counted(counts: Mapping[str, int]) -> str:
-    """Counts in one phrase.
+    """Write counts in one phrase.
 
     Example:
       >>> counted({"done": 3, "failed": 0, "to do": 2})
@@ -34,18 +34,18 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def as_text(value: object) -> str:
-    """JSON for people and programs; what a terminal would obey is written as an escape."""
+    """Return JSON for people and programs, with control characters as escapes."""
     return wording.escaped_json(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def nested(value: Mapping, indent: str = "") -> str:
-    """A mapping of mappings as indented lines."""
+    """Write a mapping of mappings as indented lines."""
     lines = []
-    for key, each in value.items():
-        if isinstance(each, Mapping):
-            lines += [wording.clean(f"{indent}{key}:"), nested(each, indent + "  ")]
-        elif isinstance(each, list | tuple):
-            lines.append(wording.clean(f"{indent}{key}: {', '.join(map(str, each))}"))
+    for key, entry in value.items():
+        if isinstance(entry, Mapping):
+            lines += [wording.clean(f"{indent}{key}:"), nested(entry, indent + "  ")]
+        elif isinstance(entry, list | tuple):
+            lines.append(wording.clean(f"{indent}{key}: {', '.join(map(str, entry))}"))
         else:
-            lines.append(wording.clean(f"{indent}{key}: {'' if each is None else each}"))
+            lines.append(wording.clean(f"{indent}{key}: {'' if entry is None else entry}"))
     return "\n".join(line for line in lines if line)

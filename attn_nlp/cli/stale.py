@@ -1,4 +1,4 @@
-"""Warnings of stored results that today's data or today's code would not give."""
+"""Warnings of stored results that the current data or code would not reproduce."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING
 from attn_nlp import wording
 
 if TYPE_CHECKING:
+    from attn_nlp.experiment.planned import Settings
     from attn_nlp.store.records import Records
 
 
-def warn_of_data(cells: Mapping[str, Mapping], records: Mapping[str, Mapping]) -> list[str]:
-    """Warn of local datasets that are not what stored cells were trained on.
+def warn_of_data(cells: Mapping[str, Settings], records: Mapping[str, Mapping]) -> list[str]:
+    """Warn of local datasets that have changed since cells were trained on them.
 
     Args:
       cells: settings by spec.
       records: by spec, with "data".
 
     Returns:
-      The sentences, for whatever shows the results.
+      The sentences, to be shown with the results.
     """
     from attn_nlp.data.source_bytes import changed
 
     said = changed(
-        (str(cells[spec]["dataset"]), each.get("data")) for spec, each in records.items()
+        (str(cells[spec]["dataset"]), record.get("data")) for spec, record in records.items()
     )
     for sentence in said:
         wording.warn(sentence)
@@ -32,11 +33,14 @@ def warn_of_data(cells: Mapping[str, Mapping], records: Mapping[str, Mapping]) -
 
 
 def warn_of_code(records: Records, *, warned: bool = False) -> list[str]:
-    """The same of cells that other code of the package computed.
+    """Warn of cells that another version of the package computed.
 
     Args:
       records: with "status" and "provenance".
       warned: whether the user has been warned already.
+
+    Returns:
+      The sentences, to be shown with the results.
     """
     from attn_nlp.runner.other_code import of_records
 

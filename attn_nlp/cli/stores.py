@@ -1,4 +1,4 @@
-"""doctor, export, merge, pack: looking after stores."""
+"""doctor, export, merge, pack: maintenance of stores."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FOUND = 3
 
 @click.command()
 @options.store_option
-@click.option("--repair", "mend", is_flag=True, help="Apply safe repairs.")
+@click.option("--repair", "repairing", is_flag=True, help="Apply safe repairs.")
 @options.as_json
-def doctor(store_path, mend, as_json) -> int:
+def doctor(store_path, repairing, as_json) -> int:
     """Check a store for damage, abandoned cells and mixed environments.
 
     Exits with 0 if all results are sound, 3 if some are damaged, 4 if the store is unusable.
@@ -31,24 +31,26 @@ def doctor(store_path, mend, as_json) -> int:
     from attn_nlp.store.doctor import examine, repair
 
     options.existing(store_path)
-    done = repair(store_path) if mend else []
+    done = repair(store_path) if repairing else []
     found = examine(store_path)
     if as_json:
-        wording.show(show.as_text({"findings": [vars(each) for each in found], "repaired": done}))
+        wording.show(
+            show.as_text({"findings": [vars(finding) for finding in found], "repaired": done})
+        )
     else:
-        for each in done:
-            wording.say(f"repaired: {each}")
-        for each in found:
-            cells = ", ".join(spec[:12] for spec in each.specs[:5])
-            more = ", ..." if len(each.specs) > 5 else ""
+        for sentence in done:
+            wording.say(f"repaired: {sentence}")
+        for finding in found:
+            cells = ", ".join(spec[:12] for spec in finding.specs[:5])
+            more = ", ..." if len(finding.specs) > 5 else ""
             wording.say(
-                f"{'damage' if each.severe else 'note'}: {each.says}"
+                f"{'damage' if finding.severe else 'note'}: {finding.says}"
                 + (f" Cells: {cells}{more}." if cells else "")
-                + (f" --repair will {each.repair}." if each.repair else "")
+                + (f" --repair will {finding.repair}." if finding.repair else "")
             )
         if not found:
             wording.say(f"store {store_path} is sound")
-    return FOUND if any(each.severe for each in found) else 0
+    return FOUND if any(finding.severe for finding in found) else 0
 
 
 @click.command()
@@ -86,11 +88,11 @@ def export(file, overrides, store_path, out) -> None:
         raise UserError(f"{out} exists already; choose another name, or merge into it.")
     check(out, "store", store=store_path)
     wanted = None if file is None else [options.resolve(file, overrides)]
-    target = Path(os.path.realpath(out))  # a link stays
+    target = Path(os.path.realpath(out))  # a symbolic link is kept
     with Store.read(store_path) as store:
         kept = [store.experiment(name) for name, _ in store.names()]
-        for each in (*kept, *(wanted or ())):
-            check_inputs(out, store_path, each)
+        for resolved in (*kept, *(wanted or ())):
+            check_inputs(out, store_path, resolved)
         make_folder(target)
         cells = copy(store, target, wanted)
     wording.say(f"{cells} cells written to {out}")
@@ -113,25 +115,25 @@ def merge(stores, store_path) -> None:
     from attn_nlp.store import Store
     from attn_nlp.store.transfer import merge as take
 
-    for each in stores:
-        options.existing(each)
-    for each in stores:
-        with Store.read(each) as source:
+    for path in stores:
+        options.existing(path)
+    for path in stores:
+        with Store.read(path) as source:
             for name, _ in source.names():
                 check_store(store_path, source.experiment(name))
     with Store.open(store_path) as target:
-        for each in stores:
-            with Store.read(each) as source:
+        for path in stores:
+            with Store.read(path) as source:
                 found = take(source, target)
             counts = {
                 "added": found.added,
                 "known already": found.known,
-                "left out, since a run trains them now": found.kept_back,
+                "left out, since a run is training them now": found.kept_back,
             }
-            wording.say(f"{each}: {show.counted(counts)}")
+            wording.say(f"{path}: {show.counted(counts)}")
             for name in found.unlike:
                 wording.warn(
-                    f"experiment {name!r} differs in {each} and {store_path}; that of "
+                    f"experiment {name!r} differs between {path} and {store_path}; that of "
                     f"{store_path} is kept."
                 )
 

@@ -1,4 +1,4 @@
-"""The standard streams as a shell hands them over: closed, full, or of an old encoding."""
+"""The standard streams as a shell provides them: closed, full, or in an old encoding."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 def prepare() -> None:
     """Make all three usable.
 
-    A closed one leaves its number free: the next file to be opened, such as a store, would get it,
-    and whatever prints would print into that file. So the number is taken first, by a device that
-    swallows everything; a command that has something to say there ends with an error (`wording`).
-    A letter that the encoding of a stream lacks gets a substitute.
+    A closed stream leaves its file descriptor free: the next file to be opened, such as a store,
+    would get it, and everything printed would go into that file. So the descriptor is taken first,
+    by the null device; a command that prints to such a stream ends with an error (`wording`). A
+    character that the encoding of a stream lacks gets a substitute.
     """
     for number, (name, mode) in enumerate(_STREAMS):
         _occupy(number)
@@ -34,7 +34,7 @@ def prepare() -> None:
 
 
 def settle() -> None:
-    """Write what is still held back, so that nothing is left to fail when the interpreter ends."""
+    """Flush both output streams, so that nothing is left to fail when the interpreter exits."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -45,7 +45,7 @@ def settle() -> None:
 def print_fault(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """A traceback, for `sys.excepthook`: it may quote text from outside."""
+    """Print a traceback safely, for `sys.excepthook`: it may quote text from outside."""
     tell(sys.stderr, "".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
 
 

@@ -1,4 +1,4 @@
-"""table: the tables of an experiment from stored results alone; and how any command writes them."""
+"""table: the tables of an experiment from stored results, and how every command writes them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--safe-spreadsheet",
     is_flag=True,
-    help="In CSV, put a quote before text that a spreadsheet would run as a formula.",
+    help="In CSV, prefix text that a spreadsheet would run as a formula with a quote.",
 )
 @click.option("--tuning", is_flag=True, help="Show the values chosen by tuning instead of scores.")
 @click.option("--per-class", is_flag=True, help="Show precision, recall and F1 of every class.")
@@ -60,11 +60,11 @@ def table(
     """
     import gc
 
-    # Before NumPy starts: a table is short work, and threads would wait longer than they help.
+    # Before NumPy starts: a table is little work, and starting threads would take longer.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from attn_nlp.store import Store
 
-    gc.disable()  # a table of many cells makes no cycles, and looking for them takes a sixth of it
+    gc.disable()  # a table makes no reference cycles, and the search takes a sixth of the time
     options.check_source(file, name, overrides)
     view = _view_of(views)
     with Store.read(store_path) as store:
@@ -86,7 +86,7 @@ def table(
 def check_output(
     format: str | None, out: Path | None, store: Path, resolved: Resolved | None = None
 ) -> str:
-    """Refuse what cannot or must not be written, before anything is trained; else the format."""
+    """Refuse what cannot or must not be written, before anything is trained; return the format."""
     from attn_nlp.cli import destinations
 
     if out is not None:
@@ -98,7 +98,7 @@ def check_output(
 
 
 def _view_of(asked: Mapping[str, Any]) -> View:
-    """The one view that the options name; scores where they name none."""
+    """Return the one view that the options name, or scores if they name none."""
     from attn_nlp.errors import UserError
     from attn_nlp.tables.stored import SCORES, SHOWN, View
     from attn_nlp.tables.views.cost import cost
@@ -131,11 +131,20 @@ def write(
     safe_spreadsheet: bool = False,
     warned: bool = False,
 ) -> None:
-    """Write the tables to standard output, or whole to a file.
+    """Write the tables to standard output, or to a file that is replaced at once.
 
     Args:
-      caption: "short" or "full", as `tables.formats.Options` has it.
-      warned: whether results by other code of the package have been warned of already.
+      resolved: the experiment.
+      store: open.
+      format: name of a table format, or None for that of the ending of `out`.
+      out: a file, or None for standard output.
+      caption: "short" or "full", as in `tables.formats.Options`.
+      view: the kind of table; scores by default.
+      safe_spreadsheet: prefix text in CSV that a spreadsheet would run as a formula.
+      warned: whether the user has been warned of results by another version of the package.
+
+    Raises:
+      UserError: nothing of the experiment has run, or the output cannot be written there.
     """
     from attn_nlp.cli import destinations
     from attn_nlp.errors import UserError
@@ -150,9 +159,7 @@ def write(
 
     grids = stored_grids(resolved, store, notes, view or SCORES)
     if not grids:
-        raise UserError(
-            "nothing of this experiment has run yet, so that its classes are not known."
-        )
+        raise UserError("nothing of this experiment has run yet, so its classes are not known.")
     terminal = out is None and sys.stdout.isatty()
     color = terminal and chosen == destinations.DEFAULT_FORMAT and "NO_COLOR" not in os.environ
     text = render(

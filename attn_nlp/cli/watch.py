@@ -1,7 +1,7 @@
-"""watch: how far a run is, read from its store while it goes on.
+"""watch: the progress of a run, read from its store while it runs.
 
-The run is another process, on this machine or not. Watching opens the store for reading, a moment
-for every look, and never keeps it open in between: it takes no lock that a run could wait for.
+The run is another process, on this machine or another. Watching opens the store for reading only
+briefly for each snapshot and takes no lock that a run could wait for.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from attn_nlp.cli import options, show
 
 if TYPE_CHECKING:
     from attn_nlp.experiment import Resolved
+    from attn_nlp.experiment.planned import RowSpec
     from attn_nlp.store import Store
     from attn_nlp.tables import Grid
 
@@ -32,8 +33,8 @@ _MEANS = "Means so far, by the cells that have finished; verdicts come with the 
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one look has found: a text for the terminal, and how many cells are still to do."""
+class Snapshot:
+    """A text for the terminal, and how many cells are still to do."""
 
     text: str
     left: int
@@ -71,7 +72,7 @@ def watch(file, name, overrides, store_path, once, every) -> None:
         resolved = options.resolve_or_find(file, name, overrides, store)
     if once or not sys.stdout.isatty():
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        wording.show(look(resolved, store_path, width=width).text)
+        wording.show(snapshot(resolved, store_path, width=width).text)
         return
     from rich.console import Console
     from rich.live import Live
@@ -81,41 +82,41 @@ def watch(file, name, overrides, store_path, once, every) -> None:
     with Live(console=Console(), auto_refresh=False, vertical_overflow="crop") as view:
         while True:
             width = shutil.get_terminal_size().columns
-            found = look(resolved, store_path, width=width, color=color)
-            view.update(Text.from_ansi(found.text), refresh=True)
-            if not found.left:
+            taken = snapshot(resolved, store_path, width=width, color=color)
+            view.update(Text.from_ansi(taken.text), refresh=True)
+            if not taken.left:
                 return
             time.sleep(every)
 
 
-def look(
+def snapshot(
     resolved: Resolved, store_path: Path, *, width: int | None = None, color: bool = False
-) -> Look:
-    """One look at the store; where there is none yet, everything is to do.
+) -> Snapshot:
+    """Return the current state of a run; without a store everything is to do.
 
     Args:
       resolved: the experiment.
       store_path: the store, opened for reading and closed again.
-      width: of the terminal; None for 100.
-      color: whether the terminal gets colors.
+      width: columns of the terminal, or None for 100.
+      color: whether the text is colored.
     """
     from attn_nlp.store import Store
 
     with Store.read(store_path) as store:
         lines, left = _progress(resolved, store)
         tables = tables_so_far(resolved, store, width=width, color=color)
-    return Look("\n".join([*map(wording.clean, lines), "", tables]), left)
+    return Snapshot("\n".join([*map(wording.clean, lines), "", tables]), left)
 
 
 def tables_so_far(
     resolved: Resolved, store: Store, *, width: int | None = None, color: bool = False
 ) -> str:
-    """Return the means that a store has so far, as `watch` and a run in a terminal show them.
+    """Return the means stored so far, as `watch` and a run in a terminal show them.
 
     Args:
       resolved: the experiment.
       store: open.
-      width, color: as for `look`.
+      width, color: as for `snapshot`.
     """
     from attn_nlp.tables.formats import render
 
@@ -124,15 +125,15 @@ def tables_so_far(
 
 
 def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
-    """Counts, a bar, the time left, and what runs; with the cells that are to do."""
-    from attn_nlp.runner.plan import labels, to_do, wanted
+    """Return lines with counts, a bar, the time left and running cells; and how many are to do."""
+    from attn_nlp.runner.plan import to_do
 
-    cells, label = wanted(resolved), labels(resolved)
+    cells, label = resolved.wanted, resolved.label
     records = store.records(cells, ["status"], own=True)
     counts = Counter(record["status"] for record in records.values())
     running = [spec for spec in cells if spec in store.running() - records.keys()]
     left = len(to_do(cells, records, retry_failed=False))
-    said = {
+    states = {
         **{status: counts[status] for status in ("done", "failed", "diverged", "skipped")},
         "running": len(running),
         "to do": left - len(running),
@@ -140,7 +141,7 @@ def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
     share = (len(cells) - left) / max(1, len(cells))
     full = round(_BAR * share)
     lines = [
-        f"{resolved.name}: {show.counted(said)}, {len(cells)} cells in all",
+        f"{resolved.name}: {show.counted(states)}, {len(cells)} cells in total",
         f"{'█' * full}{'░' * (_BAR - full)} {share:.0%}",
     ]
     if not left:
@@ -148,7 +149,7 @@ def _progress(resolved: Resolved, store: Store) -> tuple[list[str], int]:
     if not running:
         return [
             *lines,
-            "nothing is running: the same 'attn-nlp run' goes on where it stopped",
+            "nothing is running; to resume, repeat the same 'attn-nlp run'",
         ], left
     lines.append(f"{_time_left(resolved, store, len(running))}, {len(running)} at work")
     lines += [f"  {label(cells[spec])}" for spec in running[:_RUNNING]]
@@ -163,27 +164,26 @@ def _time_left(resolved: Resolved, store: Store, workers: int) -> str:
 
     try:
         seconds = plan(resolved, store, workers=workers).seconds
-    except UserError:  # a part of a file that is not read: its cells cannot be counted
+    except UserError:  # a part of a file that was not loaded: its cells cannot be counted
         return "time left unknown"
     return f"about {wording.duration(seconds)} left, an estimate"
 
 
 def _so_far(resolved: Resolved, store: Store) -> Sequence[Grid]:
-    """The tables without baselines: nothing is tested while results come in.
+    """Return the tables without a reference: nothing is tested while results come in.
 
-    Who looks often enough, and stops at the first significant difference, finds one.
+    Whoever looks often enough, and stops at the first significant difference, will see one.
     """
-    from attn_nlp.runner.plan import wanted
     from attn_nlp.tables.legend import STATE_MARKS
     from attn_nlp.tables.views.scores import build
 
     columns = ["status", "reason", "validation", "test", "data"]
-    records = store.records(wanted(resolved), columns, own=True)
+    records = store.records(resolved.wanted, columns, own=True)
     grids = []
     for table in resolved.tables:
-        rows = [{**row, "reference": False} for row in table["rows"]]
+        rows: list[RowSpec] = [{**row, "reference": False} for row in table["rows"]]
         grid = build({**table, "rows": rows}, resolved, records)
-        marks = tuple(each for each in grid.legend if each[0] in STATE_MARKS.values())
+        marks = tuple(entry for entry in grid.legend if entry[0] in STATE_MARKS.values())
         bare = tuple(replace(row, cite="") for row in grid.rows)
         grids.append(replace(grid, rows=bare, legend=marks, caption=()))
     return grids

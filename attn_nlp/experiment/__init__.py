@@ -1,4 +1,4 @@
-"""What to run, as data: cells, axes, tables, identity."""
+"""Experiments as data: cells, axes, tables, identity."""
 
 from attn_nlp.experiment.axes import Axis, Skip, skip, together, vary
 from attn_nlp.experiment.cell import Attention, Cell

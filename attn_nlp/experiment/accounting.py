@@ -1,7 +1,7 @@
-"""Tables held against the axes of their experiment, and told as plain data.
+"""Tables checked against the axes of their experiment, and written as plain data.
 
-`checked` needs no cell, so that a slip is named before any is made. `plain_tables` then asks the
-cells only for the order in which values come.
+`checked` needs no cell, so that an error in a table is reported before any cell is made.
+`plain_tables` then reads from the cells only the order of the values.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from attn_nlp.errors import UserError, unknown
 from attn_nlp.experiment.cell import PATHS, check_path, check_value
 from attn_nlp.experiment.grid import Grid
+from attn_nlp.experiment.planned import RowSpec, Settings, TableSpec
 from attn_nlp.experiment.table import Row, Table
 from attn_nlp.parts.selection import choose_all
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A table whose conditions are as cells keep their settings.
+    """A table whose conditions are normalized as the settings of cells are.
 
     Attributes:
       table: as it was written.
-      where: what holds for all of it.
-      rows: its rows, without those that have no cell where that is allowed; their order is that
-        of the axis where they are the values of a path.
+      where: the conditions of the whole table.
+      rows: its rows, without those that have no cell if that is allowed; rows that are the values
+        of a path are in the order of the axis.
     """
 
     table: Table
@@ -40,29 +41,26 @@ class Asked:
 
 
 def checked(table: Table, grid: Grid, partial: bool) -> Asked | None:
-    """The table as it can be made of the cells.
+    """Return the table as it can be made of the cells, or None if no row is left.
 
     Args:
       table: as it was written.
       grid: the cells.
-      partial: leave out rows without any cell; otherwise such a row is a mistake.
-
-    Returns:
-      The table; None where no row is left.
+      partial: leave out rows without any cell; otherwise such a row is an error.
 
     Raises:
       UserError: an unknown path, an axis that the table does not account for, a row without cells
-        or with two for one place.
+        or with two for one entry.
     """
     where = _conditions(table.where, f"table {table.title!r}: where=")
     rows = [row for row in _rows(table, grid) if not partial or _any(grid, where, row.where)]
     if not rows:
         return None
     asked = Asked(table, where, tuple(rows))
-    each = [table.each] if table.each else []
-    for path in [*asked.columns, *table.over, *each]:
+    apart = [table.each] if table.each else []
+    for path in [*asked.columns, *table.over, *apart]:
         check_path(path, f"path in table {table.title!r}:")
-    named = {*asked.columns, *table.over, *each}
+    named = {*asked.columns, *table.over, *apart}
     _account(asked, grid, named)
     for row in rows:
         _check_row(asked, grid, row, named)
@@ -70,22 +68,22 @@ def checked(table: Table, grid: Grid, partial: bool) -> Asked | None:
 
 
 def plain_tables(
-    asked: Asked, cells: Sequence[Mapping], seeds: Iterable[object] | None
-) -> list[dict]:
-    """The table as plain data; one for each value of `each`.
+    asked: Asked, cells: Sequence[Settings], seeds: Iterable[object] | None
+) -> list[TableSpec]:
+    """Return the table as plain data: one table, or one for each value of `each`.
 
     Args:
       asked: the table.
-      cells: the settings of all cells in their order, under one seed where `seeds` are given.
-      seeds: all seeds, where the cells are the same under each.
+      cells: the settings of all cells in their order, under one seed if `seeds` are given.
+      seeds: all seeds, if the cells are the same under each, or None.
     """
     table, rows = asked.table, list(asked.rows)
     if isinstance(table.rows, str):
         order = _values(table.rows, cells, seeds)
         rows.sort(key=lambda row: order[row.where[table.rows]])  # type: ignore[index]
-    plain = {
+    plain: TableSpec = {
         "title": table.title,
-        "rows": [dataclasses.asdict(row) for row in rows],
+        "rows": [_plain_row(row) for row in rows],
         "columns": list(asked.columns),
         "where": dict(asked.where),
         "over": list(table.over),
@@ -101,8 +99,8 @@ def plain_tables(
         seeds = [where.pop("seed")]
     under = [cell for cell in cells if all(cell[path] == v for path, v in where.items())]
     return [
-        plain
-        | {
+        {
+            **plain,
             "title": f"{table.title}, {table.each} {value}",
             "where": {**asked.where, table.each: value},
         }
@@ -110,19 +108,28 @@ def plain_tables(
     ]
 
 
+def _plain_row(row: Row) -> RowSpec:
+    return {
+        "label": row.label,
+        "where": dict(row.where),
+        "cite": row.cite,
+        "reference": row.reference,
+    }
+
+
 def _values(
     path: str, cells: Iterable[Mapping], seeds: Iterable[object] | None
 ) -> dict[object, int]:
-    """The values of a path and their places, in the order in which cells have them."""
-    found = seeds if path == "seed" and seeds is not None else (cell[path] for cell in cells)
-    return {value: place for place, value in enumerate(dict.fromkeys(found))}
+    """Return the values of a path with their positions in the order of the cells."""
+    values = seeds if path == "seed" and seeds is not None else (cell[path] for cell in cells)
+    return {value: position for position, value in enumerate(dict.fromkeys(values))}
 
 
 def _rows(table: Table, grid: Grid) -> Sequence[Row]:
     if not isinstance(table.rows, str):
-        place = f"table {table.title!r}, row "
+        table_name = f"table {table.title!r}, row "
         return [
-            dataclasses.replace(row, where=_conditions(row.where, f"{place}{row.label!r}:"))
+            dataclasses.replace(row, where=_conditions(row.where, f"{table_name}{row.label!r}:"))
             for row in table.rows
         ]
     path = check_path(table.rows, f"path in table {table.title!r}: rows=")
@@ -137,24 +144,24 @@ def _rows(table: Table, grid: Grid) -> Sequence[Row]:
 
 
 def _named(path: str, value: object) -> tuple[str, dict[str, object], str]:
-    """Label, condition and source of the row of one value."""
+    """Return label, condition and source of the row of one value."""
     slot = PATHS[path].get("slot")
     if slot is None:
         return str(value), {path: value}, ""
     chosen = choose_all(slot, str(value))
-    labels = [each.part.label + each.text.removeprefix(each.part.name) for each in chosen]
-    sources = dict.fromkeys(each.part.cite for each in chosen)
+    labels = [choice.part.label + choice.text.removeprefix(choice.part.name) for choice in chosen]
+    sources = dict.fromkeys(choice.part.cite for choice in chosen)
     return " + ".join(labels), {path: value}, "; ".join(sources)
 
 
-def _conditions(where: Mapping[str, object], place: str) -> dict[str, object]:
+def _conditions(where: Mapping[str, object], named: str) -> dict[str, object]:
     for path in where:
-        check_path(path, f"path in {place}")
+        check_path(path, f"path in {named}")
     return {path: check_value(path, value) for path, value in where.items()}
 
 
 def _account(asked: Asked, grid: Grid, named: Collection[str]) -> None:
-    """Refuse a table that would average over an axis that nobody named."""
+    """Refuse a table that would average over an axis that it does not name."""
     in_rows = set.intersection(*(set(row.where) for row in asked.rows))
     known = {*named, *asked.table.where, *in_rows}
     for axis in grid.axes:
@@ -171,18 +178,18 @@ def _check_row(asked: Asked, grid: Grid, row: Row, named: Collection[str]) -> No
     if not _any(grid, asked.where, row.where):
         raise UserError(
             f"table {asked.table.title!r}, row {row.label!r}: no cell has {dict(row.where)}; "
-            "name values that stand on the axes."
+            "name values that are on the axes."
         )
     differ = grid.clash({**asked.where, **row.where}, named)
     if differ:
         raise UserError(
-            f"table {asked.table.title!r}, row {row.label!r}: two cells for one place; they "
+            f"table {asked.table.title!r}, row {row.label!r}: two cells for one entry; they "
             f"differ in {', '.join(differ)}; name it in the row, columns=, where= or over=."
         )
 
 
 def _any(grid: Grid, where: Mapping[str, object], also: Mapping[str, object]) -> bool:
-    """Whether any cell has the settings of both."""
+    """Return whether any cell has the settings of both."""
     return all(where.get(path, value) == value for path, value in also.items()) and grid.has(
         {**where, **also}
     )

@@ -1,7 +1,7 @@
 """Axes: what an experiment varies, as data.
 
-An axis is a list of settings; the cells are the product of the axes, with seeds outermost, so that
-every row of a table has one run before any has two.
+An axis is a list of settings. The cells are the product of the axes, with seeds outermost, so that
+every row of a table has one run before any row has two.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from attn_nlp.parts.values import shown
 
 @dataclass(frozen=True)
 class Axis:
-    """Points of settings by path; every point names the same paths."""
+    """Points, each of which gives settings by path; every point names the same paths."""
 
     points: tuple[Mapping[str, object], ...]
 
@@ -31,17 +31,17 @@ class Axis:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The paths that the axis moves."""
+        """The paths that the axis varies."""
         return tuple(self.points[0])
 
     def values(self, path: str) -> tuple[object, ...]:
-        """The values of one path, each once, in order."""
+        """Return the distinct values of one path, in order."""
         return tuple(dict.fromkeys(point[path] for point in self.points))
 
 
 @dataclass(frozen=True)
 class Skip:
-    """Combinations that are not run, with the reason that the table prints."""
+    """Combinations that are not run, and the reason, which the table prints."""
 
     reason: str
     when: Mapping[str, tuple[object, ...]]
@@ -59,16 +59,16 @@ class Skip:
             several = tuple(value) if single.is_several(value) else (value,)  # type: ignore[arg-type]
             if not several:
                 raise UserError(f"skip({self.reason!r}): no value for {path}; give at least one.")
-            conditions[path] = tuple(check_value(path, each) for each in several)
+            conditions[path] = tuple(check_value(path, one) for one in several)
         object.__setattr__(self, "when", conditions)
 
     def covers(self, settings: Mapping[str, object]) -> bool:
-        """Whether the settings of a cell have one of the values at every path."""
+        """Return whether the settings of a cell have one of the values at every path."""
         return all(settings[path] in values for path, values in self.when.items())
 
 
 def vary(path: str, *values: object) -> Axis:
-    """Run every one of the values at a path.
+    """Run each of the values at a path.
 
     Raises:
       UserError: an unknown path, no value, a value twice, or a value that the field refuses.
@@ -88,7 +88,7 @@ def vary(path: str, *values: object) -> Axis:
 
 
 def together(*points: Mapping[str, object]) -> Axis:
-    """Move several settings in step: one axis whose points are the mappings given.
+    """Vary several settings together: one axis whose points are the given mappings.
 
     Raises:
       UserError: points that name different paths, an unknown path, or a point twice.
@@ -104,7 +104,7 @@ def together(*points: Mapping[str, object]) -> Axis:
 def _checked(
     points: Iterable[Mapping[str, object]], called: str, number: int | None = None
 ) -> tuple[Mapping[str, object], ...]:
-    """Points as an axis keeps them; their number is known before they are, where it is."""
+    """Return points as an axis keeps them; `number` is how many there are, if it is known."""
     if number is None:
         points = checks.several(checks.anything(), "[{'heads': 1}]").read(called, points)  # type: ignore[assignment]
         number = len(points)  # type: ignore[arg-type]
@@ -128,14 +128,14 @@ def _checked(
         point = normalized(point)
         key = tuple(point.values())
         if key in seen:
-            raise UserError(f"{called}: {point} stands twice.")
+            raise UserError(f"{called}: {point} is listed twice.")
         seen.add(key)
         checked.append(point)
     return tuple(checked)
 
 
 def _axis(points: Sequence[Mapping[str, object]]) -> Axis:
-    """An axis of points that are checked already."""
+    """Return an axis of points that are already checked."""
     axis = object.__new__(Axis)
     object.__setattr__(axis, "points", tuple(points))
     return axis
@@ -145,8 +145,8 @@ def skip(reason: str, *, when: Mapping[str, object]) -> Skip:
     """Leave out combinations, for a reason that the table prints.
 
     Args:
-      reason: why the combination cannot run, or says nothing new.
-      when: values by path; several of them, such as a tuple, mean any of them.
+      reason: why the combination cannot run, or adds nothing.
+      when: values by path; several values, such as a tuple, match any of them.
 
     Raises:
       UserError: an unknown path, a value that its field refuses, or nothing named.
@@ -155,19 +155,19 @@ def skip(reason: str, *, when: Mapping[str, object]) -> Skip:
 
 
 def normalized(point: Mapping[str, object]) -> dict[str, object]:
-    """Settings as a cell keeps them: 1 as 1.0 where a number may have a fraction."""
+    """Return settings as a cell keeps them: 1 as 1.0 if a number may have a fraction."""
     return {path: check_value(path, value) for path, value in point.items()}
 
 
 def ordered(axes: Sequence[Axis]) -> list[Axis]:
-    """The axes from the outermost to the innermost: that of seeds, then the others as they stand.
+    """Return the axes from the outermost to the innermost: that of seeds, then the others in order.
 
     Raises:
-      UserError: two axes that move one path.
+      UserError: two axes vary one path.
     """
     for path, times in Counter(path for axis in axes for path in axis.paths).items():
         if times > 1:
-            raise UserError(f"two axes move {path!r}; put the values on one axis.")
+            raise UserError(f"two axes vary {path!r}; put the values on one axis.")
     return sorted(axes, key=lambda axis: "seed" not in axis.paths)
 
 
@@ -190,12 +190,12 @@ def check_size(axes: Sequence[Axis]) -> None:
 
 
 def product(base: Cell, axes: tuple[Axis, ...]) -> Iterator[dict[str, object]]:
-    """The settings of all cells, the axis of seeds outermost and the others as they stand.
+    """Return the settings of all cells, with the axis of seeds outermost and the others in order.
 
-    They are no cells yet, since a combination that no cell can be may still be skipped.
+    They are not cells yet, since a combination that is not a valid cell may still be skipped.
 
     Raises:
-      UserError: two axes that move one path.
+      UserError: two axes vary one path.
     """
     outer, plain = ordered(axes), flatten(base)
     return (
@@ -205,39 +205,39 @@ def product(base: Cell, axes: tuple[Axis, ...]) -> Iterator[dict[str, object]]:
 
 
 def restrict(axes: tuple[Axis, ...], path: str, wanted: tuple[object, ...]) -> tuple[Axis, ...]:
-    """The axes with only the points that have one of the wanted values at a path.
+    """Return the axes with only the points that have one of the wanted values at a path.
 
     Raises:
-      UserError: no axis moves the path, or a wanted value stands on none of its points.
+      UserError: no axis varies the path, or none of its points has a wanted value.
     """
     check_path(path, "axis")
-    for place, axis in enumerate(axes):
+    for position, axis in enumerate(axes):
         if path not in axis.paths:
             continue
         known = axis.values(path)
         for value in wanted:
             if value not in known:
-                close = nearest(str(value), [str(each) for each in known])
+                close = nearest(str(value), list(map(str, known)))
                 raise UserError(
                     f"axis {path!r} has no value {value!r}; it has "
-                    f"{', '.join(str(each) for each in known)}."
+                    f"{', '.join(map(str, known))}."
                     + (f" Did you mean {close!r}?" if close else "")
                 )
         kept = [point for point in axis.points if point[path] in wanted]
-        return (*axes[:place], _axis(kept), *axes[place + 1 :])
-    moved = [each for axis in axes for each in axis.paths]
-    raise UserError(f"this experiment has no axis {path!r}; it has {', '.join(moved) or 'none'}.")
+        return (*axes[:position], _axis(kept), *axes[position + 1 :])
+    varied = [varied_path for axis in axes for varied_path in axis.paths]
+    raise UserError(f"this experiment has no axis {path!r}; it has {', '.join(varied) or 'none'}.")
 
 
 def replace_axis(axes: tuple[Axis, ...], axis: Axis) -> tuple[tuple[Axis, ...], bool]:
-    """The axes with the one that moves the same single path exchanged, and whether one was."""
+    """Return the axes with the axis of the same single path replaced, and whether there was one."""
     (path,) = axis.paths
-    for place, other in enumerate(axes):
+    for position, other in enumerate(axes):
         if other.paths == (path,):
-            return (*axes[:place], axis, *axes[place + 1 :]), True
+            return (*axes[:position], axis, *axes[position + 1 :]), True
         if path in other.paths:
             raise UserError(
-                f"{path!r} moves together with {', '.join(p for p in other.paths if p != path)}; "
+                f"{path!r} varies together with {', '.join(p for p in other.paths if p != path)}; "
                 f"use --only {path}=... to choose among its values."
             )
     return axes, False

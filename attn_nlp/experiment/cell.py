@@ -4,17 +4,19 @@ A cell is a frozen dataclass of plain values. Paths such as "attention.scale" ad
 on axes, in table rows and on the command line. Numeric fields leave shapes and code alone and
 enter the compiled program as arguments; all others shape the program.
 
-Defaults never change once released: identity leaves out a field that stands at the default it had
-when it was introduced, so that a new field keeps old rows valid.
+Defaults never change once released: identity leaves out a field that has the default with which it
+was introduced, so that a new field keeps old rows valid.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any
 
 from attn_nlp.errors import UserError, unknown
@@ -23,8 +25,9 @@ from attn_nlp.experiment.data_names import spelled
 from attn_nlp.parts import values
 from attn_nlp.parts.selection import Choice, canonical, choose_all
 from attn_nlp.parts.values import plain, shown, spread
+from attn_nlp.wording import with_article
 
-# The order of all sentences of a training is drawn beforehand, 4 bytes each.
+# The order of all sentences of a training run is drawn beforehand, 4 bytes each.
 MOST_SENTENCES = 10**9
 DRAWN_TOGETHER = 50  # batches, however few are wanted
 
@@ -40,7 +43,7 @@ def _number(default: float, help: str, *, low: float = 0.0, high: float = float(
 def _whole(
     default: Any, help: str, *, low: int = 1, high: int | None = None, multiple: int = 1
 ) -> Any:
-    """A whole number; a default of None stands for what `help` says after the semicolon."""
+    """Declare a whole number; a default of None means what `help` says after the semicolon."""
     bounds = {"whole": low, "high": high, "multiple": multiple}
     return field(default=default, metadata={**bounds, "help": help})
 
@@ -60,7 +63,7 @@ class Attention:
     projection_bias: bool = field(default=False, metadata={"help": "biases in the projections"})
     dropout: float = _number(0.0, "rate at which attention weights are dropped", high=0.95)
     chunk: int | None = _whole(
-        None, "queries and keys worked out at once, in eights; all", low=8, multiple=8
+        None, "queries and keys computed at once, a multiple of eight; all", low=8, multiple=8
     )
 
     def __post_init__(self) -> None:
@@ -88,7 +91,7 @@ class Cell:
     head_dim: int | None = _whole(None, "dimension of a head's queries and keys; width / heads")
     value_dim: int | None = _whole(None, "dimension of a head's values; head_dim")
     hidden: int | None = _whole(None, "width of the feed-forward layer; 4 * width")
-    position: str = _part("sinusoidal", "position", "says where a token stands")
+    position: str = _part("sinusoidal", "position", "tells the positions of tokens")
     norm: str = field(default="pre", metadata={"choices": ("pre", "post"), "help": "layer norm"})
     pooling: str = _part("mean", "pooling", "makes one vector of a sentence")
     dropout: float = _number(0.1, "dropout rate on embeddings, blocks and pooled", high=0.95)
@@ -100,7 +103,7 @@ class Cell:
     warmup: float = field(default=0.1, metadata={"fraction": True, "help": "share of steps"})
     weight_decay: float = _number(0.01, "decoupled, on matrices only")
     clip: float = _number(1.0, "largest global norm of a gradient", low=1e-9)
-    evaluate_every: int = _whole(100, "steps between looks at the validation split")
+    evaluate_every: int = _whole(100, "steps between evaluations of the validation split")
     seed: int = _whole(0, "initial weights, dropout and batch order", low=0, high=2**32 - 1)
     trial: bool = field(
         default=False, metadata={"help": "judged on validation only; the test split is not read"}
@@ -117,7 +120,7 @@ class Cell:
         self._check_widths()
 
     def _check_widths(self) -> None:
-        chosen = self.choices()
+        chosen = self.choices
         if "fit" not in chosen["model"].part.hooks:
             self._check_sentences()
         if chosen["model"].part.hooks:  # it has no blocks
@@ -130,7 +133,7 @@ class Cell:
                 "head_dim."
             )
         defaults = {path: info["default"] for path, info in PATHS.items() if "slot" in info}
-        check_products(chosen, self.letters(), defaults, self.attention.tie_qk)
+        check_products(chosen, self.sizes, defaults, self.attention.tie_qk)
 
     def _check_sentences(self) -> None:
         sentences = max(self.steps, DRAWN_TOGETHER) * self.batch_size
@@ -141,7 +144,8 @@ class Cell:
                 "fewer steps or a smaller batch_size."
             )
 
-    def letters(self) -> dict[str, int]:
+    @functools.cached_property
+    def sizes(self) -> MappingProxyType[str, int]:
         """The sizes that are known before any data: T, H, Q, K, M, D, U, E, F, N."""
         head_dim = self.head_dim or max(1, self.width // self.heads)
         sizes = {
@@ -153,40 +157,46 @@ class Cell:
             "F": self.hidden or 4 * self.width,
             "N": self.layers,
         }
-        mixers = choose_all("mixer", self.attention.mixer)
-        scores = choose_all("score", self.attention.score)
+        mixers = [choice for choice in self.choices.values() if choice.part.slot == "mixer"]
+        scores = [choice for choice in self.choices.values() if choice.part.slot == "score"]
         # Weight maps a head, such as the two that differential attention subtracts.
-        sizes["Q"] = self.heads * prod(int(each.fact("maps", sizes, 1)) for each in mixers)
-        sizes["K"] = min(int(each.fact("key_heads", sizes, self.heads)) for each in mixers)
-        sizes["M"] = sizes["Q"] * prod(int(each.fact("features", sizes, 1)) for each in scores)
-        return sizes
+        sizes["Q"] = self.heads * prod(int(mixer.fact("maps", sizes, 1)) for mixer in mixers)
+        sizes["K"] = min(int(mixer.fact("key_heads", sizes, self.heads)) for mixer in mixers)
+        sizes["M"] = sizes["Q"] * prod(int(score.fact("features", sizes, 1)) for score in scores)
+        return MappingProxyType(sizes)
 
-    def choices(self) -> dict[str, Choice]:
-        """The chosen parts by path; of several in one slot, by path and place."""
+    @functools.cached_property
+    def choices(self) -> Mapping[str, Choice]:
+        """The chosen parts by path; of several in one slot, by path and position.
+
+        They are parsed once, and stay those that were registered at that time.
+        """
         chosen = {}
         for path, slot in _SLOTS.items():
             several = choose_all(slot, str(get(self, path)))
-            for place, choice in enumerate(several):
-                chosen[f"{path}.{place}" if len(several) > 1 else path] = choice
-        return chosen
+            for position, choice in enumerate(several):
+                chosen[f"{path}.{position}" if len(several) > 1 else path] = choice
+        return MappingProxyType(chosen)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the fields alone, since parsed parts are functions of this process."""
+        return {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
 
     def numeric(self) -> dict[str, float]:
-        """What enters the compiled program as an argument, by path."""
+        """Return what enters the compiled program as an argument, by path."""
         values = {path: float(get(self, path)) for path in PATHS if "numeric" in PATHS[path]}
-        letters = self.letters()
-        for path, choice in self.choices().items():
-            values |= choice.numeric(letters, path)
+        for path, choice in self.choices.items():
+            values |= choice.numeric(self.sizes, path)
         return values
 
     def program(self) -> dict[str, object]:
-        """What decides the compiled program; plain values, equal for cells that share one."""
-        chosen, letters = self.choices(), self.letters()
+        """Return what decides the compiled program: plain values, equal if cells share it."""
         static = {
             path: get(self, path)
             for path, info in PATHS.items()
             if "numeric" not in info and "slot" not in info and path not in _HOST
         }
-        static |= {path: choice.program(letters) for path, choice in chosen.items()}
+        static |= {path: choice.program(self.sizes) for path, choice in self.choices.items()}
         # A program draws its first weights as the cell that it was made for, and the numbers of
         # an optimizer are constants in it, so that Optax may branch on them.
         static |= {path: v for path, v in self.numeric().items() if path.startswith(_FIRST)}
@@ -195,7 +205,7 @@ class Cell:
         return static
 
     def replace(self, settings: Mapping[str, object]) -> Cell:
-        """This cell with the settings given by path.
+        """Return this cell with other settings, given by path.
 
         Raises:
           UserError: an unknown path or a value that its field does not allow.
@@ -211,13 +221,13 @@ _RATES = ("dropout", "attention.dropout")
 
 
 def _fields(cls, prefix: str = "") -> dict[str, dict]:
-    found = {}
-    for each in dataclasses.fields(cls):
-        if each.name == "attention":
-            found |= _fields(Attention, "attention.")
+    by_path = {}
+    for item in dataclasses.fields(cls):
+        if item.name == "attention":
+            by_path |= _fields(Attention, "attention.")
         else:
-            found[prefix + each.name] = {**each.metadata, "default": each.default}
-    return found
+            by_path[prefix + item.name] = {**item.metadata, "default": item.default}
+    return by_path
 
 
 PATHS: dict[str, dict] = _fields(Cell)
@@ -229,24 +239,23 @@ _SLOTS: dict[str, str] = {path: info["slot"] for path, info in PATHS.items() if 
 
 
 def flatten(cell: Cell) -> dict[str, object]:
-    """Every field by path, in the order of the class."""
+    """Return every field by path, in the order of the class."""
     return {path: get(cell, path) for path in PATHS}
 
 
 def unflatten(flat: Mapping[str, object]) -> Cell:
-    """The cell with the fields given by path."""
+    """Return the cell with the fields given by path."""
     outer, inner = _split(flat)
     return Cell(**outer, attention=Attention(**inner))  # type: ignore[arg-type]
 
 
 def shape_of(settings: Mapping[str, object]) -> tuple:
-    """What cells of one program and of the same parts and sizes have in common.
+    """Return a key of what cells of one program and of the same parts and sizes share.
+
+    It is equal for cells that differ in numbers alone, or in what only the host reads.
 
     Args:
       settings: of a cell by path.
-
-    Returns:
-      A key, equal for cells that differ in numbers alone, or in what only the host reads.
     """
     try:
         shared = _SHAPING(settings)
@@ -263,16 +272,16 @@ def _split(flat: Mapping[str, object]) -> tuple[dict[str, object], dict[str, obj
 
 
 def get(cell: Cell, path: str):
-    """The field that a path addresses."""
+    """Return the field that a path addresses."""
     owner, _, name = path.rpartition(".")
     return getattr(cell.attention if owner else cell, name)
 
 
 def check_path(path: str, what: str = "setting") -> str:
-    """The path itself.
+    """Return the path, if it addresses a field.
 
     Raises:
-      UserError: no field stands there; the message names the nearest.
+      UserError: there is no such field; the message names the nearest.
     """
     if not isinstance(path, str):
         raise UserError(f"{what} is {shown(path)}; give a path, such as 'heads'.")
@@ -288,7 +297,7 @@ def check_path(path: str, what: str = "setting") -> str:
 
 
 def check_value(path: str, value: object) -> object:
-    """The value as its field keeps it.
+    """Return a value as its field keeps it.
 
     Raises:
       UserError: an unknown path, or a value that its field does not allow.
@@ -302,7 +311,9 @@ def check_value(path: str, value: object) -> object:
     value = plain(value)
     if "slot" in info:
         if not isinstance(value, str):
-            raise UserError(f"{path} names a {info['slot']}; {shown(value)} is no name.")
+            raise UserError(
+                f"{path} names {with_article(info['slot'])}; {shown(value)} is no name."
+            )
         return canonical(info["slot"], value)
     if "numeric" in info or "fraction" in info:
         return values.number(path, value, *info.get("numeric", (0.0, 1.0)))
@@ -328,7 +339,7 @@ def check_value(path: str, value: object) -> object:
 
 
 def parse(path: str, text: str) -> object:
-    """The value that a text on the command line stands for.
+    """Return the value that a text on the command line means.
 
     Raises:
       UserError: an unknown path, or a text that its field does not allow.

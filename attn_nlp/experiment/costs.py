@@ -1,18 +1,20 @@
-"""What a cell costs on paper: parameters, floating-point operations and state, without JAX.
+"""Theoretical costs of a cell: parameters, floating-point operations and state, without JAX.
 
-In comes a cell. Out go counts made of what each part declares in its registry line: the shapes of
-its learned arrays, `flops=` for its own operations on one sentence of T tokens, and for a kind
-`state=`, the numbers kept to answer one more query about T tokens. What belongs to no part, linear
+The counts follow from what each part declares in its registry line: the shapes of its learned
+arrays, `flops=` for its own operations on one sentence of T tokens, and for a kind `state=`, the
+numbers kept to answer one more query about T tokens. What does not belong to a part, that is linear
 maps, norms, feed-forward layers and the class head, is counted here.
 
-A multiplication and an addition count as two operations, an elementwise function as one. Counted is
-the mathematics of one forward pass without padding or dropout: operations done again to save memory
-are left out. A part that declares no operations counts as none; `uncounted` says which do so.
+A multiplication and an addition count as two operations, an elementwise function as one. The counts
+are of the mathematics of one forward pass without padding or dropout: operations that are repeated
+to save memory are left out. A part that declares no operations counts as none; `uncounted` lists
+such parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from math import prod
 
 from attn_nlp.errors import UserError
@@ -23,11 +25,12 @@ from attn_nlp.parts.registry import Named, Part, parts
 from attn_nlp.parts.selection import Choice
 from attn_nlp.parts.sizes import shape
 
-_NORM = 7  # center (2), square, average, divide, gain and shift
+_NORM = 7  # center (2), square, average, divide, scale and bias
+_EMBED = frozenset({"embed"})  # the hook of a position that runs before the blocks
 
 
 def parameters(cell: Cell, vocabulary: int, classes: int) -> int:
-    """How many numbers training changes; exactly those that the encoder holds.
+    """Return how many numbers training changes; exactly those that the encoder holds.
 
     Args:
       cell: the settings.
@@ -37,23 +40,18 @@ def parameters(cell: Cell, vocabulary: int, classes: int) -> int:
     Returns:
       The count; 0 for a model that is fitted by its own code.
     """
-    n = cell.letters() | {"V": vocabulary, "C": classes}
-    chosen = cell.choices()
-    model = chosen["model"]
-    if "fit" in model.part.hooks:
+    if _is_fitted(cell):
         return 0
-    embedding = n["V"] * n["E"]
-    if "read" in model.part.hooks:
-        features = int(model.fact("features", n))
-        return embedding + arrays(model, n) + features * n["C"] + n["C"]
-    around = arrays(chosen["position"], n, {"embed"}) + arrays(chosen["pooling"], n)
-    last = 2 * n["E"] if cell.norm == "pre" else 0
-    head = n["E"] * n["C"] + n["C"]
-    return embedding + around + n["N"] * _block_parameters(cell, n) + last + head
+    sizes = {**cell.sizes, "V": vocabulary, "C": classes}
+    once, block, head = _composition(cell, sizes)
+    embedding = sizes["V"] * sizes["E"]
+    return (
+        embedding + once.parameters(sizes) + sizes["N"] * block.parameters(sizes) + head.parameters
+    )
 
 
 def flops(cell: Cell, tokens: int, classes: int = 2) -> float:
-    """Operations of one forward pass over one sentence.
+    """Return the operations of one forward pass over one sentence.
 
     Args:
       cell: the settings; `length` bounds learned tables but is not the length counted.
@@ -63,87 +61,78 @@ def flops(cell: Cell, tokens: int, classes: int = 2) -> float:
     Returns:
       The count; 0 for a model that is fitted by its own code.
     """
-    n = cell.letters() | {"C": classes}
-    chosen = cell.choices()
-    model = chosen["model"]
-    if "fit" in model.part.hooks:
+    if _is_fitted(cell):
         return 0.0
-    embedding = tokens * n["E"]
-    if "read" in model.part.hooks:
-        features = model.fact("features", n)
-        return embedding + part_flops(model, n, tokens) + 2 * features * n["C"] + n["C"]
-    position = chosen["position"]
-    once = part_flops(position, n, tokens) if _embeds_only(position) else 0.0
-    last = _NORM * tokens * n["E"] if cell.norm == "pre" else 0
-    pooling = part_flops(chosen["pooling"], n, tokens)
-    head = 2 * n["E"] * n["C"] + n["C"]
-    return embedding + once + n["N"] * _block_flops(cell, n, tokens) + last + pooling + head
+    sizes = {**cell.sizes, "C": classes}
+    once, block, head = _composition(cell, sizes)
+    embedding = tokens * sizes["E"]
+    around = embedding + once.flops(sizes, tokens) + head.flops(1)
+    return around + sizes["N"] * block.flops(sizes, tokens)
 
 
 def state(cell: Cell, tokens: int) -> float | None:
-    """Numbers kept in all blocks to answer one more query about `tokens` tokens.
+    """Return how many numbers all blocks keep to answer one more query about `tokens` tokens.
 
     Returns:
-      The count; None where the kind, or another model, does not say.
+      The count, or None if the kind, or another model, does not declare it.
     """
-    n = cell.letters()
-    chosen = cell.choices()
+    sizes = cell.sizes
+    chosen = cell.choices
     model = chosen["model"]
-    blocks, part = (1, model) if model.part.hooks else (n["N"], chosen["attention.kind"])
+    blocks, part = (1, model) if model.part.hooks else (sizes["N"], chosen["attention.kind"])
     if "state" not in part.part.facts:
         return None
-    return blocks * part.fact("state", n, T=tokens)
+    return blocks * part.fact("state", sizes, T=tokens)
 
 
 def uncounted(cell: Cell) -> tuple[Part, ...]:
-    """The parts of the cell that act and do not say how many operations they take."""
-    found = {part.place: part for choice in acting(cell) for part in choice.family()}
-    return tuple(part for part in found.values() if "flops" not in part.facts)
+    """Return the parts of the cell that act and do not declare their operations."""
+    acting_parts = {part.place: part for choice in acting(cell) for part in choice.family()}
+    return tuple(part for part in acting_parts.values() if "flops" not in part.facts)
 
 
-def part_flops(choice: Choice, letters: Mapping[str, int], tokens: int) -> float:
-    """Operations of a part's own hooks and of the parts that it names, on one sentence.
+def part_flops(choice: Choice, sizes: Mapping[str, int], tokens: int) -> float:
+    """Return the operations of a part's own hooks and of the parts that it names, on one sentence.
 
     Args:
       choice: the part with its settings.
-      letters: the sizes of the cell.
+      sizes: the sizes of the cell.
       tokens: T.
     """
-    # A setting that stands for the cell's length keeps it; only the sentence is of `tokens` tokens.
-    own = choice.fact("flops", letters, T=tokens)
-    return own + sum(part_flops(other, letters, tokens) for other in choice.named().values())
+    # A setting that defaults to the cell's length keeps it; only the sentence has `tokens` tokens.
+    own = choice.fact("flops", sizes, T=tokens)
+    return own + sum(part_flops(other, sizes, tokens) for other in choice.named().values())
 
 
-def arrays(choice: Choice, letters: Mapping[str, int], hooks: Collection[str] | None = None) -> int:
-    """How many learned numbers a part has, those of the parts that it names included.
+def arrays(choice: Choice, sizes: Mapping[str, int], hooks: Collection[str] | None = None) -> int:
+    """Return how many learned numbers a part has, including those of the parts that it names.
 
     Args:
       choice: the part with its settings.
-      letters: the sizes of the cell.
-      hooks: those that are run, by default all; arrays that only others ask for do not exist.
+      sizes: the sizes of the cell.
+      hooks: those that are run, by default all; an array that none of them asks for does not
+        exist.
     """
-    known = {**letters, **choice.static(letters)}
-    own = sum(prod(shape(array.shape, known)) for array in choice.part.learned_by(hooks).values())
-    return own + sum(arrays(other, letters) for other in choice.named().values())
+    own_sizes = {**sizes, **choice.static(sizes)}
+    own = sum(
+        prod(shape(array.shape, own_sizes)) for array in choice.part.learned_by(hooks).values()
+    )
+    return own + sum(arrays(other, sizes) for other in choice.named().values())
 
 
 def acting(cell: Cell) -> Iterator[Choice]:
-    """The chosen parts that a forward pass runs: not the score of a cell without pairs, say."""
-    chosen = cell.choices()
-    model, kind = chosen["model"], chosen["attention.kind"]
-    if model.part.hooks:
-        yield model
-        return
-    yield kind
-    for choice in chosen.values():
-        slot = choice.part.slot
-        inside = not kind.part.hooks and slot in PAIRWISE
-        if slot == "pooling" or inside or (slot == "position" and "embed" in choice.part.hooks):
+    """Yield the chosen parts that a forward pass runs; no score for a kind without pairs, say."""
+    once, block, _ = _composition(cell, {**cell.sizes, "C": 0})
+    yielded: list[Choice] = []
+    for choice, hooks in [*block.parts, *once.parts]:
+        runs = hooks != _EMBED or "embed" in choice.part.hooks
+        if runs and not any(choice is other for other in yielded):
+            yielded.append(choice)
             yield choice
 
 
 def showing(part: Part) -> Cell:
-    """The default cell with this part in it, named by another part where no path takes it.
+    """Return the default cell with this part, named by another part if no path takes it.
 
     Raises:
       UserError: the default cell refuses the part, or nothing takes it.
@@ -152,7 +141,7 @@ def showing(part: Part) -> Cell:
 
 
 def settings_for(slot: str, text: str) -> dict[str, str]:
-    """The setting, by path, that puts a part into a cell."""
+    """Return the setting, by path, that puts a part into a cell."""
     path = next((path for path, info in PATHS.items() if info.get("slot") == slot), None)
     if path is not None:
         return {path: text}
@@ -163,51 +152,97 @@ def settings_for(slot: str, text: str) -> dict[str, str]:
     raise UserError(f"nothing in a cell takes a part of slot {slot!r}.")
 
 
-def _block_parameters(cell: Cell, n: Mapping[str, int]) -> int:
-    chosen = cell.choices()
-    kind = chosen["attention.kind"]
-    feed_forward = 2 * n["E"] * n["F"] + n["F"] + n["E"]
-    count = 2 * 2 * n["E"] + feed_forward + arrays(kind, n)
-    if "block" in kind.part.hooks:
-        return count
-    query, key, value, output = _projections(n)
-    count += query + (0 if cell.attention.tie_qk else key) + value + output
-    if cell.attention.projection_bias:
-        count += (query + key + value) // n["E"] + n["E"]
-    if "attend" in kind.part.hooks:
-        return count
-    return count + sum(arrays(each, n, set(each.part.hooks) - {"embed"}) for each in _slots(chosen))
+@dataclass(frozen=True)
+class _Layer:
+    """A linear map of a position; without a kernel of its own it shares that of another one."""
+
+    fan_in: int
+    fan_out: int
+    use_bias: bool = True
+    use_kernel: bool = True
+
+    @property
+    def parameters(self) -> int:
+        kernel = self.fan_in * self.fan_out if self.use_kernel else 0
+        return kernel + (self.fan_out if self.use_bias else 0)
+
+    def flops(self, positions: int) -> float:
+        bias = self.fan_out if self.use_bias else 0
+        return positions * (2 * self.fan_in * self.fan_out + bias)
 
 
-def _block_flops(cell: Cell, n: Mapping[str, int], tokens: int) -> float:
-    chosen = cell.choices()
-    kind = chosen["attention.kind"]
-    feed_forward = 4 * n["E"] * n["F"] + 2 * n["F"] + n["E"]
-    residual_and_norms = 2 * n["E"] + 2 * _NORM * n["E"]
-    count = tokens * (feed_forward + residual_and_norms) + part_flops(kind, n, tokens)
-    if "block" in kind.part.hooks:
-        return count
-    count += 2 * tokens * sum(_projections(n))
-    if cell.attention.projection_bias:
-        count += tokens * (sum(_projections(n)[:3]) // n["E"] + n["E"])
-    if "attend" in kind.part.hooks:
-        return count
-    return count + sum(
-        part_flops(each, n, tokens) for each in _slots(chosen) if not _embeds_only(each)
-    )
+@dataclass
+class _Group:
+    """Everything that runs once for a sentence, or once in every block.
+
+    Attributes:
+      parts: with the hooks that are run, or None for all.
+      layers: linear maps of every position.
+      norms: the number of layer norms.
+      elementwise: further operations at every position.
+    """
+
+    parts: list[tuple[Choice, Collection[str] | None]] = field(default_factory=list)
+    layers: list[_Layer] = field(default_factory=list)
+    norms: int = 0
+    elementwise: int = 0
+
+    def parameters(self, sizes: Mapping[str, int]) -> int:
+        learned = sum(arrays(choice, sizes, hooks) for choice, hooks in self.parts)
+        linear = sum(layer.parameters for layer in self.layers)
+        return learned + linear + 2 * self.norms * sizes["E"]
+
+    def flops(self, sizes: Mapping[str, int], tokens: int) -> float:
+        own = sum(
+            part_flops(choice, sizes, tokens)
+            for choice, hooks in self.parts
+            if hooks is None or _embeds_only(choice) == (hooks == _EMBED)
+        )
+        linear = sum(layer.flops(tokens) for layer in self.layers)
+        return own + linear + tokens * (self.norms * _NORM * sizes["E"] + self.elementwise)
 
 
-def _projections(n: Mapping[str, int]) -> tuple[int, int, int, int]:
-    """Weights of the maps to queries, keys and values, and of the map back."""
-    maps = n["Q"] // n["H"]
-    query, key = n["Q"] * n["D"], n["K"] * maps * n["D"]
-    return n["E"] * query, n["E"] * key, n["E"] * n["K"] * n["U"], n["H"] * n["U"] * n["E"]
+def _composition(cell: Cell, sizes: Mapping[str, int]) -> tuple[_Group, _Group, _Layer]:
+    """Return the groups that run once and in every block, and the class head."""
+    chosen = cell.choices
+    model, kind = chosen["model"], chosen["attention.kind"]
+    if model.part.hooks:
+        head = _Layer(int(model.fact("features", sizes)), sizes["C"])
+        return _Group([(model, None)]), _Group(), head
+    width, ffn_width = sizes["E"], sizes["F"]
+    once = _Group([(chosen["position"], _EMBED), (chosen["pooling"], None)])
+    once.norms = 1 if cell.norm == "pre" else 0
+    feed_forward = [_Layer(width, ffn_width), _Layer(ffn_width, width)]
+    # ReLU in the feed-forward layer, and two residual connections.
+    block = _Group([(kind, None)], feed_forward, norms=2, elementwise=ffn_width + 2 * width)
+    if "block" not in kind.part.hooks:
+        block.layers += _projections(cell, sizes)
+    if not kind.part.hooks:
+        block.parts += [
+            (choice, set(choice.part.hooks) - _EMBED)
+            for choice in chosen.values()
+            if choice.part.slot in PAIRWISE
+        ]
+    return once, block, _Layer(width, sizes["C"])
 
 
-def _slots(chosen: Mapping[str, Choice]) -> list[Choice]:
-    return [choice for choice in chosen.values() if choice.part.slot in PAIRWISE]
+def _projections(cell: Cell, sizes: Mapping[str, int]) -> list[_Layer]:
+    """Return the maps to queries, keys and values, and the output map."""
+    width, maps = sizes["E"], sizes["Q"] // sizes["H"]
+    use_bias = cell.attention.projection_bias
+    return [
+        _Layer(width, sizes["Q"] * sizes["D"], use_bias),
+        _Layer(width, sizes["K"] * maps * sizes["D"], use_bias, not cell.attention.tie_qk),
+        _Layer(width, sizes["K"] * sizes["U"], use_bias),
+        _Layer(sizes["H"] * sizes["U"], width, use_bias),
+    ]
+
+
+def _is_fitted(cell: Cell) -> bool:
+    """Return whether the model is fitted by its own code."""
+    return "fit" in cell.choices["model"].part.hooks
 
 
 def _embeds_only(choice: Choice) -> bool:
-    """Whether the part runs once before the blocks, and not in each of them."""
-    return set(choice.part.hooks) <= {"embed"} and choice.part.slot == "position"
+    """Return whether the part runs once before the blocks, and not in each of them."""
+    return set(choice.part.hooks) <= _EMBED and choice.part.slot == "position"

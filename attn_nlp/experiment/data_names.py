@@ -1,14 +1,15 @@
-"""One spelling for each dataset, since the name takes part in the identity of a cell.
+"""One spelling for each dataset, since the name is part of the identity of a cell.
 
-In: what an experiment or the command line says. Out: a registered name or a Hub id as it is; a
-path without what changes nothing, and relative to the working directory where it lies below, so
-that `d.csv`, `./d.csv`, `sub/../d.csv` and `/data/d.csv` are one dataset in `/data`, and results
-move to another machine with their files. A path to anywhere else stays absolute, or relative with
-its `..` or `~`. Links are names of their own: only where a folder really is decides whether it lies
-below the working directory, and `..` behind a link to a folder is left alone.
+The input is what an experiment or the command line names. A registered name or a Hub id is kept
+unchanged. A path loses redundant steps and becomes relative to the working directory if it lies
+below it, so that `d.csv`, `./d.csv`, `sub/../d.csv` and `/data/d.csv` are one dataset in `/data`,
+and results move to another machine with their files. A path to anywhere else stays absolute, or
+relative with its `..` or `~`. Links are names of their own: only the real location of a folder
+decides whether it lies below the working directory, and a `..` after a link to a folder is kept.
 
 Only the text decides whether it is a path, never what happens to exist. So `./trec6` is not taken
-for the registered `trec6`, and `./owner/name` keeps its `./`, as without it a Hub id is read.
+for the registered `trec6`, and `./owner/name` keeps its `./`, since without it it would be a Hub
+id.
 """
 
 from __future__ import annotations
@@ -27,22 +28,22 @@ _STEPS = re.compile(r"(^|/)(\.\.?|~[^/]*)?(/|$)")  # an empty step, "." or "..",
 
 
 def spelled(value: object) -> str:
-    """The one spelling of a dataset.
+    """Return the one spelling of a dataset.
 
     Raises:
-      UserError: no text, or one that no message and no store could hold.
+      UserError: it is not a text, or a text that cannot be printed and stored.
 
     Example:
       >>> spelled("sst2"), spelled("owner/name:config"), spelled("./a//d.csv")
       ('sst2', 'owner/name:config', 'a/d.csv')
     """
     value = values.plain(value)
-    meant = isinstance(value, os.PathLike)  # a path, whatever it looks like
+    is_path = isinstance(value, os.PathLike)  # whatever it looks like
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str):
         raise UserError(f"dataset is {shown(value)}; give a name, a Hub id or a path as a text.")
     values.line("dataset", text)
-    if not (meant or text.endswith(ENDINGS) or _STEPS.search(text)):
+    if not (is_path or text.endswith(ENDINGS) or _STEPS.search(text)):
         return text
     try:
         return _unmistakable(_below(_shortened(text)))
@@ -51,7 +52,7 @@ def spelled(value: object) -> str:
 
 
 def _shortened(path: str) -> str:
-    """Without "." and double slashes; without ".." too, where that leads to the same place."""
+    """Return a path without "." and double slashes, and without ".." if that is the same file."""
     shorter = os.path.normpath(path)
     if ".." in path.split("/") and _real(shorter) != _real(path):
         return path
@@ -59,14 +60,14 @@ def _shortened(path: str) -> str:
 
 
 def _below(path: str) -> str:
-    """Relative to the working directory where the path lies in it."""
+    """Return a path relative to the working directory if it lies in it."""
     here = os.path.realpath(os.curdir)
     folder, name = os.path.split(os.path.expanduser(path))
     real = os.path.realpath(folder)
     written = os.path.normpath(os.path.join(here, folder))  # keeps the names of links
-    for found in (written, real):
-        whole = os.path.normpath(os.path.join(found, name))
-        if os.path.realpath(found) == real and (whole + "/").startswith(here.rstrip("/") + "/"):
+    for spelling in (written, real):
+        whole = os.path.normpath(os.path.join(spelling, name))
+        if os.path.realpath(spelling) == real and (whole + "/").startswith(here.rstrip("/") + "/"):
             return os.path.relpath(whole, here)
     return path
 
@@ -76,7 +77,7 @@ def _real(path: str) -> str:
 
 
 def _unmistakable(path: str) -> str:
-    """With "./" in front of a relative path that would be read as a name otherwise."""
+    """Return a path with "./" in front if it is relative and would be read as a name without it."""
     if path.endswith(ENDINGS) or path.startswith(("/", "~", ".")):
         return path
     name = "/" not in path and path in importlib.import_module("attn_nlp.data.registry").SOURCES

@@ -1,6 +1,6 @@
 """An experiment: base cell, axes and tables, checked where they are written.
 
-`Experiment.resolve` turns it into plain data: a list of cells with their specs, and tables that
+`Experiment.resolve` turns it into plain data: families of cells with their specs, and tables that
 account for every axis. Everything downstream, from the plan to the printed table, reads that plain
 data, so that a table can be rebuilt from a store without the file.
 """
@@ -17,10 +17,13 @@ from attn_nlp.errors import UserError
 from attn_nlp.experiment import checks
 from attn_nlp.experiment.accounting import checked, plain_tables
 from attn_nlp.experiment.axes import Axis, Skip, check_size, product
-from attn_nlp.experiment.cell import Cell, flatten, shape_of, unflatten
+from attn_nlp.experiment.cell import Cell, flatten, unflatten
+from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.grid import Grid
-from attn_nlp.experiment.identity import baseline_cell, spec_maker, spec_of
-from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.experiment.identity import baseline_cell, spec_of
+from attn_nlp.experiment.planned import Settings, SkippedCell
+from attn_nlp.experiment.programs import Programs
+from attn_nlp.experiment.resolved import Family, Resolved, families_of
 from attn_nlp.experiment.table import Table
 from attn_nlp.experiment.tuning import Tuning, with_trials, without_tuned
 from attn_nlp.parts.registry import parts
@@ -54,7 +57,7 @@ _FORMS = {
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is run and which tables come of it. See `resolve` for the checks.
+    """The cells to run and the tables to make of them; `resolve` checks them.
 
     With `tuning` every row is tuned with the same budget; otherwise all have the same settings.
     """
@@ -69,16 +72,16 @@ class Experiment:
         checks.check_fields(self, "Experiment(...)", _FORMS)
 
     def resolve(self, name: str, question: str, *, partial: bool = False) -> Resolved:
-        """The experiment as plain data.
+        """Return the experiment as plain data.
 
         Args:
           name: what the store and the command line call it.
           question: the file's docstring.
-          partial: leave out table rows without any cell, as options may have emptied them;
-            otherwise such a row is a mistake.
+          partial: leave out table rows without any cell, which options may have emptied;
+            otherwise such a row is an error.
 
         Raises:
-          UserError: a setting, an axis or a table does not hold together; the message says where.
+          UserError: a setting, an axis or a table is inconsistent; the message says where.
         """
         if not self.tables:
             raise UserError(f"experiment {name!r} has no table; give at least one.")
@@ -88,75 +91,72 @@ class Experiment:
             return with_trials(plain.resolve(name, question, partial=partial), self.tuning)
         axes = tuple(self.axes)
         check_size(axes)
-        # A slip in a table is said before a million cells are made.
+        # An error in a table is reported before a million cells are made.
         grid = Grid(self.base, axes)
-        asked = [each for each in (checked(table, grid, partial) for table in self.tables) if each]
+        asked = [kept for table in self.tables if (kept := checked(table, grid, partial))]
         # Only the axis of seeds is long, and a seed decides nothing but itself: cells that differ
         # in nothing else are checked as one.
         one_seed, seeds = (
             (axes, None) if any("seed" in s.when for s in self.skips) else _apart(axes)
         )
-        settings, specs, skipped, shapes, data = [], [], [], {}, {}
-        for each in product(self.base, one_seed):
-            reason = next((skip.reason for skip in self.skips if skip.covers(each)), None)
+        families: Sequence[Family] = []
+        programs = Programs()
+        skipped: list[SkippedCell] = []
+        of_data: dict[tuple, Settings] = {}
+        for settings in product(self.base, one_seed):
+            reason = next((skip.reason for skip in self.skips if skip.covers(settings)), None)
             if reason is not None:
-                skipped.append({"settings": each, "reason": reason})
+                skipped.append({"settings": settings, "reason": reason})
                 continue
-            # Values are checked on their axes; together they may be no cell, by their shape alone.
-            shape = shape_of(each)
-            if shape not in shapes:
-                shapes[shape] = spec_maker(unflatten(each))
-            settings.append(each)
-            specs.append(shapes[shape](each, seeds or [each["seed"]]))
-            data[each["dataset"], each["split_seed"], each["fold"]] = each
-        if not settings:
+            # Values are checked on their axes; only their shape can make a combination invalid.
+            own_seeds: tuple[Any, ...] = seeds or (settings["seed"],)
+            specs = programs.specs(settings, own_seeds)
+            families.append(Family(settings, own_seeds, tuple(specs)))
+            of_data[data_key(settings)] = settings
+        if seeds is None and any("seed" in axis.paths for axis in axes):
+            families = families_of(chain.from_iterable(family.cells for family in families))
+        if not families:
             raise UserError(f"experiment {name!r} has no cell left after its skips.")
-        everything = [*settings, *(each["settings"] for each in skipped)]
-        tables = [plain for each in asked for plain in plain_tables(each, everything, seeds)]
+        everything = [family.settings for family in families]
+        everything += [cell["settings"] for cell in skipped]
+        tables = [plain for table in asked for plain in plain_tables(table, everything, seeds)]
         if not tables:
             raise UserError(f"with these options no table of {name!r} has any row left.")
         return Resolved(
             name=name,
             question=question,
-            cells=tuple(
-                {"spec": spec, "settings": each}
-                for spec, each in zip(
-                    chain.from_iterable(zip(*specs, strict=True)),
-                    _under_all(seeds, settings),
-                    strict=True,
-                )
-            ),
+            families=tuple(families),
             baselines=tuple(
                 {"spec": spec_of(cell), "settings": flatten(cell)}
-                for cell in _baselines(map(unflatten, data.values()))
+                for cell in _baselines(map(unflatten, of_data.values()))
             ),
             skipped=tuple(
-                {"settings": settings, "reason": each["reason"]}
-                for settings, each in zip(
-                    _under_all(seeds, [each["settings"] for each in skipped]),
+                {"settings": settings, "reason": cell["reason"]}
+                for settings, cell in zip(
+                    _under_all(seeds, [cell["settings"] for cell in skipped]),
                     cycle(skipped),
                     strict=False,
                 )
             ),
             tables=tuple(tables),
-            seeds=tuple(seeds or ()),
+            programs=programs,
         )
 
 
-def _apart(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], Sequence[Any] | None]:
-    """The axes with the first seed alone, and all seeds; None where no axis is of seeds alone."""
+def _apart(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[Any, ...] | None]:
+    """Return the axes with only the first seed, and all seeds, or None without an axis of seeds."""
     seeds = next((axis.values("seed") for axis in axes if axis.paths == ("seed",)), None)
     return tuple(Axis(a.points[:1]) if a.paths == ("seed",) else a for a in axes), seeds
 
 
 def _under_all(seeds: Sequence[Any] | None, cells: Sequence[dict]) -> Sequence[dict]:
-    """The settings of cells under one seed after another; without seeds, as they are."""
+    """Return the settings of cells under one seed after another, or as they are without seeds."""
     if seeds is None:
         return cells
     return [{**settings, "seed": seed} for seed in seeds for settings in cells]
 
 
 def _baselines(cells: Iterable[Cell]) -> list[Cell]:
-    """The baselines beside cells of different data."""
+    """Return the baselines for cells of different data."""
     baselines = [part.name for part in parts("model") if part.facts.get("baseline")]
     return [baseline_cell(name, cell) for cell in cells for name in baselines]

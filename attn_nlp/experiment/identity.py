@@ -1,12 +1,12 @@
-"""Which stored row belongs to which cell.
+"""Identity of cells: the stored row that belongs to a cell.
 
 Identity has two levels. `spec` is the SHA-256 of the resolved cell and of the revisions that decide
 what it computes; it needs neither JAX nor data, and tables and plans look rows up by it. `key` is
-the SHA-256 of the spec, the dataset's fingerprint and the tokenizer's hash; it is made when the
-data is at hand. Time, host, path and neighbors are never part of either.
+the SHA-256 of the spec, the dataset's fingerprint and the tokenizer's hash; it is computed when
+the data is available. Time, host, path and neighbors are never part of either.
 
-A field that stands at the default it had when it was introduced is left out, so that a field
-added later keeps the rows from before; therefore a default never changes.
+A field that has the default with which it was introduced is left out, so that earlier rows stay
+valid when a field is added; therefore a default never changes.
 """
 
 from __future__ import annotations
@@ -15,48 +15,49 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from attn_nlp.experiment.cell import PATHS, Cell, flatten
+from attn_nlp.experiment.cell import PATHS, Cell, flatten, get
+from attn_nlp.experiment.data_key import ROWS
 from attn_nlp.experiment.revisions import REVISIONS
 
 _STAGES = ("data", "tokens", "encoder", "training", "metrics")
 _BLOCK_STAGES = ("blocks",)
 _BASELINE_STAGES = ("data", "baselines", "metrics")
-# A baseline reads the texts themselves and is not drawn from a seed.
-BASELINE_PATHS = ("model", "dataset", "split_seed", "fold")
+# A baseline reads the texts themselves and does not depend on a seed.
+BASELINE_PATHS = ("model", *ROWS)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
-_SEED = "\0seed\0"  # stands where a seed is to be put; no value of a cell is written so
+_SEED = "\0seed\0"  # a placeholder for a seed, which no value of a cell equals
 
 
 def canonical_json(value: object) -> str:
-    """JSON with one spelling: sorted keys, no spaces, no NaN."""
+    """Return JSON with one spelling: sorted keys, no spaces, no NaN."""
     return _ENCODER.encode(value)
 
 
 def is_baseline(cell: Cell) -> bool:
-    """Whether the cell is a model that reads only texts and labels."""
-    return bool(cell.choices()["model"].part.facts.get("baseline"))
+    """Return whether the cell is a model that reads only texts and labels."""
+    return bool(cell.choices["model"].part.facts.get("baseline"))
 
 
 def baseline_cell(model: str, cell: Cell) -> Cell:
-    """The baseline beside a cell: the same data, everything else at its default."""
-    return Cell(model=model, dataset=cell.dataset, split_seed=cell.split_seed, fold=cell.fold)
+    """Return the baseline for a cell: the same data, everything else at its default."""
+    return Cell(model=model, **{path: get(cell, path) for path in ROWS})
 
 
 def spec_of(cell: Cell) -> str:
-    """The identity of a cell before any data is seen: 64 hexadecimal digits."""
+    """Return the identity of a cell before any data is read: 64 hexadecimal digits."""
     return specs_of(cell, [cell.seed])[0]
 
 
 def specs_of(cell: Cell, seeds: Sequence[int]) -> list[str]:
-    """The specs that a cell has under each of some seeds."""
+    """Return the specs that a cell has under each of some seeds."""
     return spec_maker(cell)(flatten(cell), seeds)
 
 
 def spec_maker(cell: Cell) -> Callable[[Mapping[str, object], Sequence[int]], list[str]]:
-    """What gives the specs of any settings of the cell's shape, under each of some seeds.
+    """Return a function that gives the specs of settings of the cell's shape, one for each seed.
 
-    An experiment may have a million cells of few shapes, and of many seeds: what they share is
-    worked out once.
+    An experiment may have a million cells of few shapes and many seeds: what they share is
+    computed once.
 
     Args:
       cell: any cell; the settings may differ from its own in what `shape_of` leaves out.
@@ -71,9 +72,9 @@ def spec_maker(cell: Cell) -> Callable[[Mapping[str, object], Sequence[int]], li
     def specs(settings: Mapping[str, object], seeds: Sequence[int]) -> list[str]:
         if len(seeds) == 1:
             return [_hash(text(settings, seeds[0]))]
-        before, place, rest = text(settings, _SEED).partition(canonical_json(_SEED))
+        before, marker, rest = text(settings, _SEED).partition(canonical_json(_SEED))
         return [
-            _hash(f"{before}{seed}{rest}" if place and seed != default else text(settings, seed))
+            _hash(f"{before}{seed}{rest}" if marker and seed != default else text(settings, seed))
             for seed in seeds
         ]
 
@@ -81,7 +82,7 @@ def spec_maker(cell: Cell) -> Callable[[Mapping[str, object], Sequence[int]], li
 
 
 def _told(settings: Mapping[str, object], baseline: bool) -> dict[str, object]:
-    """The settings that a spec is a digest of."""
+    """Return the settings that a spec is a digest of."""
     return {
         path: value
         for path, value in settings.items()
@@ -90,13 +91,13 @@ def _told(settings: Mapping[str, object], baseline: bool) -> dict[str, object]:
 
 
 def _revisions(cell: Cell, baseline: bool) -> dict[str, object]:
-    """The revisions that a spec is a digest of."""
+    """Return the revisions that a spec is a digest of."""
     revisions: dict[str, object] = {
         stage: REVISIONS[stage] for stage in (_BASELINE_STAGES if baseline else _STAGES)
     }
     if not baseline and cell.attention.chunk is not None:
         revisions |= {stage: REVISIONS[stage] for stage in _BLOCK_STAGES}
-    for path, choice in cell.choices().items():
+    for path, choice in cell.choices.items():
         if baseline and path not in BASELINE_PATHS:
             continue
         for part in choice.family():
@@ -106,7 +107,7 @@ def _revisions(cell: Cell, baseline: bool) -> dict[str, object]:
 
 
 def key_of(spec: str, fingerprint: str, tokenizer_hash: str) -> str:
-    """The identity of a cell on the data it really met."""
+    """Return the identity of a cell on the data that it actually read."""
     together = f"{spec}{fingerprint}{tokenizer_hash}"
     if together.isascii() and together.isalnum():  # as digests are: nothing to escape
         return _hash(f'["{spec}","{fingerprint}","{tokenizer_hash}"]')

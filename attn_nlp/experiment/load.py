@@ -1,7 +1,7 @@
-"""From a file or a store's name to a resolved experiment, with what the command line changes.
+"""From a file to a resolved experiment, with the changes of the command line.
 
-An experiment file is ordinary Python that defines `experiment`. Loading it runs it, as running any
-script does; it trains nothing.
+An experiment file is ordinary Python that defines `experiment`. Loading it runs it, as a script;
+it trains nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from attn_nlp.wording import is_utf8
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line changes about an experiment without editing it.
+    """Changes of an experiment by the command line, without editing its file.
 
     Attributes:
       datasets: names that replace the values of the dataset axis, or the base cell's.
@@ -57,13 +57,13 @@ class Overrides:
 
 
 def load_file(path: str | Path) -> tuple[Experiment, str, str]:
-    """The experiment of a file, its name and its docstring.
+    """Return the experiment of a file, its name and its docstring.
 
-    Modules beside the file may be imported, as where Python runs it as a script. The working
-    directory is afterwards what it was.
+    Modules next to the file may be imported, as if Python ran it as a script. The working
+    directory is restored.
 
     Raises:
-      UserError: no such file, it cannot be run, or it defines no `experiment`.
+      UserError: there is no such file, it cannot be run, or it does not define `experiment`.
     """
     path = Path(path)
     if not is_utf8(path.stem):  # which is the experiment's name
@@ -72,26 +72,25 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
             "it; rename the file."
         )
     if not path.is_file():
-        beside = [str(each) for each in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        close = nearest(str(path), beside)
+        others = [str(other) for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        close = nearest(str(path), others)
         raise UserError(
             f"no experiment file {str(path)!r}." + (f" Did you mean {close!r}?" if close else "")
         )
     if path.suffix != ".py":
-        raise UserError(f"{str(path)!r} is no experiment file; its name must end in .py.")
+        raise UserError(f"{str(path)!r} is not an experiment file; its name must end in .py.")
     file = os.path.abspath(path)
     if is_loading(file):
         raise UserError(
-            f"{path} is being read; what reads it once more stands below "
-            '`if __name__ == "__main__":`.'
+            f'{path} is being read; put what reads it again below `if __name__ == "__main__":`.'
         )
-    load_builtin()  # what installed packages bring is no part of the file
+    load_builtin()  # what installed packages register is not part of the file
     with loading(file) as load:
         module = _run(load, path)
     jax = sys.modules.get("jax")
     if jax is not None and jax.config.jax_enable_x64:
         raise UserError(
-            f"{path} sets jax_enable_x64; cells are trained in float32. Take that line away."
+            f"{path} sets jax_enable_x64; cells are trained in float32. Remove that line."
         )
     traced = reach([load.name])
     load.untraced = tuple(
@@ -99,20 +98,20 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
     )
     _check_names(load, traced)
     settle(load)
-    found = getattr(module, "experiment", None)
-    if found is None:
-        raise UserError(f"{str(path)!r} defines no `experiment = Experiment(...)`.")
-    if not isinstance(found, Experiment):
-        what = found.__name__ if isinstance(found, type) else type(found).__name__
+    experiment = getattr(module, "experiment", None)
+    if experiment is None:
+        raise UserError(f"{str(path)!r} does not define `experiment = Experiment(...)`.")
+    if not isinstance(experiment, Experiment):
+        given = experiment if isinstance(experiment, type) else type(experiment)
         raise UserError(
-            f"`experiment` of {str(path)!r} is of type {what}; write "
+            f"`experiment` of {str(path)!r} is of type {given.__name__}; write "
             "`experiment = Experiment(...)`."
         )
-    return found, path.stem, inspect.cleandoc(module.__doc__ or "")
+    return experiment, path.stem, inspect.cleandoc(module.__doc__ or "")
 
 
 def _run(load: Load, path: Path) -> ModuleType:
-    """The module of an experiment file."""
+    """Return the module of an experiment file."""
     spec = importlib.util.spec_from_file_location(
         load.name, load.file, loader=Fresh(load.name, load.file)
     )
@@ -126,8 +125,8 @@ def _run(load: Load, path: Path) -> ModuleType:
         raise
     except SystemExit as error:
         raise UserError(
-            f"{_where(error, load, path)}: the file ends Python by sys.exit(); it must run to its "
-            "end, so that its experiment is known."
+            f"{_where(error, load, path)}: the file calls sys.exit(); it must run to its end, so "
+            "that its experiment is defined."
         ) from error
     except SyntaxError as error:
         if error.filename is None or not os.path.isfile(error.filename):  # it ran a text
@@ -140,18 +139,18 @@ def _run(load: Load, path: Path) -> ModuleType:
     except UserError as error:
         raise UserError(f"{_where(error, load, path)}: {error}") from error
     except BaseException as error:  # the file is the user's; `python FILE` shows the traceback
-        told = words_of(error, lines=None)
-        end = "" if told.endswith(".") else "."
-        raise UserError(f"{_where(error, load, path)}: {told}{end}") from error
+        words = words_of(error, lines=None)
+        end = "" if words.endswith(".") else "."
+        raise UserError(f"{_where(error, load, path)}: {words}{end}") from error
     return module
 
 
 def _where(error: BaseException, load: Load, path: Path) -> str:
-    """The innermost line of the user's code in a traceback, and the file's own that led there."""
+    """Return the innermost line of the user's code in a traceback, and the line of the file."""
     lines = [
-        (os.path.abspath(each.filename), each.lineno)
-        for each in traceback.extract_tb(error.__traceback__)
-        if each.filename[0] != "<" and is_own(os.path.abspath(each.filename))
+        (os.path.abspath(frame.filename), frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename[0] != "<" and is_own(os.path.abspath(frame.filename))
     ]
     if not lines:
         return str(path)
@@ -164,10 +163,10 @@ def _where(error: BaseException, load: Load, path: Path) -> str:
 
 
 def _check_names(load: Load, traced: Mapping[str, str | None]) -> None:
-    """Refuse a module beside the file whose name is needed for another one."""
+    """Refuse a module next to the file whose name is needed for another one."""
     folder = os.path.dirname(load.file)
     with contextlib.suppress(OSError):
-        here = {each.partition(".")[0] for each in os.listdir(folder)}
+        here = {entry.partition(".")[0] for entry in os.listdir(folder)}
         files = [file for file in traced.values() if file is not None]
         asked = {name.partition(".")[0] for file in files for name in imports(file)}
         for name in sorted((asked | set(load.brought)) & here):
@@ -180,27 +179,27 @@ def _check_names(load: Load, traced: Mapping[str, str | None]) -> None:
 
 
 def _needed(name: str) -> bool:
-    """Whether Python or what this package is installed with brings a module of that name."""
+    """Return whether Python, or what this package depends on, has a module of that name."""
     if name in sys.stdlib_module_names or name == "attn_nlp":
         return True
-    from importlib import metadata  # slow to import, and hardly ever asked
+    from importlib import metadata  # slow to import, and rarely needed
 
     waiting, known = ["attn_nlp"], set()
     while waiting:
-        each = re.split(r"[^\w.-]", waiting.pop(), maxsplit=1)[0].lower().replace("_", "-")
-        if each not in known:
-            known.add(each)
+        package = re.split(r"[^\w.-]", waiting.pop(), maxsplit=1)[0].lower().replace("_", "-")
+        if package not in known:
+            known.add(package)
             with contextlib.suppress(metadata.PackageNotFoundError):
-                waiting += metadata.requires(each) or []
+                waiting += metadata.requires(package) or []
     owners = metadata.packages_distributions().get(name, ())
-    return any(each.lower().replace("_", "-") in known for each in owners)
+    return any(owner.lower().replace("_", "-") in known for owner in owners)
 
 
 def resolve_file(path: str | Path, overrides: Overrides | None = None) -> Resolved:
-    """The resolved experiment of a file, with the overrides applied.
+    """Return the resolved experiment of a file, with the overrides applied.
 
     Raises:
-      UserError: whatever does not hold together, in one sentence.
+      UserError: the file, its experiment or an override is invalid; one sentence says why.
     """
     experiment, name, question = load_file(path)
     overrides = overrides or Overrides()
@@ -209,7 +208,7 @@ def resolve_file(path: str | Path, overrides: Overrides | None = None) -> Resolv
 
 
 def apply(experiment: Experiment, overrides: Overrides) -> Experiment:
-    """The experiment with other values on its axes, and only the tables that keep any cell."""
+    """Return the experiment with other values on its axes, and only the tables with any cell."""
     base, axes = experiment.base, tuple(experiment.axes)
     if overrides.datasets:
         base, axes = _set(base, axes, "dataset", tuple(overrides.datasets))
@@ -240,7 +239,7 @@ def _leave_to_trials(overrides: Overrides, tuning: Tuning) -> None:
     given += [_assignment("--only", text)[0] for text in overrides.only]
     for path in given:
         if path in tuning.space:
-            raise UserError(f"{path} is chosen by the trials of the tuning; do not give it.")
+            raise UserError(f"{path} is chosen by the trials of the tuning; leave it out.")
 
 
 def _set(
@@ -254,7 +253,7 @@ def _set(
     if len(values) == 1:
         return base.replace({path: values[0]}), axes
     raise UserError(
-        f"this experiment does not vary {path!r}, and its tables have no place for "
+        f"this experiment does not vary {path!r}, and its tables cannot show "
         f"{len(values)} values; give one value."
     )
 
@@ -268,20 +267,20 @@ def _assignment(option: str, text: str) -> tuple[str, tuple[object, ...]]:
 
 
 def _split(text: str) -> list[str]:
-    """Split at commas outside brackets: "constant(c=1.0),none" is two values."""
-    pieces, depth, piece = [], 0, ""
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
-            pieces.append(piece)
-            piece = ""
+    """Split at commas outside parentheses: "constant(c=1.0),none" is two values."""
+    values, depth, value = [], 0, ""
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            values.append(value)
+            value = ""
         else:
-            piece += letter
-    return [*pieces, piece]
+            value += character
+    return [*values, value]
 
 
 def _with_cells(experiment: Experiment) -> tuple:
-    """The tables whose `where` still holds for some point of every axis."""
+    """Return the tables whose `where` still holds for some point of every axis."""
     kept = []
     for table in experiment.tables:
         where = normalized(table.where)

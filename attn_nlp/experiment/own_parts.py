@@ -1,4 +1,4 @@
-"""Which of a cell's parts are the user's own; asked of every cell, so nothing here starts JAX."""
+"""The user's own parts of a cell; every cell is checked, so nothing here starts JAX."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from attn_nlp.user_code.hashing import Code
 
 
 def own_choices(cell: Cell) -> dict[str, Choice]:
-    """The cell's choices by path that are a user's own part, or whose settings name one.
+    """Return the cell's choices, by path, that are a user's own part or whose settings name one.
 
-    A model that fits by itself may do without all parts; what it returns is checked elsewhere.
+    A model with a `fit` may use no parts; what it returns is checked elsewhere.
     """
-    chosen = cell.choices()
+    chosen = cell.choices
     hooks = chosen["model"].part.hooks
     if "fit" in hooks:
         return {}
@@ -29,25 +29,25 @@ def own_choices(cell: Cell) -> dict[str, Choice]:
 
 
 def own_codes(cell: Cell) -> list[Code]:
-    """The code of all parts of the user's own that the cell's identity knows."""
-    parts = [part for choice in cell.choices().values() for part in choice.family()]
+    """Return the code of all of the user's own parts that are in the cell's identity."""
+    parts = [part for choice in cell.choices.values() for part in choice.family()]
     return [part.own_code for part in parts if part.own_code is not None]
 
 
 def with_own_parts(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells that use a part of the user's own."""
+    """Return the cells that use one of the user's own parts."""
     if all(part.code_hash is None for part in registry.parts()):
         return []  # as for every experiment that defines none
     return [cell for cell in cells if own_choices(cell)]
 
 
 def without_numbers(choice: Choice) -> list[object]:
-    """What tells a choice from others that run the same code: all but its numeric settings."""
+    """Return what distinguishes the code that a choice runs: all but its numeric settings."""
     part = choice.part
     given = {
         name: value
         for name, value in sorted(choice.given.items())
         if not isinstance(part.settings[name], registry.Numeric | registry.Named)
     }
-    named = {name: without_numbers(each) for name, each in sorted(choice.named().items())}
+    named = {name: without_numbers(other) for name, other in sorted(choice.named().items())}
     return [part.slot, part.name, part.code_hash, given, named]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
+from attn_nlp.experiment.planned import (
+    PlannedCell,
+    Settings,
+    SkippedCell,
+    TableSpec,
+    TuningSpec,
+    labels_among,
+)
+from attn_nlp.experiment.programs import Programs
 from attn_nlp.shapes import (
     Misfit,
     fields,
@@ -22,8 +31,8 @@ from attn_nlp.shapes import (
     whole,
 )
 
-# The shape of `Resolved.as_json`, whoever wrote it. What a cell always had must be there; fields
-# that came later may be missing.
+# The shape of `Resolved.as_json`, whichever version wrote it. Fields that every version had are
+# required; fields that were added later may be missing.
 _SETTINGS = fields(
     {"model": text, "dataset": text, "tokens": text, "seed": whole(), "split_seed": whole()},
     needed=("model", "dataset", "seed", "split_seed"),
@@ -84,91 +93,189 @@ _SHAPE = {
 
 
 @dataclass(frozen=True)
+class Family:
+    """Cells that differ in nothing but their seed and spec.
+
+    Attributes:
+      settings: every field by path, under the first seed.
+      seeds: one for each cell.
+      specs: one for each cell; None while the trials have yet to choose its values.
+      trial: of a tuned experiment, the trial that chose the values.
+      lost: how many of the trials were lost.
+    """
+
+    settings: Settings
+    seeds: tuple[int, ...]
+    specs: tuple[str | None, ...]
+    trial: int | None = None
+    lost: int | None = None
+
+    @functools.cached_property
+    def cells(self) -> tuple[PlannedCell, ...]:
+        """The cells, in the order of their seeds."""
+        about: dict[str, Any] = {} if self.trial is None else {"trial": self.trial}
+        about |= {} if self.lost is None else {"lost": self.lost}
+        cells = [
+            {"spec": spec, "settings": self._under(seed), **about}
+            for spec, seed in zip(self.specs, self.seeds, strict=True)
+        ]
+        return tuple(cast("list[PlannedCell]", cells))
+
+    def _under(self, seed: int) -> Settings:
+        own = self.settings["seed"] == seed  # the first seed: no copy
+        return self.settings if own else {**self.settings, "seed": seed}
+
+
+def alone(cell: PlannedCell) -> Family:
+    """Return the family of a single cell."""
+    return _family([cell])
+
+
+def families_of(cells: Iterable[PlannedCell]) -> tuple[Family, ...]:
+    """Return cells as families: by seed if all have the same seeds in turn, else each alone."""
+    cells = tuple(cells)
+    if len({cell["settings"]["seed"] for cell in cells}) < 2:
+        return tuple(map(alone, cells))
+    alike: dict[tuple, list[PlannedCell]] = {}
+    for cell in cells:
+        about = {**cell["settings"], "seed": None}
+        alike.setdefault((*about.items(), cell.get("trial"), cell.get("lost")), []).append(cell)
+    families = tuple(map(_family, alike.values()))
+    if len({family.seeds for family in families}) == 1 and _by_seed(families) == cells:
+        return families
+    return tuple(map(alone, cells))
+
+
+def _family(cells: Sequence[PlannedCell]) -> Family:
+    return Family(
+        cells[0]["settings"],
+        tuple(cell["settings"]["seed"] for cell in cells),
+        tuple(cell["spec"] for cell in cells),
+        cells[0].get("trial"),
+        cells[0].get("lost"),
+    )
+
+
+def _by_seed(families: Sequence[Family]) -> tuple[PlannedCell, ...]:
+    """Return all cells in the order in which they are run, the first of every family first."""
+    return tuple(chain.from_iterable(zip(*(family.cells for family in families), strict=True)))
+
+
+@dataclass(frozen=True)
 class Resolved:
-    """An experiment as plain data, equal to its JSON.
+    """An experiment as plain data.
 
     Attributes:
       name: the file's stem.
       question: the file's docstring.
-      cells: {"spec", "settings": every field by path}, in the order in which they are run. Of a
-        tuned experiment the spec is None while the trials have not ended, and then "trial" and
-        "lost" are there: the chosen trial, and how many lost.
-      baselines: the same for the honest baseline on every dataset that the cells use.
-      skipped: {"settings", "reason"}.
-      tables: {"title", "rows": [{"label", "where", "cite", "reference"}], "columns": [path],
-        "where", "over": [path], "value", "margin", "family", "note"}; one entry for each value
-        of `each`; of a tuned experiment with "tuning": {"budget", "space", "seeds"}.
-      tuning: of a tuned experiment {"budget", "space": {path: {"low", "high", "log"}}, "seeds",
-        "draws": [{path: value}], "cells": [{"spec", "settings", "trial": number}]}.
-      seeds: where given, the cells are the same ones under each of these seeds in turn and differ
-        in nothing but seed and spec; of many seeds a table then looks at one. () promises nothing.
+      families: the cells, by what they share. Either all families have the same seeds, or each
+        is a single cell.
+      baselines: the simple models on every dataset that the cells use.
+      skipped: combinations that are left out.
+      tables: one entry for each value of `Table.each`.
+      tuning: the trials of a tuned experiment, or None.
+      programs: what follows from the shapes of the cells, worked out once.
     """
 
     name: str
     question: str
-    cells: tuple[dict, ...]
-    baselines: tuple[dict, ...]
-    skipped: tuple[dict, ...]
-    tables: tuple[dict, ...]
-    tuning: dict | None = None
-    seeds: tuple[int, ...] = ()
+    families: tuple[Family, ...]
+    baselines: tuple[PlannedCell, ...]
+    skipped: tuple[SkippedCell, ...]
+    tables: tuple[TableSpec, ...]
+    tuning: TuningSpec | None = None
+    programs: Programs = field(default_factory=Programs, compare=False, repr=False)
+
+    @functools.cached_property
+    def cells(self) -> tuple[PlannedCell, ...]:
+        """The cells in the order in which they are run: all under the first seed, then the next."""
+        return _by_seed(self.families)
 
     @property
-    def families(self) -> list[tuple[dict, ...]]:
-        """The cells that differ in nothing but their seed, together; each alone where unknown."""
-        if not self.seeds:
-            return [(cell,) for cell in self.cells]
-        apart = len(self.cells) // len(self.seeds)
-        return [self.cells[place::apart] for place in range(apart)]
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of every family; () if families differ in them."""
+        seeds = {family.seeds for family in self.families}
+        return seeds.pop() if len(seeds) == 1 else ()
 
     @property
-    def runnable(self) -> tuple[dict, ...]:
+    def trials(self) -> Sequence[PlannedCell]:
+        """The trials of a tuned experiment; () for another one."""
+        return self.tuning["cells"] if self.tuning else ()
+
+    @property
+    def runnable(self) -> tuple[PlannedCell, ...]:
         """Every cell that can be run: baselines, trials, and the cells whose values are known."""
-        trials = self.tuning["cells"] if self.tuning else ()
         known = [cell for cell in self.cells if cell["spec"] is not None]
-        return (*self.baselines, *trials, *known)
+        return (*self.baselines, *self.trials, *known)
 
     @property
-    def open(self) -> tuple[dict, ...]:
+    def open(self) -> tuple[PlannedCell, ...]:
         """The cells whose values the trials have yet to choose."""
         return tuple(cell for cell in self.cells if cell["spec"] is None)
 
-    def as_json(self) -> dict:
-        """Plain lists and dictionaries; settings that many seeds share are written once."""
-        names = [each.name for each in dataclasses.fields(self) if each.name != "seeds"]
-        plain = {name: _listed(getattr(self, name)) for name in names}
-        if self.seeds:
-            plain["cells"] = {
-                "settings": [cells[0]["settings"] for cells in self.families],
+    @functools.cached_property
+    def wanted(self) -> dict[str, Settings]:
+        """Settings of every runnable cell by spec, in the order of running: baselines first.
+
+        Of a tuned experiment the trials are among them, and the cells that `settle` has given
+        values.
+        """
+        return {cell["spec"]: cell["settings"] for cell in self.runnable}
+
+    @functools.cached_property
+    def label(self) -> Callable[[Mapping[str, Any]], str]:
+        """A function that names a cell by its model and the settings in which the cells differ."""
+        return labels_among(cell["settings"] for cell in (*self.cells, *self.trials))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain lists and dictionaries; settings that seeds share are written once."""
+        cells: object = list(self.cells)
+        if self.seeds and self.tuning is None:
+            cells = {
+                "settings": [family.settings for family in self.families],
                 "seeds": list(self.seeds),
                 "specs": [cell["spec"] for cell in self.cells],
             }
-        return plain
+        return {
+            "name": self.name,
+            "question": self.question,
+            "cells": cells,
+            "baselines": list(self.baselines),
+            "skipped": list(self.skipped),
+            "tables": list(self.tables),
+            "tuning": self.tuning,
+        }
 
     @classmethod
-    def from_json(cls, value: Mapping) -> Resolved:
-        """The inverse of `as_json`.
+    def from_json(cls, value: Mapping[str, Any]) -> Resolved:
+        """Return the inverse of `as_json`, also of cells that are listed one by one.
 
         Raises:
           Misfit: the value is not of that shape.
         """
         _check(value)
-        plain: dict[str, Any] = {
-            key: tuple(v) if isinstance(v, list) else v for key, v in value.items()
-        }
-        if isinstance(plain["cells"], Mapping):
-            shared, seeds = plain["cells"]["settings"], plain["cells"]["seeds"]
-            under_all = ({**settings, "seed": seed} for seed in seeds for settings in shared)
-            plain["cells"] = tuple(
-                {"spec": spec, "settings": settings}
-                for spec, settings in zip(plain["cells"]["specs"], under_all, strict=True)
+        cells = value["cells"]
+        if isinstance(cells, Mapping):
+            seeds, shared = tuple(cells["seeds"]), cells["settings"]
+            families = tuple(
+                Family(settings, seeds, tuple(cells["specs"][at :: len(shared)]))
+                for at, settings in enumerate(shared)
             )
-            plain["seeds"] = tuple(seeds)
-        return cls(**plain)
+        else:
+            families = families_of(cells)
+        return cls(
+            name=value["name"],
+            question=value["question"],
+            families=families,
+            baselines=tuple(value["baselines"]),
+            skipped=tuple(value["skipped"]),
+            tables=tuple(value["tables"]),
+            tuning=value.get("tuning"),
+        )
 
 
 def _check(value: object) -> None:
-    """The shape of an experiment, and that it names no path and no trial which is not there."""
+    """Refuse another shape, and paths or trials that do not exist."""
     cells = value.get("cells") if isinstance(value, Mapping) else None
     by_seed = isinstance(cells, Mapping)
     shape = {**_SHAPE, "cells": _BY_SEED if by_seed else _CELLS}
@@ -181,19 +288,15 @@ def _check(value: object) -> None:
         raise Misfit("it.cells.specs", cells["specs"], "one for every setting and seed")
     tuning = value.get("tuning")
     trials = tuning["cells"] if tuning else ()
-    found = cells["settings"] if by_seed else [cell["settings"] for cell in cells]
-    settings = [*found, *(cell["settings"] for cell in (*trials, *value["baselines"]))]
-    for place, table in enumerate(value["tables"]):
+    shared = cells["settings"] if by_seed else [cell["settings"] for cell in cells]
+    every = [*shared, *(cell["settings"] for cell in (*trials, *value["baselines"]))]
+    for position, table in enumerate(value["tables"]):
         paths = {*table["columns"], *table["over"], *table["where"]}
         paths |= set(chain.from_iterable(row["where"] for row in table["rows"]))
-        for each in settings:
-            if not paths <= each.keys():
-                missing = min(paths - each.keys())
-                raise Misfit(f"it.tables[{place}]", missing, "paths that every cell has")
+        for settings in every:
+            if not paths <= settings.keys():
+                missing = min(paths - settings.keys())
+                raise Misfit(f"it.tables[{position}]", missing, "paths that every cell has")
     for cell in trials:
         if cell.get("trial", -1) not in range(len(tuning["draws"] if tuning else ())):
             raise Misfit("it.tuning.cells", cell.get("trial"), "the number of a draw")
-
-
-def _listed(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value

@@ -1,7 +1,7 @@
 """The revision of every stage that decides a result; parts carry their own in the registry.
 
-A revision is raised when the stage computes something else, so that stored rows of before are not
-taken for rows of now. `tests/golden/revisions.json` holds a digest of each stage's output on a
+A revision is raised when the stage computes something else, so that earlier rows are not taken for
+current ones. `tests/golden/revisions.json` holds a digest of each stage's output on a
 fixed input: a digest that changes without its revision fails a test by name.
 """
 
@@ -9,7 +9,7 @@ REVISIONS = {
     "data": 3,
     "tokens": 1,
     "encoder": 4,
-    "blocks": 2,  # of cells whose attention comes in blocks; see `attention.chunk`
+    "blocks": 2,  # of cells whose attention is computed in blocks; see `attention.chunk`
     "training": 3,
     "metrics": 2,
     "baselines": 1,

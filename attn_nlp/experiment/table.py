@@ -1,4 +1,4 @@
-"""A table as it is asked for: rows against columns of one number."""
+"""A table as an experiment asks for it: rows against columns of one number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROW = {
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: a label and the cells it stands for.
+    """One row of a table: a label and the cells that it shows.
 
     Args:
       label: what the table prints.
@@ -83,9 +83,9 @@ class Table:
     Rows, `columns`, `where`, `each` and `over` together name every axis; only `over` is averaged.
 
     Args:
-      title: what stands above it.
+      title: printed above it.
       rows: `Row`s, or one path of an axis: a row for every value, with the label and the source
-        of the part where it names one.
+        of the part if it names one.
       reference: of such a path, the value that the others are compared with.
       columns: a path, or several for columns under columns; () for a single column.
       where: settings by path that hold for the whole table.
@@ -130,6 +130,6 @@ class Table:
         seen = (without_format_characters(row.label).split() for row in self.rows)
         label, times = Counter(map(" ".join, seen)).most_common(1)[0]
         if times > 1:
-            raise UserError(f"{where} has two rows {label!r}; label them apart.")
+            raise UserError(f"{where} has two rows {label!r}; give them different labels.")
         if sum(row.reference for row in self.rows) > 1:
             raise UserError(f"{where} has more than one reference row; keep one.")

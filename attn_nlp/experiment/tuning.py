@@ -1,9 +1,9 @@
 """The tuned protocol: the same trials for every row on validation, then the choice on fresh seeds.
 
-A *setting* to be tuned is a cell without its seed. Each gets the same `budget` of trials; trial t
-has the same values for all of them, drawn from one declared space. A trial is trained on the tuning
-seeds, never reads the test split, and is judged by its mean validation accuracy. The best one is
-then run on the seeds of the experiment, which no trial has seen.
+A *setting* to be tuned is a cell without its seed. Every setting has the same `budget` of trials;
+trial t has the same values for all of them, drawn from one declared space. A trial is trained on
+the tuning seeds, never reads the test split, and is evaluated by its mean validation accuracy. The
+best one is then run on the seeds of the experiment, which no trial has used.
 
 A resolved experiment lists the trials as cells. Its own cells have no spec until the trials have
 ended, since their values are not known before; `settle` fills them in from stored records alone.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import exp, log
 
 from attn_nlp.errors import UserError
@@ -21,8 +22,16 @@ from attn_nlp.experiment import checks
 from attn_nlp.experiment.axes import Axis
 from attn_nlp.experiment.cell import PATHS, check_path, check_value, unflatten
 from attn_nlp.experiment.checks import MOST
-from attn_nlp.experiment.identity import canonical_json, is_baseline, spec_of, specs_of
-from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.experiment.identity import canonical_json, is_baseline, specs_of
+from attn_nlp.experiment.planned import (
+    ProtocolSpec,
+    Settings,
+    SkippedCell,
+    TableSpec,
+    TrialCell,
+    TuningSpec,
+)
+from attn_nlp.experiment.resolved import Family, Resolved
 from attn_nlp.experiment.table import Table
 from attn_nlp.parts import values
 from attn_nlp.parts.values import shown
@@ -50,8 +59,8 @@ class Span:
             object.__setattr__(self, name, kept)
         if self.low >= self.high:
             raise UserError(
-                f"{called}({self.low:g}, {self.high:g}) goes nowhere; give the lower end first, "
-                "then the higher."
+                f"{called}({self.low:g}, {self.high:g}) is not an interval; give the lower end "
+                "first, then the higher."
             )
         if self.log and self.low <= 0:
             raise UserError(
@@ -60,7 +69,7 @@ class Span:
             )
 
     def at(self, share: float) -> float:
-        """The value at a share of the way from low to high, to three significant digits.
+        """Return the value at a share of the way from low to high, to three significant digits.
 
         Example:
           >>> uniform(0.0, 0.5).at(0.25), log_uniform(1e-4, 1e-2).at(0.5)
@@ -74,17 +83,17 @@ class Span:
 
     @property
     def text(self) -> str:
-        """What a caption prints."""
+        """The interval in words, for a caption."""
         return f"{'log-uniform' if self.log else 'uniform'} from {self.low:g} to {self.high:g}"
 
 
 def uniform(low: float, high: float) -> Span:
-    """Values spread evenly."""
+    """Return a span whose values are spread evenly."""
     return Span(low, high)
 
 
 def log_uniform(low: float, high: float) -> Span:
-    """Values whose logarithms are spread evenly, for settings that matter by their ratio."""
+    """Return a span whose values are spread evenly on a logarithmic scale."""
     return Span(low, high, log=True)
 
 
@@ -133,11 +142,13 @@ class Tuning:
             check_value(path, span.high)
         seeds = tuple(check_value("seed", seed) for seed in self.seeds)
         if len({*seeds}) < len(seeds):
-            raise UserError(f"Tuning(...): a seed stands twice in {shown(seeds)}; give each once.")
+            raise UserError(
+                f"Tuning(...): a seed is listed twice in {shown(seeds)}; list each once."
+            )
         object.__setattr__(self, "seeds", seeds)
 
     def draws(self, name: str) -> list[dict[str, float]]:
-        """The values of every trial, by the experiment's name; a larger budget adds more."""
+        """Return the values of every trial, by the experiment's name; a larger budget adds more."""
         return [
             {
                 path: span.at(Stream(0, f"{name}/tuning/{trial}/{path}").uniform())
@@ -150,10 +161,10 @@ class Tuning:
 def without_tuned(
     axes: Sequence[Axis], tables: Sequence[Table], tuning: Tuning
 ) -> tuple[tuple[Axis, ...], tuple[Table, ...]]:
-    """Axes and tables without the paths that are tuned: the trials take their place.
+    """Return axes and tables without the paths that are tuned, which the trials replace.
 
     Raises:
-      UserError: such a path moves together with others, or is what a row or a table is about.
+      UserError: such a path varies together with others, or a row or a table is about it.
     """
     tuned = set(tuning.space)
     kept = []
@@ -161,7 +172,7 @@ def without_tuned(
         both = tuned & set(axis.paths)
         if both and len(axis.paths) > 1:
             raise UserError(
-                f"{min(both)!r} is tuned and moves together with other settings; leave it out of "
+                f"{min(both)!r} is tuned and varies together with other settings; leave it out of "
                 "the space of tuning=Tuning(space=...)."
             )
         if not both:
@@ -187,33 +198,35 @@ def _without_paths(table: Table, tuned: set[str]) -> Table:
 
 
 def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
-    """The resolved experiment with its trials as cells, and its own cells open.
+    """Return the resolved experiment with its trials as cells, and its own cells open.
 
     Raises:
       UserError: a seed of the experiment is a tuning seed.
     """
-    shared = {cell["settings"]["seed"] for cell in resolved.cells} & set(tuning.seeds)
+    shared = {*chain.from_iterable(family.seeds for family in resolved.families)}
+    shared &= {*tuning.seeds}
     if shared:
         raise UserError(
             f"seed {min(shared)} is a seed of the experiment and of its trials; choose other "
             "seeds for one of them, so that what was chosen on a seed is not tested on it."
         )
     draws = tuning.draws(resolved.name)
-    by_setting: dict[str, Mapping | None] = {}  # None for what draws nothing, has nothing to tune
-    cells = []
-    for cell in resolved.cells:
-        setting = setting_of(cell["settings"], tuning.space)
+    by_setting: dict[str, Settings | None] = {}  # None for a baseline, which has nothing to tune
+    families = []
+    for family in resolved.families:
+        setting = setting_of(family.settings, tuning.space)
         if setting not in by_setting:
-            fixed = is_baseline(unflatten(cell["settings"]))
-            by_setting[setting] = None if fixed else cell["settings"]
-        fixed = by_setting[setting] is None
-        cells.append(cell if fixed else {"spec": None, "settings": cell["settings"]})
+            fixed = is_baseline(resolved.programs.cell(family.settings))
+            by_setting[setting] = None if fixed else family.settings
+        if by_setting[setting] is not None:
+            family = dataclasses.replace(family, specs=(None,) * len(family.seeds))
+        families.append(family)
     tuned = sum(settings is not None for settings in by_setting.values())
-    trials = tuning.budget * tuned * len(tuning.seeds)
-    if trials > MOST:
+    count = tuning.budget * tuned * len(tuning.seeds)
+    if count > MOST:
         raise UserError(
             f"{tuning.budget:,} trials of each of {tuned:,} settings on {len(tuning.seeds):,} "
-            f"seeds are {trials:,} cells; allowed: at most {MOST:,}."
+            f"seeds are {count:,} cells; allowed: at most {MOST:,}."
         )
     chosen = [
         (number, {**settings, **draw, "trial": True})
@@ -221,41 +234,44 @@ def with_trials(resolved: Resolved, tuning: Tuning) -> Resolved:
         for settings in by_setting.values()
         if settings is not None
     ]
-    specs = [specs_of(unflatten(settings), tuning.seeds) for _, settings in chosen]
-    listed = [
-        {"spec": each[place], "settings": {**settings, "seed": seed}, "trial": number}
-        for place, seed in enumerate(tuning.seeds)
-        for each, (number, settings) in zip(specs, chosen, strict=True)
+    specs = [resolved.programs.specs(settings, tuning.seeds) for _, settings in chosen]
+    listed: list[TrialCell] = [
+        {"spec": by_seed[at], "settings": {**settings, "seed": seed}, "trial": number}
+        for at, seed in enumerate(tuning.seeds)
+        for by_seed, (number, settings) in zip(specs, chosen, strict=True)
     ]
-    plain = {
+    protocol: ProtocolSpec = {
         "budget": tuning.budget,
-        "space": {path: dataclasses.asdict(span) for path, span in tuning.space.items()},
+        "space": {
+            path: {"low": span.low, "high": span.high, "log": span.log}
+            for path, span in tuning.space.items()
+        },
         "seeds": list(tuning.seeds),
-        "draws": draws,
-        "cells": listed,
     }
-    about = {name: plain[name] for name in ("budget", "space", "seeds")}
-    tables = tuple({**table, "tuning": about} for table in resolved.tables)
-    return dataclasses.replace(resolved, cells=tuple(cells), tables=tables, tuning=plain, seeds=())
+    trials: TuningSpec = {**protocol, "draws": draws, "cells": listed}
+    tables: list[TableSpec] = [{**table, "tuning": protocol} for table in resolved.tables]
+    return dataclasses.replace(
+        resolved, families=tuple(families), tables=tuple(tables), tuning=trials
+    )
 
 
 def setting_of(settings: Mapping[str, object], space: Mapping[str, object]) -> str:
-    """What is tuned as one: a cell without its seed and without what the trials choose."""
+    """Return what is tuned together: a cell without its seed and without what the trials choose."""
     apart = {"seed", "trial", *space}
     return canonical_json({path: v for path, v in settings.items() if path not in apart})
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What came of one trial of one setting.
+class Evaluation:
+    """The outcome of one trial of one setting.
 
     Attributes:
       trial: its number.
       values: the drawn values by path.
-      validation: mean validation accuracy over the tuning seeds; None where it lost, or while it
-        has not ended.
+      validation: mean validation accuracy over the tuning seeds; None if it lost, or while it has
+        not ended.
       ended: whether it has a record for every tuning seed.
-      reason: why it lost; "" where it did not.
+      reason: why it lost, or "".
     """
 
     trial: int
@@ -265,8 +281,8 @@ class Judged:
     reason: str = ""
 
 
-def judged(tuning: Mapping, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
-    """The trials of every setting, by `setting_of`, in the order of their numbers.
+def evaluations(tuning: TuningSpec, records: Mapping[str, Mapping]) -> dict[str, list[Evaluation]]:
+    """Return the trials of every setting, by `setting_of`, in the order of their numbers.
 
     A trial that diverged or failed on any of its seeds loses: it has no validation accuracy.
 
@@ -280,61 +296,71 @@ def judged(tuning: Mapping, records: Mapping[str, Mapping]) -> dict[str, list[Ju
         of_setting.setdefault(cell["trial"], []).append(records.get(cell["spec"]))
     return {
         setting: [
-            _judge(number, tuning["draws"][number], by_number[number])
+            _evaluate(number, tuning["draws"][number], by_number[number])
             for number in sorted(by_number)
         ]
         for setting, by_number in runs.items()
     }
 
 
-def _judge(number: int, values: Mapping[str, float], runs: Sequence[Mapping | None]) -> Judged:
-    there = [record for record in runs if record is not None]
-    lost = next((record for record in there if record["status"] != "done"), None)
-    ended = len(there) == len(runs)
+def _evaluate(
+    number: int, values: Mapping[str, float], runs: Sequence[Mapping | None]
+) -> Evaluation:
+    known = [record for record in runs if record is not None]
+    lost = next((record for record in known if record["status"] != "done"), None)
+    ended = len(known) == len(runs)
     if lost is not None:
-        return Judged(number, values, None, ended, f"{lost['status']}: {lost.get('reason') or ''}")
+        return Evaluation(
+            number, values, None, ended, f"{lost['status']}: {lost.get('reason') or ''}"
+        )
     if not ended:
-        return Judged(number, values, None, False)
-    mean = sum(record["validation"]["accuracy"] for record in there) / len(there)
-    return Judged(number, values, mean, True)
+        return Evaluation(number, values, None, False)
+    mean = sum(record["validation"]["accuracy"] for record in known) / len(known)
+    return Evaluation(number, values, mean, True)
 
 
-def best(trials: Sequence[Judged]) -> Judged | None:
-    """The trial of the best mean validation accuracy, the first of equals; None where all lost."""
-    judged = [each for each in trials if each.validation is not None]
-    return max(judged, key=lambda each: (each.validation, -each.trial), default=None)
+def best(trials: Sequence[Evaluation]) -> Evaluation | None:
+    """Return the trial with the best mean validation accuracy, the first of equals, or None."""
+    scored = [trial for trial in trials if trial.validation is not None]
+    return max(scored, key=lambda trial: (trial.validation, -trial.trial), default=None)
 
 
 def settle(resolved: Resolved, records: Mapping[str, Mapping]) -> Resolved:
-    """The experiment with the values that its trials chose, where all trials of a cell have ended.
+    """Return the experiment with the values that the trials chose, if all trials of a cell ended.
 
-    A cell whose trials all lost is skipped, with the reason. Nothing but validation numbers is
-    read, and a cell that is settled already stays.
+    A cell whose trials all lost is skipped, with the reason. Only validation numbers are read, and
+    a cell that is already settled stays unchanged.
 
     Args:
       resolved: as `with_trials` made it, or as it was settled before.
       records: stored records of the trials.
     """
-    if resolved.tuning is None or all(cell["spec"] for cell in resolved.cells):
+    if resolved.tuning is None or not resolved.open:
         return resolved
-    found = judged(resolved.tuning, records)
-    cells, skipped = [], list(resolved.skipped)
-    for cell in resolved.cells:
-        trials = found.get(setting_of(cell["settings"], resolved.tuning["space"]), [])
-        if cell["spec"] or not all(each.ended for each in trials):
-            cells.append(cell)
+    by_setting = evaluations(resolved.tuning, records)
+    families, unsettled = [], []
+    for family in resolved.families:
+        trials = by_setting.get(setting_of(family.settings, resolved.tuning["space"]), [])
+        if None not in family.specs or not all(trial.ended for trial in trials):
+            families.append(family)
             continue
         chosen = best(trials)
         if chosen is None:
             reason = f"all {len(trials)} trials were lost; the first {trials[0].reason}"
-            skipped.append({"settings": cell["settings"], "reason": reason})
+            unsettled.append([(cell, reason) for cell in family.cells])
             continue
-        settings = {**cell["settings"], **chosen.values}
+        settings = {**family.settings, **chosen.values}
         try:
-            spec = spec_of(unflatten(settings))
+            specs = specs_of(unflatten(settings), family.seeds)
         except UserError:  # a part of a file that is not read now; the run that trains it knows it
-            cells.append(cell)
+            families.append(family)
             continue
-        lost = sum(each.validation is None for each in trials)
-        cells.append({"spec": spec, "settings": settings, "trial": chosen.trial, "lost": lost})
-    return dataclasses.replace(resolved, cells=tuple(cells), skipped=tuple(skipped), seeds=())
+        lost = sum(trial.validation is None for trial in trials)
+        families.append(Family(settings, family.seeds, tuple(specs), chosen.trial, lost))
+    skipped: list[SkippedCell] = [
+        {"settings": cell["settings"], "reason": reason}
+        for cell, reason in chain.from_iterable(zip(*unsettled, strict=True))
+    ]
+    return dataclasses.replace(
+        resolved, families=tuple(families), skipped=(*resolved.skipped, *skipped)
+    )

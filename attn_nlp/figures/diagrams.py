@@ -253,7 +253,7 @@ def _split(diagram: Flow, part: Part, top: str) -> tuple[str, str, str]:
 
 def _sizes(part: Part) -> dict[str, str]:
     """Return the names of the sizes around a part: H wherever the difference does not matter."""
-    n = showing(part).letters()
+    n = showing(part).sizes
     queries = "H" if n["Q"] == n["H"] else "Q"
     maps = queries if n["M"] == n["Q"] else "M"
     shared = n["K"] != n["H"]

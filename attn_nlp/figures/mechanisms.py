@@ -9,7 +9,8 @@ from attn_nlp.figures.diagrams import WHOLE, flow
 from attn_nlp.figures.drawing import Box, Drawing, Text, stacked
 from attn_nlp.figures.layout import lay_out
 from attn_nlp.parts.registry import SLOTS, Part
-from attn_nlp.parts.sizes import LETTERS
+from attn_nlp.parts.sizes import SIZES
+from attn_nlp.wording import with_article
 
 MARGIN = 16.0
 PANEL = 300.0  # width of the right side
@@ -21,7 +22,7 @@ _LOOKS = {
     "array": "learned by the part",
     "setting": "a setting, at its default",
 }
-_SIZES = {"B": "sentences", "S": "key positions", **LETTERS, "T": "positions"}
+_SIZES = {"B": "sentences", "S": "key positions", **SIZES, "T": "positions"}
 
 
 def mechanism(part: Part) -> Drawing:
@@ -33,7 +34,9 @@ def mechanism(part: Part) -> Drawing:
     Returns:
       A drawing named "slot-name".
     """
-    drawing = Drawing(f"{part.slot}-{part.name}", f"{part.label}, a {part.slot} of attention")
+    drawing = Drawing(
+        f"{part.slot}-{part.name}", f"{part.label}, {with_article(part.slot)} of attention"
+    )
     boxes, arrows = lay_out(flow(part))
     head = _head(part)
     below = MARGIN + head[-1].bottom + 14.0

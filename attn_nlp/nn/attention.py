@@ -1,7 +1,8 @@
 """Attention of a block: the kind that the cell chose, with the linear maps around it.
 
-A kind that supplies `block` gets the input alone; one that supplies `attend` gets q, k and v; all
-others are composed of slots, by `pairwise.py`.
+There are three bodies, by what the kind supplies: one that gives the kind's `block` the input
+alone, one that gives its `attend` q, k and v, and, for a kind that supplies neither, one that
+composes the other slots over pairs of positions (`pairwise.py`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
+from attn_nlp.nn.context import BlockContext, ForwardContext
 from attn_nlp.nn.pairwise import PairwiseAttention
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.nn.projections import Projections
 from attn_nlp.parts.hooks import PAIRWISE
 from attn_nlp.parts.selection import Choice
@@ -22,42 +23,16 @@ from attn_nlp.rng import KeyStream, Stream
 
 
 class Attention(nnx.Module):
-    """One block's way of passing information between positions, of any kind.
+    """One block's way of passing information between positions.
 
-    Args:
-      cell: the settings.
-      dims: sizes by letter.
-      stream: where the initial weights come from.
-      layer: the block's place in the encoder.
+    Attributes:
+      kind: the part of the slot `kind`.
     """
 
-    def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream | KeyStream, layer: int):
-        chosen = cell.choices()
-
-        def bind(path: str) -> PartModule:
-            # The encoder runs a position's `embed`, with the arrays that it asks for.
-            hooks = set(chosen[path].part.hooks) - {"embed"}
-            return PartModule(chosen[path], path, dims, stream / path, layer, hooks)
-
-        self.kind = bind("attention.kind")
-        if self.kind.has("block"):
-            self.slots, self.project = nnx.List([]), None
-            return
-        std = bind("attention.init").run(
-            "std",
-            ForwardContext(cell.numeric()),
-            None,
-            fan_in=dims["E"],
-            fan_out=dims["Q"] * dims["D"],
-        )
-        self.project = Projections(cell, dims, stream, std)
-        # A kind with an `attend` of its own walks no slots.
-        paths = [] if self.kind.has("attend") else in_order(chosen)
-        self.slots = nnx.List([bind(path) for path in paths])
-        self.chunk = cell.attention.chunk
+    kind: PartModule
 
     def __call__(self, x: jax.Array, tokens: jax.Array, call: ForwardContext) -> jax.Array:
-        """What the block adds to every position.
+        """Return what the block adds to every position.
 
         Args:
           x: (B, T, E) float32.
@@ -67,30 +42,103 @@ class Attention(nnx.Module):
         Returns:
           (B, T, E) float32.
         """
-        out, weights = self.look(x, tokens, call)
+        out, weights = self.attend_with_weights(x, tokens, call)
         if call.sow_weights:
             self.sow(nnx.Intermediate, "weights", weights)
         return out
 
-    def look(self, x: jax.Array, tokens: jax.Array, call: ForwardContext, mask=None):
-        """The same together with the weights (B, M, T, S).
+    def attend_with_weights(
+        self,
+        x: jax.Array,
+        tokens: jax.Array,
+        call: ForwardContext,
+        mask: jax.Array | None = None,
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """Return the same together with the weights (B, M, T, S).
 
-        The weights are None for a kind that has none, and where they are worked out in blocks.
-        Pairwise attention at once takes a further `mask`, (B, 1 or H, T, S) bool.
+        The weights are None for a kind that has none, and if they are computed block by block.
+        Pairwise attention without blocks takes a further `mask`, (B, 1 or H, T, S) bool.
         """
-        places = jnp.arange(x.shape[1], dtype=jnp.int32)
-        here = BlockContext(places, places, tokens, tokens)
-        if self.project is None:
-            return self.kind.run("block", call, here, x=x, mask=tokens), None
+        raise NotImplementedError
+
+
+class BlockKind(Attention):
+    """A kind that is given the block's input alone."""
+
+    def __init__(self, kind: PartModule):
+        self.kind = kind
+
+    def attend_with_weights(self, x, tokens, call, mask=None):
+        """Return the kind's result and None."""
+        return self.kind.block(call, BlockContext.whole(tokens), x, tokens), None
+
+
+class ProjectedKind(Attention):
+    """A kind that is given q, k and v, between linear maps."""
+
+    def __init__(self, kind: PartModule, project: Projections):
+        self.kind, self.project = kind, project
+
+    def attend_with_weights(self, x, tokens, call, mask=None):
+        """Return the kind's result and None."""
         q, k, v = self.project.split(x)
-        if self.kind.has("attend"):
-            out = self.kind.run("attend", call, here, q=q, k=k, v=v, mask=tokens)
-            return self.project.join(out), None
-        walk = PairwiseAttention(self.slots, call, f"weights/{self.kind.layer}", mask)
-        out, weights = walk.attend(q, k, v, x, here, self.chunk)
+        out = self.kind.attend(call, BlockContext.whole(tokens), q, k, v, tokens)
+        return self.project.join(out), None
+
+
+class PairwiseKind(Attention):
+    """Attention over pairs of positions, composed of the other slots, between linear maps.
+
+    Attributes:
+      slots: the parts, in the order in which they act.
+    """
+
+    def __init__(
+        self, kind: PartModule, project: Projections, slots: list[PartModule], chunk: int | None
+    ):
+        self.kind, self.project = kind, project
+        self.slots = nnx.List(slots)
+        self.chunk = chunk
+
+    def attend_with_weights(self, x, tokens, call, mask=None):
+        """Return the result and the weights, or None if they are computed block by block."""
+        q, k, v = self.project.split(x)
+        pairwise = PairwiseAttention(self.slots, call, f"weights/{self.kind.layer}", mask)
+        out, weights = pairwise.attend(q, k, v, x, BlockContext.whole(tokens), self.chunk)
         return self.project.join(out), weights
 
 
-def in_order(chosen: Mapping[str, Choice]) -> list[str]:
-    """The paths of the parts of pairwise attention, in the order in which they act."""
+def build_attention(
+    cell: Cell, sizes: Mapping[str, int], stream: Stream | KeyStream, layer: int
+) -> Attention:
+    """Return the attention of one block.
+
+    Args:
+      cell: the settings.
+      sizes: sizes by letter.
+      stream: draws the initial weights.
+      layer: the index of the block in the encoder.
+    """
+    chosen = cell.choices
+
+    def part_at(path: str) -> PartModule:
+        # The encoder runs a position's `embed`, with the arrays that it asks for.
+        hooks = set(chosen[path].part.hooks) - {"embed"}
+        return PartModule(chosen[path], path, sizes, stream / path, layer, hooks)
+
+    kind = part_at("attention.kind")
+    if kind.has("block"):
+        return BlockKind(kind)
+    std = part_at("attention.init").std(
+        ForwardContext(cell.numeric()), fan_in=sizes["E"], fan_out=sizes["Q"] * sizes["D"]
+    )
+    project = Projections(cell, sizes, stream, std)
+    if kind.has("attend"):
+        return ProjectedKind(kind, project)
+    slots = [part_at(path) for path in pairwise_paths(chosen)]
+    return PairwiseKind(kind, project, slots, cell.attention.chunk)
+
+
+def pairwise_paths(chosen: Mapping[str, Choice]) -> list[str]:
+    """Return the paths of the parts of pairwise attention, in the order in which they act."""
     return [path for slot in PAIRWISE for path in chosen if chosen[path].part.slot == slot]

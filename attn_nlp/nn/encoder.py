@@ -1,14 +1,21 @@
-"""The encoder: token ids in, class logits out.
+"""The classifier that a cell trains: token ids in, class logits out.
 
-    x = embed(ids) sqrt(E), with positions, dropped out
+    x = embed(ids) sqrt(E)
+    features = body(x)
+    class_logits = head(drop(features))
+
+There are two bodies. `PooledEncoder` is the encoder of blocks:
+
+    x = drop(x with positions)
     for every block, pre-norm:   x = x + drop(attend(norm(x)));  x = x + drop(feed(norm(x)))
                      post-norm:  x = norm(x + drop(attend(x)));  x = norm(x + drop(feed(x)))
-    class_logits = head(drop(pool(norm(x))))
+    features = pool(norm(x))
 
-Another model reads the embedded tokens in its own way, in place of positions, blocks and pooling.
+and `Reader` a model that reads the embedded tokens in its own way, without positions, blocks or
+pooling: features = read(drop(x)).
 
 Embeddings start at N(0, 1/E) and are multiplied by sqrt(E) (Vaswani et al., 2017, section 3.4). The
-class head starts at N(0, 1/E). Padding is id 0.
+class head starts at N(0, 1/features). Padding is id 0.
 """
 
 from __future__ import annotations
@@ -16,61 +23,53 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
-from attn_nlp.nn.kernels import dense, layer_norm, rows_of
+from attn_nlp.nn.attention import build_attention
+from attn_nlp.nn.context import BlockContext, ForwardContext
+from attn_nlp.nn.layers import PADDING, Dense, Embedding, Norm
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.rng import KeyStream, Stream
 
-PADDING = 0
-
-
-class Dense(nnx.Module):
-    """x W + b on the last axis, with W ~ N(0, gain/fan_in) and b = 0, on flattened positions."""
-
-    def __init__(self, fan_in: int, fan_out: int, stream: Stream | KeyStream, gain: float = 1.0):
-        std = (gain / fan_in) ** 0.5
-        self.kernel = nnx.Param((stream / "kernel").normal((fan_in, fan_out), std))
-        self.shift = nnx.Param(jnp.zeros(fan_out))
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return dense(x, self.kernel[...], self.shift[...])
-
-
-class Norm(nnx.Module):
-    """Layer normalization of the last axis, see `layer_norm`."""
-
-    def __init__(self, width: int):
-        self.gain = nnx.Param(jnp.ones(width))
-        self.shift = nnx.Param(jnp.zeros(width))
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return layer_norm(x, self.gain[...], self.shift[...])
+__all__ = [
+    "PADDING",
+    "Block",
+    "Classifier",
+    "Encoder",
+    "PooledEncoder",
+    "Reader",
+    "build_classifier",
+    "build_encoder",
+]
 
 
 class Block(nnx.Module):
     """Attention and a feed-forward layer, each with a residual connection and a norm."""
 
-    def __init__(self, cell: Cell, dims: Mapping[str, int], stream: Stream | KeyStream, layer: int):
-        self.first = cell.norm == "pre"
+    def __init__(
+        self, cell: Cell, sizes: Mapping[str, int], stream: Stream | KeyStream, layer: int
+    ):
+        width, ffn_width = sizes["E"], sizes["F"]
+        self.pre_norm = cell.norm == "pre"
         self.layer = layer
-        self.attention = Attention(cell, dims, stream / "attention", layer)
-        self.before = Norm(dims["E"])
-        self.between = Norm(dims["E"])
-        self.up = Dense(dims["E"], dims["F"], stream / "up", gain=2.0)  # He et al., 2015, for ReLU
-        self.down = Dense(dims["F"], dims["E"], stream / "down")
+        self.attention = build_attention(cell, sizes, stream / "attention", layer)
+        self.before = Norm(width)
+        self.between = Norm(width)
+        # He et al., 2015, for ReLU
+        self.up = Dense(width, ffn_width, stream / "up/kernel", (2.0 / width) ** 0.5)
+        self.down = Dense(ffn_width, width, stream / "down/kernel", (1.0 / ffn_width) ** 0.5)
 
     def __call__(self, x: jax.Array, tokens: jax.Array, call: ForwardContext) -> jax.Array:
+        """Return (B, T, E) of x (B, T, E) and tokens (B, T) bool."""
+
         def attend(y):
             return call.drop(self.attention(y, tokens, call), "dropout", f"attend/{self.layer}")
 
         def feed(y):
             return call.drop(self.down(jax.nn.relu(self.up(y))), "dropout", f"feed/{self.layer}")
 
-        if self.first:
+        if self.pre_norm:
             x = x + attend(self.before(x))
             return x + feed(self.between(x))
         x = self.before(x + attend(x))
@@ -78,112 +77,169 @@ class Block(nnx.Module):
 
 
 class Encoder(nnx.Module):
-    """A sentence classifier.
+    """Positions and blocks: embedded tokens in, a vector for every token out.
 
     Args:
-      cell: the settings.
-      vocabulary: ids, padding and unknown included.
-      classes: how many classes there are; None for an encoder that does not classify.
-      seed: draws the initial weights, or a stream does.
-      layers: the settings of every block, where they differ.
+      position: the part of the slot `position`.
+      blocks: in order.
+      last: a norm after the last block, or None.
     """
 
-    def __init__(
+    def __init__(self, position: PartModule, blocks: Sequence[Block], last: Norm | None):
+        self.position = position
+        self.blocks = nnx.List(list(blocks))
+        self.last = last
+
+    def __call__(
         self,
-        cell: Cell,
-        vocabulary: int,
-        classes: int | None,
-        seed: int | KeyStream,
-        layers: Sequence[Cell] = (),
-    ):
-        counts = {"V": vocabulary, "C": classes or 0}
-        dims = cell.letters() | counts
-        stream = seed if isinstance(seed, KeyStream) else Stream(seed)
-        chosen = cell.choices()
-        width = dims["E"]
-        table = (stream / "embed").normal((vocabulary, width), width**-0.5)
-        if isinstance(table, jax.Array):
-            table = table.at[PADDING].set(0.0)
-        else:
-            table[PADDING] = 0.0
-        self.embed = nnx.Param(table)
-        model = PartModule(chosen["model"], "model", dims, stream / "model")
-        self.model = model if model.has("read") else None
-        if self.model is not None:
-            assert classes is not None, "a model that reads in its own way classifies"
-            self.head = Dense(int(model.choice.fact("features", dims)), classes, stream / "head")
-            return
-        self.position = PartModule(
-            chosen["position"], "position", dims, stream / "position", hooks=("embed",)
-        )
-        self.blocks = nnx.List(
-            [
-                Block(each, each.letters() | counts, stream / f"blocks/{layer}", layer)
-                for layer, each in enumerate(layers or [cell] * cell.layers)
-            ]
-        )
-        # A post-norm block ends in a norm; a pre-norm encoder needs one more.
-        self.last = Norm(width) if cell.norm == "pre" else None
-        if classes is None:
-            return
-        self.pool = PartModule(chosen["pooling"], "pooling", dims, stream / "pooling")
-        self.head = Dense(width, classes, stream / "head")
-
-    def __call__(self, ids: jax.Array, call: ForwardContext) -> jax.Array:
-        """Class logits.
-
-        Args:
-          ids: (B, T) int32; 0 is padding.
-          call: numeric settings and dropout.
-
-        Returns:
-          (B, C) float32.
-        """
-        tokens = ids != PADDING
-        if self.model is not None:
-            x = call.drop(self._embedded(ids), "dropout", "embed")
-            read = self.model.run("read", call, _everywhere(tokens), x=x, mask=tokens)
-            return self.head(call.drop(read, "dropout", "pool"))
-        return self.classify(self.encode(ids, tokens, call), tokens, call)
-
-    def encode(
-        self,
-        ids: jax.Array,
+        x: jax.Array,
         tokens: jax.Array,
         call: ForwardContext,
         calls: Sequence[ForwardContext] = (),
     ) -> jax.Array:
-        """What the blocks make of every token.
+        """Return a vector for every token.
 
         Args:
-          ids: (B, T) int32.
+          x: (B, T, E) float32, embedded tokens.
           tokens: (B, T) bool, False at padding.
           call: numeric settings and dropout.
-          calls: those of every block, where they differ.
+          calls: those of every block, if they differ.
 
         Returns:
           (B, T, E) float32.
         """
-        here = _everywhere(tokens)
-        x = self._embedded(ids)
         if self.position.has("embed"):
-            x = self.position.run("embed", call, here, x=x, mask=tokens)
+            x = self.position.embed(call, BlockContext.whole(tokens), x, tokens)
         x = call.drop(x, "dropout", "embed")
-        for block, each in zip(self.blocks, calls or [call] * len(self.blocks), strict=True):
-            x = block(x, tokens, each)
+        for block, own_call in zip(self.blocks, calls or [call] * len(self.blocks), strict=True):
+            x = block(x, tokens, own_call)
         return x if self.last is None else self.last(x)
 
-    def classify(self, x: jax.Array, tokens: jax.Array, call: ForwardContext) -> jax.Array:
-        """Class logits (B, C) of what `encode` returned."""
-        pooled = self.pool.run("pool", call, _everywhere(tokens), x=x, mask=tokens)
-        return self.head(call.drop(pooled, "dropout", "pool"))
 
-    def _embedded(self, ids: jax.Array) -> jax.Array:
-        table = self.embed[...]
-        return rows_of(table, ids) * table.shape[1] ** 0.5
+class PooledEncoder(nnx.Module):
+    """An encoder and a pooling: embedded tokens in, a vector for every sentence out."""
+
+    def __init__(self, encoder: Encoder, pool: PartModule):
+        self.encoder, self.pool = encoder, pool
+
+    def __call__(
+        self,
+        x: jax.Array,
+        tokens: jax.Array,
+        call: ForwardContext,
+        calls: Sequence[ForwardContext] = (),
+    ) -> jax.Array:
+        """Return (B, E); the arguments are those of `Encoder`."""
+        x = self.encoder(x, tokens, call, calls)
+        return self.pool.pool(call, BlockContext.whole(tokens), x, tokens)
 
 
-def _everywhere(tokens: jax.Array) -> BlockContext:
-    """All rows and columns."""
-    places = jnp.arange(tokens.shape[1], dtype=jnp.int32)
-    return BlockContext(places, places, tokens, tokens)
+class Reader(nnx.Module):
+    """A model that reads embedded tokens in its own way, such as a CNN."""
+
+    def __init__(self, model: PartModule):
+        self.model = model
+
+    def __call__(
+        self,
+        x: jax.Array,
+        tokens: jax.Array,
+        call: ForwardContext,
+        calls: Sequence[ForwardContext] = (),
+    ) -> jax.Array:
+        """Return (B, features); the arguments are those of `Encoder`."""
+        x = call.drop(x, "dropout", "embed")
+        return self.model.read(call, BlockContext.whole(tokens), x, tokens)
+
+
+class Classifier(nnx.Module):
+    """A sentence classifier.
+
+    Args:
+      embed: makes vectors of ids.
+      body: makes one vector per sentence of them.
+      head: makes class logits of that vector.
+    """
+
+    def __init__(self, embed: Embedding, body: PooledEncoder | Reader, head: Dense):
+        self.embed, self.body, self.head = embed, body, head
+
+    def __call__(
+        self,
+        ids: jax.Array,
+        call: ForwardContext,
+        tokens: jax.Array | None = None,
+        calls: Sequence[ForwardContext] = (),
+    ) -> jax.Array:
+        """Return class logits.
+
+        Args:
+          ids: (B, T) int32; 0 is padding.
+          call: numeric settings and dropout.
+          tokens: (B, T) bool, False at padding; by default where the id is not 0.
+          calls: the contexts of every block, if they differ.
+
+        Returns:
+          (B, C) float32.
+        """
+        tokens = ids != PADDING if tokens is None else tokens
+        features = self.body(self.embed(ids), tokens, call, calls)
+        return self.head(call.drop(features, "dropout", "pool"))
+
+
+def build_classifier(
+    cell: Cell,
+    vocabulary: int,
+    classes: int,
+    seed: int | KeyStream,
+    layers: Sequence[Cell] = (),
+) -> Classifier:
+    """Return the classifier of a cell with its first weights.
+
+    Args:
+      cell: the settings.
+      vocabulary: ids, padding and unknown included.
+      classes: how many classes there are.
+      seed: draws the initial weights, or a stream does.
+      layers: the settings of every block, if they differ.
+    """
+    sizes = cell.sizes | {"V": vocabulary, "C": classes}
+    stream = seed if isinstance(seed, KeyStream) else Stream(seed)
+    chosen = cell.choices
+    embed = Embedding(vocabulary, sizes["E"], stream / "embed")
+    model = PartModule(chosen["model"], "model", sizes, stream / "model")
+    if model.has("read"):
+        body = Reader(model)
+        features = int(model.choice.fact("features", sizes))
+    else:
+        pool = PartModule(chosen["pooling"], "pooling", sizes, stream / "pooling")
+        body = PooledEncoder(build_encoder(cell, sizes, stream, layers), pool)
+        features = sizes["E"]
+    head = Dense(features, classes, stream / "head/kernel", (1.0 / features) ** 0.5)
+    return Classifier(embed, body, head)
+
+
+def build_encoder(
+    cell: Cell,
+    sizes: Mapping[str, int],
+    stream: Stream | KeyStream,
+    layers: Sequence[Cell] = (),
+) -> Encoder:
+    """Return the encoder of a cell with its first weights.
+
+    Args:
+      cell: the settings.
+      sizes: sizes by letter; V and C are taken from here for all blocks.
+      stream: draws the initial weights.
+      layers: the settings of every block, if they differ.
+    """
+    position = PartModule(
+        cell.choices["position"], "position", sizes, stream / "position", hooks=("embed",)
+    )
+    of_data = {letter: sizes[letter] for letter in "VC"}
+    blocks = [
+        Block(own, own.sizes | of_data, stream / f"blocks/{layer}", layer)
+        for layer, own in enumerate(layers or [cell] * cell.layers)
+    ]
+    # A post-norm block ends in a norm; a pre-norm encoder needs one more.
+    return Encoder(position, blocks, Norm(sizes["E"]) if cell.norm == "pre" else None)

@@ -1,9 +1,9 @@
 """Attention of named parts for Flax's own `flax.nnx.MultiHeadAttention(attention_fn=...)`.
 
-Flax gives q, k and v by positions first, and takes the same back; here they are turned to heads
-first, as parts have them. Flax's protocol has no room for learned arrays, so parts that learn are
-refused, and so are those that need what an attention function is not told: the module's input, its
-place in a stack, or noise in training. `SelfAttention` takes them all.
+Flax gives q, k and v with positions first, and takes the same back; here they are transposed to
+heads first, as parts have them. Flax's protocol has no room for learned arrays, so parts that learn
+are refused, and so are those that need what an attention function is not told: the module's input,
+its index in a stack of blocks, or noise in training. `SelfAttention` takes them all.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from flax.nnx.nn import dtypes
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import in_order
-from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
+from attn_nlp.nn.attention import pairwise_paths
+from attn_nlp.nn.context import BlockContext, ForwardContext
 from attn_nlp.nn.pairwise import PairwiseAttention
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.nn.settings import asks_for, check_inside
 from attn_nlp.parts.hooks import COUNTS
 from attn_nlp.parts.selection import Choice
 from attn_nlp.rng import Stream
 
-# What a part may ask for and an attention function is not told.
+# A part may ask for these, but an attention function is not told them.
 _UNTOLD = {
     "x": "takes the input of the module",
     "draw": "draws noise in training",
     "seed": "is drawn from a seed",
-    "layer": "depends on the place in a stack of blocks",
+    "layer": "depends on the index in a stack of blocks",
 }
 
 
@@ -49,10 +50,10 @@ def attention_fn(
     """Return a function for `flax.nnx.MultiHeadAttention(attention_fn=...)`.
 
     It takes the arguments of `flax.nnx.dot_product_attention` and returns the same shape. Without
-    other parts it is the same function, except that a query that may see no key gets zeros, where
-    Flax takes the mean of all values. Numbers of less than 32 bits are worked out in float32.
-    Positions count from 0 for queries and keys alike, so that parts which go by position do not fit
-    Flax's `decode=True`.
+    other parts it is the same function, except that a query that may see no key gets zeros, while
+    Flax takes the mean of all values. Inputs of less than 32 bits are computed in float32.
+    Positions count from 0 for queries and keys alike, so that parts that depend on positions do not
+    fit Flax's `decode=True`.
 
     Args:
       score: compares a query with a key.
@@ -81,7 +82,7 @@ def attention_fn(
     settings = {f"attention.{name}": part for name, part in parts.items()}
     cell = Cell().replace({**settings, "position": position})
     check_inside(cell.position)
-    for choice in cell.choices().values():
+    for choice in cell.choices.values():
         if choice.part.slot in (*parts, "position"):
             _check(choice)
     return _AttentionFn(tuple({**settings, "position": position}.items()))
@@ -95,14 +96,14 @@ def _check(choice: Choice) -> None:
         why.append("shapes the linear maps")
     if why:
         raise UserError(
-            f"{choice.part.slot} {choice.text!r} {why[0]}, for which an attention_fn has no place; "
+            f"{choice.part.slot} {choice.text!r} {why[0]}, which an attention_fn cannot supply; "
             "use attn_nlp.nn.SelfAttention."
         )
 
 
 @dataclass(frozen=True)
 class _AttentionFn:
-    """A function that equals others of the same parts, so that Flax can compare graphs."""
+    """A function that is equal to any other of the same parts, so that Flax can compare graphs."""
 
     settings: tuple[tuple[str, str], ...]
 
@@ -127,7 +128,7 @@ class _AttentionFn:
 
         Args:
           query: (..., T, H, D).
-          key: (..., S, K, D); heads in turn share the keys of a group where K is less than H.
+          key: (..., S, K, D); consecutive heads share the keys of a group if K is less than H.
           value: (..., S, K, U).
           bias: broadcasts to (..., H, T, S); added to the scaled score.
           mask: broadcasts to (..., H, T, S); True where query t may see key s.
@@ -136,7 +137,7 @@ class _AttentionFn:
           dropout_rate: rate at which weights are dropped.
           deterministic: whether nothing is dropped.
           dtype: of the result; by default that of q, k and v.
-          precision: None; set `jax.default_matmul_precision` in place of another.
+          precision: None; for another one set `jax.default_matmul_precision`.
           module: sows the weights, as the `nnx.Intermediate` "attention_weights".
           promote_dtype: gives q, k and v one dtype.
           is_causal: whether a query sees no later key.
@@ -157,22 +158,22 @@ class _AttentionFn:
         result, lead = query.dtype, query.shape[:-3]
         wide = jnp.promote_types(result, jnp.float32)
         heads = query.shape[-2]
-        q, k, v = (_heads_first(each.astype(wide), heads) for each in (query, key, value))
+        q, k, v = (_heads_first(x.astype(wide), heads) for x in (query, key, value))
         sizes = (*lead, heads, q.shape[2], k.shape[2])
         given = _pairs(mask, is_causal, sizes)
         tokens = jnp.ones((len(q), k.shape[2]), bool)
         queries = jnp.ones((len(q), q.shape[2]), bool)
         if given is not None:
             queries = jnp.broadcast_to(given, (len(q), *given.shape[1:])).any(axis=(1, 3))
-        rows, columns = (jnp.arange(each.shape[2], dtype=jnp.int32) for each in (q, k))
+        rows, columns = (jnp.arange(x.shape[2], dtype=jnp.int32) for x in (q, k))
         here = BlockContext(rows, columns, queries, tokens)
         slots, numeric = self._parts(q, k, v)
         call: ForwardContext = ForwardContext(numeric)
         if dropout_rate > 0 and not deterministic:
             call = _Dropping(numeric, key=dropout_rng, rate=dropout_rate, alike=broadcast_dropout)
         added = None if bias is None else _flat(jnp.asarray(bias, wide), sizes)
-        walk = PairwiseAttention(slots, call, "weights", given, added)
-        out, weights = walk.attend(q, k, v, None, here, None)
+        pairwise = PairwiseAttention(slots, call, "weights", given, added)
+        out, weights = pairwise.attend(q, k, v, None, here, None)
         if module is not None:
             assert weights is not None
             by_batch = weights.reshape(*lead, *weights.shape[1:]).astype(result)
@@ -181,13 +182,13 @@ class _AttentionFn:
         return out.reshape(*lead, *out.shape[1:])
 
     def _parts(self, q: jax.Array, k: jax.Array, v: jax.Array):
-        """The parts in order, made ready for these sizes, and their numeric settings."""
-        sizes = {"heads": q.shape[1], "head_dim": q.shape[3], "value_dim": v.shape[3]}
-        sizes |= {"length": max(q.shape[2], k.shape[2]), "width": q.shape[1] * q.shape[3]}
-        cell = Cell().replace({**dict(self.settings), **sizes})
-        chosen, letters = cell.choices(), cell.letters()
-        paths = in_order(chosen)
-        parts = [PartModule(chosen[path], path, letters, Stream(0)) for path in paths]
+        """Return the parts in order, made ready for these sizes, and their numeric settings."""
+        settings = {"heads": q.shape[1], "head_dim": q.shape[3], "value_dim": v.shape[3]}
+        settings |= {"length": max(q.shape[2], k.shape[2]), "width": q.shape[1] * q.shape[3]}
+        cell = Cell().replace({**dict(self.settings), **settings})
+        chosen, sizes = cell.choices, cell.sizes
+        paths = pairwise_paths(chosen)
+        parts = [PartModule(chosen[path], path, sizes, Stream(0)) for path in paths]
         return parts, cell.numeric()
 
 
@@ -199,14 +200,14 @@ class _Dropping(ForwardContext):
     alike: bool = True
 
     def drop_weights(self, weights, path: str, stream: str, here: BlockContext):
-        """Weights with entries set to zero at the rate, the others scaled up to match."""
+        """Set weights to zero at the rate, and scale up the others to match."""
         shape = (1, 1, *weights.shape[2:]) if self.alike else weights.shape
         kept = jax.random.bernoulli(self.key, 1 - self.rate, shape)
         return weights * (kept.astype(weights.dtype) / (1 - self.rate))
 
 
 def _heads_first(x: jax.Array, heads: int) -> jax.Array:
-    """(B, H, T, n) of (..., T, K, n)."""
+    """Return (B, H, T, n) of (..., T, K, n)."""
     own = x.shape[-2]
     if heads % own:
         raise UserError(f"{heads} query heads cannot share {own} heads of keys; give a multiple.")
@@ -215,7 +216,7 @@ def _heads_first(x: jax.Array, heads: int) -> jax.Array:
 
 
 def _pairs(mask: Any, is_causal: bool, sizes: tuple[int, ...]) -> jax.Array | None:
-    """(1 or B, 1 or H, T, S) bool: the mask of a call; None where it hides nothing."""
+    """Return the mask of a call, (1 or B, 1 or H, T, S) bool, or None if it hides nothing."""
     causal = jnp.tril(jnp.ones(sizes[-2:], bool))[None, None] if is_causal else None
     if mask is None:
         return causal
@@ -224,7 +225,7 @@ def _pairs(mask: Any, is_causal: bool, sizes: tuple[int, ...]) -> jax.Array | No
 
 
 def _flat(array: jax.Array, sizes: tuple[int, ...]) -> jax.Array:
-    """(1 or B, 1 or H, T, S) of what broadcasts to (..., H, T, S)."""
+    """Return (1 or B, 1 or H, T, S) of an array that broadcasts to (..., H, T, S)."""
     padded = array.reshape((1,) * (len(sizes) - array.ndim) + array.shape)
     lead = padded.shape[:-3]
     whole = (*(sizes[:-3] if math.prod(lead) > 1 else lead), padded.shape[-3], *sizes[-2:])

@@ -1,11 +1,11 @@
 """Attention, an encoder and a classifier as Flax NNX modules, for models of your own.
 
-They are built of the parts that experiments compare, by keyword: a part is written as in an
+They are built by keyword from the parts that experiments compare: a part is written as in an
 experiment file, such as "additive" or "entmax(alpha=1.7)". Initial weights come from `rngs.params`,
 and the random numbers of training from `rngs.dropout`.
 
 As in Flax, `deterministic=False`, given to a call or set by `train()` or `nnx.view`, turns dropout
-on; it is True until then. Attention weights are sown where a call asks for them:
+on; it is True until then. Attention weights are sown if a call asks for them:
 
     out, sown = nnx.capture(layer, nnx.Intermediate)(x, sow_weights=True)
     sown["weights"][0]  # (B, H, T, S)
@@ -22,9 +22,11 @@ from flax import nnx
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn import encoder
-from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import Fixed, ForwardContext
+from attn_nlp.nn.attention import build_attention
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.encoder import build_classifier, build_encoder
+from attn_nlp.nn.layers import PADDING, Embedding
+from attn_nlp.nn.part_module import HashableDict
 from attn_nlp.nn.settings import asks_for, attention_cell, check_length, layer_cells
 from attn_nlp.parts.values import whole
 from attn_nlp.rng import KeyStream, fold
@@ -34,12 +36,12 @@ _Rngs = nnx.Rngs | nnx.RngStream | jax.Array | None
 
 
 class _Module(nnx.Module):
-    """What the modules share: settings that are numbers, and the random numbers of training."""
+    """Settings that are numbers, and the random numbers of training, which all modules have."""
 
     def __init__(self, cells: Sequence[Cell], length: int | None, rngs: nnx.Rngs, key: jax.Array):
-        choices = [choice for cell in cells for choice in cell.choices().values()]
+        choices = [choice for cell in cells for choice in cell.choices.values()]
         self.longest = check_length(choices, length)
-        self.numeric = nnx.static(tuple(Fixed(cell.numeric()) for cell in cells))
+        self.numeric = nnx.static(tuple(HashableDict(cell.numeric()) for cell in cells))
         self.deterministic = True
         rates = [cell.numeric()[rate] for cell in cells for rate in _RATES]
         random = any(rates) or asks_for(choices, "draw")
@@ -47,7 +49,7 @@ class _Module(nnx.Module):
         self.seed = nnx.data(None)
         if asks_for(choices, "seed"):  # of numbers that are random and stay
             self.seed = nnx.Variable(jax.random.bits(fold(key, "seed"), (), jnp.uint32))
-        kinds = [cell.choices()["attention.kind"].part for cell in cells]
+        kinds = [cell.choices["attention.kind"].part for cell in cells]
         self.pairwise = not any(kind.hooks for kind in kinds)
         self.chunked = any(cell.attention.chunk is not None for cell in cells)
 
@@ -57,7 +59,7 @@ class _Module(nnx.Module):
             self.deterministic = deterministic
 
     def _contexts(self, deterministic: bool | None, rngs: _Rngs, sow_weights: bool):
-        """What one forward pass is told, for every cell."""
+        """Return the contexts of one forward pass, one for every cell."""
         if sow_weights and not self._at_once:
             raise UserError(f"sow_weights=True, but there are no weights: {self._why}.")
         if deterministic is None:
@@ -68,13 +70,10 @@ class _Module(nnx.Module):
             source = source.dropout if isinstance(source, nnx.Rngs) else source
             key = source() if isinstance(source, nnx.RngStream) else source
         seed = 0 if self.seed is None else self.seed[...]
+        rates = _RATES if key is not None else ()
         return [
             ForwardContext(
-                numeric,
-                seed,
-                frozenset(rate for rate in _RATES if key is not None and numeric[rate]),
-                key,
-                sow_weights,
+                numeric, seed, frozenset(r for r in rates if numeric[r]), key, sow_weights
             )
             for numeric in self.numeric
         ]
@@ -86,7 +85,7 @@ class _Module(nnx.Module):
     @property
     def _why(self) -> str:
         if self.pairwise:
-            return "with a chunk they are worked out block by block; leave chunk out"
+            return "with a chunk they are computed block by block; leave chunk out"
         return "the kind of attention does not compare positions; leave kind out"
 
     def _check_length(self, length: int) -> None:
@@ -120,10 +119,10 @@ class SelfAttention(_Module):
       tie_qk: whether queries and keys share their weights.
       init: draws the first query and key weights.
       kind: pairwise attention, or another way to mix positions, such as "linear".
-      chunk: queries and keys that are worked out at once, a multiple of 8; all by default.
+      chunk: queries and keys that are computed at once, a multiple of 8; all by default.
       length: the most tokens of a text, for parts that depend on them.
-      layer: the place in a stack of blocks, from 0, for parts that depend on it.
-      rngs: `params` draws the initial weights, `dropout` what is random in training.
+      layer: the index in a stack of blocks, from 0, for parts that depend on it.
+      rngs: `params` draws the initial weights, `dropout` the random numbers of training.
 
     Raises:
       UserError: an unknown part or setting, or parts that do not fit together.
@@ -173,7 +172,8 @@ class SelfAttention(_Module):
         key = rngs.params()
         super().__init__([cell], length, rngs, key)
         self.width, self.heads = cell.width, cell.heads
-        self.attention = Attention(cell, cell.letters(), KeyStream(key), whole("layer", layer, 0))
+        index = whole("layer", layer, 0)
+        self.attention = build_attention(cell, cell.sizes, KeyStream(key), index)
 
     def __call__(
         self,
@@ -189,9 +189,9 @@ class SelfAttention(_Module):
         Args:
           x: (B, T, E) float32.
           mask: (B, T), True at real tokens; or (B, 1 or H, T, S), True where query t may see key s,
-            as in Flax; a number other than zero counts as True. None where all tokens are real.
+            as in Flax; a number other than zero counts as True. None if all tokens are real.
           deterministic: whether nothing is random; by default as `train` or `eval` has set it.
-          rngs: draw what is dropped; by default those that the module keeps.
+          rngs: decide what is dropped; by default those that the module keeps.
           sow_weights: whether to sow weights (B, H, T, S) as the `nnx.Intermediate` "weights".
 
         Returns:
@@ -205,13 +205,13 @@ class SelfAttention(_Module):
         self._check_length(x.shape[1])
         tokens, pairs = self._masks(x, mask)
         (call,) = self._contexts(deterministic, rngs, sow_weights)
-        out, weights = self.attention.look(x, tokens, call, pairs)
+        out, weights = self.attention.attend_with_weights(x, tokens, call, pairs)
         if sow_weights:
             self.sow(nnx.Intermediate, "weights", weights)
         return out
 
     def _masks(self, x: jax.Array, mask: Any):
-        """Real tokens (B, T), and the pairs that may be compared, or None if padding says all."""
+        """Return real tokens (B, T), and the pairs to compare, or None if padding decides them."""
         batch, length, _ = x.shape
         if mask is None:
             return jnp.ones((batch, length), bool), None
@@ -231,52 +231,46 @@ class SelfAttention(_Module):
         return any_head.any(axis=1) | any_head.any(axis=2), pairs
 
 
-class _Body(_Module):
-    """An encoder of tokens, with or without a classifier on top."""
+class _TokenModule(_Module):
+    """A module that takes token ids."""
 
-    def __init__(
-        self,
-        vocab: int,
-        classes: int | None,
-        outer: Mapping[str, object],
-        attention: object,
-        length: int | None,
-        rngs: nnx.Rngs,
-    ):
+    def _describe(
+        self, outer: Mapping[str, object], attention: object, length: int | None, rngs: nnx.Rngs
+    ) -> tuple[Cell, list[Cell], KeyStream]:
+        """Check the settings; return the cells of the whole and of every block, and a stream."""
         layers = whole("layers", outer["layers"], 1)
         base, cells = layer_cells({**outer, **_length(length)}, attention, layers)
         key = rngs.params()
         super().__init__([base, *cells], length, rngs, key)
-        vocab = whole("vocab", vocab, 1)
-        self.body = encoder.Encoder(base, vocab, classes, KeyStream(key), cells)
+        return base, cells, KeyStream(key)
 
-    def _encode(self, ids: jax.Array, mask: Any, deterministic, rngs: _Rngs, sow_weights: bool):
-        """Vectors (B, T, E), real tokens (B, T), and what the pass was told."""
+    def _inputs(self, ids: jax.Array, mask: Any, deterministic, rngs: _Rngs, sow_weights: bool):
+        """Return real tokens (B, T), and the contexts of the pass and of every block."""
         if ids.ndim != 2:
             raise UserError(f"ids have shape {ids.shape}; expected (B, T).")
         self._check_length(ids.shape[1])
-        tokens = ids != encoder.PADDING if mask is None else jnp.asarray(mask).astype(bool)
+        tokens = ids != PADDING if mask is None else jnp.asarray(mask).astype(bool)
         if tokens.shape != ids.shape:
             raise UserError(f"mask has shape {tokens.shape}; expected (B, T) = {ids.shape}.")
         call, *calls = self._contexts(deterministic, rngs, sow_weights)
-        return self.body.encode(ids, tokens, call, calls), tokens, call
+        return tokens, call, calls
 
 
-class Encoder(_Body):
+class Encoder(_TokenModule):
     """Embeddings, positions and blocks of attention: token ids in, a vector for every token out.
 
     Args:
       vocab: how many ids there are; id 0 is padding.
       width: E.
       heads: H, in every block that does not say otherwise.
-      layers: blocks.
+      layers: number of blocks.
       attention: keywords of `SelfAttention` for all blocks, or a list with those of every block.
-      position: says where a token stands: added to the embeddings, or inside attention.
-      ffn_width: of the feed-forward layers; 4 * width by default.
-      norm: "pre" or "post", where the layer norms are.
+      position: encodes the order of the tokens, in the embeddings or inside attention.
+      ffn_width: width of the feed-forward layers; 4 * width by default.
+      norm: "pre" or "post": layer norms before or after attention and feed-forward layers.
       dropout: rate on embeddings and on what blocks add.
       length: the most tokens of a text, for parts that depend on them.
-      rngs: `params` draws the initial weights, `dropout` what is random in training.
+      rngs: `params` draws the initial weights, `dropout` the random numbers of training.
 
     Raises:
       UserError: an unknown part or setting, or parts that do not fit together.
@@ -308,7 +302,11 @@ class Encoder(_Body):
     ):
         outer = {"width": width, "heads": heads, "layers": layers, "position": position}
         outer |= {"hidden": ffn_width, "norm": norm, "dropout": dropout}
-        super().__init__(vocab, None, outer, attention, length, rngs)
+        base, cells, stream = self._describe(outer, attention, length, rngs)
+        vocabulary = whole("vocab", vocab, 1)
+        sizes = base.sizes | {"V": vocabulary, "C": 0}
+        self.embed = Embedding(vocabulary, base.width, stream / "embed")
+        self.encoder = build_encoder(base, sizes, stream, cells)
 
     def __call__(
         self,
@@ -332,10 +330,11 @@ class Encoder(_Body):
         Raises:
           UserError: ids or a mask of another shape; or no weights to sow.
         """
-        return self._encode(ids, mask, deterministic, rngs, sow_weights)[0]
+        inputs = self._inputs(ids, mask, deterministic, rngs, sow_weights)
+        return self.encoder(self.embed(ids), *inputs)
 
 
-class Classifier(_Body):
+class Classifier(_TokenModule):
     """An encoder, a pooling and a class head: token ids in, class logits out.
 
     Args:
@@ -377,7 +376,9 @@ class Classifier(_Body):
     ):
         outer = {"width": width, "heads": heads, "layers": layers, "position": position}
         outer |= {"hidden": ffn_width, "norm": norm, "dropout": dropout, "pooling": pooling}
-        super().__init__(vocab, whole("classes", classes, 1), outer, attention, length, rngs)
+        classes = whole("classes", classes, 1)
+        base, cells, stream = self._describe(outer, attention, length, rngs)
+        self.model = build_classifier(base, whole("vocab", vocab, 1), classes, stream, cells)
 
     def __call__(
         self,
@@ -389,8 +390,8 @@ class Classifier(_Body):
         sow_weights: bool = False,
     ) -> jax.Array:
         """Return class logits (B, C) float32; arguments and errors are those of `Encoder`."""
-        x, tokens, call = self._encode(ids, mask, deterministic, rngs, sow_weights)
-        return self.body.classify(x, tokens, call)
+        tokens, call, calls = self._inputs(ids, mask, deterministic, rngs, sow_weights)
+        return self.model(ids, call, tokens, calls)
 
 
 def _length(length: int | None) -> dict[str, object]:

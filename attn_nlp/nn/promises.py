@@ -1,11 +1,11 @@
-"""What the hooks of a user's own part must return, checked while JAX traces and at no other time.
+"""Checks of the values that the hooks of a user's own part return, made only while JAX traces.
 
-In come what a hook was handed and what it returned; out goes the same, or a `UserError` that names
-the part, the hook, what came back and what is expected. A compiled step holds nothing of this, and
-parts of this package, which the tests hold to the same, are not asked.
+In come the inputs of a hook and the value that it returned; out goes the same value, or a
+`UserError` that names the part, the hook, what was returned and what is expected. Nothing of this
+is in a compiled step, and parts of this package are not checked: tests hold them to the same rules.
 
 A wrong type is as bad as a wrong shape: logits of int32 or bool have no gradient, complex ones lose
-a half, and a number in place of a matrix is spread over it without a word.
+half of it, and a number in place of a matrix is silently broadcast.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from attn_nlp.errors import UserError
 from attn_nlp.parts.registry import Part
 from attn_nlp.user_code import frames
 
-Expected = tuple[str, tuple[int, ...]]  # letters, such as "B, H, T, S", and what they stand for
+Expected = tuple[str, tuple[int, ...]]  # letters, such as "B, H, T, S", and their sizes
 
 
-def kept(
+def run_checked(
     part: Part,
     hook: str,
     given: Mapping[str, Any],
@@ -37,14 +37,14 @@ def kept(
     here: Any,
     sizes: Mapping[str, int],
 ) -> Any:
-    """What the hook of a user's own part returns, once it is known to be what it must be.
+    """Run a hook of a user's own part, and return its value if that is as it must be.
 
     Args:
       part: the part.
       hook: the hook to run.
-      given: what the hook function asks for.
-      inputs: all that the hook is handed, asked for or not.
-      here: where the block of the T x S matrix stands, if anywhere.
+      given: the arguments that the hook function asks for.
+      inputs: all inputs of the hook, asked for or not.
+      here: the position of the block in the T x S matrix, or None.
       sizes: sizes by letter, with the part's whole-number settings.
 
     Raises:
@@ -53,15 +53,17 @@ def kept(
     for listener in _listeners:
         listener(part, hook, partial(part.hooks[hook], **given))
     try:
-        found = part.hooks[hook](**given)
+        returned = part.hooks[hook](**given)
     except Exception as error:
         if not any(note.startswith(_NOTE) for note in _notes(error)):
             error.add_note(f"{_NOTE}{hook!r} of {part.slot} {part.name!r}")
         raise
-    wrong = _CHECKS[hook](found, _Known(part, inputs, here, sizes))
+    wrong = _CHECKS[hook](returned, _HookCall(part, inputs, here, sizes))
     if wrong:
-        raise (Swapped if _turned(found, wrong) else UserError)(_sentence(part, hook, found, wrong))
-    return found
+        raise (Swapped if _swapped(returned, wrong) else UserError)(
+            _sentence(part, hook, returned, wrong)
+        )
+    return returned
 
 
 _Listener = Callable[[Part, str, Callable[[], Any]], None]
@@ -69,8 +71,8 @@ _listeners: list[_Listener] = []
 
 
 @contextmanager
-def heard(listener: _Listener) -> Iterator[None]:
-    """Hand part, hook and what runs it to the listener, before each hook of a user's own runs."""
+def listening(listener: _Listener) -> Iterator[None]:
+    """Call the listener with part, hook and what runs it, before each hook of the user's own."""
     _listeners.append(listener)
     try:
         yield
@@ -79,25 +81,25 @@ def heard(listener: _Listener) -> Iterator[None]:
 
 
 class Swapped(UserError):
-    """Queries and keys have changed places in what a part returns."""
+    """A part returns a matrix with queries and keys swapped."""
 
 
 _NOTE = "raised in hook "
 
 
 def raised_in(error: BaseException) -> str:
-    """ "hook 'score' of score 'mine'" of an exception that a user's own part raised, or ""."""
-    found = [note for note in _notes(error) if note.startswith(_NOTE)]
-    return found[0].removeprefix("raised in ") if found else ""
+    """Return "hook 'score' of score 'mine'" for an exception of a user's own part, or ""."""
+    notes = [note for note in _notes(error) if note.startswith(_NOTE)]
+    return notes[0].removeprefix("raised in ") if notes else ""
 
 
 def _notes(error: BaseException) -> list[str]:
-    found = getattr(error, "__notes__", None)
-    return [note for note in found if isinstance(note, str)] if isinstance(found, list) else []
+    notes = getattr(error, "__notes__", None)
+    return [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
 
 
-class _Known:
-    """What is known when a hook has run: its inputs, and every size by letter."""
+class _HookCall:
+    """A hook that has run: its inputs, and every size by letter."""
 
     def __init__(self, part: Part, inputs: Mapping[str, Any], here: Any, sizes: Mapping[str, int]):
         self.part, self.inputs, self.sizes = part, inputs, dict(sizes)
@@ -105,80 +107,90 @@ class _Known:
             self.sizes |= {"T": len(here.rows), "S": len(here.columns), "B": len(here.keys)}
 
     def of(self, letters: str, like: Any = None) -> Expected:
-        """Letters with the sizes that they stand for, or with those of an array."""
+        """Return letters with their sizes, or with those of an array."""
         if like is not None:
             return letters, tuple(like.shape)
         return letters, tuple(self.sizes[letter] for letter in letters.split(", "))
 
     @property
     def weights(self) -> Expected:
-        """The letters of logits and weights; M is written H where every head has one map."""
+        """The letters of logits and weights; M is written H if every head has one map."""
         maps = "H" if self.sizes["M"] == self.sizes["H"] else "M"
         return self.of(f"B, {maps}, T, S")
 
 
-def _exactly(letters: str, name: str) -> Callable[[Any, _Known], str]:
-    """A float32 array like the input of that name."""
+def _exactly(letters: str, name: str) -> Callable[[Any, _HookCall], str]:
+    """Return a check for a float32 array like the input of that name."""
 
-    def wrong(found: Any, known: _Known) -> str:
-        if name not in known.inputs:  # a part that another names may be handed less
+    def wrong(returned: Any, hook_call: _HookCall) -> str:
+        if name not in hook_call.inputs:  # a part that another one names may be handed less
             return ""
-        return _array(found, known.of(letters, known.inputs[name]))
+        return _array(returned, hook_call.of(letters, hook_call.inputs[name]))
 
     return wrong
 
 
-def _sized(letters: str) -> Callable[[Any, _Known], str]:
-    def wrong(found: Any, known: _Known) -> str:
-        return _array(found, known.of(letters))
+def _sized(letters: str) -> Callable[[Any, _HookCall], str]:
+    """Return a check for a float32 array of these letters."""
+
+    def wrong(returned: Any, hook_call: _HookCall) -> str:
+        return _array(returned, hook_call.of(letters))
 
     return wrong
 
 
-def _score(found: Any, known: _Known) -> str:
-    return _array(found, known.weights, "logits ")
+def _score(returned: Any, hook_call: _HookCall) -> str:
+    return _array(returned, hook_call.weights, "logits ")
 
 
-def _weights(found: Any, known: _Known) -> str:
-    return _array(found, known.of(known.weights[0], known.inputs["logits"]), "weights ")
+def _weights(returned: Any, hook_call: _HookCall) -> str:
+    return _array(
+        returned, hook_call.of(hook_call.weights[0], hook_call.inputs["logits"]), "weights "
+    )
 
 
-def _adjust(found: Any, known: _Known) -> str:
-    return _array(found, known.of(known.weights[0], known.inputs["logits"]), "logits ")
+def _adjust(returned: Any, hook_call: _HookCall) -> str:
+    return _array(
+        returned, hook_call.of(hook_call.weights[0], hook_call.inputs["logits"]), "logits "
+    )
 
 
-def _spreads(results: bool = False) -> Callable[[Any, _Known], str]:
-    """Numbers that broadcast to the logits, or to the results of all heads."""
+def _spreads(results: bool = False) -> Callable[[Any, _HookCall], str]:
+    """Return a check for numbers that broadcast to the logits, or to the results of all heads."""
 
-    def wrong(found: Any, known: _Known) -> str:
-        if "B" not in known.sizes:  # nobody has said where the block stands
+    def wrong(returned: Any, hook_call: _HookCall) -> str:
+        if "B" not in hook_call.sizes:  # the position of the block is not known
             return ""
-        letters, size = known.of("B, H, T, U") if results else known.weights
-        if isinstance(found, int | float) and not isinstance(found, bool) and isfinite(found):
+        letters, size = hook_call.of("B, H, T, U") if results else hook_call.weights
+        if (
+            isinstance(returned, int | float)
+            and not isinstance(returned, bool)
+            and isfinite(returned)
+        ):
             return ""
-        fits = _is_array(found) and _spread(_shape(found), size)
-        if fits and (_is_float(found) or _kind(found) == "int32"):
+        fits = _is_array(returned) and _spread(_shape(returned), size)
+        if fits and (_is_float(returned) or _kind(returned) == "int32"):
             return ""
         return f"{_float()} that broadcasts to ({letters}) = {size}"
 
     return wrong
 
 
-def _visible(found: Any, known: _Known) -> str:
-    size = (known.sizes["B"], 1, known.sizes["T"], known.sizes["S"])
-    fits = isinstance(found, bool) or (
-        _is_array(found) and _kind(found) == "bool" and _spread(found.shape, size)
+def _allowed(returned: Any, hook_call: _HookCall) -> str:
+    size = (hook_call.sizes["B"], 1, hook_call.sizes["T"], hook_call.sizes["S"])
+    fits = isinstance(returned, bool) or (
+        _is_array(returned) and _kind(returned) == "bool" and _spread(returned.shape, size)
     )
     return "" if fits else f"bool that broadcasts to (B, 1, T, S) = {size}"
 
 
-def _prepare(found: Any, known: _Known) -> str:
-    q, k = known.inputs["q"], known.inputs["k"]
-    if isinstance(found, tuple | list) and len(found) == 2:
-        widths = [each.shape[-1:] for each in found if _is_array(each)]
+def _prepare(returned: Any, hook_call: _HookCall) -> str:
+    q, k = hook_call.inputs["q"], hook_call.inputs["k"]
+    if isinstance(returned, tuple | list) and len(returned) == 2:
+        widths = [array.shape[-1:] for array in returned if _is_array(array)]
         alike = [
-            not _array(each, ("", (*given.shape[:-1], *widths[0])))
-            for each, given in zip(found, (q, k), strict=True)
+            not _array(array, ("", (*given.shape[:-1], *widths[0])))
+            for array, given in zip(returned, (q, k), strict=True)
             if len(widths) == 2
         ]
         if alike and all(alike):
@@ -187,80 +199,80 @@ def _prepare(found: Any, known: _Known) -> str:
     return f"a pair, q and k, {_float()} {sizes}"
 
 
-def _reweigh(found: Any, known: _Known) -> str:
-    given, (letters, _) = tuple(known.inputs["weights"].shape), known.weights
+def _reweight(returned: Any, hook_call: _HookCall) -> str:
+    given, (letters, _) = tuple(hook_call.inputs["weights"].shape), hook_call.weights
     # A part that declares `maps` takes several maps of a head and may return one.
-    fewer = (given[0], given[1] * known.sizes["H"] // known.sizes["Q"], *given[2:])
-    if not _array(found, (letters, fewer)):
+    fewer = (given[0], given[1] * hook_call.sizes["H"] // hook_call.sizes["Q"], *given[2:])
+    if not _array(returned, (letters, fewer)):
         return ""
-    return _array(found, (letters, given), "weights ")
+    return _array(returned, (letters, given), "weights ")
 
 
-def _statistics(found: Any, known: _Known) -> str:
-    leaves = jax.tree.leaves(found, is_leaf=lambda each: each is None)
-    if leaves and all(_is_array(each) for each in leaves):
+def _statistics(returned: Any, hook_call: _HookCall) -> str:
+    leaves = jax.tree.leaves(returned, is_leaf=lambda leaf: leaf is None)
+    if leaves and all(_is_array(leaf) for leaf in leaves):
         return ""
     return "arrays, such as a tuple of (B, H, T, 1)"
 
 
-def _merged(found: Any, known: _Known) -> str:
-    given = known.inputs["a"]
-    same = jax.tree.structure(found) == jax.tree.structure(given)
-    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(given), strict=False)
+def _merged(returned: Any, hook_call: _HookCall) -> str:
+    given = hook_call.inputs["a"]
+    same = jax.tree.structure(returned) == jax.tree.structure(given)
+    pairs = zip(jax.tree.leaves(returned), jax.tree.leaves(given), strict=False)
     if same and all(_is_array(one) and one.shape == other.shape for one, other in pairs):
         return ""
     return "the same arrays as `reduce` returns"
 
 
-def _rescaled(found: Any, known: _Known) -> str:
-    fits = _is_array(found) and _is_float(found) and len(found.shape) == 4
+def _rescaled(returned: Any, hook_call: _HookCall) -> str:
+    fits = _is_array(returned) and _is_float(returned) and len(returned.shape) == 4
     return "" if fits else f"{_float()} (B, H, T, 1)"
 
 
-def _read(found: Any, known: _Known) -> str:
+def _read(returned: Any, hook_call: _HookCall) -> str:
     from attn_nlp.parts.sizes import evaluate
 
-    batch, width = len(known.inputs["x"]), known.part.facts.get("features", "E")
+    batch, width = len(hook_call.inputs["x"]), hook_call.part.facts.get("features", "E")
     assert isinstance(width, int | float | str)
-    return _array(found, ("B, features", (batch, int(evaluate(width, known.sizes)))))
+    return _array(returned, ("B, features", (batch, int(evaluate(width, hook_call.sizes)))))
 
 
-def _pool(found: Any, known: _Known) -> str:
-    batch, _, width = known.inputs["x"].shape
-    return _array(found, ("B, E", (batch, width)))
+def _pool(returned: Any, hook_call: _HookCall) -> str:
+    batch, _, width = hook_call.inputs["x"].shape
+    return _array(returned, ("B, E", (batch, width)))
 
 
-def _deviation(found: Any, known: _Known) -> str:
-    wanted = "a number of Python, 0 or more"
-    if isinstance(found, jax.core.Tracer):
-        return f"{wanted}; work it out by ** or `math`, not by jax.numpy"
+def _std(returned: Any, hook_call: _HookCall) -> str:
+    wanted = "a Python number, 0 or more"
+    if isinstance(returned, jax.core.Tracer):
+        return f"{wanted}; compute it by ** or `math`, not by jax.numpy"
     try:
-        number = float(found)
+        number = float(returned)
     except Exception:
         return wanted
-    plain = not isinstance(found, bool | str)
+    plain = not isinstance(returned, bool | str)
     return "" if plain and isfinite(number) and number >= 0 else wanted
 
 
-def _transform(found: Any, known: _Known) -> str:
-    if callable(getattr(found, "init", None)) and callable(getattr(found, "update", None)):
+def _transform(returned: Any, hook_call: _HookCall) -> str:
+    if callable(getattr(returned, "init", None)) and callable(getattr(returned, "update", None)):
         return ""
     return "an optax.GradientTransformation, such as optax.sgd(learning_rate)"
 
 
-_CHECKS: dict[str, Callable[[Any, _Known], str]] = {
+_CHECKS: dict[str, Callable[[Any, _HookCall], str]] = {
     "embed": _exactly("B, T, E", "x"),
     "prepare": _prepare,
     "score": _score,
     "relate": _spreads(),
     "factor": _spreads(),
     "adjust": _adjust,
-    "allowed": _visible,
+    "allowed": _allowed,
     "reduce": _statistics,
     "merge": _merged,
     "rescale": _rescaled,
     "weights": _weights,
-    "reweight": _reweigh,
+    "reweight": _reweight,
     "aggregate": _spreads(results=True),
     "finish": _exactly("B, H, T, U", "out"),
     "attend": _sized("B, H, T, U"),
@@ -270,31 +282,31 @@ _CHECKS: dict[str, Callable[[Any, _Known], str]] = {
     "activate": _exactly("B, T", "logits"),
     "features": _exactly("B, T, E", "x"),
     "weigh": _spreads(results=True),
-    "std": _deviation,
+    "std": _std,
     "transform": _transform,
 }
 
 
-def _array(found: Any, wanted: Expected, what: str = "") -> str:
-    """What is expected, where it is not what was found; else ""."""
+def _array(returned: Any, wanted: Expected, what: str = "") -> str:
+    """Return what is expected, if that is not what was returned, or ""."""
     letters, size = wanted
-    if _is_array(found) and _is_float(found) and tuple(found.shape) == size:
+    if _is_array(returned) and _is_float(returned) and tuple(returned.shape) == size:
         return ""
     return f"{what}{_float()} ({letters}) = {size}"
 
 
-def _is_array(found: Any) -> bool:
-    return hasattr(found, "shape") and hasattr(found, "dtype")
+def _is_array(returned: Any) -> bool:
+    return hasattr(returned, "shape") and hasattr(returned, "dtype")
 
 
-def _kind(found: Any) -> str:
-    """The type of the numbers, as JAX takes them: float64 of NumPy is float32 there."""
-    return str(jax.dtypes.canonicalize_dtype(found.dtype))
+def _kind(returned: Any) -> str:
+    """Return the type of the numbers as JAX takes them: float64 of NumPy is float32 there."""
+    return str(jax.dtypes.canonicalize_dtype(returned.dtype))
 
 
-def _is_float(found: Any) -> bool:
-    """Whether the numbers are float32, or float64 where a process has asked for it."""
-    return _kind(found) in ("float32", str(jnp.result_type(float)))
+def _is_float(returned: Any) -> bool:
+    """Return whether the numbers are float32, or float64 if the process has enabled it."""
+    return _kind(returned) in ("float32", str(jnp.result_type(float)))
 
 
 def _float() -> str:
@@ -302,43 +314,43 @@ def _float() -> str:
 
 
 def _spread(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
-    """Whether the shape broadcasts to that size, and to no larger one."""
+    """Return whether the shape broadcasts to exactly that size."""
     padded = (1,) * (len(size) - len(shape)) + tuple(shape)
     fits = zip(padded, size, strict=False)
     return len(padded) == len(size) and all(one in (1, other) for one, other in fits)
 
 
-def _sentence(part: Part, hook: str, found: Any, wanted: str) -> str:
+def _sentence(part: Part, hook: str, returned: Any, wanted: str) -> str:
     function = inspect.unwrap(part.hooks[hook])
     assert isinstance(function, FunctionType)
-    missing = " Is a `return` missing?" if found is None else ""
-    turned = _turned(found, wanted)
+    missing = " Is a `return` missing?" if returned is None else ""
+    swapped = _swapped(returned, wanted)
     return (
         f"{part.slot} {part.name!r}, hook {hook!r} ({frames.line_of(function)}): returned "
-        f"{_said(found)}; expected {wanted}.{missing}{turned}"
+        f"{_said(returned)}; expected {wanted}.{missing}{swapped}"
     )
 
 
-def _shape(found: Any) -> tuple[int, ...]:
-    return tuple(getattr(found, "shape", ()))
+def _shape(returned: Any) -> tuple[int, ...]:
+    return tuple(getattr(returned, "shape", ()))
 
 
-def _turned(found: Any, wanted: str) -> str:
-    """A hint where the last two axes have changed places."""
-    shape = _shape(found)
+def _swapped(returned: Any, wanted: str) -> str:
+    """Return a hint if the last two axes are swapped, or ""."""
+    shape = _shape(returned)
     if len(shape) == 4 and shape[2] != shape[3]:
-        swapped = str((*shape[:2], shape[3], shape[2]))
-        if wanted.endswith(swapped):
+        expected = str((*shape[:2], shape[3], shape[2]))
+        if wanted.endswith(expected):
             return " T and S are swapped: rows are queries, columns keys."
     return ""
 
 
-def _said(found: Any) -> str:
-    """What was returned, in few words."""
-    if _is_array(found):
-        return f"{found.dtype} of shape {tuple(found.shape)}"
-    if isinstance(found, tuple | list):
-        return f"a {type(found).__name__} of {len(found)}"
-    if isinstance(found, bool | int | float | complex):
-        return f"the Python {type(found).__name__} {found!r}"
-    return "None" if found is None else f"a {type(found).__name__}"
+def _said(returned: Any) -> str:
+    """Describe briefly what was returned."""
+    if _is_array(returned):
+        return f"{returned.dtype} of shape {tuple(returned.shape)}"
+    if isinstance(returned, tuple | list):
+        return f"a {type(returned).__name__} of {len(returned)}"
+    if isinstance(returned, bool | int | float | complex):
+        return f"the Python {type(returned).__name__} {returned!r}"
+    return "None" if returned is None else f"a {type(returned).__name__}"

@@ -1,7 +1,7 @@
 """The settings of a module: keyword arguments in, the cells that describe its blocks out.
 
-A cell holds and checks every setting of a model, so a module that is built by keywords is built by
-cells too: names, ranges and parts that do not fit together are refused as in an experiment.
+A cell holds and checks every setting of a model, so a module that is built by keywords is also
+built from cells: names, ranges and parts that do not fit together are refused as in an experiment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from attn_nlp.parts.registry import Named, parts
 from attn_nlp.parts.selection import Choice, choose, choose_all
 from attn_nlp.parts.values import shown
 
-# What the attention of a block can be given, and where a cell keeps it; `qk_norm` joins the scale.
+# Keywords of a block's attention, with the paths of a cell's settings; `qk_norm` joins the scale.
 ATTENTION = {
     **{name: name for name in ("heads", "head_dim", "value_dim", "position")},
     **{
@@ -73,19 +73,19 @@ def layer_cells(
       UserError: as `attention_cell`; or not as many mappings as layers.
     """
     base = attention_cell(outer, {})
-    form = 'give {"score": "additive"}, or a list of such, one a layer'
+    form = 'give {"score": "additive"}, or a list of such, one for each layer'
     if attention is None or isinstance(attention, Mapping):
-        each = [attention or {}] * layers
+        settings = [attention or {}] * layers
     elif isinstance(attention, Sequence) and not isinstance(attention, str):
-        each = list(attention)
+        settings = list(attention)
     else:
         raise UserError(f"attention is {shown(attention)}; {form}.")
-    for one in each:
-        if not isinstance(one, Mapping):
-            raise UserError(f"attention holds {shown(one)}; {form}.")
-    if len(each) != layers:
-        raise UserError(f"attention has {len(each)} entries for {layers} layers; {form}.")
-    return base, [attention_cell(outer, one) for one in each]
+    for entry in settings:
+        if not isinstance(entry, Mapping):
+            raise UserError(f"attention holds {shown(entry)}; {form}.")
+    if len(settings) != layers:
+        raise UserError(f"attention has {len(settings)} entries for {layers} layers; {form}.")
+    return base, [attention_cell(outer, entry) for entry in settings]
 
 
 def check_length(choices: Iterable[Choice], length: int | None) -> int | None:
@@ -103,7 +103,7 @@ def check_length(choices: Iterable[Choice], length: int | None) -> int | None:
                 f"{part.slot} {choice.text!r} depends on the most tokens of a text; give them as "
                 "length, such as length=128."
             )
-        limited |= any(_has_table(each) for each in counting)
+        limited |= any(_has_table(counted) for counted in counting)
     return length if limited else None
 
 
@@ -115,7 +115,7 @@ def check_inside(position: str) -> None:
     """
     part = choose("position", position).part
     if set(part.hooks) == {"embed"}:
-        inside = [each.name for each in parts("position") if set(each.hooks) - {"embed"}]
+        inside = [part.name for part in parts("position") if set(part.hooks) - {"embed"}]
         raise UserError(
             f"position {position!r} acts on embeddings, not inside attention; allowed: none, "
             f"{', '.join(inside)}. Give it as the position of an Encoder."
@@ -123,7 +123,7 @@ def check_inside(position: str) -> None:
 
 
 def asks_for(choices: Iterable[Choice], name: str) -> bool:
-    """Whether a hook of these parts, or of those that they name, takes an argument of that name."""
+    """Return whether a hook of these parts, or of parts that they name, takes that argument."""
     return any(
         name in part.arguments(hook)
         for choice in choices
@@ -133,11 +133,11 @@ def asks_for(choices: Iterable[Choice], name: str) -> bool:
 
 
 def _joined(scale: object, qk_norm: object) -> object:
-    """The scale with a normalization of queries and keys, which is a scale too."""
+    """Return the scale joined with a normalization of queries and keys, which is a scale too."""
     if qk_norm is None:
         return scale
     text = check_value("attention.scale", qk_norm)
-    if not all("prepare" in each.part.hooks for each in choose_all("scale", str(text))):
+    if not all("prepare" in choice.part.hooks for choice in choose_all("scale", str(text))):
         known = [part.name for part in parts("scale") if "prepare" in part.hooks]
         raise unknown("qk_norm", qk_norm, known)
     return text if scale is None else f"{scale} + {text}"
@@ -159,7 +159,7 @@ def _counts_positions(choice: Choice) -> bool:
 
 
 def _has_table(choice: Choice) -> bool:
-    """Whether a learned array has an entry for every position."""
+    """Return whether a learned array has an entry for every position."""
     return any(_names_length(array.shape) for array in choice.part.learned.values())
 
 

@@ -1,7 +1,7 @@
-"""What a registry line declares, checked where it is written.
+"""Checks of a registry line, made where it is written.
 
-In come the arguments of a decorator and what stands below it; out come the hooks, or one sentence
-that says what to write instead.
+The input is the arguments of a decorator and the definition below it. The output is the hooks, or
+one sentence that says what to write instead.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from attn_nlp.errors import UserError, unknown
 from attn_nlp.parts.hooks import FACTS, HOOKS, ON_REQUEST, SLOTS, Learned, Named, Numeric, Static
 from attn_nlp.parts.sizes import check_expression
 from attn_nlp.user_code.hashing import file_of
+from attn_nlp.wording import with_article
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-# Hooks without which a part of several cannot be run.
+# Hooks that a slot of several hooks cannot do without, and hooks that need others.
 _NEEDED = {"normalizer": "weights"}
 _TOGETHER = {"rescale": ("reduce", "merge"), "merge": ("reduce",)}
 
@@ -35,7 +36,7 @@ def check_brackets(slot: str, name: object) -> None:
         return
     called = getattr(name, "__name__", "")
     shown = called if called.isidentifier() else "mine"
-    given = f"stands above {called!r} without a name" if called else f"is given {name!r} as a name"
+    given = f"is above {called!r} without a name" if called else f"is given {name!r} as a name"
     raise UserError(f'@{slot} {given}; write @{slot}("{shown.lower()}") above the definition.')
 
 
@@ -49,7 +50,7 @@ def check_line(
     learned: object,
     facts: Mapping[str, object],
 ) -> None:
-    """Refuse what cannot be meant in the arguments of a registry line.
+    """Refuse arguments of a registry line that cannot be meant.
 
     Raises:
       UserError: naming the argument and what it may be.
@@ -77,7 +78,7 @@ def check_line(
             raise UserError(f"{what} of {who} are {given!r}; write them by name: {form}.")
         for key, value in given.items():
             if not isinstance(key, str) or not key.isidentifier():
-                raise UserError(f"{what} of {who}: {key!r} is no name of an argument.")
+                raise UserError(f"{what} of {who}: {key!r} is not the name of an argument.")
             if not isinstance(value, kinds):
                 array = Learned in kinds
                 named = "learned array" if array else "setting"
@@ -88,25 +89,23 @@ def check_line(
 
 
 def _array_advice(value: object) -> str:
-    """What was given in place of an array, and how to write it."""
+    """Return what was given instead of an array, and how to write it."""
     if value is Learned:
         return "Learned without brackets; write Learned(...)"
     shape = " ".join(map(str, value)) if isinstance(value, tuple | list) else value
     write = f"Learned({shape!r})" if isinstance(shape, str) else 'Learned("H D")'
-    return f"{value!r}; write {write}, the shape in letters"
+    return f"{value!r}; write {write}, with the shape in sizes"
 
 
 def _setting_advice(value: object) -> str:
-    """What was given bare, and how to write it."""
+    """Return what was given without a class around it, and how to write it."""
     if value in (Numeric, Static, Named):
         kind = getattr(value, "__name__", "Numeric")
         return f"{kind} without brackets; write {kind}(...)"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return f"{value!r}; write Numeric(...), Static(...) or Named(...)"
     if isinstance(value, int):
-        return (
-            f"{value!r}; write Numeric({float(value)}), or Static({value}) where it shapes arrays"
-        )
+        return f"{value!r}; write Numeric({float(value)}), or Static({value}) if it shapes arrays"
     if isinstance(value, float):
         return f"{value!r}; write Numeric({value!r})"
     return f"{value!r}; write Numeric({value!r}), or Named(slot, {value!r}) for another part"
@@ -124,7 +123,9 @@ def _check_fact(who: str, fact: str, value: object) -> None:
     if form == "expression" and (
         isinstance(value, bool) or not isinstance(value, int | float | str)
     ):
-        raise UserError(f"{fact} of {who} is {value!r}; give a number or letters, such as '2*E'.")
+        raise UserError(
+            f"{fact} of {who} is {value!r}; give a number or an expression, such as '2*E'."
+        )
     if form == "sizes":
         example = "{'U': 'D'}" if fact == "requires" else "{'D': 2}"
         if not isinstance(value, Mapping):
@@ -134,17 +135,17 @@ def _check_fact(who: str, fact: str, value: object) -> None:
 
 
 def hooks_of(slot: str, name: str, definition: Any) -> dict[str, Callable]:
-    """The hook functions of what stands below a decorator, by hook.
+    """Return the hook functions of the definition below a decorator, by hook.
 
     Raises:
-      UserError: it is neither a function nor a class of functions, or one of them is no hook.
+      UserError: it is neither a function nor a class of functions, or one of them is not a hook.
     """
     who, allowed = f"{slot} {name!r}", SLOTS[slot].hooks
     if not isinstance(definition, type):
         if not _is_function(definition):
             raise UserError(
-                f"{who} is {type(definition).__name__!r} and no function; put the decorator above "
-                "a def, or above a class of functions."
+                f"{who} is {type(definition).__name__!r} and not a function; put the decorator "
+                "above a def, or above a class of functions."
             )
         return {allowed[0]: definition}
     _check_class(who, definition, allowed)
@@ -157,20 +158,20 @@ def hooks_of(slot: str, name: str, definition: Any) -> dict[str, Callable]:
     for key, value in plain.items():
         if key in allowed and key not in hooks:
             raise UserError(
-                f"{key} of {who} is {type(value).__name__!r} and no function; write "
+                f"{key} of {who} is {type(value).__name__!r} and not a function; write "
                 f"`def {key}(...)` below @staticmethod."
             )
     for key in hooks:
         if key not in allowed:
             raise UserError(
-                f"{who} has a function {key!r}, which is no hook of a {slot}; "
-                f"allowed: {', '.join(allowed)}. A helper stands outside the class, or begins "
-                "with an underscore."
+                f"{who} has a function {key!r}, which is not a hook of {with_article(slot)}; "
+                f"allowed: {', '.join(allowed)}. Move a helper out of the class, or begin "
+                "its name with an underscore."
             )
     needed = _NEEDED.get(slot)
     if (not hooks and not SLOTS[slot].plain) or (needed and needed not in hooks):
         lacks = "supplies no hook" if not hooks else f"supplies {', '.join(hooks)} alone"
-        raise UserError(f"{who} {lacks}; a {slot} needs {needed or allowed[0]!r}.")
+        raise UserError(f"{who} {lacks}; {with_article(slot)} needs {needed or allowed[0]!r}.")
     for key in hooks:
         for other in _TOGETHER.get(key, ()):
             if other not in hooks:
@@ -179,27 +180,27 @@ def hooks_of(slot: str, name: str, definition: Any) -> dict[str, Callable]:
 
 
 def _is_function(value: object) -> bool:
-    """Whether it is a function, or one that a library has wrapped, such as `jax.jit` does."""
+    """Return whether it is a function, or one that a library has wrapped, as `jax.jit` does."""
     return inspect.isfunction(value) or (callable(value) and hasattr(value, "__wrapped__"))
 
 
 def _check_class(who: str, definition: type, allowed: Collection[str]) -> None:
     if "__init__" in vars(definition):
         raise UserError(
-            f"{who} has an __init__, but a part is never made an object and keeps no state: give "
+            f"{who} has an __init__, but a part is never instantiated and keeps no state: give "
             "numbers by settings= and arrays by learned=."
         )
     for base in definition.__mro__[1:-1]:
         for hook in allowed:
             if hook in vars(base) and hook not in vars(definition):
                 raise UserError(
-                    f"{who} inherits {hook!r} from {base.__name__}, which is not looked at; write "
+                    f"{who} inherits {hook!r} from {base.__name__}, which is not searched; write "
                     f"`{hook} = staticmethod({base.__name__}.{hook})` in the class."
                 )
 
 
 def check_part(part: Any) -> None:
-    """Refuse hook functions that ask for what nobody supplies, and numbers that cannot be.
+    """Refuse hook functions that ask for what nothing supplies, and numbers that are not possible.
 
     Args:
       part: a `registry.Part`.
@@ -231,10 +232,10 @@ def check_part(part: Any) -> None:
     for name, array in part.learned.items():
         where = f"learned array {name!r} of {who}"
         if not isinstance(array.shape, str):
-            raise UserError(f"{where} has the shape {array.shape!r}; write letters, such as 'H D'.")
+            raise UserError(f"{where} has the shape {array.shape!r}; write sizes, such as 'H D'.")
         for expression in (array.fill, array.std, *array.shape.split()):
             check_expression(expression, where, counts)
-    for fact, value in part.facts.items() if part.own_code else ():  # tests read the others
+    for fact, value in part.facts.items() if part.own_code else ():  # tests check the others
         _check_expressions(f"{fact} of {who}", FACTS.get(fact), value, counts)
     if "read" in part.hooks and "features" not in part.facts:
         raise UserError(
@@ -244,22 +245,26 @@ def check_part(part: Any) -> None:
 
 
 def _check_signature(who: str, hook: str, function: Callable, own: Sequence[str]) -> set[str]:
-    """What the function asks for."""
+    """Return the names of the arguments that the function asks for."""
     if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
         raise UserError(f"hook {hook!r} of {who} must return an array: no yield, no async.")
     known = {*HOOKS[hook], *ON_REQUEST, *own}
     arguments = inspect.signature(function).parameters
-    for place, argument in enumerate(arguments.values()):
+    for position, argument in enumerate(arguments.values()):
         name, where = argument.name, f"argument of {who} in hook {hook!r}:"
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
-            raise UserError(f"{where} {argument} gets nothing; name what you need: {_list(known)}.")
-        if place == 0 and name in ("self", "cls") and name not in known:
-            raise UserError(f"{where} {name!r} gets nothing, a hook has no object; leave it out.")
+            raise UserError(
+                f"{where} {argument} receives nothing; name what you need: {_list(known)}."
+            )
+        if position == 0 and name in ("self", "cls") and name not in known:
+            raise UserError(
+                f"{where} {name!r} receives nothing, since a hook has no object; leave it out."
+            )
         if name not in known:
             if argument.default is argument.empty:
                 raise unknown(where, name, known)
             raise UserError(
-                f"{where} {name!r} has a default and is no setting; write "
+                f"{where} {name!r} has a default but is not a setting; write "
                 f"settings={{{name!r}: Numeric({argument.default!r})}} in the registry line, or "
                 "leave it out."
             )
@@ -269,9 +274,13 @@ def _check_signature(who: str, hook: str, function: Callable, own: Sequence[str]
                 "given; leave the default out."
             )
         if argument.kind is argument.POSITIONAL_ONLY:
-            raise UserError(f"{where} {name!r} stands before a '/', but is given by name; drop it.")
+            raise UserError(
+                f"{where} {name!r} comes before a '/', but is given by name; drop the '/'."
+            )
         if name in own and name in HOOKS[hook]:
-            raise UserError(f"{where} {name!r} is both given to the hook and declared; rename it.")
+            raise UserError(
+                f"{where} {name!r} is both an argument of the hook and declared; rename it."
+            )
     return set(arguments)
 
 
@@ -280,7 +289,7 @@ def _list(names: Collection[str]) -> str:
 
 
 def _check_unasked(who: str, part: Any, asked: Collection[str]) -> None:
-    """A number or an array that no hook asks for would be set and trained without effect."""
+    """Refuse a setting or an array that no hook asks for: it would be set without effect."""
     for name, setting in part.settings.items():
         if isinstance(setting, Numeric | Named) and name not in asked:
             raise UserError(f"setting {name!r} of {who} is asked for by none of its functions.")
@@ -292,7 +301,7 @@ def _check_unasked(who: str, part: Any, asked: Collection[str]) -> None:
 
 
 def _check_baseline(who: str, part: Any, asked: Collection[str]) -> None:
-    """A baseline is trained once for all seeds, and has no settings of training."""
+    """Refuse a baseline without a `fit`, or one whose `fit` asks for the seed."""
     if "fit" not in part.hooks:
         raise UserError(
             f"{who} is a baseline, which is fitted without JAX, but has no `fit`; write one or "
@@ -329,7 +338,9 @@ def _check_number(where: str, setting: Numeric | Static) -> None:
     kinds = int | str if whole else int | float | str
     if isinstance(default, bool) or not isinstance(default, kinds):
         allowed = "a whole number" if whole else "a number"
-        raise UserError(f"{where} starts at {default!r}; give {allowed} or letters, such as 'D'.")
+        raise UserError(
+            f"{where} starts at {default!r}; give {allowed} or an expression, such as 'D'."
+        )
     check_expression(default, where)
     high = math.inf if setting.high is None else setting.high
     if not isinstance(default, str) and not (setting.low <= default <= high):
@@ -337,7 +348,7 @@ def _check_number(where: str, setting: Numeric | Static) -> None:
             f"{where} starts at {default!r}, which is not from {setting.low} to {high}."
         )
     if not isinstance(default, str) and not math.isfinite(default):
-        raise UserError(f"{where} starts at {default!r}, which is no finite number.")
+        raise UserError(f"{where} starts at {default!r}, which is not a finite number.")
 
 
 def _check_expressions(where: str, form: str | None, value: Any, counts: Sequence[str]) -> None:
@@ -350,26 +361,26 @@ def _check_expressions(where: str, form: str | None, value: Any, counts: Sequenc
 
 
 def data_files(modules: Sequence[str], files: object) -> tuple[Path, ...]:
-    """The data that a part declares.
+    """Return the files that a part declares.
 
     Args:
-      modules: of the part, the one that registers it first.
+      modules: modules of the part, first the one that registers it.
       files: paths from that module's folder.
 
     Raises:
-      UserError: one of them is no file.
+      UserError: one of them is not a file.
     """
     if isinstance(files, str) or not isinstance(files, Sequence):
         raise UserError(f"files is {files!r}; write a list of paths, such as files=['gain.txt'].")
     home = file_of(modules[0]) if modules else None
     folder = Path(home).parent if home else Path.cwd()
-    found = []
+    paths = []
     for name in files:
         if not isinstance(name, str | os.PathLike):
             raise UserError(f"files names {name!r}; give the path of a file.")
         path = folder / name
         if not path.is_file():
-            why = "is a folder; name its files" if path.is_dir() else "is no file"
+            why = "is a folder; name its files" if path.is_dir() else "is not a file"
             raise UserError(f"files names {str(name)!r}, but {path} {why}.")
-        found.append(Path(os.path.abspath(path)))
-    return tuple(found)
+        paths.append(Path(os.path.abspath(path)))
+    return tuple(paths)

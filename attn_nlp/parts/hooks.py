@@ -1,14 +1,15 @@
-"""Slots: the places that take a part, the hooks that a part may have, and what it declares.
+"""Slots that take a part, hooks that a part may have, and what its registry line may declare.
 
-In come no parts, out go the rules that the catalogue checks them by. Nothing here runs anything.
+The catalogue checks parts by these rules. Nothing here runs anything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, Protocol, TypedDict, TypeVar, Unpack, get_type_hints
 
-# What each hook is handed by the code that walks the hooks. A hook function names the ones it
-# wants; the order in which hooks run is the order in which they stand here.
+# The arguments that each hook may ask for. Hooks run in this order.
 HOOKS: dict[str, tuple[str, ...]] = {
     "embed": ("x", "mask"),
     "prepare": ("q", "k"),
@@ -35,41 +36,74 @@ HOOKS: dict[str, tuple[str, ...]] = {
     "fit": ("cell", "prepared", "report"),
     "transform": ("learning_rate", "weight_decay", "matrices"),
 }
-# Hooks whose results are summed, multiplied or met, so that the order of parts changes nothing. The
-# others hand what they made to the next part.
+# Hooks whose results are summed, multiplied or intersected, so that the order of parts changes
+# nothing. The others pass their result to the next part.
 GATHERED = ("score", "relate", "factor", "allowed", "aggregate")
 # Facts by which a part shapes the projections without running anything.
 COUNTS = ("maps", "features", "key_heads")
 # The slots of attention over pairs, in the order in which they act within a hook.
 PAIRWISE = ("score", "scale", "position", "mask", "normalizer", "mixer")
-# What a registry line may say of a part beside its settings and arrays, and in which form.
-FACTS: dict[str, str] = {
-    # Counts, in letters and in the part's whole-number settings.
-    **dict.fromkeys(("flops", "state", "features", "maps", "key_heads"), "expression"),
+CountFact = Literal["flops", "state", "features", "maps", "key_heads"]
+Expression = float | str
+SizePairs = Mapping[str, Expression]
+
+
+class Facts(TypedDict, total=False):
+    """Everything that a registry line may say of a part beside its settings and arrays.
+
+    Tests, figures, costs and cells ask for these facts; no other name is accepted.
+    """
+
+    # Counts: expressions in sizes and in the part's whole-number settings.
+    flops: Expression
+    state: Expression
+    features: Expression
+    maps: Expression
+    key_heads: Expression
     # Conditions on sizes.
-    **dict.fromkeys(("requires", "divides"), "sizes"),
-    # True or False.
-    **dict.fromkeys(("alone", "control", "equivariant", "fixed", "baseline"), "truth"),
-    **dict.fromkeys(("ignores_keys", "ignores_query", "kinked", "position_bound"), "truth"),
-    **dict.fromkeys(("shift_invariant", "signed", "sums_to_one", "surrogate"), "truth"),
-    **dict.fromkeys(("symmetric", "whole_rows"), "truth"),
-    # Laws that a part of the user's own does not keep, see `probe.laws`.
-    **dict.fromkeys(("sees_batch", "sees_padding", "undefined_gradient"), "truth"),
+    requires: SizePairs
+    divides: SizePairs
+    # Which cells and tables the part belongs to.
+    alone: bool
+    baseline: bool
+    control: bool
+    fixed: bool
+    # Properties of what it computes.
+    equivariant: bool
+    ignores_keys: bool
+    ignores_query: bool
+    kinked: bool
+    position_bound: bool
+    shift_invariant: bool
+    signed: bool
+    sums_to_one: bool
+    surrogate: bool
+    symmetric: bool
+    whole_rows: bool
+    # Laws that a user's part declares not to keep; see `probe.laws`.
+    sees_batch: bool
+    sees_padding: bool
+    undefined_gradient: bool
     # Words.
-    **dict.fromkeys(("exclusive", "special_case_of"), "text"),
-}
-ON_REQUEST = ("here", "dims", "seed", "layer", "draw")
+    exclusive: str
+    special_case_of: str
+
+
+_FORMS = {Expression: "expression", SizePairs: "sizes", bool: "truth", str: "text"}
+# The form of each fact, by which a registry line is checked when it runs.
+FACTS: dict[str, str] = {name: _FORMS[kind] for name, kind in get_type_hints(Facts).items()}
+ON_REQUEST = ("here", "sizes", "seed", "layer", "draw")
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place that takes one part, with the hooks a part in it may have."""
+    """A role in the model that one part plays, with the hooks that such a part may have."""
 
     name: str
     hooks: tuple[str, ...]  # the first is the one a bare function supplies
     what: str
-    plain: bool = False  # whether a part may leave everything as it is and supply no hook
-    several: bool = False  # whether " + " may join parts, which then act in turn
+    plain: bool = False  # a part may leave everything unchanged and supply no hook
+    several: bool = False  # " + " may join parts, which then act one after another
 
 
 SLOTS: dict[str, Slot] = {
@@ -114,7 +148,7 @@ SLOTS: dict[str, Slot] = {
 class Numeric:
     """A setting that leaves shapes and code alone: an argument of the compiled program.
 
-    The default is a number or an expression in the letters of `sizes.py`, such as "D**-0.5".
+    The default is a number or an expression in the sizes of `sizes.py`, such as "D**-0.5".
     """
 
     default: float | str
@@ -124,7 +158,7 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Static:
-    """A whole number that shapes the program; the default may be an expression in letters."""
+    """A whole number that shapes the program; the default may be an expression in sizes."""
 
     default: int | str
     low: int = 1
@@ -143,8 +177,8 @@ class Named:
 class Learned:
     """An array that training changes, drawn as fill + std * N(0, 1).
 
-    `shape` is letters of `sizes.py` divided by spaces; "" is a scalar. `fill` and `std` are
-    numbers or expressions in those letters. All three may name the part's `Static` settings.
+    `shape` lists sizes of `sizes.py`, separated by spaces; "" is a scalar. `fill` and `std` are
+    numbers or expressions in those sizes. All three may name the part's `Static` settings.
     """
 
     shape: str
@@ -153,3 +187,22 @@ class Learned:
 
 
 Setting = Numeric | Static | Named
+Definition = TypeVar("Definition", bound=Callable)
+
+
+class Decorator(Protocol):
+    """A decorator that registers a function, or a class of functions, in one slot."""
+
+    def __call__(
+        self,
+        name: str = "",
+        /,
+        *,
+        label: str | None = None,
+        cite: str = "",
+        settings: Mapping[str, Setting] | None = None,
+        learned: Mapping[str, Learned] | None = None,
+        revision: int = 1,
+        files: Sequence[str] = (),
+        **facts: Unpack[Facts],
+    ) -> Callable[[Definition], Definition]: ...

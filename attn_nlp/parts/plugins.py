@@ -1,7 +1,7 @@
 """Installed packages that bring parts and datasets: modules named by their entry points.
 
-A package says in its own metadata, under the group `attn_nlp.parts`, which modules register parts
-or datasets; they are imported when the catalogue is first asked. In pyproject.toml:
+A package lists in its own metadata, under the group `attn_nlp.parts`, the modules that register
+parts or datasets; they are imported when the catalogue is first used. In pyproject.toml:
 
     [project.entry-points."attn_nlp.parts"]
     gating = "my_package.gating"
@@ -40,51 +40,52 @@ class Plugin:
 
     @property
     def identity(self) -> str:
-        """What of the package, beside its code, is part of the identity of a result."""
+        """The package's share, besides its code, in the identity of a result."""
         return f"{self.package} {self.version}"
 
 
-@functools.cache  # every name that is looked up asks for it
+@functools.cache  # called for every name that is looked up
 def load_plugins() -> None:
     """Import every module that an installed package names.
 
     Raises:
-      UserError: one of them cannot be imported, or registers what cannot be; names the package.
+      UserError: one of them cannot be imported, or has a registry line that is refused; the
+        message names the package.
     """
-    for each in plugins():
+    for plugin in plugins():
         try:
-            importlib.import_module(each.module)
+            importlib.import_module(plugin.module)
         except Exception as error:
-            told = " ".join(str(error).split()) or "no reason is given"
+            reason = " ".join(str(error).split()) or "no reason is given"
             raise UserError(
-                f"package {each.identity} cannot register its parts: importing {each.module} "
-                f"raised {type(error).__name__}: {told.rstrip('.')}. Repair or uninstall it."
+                f"package {plugin.identity} cannot register its parts: importing {plugin.module} "
+                f"raised {type(error).__name__}: {reason.rstrip('.')}. Repair or uninstall it."
             ) from error
 
 
 @functools.cache
 def plugins() -> tuple[Plugin, ...]:
-    """What installed packages name; imports none of it."""
+    """Return the modules that installed packages name; import none of them."""
     if not any(_mentions(folder) for folder in sys.path):
         return ()
     from importlib import metadata  # slow to import, and seldom needed
 
-    found = {
-        Plugin(each.dist.name, each.dist.version, each.module): None
-        for each in metadata.entry_points(group=GROUP)
-        if each.dist is not None
+    named = {
+        Plugin(entry.dist.name, entry.dist.version, entry.module)
+        for entry in metadata.entry_points(group=GROUP)
+        if entry.dist is not None
     }
-    return tuple(sorted(found, key=lambda each: (each.package, each.module)))
+    return tuple(sorted(named, key=lambda plugin: (plugin.package, plugin.module)))
 
 
 def plugin_of(modules: Iterable[str]) -> Plugin | None:
-    """The installed package that one of these modules belongs to, None for code of the user's."""
+    """Return the installed package that one of these modules belongs to, or None."""
     tops = {name.partition(".")[0] for name in modules}
-    return next((each for each in plugins() if each.module.partition(".")[0] in tops), None)
+    return next((known for known in plugins() if known.module.partition(".")[0] in tops), None)
 
 
 def _mentions(folder: str) -> bool:
-    """Whether any package installed into a folder names the group."""
+    """Return whether any package installed into a folder names the group."""
     return any(GROUP.encode() in text for text in _entry_points(folder or os.curdir))
 
 

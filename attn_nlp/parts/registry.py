@@ -5,14 +5,14 @@ decorator line that carries everything a table, a figure or a program needs to k
 Nothing here imports JAX, and parts import JAX inside their functions, so that listing, planning
 and printing tables start at once.
 
-The built-in parts stand beside their formulas in later stages; `load_builtin` imports those
-modules by name, the way a host loads plug-ins, so that no stage imports a later one.
+The built-in parts are defined next to their formulas in later stages; `load_builtin` imports those
+modules by name, as a host loads plug-ins, so that no stage imports a later one.
 
-A user's own part uses the same decorators in the user's own experiment file. It has no revision
-that anyone keeps for it, so the hash of all code and data of the user's that it reaches goes into
-the identity of every cell that uses it. It must keep nothing between calls: a process trains many
-cells, in any order. What a `fit` draws from `random` and from NumPy's global generator follows from
-the cell's seed; a generator of its own must be given `seed`, since no one can tell that it was not.
+A user's part uses the same decorators in the user's experiment file. Nobody maintains a revision
+for it, so the hash of all user code and data that it reaches is part of the identity of every cell
+that uses it. It must keep nothing between calls: a process trains many cells, in any order. What
+a `fit` draws from `random` and from NumPy's global generator follows from the cell's seed; a
+generator of its own must be given `seed`, since a missing seed cannot be detected.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any, Unpack, cast
 
 from attn_nlp.errors import UserError, unknown
 from attn_nlp.parts.declarations import check_brackets, check_line, check_part, data_files, hooks_of
@@ -32,6 +33,9 @@ from attn_nlp.parts.hooks import (
     HOOKS,
     ON_REQUEST,
     SLOTS,
+    Decorator,
+    Definition,
+    Facts,
     Learned,
     Named,
     Numeric,
@@ -44,6 +48,7 @@ from attn_nlp.user_code.code_text import typed
 from attn_nlp.user_code.hashing import Code, file_of
 from attn_nlp.user_code.loading import current
 from attn_nlp.user_code.loads import Load
+from attn_nlp.wording import with_article
 
 __all__ = [
     "HOOKS",
@@ -113,11 +118,11 @@ class Part:
     hooks: Mapping[str, Callable]
     settings: Mapping[str, Setting] = field(default_factory=dict)
     learned: Mapping[str, Learned] = field(default_factory=dict)
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
     revision: int = 1
     doc: str = ""
     program: str = ""  # parts of one slot that share a program differ in numeric defaults only
-    own_code: Code | None = None  # for a user's part: its source decides the result too
+    own_code: Code | None = None  # of a user's part, whose source is part of its identity
 
     @property
     def summary(self) -> str:
@@ -134,12 +139,12 @@ class Part:
 
     @property
     def place(self) -> tuple[str, str]:
-        """Where the part stands in the catalogue."""
+        """The key of the part in the catalogue: its slot and its name."""
         return self.slot, self.name
 
     @property
     def aliases(self) -> list[str]:
-        """Other names under which it is found."""
+        """Other names by which it can be chosen."""
         return [other for (slot, other), name in _aliases.items() if (slot, name) == self.place]
 
     @property
@@ -149,11 +154,11 @@ class Part:
 
     @property
     def code_hash(self) -> str | None:
-        """For a user's part the hash of all that it is made of, see `own_code`."""
+        """The hash of the code and data of a user's part, or None for another part."""
         return None if self.own_code is None else self.own_code.hash
 
     def check(self) -> None:
-        """Refuse data of a user's part that are no longer what was hashed.
+        """Refuse files of a user's part that have changed since they were hashed.
 
         Raises:
           UserError: naming the file.
@@ -162,17 +167,17 @@ class Part:
             self.own_code.check()
 
     def arguments(self, hook: str) -> list[str]:
-        """What a hook function asks for."""
+        """Return the names of the arguments that a hook function asks for."""
         return list(inspect.signature(self.hooks[hook]).parameters)
 
     def learned_by(self, hooks: Collection[str] | None = None) -> dict[str, Learned]:
-        """The learned arrays that these hooks ask for, by default all; others do not exist."""
+        """Return the learned arrays that these hooks, by default all, ask for."""
         mine = [hook for hook in self.hooks if hooks is None or hook in hooks]
         asked = {name for hook in mine for name in self.arguments(hook)}
         return {name: array for name, array in self.learned.items() if name in asked}
 
     def entry(self) -> dict[str, object]:
-        """What a listing shows: plain values only."""
+        """Return the fields that a listing shows, as plain values."""
         return {
             "slot": self.slot,
             "name": self.name,
@@ -180,7 +185,7 @@ class Part:
             "citation": self.cite,
             "summary": self.summary,
             "formula": self.formula,
-            "settings": {name: each.default for name, each in self.settings.items()},
+            "settings": {name: setting.default for name, setting in self.settings.items()},
             "learned": {name: array.shape for name, array in self.learned.items()},
             "revision": self.revision,
             "facts": dict(self.facts),
@@ -202,32 +207,33 @@ def register(
     learned: Mapping[str, Learned] | None = None,
     revision: int = 1,
     files: Sequence[str] = (),
-    **facts: object,
-) -> Callable:
+    **facts: Unpack[Facts],
+) -> Callable[[Definition], Definition]:
     """Enter a function (one hook) or a class of functions (several) into the catalogue.
 
     Args:
       slot: a key of `SLOTS`.
       name: lower-case letters, digits and underscores; what an experiment writes.
-      label: what a table prints; the name where none is given.
+      label: what a table prints; by default the name.
       cite: authors and year, or "control".
       settings: what an experiment may set, by argument name of the hook functions.
       learned: arrays that training changes, by argument name of the hook functions.
       revision: raised when what the part computes changes.
-      files: data that the part reads, by paths from the folder of its module. What is opened
-        while an experiment file is loaded is known without it; what a hook function opens while
-        it is traced, or a library that does not open files by Python, is not: name it here, or an
-        edit of it leaves stored results as they are.
-      facts: what tests, figures and cells ask, such as `sums_to_one=True`; see `slots.FACTS`.
+      files: data that the part reads, as paths relative to the folder of its module. Files that
+        are opened while an experiment file is loaded are found without it. Files that a hook
+        function opens while it is traced, or that a library opens other than through Python, are
+        not: name them here, or editing them leaves stored results in use.
+      facts: what tests, figures and cells ask about the part, such as `sums_to_one=True`; see
+        `hooks.Facts`.
 
     Raises:
       UserError: the name is malformed or taken, a hook does not belong to the slot, a hook
-        function asks for an argument that nothing supplies, or whatever else in the line cannot
-        be meant.
+        function asks for an argument that nothing supplies, or another argument of the line
+        cannot be meant.
     """
     check_line(slot, name, label, cite, revision, settings, learned, facts)
 
-    def enter(definition):
+    def enter(definition: Definition) -> Definition:
         hooks = hooks_of(slot, name, definition)
         part = Part(
             slot=slot,
@@ -237,7 +243,7 @@ def register(
             hooks=MappingProxyType(hooks),
             settings=MappingProxyType(dict(settings or {})),
             learned=MappingProxyType(dict(learned or {})),
-            facts=MappingProxyType(facts),
+            facts=cast("Facts", MappingProxyType(facts)),
             revision=revision,
             doc=inspect.getdoc(definition) or "",
             program=name,
@@ -261,7 +267,7 @@ def variant(
     defaults: Mapping[str, float | str],
     revision: int = 1,
 ) -> None:
-    """Enter a part under other numeric defaults, which stay: `constant(c)` offers a choice."""
+    """Enter a part with other numeric defaults, which are fixed; `constant(c)` can be set."""
     base = _parts[slot, of]
     changed = {key: Numeric(value) for key, value in defaults.items()}
     part = Part(
@@ -272,7 +278,7 @@ def variant(
         hooks=base.hooks,
         settings=MappingProxyType({**base.settings, **changed}),
         learned=base.learned,
-        facts=MappingProxyType({**base.facts, "special_case_of": of, "fixed": True}),
+        facts=cast("Facts", MappingProxyType({**base.facts, "special_case_of": of, "fixed": True})),
         revision=revision,
         doc=doc,
         program=base.program,
@@ -282,11 +288,11 @@ def variant(
 
 
 def alias(slot: str, name: str, *, of: str) -> None:
-    """Let a part be found under another name that papers use for it; identity keeps the first."""
+    """Make a part known by another name that papers use for it; identity keeps the first."""
     _aliases[slot, name] = _parts[slot, of].name
 
 
-@functools.cache  # every name that is looked up asks for it
+@functools.cache  # called for every name that is looked up
 def load_builtin() -> None:
     """Import every module that registers parts. None of ours imports JAX.
 
@@ -299,7 +305,7 @@ def load_builtin() -> None:
 
 
 def parts(slot: str | None = None) -> tuple[Part, ...]:
-    """All parts in the order of registration, or those of one slot."""
+    """Return all parts in the order of registration, or those of one slot."""
     load_builtin()
     if slot is not None and slot not in SLOTS:
         raise unknown("slot", slot, SLOTS)
@@ -307,22 +313,22 @@ def parts(slot: str | None = None) -> tuple[Part, ...]:
 
 
 def find(slot: str, name: str) -> Part:
-    """The part of that name.
+    """Return the part of that name.
 
     Raises:
-      UserError: no such part; the message lists the known ones and the nearest.
+      UserError: there is no such part; the message lists the known ones and the nearest.
     """
     load_builtin()
     name = _aliases.get((slot, name), name)
     if (slot, name) not in _parts:
-        raise unknown(slot, name, [known for place, known in _parts if place == slot])
+        raise unknown(slot, name, [known for known_slot, known in _parts if known_slot == slot])
     return _parts[slot, name]
 
 
 def _enter(part: Part) -> None:
     taken = _parts.get(part.place)
     if taken is not None and not _again(taken.own_code, part.own_code):
-        other = part if part.own_code is None else taken  # the user's may have come first
+        other = part if part.own_code is None else taken  # the user's may have been first
         raise UserError(
             f"the {part.slot} name {part.name!r} is taken by {other.label!r}; choose another."
         )
@@ -330,9 +336,9 @@ def _enter(part: Part) -> None:
 
 
 def _again(before: Code | None, now: Code | None) -> bool:
-    """Whether a part of the user's stands where the same file, or an earlier one, has put one.
+    """Return whether a user's part may replace one that the same file, or an earlier one, entered.
 
-    An experiment file is executed once as a script and once more when workers import it.
+    An experiment file runs once as a script and again when workers import it.
     """
     if before is None or now is None:
         return False
@@ -342,7 +348,7 @@ def _again(before: Code | None, now: Code | None) -> bool:
 
 
 def _own_code(definition: object, hooks: Iterable[Callable], files: Sequence[str]) -> Code | None:
-    """What a user's part is made of; None for the parts of this package."""
+    """Return the code that a user's part is made of; None for a part of this package."""
     space = sys._getframe(2).f_globals  # of the module that registers the part
     named = (space.get("__name__"), getattr(definition, "__module__", None))
     modules = [*named, *(getattr(hook, "__module__", None) for hook in hooks)]
@@ -357,19 +363,19 @@ def _own_code(definition: object, hooks: Iterable[Callable], files: Sequence[str
 
 
 def settle(load: Load) -> None:
-    """Work out the hashes of what a run of an experiment file has registered."""
+    """Compute the hashes of the parts that loading an experiment file has registered."""
     for part in _parts.values():
         if part.own_code is not None and part.own_code.load is load:
             _ = part.own_code.hash
 
 
-def _decorator(slot: str) -> Callable:
-    def decorator(name: str = "", /, **facts) -> Callable:
+def _decorator(slot: str) -> Decorator:
+    def decorator(name: str = "", /, **line: Any) -> Callable[[Definition], Definition]:
         check_brackets(slot, name)
-        return register(slot, name, **facts)
+        return register(slot, name, **line)
 
     decorator.__name__ = slot
-    decorator.__doc__ = f"Register a {slot}: it {SLOTS[slot].what}. See `register`."
+    decorator.__doc__ = f"Register {with_article(slot)}: it {SLOTS[slot].what}. See `register`."
     return decorator
 
 

@@ -2,34 +2,38 @@
 
     "dot"    "constant(0.25)"    "query_mix(weighting='fixed(0.3)')"    "heads + query_mix"
 
-The text is parsed, never executed, and written back in one canonical form, since it takes part in
-the identity of a cell. Several parts of one slot are joined by " + ", in the order in which they
-act. Where that order decides nothing it is the alphabet's, and a part that does nothing is left
-out, so that one computation has one text.
+The text is parsed, never executed, and written back in one canonical form, since it is part of the
+identity of a cell. Several parts of one slot are joined by " + ", in the order in which they act.
+If that order makes no difference, it is alphabetical, and a part that does nothing is left out, so
+that one computation has one text.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from attn_nlp.errors import UserError, unknown
 from attn_nlp.parts import values
-from attn_nlp.parts.hooks import COUNTS, GATHERED
+from attn_nlp.parts.hooks import COUNTS, GATHERED, CountFact
 from attn_nlp.parts.registry import SLOTS, Named, Numeric, Part, Static, find
 from attn_nlp.parts.sizes import evaluate
+from attn_nlp.wording import with_article
+
+_NAME = re.compile("[a-z_][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A part with the settings that an experiment gave it; all others stand at their defaults."""
+    """A part with the settings that an experiment gave it; all others have their defaults."""
 
     part: Part
     given: Mapping[str, object]
 
     def __hash__(self) -> int:
-        """The hash of slot and text: a part's registry line and settings are mappings."""
+        """Return the hash of slot and text: settings are a mapping, which has no hash."""
         return hash((self.part.slot, self.text))
 
     @property
@@ -41,57 +45,65 @@ class Choice:
         return f"{self.part.name}({inner})" if inner else self.part.name
 
     def named(self) -> dict[str, Choice]:
-        """The parts that this one's settings name, by setting."""
+        """Return the parts that this one's settings name, by setting."""
         return {
             name: choose(setting.slot, str(self.given.get(name, setting.default)))
             for name, setting in self.part.settings.items()
             if isinstance(setting, Named)
         }
 
-    def numeric(self, letters: Mapping[str, int], path: str) -> dict[str, float]:
-        """Numeric settings by path, those of named parts included."""
+    def numeric(self, sizes: Mapping[str, int], path: str) -> dict[str, float]:
+        """Return numeric settings by path, those of named parts included."""
         values = {
-            f"{path}.{name}": evaluate(_number(self.given.get(name, setting.default)), letters)
+            f"{path}.{name}": evaluate(_number(self.given.get(name, setting.default)), sizes)
             for name, setting in self.part.settings.items()
             if isinstance(setting, Numeric)
         }
         for name, choice in self.named().items():
-            values |= choice.numeric(letters, f"{path}.{name}")
+            values |= choice.numeric(sizes, f"{path}.{name}")
         return values
 
-    def static(self, letters: Mapping[str, int]) -> dict[str, int]:
-        """Whole numbers that shape the program, by setting."""
+    def static(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Return the whole numbers that shape the program, by setting."""
         return {
-            name: int(evaluate(_number(self.given.get(name, setting.default)), letters))
+            name: int(evaluate(_number(self.given.get(name, setting.default)), sizes))
             for name, setting in self.part.settings.items()
             if isinstance(setting, Static)
         }
 
-    def program(self, letters: Mapping[str, int]) -> object:
-        """What decides the compiled program: all but the numeric settings."""
-        named = {name: choice.program(letters) for name, choice in self.named().items()}
-        return [self.part.program, self.part.code_hash, self.static(letters), named]
+    def program(self, sizes: Mapping[str, int]) -> object:
+        """Return what decides the compiled program: all but the numeric settings."""
+        named = {name: choice.program(sizes) for name, choice in self.named().items()}
+        return [self.part.program, self.part.code_hash, self.static(sizes), named]
 
     def fact(
-        self, name: str, letters: Mapping[str, int], default: float | str = 0, **sizes: int
+        self,
+        name: CountFact,
+        sizes: Mapping[str, int],
+        default: float | str = 0,
+        **instead: int,
     ) -> float:
-        """A fact that is an expression in letters and in the part's whole-number settings.
+        """Return the value of a fact that is an expression.
 
-        Sizes given by letter hold in the expression, but not for settings that follow from one.
+        Args:
+          name: the fact.
+          sizes: of the cell, by letter.
+          default: the value for a part that does not have the fact.
+          instead: sizes that replace those of the cell in the expression, but not in the part's
+            whole-number settings, which may follow from them.
         """
         expression = self.part.facts.get(name, default)
-        assert isinstance(expression, int | float | str)
-        return evaluate(expression, {**letters, **self.static(letters), **sizes})
+        return evaluate(expression, {**sizes, **self.static(sizes), **instead})
 
     def family(self) -> Iterator[Part]:
-        """This part and all that its settings name."""
+        """Yield this part and all that its settings name."""
         yield self.part
         for choice in self.named().values():
             yield from choice.family()
 
 
 def choose(slot: str, text: str) -> Choice:
-    """The choice that a text such as "constant(0.25)" stands for.
+    """Return the choice that a text such as "constant(0.25)" means.
 
     Raises:
       UserError: the text is malformed, or names an unknown part or setting, or a value is outside
@@ -104,30 +116,25 @@ def choose(slot: str, text: str) -> Choice:
 
 
 def choose_all(slot: str, text: str) -> tuple[Choice, ...]:
-    """The choices of a text that may join several parts by " + ", in canonical order.
+    """Return the choices of a text that may join several parts by " + ", in canonical order.
 
     Example:
       >>> [choice.text for choice in choose_all("scale", "softcap + constant( 0.25 )")]
       ['constant(c=0.25)', 'softcap']
     """
-    read = _read.get((slot, text))
-    if read is None or not all(find(part.slot, part.name) is part for part in read[1]):
-        choices = _parsed(slot, text)
-        parts = tuple(part for each in choices for part in each.family())
-        chosen = _in_order([each for each in choices if not _idle(each.part)] or choices[:1])
-        _read[slot, text] = read = chosen, parts
-    return read[0]
-
-
-# What texts were read as, with the parts that they name: every cell of an experiment asks for the
-# same few. It holds for as long as the registry has these parts.
-_read: dict[tuple[str, str], tuple[tuple[Choice, ...], tuple[Part, ...]]] = {}
+    choices = _parsed(slot, text)
+    if len(choices) == 1:
+        return choices
+    return _in_order([choice for choice in choices if not _idle(choice.part)] or choices[:1])
 
 
 def _parsed(slot: str, text: str) -> tuple[Choice, ...]:
-    """The choices as they stand in the text."""
+    """Return the choices in the order in which the text names them."""
+    name = text.strip()
+    if _NAME.fullmatch(name):  # as most are: a name without settings
+        return (Choice(_found(slot, name), {}),)
     try:
-        node = ast.parse(text.strip(), mode="eval").body
+        node = ast.parse(name, mode="eval").body
         terms = _terms(node)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _malformed(slot, text) from None
@@ -138,34 +145,33 @@ def _parsed(slot: str, text: str) -> tuple[Choice, ...]:
 
 
 def _idle(part: Part) -> bool:
-    """Whether a part beside others leaves everything as they make it, as the mixer "heads" does."""
+    """Return whether a part changes nothing next to others, as the mixer "heads" does."""
     return not part.hooks and not any(fact in part.facts for fact in COUNTS)
 
 
 def _in_order(choices: Sequence[Choice]) -> tuple[Choice, ...]:
-    """The first by text of all orders that compute the same.
+    """Return the alphabetically first of all orders that compute the same.
 
-    By text and not by place in the catalogue, which moves when a part is added: an identity must
-    not.
+    The order in the catalogue changes when a part is added; an identity must not.
     """
     waiting, ordered = list(choices), []
     while waiting:
         free = [
-            place
-            for place, each in enumerate(waiting)
-            if not any(_in_turn(other.part, each.part) for other in waiting[:place])
+            position
+            for position, choice in enumerate(waiting)
+            if not any(_in_turn(other.part, choice.part) for other in waiting[:position])
         ]
-        ordered.append(waiting.pop(min(free, key=lambda place: waiting[place].text)))
+        ordered.append(waiting.pop(min(free, key=lambda position: waiting[position].text)))
     return tuple(ordered)
 
 
 def _in_turn(one: Part, other: Part) -> bool:
-    """Whether it matters which of two parts of a slot acts first."""
+    """Return whether it matters which of two parts of a slot acts first."""
     return any(hook in other.hooks and hook not in GATHERED for hook in one.hooks)
 
 
 def canonical(slot: str, text: str) -> str:
-    """The one way to write a choice."""
+    """Return the one way to write a choice."""
     return " + ".join(choice.text for choice in choose_all(slot, text))
 
 
@@ -183,24 +189,34 @@ def _choice(slot: str, node: ast.expr, text: str) -> Choice:
             pass
         case _:
             raise _malformed(slot, text)
-    part = find(slot, name)
-    for key, setting in part.settings.items():
-        if isinstance(setting, Numeric) and not isinstance(setting.default, str):
-            _checked(part, key, setting.default)
+    part = _found(slot, name)
     settable = list(part.settable)
     if len(positional) > len(settable):
         raise UserError(
             f"{slot} {text!r}: {name} takes {_settings_of(part)}, not {len(positional)} values."
         )
     given = dict(zip(settable, positional, strict=False))
-    for keyword in keywords:
-        if keyword.arg not in settable:
-            raise unknown(f"setting of {slot} {name!r}", keyword.arg, settable)
-        if keyword.arg in given:
-            raise UserError(f"{slot} {text!r}: setting {keyword.arg!r} is given twice.")
-        given[keyword.arg] = keyword.value
+    for argument in keywords:
+        if argument.arg not in settable:
+            raise unknown(f"setting of {slot} {name!r}", argument.arg, settable)
+        if argument.arg in given:
+            raise UserError(f"{slot} {text!r}: setting {argument.arg!r} is given twice.")
+        given[argument.arg] = argument.value
     values = {key: _literal(slot, text, value) for key, value in given.items()}
     return Choice(part, {key: _checked(part, key, value) for key, value in values.items()})
+
+
+def _found(slot: str, name: str) -> Part:
+    """Return the part of that name.
+
+    Raises:
+      UserError: there is no such part, or float32 does not hold one of its defaults.
+    """
+    part = find(slot, name)
+    for key, setting in part.settings.items():
+        if isinstance(setting, Numeric) and not isinstance(setting.default, str):
+            _checked(part, key, setting.default)
+    return part
 
 
 def _literal(slot: str, text: str, node: ast.expr) -> object:
@@ -222,7 +238,7 @@ def _checked(part: Part, name: str, value: object) -> object:
             return values.number(where, value, low, high)
         case Static(low=low, high=high):
             return values.whole(where, value, low, high)
-    raise AssertionError(f"{where} is of no known kind")
+    raise AssertionError(f"{where} is not of a known kind")
 
 
 def _number(value: object) -> float | str:
@@ -235,7 +251,9 @@ def _settings_of(part: Part) -> str:
 
 
 def _one(slot: str, text: str, choices: tuple[Choice, ...]) -> UserError:
-    return UserError(f"{slot} {text!r} names {len(choices)} parts; a {slot} is one part.")
+    return UserError(
+        f"{slot} {text!r} names {len(choices)} parts; {with_article(slot)} is one part."
+    )
 
 
 def _malformed(slot: str, text: str) -> UserError:

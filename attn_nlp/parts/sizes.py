@@ -1,9 +1,9 @@
-"""Numbers written in the letters of the field, such as "D**-0.5" for 1/sqrt(head_dim).
+"""Numbers written in sizes, such as "D**-0.5" for 1/sqrt(head_dim).
 
-A part says in its registry line how large its arrays are and where its settings start. It says so
-as text in these letters, so that the line can be printed as it is and checked before a shape is
-known. Only numbers, letters, the part's own whole-number settings, + - * / ** and log2() are
-understood; nothing is ever executed.
+A registry line declares the shapes of a part's arrays and the defaults of its settings as text in
+these sizes, so that it can be printed unchanged and checked before any shape is known. Only
+numbers, sizes, the part's own whole-number settings, + - * / ** and log2() are allowed; nothing is
+ever executed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 
 from attn_nlp.errors import UserError
 
-LETTERS = {
+SIZES = {
     "T": "positions of a sentence",
     "H": "heads",
     "Q": "query heads: one for each map of weights that a head applies",
@@ -44,15 +44,15 @@ _OPERATORS = {
 _FUNCTIONS = {"log2": math.log2}
 
 
-def evaluate(expression: float | str, letters: Mapping[str, int]) -> float:
-    """The value of a number or of an expression in the letters given.
+def evaluate(expression: float | str, sizes: Mapping[str, int]) -> float:
+    """Return the value of a number or of an expression in sizes.
 
     Args:
       expression: a number or a text.
-      letters: sizes by letter, and by name those settings that the text may speak of.
+      sizes: sizes by letter, and by name the settings that the text may use.
 
     Raises:
-      UserError: the text is not an expression in known letters.
+      UserError: the text is not an expression in these sizes.
 
     Example:
       >>> evaluate("D**-0.5", {"D": 16})
@@ -61,51 +61,56 @@ def evaluate(expression: float | str, letters: Mapping[str, int]) -> float:
     if not isinstance(expression, str):
         return float(expression)
     try:
-        return float(_value(_parsed(expression), letters))
+        return float(_value(_parsed(expression), sizes))
     except (SyntaxError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UserError(
-            f"{expression!r} is no expression in the letters {', '.join(LETTERS)}; "
-            "allowed: numbers, these letters, + - * / **, log2() and brackets."
+            f"{expression!r} is not a valid expression; use numbers, + - * / **, log2(), "
+            f"parentheses and the sizes {', '.join(SIZES)}."
         ) from error
 
 
-def shape(letters_in_order: str, letters: Mapping[str, int]) -> tuple[int, ...]:
-    """The shape that a text such as "H D D" stands for.
+def shape(text: str, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """Return the shape that a text such as "H D D" means.
 
     Example:
       >>> shape("H D D", {"H": 2, "D": 8})
       (2, 8, 8)
     """
-    return tuple(int(evaluate(letter, letters)) for letter in letters_in_order.split())
+    return tuple(int(evaluate(size, sizes)) for size in text.split())
 
 
 def check_expression(expression: float | str, where: str, names: Iterable[str] = ()) -> None:
-    """Refuse an expression that no shapes could make sense of; `names` it may use beside letters.
+    """Refuse an expression that is not valid for any shape.
+
+    Args:
+      expression: a number or a text.
+      where: what a message calls it.
+      names: what it may use besides sizes.
 
     Raises:
-      UserError: naming `where` the expression stands.
+      UserError: naming `where`.
     """
     try:
-        evaluate(expression, dict.fromkeys([*LETTERS, *names], 2))
+        evaluate(expression, dict.fromkeys([*SIZES, *names], 2))
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
 
 
-@functools.lru_cache(maxsize=1024)  # the few expressions of registry lines, for every cell anew
+@functools.lru_cache(maxsize=1024)  # the few expressions of registry lines
 def _parsed(expression: str) -> ast.expr:
     return ast.parse(expression, mode="eval").body
 
 
-def _value(node: ast.expr, letters: Mapping[str, int]) -> float:
+def _value(node: ast.expr, sizes: Mapping[str, int]) -> float:
     match node:
         case ast.Constant(value=int() | float() as number):
             return number
-        case ast.Name(id=letter):
-            return letters[letter]
+        case ast.Name(id=name):
+            return sizes[name]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](_value(left, letters), _value(right, letters))
+            return _OPERATORS[type(op)](_value(left, sizes), _value(right, sizes))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand, letters)
+            return -_value(operand, sizes)
         case ast.Call(func=ast.Name(id=name), args=[operand], keywords=[]) if name in _FUNCTIONS:
-            return _FUNCTIONS[name](_value(operand, letters))
+            return _FUNCTIONS[name](_value(operand, sizes))
     raise TypeError(f"not understood: {ast.dump(node)}")

@@ -1,9 +1,9 @@
-"""Single values as a person writes them: made plain, held against what may stand, and shown.
+"""Single values as a person writes them: made plain, checked, and shown in messages.
 
-In comes any object, since an experiment file is ordinary Python. Out goes a plain number or text,
-or a sentence about what was given. Numbers reach a program in float32: one that would become
-infinite there is refused, and so is one that would become zero. XLA flushes subnormal numbers to
-zero on some devices, so the smallest normal number is the bound.
+The input is any object, since an experiment file is ordinary Python. The output is a plain number
+or text, or a sentence about what was given. Numbers reach a program in float32: one that would
+become infinite there is refused, and so is one that would become zero. XLA flushes subnormal
+numbers to zero on some devices, so the smallest normal number is the bound.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 
 def plain(value: object) -> object:
-    """A scalar of NumPy, a member of an enumeration or the like as Python's own; others as given.
+    """Return a NumPy scalar, a member of an enumeration or the like as Python's own type.
 
-    A number of fewer bits than Python's is the one that it prints as: float32's 0.1 is 0.1.
+    Other values are returned unchanged. A number of fewer bits than Python's becomes the number
+    that it prints as: float32's 0.1 is 0.1.
     """
     kind = type(value)
     if kind in _PLAIN:
@@ -45,7 +46,7 @@ def plain(value: object) -> object:
 
 
 def shown(value: object) -> str:
-    """A value for a message: short, on one line, whatever its class does.
+    """Return a value for a message: short and on one line, whatever its class does.
 
     Example:
       >>> shown([1, 4]), shown(int), shown(range(3)), len(shown("a" * 100))
@@ -62,12 +63,12 @@ def shown(value: object) -> str:
 
 
 def is_several(value: object) -> bool:
-    """Whether it is a collection of values where a single one may have been meant."""
+    """Return whether it is a collection of values, where a single one may have been meant."""
     return isinstance(value, Iterable) and not isinstance(value, str | bytes | os.PathLike)
 
 
 def spread(value: object) -> str:
-    """A collection as the arguments of a call: "1, 4", or "*range(0, 10)".
+    """Return a collection as the arguments of a call: "1, 4", or "*range(0, 10)".
 
     Example:
       >>> spread([1, 4]), spread(range(10)), spread(iter([1]))
@@ -79,11 +80,11 @@ def spread(value: object) -> str:
 
 
 def number(where: str, value: object, low: float, high: float) -> float:
-    """The number as it is kept.
+    """Return a number as it is kept.
 
     Raises:
-      UserError: no number, outside the bounds, or one that float32 cannot tell from zero or
-      infinity.
+      UserError: it is not a number, is outside the bounds, or is one that float32 cannot tell
+        from zero or infinity.
     """
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -101,10 +102,10 @@ def number(where: str, value: object, low: float, high: float) -> float:
 
 
 def whole(where: str, value: object, low: int, high: int | None = None) -> int:
-    """The whole number as it is kept; without a bound of its own it must fit into int32.
+    """Return a whole number as it is kept; without an upper bound it must fit into int32.
 
     Raises:
-      UserError: no whole number, or outside the bounds.
+      UserError: it is not a whole number, or is outside the bounds.
     """
     value = plain(value)
     most = MOST_WHOLE if high is None else high
@@ -116,10 +117,10 @@ def whole(where: str, value: object, low: int, high: int | None = None) -> int:
 
 
 def flag(where: str, value: object) -> bool:
-    """True or False.
+    """Return True or False.
 
     Raises:
-      UserError: anything else; 0 and 1 too, since they may be meant as numbers.
+      UserError: it is anything else, such as 0 or 1, which may be meant as numbers.
     """
     value = plain(value)
     if isinstance(value, bool):
@@ -128,30 +129,30 @@ def flag(where: str, value: object) -> bool:
 
 
 def line(where: str, value: object, *, empty: bool = False) -> str:
-    """A text of one line that can be printed and stored.
+    """Return a text of one line that can be printed and stored.
 
     Raises:
-      UserError: no text, an empty one, or one with a line break or another control character.
+      UserError: it is not a text, is empty, or has a line break or another control character.
     """
     value = plain(value)
     if not isinstance(value, str):
         raise UserError(f"{where} is {shown(value)}; give a text.")
     if not (empty or value.strip()):
         raise UserError(f"{where} is empty; give a text.")
-    found = UNPRINTABLE.search(value)
-    if found:
+    control = UNPRINTABLE.search(value)
+    if control:
         raise UserError(
-            f"{where} is {shown(value)}, with {found.group()!r} in it; give a text of one line, "
+            f"{where} is {shown(value)}, with {control.group()!r} in it; give a text of one line, "
             "without control characters."
         )
     return value
 
 
 def keyed(where: str, value: object, form: str) -> dict[str, object]:
-    """A mapping whose keys are texts, as a dictionary of its own.
+    """Return a mapping whose keys are texts as a new dictionary.
 
     Raises:
-      UserError: no mapping; `form` shows how one is written.
+      UserError: it is not a mapping; `form` shows how one is written.
     """
     if not isinstance(value, Mapping):
         raise UserError(f"{where} is {shown(value)}; give settings by path, such as {form}.")

@@ -1,11 +1,11 @@
-"""Parts of the user's own, tried before anything is trained.
+"""Checks of the user's own parts before anything is trained.
 
 In come cells; out come warnings, or a `UserError` that names the part and what it does wrong. Every
-cell that uses such a part is traced whole with abstract values (`traced.py`), which costs no
-arithmetic and finds wrong shapes, types and missing returns; and every such part is run once on a
-few made-up sentences (`laws.py`), which finds one that looks at padding. One that is random or
-keeps something between calls is not the same when it is traced once more (`twice.py`). Cells of
-built-in parts alone are for the tests, and none of this is imported for them.
+cell that uses such a part is traced as a whole with abstract values (`traced.py`), which costs no
+arithmetic and detects wrong shapes, wrong types and missing returns; and every such part runs once
+on a few made-up sentences (`laws.py`), which detects one that reads padding. One that is random or
+keeps something between calls is not the same when it is traced again (`twice.py`). Cells of
+built-in parts alone are left to the tests, and none of this is imported for them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import json
 from collections.abc import Iterable, Mapping
 
 import jax
-from jax._src import xla_bridge  # JAX has no public way to ask whether it runs
+from jax._src import xla_bridge  # JAX has no public way to ask whether it has started
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
+from attn_nlp.experiment.data_key import DATA
 from attn_nlp.experiment.own_parts import own_choices, own_codes, without_numbers
 from attn_nlp.probe.laws import broken_laws
 from attn_nlp.probe.traced import trace
@@ -26,22 +27,21 @@ from attn_nlp.user_code.watching import watching
 
 __all__ = ["probe"]
 
-_traced: dict[str, UserError | None] = {}  # what is wrong, if anything, by program
-_changing: dict[str, UserError | None] = {}  # and where it changes, by part and settings
-_tried: dict[
-    str, tuple[UserError | None, tuple[str, ...]]
-] = {}  # and warnings, by part and settings
+_traced: dict[str, UserError | None] = {}  # errors by program
+_changing: dict[str, UserError | None] = {}  # changes between two traces, by part and settings
+# Errors and warnings, by part and settings.
+_tried: dict[str, tuple[UserError | None, tuple[str, ...]]] = {}
 
 
 def probe(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
-    """Try the parts of the user's own that these cells use; what is known already costs nothing.
+    """Try the user's own parts that these cells use; what was tried before costs nothing.
 
     Args:
       cells: any cells.
-      alone: whether this process trains nothing afterwards; then JAX runs on the processor.
+      alone: whether this process trains nothing afterwards; then JAX runs on the CPU.
 
     Returns:
-      Warnings: laws that a part breaks and declares to break.
+      Warnings: laws that a part breaks and declares that it breaks.
 
     Raises:
       UserError: a part does not return what it must, raises an exception, or breaks a law.
@@ -70,7 +70,7 @@ def _probe(named: Mapping[str, Cell]) -> tuple[str, ...]:
             _tried[key] = broken_laws(cell, path)
     if firsts:
         _changing.update(changing(firsts))
-    for _, _, key in own:  # first, since a part that changes breaks laws by chance
+    for _, _, key in own:  # first, since a part that changes may break laws by chance
         _refuse(_changing[key])
     warnings: dict[str, None] = {}
     for _, _, key in own:
@@ -90,15 +90,12 @@ _UNSEEN = (
     "steps",
     "batch_size",
     "warmup",
-    "dataset",
-    "tokens",
-    "vocabulary",
-    "split_seed",
     "layers",
+    *(path for path in DATA if path != "length"),
 )
 
 
 def _program(cell: Cell) -> str:
-    """What of a cell decides what its parts are handed."""
+    """Return, as text, the settings of a cell that decide the inputs of its parts."""
     seen = {path: value for path, value in cell.program().items() if path not in _UNSEEN}
     return json.dumps({**seen, "later layers": cell.layers > 1}, sort_keys=True, default=str)

@@ -1,8 +1,8 @@
-"""A cell's whole encoder, traced with values that have a shape and a type and nothing else.
+"""A cell's whole classifier, traced with values that have only a shape and a type.
 
 Every hook of every part runs as it will in the compiled step, on as many positions and heads, so
-that what a user's own part returns is checked by `nn/promises.py`, and what it raises is
-found with its line. Nothing is computed and nothing compiled.
+that `nn/promises.py` checks the values that a user's own part returns, and an exception is reported
+with its line. Nothing is computed and nothing is compiled.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ from flax import nnx
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.own_parts import own_choices
-from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
-from attn_nlp.nn.encoder import Encoder
+from attn_nlp.nn.context import BlockContext, ForwardContext
+from attn_nlp.nn.encoder import build_classifier
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.nn.promises import Swapped, raised_in
 from attn_nlp.rng import Stream
 from attn_nlp.train.stepper import stepper_of
 from attn_nlp.user_code import frames
 
 SENTENCES, VOCABULARY, CLASSES = 3, 11, 3
-ROWS, COLUMNS = 5, 7  # T and S, which differ here so that a swap of them shows
+ROWS, COLUMNS = 5, 7  # T and S, which differ here to reveal a swap of them
 
 
 def trace(cell: Cell) -> UserError | None:
-    """What is wrong with a part of the user's own in this cell; None where nothing is."""
+    """Return the error of a user's own part in this cell, or None."""
     return caught(lambda: run_cell(cell)) or caught(lambda: _swapped(cell))
 
 
 def caught(run: Callable[[], object]) -> UserError | None:
-    """What running this raises, as a user is told, with its cause; None where it raises nothing."""
+    """Run this and return what it raises as a `UserError` with its cause, or None."""
     try:
         run()
     except UserError as error:
@@ -47,8 +48,8 @@ def caught(run: Callable[[], object]) -> UserError | None:
 
 
 def run_cell(cell: Cell) -> None:
-    """Run the cell's encoder, and a step of its optimizer if that is the user's own."""
-    run_encoder(cell)
+    """Run the cell's classifier, and a step of its optimizer if that is the user's own."""
+    run_classifier(cell)
     if "optimizer" in own_choices(cell):
         run_optimizer(cell)
 
@@ -57,7 +58,8 @@ def run_optimizer(cell: Cell) -> None:
     """Make one step on the cell's parameters, abstractly."""
 
     def step():
-        params = nnx.to_pure_dict(nnx.split(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param)[1])
+        model = build_classifier(cell, VOCABULARY, CLASSES, 0)
+        params = nnx.to_pure_dict(nnx.split(model, nnx.Param)[1])
         numeric = {path: jnp.float32(value) for path, value in cell.numeric().items()}
         stepper = stepper_of(cell, numeric, lambda step: numeric["learning_rate"])
         return stepper.update(params, params, stepper.init(params), jnp.int32(0))
@@ -65,8 +67,8 @@ def run_optimizer(cell: Cell) -> None:
     jax.eval_shape(step)
 
 
-def run_encoder(cell: Cell) -> None:
-    """A forward pass as in evaluation, and one as in training for a part that draws numbers."""
+def run_classifier(cell: Cell) -> None:
+    """Run a forward pass as in evaluation, and one as in training for a part that draws numbers."""
     cell = cell.replace({"layers": min(cell.layers, 2)})  # a first and a later one
     numeric = {path: jax.ShapeDtypeStruct((), jnp.float32) for path in cell.numeric()}
     seed = jax.ShapeDtypeStruct((), jnp.uint32)
@@ -76,25 +78,25 @@ def run_encoder(cell: Cell) -> None:
     own = [part for choice in own_choices(cell).values() for part in choice.family()]
     draws = any("draw" in part.arguments(hook) for part in own for hook in part.hooks)
 
-    def start():  # traced, as a program does it, which an initializer may not like
-        graph, state = nnx.split(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param)
+    def start():  # traced, as in a program, which an initializer may not support
+        graph, state = nnx.split(build_classifier(cell, VOCABULARY, CLASSES, 0), nnx.Param)
         graphs.append(graph)
         return state
 
     def forward(state, numeric, seed, ids):
         model, key = nnx.merge(graphs[0], state), jax.random.key(seed)
         keys = (key, None) if draws else (None,)  # an evaluation draws nothing
-        return [model(ids, ForwardContext(numeric, seed, frozenset(), each)) for each in keys]
+        return [model(ids, ForwardContext(numeric, seed, frozenset(), key)) for key in keys]
 
     jax.eval_shape(forward, jax.eval_shape(start), numeric, seed, ids)
 
 
 def _swapped(cell: Cell) -> None:
-    """Hooks that return T x S matrices, once more with fewer queries than keys.
+    """Run hooks that return T x S matrices again, with fewer queries than keys.
 
-    Only a swap of the two counts: a part that is not meant for blocks may need T = S.
+    Only a swap of the two is an error: a part that is not meant for blocks may need T = S.
     """
-    sizes = cell.letters() | {"V": VOCABULARY, "C": CLASSES}
+    sizes = {**cell.sizes, "V": VOCABULARY, "C": CLASSES}
     q_shape = (SENTENCES, sizes["Q"], ROWS, sizes["D"])
     k_shape = (SENTENCES, sizes["Q"], COLUMNS, sizes["D"])
     pairs = (SENTENCES, sizes["M"], ROWS, COLUMNS)
@@ -116,7 +118,7 @@ def _swapped(cell: Cell) -> None:
             _try(PartModule(choice, path, sizes, Stream(0)), hook, numeric, inputs)
 
 
-# With the inputs that each is handed.
+# Hooks with the inputs that each is handed.
 _SQUARE = {
     "score": ("q", "k"),
     "relate": ("q", "k"),
@@ -126,20 +128,20 @@ _SQUARE = {
 }
 
 
-def _try(bound: PartModule, hook: str, numeric, inputs) -> None:
-    graph, state = nnx.split(bound, nnx.Param)
+def _try(part: PartModule, hook: str, numeric, inputs) -> None:
+    graph, state = nnx.split(part, nnx.Param)
 
     def run(state, inputs):
-        bound = nnx.merge(graph, state)
+        part = nnx.merge(graph, state)
         rows, columns = jnp.arange(ROWS), jnp.arange(COLUMNS)
         here = BlockContext(rows, columns, inputs["tokens"][:, :ROWS], inputs["tokens"])
+        call = ForwardContext(numeric)
         given = {name: inputs[name] for name in _SQUARE[hook]}
-        if bound.has("reduce"):
-            found = {"logits": given["logits"], "mask": given["mask"]}
-            given["stats"] = bound.run("reduce", ForwardContext(numeric), here, **found)
-        elif hook == "weights":
+        if hook == "weights":
             given["stats"] = None
-        return bound.run(hook, ForwardContext(numeric), here, **given)
+            if part.has("reduce"):
+                given["stats"] = part.reduce(call, here, given["logits"], given["mask"])
+        return getattr(part, hook)(call, here, **given)
 
     try:
         jax.eval_shape(run, state, inputs)

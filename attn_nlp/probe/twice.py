@@ -1,9 +1,9 @@
-"""Whether a user's own part is the same twice: a hook runs when a program is traced, never again.
+"""Checks that a user's own part is the same twice: a hook runs only when a program is traced.
 
 A number that it takes from `random`, from the clock or from a variable that it changes is then a
-constant of that program, another one in every process and in no record. So every hook of the
-user's own is traced twice, with nothing kept in between and at another hour, and what comes out
-must be the same program with the same constants.
+constant of that program, another one in every process and in no record. So every hook of the user's
+is traced twice, with nothing kept in between and on another day, and the result must be the same
+program with the same constants.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ import numpy as np
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.promises import heard
+from attn_nlp.nn.promises import listening
 from attn_nlp.parts.registry import Part
 from attn_nlp.probe.traced import caught, run_cell
 from attn_nlp.train.stepper import one_step
 from attn_nlp.user_code import frames
 
-_LATER = 86_401.618  # seconds, which no rounding to float32 hides
+_LATER = 86_401.618  # seconds; no rounding to float32 hides the difference
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 
-Traced = list[tuple[Part, str, str, list[Any]]]  # hooks, each as a program and its constants
+Traced = list[tuple[Part, str, str, list[Any]]]  # hooks, each with its program and constants
 
 
 def changing(firsts: Mapping[str, tuple[Cell, Traced]]) -> dict[str, UserError | None]:
-    """What is wrong with the first hook of each cell that is another one now; None where none is.
+    """Return by cell the error of the first hook that has changed, or None.
 
-    All caches of JAX are emptied: what the user has put under `jax.jit` is traced once otherwise.
+    All caches of JAX are cleared: otherwise a function under `jax.jit` is traced only once.
 
     Args:
       firsts: by any name, a cell and its hooks as `hooks_of` gave them.
@@ -55,16 +55,16 @@ def changing(firsts: Mapping[str, tuple[Cell, Traced]]) -> dict[str, UserError |
 
 
 def hooks_of(cell: Cell) -> Traced:
-    """The hooks of the user's own that the cell runs in one block, in turn, each traced."""
-    found: Traced = []
+    """Trace the user's own hooks that the cell runs in one block, and return them in order."""
+    hooks: Traced = []
 
-    def hear(part: Part, hook: str, run: Callable[[], Any]) -> None:
+    def record(part: Part, hook: str, run: Callable[[], Any]) -> None:
         traced = jax.make_jaxpr(partial(one_step, run) if hook == "transform" else run)()
-        found.append((part, hook, _ADDRESS.sub("", str(traced.jaxpr)), list(traced.consts)))
+        hooks.append((part, hook, _ADDRESS.sub("", str(traced.jaxpr)), list(traced.consts)))
 
-    with heard(hear):
+    with listening(record):
         run_cell(cell.replace({"layers": 1}))
-    return found
+    return hooks
 
 
 def _compare(first: Traced, second: Traced) -> None:
@@ -75,7 +75,7 @@ def _compare(first: Traced, second: Traced) -> None:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Whether two constants are the same; those of the pass around a hook are its inputs."""
+    """Return whether two constants are the same; those of the pass around a hook are its inputs."""
     if isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
         return isinstance(one, jax.core.Tracer) and isinstance(other, jax.core.Tracer)
     if jnp.issubdtype(one.dtype, jax.dtypes.prng_key):
@@ -96,7 +96,7 @@ def _sentence(part: Part, hook: str) -> str:
 
 @contextlib.contextmanager
 def _later() -> Iterator[None]:
-    """The next day, for this thread and whoever asks `time.time`."""
+    """Make it the next day for this thread, as `time.time` tells it."""
     now, now_ns, ours = time.time, time.time_ns, threading.get_ident()
 
     def shifted() -> float:

@@ -2,7 +2,7 @@
 
     html = page(report(resolved, records, prepared=folder))
 
-In: what the store holds. Out: text. Nothing here imports JAX.
+Input is the content of a store, output is text. Nothing here imports JAX.
 """
 
 from attn_nlp.report.build import COLUMNS, Report, report

@@ -1,7 +1,7 @@
-"""What the tables answer, in sentences worked out from their entries.
+"""The answers of the tables, in sentences computed from their entries.
 
-The docstring of an experiment may tell an outcome, but of the run that its author looked at. These
-sentences are of the numbers in the report.
+The docstring of an experiment may state an outcome, but that of its author's run. These sentences
+are about the numbers in the report.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What one table answers.
+    """The answer of one table.
 
     Attributes:
       title: of the table.
@@ -38,17 +38,20 @@ class Answer:
 
 
 def answers(grids: Sequence[Grid]) -> tuple[Answer, ...]:
-    """Return what every table answers; none for a table without a number."""
-    found = (Answer(grid.title, tuple(_lines(grid))) for grid in grids)
-    return tuple(each for each in found if each.lines)
+    """Return the answers of all tables that have a number."""
+    all_answers = (Answer(grid.title, tuple(_lines(grid))) for grid in grids)
+    return tuple(answer for answer in all_answers if answer.lines)
 
 
 def _lines(grid: Grid) -> list[str]:
     lines = []
-    for place, column in enumerate(grid.columns):
-        said = [*_compared(grid, place, column.quantity), *_baselines(grid, place, column.quantity)]
-        if said:
-            lines.append(f"{_head(grid, column)}{'; '.join(said)}.")
+    for at, column in enumerate(grid.columns):
+        phrases = [
+            *_compared(grid, at, column.quantity),
+            *_baselines(grid, at, column.quantity),
+        ]
+        if phrases:
+            lines.append(f"{_head(grid, column)}{'; '.join(phrases)}.")
     return lines
 
 
@@ -57,51 +60,52 @@ def _head(grid: Grid, column: Column) -> str:
     return f"{name}: " if name else ""
 
 
-def _compared(grid: Grid, place: int, quantity: Quantity) -> list[str]:
+def _compared(grid: Grid, at: int, quantity: Quantity) -> list[str]:
     """Name the rows by verdict, or the best row of a table that compares nothing."""
     reference = grid.reference
     by_verdict: dict[Verdict, list[str]] = {}
     for row in grid.rows:
-        compared = row.entries[place].comparison
+        compared = row.entries[at].comparison
         if compared is not None:
             amount = number(compared.difference.mean, quantity, signed=True)
             unit = f" {quantity.points}" if quantity.points else ""
             by_verdict.setdefault(compared.verdict, []).append(f"{row.label!r} ({amount}{unit})")
     if reference is None or not by_verdict:
-        return _best(grid, place, quantity)
-    summary = reference.entries[place].summary
+        return _best(grid, at, quantity)
+    summary = reference.entries[at].summary
     reached = f" at {number(summary.mean, quantity)}{_unit(quantity)}" if summary else ""
-    said = [
-        f"{_WORDS[each]}: {', '.join(by_verdict[each])}" for each in _WORDS if each in by_verdict
+    phrases = [
+        f"{words}: {', '.join(by_verdict[verdict])}"
+        for verdict, words in _WORDS.items()
+        if verdict in by_verdict
     ]
-    return [f"against {reference.label!r}{reached}, {said[0]}", *said[1:]]
+    return [f"against {reference.label!r}{reached}, {phrases[0]}", *phrases[1:]]
 
 
-def _best(grid: Grid, place: int, quantity: Quantity) -> list[str]:
+def _best(grid: Grid, at: int, quantity: Quantity) -> list[str]:
     means = {
         row.label: summary.mean
         for row in grid.rows
-        if row.kind != BASELINE and (summary := row.entries[place].summary)
+        if row.kind != BASELINE and (summary := row.entries[at].summary)
     }
     if not means:
         return []
     pick = max if quantity.higher_is_better else min
-    label = pick(means, key=lambda each: means[each])
+    label = pick(means, key=lambda label: means[label])
     return [
         f"the {'highest' if quantity.higher_is_better else 'lowest'} mean is that of {label!r}, "
         f"{number(means[label], quantity)}{_unit(quantity)}; nothing is compared"
     ]
 
 
-def _baselines(grid: Grid, place: int, quantity: Quantity) -> list[str]:
-    """State how many rows are above the best model that needs no network."""
+def _baselines(grid: Grid, at: int, quantity: Quantity) -> list[str]:
+    """State how many rows beat the best model that needs no network."""
     sign = 1 if quantity.higher_is_better else -1
     means = {
         kind: [
             (sign * summary.mean, row.label)
             for row in grid.rows
-            if (row.kind == BASELINE) is (kind == BASELINE)
-            and (summary := row.entries[place].summary)
+            if (row.kind == BASELINE) is (kind == BASELINE) and (summary := row.entries[at].summary)
         ]
         for kind in (ROW, BASELINE)
     }

@@ -1,7 +1,7 @@
-"""From a resolved experiment and stored records to everything that a report says.
+"""A report as plain data, made from a resolved experiment and its stored records.
 
-Nothing is trained and nothing is looked up elsewhere; the same store gives the same report to the
-byte, so that no clock is read.
+Nothing is trained and nothing is looked up elsewhere. The same store gives an identical report, so
+no clock is read.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment import Resolved
+from attn_nlp.experiment.planned import RowSpec
 from attn_nlp.figures import results
 from attn_nlp.report.answer import Answer, answers
 from attn_nlp.report.caveats import Dataset, datasets
@@ -20,7 +21,6 @@ from attn_nlp.report.schematics import Makeup, Mechanism, makeup, mechanisms
 from attn_nlp.report.statement import Statement, statement
 from attn_nlp.report.svg import Pictures
 from attn_nlp.report.wrong import Run, Wrong, wrong
-from attn_nlp.runner.plan import labels, wanted
 from attn_nlp.store import SMALL
 from attn_nlp.tables import Grid, build, cost
 from attn_nlp.tables.caption import over_sentences
@@ -29,7 +29,7 @@ from attn_nlp.tables.facts import Facts, facts_of, together
 from attn_nlp.tables.layout import lay_out, once_each
 from attn_nlp.tables.views.tuning import tuning
 
-# What a report reads of the store.
+# The columns that a report reads from the store.
 COLUMNS = tuple(
     dict.fromkeys([*SMALL, *results.COLUMNS, *over_sentences.COLUMNS, "confusion", "predictions"])
 )
@@ -37,7 +37,7 @@ COLUMNS = tuple(
 
 @dataclass(frozen=True)
 class Settings:
-    """What the cells are, in their own words.
+    """The settings of the cells.
 
     Attributes:
       varied: (path, its values in the order of the cells).
@@ -55,23 +55,23 @@ class Report:
     Attributes:
       name: of the experiment.
       statement: its docstring in parts.
-      counts: cells by status, baselines included, "not run yet" last; only what occurs.
-      answers: what the tables say of their rows, in sentences.
-      tables: results.
-      tunings: what the trials of a tuned experiment chose; none of another.
-      costs: the same rows and columns with what they cost.
+      counts: cells by status, baselines included, "not run yet" last; only those that occur.
+      answers: the answers of the tables, in sentences.
+      tables: the tables of results.
+      tunings: the values chosen by the trials of a tuned experiment; else empty.
+      costs: the costs of the same rows and columns.
       plots: figures of the results.
-      makeup, mechanisms: what the rows are made of.
-      pictures: outlines of letters that all pictures share.
+      makeup, mechanisms: the settings and the parts of the rows.
+      pictures: outlines of characters that all pictures share.
       wrong: the hardest sentences by dataset.
       datasets: sizes and caveats.
       environments: where the cells ran.
-      settings: what varied and what did not.
+      settings: the settings that varied, and those that did not.
       bad: (status, cell, reason) of cells that failed or diverged.
       skipped: (reason, cells) of combinations that were left out.
-      commands: what to type for the same results.
-      changed: the options that changed the experiment's file; "" for none.
-      remark: a sentence beside the commands; "" for none.
+      commands: the commands that give the same results.
+      changed: the options that changed the experiment's file, or "".
+      remark: a sentence next to the commands, or "".
     """
 
     name: str
@@ -106,18 +106,18 @@ def report(
     remark: str = "",
     notes: Sequence[str] = (),
 ) -> Report:
-    """Everything that a report says.
+    """Return everything that a report shows.
 
     Args:
       resolved: the experiment.
       records: stored records by spec, with `COLUMNS`.
       prepared: the folder of prepared data on this machine, which need not exist.
-      commands: what to type for the same results.
+      commands: the commands that give the same results.
       changed: the options that changed the experiment's file.
-      remark: a sentence beside the commands.
+      remark: a sentence next to the commands.
       notes: sentences for the caption of every table.
     """
-    cells = wanted(resolved)
+    cells = resolved.wanted
     here = {spec: records[spec] for spec in cells if spec in records}
     rows = _rows(resolved)
     facts, fingerprints = _data(resolved, here)
@@ -140,7 +140,7 @@ def report(
         pictures=pictures,
         wrong=tuple(wrong(_runs(resolved, here), rows, prepared)),
         datasets=tuple(datasets(facts, fingerprints)),
-        # A baseline is fitted without JAX, wherever the cells beside it ran.
+        # A baseline is fitted without JAX, wherever the other cells ran.
         environments=environments(
             here[cell["spec"]]
             for cell in resolved.cells
@@ -148,16 +148,16 @@ def report(
         ),
         settings=_settings(resolved),
         bad=_bad(resolved, cells, here),
-        skipped=tuple(Counter(str(each["reason"]) for each in resolved.skipped).items()),
+        skipped=tuple(Counter(str(cell["reason"]) for cell in resolved.skipped).items()),
         commands=tuple(commands),
         changed=changed,
         remark=remark,
     )
 
 
-def _rows(resolved: Resolved) -> list[Mapping]:
-    """The rows of all tables, each once."""
-    found: dict[tuple, Mapping] = {}
+def _rows(resolved: Resolved) -> list[RowSpec]:
+    """Return the rows of all tables, each once."""
+    found: dict[tuple, RowSpec] = {}
     for table in resolved.tables:
         for row in table["rows"]:
             found.setdefault((row["label"], *map(str, row["where"].items())), row)
@@ -165,7 +165,7 @@ def _rows(resolved: Resolved) -> list[Mapping]:
 
 
 def _data(resolved: Resolved, records: Mapping[str, dict]) -> tuple[Facts, dict[str, list[str]]]:
-    """What is known of the datasets, and every fingerprint that their rows had."""
+    """Return the facts about the datasets, and every fingerprint that their rows had."""
     facts = together(facts_of(lay_out(table, resolved), records) for table in resolved.tables)
     found: dict[str, dict[str, None]] = {}
     for cell in resolved.cells:
@@ -173,7 +173,7 @@ def _data(resolved: Resolved, records: Mapping[str, dict]) -> tuple[Facts, dict[
         found.setdefault(str(cell["settings"]["dataset"]), {}).update(
             {known: None} if known else {}
         )
-    return facts, {name: list(each) for name, each in found.items()}
+    return facts, {name: list(known) for name, known in found.items()}
 
 
 def _counts(planned: int, records: Mapping[str, dict]) -> dict[str, int]:
@@ -185,7 +185,7 @@ def _counts(planned: int, records: Mapping[str, dict]) -> dict[str, int]:
 
 
 def _runs(resolved: Resolved, records: Mapping[str, dict]) -> list[Run]:
-    """Finished cells with their predictions; baselines are not among them."""
+    """Return the finished cells with their predictions, without baselines."""
     return [
         Run(
             cell["settings"],
@@ -208,15 +208,17 @@ def _settings(resolved: Resolved) -> Settings:
         for path, value in cell["settings"].items():
             values.setdefault(path, {}).setdefault("–" if value is None else str(value))
     return Settings(
-        varied=tuple((path, tuple(each)) for path, each in values.items() if len(each) > 1),
-        shared=tuple((path, next(iter(each))) for path, each in values.items() if len(each) == 1),
+        varied=tuple((path, tuple(texts)) for path, texts in values.items() if len(texts) > 1),
+        shared=tuple(
+            (path, next(iter(texts))) for path, texts in values.items() if len(texts) == 1
+        ),
     )
 
 
 def _bad(
     resolved: Resolved, cells: Mapping[str, dict], records: Mapping[str, dict]
 ) -> tuple[tuple[str, str, str], ...]:
-    label = labels(resolved)
+    label = resolved.label
     return tuple(
         (record["status"], label(cells[spec]), str(record.get("reason") or ""))
         for spec, record in records.items()

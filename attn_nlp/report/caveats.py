@@ -1,4 +1,4 @@
-"""What a reader must know of the data, one entry for each dataset: sizes and blemishes."""
+"""The sizes and the flaws of each dataset, for the reader of a report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SIZES = (
     ("truncated", "truncated", lambda value: f"{value:,}"),
     ("empty", "empty", lambda value: f"{value:,}"),
 )
-_PLACES = {
+_REPEATS = {
     "test in train": ("test sentence", "also in train"),
     "test in validation": ("test sentence", "also in validation"),
     "validation in train": ("validation sentence", "also in train"),
@@ -43,10 +43,10 @@ class Dataset:
     """One dataset as a report shows it.
 
     Attributes:
-      label: what it is called.
-      sizes: (what, one text for each of `SPLITS`); "" where it is not known.
+      label: its name in tables.
+      sizes: (what, one text for each of `SPLITS`); "" if unknown.
       caveats: sentences about what is wrong with it, the worst first.
-      origin: (what, how) about where it is from and how it was split.
+      origin: (what, how) about where it comes from and how it was split.
     """
 
     label: str
@@ -56,11 +56,11 @@ class Dataset:
 
 
 def datasets(facts: Facts, fingerprints: Mapping[str, Sequence[str]]) -> list[Dataset]:
-    """The datasets of an experiment, from what the records say of them.
+    """Return the datasets of an experiment, as its records describe them.
 
     Args:
       facts: by name in the settings; any key may be absent.
-      fingerprints: SHA-256 of the rows by the same name, one for each way in which they were cut.
+      fingerprints: SHA-256 of the rows by the same name, one for each way they were split.
     """
     return [
         Dataset(
@@ -79,7 +79,7 @@ def _sizes(known: Mapping) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
         def said(data: list[Mapping], key: str = key, words: Callable = words) -> str:
             values = [split_values(data, split, key) for split in SPLITS]
-            return "\n".join(span(each, words) if each else "" for each in values)
+            return "\n".join(span(known, words) if known else "" for known in values)
 
         for text, where in by_reading(known, said):
             if text.strip():
@@ -92,13 +92,13 @@ def _caveats(known: Mapping) -> Sequence[str]:
     repeated = repeats(every)
     said = [
         f"{plural_span(counts, what)} {where}."
-        for place, (what, where) in _PLACES.items()
-        if (counts := repeated.get(place))
+        for split, (what, where) in _REPEATS.items()
+        if (counts := repeated.get(split))
     ]
-    said += [_sentence(each) for each in column_and_class_notes(known)]
+    said += [_sentence(note) for note in column_and_class_notes(known)]
     rules = rules_of(known, "test_rule")
     said += [_sentence(rule) for rule in rules if rule.startswith(HELD_OUT)]
-    said += [_sentence(each) for each in conflicting(known)]
+    said += [_sentence(conflict) for conflict in conflicting(known)]
     dropped = [int(data.get("dropped_duplicates") or 0) for data in every]
     if any(dropped):
         count = plural_span(dropped, "repeated text")
@@ -134,6 +134,6 @@ def _origin(known: Mapping, fingerprints: Sequence[str]) -> Sequence[tuple[str, 
         ("License", every("license")),
         ("Test split", "; ".join(rules_of(known, "test_rule"))),
         ("Validation split", "; ".join(rules_of(known, "validation_rule"))),
-        ("Fingerprint", ", ".join(some([each[:16] for each in fingerprints]))),
+        ("Fingerprint", ", ".join(some([digest[:16] for digest in fingerprints]))),
     )
     return [(what, value) for what, value in pairs if value]

@@ -1,7 +1,7 @@
 """A report as one HTML file that works offline and runs nothing but its own script.
 
-The policy in the file lets a browser load nothing at all and run the one script and the one style
-that stand in it, named by their SHA-256. Every text goes through one filter (`shown`) and is then
+The policy in the file forbids a browser to load anything, and allows only the one script and the
+one style in the file, by their SHA-256. Every text goes through one filter (`shown`) and is then
 escaped by the template engine; ids and classes come from numbers, never from names.
 """
 
@@ -26,11 +26,7 @@ _COPY_LABELS = {"latex": "LaTeX", "markdown": "Markdown", "csv": "CSV"}
 
 
 def page(report: Report) -> str:
-    """The report as a whole HTML document.
-
-    Returns:
-      The same text for the same report.
-    """
+    """Return the report as a whole HTML document; the same report gives the same text."""
     import jinja2
 
     folder = resources.files("attn_nlp.report") / "template"
@@ -60,7 +56,7 @@ def page(report: Report) -> str:
 
 
 def contents(report: Report) -> list[tuple[str, str]]:
-    """(anchor, words) of the sections that the report has."""
+    """Return (anchor, title) of the sections that the report has."""
     sections = (
         ("statement", "Question and answer", True),
         ("results", "Results", True),
@@ -77,7 +73,7 @@ def contents(report: Report) -> list[tuple[str, str]]:
 
 
 def policy(style: str, script: str) -> str:
-    """What a browser may do with the file: apply this style, run this script, nothing else."""
+    """Return the policy that lets a browser apply this style and run this script, nothing else."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -85,25 +81,27 @@ def policy(style: str, script: str) -> str:
 
 
 def shown(value: object) -> object:
-    """A text without characters that a browser would obey; markup and what is no text stays."""
+    """Remove control characters from a text; markup and other values are returned as they are."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return without_controls(value, kept="\n\t")
 
 
 def copies(grid: Grid) -> list[tuple[str, str]]:
-    """(format, the table in it) for the buttons beside a table."""
+    """Return (format, the table in it) for the copy buttons of a table."""
     return [(_COPY_LABELS[format], render([grid], format)) for format in COPIES]
 
 
 def verdicts(grid: Grid) -> list[tuple[str, str, int]]:
-    """(verdict, mark, comparisons) of a table, in the order of the legend; only what occurs."""
+    """Return (verdict, mark, comparisons) of a table in the order of the legend, if they occur."""
     counts = Counter(_found(grid.rows))
-    return [(str(each), MARKS[each], counts[each]) for each in Verdict if counts[each]]
+    return [
+        (str(verdict), MARKS[verdict], counts[verdict]) for verdict in Verdict if counts[verdict]
+    ]
 
 
 def _safe(text: str) -> object:
-    """What this package has written itself, and escaped where it holds a user's text."""
+    """Mark a text as safe: written by this package, with the user's text escaped."""
     from markupsafe import Markup
 
     return Markup(text)  # noqa: S704

@@ -1,4 +1,4 @@
-"""The figures of an experiment's results, fit for the page, and why some cannot be drawn."""
+"""The figures of an experiment's results for the page, and why some cannot be drawn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attn_nlp.report.svg import Pictures
 
 @dataclass(frozen=True)
 class Plot:
-    """One figure: the title of its table, what a screen reader reads in its place, and SVG."""
+    """One figure: the title of its table, its text for a screen reader, and its SVG."""
 
     title: str
     says: str
@@ -21,19 +21,19 @@ class Plot:
 
 @dataclass(frozen=True)
 class Plots:
-    """All figures by what they show, and what the others would show with reasons why not."""
+    """All figures by what they show, and the absent ones with reasons."""
 
     drawn: tuple[tuple[str, tuple[Plot, ...]], ...]
     absent: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def plots(resolved: Resolved, records: Mapping[str, dict], pictures: Pictures) -> Plots:
-    """Every figure of an experiment.
+    """Draw every figure of an experiment.
 
     Args:
       resolved: the experiment.
       records: by spec, with `figures.results.COLUMNS`.
-      pictures: where letters are kept.
+      pictures: the pictures of the page, which share outlines of characters.
     """
     drawn: dict[str, list[Plot]] = {}
     absent: dict[str, dict[str, None]] = {}

@@ -1,13 +1,14 @@
-"""The mechanisms that the rows of an experiment's tables use, each with its formula and picture."""
+"""The mechanisms in the rows of an experiment's tables, each with its formula and picture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from attn_nlp import figures
 from attn_nlp.errors import UserError
 from attn_nlp.experiment.cell import PATHS
+from attn_nlp.experiment.planned import RowSpec
 from attn_nlp.figures.render import figure
 from attn_nlp.figures.results import svg_of
 from attn_nlp.parts.registry import SLOTS, Part
@@ -21,10 +22,10 @@ class Mechanism:
 
     Attributes:
       slot, label, cite: from the registry.
-      what: what its slot does.
+      what: the purpose of its slot.
       summary, formula: from its docstring.
       rows: labels of the rows that use it.
-      picture: its schematic as SVG; "" where the part is not at hand.
+      picture: its schematic as SVG, or "" if the part is not loaded.
     """
 
     slot: str
@@ -39,10 +40,10 @@ class Mechanism:
 
 @dataclass(frozen=True)
 class Makeup:
-    """Which settings make a row: the table that stands before the schematics.
+    """The settings of each row: the table before the schematics.
 
     Attributes:
-      paths: the settings in which rows are picked, without what all paths share.
+      paths: the settings that select rows, without the prefix that all paths share.
       rows: (label, source, a text for each path).
     """
 
@@ -50,8 +51,8 @@ class Makeup:
     rows: tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
-def makeup(rows: Sequence[Mapping]) -> Makeup:
-    """The settings of each row, in the words of the catalogue where it has them.
+def makeup(rows: Sequence[RowSpec]) -> Makeup:
+    """Return the settings of each row, in the words of the catalogue if it has them.
 
     Args:
       rows: {"label", "where", "cite"} of the tables.
@@ -70,10 +71,10 @@ def makeup(rows: Sequence[Mapping]) -> Makeup:
     )
 
 
-def mechanisms(rows: Sequence[Mapping], pictures: Pictures) -> list[Mechanism]:
-    """Every part that a row names, in the order of the slots; parts named by parts too.
+def mechanisms(rows: Sequence[RowSpec], pictures: Pictures) -> list[Mechanism]:
+    """Return every part that a row names, directly or through another, in order of the slots.
 
-    A part of an experiment file that is not loaded has a name and no picture.
+    A part of an experiment file that is not loaded has a name but no picture.
     """
     users: dict[tuple[str, str], list[str]] = {}
     found: dict[tuple[str, str], Part | None] = {}
@@ -83,14 +84,13 @@ def mechanisms(rows: Sequence[Mapping], pictures: Pictures) -> list[Mechanism]:
             if slot is None or value is None:
                 continue
             for part in _parts(slot, str(value)):
-                place = (slot, str(value)) if part is None else part.place
-                found.setdefault(place, part)
-                users.setdefault(place, []).append(str(row["label"]))
+                key = (slot, str(value)) if part is None else part.place
+                found.setdefault(key, part)
+                users.setdefault(key, []).append(str(row["label"]))
     order = list(SLOTS)
-    places = sorted(found, key=lambda place: order.index(place[0]))
     return [
-        _mechanism(place, found[place], tuple(dict.fromkeys(users[place])), pictures)
-        for place in places
+        _mechanism(key, found[key], tuple(dict.fromkeys(users[key])), pictures)
+        for key in sorted(found, key=lambda key: order.index(key[0]))
     ]
 
 
@@ -102,9 +102,9 @@ def _parts(slot: str, text: str) -> list[Part | None]:
 
 
 def _mechanism(
-    place: tuple[str, str], part: Part | None, rows: tuple[str, ...], pictures: Pictures
+    key: tuple[str, str], part: Part | None, rows: tuple[str, ...], pictures: Pictures
 ) -> Mechanism:
-    slot, name = place
+    slot, name = key
     if part is None:
         summary = "A part of the experiment's own file, which was not read for this report."
         return Mechanism(slot, name, "", SLOTS[slot].what, summary, "", rows, "")
@@ -131,4 +131,6 @@ def _named(path: str, value: object) -> str:
         chosen = choose_all(slot, str(value))
     except UserError:
         return str(value)
-    return " + ".join(each.part.label + each.text.removeprefix(each.part.name) for each in chosen)
+    return " + ".join(
+        choice.part.label + choice.text.removeprefix(choice.part.name) for choice in chosen
+    )

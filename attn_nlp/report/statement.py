@@ -1,15 +1,15 @@
-"""What an experiment file says about itself: from its docstring to a title and named sections.
+"""The docstring of an experiment file, split into a title and named sections.
 
     Does attention need its 1/sqrt(D)?
 
     Question.   The dot product of two D-vectors ...
-                goes on here, indented.
+                continues here, indented.
     Prediction. No scaling loses most ...
 
-A section begins at the left margin with one capitalized word and a full stop, and what belongs to
-it is indented. A date may follow the word, as in "Outcome (2026-11-24).": the day of the run that
-the outcome is of. A docstring of another form is told as it is: its first paragraph is the title,
-the rest one section without a name.
+A section begins at the left margin with one capitalized word and a period, and its other lines are
+indented. A date may follow the word, as in "Outcome (2026-11-24).": the day of the run with that
+outcome. A docstring in another form is shown as it is: its first paragraph is the title, the rest
+one section without a name.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _KNOWN = ("Question", "Prediction", "Protocol", "Cost", "Outcome")
 
 @dataclass(frozen=True)
 class Section:
-    """A named part of a docstring; name "" for text that stands under no name.
+    """A named part of a docstring; the name is "" for text without one.
 
-    `date` is the ISO date beside the name, "" if there is none.
+    `date` is the ISO date after the name, or "".
     """
 
     name: str
@@ -40,7 +40,7 @@ class Statement:
     """A docstring in parts.
 
     Attributes:
-      title: the first paragraph, in one line; "" where the docstring is empty.
+      title: the first paragraph, in one line; "" if the docstring is empty.
       sections: in the order of the docstring.
     """
 
@@ -48,12 +48,12 @@ class Statement:
     sections: tuple[Section, ...]
 
     def section(self, name: str) -> Section | None:
-        """The section of that name, or None."""
-        return next((each for each in self.sections if each.name == name), None)
+        """Return the section of that name, or None."""
+        return next((section for section in self.sections if section.name == name), None)
 
 
 def statement(docstring: str) -> Statement:
-    """The parts of an experiment's docstring.
+    """Return the parts of an experiment's docstring.
 
     Example:
       >>> found = statement("Why?\\n\\nPrediction. It rises,\\n            slowly.")
@@ -81,7 +81,7 @@ def statement(docstring: str) -> Statement:
 
 
 def _title(lines: Sequence[str]) -> tuple[str, list[str]]:
-    """The first paragraph in one line, and the lines after it."""
+    """Return the first paragraph in one line, and the lines after it."""
     said = list(lines)
     while said and not said[0].strip():
         said.pop(0)
@@ -95,7 +95,7 @@ def _title(lines: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _paragraphs(lines: Sequence[str]) -> tuple[str, ...]:
-    """Lines put together at empty ones."""
+    """Join lines to paragraphs, which empty lines separate."""
     text = "\n".join(line.strip() for line in lines)
-    found = (" ".join(each.split()) for each in re.split(r"\n\s*\n", text))
-    return tuple(each for each in found if each)
+    paragraphs = (" ".join(lines.split()) for lines in re.split(r"\n\s*\n", text))
+    return tuple(filter(None, paragraphs))

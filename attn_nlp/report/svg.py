@@ -1,8 +1,8 @@
-"""Pictures made fit to stand inside a page whose policy forbids styles of their own.
+"""Pictures for a page whose policy forbids inline styles.
 
-In: SVG as matplotlib writes it. Out: the same picture whose styles are attributes, whose ids are
-its own, and whose letters are drawn once for the whole page: half of every file is outlines of
-letters that the next one repeats.
+Input is SVG as matplotlib writes it; output is the same picture with styles as attributes and ids
+of its own. Characters are drawn once for the whole page: half of every file is outlines of
+characters that the next one repeats.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from xml.etree import ElementTree
 from attn_nlp.wording import clean
 
 _LINK = "http://www.w3.org/1999/xlink"
-PIXELS = 1.5  # of a screen for a point of the drawing, so that its small print can be read
+PIXELS = 1.5  # on a screen per point of the drawing, so that small print is legible
 _GLYPH = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*-[0-9a-f]+")  # DejaVuSans-Bold-4a
-_ALONG = re.compile(r"translate\(([-\d.]+) 0\)")  # where a letter stands in its line
+_ALONG = re.compile(r"translate\(([-\d.]+) 0\)")  # the position of a character in its line
 _DROPPED = ("metadata", "style", "title")
-# What matplotlib's style sheet says of every element.
+# The style of every element in matplotlib's style sheet.
 _EVERYWHERE = {"stroke-linejoin": "round", "stroke-linecap": "butt"}
 
 
@@ -27,19 +27,19 @@ class Pictures:
     """The pictures of one page.
 
     Attributes:
-      letters: outlines by the name that matplotlib gives them; in the page they stand once, before
-        the pictures, under short ids.
+      glyphs: outlines by the name that matplotlib gives them; the page has them once, before the
+        pictures, under short ids.
     """
 
-    letters: dict[str, str] = field(default_factory=dict)
+    glyphs: dict[str, str] = field(default_factory=dict)
     _count: int = 0
 
     def inline(self, svg: str, says: str) -> str:
-        """An SVG as an element of the page.
+        """Return an SVG as an element of the page.
 
         Args:
           svg: a whole SVG file that this package has drawn.
-          says: what a screen reader reads in its place.
+          says: the text for a screen reader.
         """
         self._count += 1
         own = f"p{self._count}-"
@@ -57,10 +57,10 @@ class Pictures:
         return _written(root)
 
     def sprite(self) -> str:
-        """The letters of all pictures, drawn nowhere by themselves."""
-        if not self.letters:
+        """Return the characters of all pictures, which are not drawn by themselves."""
+        if not self.glyphs:
             return ""
-        inner = "".join(self.letters.values())
+        inner = "".join(self.glyphs.values())
         hidden = 'class="letters" width="0" height="0" aria-hidden="true"'
         return f"<svg {hidden}><defs>{inner}</defs></svg>"
 
@@ -70,10 +70,10 @@ class Pictures:
             if _local(child) in _DROPPED:
                 node.remove(child)
             elif _local(child) == "path" and _GLYPH.fullmatch(name):
-                if name not in self.letters:
-                    child.set("id", f"l{len(self.letters)}")
+                if name not in self.glyphs:
+                    child.set("id", f"l{len(self.glyphs)}")
                     _plain(child, "")
-                    self.letters[name] = _written(child)
+                    self.glyphs[name] = _written(child)
                 node.remove(child)
             else:
                 self._take(child, own)
@@ -83,14 +83,14 @@ class Pictures:
         self._refer(node, own)
 
     def _refer(self, node: ElementTree.Element, own: str) -> None:
-        """References to what is the picture's own, or to a letter, which moves along its line."""
+        """Rewrite a reference to an element of the picture, or to a character in its line."""
         name = node.attrib.pop(f"{{{_LINK}}}href", "")
         if not name:
             return
-        if name[1:] not in self.letters:
+        if name[1:] not in self.glyphs:
             node.set("href", f"#{own}{name[1:]}")
             return
-        node.set("href", f"#l{list(self.letters).index(name[1:])}")
+        node.set("href", f"#l{list(self.glyphs).index(name[1:])}")
         along = _ALONG.fullmatch(node.get("transform", ""))
         if along:
             del node.attrib["transform"]
@@ -98,7 +98,7 @@ class Pictures:
 
 
 def _plain(node: ElementTree.Element, own: str) -> None:
-    """Styles as attributes, ids and references to them prefixed, no spaces between elements."""
+    """Turn styles into attributes, prefix ids and references, and drop spaces between elements."""
     for declaration in filter(None, (node.attrib.pop("style", "")).split(";")):
         name, _, value = declaration.partition(":")
         node.set(name.strip(), value.strip())
@@ -122,8 +122,8 @@ def _local(node: ElementTree.Element) -> str:
 
 
 def _written(node: ElementTree.Element) -> str:
-    """As HTML writes it: names without prefix."""
-    for each in node.iter():
-        each.tag = _local(each)
+    """Write an element for HTML, with names without prefix."""
+    for element in node.iter():
+        element.tag = _local(element)
     node.tail = None
     return ElementTree.tostring(node, encoding="unicode")

@@ -1,8 +1,8 @@
-"""The test sentences that most runs got wrong, and by which row of the tables.
+"""The test sentences that most runs got wrong, by row of the tables.
 
-The store keeps the class that every run gave to every test sentence, how sure it was, and the class
-that was right. What a sentence says stands in the prepared data alone; where they are not on this
-machine, a sentence is told by its row in the test split.
+The store keeps every run's prediction for every test sentence, its confidence, and the right class.
+The text of a sentence is in the prepared data alone; if they are not on this machine, its row in
+the test split is shown.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from attn_nlp.data import kept_texts
+from attn_nlp.experiment.data_key import CUT
+from attn_nlp.experiment.planned import RowSpec
 from attn_nlp.tables.layout import matches
-from attn_nlp.tables.states import CUT
 from attn_nlp.wording import plural
 
 SHOWN, DIVIDED = 10, 5
@@ -29,13 +30,13 @@ class Example:
     """One sentence of a test split.
 
     Attributes:
-      number: of its row in the split, from 1.
-      text: what it says; None where the prepared data are not at hand.
+      number: its row in the split, from 1.
+      text: the sentence, or None if the prepared data are not on this machine.
       label: its class.
-      taken_for: (class, runs) that runs gave instead, the most frequent first.
-      wrong, runs: in how many of how many runs it was wrong.
-      confidence: mean probability that those runs gave to their answer; None where not stored.
-      by_row: the same by row of the tables; runs 0 where a row did not run on this dataset.
+      taken_for: (class, runs) of the wrong predictions, the most frequent first.
+      wrong, runs: how many of how many runs got it wrong.
+      confidence: mean probability that those runs gave to their prediction, or None if not stored.
+      by_row: (wrong, runs) by row of the tables; 0 runs if a row did not run on this dataset.
     """
 
     number: int
@@ -53,12 +54,12 @@ class Wrong:
     """The hardest sentences of one dataset.
 
     Attributes:
-      dataset: its label, and what sets its rows apart where two have one label.
-      language: of its texts, for a screen reader; "" where unknown.
+      dataset: its label, with the settings that differ if two datasets share it.
+      language: of its texts, for a screen reader; "" if unknown.
       rows: labels of the rows that ran on it.
       examples: the most often wrong first.
       divided: those on which the rows differ most, the largest difference first.
-      notes: sentences: how many were never or always wrong, or why nothing is shown.
+      notes: sentences on how many were never or always wrong, or on why nothing is shown.
     """
 
     dataset: str
@@ -76,8 +77,8 @@ class Run:
     Attributes:
       settings: by path.
       fingerprint, facts: of its data.
-      predictions: the class that it gave to each test sentence.
-      gold: the class that is right; () in a store that was written before it was kept.
+      predictions: the predicted class of each test sentence.
+      gold: the right classes; () in a store written before they were kept.
       confidences: the probability of each prediction; () likewise.
     """
 
@@ -89,11 +90,11 @@ class Run:
     confidences: Sequence[float | None] = ()
 
 
-def wrong(runs: Sequence[Run], rows: Sequence[Mapping], folder: Path) -> list[Wrong]:
-    """The hardest sentences of every dataset that the runs were tested on.
+def wrong(runs: Sequence[Run], rows: Sequence[RowSpec], folder: Path) -> list[Wrong]:
+    """Return the hardest sentences of every dataset that the runs were tested on.
 
     Args:
-      runs: finished cells; baselines are not among them.
+      runs: finished cells without baselines.
       rows: {"label", "where"} of the tables.
       folder: where prepared data are kept on this machine.
     """
@@ -108,7 +109,7 @@ def wrong(runs: Sequence[Run], rows: Sequence[Mapping], folder: Path) -> list[Wr
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """What the test splits of some runs are called, each by what sets it apart from the others."""
+    """Name the test splits of some runs, each by what distinguishes it from the others."""
     labels = [str(run.facts.get("label") or run.settings["dataset"]) for run in runs]
     names = []
     for run, label in zip(runs, labels, strict=True):
@@ -122,7 +123,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 
 def _of_one(
-    dataset: str, runs: Sequence[Run], rows: Sequence[Mapping], fingerprint: str, folder: Path
+    dataset: str, runs: Sequence[Run], rows: Sequence[RowSpec], fingerprint: str, folder: Path
 ) -> Wrong:
     facts = runs[0].facts
     language = str(facts.get("language") or "")
@@ -131,10 +132,10 @@ def _of_one(
     same = [run for run in runs if run.gold and len(run.gold) == len(run.predictions)]
     if not same:
         return Wrong(dataset, language, labels, (), (), (_NO_GOLD,))
-    gold = np.array(same[0].gold, dtype=np.int64)  # the rows are the same: so is what is right
+    gold = np.array(same[0].gold, dtype=np.int64)  # the same rows have the same classes
     given = np.array([run.predictions for run in same], dtype=np.int64)
     failed = given != gold
-    sure = _sure(same, len(gold))
+    confidences = _confidences(same, len(gold))
     texts = kept_texts(fingerprint, folder)
     by_row = [
         np.array([matches(run.settings, row["where"]) for run in same], dtype=bool) for row in here
@@ -144,19 +145,19 @@ def _of_one(
     def name_of(number: int) -> str:
         return names[number] if number < len(names) else f"class {number}"
 
-    def example(place: int) -> Example:
-        bad = failed[:, place]
+    def example(sentence: int) -> Example:
+        bad = failed[:, sentence]
         return Example(
-            number=place + 1,
-            text=None if texts is None else shortened(texts[place]),
-            label=name_of(int(gold[place])),
+            number=sentence + 1,
+            text=None if texts is None else shortened(texts[sentence]),
+            label=name_of(int(gold[sentence])),
             taken_for=tuple(
                 (name_of(number), count)
-                for number, count in Counter(given[bad, place].tolist()).most_common()
+                for number, count in Counter(given[bad, sentence].tolist()).most_common()
             ),
             wrong=int(bad.sum()),
             runs=len(same),
-            confidence=_mean(sure[bad, place]),
+            confidence=_mean(confidences[bad, sentence]),
             by_row=tuple((int(bad[of].sum()), int(of.sum())) for of in by_row),
         )
 
@@ -164,32 +165,33 @@ def _of_one(
         dataset,
         language,
         labels,
-        tuple(example(place) for place in _hardest(given, failed, sure)),
-        tuple(example(place) for place in _divided(failed, by_row)),
+        tuple(map(example, _hardest(given, failed, confidences))),
+        tuple(map(example, _divided(failed, by_row))),
         tuple(_notes(failed, texts, dataset)),
     )
 
 
-def _hardest(given: np.ndarray, failed: np.ndarray, sure: np.ndarray) -> list[int]:
-    """Places by how many runs failed; then by how many of these agree, and how sure they were."""
+def _hardest(given: np.ndarray, failed: np.ndarray, confidences: np.ndarray) -> list[int]:
+    """Order sentences by how many runs failed, how many of these agree, and their confidence."""
     classes = range(int(given.max(initial=0)) + 1)
-    agree = np.max([((given == each) & failed).sum(axis=0) for each in classes], axis=0)
-    confidence = np.where(failed, np.nan_to_num(sure), 0.0).sum(axis=0)
+    agree = np.max([((given == number) & failed).sum(axis=0) for number in classes], axis=0)
+    confidence = np.where(failed, np.nan_to_num(confidences), 0.0).sum(axis=0)
     order = np.lexsort((-confidence, -agree, -failed.sum(axis=0)))
-    return [int(place) for place in order if failed[:, place].any()][:SHOWN]
+    return [int(sentence) for sentence in order if failed[:, sentence].any()][:SHOWN]
 
 
 def _divided(failed: np.ndarray, by_row: Sequence[np.ndarray]) -> list[int]:
-    """Places by the difference between the row that fails most of its runs there and the least."""
+    """Order sentences by the range of the rows' shares of wrong runs."""
     if len(by_row) < 2:
         return []
     shares = np.array([failed[of].mean(axis=0) for of in by_row])
     apart = shares.max(axis=0) - shares.min(axis=0)
-    return [int(place) for place in np.argsort(-apart, kind="stable") if apart[place] > 0][:DIVIDED]
+    order = np.argsort(-apart, kind="stable")
+    return [int(sentence) for sentence in order if apart[sentence] > 0][:DIVIDED]
 
 
 def shortened(text: str) -> str:
-    """A text as it is shown: a long one is cut with an ellipsis.
+    """Cut a long text with an ellipsis.
 
     Example:
       >>> len(shortened("a" * 1000))
@@ -198,12 +200,12 @@ def shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
 
 
-def _sure(runs: Sequence[Run], sentences: int) -> np.ndarray:
-    """(runs, sentences) confidences; NaN where a run kept none."""
+def _confidences(runs: Sequence[Run], sentences: int) -> np.ndarray:
+    """Return (runs, sentences) confidences, NaN for runs that stored none."""
     unknown = [math.nan] * sentences
     return np.array(
         [
-            [math.nan if each is None else each for each in run.confidences or unknown]
+            [math.nan if value is None else value for value in run.confidences or unknown]
             for run in runs
         ],
         dtype=np.float64,
@@ -226,12 +228,12 @@ def _notes(failed: np.ndarray, texts: Sequence[str] | None, dataset: str) -> Ite
     if texts is None:
         yield (
             f"The prepared data of {dataset} are not on this machine, and a store keeps no text; "
-            "the numbers of rows in the test split stand in its place. A report written where the "
+            "row numbers in the test split are shown instead. A report written where the "
             "experiment was run shows the sentences."
         )
 
 
 _NO_GOLD = (
-    "The store was written by a version that did not keep which class is right for each test "
-    "sentence, so that the wrong answers cannot be told."
+    "The store was written by a version that did not keep the right class of each test sentence, "
+    "so wrong predictions cannot be identified."
 )

@@ -1,33 +1,33 @@
-"""What an experiment still needs: cells to do, programs to compile, and a guess at the cost.
+"""The rest of an experiment: cells to do, programs to compile, and an estimate of the cost.
 
-In: a resolved experiment, a store, the folder of prepared data. Nothing here loads data or starts
-JAX. Seconds come from stored cells of the same program where there are any; otherwise from the
-operations of the cell (`costs.py`) at stated speed, which knows nothing of this machine, and the
-mean length of its sentences where they have been prepared here. It is printed as an estimate.
+The input is a resolved experiment, a store and the folder of prepared data. Nothing here loads data
+or starts JAX. Seconds come from stored cells of the same program if there are any. Otherwise they
+follow from the operations of the cell (`costs.py`) at a fixed speed, which is not measured on this
+machine, and from the mean length of its sentences if they have been prepared here. The result is
+printed as an estimate.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attn_nlp.experiment import Cell, Resolved, costs
-from attn_nlp.experiment.cell import shape_of, unflatten
-from attn_nlp.experiment.identity import canonical_json, is_baseline
+from attn_nlp.experiment.data_key import DATA
+from attn_nlp.experiment.identity import is_baseline
+from attn_nlp.experiment.planned import Settings
 from attn_nlp.store import FINAL, Store
 from attn_nlp.store.records import Records
 
 if TYPE_CHECKING:
     from attn_nlp.data import DataSettings
 
-GIGAFLOPS = 45.0  # a second and worker, reached by small encoders on one core, looks included
-TOKENS = 20  # mean length of a sentence, where it is not known
-COMPILE_SECONDS = 10.0  # of six padded lengths, on one core; a second time the cache has it
+GIGAFLOPS = 45.0  # per second and worker, as small encoders reach on one core, evaluation included
+TOKENS = 20  # mean length of a sentence, if it is not known
+COMPILE_SECONDS = 10.0  # for six padded lengths, on one core; afterwards the cache has it
 BASELINE_SECONDS = 10.0
 PROCESS_BYTES = 400_000_000  # a worker before it has trained anything
 SENTENCE_BYTES = 8  # of every sentence of every batch, whose order is drawn before training
@@ -35,7 +35,7 @@ SENTENCE_BYTES = 8  # of every sentence of every batch, whose order is drawn bef
 
 @dataclass(frozen=True)
 class Plan:
-    """What is left of an experiment.
+    """The rest of an experiment.
 
     Attributes:
       name: the experiment.
@@ -45,11 +45,11 @@ class Plan:
       seconds: predicted for all that is left, on `workers` workers.
       measured: how many of the cells to do have a measured pace.
       memory_bytes: predicted for all workers together.
-      skipped: cells left out, by reason.
+      skipped: number of cells left out, by reason.
       trials: how many of all cells are trials of a tuned experiment.
       open: how many of the cells to do have values that the trials have yet to choose.
-      lengths: mean tokens of a sentence by dataset, of the cells to do; None where no prepared
-        data says so and `TOKENS` are assumed.
+      lengths: mean tokens of a sentence by dataset, of the cells to do; None if no prepared data
+        has it and `TOKENS` are assumed.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Plan:
 
     @property
     def assumption(self) -> str:
-        """What the estimate takes for granted, and which lengths it has read."""
+        """The assumptions of the estimate, and the lengths that it has read."""
         read = [f"{name} {mean:.1f}" for name, mean in self.lengths.items() if mean is not None]
         guessed = [name for name, mean in self.lengths.items() if mean is None]
         says = f"assumes {GIGAFLOPS:g} GFLOP/s a worker, {COMPILE_SECONDS:g} s to compile a program"
@@ -81,23 +81,15 @@ class Plan:
         return says
 
 
-def wanted(resolved: Resolved) -> dict[str, dict]:
-    """Settings of every cell by spec, in the order of running: the cheap baselines first.
-
-    Of a tuned experiment the trials are among them, and the cells that `settle` has given values.
-    """
-    return {each["spec"]: each["settings"] for each in resolved.runnable}
-
-
 def to_do(
     specs: Iterable[str],
     records: Mapping[str, Mapping],
     retry_failed: bool,
     changed: Collection[str] = (),
 ) -> list[str]:
-    """The specs without a final record, and those of `changed`, which are to be trained again.
+    """Return the specs without a final record, and those of `changed`, which are trained again.
 
-    A failed cell is left alone unless it is to be retried.
+    A failed cell is left out unless it is to be retried.
     """
     finished = FINAL if retry_failed else (*FINAL, "failed")
     return [
@@ -105,19 +97,18 @@ def to_do(
     ]
 
 
-def data_settings(settings: Mapping) -> DataSettings:
-    """What of a cell's settings decides its data."""
+def data_settings(settings: Settings) -> DataSettings:
+    """Return the settings of a cell that decide its data."""
     from attn_nlp.data import DataSettings
 
-    names = ("dataset", "split_seed", "fold", "tokens", "vocabulary", "length")
-    return DataSettings(**{name: settings[name] for name in names})
+    return DataSettings(**{path: settings[path] for path in DATA})
 
 
 def check_data(resolved: Resolved) -> None:
-    """Refuse names of datasets and tokens that cannot be, before anything is loaded.
+    """Refuse unknown datasets and tokenizers, before anything is loaded.
 
     Raises:
-      UserError: an unknown dataset or way to make tokens.
+      UserError: an unknown dataset or tokenizer.
     """
     from attn_nlp.data import check_dataset, check_tokens
 
@@ -128,9 +119,9 @@ def check_data(resolved: Resolved) -> None:
 
 
 def check_parts(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
-    """Refuse parts of the user's own that cannot work, before anything is trained.
+    """Refuse parts in the user's code that cannot work, before anything is trained.
 
-    JAX is started only where a cell uses such a part.
+    JAX is started only if a cell uses such a part.
 
     Args:
       cells: one of each program.
@@ -140,7 +131,7 @@ def check_parts(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
       Warnings, one sentence each.
 
     Raises:
-      UserError: what a part returns or raises, or a law of its slot that it breaks.
+      UserError: a part returns or raises what it must not, or breaks a law of its slot.
     """
     from attn_nlp.experiment.own_parts import with_own_parts
 
@@ -153,63 +144,23 @@ def check_parts(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
 
 
 def cells_ahead(resolved: Resolved, store: Store, retry_failed: bool) -> Iterator[Cell]:
-    """One of every program's cells to do; of open ones, with the values of the first trial."""
-    programs, seen = Programs(), set()
+    """Yield one cell to do of every program; an open cell has the values of the first trial."""
+    seen = set()
     for settings in _ahead(store.settled(resolved), store, retry_failed)[0]:
-        name, _, cell = programs.of(settings)
+        name, _, cell = resolved.programs.of(settings)
         if name not in seen:
             seen.add(name)
             yield cell
 
 
-def _ahead(resolved: Resolved, store: Store, retry_failed: bool) -> tuple[list[dict], Records]:
-    """Settings of the cells to do, and the records that are there."""
-    cells = wanted(resolved)
+def _ahead(resolved: Resolved, store: Store, retry_failed: bool) -> tuple[list[Settings], Records]:
+    """Return the settings of the cells to do, and the records of the others."""
+    cells = resolved.wanted
     records = store.records(cells, ["status"])
     left = to_do(cells, records, retry_failed)
     first = resolved.tuning["draws"][0] if resolved.tuning else {}
     ahead = [cells[spec] for spec in left]
-    return [*ahead, *({**each["settings"], **first} for each in resolved.open)], records
-
-
-def labels(resolved: Resolved) -> Callable[[Mapping], str]:
-    """What to call a cell: its model and the settings in which the experiment's cells differ."""
-    trials = resolved.tuning["cells"] if resolved.tuning else ()
-    return labels_among(each["settings"] for each in (*resolved.cells, *trials))
-
-
-def labels_among(cells: Iterable[Mapping]) -> Callable[[Mapping], str]:
-    """The same for cells of any origin, by their settings."""
-    seen: dict[str, set] = {}
-    for settings in cells:
-        for path, value in settings.items():
-            seen.setdefault(path, set()).add(value)
-    varied = [path for path, values in seen.items() if len(values) > 1 and path != "model"]
-
-    def label(settings: Mapping) -> str:
-        named = [
-            f"{path.rpartition('.')[2]}={settings[path]}" for path in varied if path in settings
-        ]
-        return " ".join([str(settings.get("model", "cell")), *named])
-
-    return label
-
-
-class Programs:
-    """Names of compiled programs, worked out once for all cells of a shape."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple, tuple[str, str, Cell]] = {}
-
-    def of(self, settings: Mapping) -> tuple[str, str, Cell]:
-        """Name of the program, name of its pace (the program for any number of steps), a cell."""
-        key = shape_of(settings)
-        if key not in self._known:
-            cell = unflatten(settings)
-            program = cell.program()
-            paced = {path: value for path, value in program.items() if path != "steps"}
-            self._known[key] = (_digest(program), _digest(paced), cell)
-        return self._known[key]
+    return [*ahead, *({**cell["settings"], **first} for cell in resolved.open)], records
 
 
 def plan(
@@ -222,17 +173,16 @@ def plan(
 ) -> Plan:
     """Count and predict what is left.
 
-    Of a cell whose values the trials have yet to choose, those of the first trial are assumed.
+    A cell whose values the trials have yet to choose is assumed to have those of the first trial.
 
     Args:
-      data: where prepared datasets are kept; without it every length is assumed.
+      data: the folder of prepared datasets; without it every length is assumed.
     """
     from attn_nlp.data import kept_lengths, shown_name
 
     resolved = store.settled(resolved)
     ahead, records = _ahead(resolved, store, retry_failed)
-    programs = Programs()
-    named = [programs.of(settings) for settings in ahead]
+    named = [resolved.programs.of(settings) for settings in ahead]
     kept = kept_lengths(data) if data is not None else {}
     lengths: dict[tuple[str, str], float | None] = {}
     pace = store.pace({paced for _, paced, _ in named})
@@ -256,21 +206,21 @@ def plan(
     return Plan(
         name=resolved.name,
         counts={"to do": len(ahead), **counts},
-        baselines=len({each["spec"] for each in resolved.baselines}),
+        baselines=len({baseline["spec"] for baseline in resolved.baselines}),
         programs=len(compiled),
         workers=workers,
         seconds=seconds / workers,
         measured=measured,
         memory_bytes=(PROCESS_BYTES + memory) * workers if ahead else 0,
-        skipped=Counter(each["reason"] for each in resolved.skipped),
-        trials=len(resolved.tuning["cells"]) if resolved.tuning else 0,
+        skipped=Counter(cell["reason"] for cell in resolved.skipped),
+        trials=len(resolved.trials),
         open=len(resolved.open),
         lengths=_by_name(lengths),
     )
 
 
 def _by_name(lengths: Mapping[tuple[str, str], float | None]) -> dict[str, float | None]:
-    """Lengths by dataset, and by how its tokens are made where cells differ in that."""
+    """Return lengths by dataset, and by tokenizer if cells of a dataset differ in it."""
     ways = Counter(name for name, _ in lengths)
     return {
         name if ways[name] == 1 else f"{name} with tokens {tokens}": mean
@@ -279,44 +229,41 @@ def _by_name(lengths: Mapping[tuple[str, str], float | None]) -> dict[str, float
 
 
 def _counted(named: list[tuple[str, str, Cell]]) -> list[tuple[tuple[str, str, Cell], int]]:
-    """Each once, with how often it is there; what `Programs` gives for one shape is one object."""
+    """Return each program once, with its count; `Programs` returns one object for each shape."""
     times = Counter(map(id, named))
-    return [(each, times[at]) for at, each in {id(each): each for each in named}.items()]
+    return [(name, times[at]) for at, name in {id(name): name for name in named}.items()]
 
 
 def predicted(cell: Cell, pace: float | None, tokens: float | None = None) -> float:
-    """Seconds of training: at the pace measured, seconds a step, or else by its operations.
+    """Return the seconds of training, from a measured pace or else from the operations.
 
-    Operations are those of sentences of so many tokens, or of `TOKENS`.
+    Args:
+      cell: the settings.
+      pace: measured seconds per step, or None.
+      tokens: mean length of a sentence; by default `TOKENS`.
     """
     return _seconds(cell, tokens or TOKENS) if pace is None else cell.steps * pace
 
 
-@functools.lru_cache(maxsize=1024)  # the same cell stands for all its seeds
 def _seconds(cell: Cell, tokens: float) -> float:
-    """The operations of all updates: forward, and twice that backward."""
+    """Return seconds by the operations of all updates: forward, and twice that backward."""
     forward = costs.flops(cell, min(cell.length, max(1, round(tokens))))
     if not forward:  # fitted by its own code, of which nothing is known
         return BASELINE_SECONDS
     return cell.steps * 3 * forward * cell.batch_size / (GIGAFLOPS * 1e9)
 
 
-@functools.lru_cache(maxsize=1024)
 def _bytes(cell: Cell) -> int:
-    """Parameters with gradients and Adam's two moments, and the activations of one batch."""
-    n = cell.letters()
+    """Return the bytes of parameters, gradients, two moments, and one batch of activations."""
+    sizes = cell.sizes
     weights = costs.parameters(cell, cell.vocabulary, classes=2)
-    positions = cell.batch_size * n["T"]
-    per_layer = 6 * n["E"] + 2 * n["F"] + 2 * n["H"] * (n["T"] + n["D"] + n["U"])
-    return 4 * (4 * weights + positions * n["N"] * per_layer)
+    positions = cell.batch_size * sizes["T"]
+    per_layer = 6 * sizes["E"] + 2 * sizes["F"]
+    per_layer += 2 * sizes["H"] * (sizes["T"] + sizes["D"] + sizes["U"])
+    return 4 * (4 * weights + positions * sizes["N"] * per_layer)
 
 
 def _order_bytes(cell: Cell) -> int:
-    """The order of all batches, on the host and beside the program; a measured peak is of a
-    program for any number of steps."""
-    fitted = "fit" in cell.choices()["model"].part.hooks
+    """Return the bytes of the order of all batches, which a measured peak does not include."""
+    fitted = "fit" in cell.choices["model"].part.hooks
     return 0 if fitted else SENTENCE_BYTES * cell.steps * cell.batch_size
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]

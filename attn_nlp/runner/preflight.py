@@ -21,12 +21,12 @@ def check_workers(workers: int | None, in_process: bool) -> None:
     environment once.
 
     Args:
-      workers: the number of worker processes that was asked for, or None.
+      workers: the requested number of worker processes, or None.
       in_process: whether to train in this process.
 
     Raises:
-      UserError: there are fewer than one worker, or workers and no use for them; or a library has
-        already read another environment in this process.
+      UserError: `workers` is less than 1, or is given together with `in_process`; or a library has
+        already read other environment variables in this process.
     """
     from attn_nlp.runner.environment import settle
 
@@ -44,7 +44,7 @@ def check_store(path: Path, resolved: Resolved) -> None:
     """Refuse a store that is part of the data of its own experiment, which writing would change.
 
     Args:
-      path: of the store, whether it exists or not.
+      path: the file of the store, which need not exist.
       resolved: the experiment.
 
     Raises:
@@ -66,7 +66,7 @@ def dataset_at(path: Path, resolved: Resolved) -> str:
             return f"is dataset {name!r}"
         if data.is_dir():
             if Path(os.path.realpath(data)) in real.parents:
-                return f"lies in the folder of dataset {name!r}"
+                return f"is in the folder of dataset {name!r}"
             if os.path.exists(path) and any(same_file(path, file) for file in data.rglob("*")):
                 return f"is a file of dataset {name!r}"
     return ""
@@ -83,9 +83,8 @@ def same_file(one: Path, other: Path) -> bool:
 def code_warnings(store: Store, resolved: Resolved) -> list[str]:
     """Return sentences about stored cells of an experiment that other code has computed."""
     from attn_nlp.runner.other_code import other_code
-    from attn_nlp.runner.plan import wanted
 
-    return other_code(store, wanted(store.settled(resolved))).sentences
+    return other_code(store, store.settled(resolved).wanted).sentences
 
 
 def _local_data(resolved: Resolved) -> Iterator[tuple[str, Path]]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Resolved
+from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.identity import is_baseline, key_of
 from attn_nlp.fault_injection import point
 from attn_nlp.result import check_against, fit_to_store
@@ -33,14 +34,11 @@ from attn_nlp.runner.job import Job, Stopped
 from attn_nlp.runner.local import LocalEngine
 from attn_nlp.runner.other_code import other_code
 from attn_nlp.runner.plan import (
-    Programs,
     check_data,
     check_parts,
     data_settings,
-    labels,
     predicted,
     to_do,
-    wanted,
 )
 from attn_nlp.runner.progress import Progress, waits_for
 from attn_nlp.runner.signals import Interrupt
@@ -169,7 +167,7 @@ def _phases(
     retried has not chosen anything yet.
     """
     if resolved.tuning is not None:
-        trials = {cell["spec"] for cell in resolved.tuning["cells"]}
+        trials = {cell["spec"] for cell in resolved.trials}
         statuses = [record["status"] for record in store.records(trials, ["status"]).values()]
         again = retry_failed and "failed" in statuses
         again = again or bool(retrain_changed and other_code(store, trials).changed)
@@ -180,7 +178,7 @@ def _phases(
 
 def _counts(resolved: Resolved, store: Store) -> dict[str, int]:
     """Return the number of cells by status, as the store has them now."""
-    cells = wanted(resolved)
+    cells = resolved.wanted
     records = store.records(cells, ["status"])
     counts = Counter(record["status"] for record in records.values())
     left = len(cells) + len(resolved.open) - len(records)
@@ -197,10 +195,10 @@ class _Driver:
         retrain_changed: bool,
         kept: list[str],
     ) -> None:
-        self.cells = wanted(resolved)
+        self.cells = resolved.wanted
         self._resolved = resolved
         self.store = store
-        self._programs = Programs()
+        self._programs = resolved.programs
         self._before = store.records(
             self.cells, ["status", "finished_at", "fingerprint", "tokenizer_hash"]
         )
@@ -220,7 +218,7 @@ class _Driver:
     def trains(self) -> bool:
         """Return whether JAX trains any of them: an encoder, or a model trained like one."""
         cells = {self._programs.of(self.cells[spec])[2] for spec in self._left}
-        return any("fit" not in cell.choices()["model"].part.hooks for cell in cells)
+        return any("fit" not in cell.choices["model"].part.hooks for cell in cells)
 
     def check_parts(self, in_process: bool) -> tuple[str, ...]:
         """Try the parts in the user's code, and return warnings about them.
@@ -243,7 +241,7 @@ class _Driver:
         self._prepare()
         rounds: dict[object, int] = {}
         pace = self.store.pace({self._programs.of(self.cells[spec])[1] for spec in self._left})
-        label = labels(self._resolved)
+        label = self._resolved.label
         jobs = []
         for spec in self._left:
             settings = self.cells[spec]
@@ -368,12 +366,10 @@ class _Driver:
         """Yield every cell with its data settings; a baseline shares those of any other cell."""
         prepared: dict[tuple, DataSettings] = {}
         for cell in self._resolved.cells:
-            settings = data_settings(cell["settings"])
-            prepared.setdefault((settings.dataset, settings.split_seed, settings.fold), settings)
+            prepared.setdefault(data_key(cell["settings"]), data_settings(cell["settings"]))
         for spec, settings in self.cells.items():
-            own = data_settings(settings)
-            same = own.dataset, own.split_seed, own.fold
-            yield spec, prepared.get(same, own) if self._is_baseline(spec) else own
+            own, key = data_settings(settings), data_key(settings)
+            yield spec, prepared.get(key, own) if self._is_baseline(spec) else own
 
     def _is_baseline(self, spec: str) -> bool:
         return is_baseline(self._programs.of(self.cells[spec])[2])

@@ -94,7 +94,7 @@ def _difference(job: Job, cell: Cell) -> str:
 
 
 def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:
-    choice = cell.choices()["model"]
+    choice = cell.choices["model"]
     if "fit" not in choice.part.hooks:
         from attn_nlp.train.checkpoint import Checkpoints
         from attn_nlp.train.loop import train
@@ -122,9 +122,9 @@ def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:
 
 def _settings(choice: Choice, cell: Cell) -> dict[str, object]:
     named = {name: inner.text for name, inner in choice.named().items()}
-    numeric = choice.numeric(cell.letters(), "model")
+    numeric = choice.numeric(cell.sizes, "model")
     own = {path.removeprefix("model."): value for path, value in numeric.items()}
-    return {**named, **own, **choice.static(cell.letters())}
+    return {**named, **own, **choice.static(cell.sizes)}
 
 
 def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def undisturbed(cell: Cell) -> Iterator[Cell]:
         yield cell
         return
     with contextlib.ExitStack() as stack:
-        model = cell.choices()["model"].part
+        model = cell.choices["model"].part
         own = model.own_code if "fit" in model.hooks else None
         if own is not None and own.load is not None:
             cell = _reloaded(cell, own.load.file)

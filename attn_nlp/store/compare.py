@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from attn_nlp.experiment.identity import canonical_json
+from attn_nlp.experiment.planned import Settings
 from attn_nlp.store.results import Store
 from attn_nlp.store.tolerance import DATA, RESULT, contradiction, differing, other_data
 
@@ -38,7 +39,7 @@ class Pair:
     """
 
     spec: str
-    settings: Mapping
+    settings: Settings
     status: tuple[str, str]
     differ: tuple[str, ...]
     metric: str | None

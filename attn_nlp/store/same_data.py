@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from attn_nlp.experiment.cell import PATHS
+from attn_nlp.experiment.data_key import data_key, reading_key, value_at
 from attn_nlp.experiment.identity import BASELINE_PATHS
+from attn_nlp.experiment.planned import Settings
 
-_ROWS = ("dataset", "split_seed", "fold")
-_TOKENS = (*_ROWS, "tokens", "vocabulary", "length")
 COLUMNS = ("settings", "fingerprint", "tokenizer_hash")
 
 
@@ -47,13 +46,15 @@ def two_states(records: Iterable[Mapping]) -> list[TwoStates]:
     seen: dict[tuple, dict[str, list[str]]] = {}
     for record in records:
         settings = record["settings"] or {}
-        for what, paths, known in (
-            ("rows", _ROWS, record["fingerprint"]),
-            ("tokens", _TOKENS, record["tokenizer_hash"]),  # "" where only texts are read
+        if "dataset" not in settings:
+            continue
+        rows, tokens = data_key(settings), (*data_key(settings), *reading_key(settings))
+        for what, key, known in (
+            ("rows", rows, record["fingerprint"]),
+            ("tokens", tokens, record["tokenizer_hash"]),  # "" where only texts are read
         ):
-            if known and "dataset" in settings:
-                place = (what, *(_value(settings, path) for path in paths))
-                seen.setdefault(place, {}).setdefault(known, []).append(record["spec"])
+            if known:
+                seen.setdefault((what, *key), {}).setdefault(known, []).append(record["spec"])
     return [
         TwoStates(place[0], str(place[1]), {known: tuple(specs) for known, specs in found.items()})
         for place, found in seen.items()
@@ -61,7 +62,7 @@ def two_states(records: Iterable[Mapping]) -> list[TwoStates]:
     ]
 
 
-def foreign_setting(record: Mapping, settings: Mapping) -> str:
+def foreign_setting(record: Mapping, settings: Settings) -> str:
     """The first path at which a cell's settings are not those of its spec; "" where there is none.
 
     Args:
@@ -74,10 +75,5 @@ def foreign_setting(record: Mapping, settings: Mapping) -> str:
     # A spec leaves out what a model that reads only texts does not use.
     paths = {*kept, *settings} if record["tokenizer_hash"] else BASELINE_PATHS
     return next(
-        (path for path in sorted(paths) if _value(kept, path) != _value(settings, path)), ""
+        (path for path in sorted(paths) if value_at(kept, path) != value_at(settings, path)), ""
     )
-
-
-def _value(settings: Mapping, path: str) -> object:
-    """A setting; a field that came later stands at its default."""
-    return settings.get(path, PATHS[path]["default"] if path in PATHS else None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.stats import (
     equivalence_attainable,
     least_attainable,
@@ -77,7 +77,7 @@ def attainable(resolved) -> list[Attainable]:
     ]
 
 
-def attainable_of(table: Mapping, layout: Layout) -> list[Attainable]:
+def attainable_of(table: TableSpec, layout: Layout) -> list[Attainable]:
     """Return what the families of one table can show; one empty family if nothing is compared."""
     families = []
     for family in layout.families(table):
@@ -101,7 +101,7 @@ def p_text(p: float) -> str:
     return f"{p:.4f}".removeprefix("0")
 
 
-def _attainable(table: Mapping, family: str, comparisons: int, seeds: int) -> Attainable:
+def _attainable(table: TableSpec, family: str, comparisons: int, seeds: int) -> Attainable:
     least = least_attainable(seeds)
     return Attainable(
         table=table["title"],
@@ -116,6 +116,6 @@ def _attainable(table: Mapping, family: str, comparisons: int, seeds: int) -> At
     )
 
 
-def _named(table: Mapping, column: tuple) -> str:
+def _named(table: TableSpec, column: tuple) -> str:
     pairs = zip(table["columns"], column, strict=True)
     return ", ".join(f"{path} {value}" for path, value in pairs) or "all columns"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from attn_nlp.experiment.data_key import data_key
 from attn_nlp.tables.grid import Quantity
 from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, detail, warning
 from attn_nlp.tables.states import (
     State,
     by_reading,
-    cut_of,
     datas,
     joined,
     readings_planned,
@@ -139,8 +139,8 @@ def sentences(facts: Facts, name: str, split: str, settings: Iterable[Mapping] =
     known = facts.get(name, {})
     if split == "test" and known.get("counted", {}).get("over folds"):
         return [known["counted"]["over folds"]]
-    cuts, states = set(map(cut_of, settings)), states_of(known)
-    here: list[State] = [state for state in states if state.cut in cuts] or list(states)
+    cuts, states = set(map(data_key, settings)), states_of(known)
+    here: list[State] = [state for state in states if state.rows in cuts] or list(states)
     rows = {size for size in split_values([state.data for state in here], split, "rows") if size}
     counted = known.get("counted", {}).get(split)
     return sorted(rows) or ([counted] if counted else [])
@@ -239,8 +239,8 @@ def _in_each(known: Mapping, texts_of: Callable[[Mapping], list[str]]) -> list[s
     states = states_of(known)
     for state in states:
         for text in texts_of(state.data):
-            cuts_by_text.setdefault(text, set()).add(state.cut)
-    cuts = len({state.cut for state in states})
+            cuts_by_text.setdefault(text, set()).add(state.rows)
+    cuts = len({state.rows for state in states})
     return [
         text + ("" if len(of) == cuts else f" (in {len(of)} of {cuts} folds or splits)")
         for text, of in cuts_by_text.items()

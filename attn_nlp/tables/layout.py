@@ -10,25 +10,11 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Protocol
 
 from attn_nlp.errors import UserError
+from attn_nlp.experiment.planned import PlannedCell, RowSpec, Settings, TableSpec
+from attn_nlp.experiment.resolved import Family, Resolved, alone
 from attn_nlp.wording import plural
-
-
-class Experiment(Protocol):
-    """The attributes of a resolved experiment that a table reads."""
-
-    @property
-    def cells(self) -> Sequence[dict]: ...
-    @property
-    def seeds(self) -> Sequence[int]: ...
-    @property
-    def families(self) -> Sequence[Sequence[dict]]: ...
-    @property
-    def baselines(self) -> Sequence[dict]: ...
-    @property
-    def skipped(self) -> Sequence[dict]: ...
 
 
 @dataclass
@@ -40,12 +26,12 @@ class PlannedEntry:
     differ only in their seed.
     """
 
-    cells: dict[tuple, dict] = field(default_factory=dict)
+    cells: dict[tuple, PlannedCell] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     fold_at: int | None = None
-    settings: list[dict] = field(default_factory=list)
+    settings: list[Settings] = field(default_factory=list)
 
-    def replicates(self) -> dict[tuple, list[dict]]:
+    def replicates(self) -> dict[tuple, list[PlannedCell]]:
         """Return the planned cells of every replicate: one, or one for every fold."""
         return self._replicates
 
@@ -66,16 +52,16 @@ class PlannedEntry:
 
     def alone(self) -> PlannedEntry:
         """Return the same plan with every run once."""
-        first: dict[str, tuple[tuple, dict]] = {}
+        first: dict[str, tuple[tuple, PlannedCell]] = {}
         for key, cell in self.cells.items():
             first.setdefault(cell["spec"], (key, cell))
         return PlannedEntry(dict(first.values()), self.skipped, self.fold_at, self.settings)
 
     @functools.cached_property
-    def _replicates(self) -> dict[tuple, list[dict]]:
+    def _replicates(self) -> dict[tuple, list[PlannedCell]]:
         if self.fold_at is None:
             return {key: [cell] for key, cell in self.cells.items()}
-        by_replicate: dict[tuple, list[dict]] = {}
+        by_replicate: dict[tuple, list[PlannedCell]] = {}
         for key, cell in self.cells.items():
             replicate = (*key[: self.fold_at], *key[self.fold_at + 1 :])
             by_replicate.setdefault(replicate, []).append(cell)
@@ -105,7 +91,7 @@ class Layout:
         """Return the plan for a row in a column; empty if the experiment has no such cell."""
         return self.entries.get((row, column)) or PlannedEntry()
 
-    def settings(self, column: tuple | None = None) -> list[dict]:
+    def settings(self, column: tuple | None = None) -> list[Settings]:
         """Return the settings of all planned cells, or of those in one column.
 
         Cells that differ only in their seed are represented by one of them.
@@ -136,7 +122,7 @@ class Layout:
             if row != self.reference and not planned.once
         }
 
-    def families(self, table: Mapping) -> list[list[tuple[int, tuple]]]:
+    def families(self, table: TableSpec) -> list[list[tuple[int, tuple]]]:
         """Return the families of comparisons, (row, column) each, that share one correction."""
         by_column = [
             [(row, column) for row in range(len(table["rows"])) if self.pairs(row, column)]
@@ -147,7 +133,7 @@ class Layout:
         return [family for family in by_column if family]
 
 
-def lay_out(table: Mapping, resolved: Experiment) -> Layout:
+def lay_out(table: TableSpec, resolved: Resolved) -> Layout:
     """Return the layout of a table, from what the experiment plans.
 
     Columns are in the order in which their values first appear in the cells, level by level; a
@@ -162,30 +148,29 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     fold_at = over.index("fold") if "fold" in over else None
     rows_of = _rows_of(rows)
     reads_seeds = "seed" in chain(paths, table["where"], *(row["where"] for row in rows))
-    grouped: dict[tuple[int, tuple], list[Sequence[dict]]] = {}
-    families = resolved.families
-    if reads_seeds:
-        families = [(cell,) for cells in zip(*families, strict=True) for cell in cells]
-    for cells in chain(families, ((cell,) for cell in resolved.skipped)):
-        settings = cells[0]["settings"]
+    grouped: dict[tuple[int, tuple], list[Family]] = {}
+    families = map(alone, resolved.cells) if reads_seeds else resolved.families
+    for group in chain(families, resolved.skipped):
+        settings = group.settings if isinstance(group, Family) else group["settings"]
         if not matches(settings, table["where"]):
             continue
         column = tuple(settings[path] for path in paths)
         for number in rows_of(settings):
             unordered.setdefault(column)
             planned = entries.setdefault((number, column), PlannedEntry(fold_at=fold_at))
-            if "spec" in cells[0]:
+            if isinstance(group, Family):
                 planned.settings.append(settings)
-                grouped.setdefault((number, column), []).append(cells)
+                grouped.setdefault((number, column), []).append(group)
             else:
-                planned.skipped.append(cells[0]["reason"])
-    for (number, column), of_place in grouped.items():
-        keys = [_replicates(cells, over, resolved.seeds) for cells in of_place]
+                planned.skipped.append(group["reason"])
+    for (number, column), of_entry in grouped.items():
+        keys = [_replicates(family, over) for family in of_entry]
+        cells = [family.cells for family in of_entry]
         filled = entries[number, column].cells
         # Seed by seed, as the cells are run.
-        in_turn = (chain(*zip(*of_families, strict=True)) for of_families in (keys, of_place))
+        in_turn = (chain(*zip(*of_families, strict=True)) for of_families in (keys, cells))
         filled.update(zip(*in_turn, strict=True))
-        if len(filled) < sum(map(len, of_place)):
+        if len(filled) < sum(map(len, cells)):
             raise UserError(
                 f"table {table['title']!r}, row {rows[number]['label']!r}: two cells for one "
                 "entry; name the settings that differ in the row, columns=, where= or over=."
@@ -198,25 +183,23 @@ def lay_out(table: Mapping, resolved: Experiment) -> Layout:
     return Layout(tuple(columns), entries, reference)
 
 
-def _replicates(
-    cells: Sequence[dict], over: Sequence[str], seeds: Sequence[int]
-) -> Sequence[tuple]:
+def _replicates(family: Family, over: Sequence[str]) -> Sequence[tuple]:
     """Return the values at `over` of cells that differ only in their seed."""
-    first = tuple(cells[0]["settings"][path] for path in over)
-    if len(cells) == 1 or "seed" not in over:
-        return [first] * len(cells)
+    first = tuple(family.settings[path] for path in over)
+    if "seed" not in over:
+        return [first] * len(family.seeds)
     at = over.index("seed")
-    return [(*first[:at], seed, *first[at + 1 :]) for seed in seeds]
+    return [(*first[:at], seed, *first[at + 1 :]) for seed in family.seeds]
 
 
-def _rows_of(rows: Sequence[Mapping]) -> Callable[[Mapping], list[int]]:
+def _rows_of(rows: Sequence[RowSpec]) -> Callable[[Settings], list[int]]:
     """Return a function from a cell's settings to the numbers of its rows, by lookup."""
     by_paths: dict[tuple[str, ...], dict[tuple, list[int]]] = {}
     for number, row in enumerate(rows):
         by_values = by_paths.setdefault(tuple(row["where"]), {})
         by_values.setdefault(tuple(row["where"].values()), []).append(number)
 
-    def numbers_of(settings: Mapping) -> list[int]:
+    def numbers_of(settings: Settings) -> list[int]:
         numbers: list[int] = []
         for paths, by_values in by_paths.items():
             numbers += by_values.get(tuple([settings[path] for path in paths]), ())
@@ -230,14 +213,9 @@ def matches(settings: Mapping[str, object], where: Mapping[str, object]) -> bool
     return all(settings[path] == value for path, value in where.items())
 
 
-def data_of(settings: Mapping) -> tuple:
-    """Return the settings that decide which rows the test split of a cell has."""
-    return settings["dataset"], settings["split_seed"], settings.get("fold", 0)
-
-
-def once_each(tables: Sequence[Mapping]) -> list[Mapping]:
+def once_each(tables: Sequence[TableSpec]) -> list[TableSpec]:
     """Return tables without those that differ from an earlier one only in the number they show."""
-    kept: dict[str, Mapping] = {}
+    kept: dict[str, TableSpec] = {}
     for table in tables:
         kept.setdefault(str([table[key] for key in ("rows", "columns", "where", "over")]), table)
     return list(kept.values())

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from attn_nlp.experiment.planned import PlannedCell
 from attn_nlp.store.records import Records
 from attn_nlp.tables.grid import (
     DIVERGED,
@@ -112,7 +113,7 @@ def _whole(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Ou
     return None
 
 
-def _reason(cell: Mapping, record: Mapping | None, folded: bool) -> str:
+def _reason(cell: PlannedCell, record: Mapping | None, folded: bool) -> str:
     reason = str((record or {}).get("reason") or "")
     return f"fold {cell['settings']['fold']}: {reason}" if folded and reason else reason
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from attn_nlp.experiment.data_key import READING, data_key, reading_key
 from attn_nlp.store.records import Records
 from attn_nlp.tables.layout import Layout
-
-READ = ("tokens", "vocabulary", "length")  # what turns a text into ids
-CUT = ("split_seed", "fold")  # what decides which rows a split has
 
 
 @dataclass(frozen=True)
@@ -22,23 +20,13 @@ class State:
     """The state in which some cells read a dataset.
 
     Attributes:
-      reading, cut: their values at `READ` and `CUT`.
+      reading, rows: what decides the ids of a text, and the rows of each split; see `data_key`.
       data: what their records say about the dataset.
     """
 
     reading: tuple
-    cut: tuple
+    rows: tuple
     data: Mapping
-
-
-def reading_of(settings: Mapping) -> tuple:
-    """Return the settings that turned the texts of a cell into ids."""
-    return tuple([settings.get(path) for path in READ])
-
-
-def cut_of(settings: Mapping) -> tuple:
-    """Return the settings that decided which rows the splits of a cell have."""
-    return tuple([settings.get(path) for path in CUT])
 
 
 def states_met(layout: Layout, records: Mapping[str, dict]) -> dict[str, list[State]]:
@@ -57,11 +45,11 @@ def states_met(layout: Layout, records: Mapping[str, dict]) -> dict[str, list[St
             cells = planned.cells.values()
             pairs = [(c["settings"], data) for c, data in zip(cells, of_cells, strict=True)]
         for settings, data in pairs:
-            name, reading, cut = str(settings["dataset"]), reading_of(settings), cut_of(settings)
-            if not data or (name, reading, cut, id(data)) in seen:
+            rows, reading = data_key(settings), reading_key(settings)
+            if not data or (rows, reading, id(data)) in seen:
                 continue
-            seen.add((name, reading, cut, id(data)))
-            state, known = State(reading, cut, data), by_name.setdefault(name, [])
+            seen.add((rows, reading, id(data)))
+            state, known = State(reading, rows, data), by_name.setdefault(str(rows[0]), [])
             if state not in known:
                 known.append(state)
     return by_name
@@ -71,7 +59,7 @@ def readings_planned(layout: Layout) -> dict[str, list[tuple]]:
     """Return how the cells of each dataset read its texts, run or not."""
     by_name: dict[str, dict[tuple, None]] = {}
     for settings in layout.settings():
-        by_name.setdefault(str(settings["dataset"]), {}).setdefault(reading_of(settings))
+        by_name.setdefault(str(settings["dataset"]), {}).setdefault(reading_key(settings))
     return {name: list(of_name) for name, of_name in by_name.items()}
 
 
@@ -117,7 +105,7 @@ def by_reading(known: Mapping, text_of: Callable[[list[Mapping]], str]) -> list[
             paths = rest
     by_text: dict[str, dict[str, None]] = {}
     for reading, text in texts.items():
-        where = [_where(READ[at], reading[at]) for at in paths]
+        where = [_where(READING[at], reading[at]) for at in paths]
         by_text.setdefault(text, {}).setdefault(" and ".join(where))
     return [(text, ", ".join(where)) for text, where in by_text.items()]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from attn_nlp.experiment import Resolved
-from attn_nlp.runner.plan import wanted
+from attn_nlp.experiment.planned import Settings, TableSpec
 from attn_nlp.store import Store
 from attn_nlp.store.records import Records
 from attn_nlp.tables.grid import Grid
@@ -38,7 +38,7 @@ SCORES = View(lambda *given: [build(*given)], _SCORES)
 def stored_grids(
     resolved: Resolved,
     store: Store,
-    notes: Callable[[Mapping[str, Mapping], Records], list[str]],
+    notes: Callable[[Mapping[str, Settings], Records], list[str]],
     view: View = SCORES,
     title: str | None = None,
 ) -> list[Grid]:
@@ -56,7 +56,7 @@ def stored_grids(
     columns = view.columns
     if columns is _SCORES:
         columns = (*_SCORES, *sorted({quantity(table["value"]).name for table in resolved.tables}))
-    cells = wanted(resolved)
+    cells = resolved.wanted
     records = store.records(cells, columns, own=True)
     warnings = notes(cells, records)
     return [
@@ -66,6 +66,6 @@ def stored_grids(
     ]
 
 
-def is_called(table: Mapping, title: str) -> bool:
+def is_called(table: TableSpec, title: str) -> bool:
     """Return True if a table has a title, or was made from a table of that title by `each=`."""
     return table["title"] == title or str(table["title"]).startswith(f"{title}, ")

@@ -1,4 +1,4 @@
-"""AdamW as one formula an array.
+"""AdamW as one formula per array.
 
 The same mathematics as a chain of transformations in Optax, which a test checks; written out,
 because XLA makes one pass over memory of each array here and three of the chain's, and the table of
@@ -16,11 +16,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from attn_nlp.train.leaf_order import ordered
 
-def start(params: Any) -> dict[str, Any]:
-    """No step made, and averages of zero, for parameters in any tree."""
+
+def init(params: Any) -> dict[str, Any]:
+    """Return the state before the first step, for parameters in any tree."""
     zeros = jax.tree.map(jnp.zeros_like, params)
-    return {"steps": jnp.int32(0), "means": zeros, "squares": jax.tree.map(jnp.zeros_like, params)}
+    return {"count": jnp.int32(0), "mu": zeros, "nu": jax.tree.map(jnp.zeros_like, params)}
 
 
 def update(
@@ -34,7 +36,7 @@ def update(
     b2: float = 0.999,
     eps: float = 1e-8,
 ) -> tuple[Any, dict]:
-    """One step.
+    """Make one step.
 
         g = grad min(1, clip / |grad|),  the norm over all arrays together
         m = b1 m + (1 - b1) g,  s = b2 s + (1 - b2) g^2
@@ -45,31 +47,31 @@ def update(
 
     Args:
       params, grads: trees of arrays of equal shapes.
-      state: from `start`, or of the step before.
+      state: from `init`, or of the step before.
       rate, decay, clip: scalars.
       b1, b2, eps: constants of the program.
 
     Returns:
-      The parameters and the state after the step. Where the norm is not finite they hold NaN.
+      The parameters and the state after the step. If the norm is not finite they hold NaN.
 
     References:
       Loshchilov & Hutter, "Decoupled Weight Decay Regularization", 2019, arXiv:1711.05101, without
-      its separate schedule: the decay is multiplied by the rate. Clipping by the global norm is of
-      Pascanu, Mikolov & Bengio, 2013, arXiv:1211.5063.
+      its separate schedule: the decay is multiplied by the rate. Clipping by the global norm is due
+      to Pascanu, Mikolov & Bengio, 2013, arXiv:1211.5063.
     """
-    steps = state["steps"] + 1
-    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
-    shrink = jnp.minimum(1.0, clip / norm)
-    one = rate / (1 - jnp.float32(b1) ** steps)
-    two = 1 / (1 - jnp.float32(b2) ** steps)
+    count = state["count"] + 1
+    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in ordered(grads)))
+    clip_scale = jnp.minimum(1.0, clip / norm)
+    of_mu = rate / (1 - jnp.float32(b1) ** count)
+    of_nu = 1 / (1 - jnp.float32(b2) ** count)
 
     def leaf(p, g, m, s):
-        g = g * shrink
+        g = g * clip_scale
         m = b1 * m + (1 - b1) * g
         s = b2 * s + (1 - b2) * (g * g)
-        moved = p - one * m / (jnp.sqrt(s * two) + eps)
+        moved = p - of_mu * m / (jnp.sqrt(s * of_nu) + eps)
         return moved - (rate * decay) * p if p.ndim > 1 else moved, m, s
 
-    moved = jax.tree.map(leaf, params, grads, state["means"], state["squares"])
-    params, means, squares = jax.tree.transpose(jax.tree.structure(params), None, moved)
-    return params, {"steps": steps, "means": means, "squares": squares}
+    moved = jax.tree.map(leaf, params, grads, state["mu"], state["nu"])
+    params, mu, nu = jax.tree.transpose(jax.tree.structure(params), None, moved)
+    return params, {"count": count, "mu": mu, "nu": nu}

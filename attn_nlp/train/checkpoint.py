@@ -1,13 +1,13 @@
-"""Training that goes on where it was cut off: a cell's state, kept in a folder now and then.
+"""Checkpoints: training resumes where it was interrupted, from states that are saved periodically.
 
-A checkpoint is a folder of its own: the arrays as orbax writes them, what else the loop knows as
-JSON, and the SHA-256 of all of these files. It is written under another name and renamed when it
-is whole. One whose hash does not fit is set aside under a name that says so, and the one before it
-is taken; so a damaged file costs steps and never changes a result. The hash finds damage and no
-intent: who may write to the folder can also write a hash that fits.
+A checkpoint is a folder of its own: the arrays as Orbax writes them, the rest of the loop's state
+as JSON, and the SHA-256 of all of these files. It is written under another name and renamed when it
+is complete. One whose hash does not match is set aside under a name that says so, and the one
+before it is used; so a damaged file costs steps and never changes a result. The hash detects
+damage, not intent: anyone who can write to the folder can also write a matching hash.
 
-The bits of a cell do not depend on where it was cut: the state is kept exactly, batches and dropout
-follow from the seed and the step, and sums go on from where they were.
+The bits of a result do not depend on where training was interrupted: the state is saved exactly,
+batches and dropout follow from the seed and the step, and sums continue from where they were.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
 
 SECONDS = 60.0  # of training between two checkpoints; $ATTN_NLP_CHECKPOINT_SECONDS
+FORM = 2  # of the arrays' names and of the facts; a checkpoint of another form is not read
 KEPT = 2
 _HASH, _FACTS, _ARRAYS = "sha256", "facts.json", "arrays"
 
 
 def interval() -> float:
-    """Seconds of training between two checkpoints.
+    """Return the seconds of training between two checkpoints.
 
     Raises:
-      UserError: $ATTN_NLP_CHECKPOINT_SECONDS is no such number.
+      UserError: $ATTN_NLP_CHECKPOINT_SECONDS is not a finite number from 0.
     """
     given = os.environ.get("ATTN_NLP_CHECKPOINT_SECONDS")
     if given is None:
@@ -55,9 +56,10 @@ class Checkpoints:
     """The checkpoints of one cell.
 
     Args:
-      folder: where they lie; made with the first one.
-      identity: what the state belongs to (cell, data, versions); another identity is never read.
-      clock: seconds that no one can set back.
+      folder: where they are stored; created with the first one.
+      identity: cell, data and versions of the state; a checkpoint of another identity is never
+        read.
+      clock: seconds that never decrease.
     """
 
     def __init__(
@@ -69,20 +71,20 @@ class Checkpoints:
         self._last = clock()
 
     def due(self) -> bool:
-        """Whether the interval has passed since the last checkpoint or the start."""
+        """Return whether the interval has passed since the last checkpoint or the start."""
         return self._clock() - self._last >= interval()
 
     def worth(self) -> bool:
-        """Whether enough was trained since then that a run which ends should keep it."""
+        """Return whether a run that is stopped has trained enough since then to save it."""
         return self._clock() - self._last >= interval() / 6
 
     def save(self, step: int, arrays: Any, facts: dict) -> None:
-        """Keep a state.
+        """Save a state.
 
         Args:
-          step: the steps that it has behind it; later ones count as newer.
+          step: the number of steps made; a larger one counts as newer.
           arrays: dictionaries of arrays.
-          facts: what else there is, as JSON values.
+          facts: the rest of the state, as JSON values.
 
         Raises:
           OSError: the disk is full or broken; older checkpoints are as they were.
@@ -95,37 +97,38 @@ class Checkpoints:
             with point("checkpoint.write"):
                 unfinished.mkdir(parents=True)
                 _write(unfinished / _ARRAYS, arrays)
-            text = json.dumps({"identity": self._identity, "facts": facts}, allow_nan=False)
+            saved = {"form": FORM, "identity": self._identity, "facts": facts}
+            text = json.dumps(saved, allow_nan=False)
             (unfinished / _FACTS).write_text(text, encoding="utf-8")
             (unfinished / _HASH).write_text(_hash(unfinished), encoding="ascii")
             atomic.put(unfinished, target, "checkpoint")
-        for old in self._whole()[KEPT:]:
+        for old in self._complete()[KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
 
     def load(self, like: Callable[[dict], Any], say: Callable[[str], None]) -> tuple | None:
-        """The newest state that is whole, as (arrays, facts), or None.
+        """Return the newest complete state as (arrays, facts), or None.
 
         Args:
           like: from the facts to the shapes and types of the arrays.
-          say: called with a sentence for every damaged one, which is set aside.
+          say: called with a sentence for every damaged checkpoint, which is set aside.
         """
-        for each in self._whole():
+        for folder in self._complete():
             try:
-                if (each / _HASH).read_text("ascii") != _hash(each):
-                    raise ValueError("its hash does not fit its files")
-                kept = json.loads((each / _FACTS).read_text("utf-8"))
-                if kept["identity"] != self._identity:
+                if (folder / _HASH).read_text("ascii") != _hash(folder):
+                    raise ValueError("its hash does not match its files")
+                saved = json.loads((folder / _FACTS).read_text("utf-8"))
+                if saved.get("form") != FORM or saved["identity"] != self._identity:
                     continue
-                return _read(each / _ARRAYS, like(kept["facts"])), kept["facts"]
-            except Exception as error:  # orbax has no type of error for damage
-                aside = each.with_name(f"damaged-{each.name}")
+                return _read(folder / _ARRAYS, like(saved["facts"])), saved["facts"]
+            except Exception as error:  # Orbax has no type of error for damage
+                aside = folder.with_name(f"damaged-{folder.name}")
                 shutil.rmtree(aside, ignore_errors=True)
-                os.rename(each, aside)
-                say(f"checkpoint {each} is damaged ({error}); set aside as {aside.name}")
+                os.rename(folder, aside)
+                say(f"checkpoint {folder} is damaged ({error}); set aside as {aside.name}")
         return None
 
-    def _whole(self) -> list[Path]:
-        """Checkpoints that were finished, the newest first."""
+    def _complete(self) -> list[Path]:
+        """Return the folders of checkpoints that were finished, the newest first."""
         if not self._folder.is_dir():
             return []
         return sorted((p for p in self._folder.iterdir() if p.name.isdecimal()), reverse=True)
@@ -150,7 +153,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _hash(folder: Path) -> str:
-    """SHA-256 over the names, sizes and contents of all files but the hash itself."""
+    """Return the SHA-256 of the names, sizes and contents of all files but the hash itself."""
     digest = hashlib.sha256()
     for file in _files(folder):
         content = file.read_bytes()

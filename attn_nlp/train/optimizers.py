@@ -1,4 +1,4 @@
-"""Optimizers: from clipped gradients to steps of the parameters, each a transformation of Optax.
+"""Optimizers: from clipped gradients to steps of the parameters, each an Optax transformation.
 
 Every hook is given the schedule (`learning_rate`, a function of the step counted from 0), the
 cell's `weight_decay` and `matrices`, from a tree of parameters to a tree of True where an array has
@@ -14,7 +14,7 @@ from typing import Any
 
 from attn_nlp.parts.registry import Numeric, Static, optimizer
 
-_SHARE = {"low": 0.0, "high": 0.999999}  # of an average that is kept from step to step
+_SHARE = {"low": 0.0, "high": 0.999999}  # of the old value in a running average
 
 
 def matrices(params: Any) -> Any:
@@ -41,7 +41,7 @@ def adamw(learning_rate, weight_decay, matrices, b1, b2, eps):
         p = p - r[t] (m' / (sqrt(s') + eps) + decay p)
         with m' = m / (1 - b1^t),  s' = s / (1 - b2^t)
 
-    Training runs the same mathematics as one formula an array, which takes fewer passes over
+    Training runs the same mathematics as one formula per array, which makes fewer passes over
     memory.
 
     References:
@@ -70,7 +70,7 @@ def sgd(learning_rate, weight_decay, matrices, momentum, nesterov):
       Robbins & Monro, "A Stochastic Approximation Method", 1951; Polyak, "Some Methods of Speeding
       up the Convergence of Iteration Methods", 1964; Nesterov's form as in Sutskever et al., "On
       the Importance of Initialization and Momentum in Deep Learning", 2013. The decoupled decay is
-      of Loshchilov & Hutter, 2019, arXiv:1711.05101.
+      due to Loshchilov & Hutter, 2019, arXiv:1711.05101.
     """
     import optax
 
@@ -92,10 +92,10 @@ def sgd(learning_rate, weight_decay, matrices, momentum, nesterov):
     },
 )
 def adafactor(learning_rate, weight_decay, matrices, decay_rate, threshold, factor_from):
-    """Keep of a matrix's squared gradients the means of its rows and columns alone.
+    """Keep only row and column means of a matrix's squared gradients.
 
         s = b[t] s + (1 - b[t]) (g^2 + 1e-30),  b[t] = 1 - t^-decay_rate
-        of a matrix only s_row and s_col are kept:  s = s_row s_col / mean(s_row)
+        for a matrix only s_row and s_col are kept:  s = s_row s_col / mean(s_row)
         u = g / sqrt(s),  u = u / max(1, rms(u) / threshold)
         p = p - r[t] (max(rms(p), 0.001) u + decay p)
 
@@ -165,7 +165,7 @@ def muon(learning_rate, weight_decay, matrices, beta, rms, iterations):
 
     References:
       Jordan et al., "Muon: An Optimizer for Hidden Layers in Neural Networks", 2024; the size of a
-      step and its decay are of Liu et al., "Muon is Scalable for LLM Training", 2025,
+      step and its decay are due to Liu et al., "Muon is Scalable for LLM Training", 2025,
       arXiv:2502.16982.
     """
     import jax
@@ -173,8 +173,8 @@ def muon(learning_rate, weight_decay, matrices, beta, rms, iterations):
 
     def labels(params):
         def label(path, leaf):
-            hidden = getattr(path[0], "key", None) == "blocks" and leaf.ndim == 2
-            return "muon" if hidden else "adamw"
+            in_blocks = any(getattr(step, "key", None) == "blocks" for step in path)
+            return "muon" if in_blocks and leaf.ndim == 2 else "adamw"
 
         return jax.tree.map_with_path(label, params)
 

@@ -1,9 +1,9 @@
 """One compiled program for all cells of equal shape.
 
-What shapes the program (`Cell.program`, vocabulary, classes, bucket edges) is compiled in; the
-seed and every numeric setting are arguments. So a whole column of learning rates, seeds, dropout
-rates and constant scales runs through one compilation, one cell after another: on a CPU that costs
-the same as running them side by side in one array program and gives each cell the same bits
+Everything that shapes the program (`Cell.program`, vocabulary, classes, bucket edges) is compiled
+in; the seed and every numeric setting are arguments. So a whole column of learning rates, seeds,
+dropout rates and constant scales shares one compilation, one cell after another: on a CPU that
+costs the same as running them side by side in one array program and gives each cell the same bits
 whatever else is run.
 
 The model is split once into a graph and a dictionary of arrays; the steps of a chunk are one loop
@@ -25,20 +25,20 @@ from flax import nnx
 from attn_nlp.data import Prepared, evaluation_edges
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.identity import canonical_json
-from attn_nlp.nn.bound import ForwardContext
-from attn_nlp.nn.encoder import Encoder
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.encoder import Classifier, build_classifier
 from attn_nlp.rng import fold
 from attn_nlp.train import compile_cache
 from attn_nlp.train.stepper import stepper_of
 
-EVALUATION_BATCH = 32  # what a batch computes stays in the processor's caches
+EVALUATION_BATCH = 32  # the activations of a batch stay in the processor's caches
 EVALUATION_BATCHES = 64  # a call of the evaluation program; more sentences take more calls
 
 
 class Program:
     """The compiled functions for cells of one shape on one dataset's shapes.
 
-    Either is compiled when it is first asked for, so that training need not wait for evaluation.
+    Each is compiled when it is first asked for, so that training need not wait for evaluation.
 
     Args:
       cell: any of the cells.
@@ -47,7 +47,7 @@ class Program:
 
     Attributes:
       parameters: learned numbers in the model.
-      compile_seconds: what compiling has taken so far, or waiting for a process that compiles it.
+      compile_seconds: spent so far on compiling, or on waiting for a process that compiles it.
     """
 
     def __init__(self, cell: Cell, prepared: Prepared, name: str):
@@ -70,8 +70,8 @@ class Program:
         numeric = {path: _shape((), jnp.float32) for path in cell.numeric()}
         self._given = numeric, _shape((), jnp.uint32), ids
 
-    def _model(self, seed: int) -> Encoder:
-        return Encoder(self.cell, self.vocabulary, self.classes, seed)
+    def _model(self, seed: int) -> Classifier:
+        return build_classifier(self.cell, self.vocabulary, self.classes, seed)
 
     @cached_property
     def train(self):
@@ -88,17 +88,17 @@ class Program:
     def evaluate(self):
         """The compiled `_evaluate`."""
         batches = _shape((EVALUATION_BATCHES, EVALUATION_BATCH), jnp.int32)
-        places, count = _shape((EVALUATION_BATCHES,), jnp.int32), _shape((), jnp.int32)
+        buckets, count = _shape((EVALUATION_BATCHES,), jnp.int32), _shape((), jnp.int32)
         return self._compiled(
             jax.jit(self._evaluate),
-            *(self._state["params"], *self._given, batches, places, count),
+            *(self._state["params"], *self._given, batches, buckets, count),
         )
 
     @cached_property
     def peak_bytes(self) -> int | None:
-        """Arguments, results and temporaries of `train`, as XLA counts them.
+        """Bytes of arguments, results and temporaries of `train`, as XLA counts them.
 
-        None on a backend that does not count. Asked once: XLA takes 50 ms to answer.
+        None on a backend that does not count. It is asked once: XLA takes 50 ms to answer.
         """
         memory = self.train.memory_analysis()
         return memory and int(
@@ -136,18 +136,18 @@ class Program:
         return stepper_of(self.cell, numeric, rate)
 
     def _rate(self, step, peak):
-        """The learning rate of a step, counted from 0: linear warm-up and cosine decay to zero."""
+        """Return the learning rate of a step, counted from 0: linear warm-up, then cosine decay."""
         steps = self.cell.steps
         rise = max(1, round(steps * self.cell.warmup))
-        # Zero comes one step after the last; and there is a way down even after a warm-up of 1.0.
+        # Zero comes one step after the last, and there is a decay even after a warm-up of 1.0.
         schedule = optax.warmup_cosine_decay_schedule(0.0, 1.0, rise, max(steps, rise) + 1)
-        # One step ahead, so that the first update of the warm-up is not of length zero.
+        # One step ahead, so that the first update of the warm-up is not zero.
         return peak * schedule(step + 1)
 
     def _train(self, state, numeric, seed, ids, labels, rows, buckets, first, count, total):
-        """`count` steps from step `first`; also the summed loss and the first step without one.
+        """Make `count` steps from step `first`; also sum losses and note the first not finite.
 
-        The sum goes on from `total`, so that it has the same bits however the steps are handed out.
+        The sum continues from `total`, so that it has the same bits however steps are divided.
         """
         dropout = fold(jax.random.key(seed), "dropout")
 
@@ -160,21 +160,21 @@ class Program:
         branches = [jax.value_and_grad(partial(loss_of, edge)) for edge in self.edges]
         stepper = self._stepper(numeric)
 
-        def step(place, carry):
+        def step(index, carry):
             state, total, bad = carry
-            key = jax.random.fold_in(dropout, place)
+            key = jax.random.fold_in(dropout, index)
             loss, grads = jax.lax.switch(
-                buckets[place], branches, state["params"], rows[place], key
+                buckets[index], branches, state["params"], rows[index], key
             )
-            params, own = stepper.update(state["params"], grads, state["optimizer"], place)
-            bad = jnp.where(jnp.isfinite(loss), bad, jnp.minimum(bad, place))
+            params, own = stepper.update(state["params"], grads, state["optimizer"], index)
+            bad = jnp.where(jnp.isfinite(loss), bad, jnp.minimum(bad, index))
             return {"params": params, "optimizer": own}, total + loss, bad
 
         start = (state, total, jnp.int32(self.cell.steps))
         return jax.lax.fori_loop(first, first + count, step, start)
 
     def _evaluate(self, params, numeric, seed, ids, rows, buckets, count):
-        """Class logits (batches, B, C) of the first `count` batches; -1 stands for no row."""
+        """Return class logits (batches, B, C) of the first `count` batches; row -1 is none."""
         call = ForwardContext(numeric, seed)
 
         def forward(edge: int, chosen):
@@ -182,12 +182,13 @@ class Program:
 
         branches = [partial(forward, edge) for edge in self.evaluation_edges]
 
-        def batch(place, found):
-            chosen = jnp.maximum(rows[place], 0)
-            return found.at[place].set(jax.lax.switch(buckets[place], branches, chosen))
+        def batch(index, class_logits):
+            chosen = jnp.maximum(rows[index], 0)
+            answers = jax.lax.switch(buckets[index], branches, chosen)
+            return class_logits.at[index].set(answers)
 
-        found = jnp.zeros((*rows.shape, self.classes), jnp.float32)
-        return jax.lax.fori_loop(0, count, batch, found)
+        class_logits = jnp.zeros((*rows.shape, self.classes), jnp.float32)
+        return jax.lax.fori_loop(0, count, batch, class_logits)
 
     def _forward(self, params, ids, call: ForwardContext):
         state = jax.tree.map(lambda leaf: leaf, self.pattern)  # a copy, since it is filled in place
@@ -199,7 +200,7 @@ _programs: dict[str, Program] = {}
 
 
 def program_of(cell: Cell, prepared: Prepared) -> tuple[Program, bool]:
-    """The program for a cell, compiled now or before; and whether it was compiled now."""
+    """Return the program for a cell, and whether it is a new one."""
     shapes = [prepared.ids.shape, prepared.edges, prepared.vocabulary, len(prepared.class_names)]
     name = canonical_json([cell.program(), shapes])
     fresh = name not in _programs

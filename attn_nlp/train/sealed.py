@@ -1,9 +1,9 @@
-"""JAX's folder of compiled programs, each read only as what was written under its name.
+"""JAX's folder of compiled programs, each verified against the name it was written under.
 
-JAX believes whatever lies there: of two files that were exchanged, the other program would be run
-without a word. So beside NAME-cache stands NAME-seal with the SHA-256 of the name and the program.
-An entry without a seal that fits is taken out, compiled anew and written anew. This finds damage
-and mistakes; who may write to the folder can also write seals.
+JAX trusts whatever the folder holds: if two files were exchanged, the wrong program would run
+without a warning. So next to NAME-cache there is NAME-seal with the SHA-256 of the name and the
+program. An entry without a matching seal is removed, compiled again and written again. This detects
+damage and accidents; anyone who can write to the folder can also write seals.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ SEAL = "-seal"
 
 
 def install() -> None:
-    """Have JAX, where it is loaded, read and write the folder so."""
+    """Make JAX, if it is loaded, read and write the folder with seals."""
     if "jax" not in sys.modules:
         return
-    # There is no public way to have a cache of one's own.
+    # JAX has no public way to replace its cache.
     jax_cache: Any = importlib.import_module("jax._src.compilation_cache")
     kind = _kind(jax_cache.LRUCache)
     if kind is not jax_cache.LRUCache:
@@ -35,12 +35,12 @@ def _kind(of: type) -> type:
         return of
 
     class Sealed(of):
-        """JAX's own cache with seals."""
+        """JAX's own cache, with seals."""
 
         sealed = True
 
         def get(self, key: str) -> bytes | None:
-            """The program of that name as it was written, or None."""
+            """Return the program of that name as it was written, or None."""
             with self._alone():
                 program = super().get(key)
                 if program is not None and self._seal(key) != _seal(key, program):

@@ -156,7 +156,7 @@ def test_equal_scores_of_other_data_are_no_equal_cells(tmp_path, diff):
     other = write(tmp_path / "b.sqlite", {"a" * 64: changed})
     status, out = diff(one, other)[:2]
     assert status == 3
-    assert "other rows of data, other tokens of data" in out
+    assert "different data rows, different data tokens" in out
 
 
 def test_cells_of_other_code_are_said_to_be_so(diff, tmp_path):
@@ -166,6 +166,8 @@ def test_cells_of_other_code_are_said_to_be_so(diff, tmp_path):
     status, out, _ = diff(*paths)
     assert status == 3
     assert ["the", "same", "settings,", "other", "code", "1"] in map(str.split, out.splitlines())
-    assert "1 cell of A and B have the same settings and are listed apart" in " ".join(out.split())
+    assert "1 cell of A and B have the same settings but are listed separately" in " ".join(
+        out.split()
+    )
     _, out, _ = diff(*paths, "--json")
     assert json.loads(out)["same_settings_other_code"] == [{"a": "b" * 64, "b": "c" * 64}]

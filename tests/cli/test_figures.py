@@ -140,7 +140,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(figure, tmp_path, mon
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.replace", full)
+    monkeypatch.setattr("os.fsync", full)
     status, _, err = figure(*arguments)
     assert (status, err.count("\n")) == (4, 1)
     assert "No space left" in err

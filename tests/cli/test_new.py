@@ -56,7 +56,7 @@ def test_a_name_that_is_no_experiment_file_is_refused(name, tmp_path, monkeypatc
 
 
 def completed(*arguments: str) -> list[str]:
-    """What a shell offers for the last argument."""
+    """Return the completions that a shell offers for the last argument."""
     complete = ShellComplete(commands, {}, "attn-nlp", "_ATTN_NLP_COMPLETE")
     *before, incomplete = arguments
     return [item.value for item in complete.get_completions(before, incomplete)]

@@ -17,7 +17,7 @@ import pytest
 from tests.runner.fakes import Here, trained, write_experiment
 
 STORE = "runs/attn_nlp.sqlite"
-OTHER = "exists and is not recognized as an output of this version of attn-nlp"
+OTHER = "exists, is not recognized as an unedited output of this version of attn-nlp"
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +103,9 @@ NAMED = {
     f"{STORE}.version1": "belongs to the store",
     f"{STORE}.checkpoints/new": "belongs to the store",
     "store.md": "belongs to the store",
-    "fake.py": "is code in Python",
-    "helper.py": "is code in Python",
-    "helper.md": "is code in Python",
+    "fake.py": "is Python code",
+    "helper.py": "is Python code",
+    "helper.md": "is Python code",
     "reviews.csv": "is dataset 'reviews.csv'",
     "link.csv": "is dataset 'reviews.csv'",
     "set/train.csv": "is dataset 'reviews.csv'",
@@ -117,11 +117,11 @@ NAMED = {
     "README.md": OTHER,
     "notes.txt": OTHER,
     "own.tex": OTHER,
-    "other.sqlite-wal": "ends in '-wal', as what lies beside a store does",
+    "other.sqlite-wal": "ends in '-wal', like the files next to a store",
     "any.sqlite-shm": "ends in '-shm'",
     "any.sqlite-journal": "ends in '-journal'",
     "new/other.sqlite.version12": "ends in '.version12'",
-    "other.sqlite.checkpoints/a/b.md": "lies in 'other.sqlite.checkpoints', beside a store",
+    "other.sqlite.checkpoints/a/b.md": "is in 'other.sqlite.checkpoints', next to a store",
 }
 
 
@@ -202,8 +202,8 @@ def test_a_run_is_refused_before_anything_is_trained(here, out):
 @pytest.mark.parametrize(
     ("dataset", "out", "says"),
     [
-        ("set", "set/train.csv", "lies in the folder of dataset 'set'"),
-        ("set", "set/new.csv", "lies in the folder of dataset 'set'"),
+        ("set", "set/train.csv", "is in the folder of dataset 'set'"),
+        ("set", "set/new.csv", "is in the folder of dataset 'set'"),
         ("set", "t.csv", "is a file of dataset 'set'"),
         ("data.csv", "data.csv", "is dataset 'data.csv'"),
     ],
@@ -227,7 +227,7 @@ def test_no_store_is_made_among_the_data(here):
     assert call("run", "fake.py", "--dataset", "set", "--in-process").returncode == 0
     before = sorted((folder / "set").iterdir())
     run = ("run", "fake.py", "--dataset", "set", "--in-process", "--store")
-    says = "set/x.sqlite lies in the folder of dataset 'set'"
+    says = "set/x.sqlite is in the folder of dataset 'set'"
     for arguments in (
         (*run, "set/x.sqlite"),
         ("merge", STORE, "--store", "set/x.sqlite"),
@@ -245,7 +245,7 @@ def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
     (folder / "all/mr").mkdir(parents=True)
     monkeypatch.setenv("ATTN_NLP_DATA", "all")
     found = call("table", "fake.py", "--dataset", "mr", "--out", "all/mr/t.md")
-    refused(found, "all/mr/t.md", "lies in the folder of dataset 'mr'")
+    refused(found, "all/mr/t.md", "is in the folder of dataset 'mr'")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
         (["report", "fake.py", "--out", "x.pdf"], "names no format; end it in .html."),
         (["table", "fake.py", "--out", STORE], "belongs to the store"),
         (["report", "fake.py", "--out", STORE], "belongs to the store"),
-        (["run", "fake.py", "--out", "fake.py"], "is code in Python"),
+        (["run", "fake.py", "--out", "fake.py"], "is Python code"),
         (["report", "fake.py", "--out", "archive.html"], OTHER),
         (["run", "fake.py", "--in-process", "--out", "README.md"], OTHER),
         (["table", "fake.py", "--out", "data.csv"], OTHER),
@@ -356,7 +356,7 @@ def test_devices_get_what_is_written(here, tmp_path):
     found = call("table", "fake.py", "--out", "/dev/full", "--format", "csv")
     assert (found.returncode, found.stderr) == (
         4,
-        "attn-nlp: /dev/full: No space left on device; what was stored before is intact.\n",
+        "attn-nlp: /dev/full: No space left on device; everything stored before is intact.\n",
     )
     plain = call("table", "fake.py").stdout
     with open(tmp_path / "log", "w+", encoding="utf-8") as log:

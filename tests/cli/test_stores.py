@@ -91,7 +91,7 @@ def test_experiments_of_one_name_are_merged_by_no_guess(store, capsys):
             opened.save_experiment(experiment.resolve("e", "Why?"))
     assert main(["merge", "c.sqlite", "b.sqlite", "--store", "a.sqlite"]) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "attn-nlp: experiment 'e' differs in b.sqlite and a.sqlite; that of a.sqlite is kept."
+        "attn-nlp: experiment 'e' differs between b.sqlite and a.sqlite; that of a.sqlite is kept."
     ]
     with Store.read(store) as found:
         assert [table["title"] for table in found.experiment("e").tables] == ["One"]

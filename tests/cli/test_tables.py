@@ -1,4 +1,4 @@
-"""What attn-nlp table reads from a store is enough for what it prints."""
+"""`attn-nlp table` reads enough from a store for what it prints."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""watch: what a look says, that it disturbs no run, and how it ends in a real terminal."""
+"""watch: its snapshots, which disturb no run, and how it ends in a real terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import time
 import pytest
 
 from attn_nlp import cli
-from attn_nlp.cli.watch import look
+from attn_nlp.cli.watch import snapshot
 from attn_nlp.store import Store
 from tests.runner.fakes import environment, write_experiment
 from tests.tables.example import by_heads, example
@@ -50,14 +50,14 @@ def finish(store, resolved, left):
         store.finish(spec, {"key": "k", **record, "confusion": None})
 
 
-def test_a_look_counts_and_shows_the_means_so_far(run):
+def test_a_snapshot_counts_and_shows_the_means_so_far(run):
     path, resolved, _, left = run
-    found = look(resolved, path)
+    found = snapshot(resolved, path)
     lines = found.text.splitlines()
     cells = len(resolved.cells) + len(resolved.baselines)
     assert found.left == cells - 21 == len(left) + len(resolved.baselines)
     assert lines[0] == (
-        f"example: 20 done, 1 diverged, 2 running, {found.left - 2} to do, {cells} cells in all"
+        f"example: 20 done, 1 diverged, 2 running, {found.left - 2} to do, {cells} cells in total"
     )
     assert lines[1].endswith(f" {21 / cells:.0%}")
     # One of its scales is unknown here, as in a store of someone else's parts.
@@ -71,8 +71,8 @@ def test_a_name_is_one_line_that_no_terminal_obeys(run):
     """The live view takes colors from the text, so that they must be ours."""
     path, resolved, *_ = run
     named = dataclasses.replace(resolved, name="a\x1b[31m\x1b]0;pwn\x07\nb")
-    assert look(named, path).text.startswith("a[31m]0;pwn b: 20 done")
-    assert "\x1b]" not in look(named, path, color=True).text
+    assert snapshot(named, path).text.startswith("a[31m]0;pwn b: 20 done")
+    assert "\x1b]" not in snapshot(named, path, color=True).text
 
 
 def test_the_time_left_is_an_estimate(tmp_path):
@@ -82,14 +82,14 @@ def test_the_time_left_is_an_estimate(tmp_path):
             store.claim(cell["spec"])
             store.finish(cell["spec"], {"key": "k", **records[cell["spec"]], "confusion": None})
         store.claim(resolved.cells[0]["spec"])
-        found = look(resolved, tmp_path / "store")
+        found = snapshot(resolved, tmp_path / "store")
     assert found.left == 2
     assert re.fullmatch(r"about .* left, an estimate, 1 at work", found.text.splitlines()[2])
 
 
 def test_nothing_is_tested_while_results_come_in(run):
     path, resolved, *_ = run
-    text = look(resolved, path).text
+    text = snapshot(resolved, path).text
     assert not re.search(r"[▲▼△▽?]|[+−]\d", text)
     assert "Holm" not in text
     assert "verdicts come with the finished table" in text
@@ -98,33 +98,33 @@ def test_nothing_is_tested_while_results_come_in(run):
 def test_without_a_run_it_says_how_to_go_on(run):
     path, resolved, store, _ = run
     store.release()
-    assert "nothing is running" in look(resolved, path).text
+    assert "nothing is running" in snapshot(resolved, path).text
 
 
 def test_before_the_first_run_everything_is_to_do(run, tmp_path):
     _, resolved, *_ = run
-    found = look(resolved, tmp_path / "none.sqlite")
+    found = snapshot(resolved, tmp_path / "none.sqlite")
     assert found.left == len(resolved.cells) + len(resolved.baselines)
     assert not (tmp_path / "none.sqlite").exists()
 
 
-def test_a_look_fits_a_narrow_terminal(run):
+def test_a_snapshot_fits_a_narrow_terminal(run):
     path, resolved, *_ = run
     for width in (40, 80, 200):
-        tables = look(resolved, path, width=width).text.split("\n\n", 2)[2]
+        tables = snapshot(resolved, path, width=width).text.split("\n\n", 2)[2]
         assert max(map(len, tables.splitlines())) <= width
 
 
 def test_a_writer_is_never_kept_waiting(run):
-    """A look while a transaction of a run is open, and a write straight after the look."""
+    """Take a snapshot while a transaction of a run is open, and write right after it."""
     path, resolved, store, left = run
     store._db.execute("BEGIN IMMEDIATE")
-    before = look(resolved, path).left
+    before = snapshot(resolved, path).left
     store._db.execute("ROLLBACK")
     with Store.open(path, wait=0.0) as other:
-        look(resolved, path)
+        snapshot(resolved, path)
         assert other.claim(left[5])
-    assert look(resolved, path).left == before
+    assert snapshot(resolved, path).left == before
 
 
 def test_a_run_that_ends_while_it_is_watched_leaves_all_rows_in_its_file(run, tmp_path):
@@ -140,11 +140,11 @@ def test_a_run_that_ends_while_it_is_watched_leaves_all_rows_in_its_file(run, tm
         assert len(found.records()) == len(resolved.cells) + len(resolved.baselines)
 
 
-def test_once_prints_one_look(run, capsys):
+def test_once_prints_one_snapshot(run, capsys):
     path, *_ = run
     assert cli.main(["watch", "--name", "example", "--store", str(path), "--once"]) == 0
     out, err = capsys.readouterr()
-    assert (out.count("cells in all"), err) == (1, "")
+    assert (out.count("cells in total"), err) == (1, "")
     assert "\x1b" not in out
 
 
@@ -230,7 +230,7 @@ def test_ctrl_c_ends_with_130_and_leaves_the_run_alone(run, terminal):
     terminal.read("interrupted.")
     assert terminal.process.wait(60) == 130
     assert "Traceback" not in terminal.shown
-    assert "2 running" in look(resolved, path).text
+    assert "2 running" in snapshot(resolved, path).text
 
 
 def test_a_run_in_a_terminal_shows_its_table_as_it_fills(tmp_path):

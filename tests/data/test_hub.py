@@ -31,7 +31,7 @@ print(json.dumps(answer))
 
 
 def load(endpoint: str, home: Path, name: str, **environment: str) -> dict:
-    """What a fresh process gets when it prepares `name` from the Hub at `endpoint`."""
+    """Prepare `name` from the Hub at `endpoint` in a fresh process."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "ATTN_NLP"))}
     env |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "NO_PROXY": "*", **environment}
     env["PYTHONWARNINGS"] = "ignore"

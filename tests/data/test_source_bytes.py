@@ -1,4 +1,4 @@
-"""Whether a local dataset is still what stored cells were trained on."""
+"""A local dataset that changed after cells were trained on it is recognized."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ COMMANDS = pytest.mark.parametrize("command", ["plan", "status", "table", "repor
 
 
 def show(attn_nlp, command):
-    """What a command that shows results says beside them."""
+    """Return the warnings of a command that shows results."""
     given = {"figure": ["figure", "results", "fake.py", "--all", "--format", "svg"]}
     found = attn_nlp(*given.get(command, [command, "fake.py"]))
     assert found.returncode == 0

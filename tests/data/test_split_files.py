@@ -1,4 +1,4 @@
-"""What a folder holds is a split, a shard, harmless, or refused by name."""
+"""Every file in a folder is a split, a shard, harmless, or refused by name."""
 
 from __future__ import annotations
 

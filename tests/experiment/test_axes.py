@@ -33,9 +33,9 @@ def test_seeds_are_outermost_and_the_others_as_they_stand():
     [
         (lambda: vary("heads"), r"vary\('heads', ...\) has no values; give at least one"),
         (lambda: vary("head", 1), r"unknown axis 'head'; known: .*Did you mean 'heads'\?"),
-        (lambda: vary("heads", 1, 1), r"vary\('heads', ...\): {'heads': 1} stands twice"),
-        (lambda: vary("dropout", 0, 0.0), "stands twice"),
-        (lambda: vary("attention.scale", "constant(1)", "constant(c=1.0)"), "stands twice"),
+        (lambda: vary("heads", 1, 1), r"vary\('heads', ...\): {'heads': 1} is listed twice"),
+        (lambda: vary("dropout", 0, 0.0), "is listed twice"),
+        (lambda: vary("attention.scale", "constant(1)", "constant(c=1.0)"), "is listed twice"),
         (lambda: vary("heads", 0), "heads is 0; allowed: whole numbers from 1"),
         (lambda: together(), r"together\(...\) has no values"),
         (
@@ -46,7 +46,7 @@ def test_seeds_are_outermost_and_the_others_as_they_stand():
         (lambda: skip("why", when={"head": 1}), r"unknown path in skip\(...\) 'head'"),
         (
             lambda: product(Cell(), (vary("heads", 1), together({"heads": 1, "width": 8}))),
-            "two axes move 'heads'; put the values on one axis",
+            "two axes vary 'heads'; put the values on one axis",
         ),
         (
             lambda: restrict(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -120,17 +122,17 @@ def test_a_width_that_does_not_split_is_refused(width, heads, advice):
     )
     refused(f"{message} {advice}, or give head_dim", width=width, heads=heads)
     cell = Cell(width=width, heads=heads, head_dim=5)
-    assert cell.letters()["D"] == 5
+    assert cell.sizes["D"] == 5
 
 
 def test_letters():
-    letters = Cell(width=12, heads=3, layers=2, length=9).letters()
+    letters = Cell(width=12, heads=3, layers=2, length=9).sizes
     assert letters == {
         "T": 9, "H": 3, "Q": 3, "K": 3, "M": 3, "D": 4, "U": 4, "E": 12, "F": 48, "N": 2
     }  # fmt: skip
-    letters = Cell(width=12, heads=3, head_dim=5, value_dim=7, hidden=11).letters()
+    letters = Cell(width=12, heads=3, head_dim=5, value_dim=7, hidden=11).sizes
     assert (letters["D"], letters["U"], letters["F"]) == (5, 7, 11)
-    assert Cell(head_dim=6).letters()["U"] == 6
+    assert Cell(head_dim=6).sizes["U"] == 6
 
 
 def test_a_query_mix_needs_values_as_wide_as_queries():
@@ -149,7 +151,7 @@ def test_a_query_mix_needs_values_as_wide_as_queries():
 
 def test_weight_maps_multiply_the_query_heads(catalogue):
     registry.mixer("pairs", maps=2)(lambda out: out)
-    assert Cell(heads=4, attention=Attention(mixer="pairs")).letters()["Q"] == 8
+    assert Cell(heads=4, attention=Attention(mixer="pairs")).sizes["Q"] == 8
 
 
 def test_equal_cells_are_written_in_one_way():
@@ -207,3 +209,22 @@ def test_texts_of_the_command_line(path, text, value):
 def test_wrong_texts_of_the_command_line(path, text, message):
     with pytest.raises(UserError, match=message):
         parse(path, text)
+
+
+def test_a_cell_parses_its_parts_once():
+    cell = Cell(attention=Attention(mixer="query_mix + heads"))
+    assert cell.choices is cell.choices
+    assert cell.sizes is cell.sizes
+    with pytest.raises(TypeError):
+        cell.sizes["H"] = 2  # type: ignore[index]
+    assert cell.replace({"heads": 8}).sizes["H"] == 8
+    assert cell.sizes["H"] == 4
+
+
+def test_a_cell_can_be_copied_and_sent_to_another_process():
+    """Parsed parts hold functions, which cannot be pickled."""
+    cell = Cell(heads=8)
+    assert cell.sizes["H"] == 8
+    for other in (pickle.loads(pickle.dumps(cell)), copy.deepcopy(cell)):
+        assert other == cell
+        assert other.sizes == cell.sizes

@@ -1,4 +1,4 @@
-"""What an experiment file may hand over: every slip one line that says what was given and allowed.
+"""Checks of an experiment file: every error is one line with what was given and what is allowed.
 
 The snippets are written as in a file, so that each is read as the person who wrote it would.
 """
@@ -81,10 +81,13 @@ SNIPPETS = [
     ("Table('T', ['heads'])", "rows[0] is 'heads'; give a Row, or a single path for a row of ever"),
     ("Table('T', [{'heads': 1}])", "rows[0] is {'heads': 1}; give it a label: Row('label'"),
     ("Table('T', Row('a', {}))", "rows is Row(...); put it in a list: rows=[Row(...)]"),
-    ("Table('T', [Row('a', {}), Row('a', {})])", "table 'T' has two rows 'a'; label them apart"),
+    (
+        "Table('T', [Row('a', {}), Row('a', {})])",
+        "table 'T' has two rows 'a'; give them different labels",
+    ),
     (
         r"Table('T', [Row('a b', {}), Row('a\u200b  b ', {})])",
-        "table 'T' has two rows 'a b'; label",
+        "table 'T' has two rows 'a b'; give",
     ),
     ("Table('T', [])", "table 'T' has no rows"),
     ("Table('T', {'a': 1})", "rows is {'a': 1}; give a list"),
@@ -124,7 +127,7 @@ SNIPPETS = [
     ("together([{'heads': 1}, {'heads': 2}])", "did you mean together(*[{'heads': 1}"),
     ("together({})", "a point names no path"),
     ("together({1: 2})", "axis is 1; give a path"),
-    ("Axis(({'heads': 1}, {'heads': 1}))", "Axis(...): {'heads': 1} stands twice"),
+    ("Axis(({'heads': 1}, {'heads': 1}))", "Axis(...): {'heads': 1} is listed twice"),
     ("Axis(3)", "Axis(...) is 3; give a list"),
     ("skip(3, when={'heads': 1})", "skip(...): reason is 3; give a text"),
     ("skip('', when={'heads': 1})", "reason is empty"),
@@ -160,10 +163,10 @@ SNIPPETS = [
     ("Tuning(space={'dropout': (0, 0.5)})", "space['dropout'] is (0, 0.5); give its ends: log_uni"),
     ("Tuning(space={3: uniform(0, 1)})", "path in a tuning space is 3; give a path"),
     ("Tuning(seeds=3)", "seeds is 3; give a list: seeds=[1000, 1001]"),
-    ("Tuning(seeds=[5, 5])", "a seed stands twice"),
+    ("Tuning(seeds=[5, 5])", "a seed is listed twice"),
     ("Tuning(seeds=['5'])", "seed is '5'"),
     ("uniform('0', 1)", "uniform(...): low is a number, not '0'"),
-    ("uniform(1, 0)", "uniform(1, 0) goes nowhere"),
+    ("uniform(1, 0)", "uniform(1, 0) is not an interval"),
     ("uniform(0, float('inf'))", "uniform(...): high is inf"),
     ("uniform(0, float('nan'))", "uniform(...): high is nan"),
     ("log_uniform(0, 1)", "log_uniform(0, 1) has no logarithm at its low end"),

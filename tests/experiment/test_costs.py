@@ -10,8 +10,8 @@ from flax import nnx
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, costs
-from attn_nlp.nn.bound import ForwardContext
-from attn_nlp.nn.encoder import Encoder
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.encoder import Classifier, build_classifier
 from attn_nlp.parts import registry
 
 VOCABULARY, CLASSES = 11, 3
@@ -52,13 +52,13 @@ def cell_of(part: registry.Part, base: Cell = BASE) -> Cell:
     return base.replace((ALONE if outside else {}) | costs.settings_for(part.slot, part.name))
 
 
-def held(model: Encoder) -> int:
+def held(model: Classifier) -> int:
     return sum(np.size(array[...]) for _, array in nnx.to_flat_state(nnx.state(model, nnx.Param)))
 
 
 def counted_by_xla(cell: Cell, tokens: int) -> float:
     """Operations of the program as it is handed to XLA, before fusing repeats any of them."""
-    graph, params, rest = nnx.split(Encoder(cell, VOCABULARY, CLASSES, 0), nnx.Param, ...)
+    graph, params, rest = nnx.split(build_classifier(cell, VOCABULARY, CLASSES, 0), nnx.Param, ...)
 
     def forward(params, ids):
         return nnx.merge(graph, params, rest)(ids, ForwardContext(cell.numeric()))
@@ -72,7 +72,7 @@ def counted_by_xla(cell: Cell, tokens: int) -> float:
 def test_parameters_are_those_that_the_encoder_holds(part):
     cell = cell_of(part)
     found = costs.parameters(cell, VOCABULARY, CLASSES)
-    assert found == held(Encoder(cell, VOCABULARY, CLASSES, 0))
+    assert found == held(build_classifier(cell, VOCABULARY, CLASSES, 0))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_parameters_are_those_that_the_encoder_holds(part):
 def test_parameters_follow_the_settings(settings):
     cell = Cell(width=8, heads=2, length=12).replace(settings)
     found = costs.parameters(cell, VOCABULARY, CLASSES)
-    assert found == held(Encoder(cell, VOCABULARY, CLASSES, 0))
+    assert found == held(build_classifier(cell, VOCABULARY, CLASSES, 0))
 
 
 @pytest.mark.parametrize("part", trained(), ids=name_of)
@@ -193,7 +193,7 @@ def test_a_model_that_reads_counts_for_itself(catalogue):
 
     cell = Cell().replace({"model": "twice"})
     assert costs.parameters(cell, 50, 3) == 50 * 64 + 2 * 64 * 3 + 3
-    assert costs.parameters(cell, 50, 3) == held(Encoder(cell, 50, 3, 0))
+    assert costs.parameters(cell, 50, 3) == held(build_classifier(cell, 50, 3, 0))
     assert costs.flops(cell, 10, 3) == 10 * 64 + 3 * 10 * 64 + 2 * 128 * 3 + 3
     assert costs.state(cell, 10) == 64
 
@@ -207,7 +207,7 @@ def test_a_model_that_is_fitted_by_its_own_code_is_not_counted():
 @pytest.mark.parametrize("part", registry.parts(), ids=name_of)
 def test_the_default_cell_can_show_every_part(part):
     found = costs.showing(part)
-    family = [each.place for choice in found.choices().values() for each in choice.family()]
+    family = [each.place for choice in found.choices.values() for each in choice.family()]
     assert part.place in family
 
 

@@ -96,7 +96,7 @@ def test_without_a_working_directory_a_path_is_still_a_path(here, monkeypatch):
 
 
 def test_a_file_that_is_named_twice_is_run_once(here):
-    with pytest.raises(UserError, match=r"{'dataset': 'd\.csv'} stands twice"):
+    with pytest.raises(UserError, match=r"{'dataset': 'd\.csv'} is listed twice"):
         vary("dataset", "d.csv", "./d.csv")
     experiment = _experiment()
     changed = apply(experiment, Overrides(datasets=["./d.csv", "d.csv", str(here / "d.csv")]))

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import pytest
 
 from attn_nlp.errors import UserError
-from attn_nlp.experiment import Cell, Experiment, Resolved, Row, Table, skip, together, vary
+from attn_nlp.experiment import (
+    Cell,
+    Experiment,
+    Resolved,
+    Row,
+    Table,
+    programs,
+    skip,
+    together,
+    vary,
+)
 from attn_nlp.experiment.axes import product
 from attn_nlp.experiment.cell import flatten
 from attn_nlp.experiment.identity import spec_of
+from attn_nlp.experiment.resolved import families_of
 
 SCORES = [
     Row("Dot", {"attention.score": "dot"}, reference=True),
@@ -54,7 +64,7 @@ def test_json_and_back():
     again = Resolved.from_json(json.loads(json.dumps(found.as_json(), allow_nan=False)))
     assert again == found
     assert again.as_json() == found.as_json()
-    assert found.seeds == (), "its skips ask for the seed"
+    assert found.seeds == (0, 1), "which all have, though a skip asks for the seed"
 
 
 def test_settings_that_seeds_share_are_written_once():
@@ -65,10 +75,11 @@ def test_settings_that_seeds_share_are_written_once():
     again = Resolved.from_json(plain)
     assert again == found
     assert again.cells[4]["settings"]["seed"] == 1
-    for one, other in found.families:
+    for family in found.families:
+        one, other = family.cells
         assert one["settings"] | {"seed": 1} == other["settings"]
     listed = plain | {"cells": list(found.cells)}  # as earlier versions wrote it
-    assert Resolved.from_json(listed) == dataclasses.replace(found, seeds=())
+    assert Resolved.from_json(listed) == found
 
 
 @pytest.mark.parametrize(
@@ -179,7 +190,10 @@ def table(**settings) -> Table:
             {"rows": [Row("A", {"scor": "dot"})]},
             r"unknown path in table 'T', row 'A': 'scor'; .*",
         ),
-        ({"rows": [SCORES[0], SCORES[0]]}, "table 'T' has two rows 'Dot'; label them apart"),
+        (
+            {"rows": [SCORES[0], SCORES[0]]},
+            "table 'T' has two rows 'Dot'; give them different labels",
+        ),
         (
             {"rows": [Row("A", {}, reference=True), Row("B", {}, reference=True)]},
             "table 'T' has more than one reference row; keep one",
@@ -189,7 +203,7 @@ def table(**settings) -> Table:
         (
             {"rows": [Row("A", {"attention.score": "bilinear"})]},
             "table 'T', row 'A': no cell has {'attention.score': 'bilinear'}; name values that "
-            "stand on the axes",
+            "are on the axes",
         ),
         (
             {"rows": [Row("A", {"norm": "pre"})]},
@@ -214,7 +228,7 @@ def test_an_experiment_without_tables_is_refused():
 def test_a_row_with_two_cells_in_one_place_is_refused():
     axes = [together({"heads": 1, "width": 8}, {"heads": 1, "width": 16}), vary("seed", 0)]
     with pytest.raises(
-        UserError, match="row '1': two cells for one place; they differ in width; name"
+        UserError, match="row '1': two cells for one entry; they differ in width; name"
     ):
         resolved(axes=axes, tables=[Table("T", "heads")])
 
@@ -239,3 +253,24 @@ def test_nothing_left_is_refused():
 def test_a_table_of_an_unknown_number_is_refused_where_it_is_written(changed, message):
     with pytest.raises(UserError, match=message):
         table(**changed)
+
+
+def test_cells_listed_one_by_one_are_read_as_families():
+    """Files of both forms give one experiment; cells with different seeds stay alone."""
+    found = resolved()
+    assert [family.seeds for family in found.families] == [(0, 1)] * 4
+    assert families_of(found.cells) == found.families
+    assert [family.seeds for family in families_of(found.cells[1:])] == [
+        (cell["settings"]["seed"],) for cell in found.cells[1:]
+    ]
+    assert families_of([]) == ()
+
+
+def test_shapes_are_parsed_once_for_the_whole_experiment(monkeypatch):
+    made = []
+    parse = programs.unflatten
+    monkeypatch.setattr(programs, "unflatten", lambda flat: made.append(flat) or parse(flat))
+    found = resolved()
+    assert len(made) == 4  # two scores and two numbers of heads; the seeds share them
+    names = {found.programs.of(cell["settings"])[0] for cell in found.cells}
+    assert (len(names), len(made)) == (4, 4)

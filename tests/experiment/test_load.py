@@ -99,12 +99,12 @@ def test_an_axis_may_get_other_values(file):
         ({"settings": ["step=3"]}, r"unknown setting 'step'; .*Did you mean 'steps'\?"),
         (
             {"settings": ["norm=pre,post"]},
-            "this experiment does not vary 'norm', and its tables have no place for 2 values; give "
+            "this experiment does not vary 'norm', and its tables cannot show 2 values; give "
             "one value",
         ),
         (
             {"settings": ["heads=2"]},
-            "'heads' moves together with width; use --only heads=... to choose among its values",
+            "'heads' varies together with width; use --only heads=... to choose among its values",
         ),
         ({"settings": ["steps=many"]}, "steps is a whole number, not 'many'"),
         ({"settings": ["attention.scale=constnt(1)"]}, "unknown scale 'constnt'"),
@@ -129,10 +129,10 @@ def test_wrong_files_are_refused(file, tmp_path):
     with pytest.raises(UserError, match="no experiment file"):
         load_file(tmp_path / "no" / "folder.py")
     (tmp_path / "heads.txt").write_text("")
-    with pytest.raises(UserError, match=r"is no experiment file; its name must end in \.py"):
+    with pytest.raises(UserError, match=r"is not an experiment file; its name must end in \.py"):
         load_file(tmp_path / "heads.txt")
     file.write_text("x = 1\n")
-    with pytest.raises(UserError, match=r"defines no `experiment = Experiment\(\.\.\.\)`"):
+    with pytest.raises(UserError, match=r"does not define `experiment = Experiment\(\.\.\.\)`"):
         load_file(file)
     file.write_text("x = = 1\n")
     with pytest.raises(UserError, match=r"heads\.py, line 1: invalid syntax"):
@@ -140,7 +140,7 @@ def test_wrong_files_are_refused(file, tmp_path):
 
 
 def told(file, top: str, **helpers: str) -> str:
-    """What is said of the file with some lines before it."""
+    """Return the message on the file with some lines before it."""
     for name, text in helpers.items():
         (file.parent / f"{name}.py").write_text(text)
     file.write_text(f"{top}\n{FILE}")
@@ -158,8 +158,8 @@ raise E"""
 @pytest.mark.parametrize(
     ("top", "said"),
     [
-        ("import sys\nsys.exit()", "heads.py, line 2: the file ends Python by sys.exit(); it must"),
-        ("raise SystemExit(0)", "heads.py, line 1: the file ends Python by sys.exit()"),
+        ("import sys\nsys.exit()", "heads.py, line 2: the file calls sys.exit(); it must"),
+        ("raise SystemExit(0)", "heads.py, line 1: the file calls sys.exit()"),
         ("quit()", "heads.py, line 1: "),
         (UNTOLD, "heads.py, line 4: E: (its message cannot be printed)."),
         ("raise ValueError", "heads.py, line 1: ValueError."),
@@ -178,7 +178,7 @@ raise E"""
         ),
         (
             "from attn_nlp.parts.registry import score\n\n@score\ndef f(q, k): return q",
-            "heads.py, line 3: @score stands above 'f' without a name; write @score(\"f\")",
+            "heads.py, line 3: @score is above 'f' without a name; write @score(\"f\")",
         ),
     ],
 )
@@ -247,7 +247,7 @@ def test_a_file_beside_the_package_itself_is_read(file, tmp_path):
     """As in the checkout from which the package is installed; another copy is refused."""
     package = Path(attn_nlp.__file__).parent
     (tmp_path / "attn_nlp").symlink_to(package)
-    assert load_file(file)
+    load_file(file)  # is not refused
     (tmp_path / "attn_nlp").unlink()
     (tmp_path / "attn_nlp").mkdir()
     (tmp_path / "attn_nlp/__init__.py").touch()
@@ -256,7 +256,7 @@ def test_a_file_beside_the_package_itself_is_read(file, tmp_path):
 
 def test_a_file_that_reads_itself_is_refused(file):
     top = "from attn_nlp.experiment.load import load_file\nload_file(__file__)"
-    assert "is being read; what reads it once more stands below `if __name__ ==" in told(file, top)
+    assert "is being read; put what reads it again below `if __name__ ==" in told(file, top)
 
 
 def test_a_file_may_build_on_another(file, tmp_path):
@@ -317,3 +317,20 @@ def test_a_file_that_turns_double_precision_on_is_refused(file):
             load_file(str(file))
     finally:
         jax.config.update("jax_enable_x64", False)
+
+
+@pytest.mark.parametrize(
+    ("fact", "message"),
+    [
+        ("sum_to_one=True", r"Did you mean 'sums_to_one'\?"),
+        ("sums_to_one='yes'", "sums_to_one of score 'mine' is 'yes'; it is True or False"),
+        ("features=None", "features of score 'mine' is None; give a number or an expression"),
+    ],
+)
+def test_a_fact_that_is_not_one_is_refused_with_its_line(file, fact, message):
+    file.write_text(
+        "from attn_nlp import score\n\n\n"
+        f'@score("mine", {fact})\ndef mine(q, k):\n    """Compare."""\n    return q\n'
+    )
+    with pytest.raises(UserError, match=rf"heads\.py, line 4: .*{message}"):
+        load_file(file)

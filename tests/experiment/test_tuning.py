@@ -22,7 +22,7 @@ from attn_nlp.experiment import (
 )
 from attn_nlp.experiment.identity import spec_of
 from attn_nlp.experiment.load import Overrides, apply
-from attn_nlp.experiment.tuning import SPACE, best, judged, settle
+from attn_nlp.experiment.tuning import SPACE, best, evaluations, settle
 
 ROWS = [Row("one", {"heads": 1}, reference=True), Row("two", {"heads": 2})]
 TUNING = Tuning(budget=3, space={"learning_rate": log_uniform(1e-4, 1e-1)}, seeds=(50, 51))
@@ -159,7 +159,7 @@ def test_a_trial_that_diverged_on_one_seed_loses():
     records = ended(found, lambda h, trial, seed: None if (trial, seed) == (2, 51) else trial / 10)
     settled = settle(found, records)
     assert {(cell["trial"], cell["lost"]) for cell in settled.cells} == {(1, 1)}
-    trials = next(iter(judged(found.tuning, records).values()))
+    trials = next(iter(evaluations(found.tuning, records).values()))
     assert [each.validation for each in trials] == [0.0, 0.1, None]
     assert trials[2].reason == "diverged: no number"
 
@@ -172,7 +172,7 @@ def test_a_row_whose_every_trial_is_lost_says_so():
         (1, "all 3 trials were lost; the first diverged: no number")
     }
     assert not settled.open
-    lost = judged(found.tuning, ended(found, lambda *_: None))
+    lost = evaluations(found.tuning, ended(found, lambda *_: None))
     assert [best(trials) for trials in lost.values()] == [None, None]
 
 
@@ -199,7 +199,7 @@ def test_test_numbers_cannot_choose():
         (lambda: Tuning(space={"dropout": uniform(0, 2)}), "dropout is 2.0; allowed: from 0 to"),
         (
             lambda: Tuning(space={"clip": uniform(2, 1)}),
-            r"uniform\(2, 1\) goes nowhere; give the lower end first",
+            r"uniform\(2, 1\) is not an interval; give the lower end first",
         ),
         (
             lambda: Tuning(space={"learning_rate": log_uniform(0, 1)}),
@@ -215,7 +215,7 @@ def test_test_numbers_cannot_choose():
                     )
                 ]
             ),
-            "'learning_rate' is tuned and moves together with other settings",
+            "'learning_rate' is tuned and varies together with other settings",
         ),
         (
             lambda: resolved(tables=[Table("Rates", ROWS, where={"learning_rate": 1e-3})]),

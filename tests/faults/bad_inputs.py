@@ -1,4 +1,4 @@
-"""What a user may get wrong: each is one line, status 2, and changes no byte of the store."""
+"""User errors: each prints one line, exits with status 2, and changes no byte of the store."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ DATASETS = (
     _rows(
         "d.csv", "text,lable\na,x\nb,y\n", "another label column", "Did you mean to rename 'lable'?"
     ),
-    _rows("d.csv", "text,label\na,x\nb,y,z\n", "too many cells", "row 2: 3 cells"),
+    _rows("d.csv", "text,label\na,x\nb,y,z\n", "too many fields", "row 2: 3 fields"),
     _rows("d.csv", b"text,label\na,x\nb\xff,y\n", "bytes that are no UTF-8", "line 3"),
     _rows("d.csv", GOOD + "c,\n", "a missing label", "no label (null)"),
     _rows("d.csv", GOOD + "c,-1\n", "a hidden label", "label -1"),

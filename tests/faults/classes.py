@@ -36,7 +36,7 @@ FAULTS = (
         (
             f"{RUN}::test_a_driver_killed_midway_resumes_to_the_same_bytes",
             f"{CHECKPOINT}::test_where_it_was_cut_changes_no_bit",
-            f"{STOPPED}::test_stopped_amid_a_cell_it_goes_on_to_the_same_bytes",
+            f"{STOPPED}::test_stopped_within_a_cell_it_resumes_to_the_same_bytes",
         ),
     ),
     Fault(
@@ -46,7 +46,7 @@ FAULTS = (
             "tests/faults/test_faults.py::test_killed_there_it_goes_on_to_the_same_bytes",
             "tests/data/test_dataset.py::test_everything_is_on_the_disk_before_its_name_is",
             "tests/data/test_dataset.py::test_a_damaged_folder_is_named_and_made_anew",
-            "tests/runner/test_compiled.py::test_an_entry_half_written_goes_and_is_written_anew",
+            "tests/runner/test_compiled.py::test_a_half_written_entry_is_removed_and_written_again",
         ),
     ),
     Fault(

@@ -226,7 +226,7 @@ def _saved(place: Path) -> int:
 
 
 def _left(place: Path) -> bool:
-    """Whether every process that wrote checkpoints or results there has ended."""
+    """Tell whether every process that wrote checkpoints or results there has ended."""
     lines = (place / "points").read_text().splitlines()
     return all(gone(int(line.split()[1])) for line in lines)
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def sample():
-    """What a few trials found."""
+    """Return the verdicts of a few trials."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.sample"],
         cwd=ROOT,

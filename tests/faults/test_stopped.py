@@ -34,7 +34,7 @@ def test_cells_that_diverge_leave_the_others_done(bench):
     assert "2 x the loss was not finite at step " in bench.printed.err
 
 
-def test_stopped_amid_a_cell_it_goes_on_to_the_same_bytes(bench):
+def test_stopped_within_a_cell_it_resumes_to_the_same_bytes(bench):
     assert good(bench.signaled(signal.SIGINT))
 
 

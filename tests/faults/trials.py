@@ -39,7 +39,7 @@ class Ended:
 
 @dataclass
 class Verdict:
-    """What a trial found.
+    """The verdict of a trial.
 
     Attributes:
       plan: the fault.

@@ -1,11 +1,18 @@
-"""What is wrong with a drawing, as sentences; nothing where it is well laid out."""
+"""Flaws of a drawing as sentences; none if it is well laid out."""
 
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 from attn_nlp.figures.drawing import Arrow, Box, Drawing
 from attn_nlp.figures.render import figure, settings
+
+
+def renderer_of(drawn) -> Any:
+    """Return what measures the texts of a figure."""
+    return drawn.canvas.get_renderer()
+
 
 SLACK = 0.01  # points
 INSIDE = 1.0  # between a text and the border of its box
@@ -21,7 +28,7 @@ def texts_that_leave(drawing: Drawing) -> list[str]:
     found = []
     with settings():
         made = figure(drawing)
-        (axes,), renderer = made.axes, made.canvas.get_renderer()
+        (axes,), renderer = made.axes, renderer_of(made)
         to_points = axes.transData.inverted()
         drawn = iter(axes.texts)
         for box in drawing.boxes:

@@ -84,7 +84,7 @@ def test_what_a_hook_asks_for_points_at_it(part):
 
 
 def test_the_steps_stand_in_the_order_in_which_they_run():
-    """What a flow shows from the top is what `nn/pairwise.py` does."""
+    """A flow shows the steps of `nn/pairwise.py` from the top."""
     names = [node.name for node in _pairwise(registry.find("score", "dot")).nodes()]
     steps = [name for name in names if name in (*PAIRWISE, "finish")]
     assert steps == ["score", "scale", "mask", "normalizer", "finish"]

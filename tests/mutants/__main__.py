@@ -93,7 +93,7 @@ def attempt(mutations: Sequence[Mutation], jobs: int) -> int:
 
 
 def watched(mutations: Sequence[Mutation], template: Path, jobs: int) -> dict[Mutation, Ran]:
-    """What came of every mutation, with a bar on standard error meanwhile."""
+    """Return the outcome of every mutation, with a bar on standard error meanwhile."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     found = {}
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:

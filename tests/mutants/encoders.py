@@ -11,6 +11,7 @@ INITIALIZERS = "attn_nlp/nn/parts/initializers.py"
 POSITIONS = "attn_nlp/nn/parts/positions.py"
 POOLING = "attn_nlp/nn/parts/pooling.py"
 ENCODER = "attn_nlp/nn/encoder.py"
+LAYERS = "attn_nlp/nn/layers.py"
 MODELS = "attn_nlp/nn/parts/models.py"
 OF_KINDS = "tests/nn/test_kinds.py"
 OF_EFFICIENT = "tests/nn/test_kinds_efficient.py"
@@ -63,8 +64,8 @@ SLIPS = (
     Mutation(
         "linformer_reads_padding",
         EFFICIENT,
-        "jnp.where(shown, x, 0.0), places",
-        "x, places",
+        "jnp.where(shown, x, 0.0), mix",
+        "x, mix",
         hides("kind-linformer"),
         "Keys and values at padding are mixed in.",
     ),
@@ -104,7 +105,7 @@ SLIPS = (
     Mutation(
         "gate_weighs_the_input",
         SE,
-        '"bt,bte->be", weights, found',
+        '"bt,bte->be", weights, gated',
         '"bt,bte->be", weights, x',
         f"{OF_POOLING}::test_the_gate_weighs_features_and_not_the_input",
         "Weights are applied to the input in place of its features.",
@@ -186,7 +187,7 @@ SLIPS = (
     # the encoder
     Mutation(
         "embeddings_unscaled",
-        ENCODER,
+        LAYERS,
         "return rows_of(table, ids) * table.shape[1] ** 0.5",
         "return rows_of(table, ids)",
         f"{OF_ENCODER}::test_the_whole_pass_agrees_with_numpy[rsqrt_dim-0.5-pre]",
@@ -219,8 +220,8 @@ SLIPS = (
     Mutation(
         "up_starts_small",
         ENCODER,
-        'stream / "up", gain=2.0)',
-        'stream / "up")',
+        'stream / "up/kernel", (2.0 / width) ** 0.5)',
+        'stream / "up/kernel", (1.0 / width) ** 0.5)',
         f"{OF_ENCODER}::test_first_values_have_the_variance_that_the_docstring_states",
         "The layer before ReLU starts like a linear one.",
     ),
@@ -270,7 +271,7 @@ SLIPS = (
         MODELS,
         "jnp.where(token, new, old)",
         "jnp.where(token, new, new)",
-        f"{OF_MODELS}::test_what_stands_at_padding_changes_nothing[model-bilstm]",
+        f"{OF_MODELS}::test_values_at_padding_change_nothing[model-bilstm]",
         "A missing mask: the state moves on at padding.",
     ),
 )

@@ -83,7 +83,7 @@ SLIPS = (
     Mutation(
         "synthesizer_without_shift",
         BLIND,
-        "jnp.maximum(q + shift[:, None, :], 0.0)",
+        "jnp.maximum(q + hidden_bias[:, None, :], 0.0)",
         "jnp.maximum(q, 0.0)",
         agrees("score-synthesizer_dense"),
         "The bias of a hidden layer is declared and not added.",
@@ -116,8 +116,8 @@ SLIPS = (
     Mutation(
         "length_without_log",
         SCALES,
-        'return _log(seen) * dims["D"] ** -0.5',
-        'return seen * dims["D"] ** -0.5',
+        'return _log(seen) * sizes["D"] ** -0.5',
+        'return seen * sizes["D"] ** -0.5',
         f"{OF_SCALES}::test_the_log_of_the_length_multiplies_the_usual_scale",
         "n for log n.",
     ),
@@ -222,10 +222,10 @@ SLIPS = (
     Mutation(
         "rotation_of_queries_only",
         PLACES,
-        "return turn(q, here.rows), turn(k, here.columns)",
-        "return turn(q, here.rows), k",
+        "return rotate(q, here.rows), rotate(k, here.columns)",
+        "return rotate(q, here.rows), k",
         agrees("position-rope(base=1.0)"),
-        "Keys are not turned, so that logits see the place of the query and no distance.",
+        "Keys are not rotated, so that logits see the position of the query and no distance.",
     ),
     Mutation(
         "relative_off_by_one",

@@ -27,7 +27,7 @@ SECONDS = 300  # for one test; most take five
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of one call of pytest.
+    """The outcome of one call of pytest.
 
     Attributes:
       status: its exit status; None where it took too long.
@@ -46,17 +46,17 @@ class Ran:
 
     @property
     def green(self) -> bool:
-        """Whether tests were run and all of them passed."""
+        """Tell whether tests were run and all of them passed."""
         return self.status == 0 and self.passed > 0 and self.failed == self.others == 0
 
     @property
     def red(self) -> bool:
-        """Whether one test was run, and it failed."""
+        """Tell whether one test was run and failed."""
         return self.status == 1 and self.failed == 1 and self.passed == self.others == 0
 
     @property
     def verdict(self) -> str:
-        """What this says of a mutation."""
+        """Return the verdict on a mutation."""
         if self.red:
             return f"red ({self.error})"
         if self.green:

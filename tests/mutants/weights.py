@@ -7,9 +7,9 @@ POINTWISE = "attn_nlp/nn/parts/normalizers_pointwise.py"
 SPARSE = "attn_nlp/nn/parts/normalizers_sparse.py"
 MIXERS = "attn_nlp/nn/parts/mixers.py"
 WEIGHTINGS = "attn_nlp/nn/parts/weightings.py"
-WALK = "attn_nlp/nn/pairwise.py"
+PAIRWISE = "attn_nlp/nn/pairwise.py"
 BLOCKS = "attn_nlp/nn/chunked.py"
-BOUND = "attn_nlp/nn/bound.py"
+CONTEXT = "attn_nlp/nn/context.py"
 PROJECTIONS = "attn_nlp/nn/projections.py"
 OF_NORMALIZERS = "tests/nn/test_normalizers.py"
 OF_SPARSE = "tests/nn/test_sparse.py"
@@ -138,7 +138,7 @@ SLIPS = (
         SPARSE,
         "(soft - jax.lax.stop_gradient(soft))",
         "0.0 * soft",
-        f"{OF_SPARSE}::test_the_gradient_of_a_hard_choice_is_no_difference",
+        f"{OF_SPARSE}::test_the_gradient_of_a_hard_choice_is_not_a_difference",
         "The straight-through gradient is lost, and nothing before attention learns.",
     ),
     # mixers and weightings
@@ -185,8 +185,8 @@ SLIPS = (
     Mutation(
         "differential_unscaled",
         MIXERS,
-        "(gain * (1 - _differential_start(layer)))",
-        "gain",
+        "scale = feature_scale * (1 - _differential_start(layer))",
+        "scale = feature_scale",
         agrees("mixer-differential"),
         "The factor 1 - c after the norm is forgotten.",
     ),
@@ -201,55 +201,55 @@ SLIPS = (
     Mutation(
         "weighting_reads_one_side",
         WEIGHTINGS,
-        'logit + jnp.einsum("bhtd,hd->bht", q_raw, of_query) + shift[None, :, None]',
-        "logit + shift[None, :, None]",
+        'logit + jnp.einsum("bhtd,hd->bht", q_raw, of_query) + bias[None, :, None]',
+        "logit + bias[None, :, None]",
         agrees("weighting-gated"),
         "The gate of the mix does not read the query.",
     ),
     # what composes the parts
     Mutation(
         "masks_join_by_or",
-        WALK,
-        'mask = mask & part.run("allowed"',
-        'mask = mask | part.run("allowed"',
+        PAIRWISE,
+        "mask = mask & part.allowed(",
+        "mask = mask | part.allowed(",
         f"{OF_BLOCKS}::test_a_window_in_blocks_sees_nothing_beyond_it",
         "Masks show what any of them shows, padding included.",
     ),
     Mutation(
         "factors_add",
-        WALK,
-        'logits = logits * part.run("factor"',
-        'logits = logits + part.run("factor"',
+        PAIRWISE,
+        "logits = logits * part.factor(",
+        "logits = logits + part.factor(",
         f"{OF_COMPOSE}::test_dot_product_attention_is_that_of_jax[rsqrt_dim]",
         "The scale is added to the logits, which softmax does not see.",
     ),
     Mutation(
         "blocks_begin_at_zero",
         BLOCKS,
-        "jnp.arange(count * size, dtype=places.dtype)).reshape(count, size)",
-        "jnp.arange(count * size, dtype=places.dtype) % size).reshape(count, size)",
+        "jnp.arange(count * size, dtype=positions.dtype)",
+        "jnp.arange(count * size, dtype=positions.dtype) % size",
         f"{OF_BLOCKS}::test_every_part_in_blocks_gives_what_it_gives_at_once[position-alibi]",
         "Every block takes itself for the first one.",
     ),
     Mutation(
         "blocks_count_the_last_keys",
         BLOCKS,
-        "return total + visible(walk.mask(",
-        "return visible(walk.mask(",
+        "return total + count_seen(mask), None",
+        "return count_seen(mask), None",
         f"{OF_BLOCKS}::test_every_part_in_blocks_gives_what_it_gives_at_once[normalizer-sigmoid]",
         "n counts the keys of the last block in place of all.",
     ),
     Mutation(
         "relative_values_undropped",
-        WALK,
-        "weights=spent, v=v)",
+        PAIRWISE,
+        "weights=applied, v=v)",
         "weights=weights, v=v)",
         f"{OF_COMPOSE}::test_dropped_weights_spend_no_relative_values",
         "Dropout spares what the mixers and positions add to the weighted values.",
     ),
     Mutation(
         "dropout_does_not_scale_up",
-        BOUND,
+        CONTEXT,
         "x * (1 / (1 - rate))",
         "x",
         f"{OF_COMPOSE}::test_dropped_weights_are_the_share_asked_for_and_scaled_up",
@@ -257,15 +257,15 @@ SLIPS = (
     ),
     Mutation(
         "every_block_drops_alike",
-        BOUND,
-        "*_places(weights.shape[:2], here.rows, here.columns)",
-        "*_places(weights.shape[:2], here.rows - here.rows[0], here.columns)",
+        CONTEXT,
+        "*_indices(weights.shape[:2], here.rows, here.columns)",
+        "*_indices(weights.shape[:2], here.rows - here.rows[0], here.columns)",
         f"{OF_BLOCKS}::test_random_numbers_do_not_depend_on_blocks[softmax]",
-        "Random numbers follow from the place in the block in place of that in the sentence.",
+        "Random numbers follow from the position in the block instead of that in the sentence.",
     ),
     Mutation(
         "noise_of_zero",
-        BOUND,
+        CONTEXT,
         "astype(jnp.float32) + 0.5) * 2.0**-23",
         "astype(jnp.float32)) * 2.0**-23",
         f"{OF_GUMBEL}::test_uniform_numbers_are_above_nothing_and_below_one",
@@ -274,16 +274,16 @@ SLIPS = (
     Mutation(
         "heads_joined_without_transposing",
         PROJECTIONS,
-        "side_by_side = out.transpose(0, 2, 1, 3).reshape(",
-        "side_by_side = out.reshape(",
+        "self.output(out.transpose(0, 2, 1, 3).reshape(",
+        "self.output(out.reshape(",
         f"{OF_COMPOSE}::test_widths_of_heads_and_values",
         "Heads are put side by side in the wrong order of axes, with the right shape.",
     ),
     Mutation(
         "output_starts_by_width",
         PROJECTIONS,
-        'dense("output", values, width, values**-0.5)',
-        'dense("output", values, width, width**-0.5)',
+        'linear("output", values, width, values**-0.5)',
+        'linear("output", values, width, width**-0.5)',
         "tests/nn/test_initializers.py::test_results_start_with_the_variance_of_the_heads",
         "The first values of the output projection follow fan-out in place of fan-in.",
     ),

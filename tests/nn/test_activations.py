@@ -1,4 +1,4 @@
-"""What activations claim: padding weighs nothing, sums where claimed."""
+"""The laws of activations: padding has no weight, and weights sum to one if declared."""
 
 from __future__ import annotations
 

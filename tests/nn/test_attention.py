@@ -11,8 +11,8 @@ import pytest
 from flax import nnx
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import BlockContext, ForwardContext
+from attn_nlp.nn.attention import build_attention
+from attn_nlp.nn.context import BlockContext, ForwardContext
 from attn_nlp.parts import registry
 from attn_nlp.rng import Stream
 from tests import reference
@@ -113,9 +113,9 @@ def test_widths_of_heads_and_values():
 
 def test_tied_queries_and_keys():
     block = Block(attention__tie_qk=True)
-    assert "project/key" not in block.arrays
-    q = reference.split(X, block.arrays["project/query"], HEADS)
-    v = reference.split(X, block.arrays["project/value"], HEADS)
+    assert "project/key/kernel" not in block.arrays
+    q = reference.split(X, block.arrays["project/query/kernel"], HEADS)
+    v = reference.split(X, block.arrays["project/value/kernel"], HEADS)
     logits = reference.score_dot(q, q) * DIM**-0.5
     np.testing.assert_allclose(logits, logits.swapaxes(2, 3))
     weights = reference.normalizer_softmax(logits, tokens_mask())
@@ -128,11 +128,12 @@ def test_projection_biases():
     q, k, v = (
         reference.split(np.concatenate([X, np.ones((3, LENGTH, 1))], axis=-1), kernel, HEADS)
         for kernel in (
-            np.vstack([a[name], a[f"{name}_bias"]]) for name in ("query", "key", "value")
+            np.vstack([a[f"{name}/kernel"], a[f"{name}/bias"]])
+            for name in ("query", "key", "value")
         )
     )
     weights = reference.normalizer_softmax(reference.score_dot(q, k) * DIM**-0.5, tokens_mask())
-    wanted = block.join(reference.spend(weights, v)) + a["output_bias"]
+    wanted = block.join(reference.spend(weights, v)) + a["output/bias"]
     np.testing.assert_allclose(block.look()[0], wanted, rtol=2e-5, atol=1e-5)
 
 
@@ -176,11 +177,12 @@ def test_dropped_weights_are_the_share_asked_for_and_scaled_up():
 
 def test_dropped_weights_spend_no_relative_values():
     block = Block(position="shaw(2)")
-    block.module.project.value[...] = jnp.zeros_like(block.module.project.value[...])
+    kernel = block.module.project.value.kernel
+    kernel[...] = jnp.zeros_like(kernel[...])
     numeric = {**block.cell.numeric(), "attention.dropout": 0.5}
     call = ForwardContext(numeric, dropping=frozenset({"attention.dropout"}), key=jax.random.key(1))
     places, tokens = jnp.arange(LENGTH), jnp.asarray(TOKENS)
-    out, weights = block.module.look(jnp.asarray(X, jnp.float32), tokens, call)
+    out, weights = block.module.attend_with_weights(jnp.asarray(X, jnp.float32), tokens, call)
     here = BlockContext(places, places, tokens, tokens)
     spent = np.asarray(call.drop_weights(weights, "attention.dropout", "weights/0", here))
     assert ((spent == 0) & (np.asarray(weights) > 0)).any()
@@ -208,17 +210,27 @@ def test_a_kind_holds_only_the_arrays_that_it_uses(catalogue):
             return v
 
     cell = Cell(width=8, heads=2, layers=1, position="learned").replace({"attention.kind": "plain"})
-    module = Attention(cell, cell.letters(), Stream(0), 0)
+    module = build_attention(cell, cell.sizes, Stream(0), 0)
     paths = [
         "/".join(map(str, path)) for path, _ in nnx.to_flat_state(nnx.state(module, nnx.Param))
     ]
-    assert sorted(paths) == ["project/key", "project/output", "project/query", "project/value"]
+    assert sorted(paths) == [
+        "project/key/kernel",
+        "project/output/kernel",
+        "project/query/kernel",
+        "project/value/kernel",
+    ]
 
 
-def test_positions_stand_in_the_encoder_and_not_in_every_block():
+def test_positions_are_in_the_encoder_and_not_in_every_block():
     cell = Cell(width=8, heads=2, position="learned")
-    module = Attention(cell, cell.letters(), Stream(0), 0)
+    module = build_attention(cell, cell.sizes, Stream(0), 0)
     paths = [
         "/".join(map(str, path)) for path, _ in nnx.to_flat_state(nnx.state(module, nnx.Param))
     ]
-    assert sorted(paths) == ["project/key", "project/output", "project/query", "project/value"]
+    assert sorted(paths) == [
+        "project/key/kernel",
+        "project/output/kernel",
+        "project/query/kernel",
+        "project/value/kernel",
+    ]

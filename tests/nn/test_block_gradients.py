@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +11,8 @@ import pytest
 from flax import nnx
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import BlockContext, ForwardContext
+from attn_nlp.nn.attention import build_attention
+from attn_nlp.nn.context import BlockContext, ForwardContext
 from attn_nlp.nn.pairwise import PairwiseAttention
 from attn_nlp.parts import registry
 from attn_nlp.rng import Stream
@@ -40,9 +42,9 @@ MADE_OF_PIECES = {
 def made(settings, chunk: int | None):
     """A function of q, k, v and the scale's numbers, with dropout, and what it is given."""
     cell = Cell(width=8, heads=2, length=LENGTH).replace(settings)
-    module = Attention(cell, cell.letters(), Stream(3), 0)
+    module = build_attention(cell, cell.sizes, Stream(3), 0)
     nnx.update(module, jax.tree.map(jnp.asarray, nnx.state(module, nnx.Param)))
-    letters, rng = cell.letters(), rng_of("gradients in blocks")
+    letters, rng = cell.sizes, rng_of("gradients in blocks")
     places, tokens = jnp.arange(LENGTH), jnp.asarray(TOKENS)
 
     def number(q, k, v, numeric):
@@ -65,6 +67,7 @@ def made(settings, chunk: int | None):
 @pytest.mark.parametrize("settings", MADE_OF_PIECES.values(), ids=MADE_OF_PIECES)
 def test_slopes_in_blocks_are_those_at_once_and_those_of_differences(settings):
     with jax.enable_x64(True):
+        given: tuple[Any, ...]
         number, given = made(settings, CHUNK)
         in_blocks = jax.jit(jax.value_and_grad(number, argnums=(0, 1, 2, 3)))
         value, slopes = in_blocks(*given)
@@ -91,20 +94,16 @@ def test_slopes_in_blocks_are_those_at_once_and_those_of_differences(settings):
 )
 def test_weights_rescaled_are_those_under_the_other_statistics(name):
     cell = Cell(width=8, heads=2).replace({"attention.normalizer": name})
-    module = Attention(cell, cell.letters(), Stream(0), 0)
+    module = build_attention(cell, cell.sizes, Stream(0), 0)
     (bound,) = (slot for slot in module.slots if slot.has("weights"))
     call, rng = ForwardContext(cell.numeric()), rng_of(name)
     logits = jnp.asarray(rng.normal(size=(2, 2, 3, 9)), jnp.float32)
     mask = jnp.asarray(rng.random((2, 1, 3, 9)) < 0.7)
-    a, b = (
-        bound.run("reduce", call, None, logits=logits[..., :n], mask=mask[..., :n]) for n in (4, 9)
-    )
+    a, b = (bound.reduce(call, None, logits=logits[..., :n], mask=mask[..., :n]) for n in (4, 9))
     seen = mask.sum(-1, keepdims=True)
     under = [
-        bound.run(
-            "weights", call, None, logits=logits[..., :4], mask=mask[..., :4], stats=s, seen=seen
-        )
+        bound.weights(call, None, logits=logits[..., :4], mask=mask[..., :4], stats=s, seen=seen)
         for s in (a, b)
     ]
-    factor = bound.run("rescale", call, None, a=a, b=b)
+    factor = bound.rescale(call, a=a, b=b)
     np.testing.assert_allclose(under[0] * factor, under[1], rtol=1e-5, atol=1e-7)

@@ -12,8 +12,8 @@ from flax import nnx
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import ForwardContext
+from attn_nlp.nn.attention import Attention, build_attention
+from attn_nlp.nn.context import ForwardContext
 from attn_nlp.parts import registry
 from attn_nlp.rng import Stream
 from tests.nn.running import parts, rng_of
@@ -27,7 +27,7 @@ def attention(chunk: int | None, **settings) -> tuple[Attention, Cell]:
     given = {path.replace("__", "."): value for path, value in settings.items()}
     base = Cell(width=WIDTH, heads=2, length=LENGTH)
     cell = base.replace({**given, "attention.chunk": chunk})
-    return Attention(cell, cell.letters(), Stream(3), 0), cell
+    return build_attention(cell, cell.sizes, Stream(3), 0), cell
 
 
 def result(chunk: int | None, call_of=ForwardContext, **settings):
@@ -46,7 +46,7 @@ _programs: dict = {}  # one for all cells that share it, as in training
 
 def program(cell: Cell, call_of):
     """Compiled: from arrays, input and numeric settings to output and gradients."""
-    graph, _ = nnx.split(Attention(cell, cell.letters(), Stream(3), 0), nnx.Param)
+    graph, _ = nnx.split(build_attention(cell, cell.sizes, Stream(3), 0), nnx.Param)
 
     def number(params, x, numeric):
         out = nnx.merge(graph, params)(x, jnp.asarray(TOKENS), call_of(numeric))
@@ -112,7 +112,7 @@ def test_random_numbers_do_not_depend_on_blocks(normalizer):
 
 
 def test_merging_with_keys_that_nobody_sees_changes_nothing():
-    """What merging begins with."""
+    """Return the state from which merging starts."""
     for part in registry.parts("normalizer"):
         if "merge" not in part.hooks:
             continue
@@ -122,12 +122,10 @@ def test_merging_with_keys_that_nobody_sees_changes_nothing():
         call, rng = ForwardContext(cell.numeric()), rng_of(text)
         logits = jnp.asarray(rng.normal(size=(2, 2, 3, 4)) * 1e3, jnp.float32)
         shown = jnp.asarray(rng.random((2, 1, 3, 4)) < 0.6)
-        some = bound.run("reduce", call, None, logits=logits, mask=shown)
-        none = bound.run(
-            "reduce", call, None, logits=jnp.zeros((2, 2, 3, 1)), mask=shown[..., :1] & False
-        )
+        some = bound.reduce(call, None, logits=logits, mask=shown)
+        none = bound.reduce(call, None, logits=jnp.zeros((2, 2, 3, 1)), mask=shown[..., :1] & False)
         for a, b in ((none, some), (some, none)):
-            for one, other in zip(bound.run("merge", call, None, a=a, b=b), some, strict=True):
+            for one, other in zip(bound.merge(call, a=a, b=b), some, strict=True):
                 np.testing.assert_array_equal(one, other, err_msg=text)
 
 
@@ -153,7 +151,7 @@ def test_memory_grows_with_the_length_and_not_with_its_square(score):
         cell = Cell(width=8, heads=1, length=length).replace(
             {"attention.score": score, "attention.chunk": chunk}
         )
-        module = Attention(cell, cell.letters(), Stream(0), 0)
+        module = build_attention(cell, cell.sizes, Stream(0), 0)
         graph, state = nnx.split(module, nnx.Param)
         x, tokens = jnp.zeros((1, length, 8)), jnp.ones((1, length), bool)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +11,8 @@ import pytest
 from flax import nnx
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import ForwardContext
-from attn_nlp.nn.encoder import Encoder
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.encoder import Classifier, build_classifier
 from attn_nlp.parts import registry
 from attn_nlp.parts.registry import Learned
 from tests import reference
@@ -21,21 +23,22 @@ IDS = np.array([[3, 4, 5, 6, 7, 8], [9, 3, 0, 0, 0, 0], [2, 2, 5, 1, 0, 0]])
 TINY = Cell(width=8, heads=2, length=LENGTH, dropout=0.0)
 
 
-def encoder(seed: int = 0, base: Cell = TINY, **settings) -> Encoder:
+def encoder(seed: int = 0, base: Cell = TINY, **settings) -> Any:
+    """Return an encoder that also has its cell."""
     cell = base.replace({path.replace("__", "."): value for path, value in settings.items()})
-    model = Encoder(cell, VOCABULARY, CLASSES, seed)
+    model: Any = build_classifier(cell, VOCABULARY, CLASSES, seed)
     model.cell = nnx.static(cell)
     return model
 
 
-def arrays(model: Encoder) -> dict[str, np.ndarray]:
+def arrays(model: Classifier) -> dict[str, np.ndarray]:
     """All learned arrays by path."""
     flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
     return {"/".join(map(str, path)): np.asarray(array[...]) for path, array in flat}
 
 
-def shaken(model: Encoder) -> Encoder:
-    """The model with every array random, gains and shifts too."""
+def shaken(model: Classifier) -> Classifier:
+    """The model with every array random, scales and biases too."""
     flat = dict(nnx.to_flat_state(nnx.state(model, nnx.Param)))
     for path, array in flat.items():
         drawn = rng_of("/".join(map(str, path))).normal(size=array[...].shape) * 0.4
@@ -44,12 +47,12 @@ def shaken(model: Encoder) -> Encoder:
     return model
 
 
-def class_logits(model: Encoder, ids) -> np.ndarray:
+def class_logits(model: Any, ids) -> np.ndarray:
     return np.asarray(model(jnp.asarray(ids), ForwardContext(model.cell.numeric())))
 
 
 def bags_agree(position: str) -> bool:
-    """Whether a sentence with its tokens in another order gets the same class logits."""
+    """Tell whether a sentence with its tokens in another order gets the same class logits."""
     model = encoder(position=position)
     moved = IDS[:1, [2, 0, 5, 1, 3, 4]]  # not merely backwards, which symmetric biases allow
     return np.allclose(class_logits(model, IDS[:1]), class_logits(model, moved), atol=1e-5)
@@ -89,7 +92,7 @@ def test_a_batch_is_read_row_by_row():
 def test_a_sentence_of_padding_gives_the_head_of_zeros():
     model = shaken(encoder())
     found = class_logits(model, np.zeros((1, 4), int))[0]
-    np.testing.assert_allclose(found, arrays(model)["head/shift"], rtol=1e-6)
+    np.testing.assert_allclose(found, arrays(model)["head/bias"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("position", ["none", "sinusoidal"])
@@ -133,11 +136,11 @@ def test_query_mix_with_everything_on_the_query_looks_at_no_other_token():
         ({"attention__scale": "learned"}, {"factors"}, set()),
         ({"attention__mixer": "query_mix"}, {"logit"}, set()),
         ({"attention__normalizer": "sparsemax"}, set(), set()),
-        ({"attention__projection_bias": True}, {"_bias"}, set()),
+        ({"attention__projection_bias": True}, {"/bias"}, set()),
         ({"position": "learned"}, {"table"}, set()),
         ({"pooling": "se_token"}, {"pool/"}, set()),
         ({"attention__init": "xavier", "head_dim": 8}, set(), {"project"}),
-        ({"head_dim": 6, "value_dim": 4}, set(), {"project/query", "project/key"}),
+        ({"head_dim": 6, "value_dim": 4}, set(), {"project/query/kernel", "project/key/kernel"}),
         ({"layers": 2}, {"blocks/1"}, set()),
         ({"norm": "post"}, set(), set()),
     ],
@@ -155,7 +158,7 @@ def test_more_arrays_leave_all_other_first_values_bit_equal(settings, added, cha
 
 def test_each_block_and_seed_starts_elsewhere():
     one, two = arrays(encoder(layers=2)), arrays(encoder(seed=1, layers=2))
-    drawn = [path for path in one if path.endswith(("query", "kernel"))]
+    drawn = [path for path in one if path.endswith("kernel")]
     values = [each[path].tobytes() for each in (one, two) for path in drawn]
     assert len(set(values)) == len(values)
 
@@ -163,26 +166,26 @@ def test_each_block_and_seed_starts_elsewhere():
 def test_shapes_follow_the_letters():
     model = arrays(encoder(width=6, heads=3, head_dim=5, value_dim=2, hidden=7))
     shapes = {path: array.shape for path, array in model.items()}
-    block = "blocks/0/attention/project"
-    assert shapes[f"{block}/query"] == shapes[f"{block}/key"] == (6, 15)
-    assert shapes[f"{block}/value"] == (6, 6)
-    assert shapes[f"{block}/output"] == (6, 6)
-    assert shapes["blocks/0/up/kernel"] == (6, 7)
+    block = "body/encoder/blocks/0/attention/project"
+    assert shapes[f"{block}/query/kernel"] == shapes[f"{block}/key/kernel"] == (6, 15)
+    assert shapes[f"{block}/value/kernel"] == (6, 6)
+    assert shapes[f"{block}/output/kernel"] == (6, 6)
+    assert shapes["body/encoder/blocks/0/up/kernel"] == (6, 7)
     assert shapes["head/kernel"] == (6, CLASSES)
-    assert (model["embed"][0] == 0).all()
-    assert "last/gain" in shapes
-    assert "last/gain" not in arrays(encoder(norm="post"))
+    assert (model["embed/embedding"][0] == 0).all()
+    assert "body/encoder/last/scale" in shapes
+    assert "body/encoder/last/scale" not in arrays(encoder(norm="post"))
 
 
 def test_first_values_have_the_variance_that_the_docstring_states():
-    model = arrays(Encoder(Cell(width=64), 2000, 50, 0))
+    model = arrays(build_classifier(Cell(width=64), 2000, 50, 0))
     for path, wanted in {
-        "embed": 64**-0.5,
+        "embed/embedding": 64**-0.5,
         "head/kernel": 64**-0.5,
-        "blocks/0/up/kernel": (2 / 64) ** 0.5,
-        "blocks/0/down/kernel": 256**-0.5,
-        "blocks/0/attention/project/query": 64**-0.5,
-        "blocks/0/attention/project/value": 64**-0.5,
+        "body/encoder/blocks/0/up/kernel": (2 / 64) ** 0.5,
+        "body/encoder/blocks/0/down/kernel": 256**-0.5,
+        "body/encoder/blocks/0/attention/project/query/kernel": 64**-0.5,
+        "body/encoder/blocks/0/attention/project/value/kernel": 64**-0.5,
     }.items():
         np.testing.assert_allclose(model[path].std(), wanted, rtol=0.05, err_msg=path)
 
@@ -199,8 +202,10 @@ def test_a_position_in_attention_has_no_arrays_in_the_encoder(catalogue):
             return logits + bias[here.rows[:, None], here.columns[None, :]]
 
     paths = [path for path in arrays(encoder(position="biased", layers=2)) if "bias" in path]
-    assert sorted(paths) == [f"blocks/{n}/attention/slots/2/arrays/bias" for n in (0, 1)]
-    assert "position/arrays/shift" in arrays(encoder(position="biased"))
+    assert sorted(paths) == [
+        f"body/encoder/blocks/{n}/attention/slots/2/arrays/bias" for n in (0, 1)
+    ]
+    assert "body/encoder/position/arrays/shift" in arrays(encoder(position="biased"))
 
 
 def test_dropout_only_where_it_is_asked_for():

@@ -1,6 +1,8 @@
-"""What is written for speed against the same thing written plainly."""
+"""Code written for speed agrees with the same thing written plainly."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +12,14 @@ import pytest
 from attn_nlp.nn.kernels import EPSILON, dense, layer_norm
 
 
-def plain_norm(x, gain, shift):
+def plain_norm(x, scale, bias):
     mean = x.mean(axis=-1, keepdims=True)
     variance = ((x - mean) ** 2).mean(axis=-1, keepdims=True)
-    return (x - mean) / jnp.sqrt(variance + EPSILON) * gain + shift
+    return (x - mean) / jnp.sqrt(variance + EPSILON) * scale + bias
 
 
-def plain_dense(x, kernel, shift):
-    return jnp.einsum("bte,ef->btf", x, kernel) + shift
+def plain_dense(x, kernel, bias):
+    return jnp.einsum("bte,ef->btf", x, kernel) + bias
 
 
 def check(fast, plain, x, *arrays):
@@ -31,7 +33,7 @@ def check(fast, plain, x, *arrays):
         return jax.jit(jax.value_and_grad(total))((x, *arrays))
 
     # Float32 sums of at most 96 products, taken in another order.
-    close = {"rtol": 2e-5, "atol": 2e-5}
+    close: dict[str, Any] = {"rtol": 2e-5, "atol": 2e-5}
     np.testing.assert_allclose(jax.jit(fast)(x, *arrays), plain(x, *arrays), **close)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, **close), gradients(fast), gradients(plain)
@@ -58,8 +60,8 @@ def test_layer_norm_is_the_formula():
 
 
 def test_layer_norm_of_equal_features_is_the_shift():
-    gain, shift = draws((16,), (16,))
+    scale, bias = draws((16,), (16,))
     x = jnp.full((2, 16), 3.0)
-    np.testing.assert_allclose(layer_norm(x, gain, shift), jnp.stack([shift, shift]), rtol=1e-6)
-    slope = jax.grad(lambda x: layer_norm(x, gain, shift).sum())(x)
+    np.testing.assert_allclose(layer_norm(x, scale, bias), jnp.stack([bias, bias]), rtol=1e-6)
+    slope = jax.grad(lambda x: layer_norm(x, scale, bias).sum())(x)
     assert np.isfinite(slope).all()

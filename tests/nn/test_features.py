@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.nn.bound import ForwardContext, PartModule
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
 from tests.conftest import required
@@ -49,9 +50,9 @@ def test_features_oracle(text):
         layers = [nn.Linear(8, 5), nn.ReLU(), nn.Linear(5, 8)]
     net = nn.Sequential(*layers).double()
     linear = [layer for layer in net if isinstance(layer, nn.Linear)]
-    values = list(part.arrays.values())  # kernel and shift of each layer in turn
-    for layer, kernel, shift in zip(linear, values[::2], values[1::2], strict=True):
-        layer.weight.data, layer.bias.data = torch.tensor(kernel.T), torch.tensor(shift)
+    values = list(part.arrays.values())  # kernel and bias of each layer in turn
+    for layer, kernel, bias in zip(linear, values[::2], values[1::2], strict=True):
+        layer.weight.data, layer.bias.data = torch.tensor(kernel.T), torch.tensor(bias)
     wanted = net(torch.tensor(x)).detach()
     np.testing.assert_allclose(part.run({**inputs()})[0], wanted, rtol=2e-5, atol=1e-5)
 
@@ -61,7 +62,7 @@ def test_features_start_with_the_variance_of_their_input(name, low, high):
     sizes = SIZES | {"E": 64, "F": 256}
     part = PartModule(choose("features", name), "features", sizes, Stream(0))
     x = jnp.asarray(np.random.default_rng(0).normal(size=(8, 50, 64)), jnp.float32)
-    features = np.asarray(part.run("features", ForwardContext({}), None, x=x))
+    features = np.asarray(part.features(ForwardContext({}), None, x=x))
     assert low < features.var() < high
 
 

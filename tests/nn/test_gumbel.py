@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attn_nlp.nn import bound
-from attn_nlp.nn.bound import BlockContext, ForwardContext
+from attn_nlp.nn import context
+from attn_nlp.nn.context import BlockContext, ForwardContext
 from tests.conftest import required
 from tests.nn.running import ready
 from tests.nn.test_normalizers import WAY, rows
@@ -33,9 +33,9 @@ def weigh(logits=LOGITS, mask=True, *, text="gumbel", key=0, layer=1, shown=ALL,
         here = BlockContext(jnp.arange(logits.shape[2])[shown], jnp.arange(start, stop), None, None)
         z, seen = (jnp.asarray(each[:, :, shown, start:stop]) for each in (logits, mask))
         pieces.append((here, {"logits": z, "mask": seen}))
-    stats = [bound.run("reduce", call, here, **more) for here, more in pieces]
-    merged = functools.reduce(lambda a, b: bound.run("merge", call, None, a=a, b=b), stats)
-    found = [bound.run("weights", call, here, stats=merged, **more) for here, more in pieces]
+    stats = [bound.reduce(call, here, **more) for here, more in pieces]
+    merged = functools.reduce(lambda a, b: bound.merge(call, a=a, b=b), stats)
+    found = [bound.weights(call, here, stats=merged, **more) for here, more in pieces]
     return np.concatenate(found, axis=-1)
 
 
@@ -100,7 +100,7 @@ def test_uniform_numbers_are_above_nothing_and_below_one(monkeypatch):
     here = BlockContext(jnp.arange(2), jnp.arange(3), None, None)
     for word, wanted in ((0, 2.0**-24), (2**32 - 1, 1 - 2.0**-24)):
         words = jnp.full((1, 1, 2, 3, 2), word, jnp.uint32)
-        monkeypatch.setattr(bound, "_words", lambda *_, words=words: words)
+        monkeypatch.setattr(context, "_words", lambda *_, words=words: words)
         drawn = ForwardContext({}, key=jax.random.key(0)).draw("noise", here)((1, 1, 2, 3))
         np.testing.assert_array_equal(drawn, np.full((1, 1, 2, 3), wanted, np.float32))
 

@@ -6,6 +6,8 @@ block, and compared with its formula in float64 NumPy. What the catalogue has, i
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ def test_a_score_prepares_queries_and_keys_before_it_compares_them():
 
     @score("centered")
     class Centered:
-        def prepare(q, k):
+        def prepare(q: Any, k):
             return tuple(x - x.mean(axis=-1, keepdims=True) for x in (q, k))
 
         def score(q, k):

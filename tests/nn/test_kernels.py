@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.nn.kernels import dense, mixed, rows_of, similarities
+from attn_nlp.nn.kernels import dense, rows_of, similarities, weighted_sum
 
 
 def plain_similarities(q, k):
@@ -18,7 +18,7 @@ def plain_mixed(weights, v):
 
 PAIRS = {
     "similarities": (similarities, plain_similarities, (2, 3, 5, 4), (2, 3, 7, 4)),
-    "mixed": (mixed, plain_mixed, (2, 3, 5, 7), (2, 3, 7, 4)),
+    "weighted_sum": (weighted_sum, plain_mixed, (2, 3, 5, 7), (2, 3, 7, 4)),
     "dense, wide": (dense, np.matmul, (6, 3), (3, 8)),
     "dense, long": (dense, np.matmul, (6, 8), (8, 3)),
 }

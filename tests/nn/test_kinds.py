@@ -1,4 +1,4 @@
-"""What the kinds claim: what passes between positions, what never does, and at what cost."""
+"""The laws of kinds: what passes between positions, what never does, and at what cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import ForwardContext, PartModule
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts.selection import choose
 from tests.conftest import required
 from tests.nn.running import SIZES, Given, cases, inputs, names, ready, rng_of
@@ -29,7 +30,7 @@ def block(text: str, x, tokens, arrays: dict | None = None) -> np.ndarray:
     part = bound(text, arrays, E=x.shape[2], F=2 * x.shape[2])
     call = ForwardContext({}, 0)
     x = jnp.asarray(x, jnp.float32)
-    return np.asarray(part.run("block", call, None, x=x, mask=jnp.asarray(tokens)))
+    return np.asarray(part.block(call, None, x=x, mask=jnp.asarray(tokens)))
 
 
 def sentences(length: int = LENGTH, width: int = 6) -> np.ndarray:
@@ -55,12 +56,12 @@ def test_a_sentence_alone_gets_what_it_gets_in_a_padded_batch(text):
 
 
 def run_cut(part, alone) -> np.ndarray:
-    """What the kind makes of sentences shorter than the cell's length."""
+    """Run the kind on sentences shorter than the cell's length."""
     (hook,) = part.choice.part.hooks
     wanted = ("x",) if hook == "block" else ("q", "k", "v")
     more = {name: jnp.asarray(alone[name], jnp.float32) for name in wanted}
     mask = jnp.asarray(alone["tokens"])
-    return np.asarray(part.bound().run(hook, part.call(), None, mask=mask, **more))[0]
+    return np.asarray(getattr(part.bound(), hook)(part.call(), None, mask=mask, **more))[0]
 
 
 @pytest.mark.parametrize("text", CASES)
@@ -88,7 +89,7 @@ def test_fnet_is_the_real_part_of_numpys_transform_of_each_sentence(length):
             np.testing.assert_allclose(found[b, :n], wanted, atol=2e-6 * n + 1e-5)
 
 
-def test_fnet_of_a_constant_sentence_stands_at_the_first_place_only():
+def test_fnet_of_a_constant_sentence_is_at_the_first_position_only():
     x = np.ones((1, LENGTH, 6))
     wanted = np.zeros_like(x)
     wanted[0, 0, 0] = LENGTH * 6

@@ -1,4 +1,4 @@
-"""What the kinds without a matrix of pairs claim: what they estimate, and at what cost."""
+"""The laws of kinds without a matrix of pairs: what they estimate, and at what cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import ForwardContext
+from attn_nlp.nn.context import ForwardContext
 from attn_nlp.nn.parts.kinds_efficient import projection
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
@@ -26,9 +26,7 @@ def attend(text: str, q, k, v, tokens, *, arrays=None, layer=0, seed=0) -> np.nd
     part = bound(text, arrays, layer, T=q.shape[2], D=q.shape[3], U=v.shape[3])
     more = {"q": q, "k": k, "v": v}
     more = {name: jnp.asarray(x, jnp.float32) for name, x in more.items()}
-    return np.asarray(
-        part.run("attend", ForwardContext({}, seed), None, mask=jnp.asarray(tokens), **more)
-    )
+    return np.asarray(part.attend(ForwardContext({}, seed), None, mask=jnp.asarray(tokens), **more))
 
 
 def projected(length: int = LENGTH, dim: int = DIM, values: int = VALUES, batch: int = 4):
@@ -100,7 +98,7 @@ def performer_error(features: int, seeds: int, q, k, v) -> float:
     given = {n: jnp.asarray(x, jnp.float32) for n, x in zip("qkv", (q, k, v), strict=True)}
 
     def estimate(seed):
-        return part.run("attend", ForwardContext({}, seed), None, mask=mask, **given)
+        return part.attend(ForwardContext({}, seed), None, mask=mask, **given)
 
     found = np.asarray(jax.jit(jax.vmap(estimate))(jnp.arange(seeds)))
     return float(np.mean(np.abs(found - exact(q, k, v))))
@@ -182,8 +180,8 @@ def test_the_projection_belongs_to_seed_and_layer():
     np.testing.assert_array_equal(first, attend("performer", q, k, v, SHOWN))
     for other in ({"seed": 1}, {"layer": 1}):
         assert not np.allclose(first, attend("performer", q, k, v, SHOWN, **other), atol=1e-3)
-    longer = [np.concatenate([x, x[:, :, :2] * 9], axis=2) for x in (q, k, v)]
-    padded = attend("performer", *longer, np.pad(SHOWN, ((0, 0), (0, 2))))
+    q, k, v = (np.concatenate([x, x[:, :, :2] * 9], axis=2) for x in (q, k, v))
+    padded = attend("performer", q, k, v, np.pad(SHOWN, ((0, 0), (0, 2))))
     # Sums over two keys more that weigh nothing, perhaps in other groups.
     np.testing.assert_allclose(padded[:, :, :LENGTH], first, rtol=1e-5, atol=1e-6)
 
@@ -224,7 +222,7 @@ def test_aft_simple_does_not_care_how_features_are_divided_into_heads():
         return x.transpose(0, 2, 1, 3).reshape(4, 1, LENGTH, HEADS * DIM)[:, :, :, :]
 
     found = attend("aft_simple", q, k, v, SHOWN)
-    wide = attend("aft_simple", *map(joined, (q, k, v)), SHOWN)
+    wide = attend("aft_simple", joined(q), joined(k), joined(v), SHOWN)
     np.testing.assert_allclose(joined(found), wide, rtol=1e-6, atol=1e-7)
 
 
@@ -275,7 +273,7 @@ def temporary_bytes(text: str, length: int) -> int:
         if "attend" not in part.choice.part.hooks:  # all pairs at once, as a yardstick
             logits = jnp.einsum("bhtd,bhsd->bhts", q, k)
             return jnp.einsum("bhts,bhsd->bhtd", jax.nn.softmax(logits), v).sum()
-        return part.run("attend", ForwardContext({}, 0), None, q=q, k=k, v=v, mask=mask).sum()
+        return part.attend(ForwardContext({}, 0), None, q=q, k=k, v=v, mask=mask).sum()
 
     shape = jax.ShapeDtypeStruct((1, 2, length, 8), jnp.float32)
     compiled = jax.jit(jax.grad(loss, argnums=(0, 1, 2))).lower(shape, shape, shape).compile()

@@ -1,4 +1,4 @@
-"""What masks claim: who sees whom, on both sides where symmetric, and the same in any block."""
+"""The laws of masks: who sees whom, symmetry if declared, and the same in any block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
+from attn_nlp.nn.context import BlockContext, ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -40,7 +41,7 @@ def shown(text: str, rows=PLACES, columns=PLACES, length: int = 9) -> np.ndarray
     if not bound.has("allowed"):
         return np.ones((len(rows), len(columns)), bool)
     here = BlockContext(jnp.asarray(rows), jnp.asarray(columns), None, None)
-    found = np.asarray(bound.run("allowed", ForwardContext({}), here))
+    found = np.asarray(bound.allowed(ForwardContext({}), here))
     assert found.dtype == bool
     return np.broadcast_to(found, (len(rows), len(columns)))
 
@@ -173,4 +174,4 @@ def test_settings_that_make_no_mask_are_refused():
     for text in ("window(-1)", "strided(0)", "global_local(1, -1)", "window(1.5)"):
         with pytest.raises(UserError, match="whole numbers from"):
             choose("mask", text)
-    assert Cell().replace({"attention.mask": "causal + window(2)"}).choices()
+    assert Cell().replace({"attention.mask": "causal + window(2)"}).choices

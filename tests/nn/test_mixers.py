@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import ForwardContext, PartModule
+from attn_nlp.nn.attention import build_attention
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
 from tests import reference
@@ -67,11 +68,11 @@ def test_query_mix_lies_between_attention_and_the_query(weighting):
 
 
 def first_values(**settings) -> np.ndarray:
-    """What a block returns before any training."""
+    """Return the output of a block before any training."""
     cell = Cell(width=WIDTH, heads=4, length=LENGTH).replace(
         {path.replace("__", "."): value for path, value in settings.items()}
     )
-    module = Attention(cell, cell.letters(), Stream(0), 0)
+    module = build_attention(cell, cell.sizes, Stream(0), 0)
     x = jnp.asarray(X, jnp.float32)
     return np.asarray(module(x, jnp.asarray(TOKENS), ForwardContext(cell.numeric())))
 
@@ -103,7 +104,10 @@ def differential(share: float, **arrays) -> dict:
     second = np.array([np.log(2.0 + START - share), 0, 0, 0])
     one = np.array([1.0, 0, 0, 0])
     vectors = {"query_one": LOG2, "key_one": one, "query_two": second, "key_two": one}
-    return {f"/{name}": value for name, value in {**vectors, "gain": np.ones(4), **arrays}.items()}
+    return {
+        f"/{name}": value
+        for name, value in {**vectors, "feature_scale": np.ones(4), **arrays}.items()
+    }
 
 
 def rms(x: np.ndarray) -> np.ndarray:
@@ -116,9 +120,9 @@ def test_differential_attention_without_a_second_map_is_the_heads_normalized():
     wanted = (1 - START) * rms(out_of("heads", given).astype(np.float64))
     # A row that weighs hardly anything is divided by a small root.
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
-    gain = np.array([1.0, -2.0, 0.0, 3.0])
-    scaled = out_of("differential", given, differential(0.0, gain=gain))
-    np.testing.assert_allclose(scaled, wanted * gain, rtol=1e-5, atol=3e-5)
+    scale = np.array([1.0, -2.0, 0.0, 3.0])
+    scaled = out_of("differential", given, differential(0.0, feature_scale=scale))
+    np.testing.assert_allclose(scaled, wanted * scale, rtol=1e-5, atol=3e-5)
 
 
 def test_what_both_maps_look_at_cancels():
@@ -138,7 +142,7 @@ def test_the_first_share_grows_with_the_layer(layer, start):
     for name in ("query_one", "query_two"):
         part.arrays[name][...] = jnp.zeros(4)
     maps = jnp.asarray([0.0, 1.0, 0.0, 1.0])[None, :, None, None] * jnp.ones((1, 4, 3, 3))
-    weights = part.run("reweight", ForwardContext({}), None, weights=maps)
+    weights = part.reweight(ForwardContext({}), None, weights=maps)
     np.testing.assert_allclose(weights, np.full((1, 2, 3, 3), -start), atol=1e-4)
 
 
@@ -158,7 +162,7 @@ def test_the_norm_of_differential_attention_forgets_size_and_bears_zeros():
     part = ready("mixer", "differential").bound()
 
     def normed(out):
-        return part.run("finish", ForwardContext({}), None, out=out)
+        return part.finish(ForwardContext({}), None, out=out)
 
     out = jnp.asarray(inputs()["out"], jnp.float32) + 3.0
     np.testing.assert_allclose(normed(1000 * out), normed(out), rtol=1e-5)
@@ -171,7 +175,10 @@ def test_the_paper_keeps_the_number_of_parameters_with_half_the_heads():
     usual = Block(heads=4, head_dim=2)
     half = Block(heads=2, head_dim=2, value_dim=4, attention__mixer="differential")
     for name in ("query", "key", "value", "output"):
-        assert usual.arrays[f"project/{name}"].shape == half.arrays[f"project/{name}"].shape
+        assert (
+            usual.arrays[f"project/{name}/kernel"].shape
+            == half.arrays[f"project/{name}/kernel"].shape
+        )
 
 
 def test_an_output_gate_is_half_open_open_or_shut():
@@ -190,7 +197,7 @@ def test_hidden_queries_show_nothing_of_the_input():
     part = ready("mixer", "output_gate").bound()
     shown = on_device(given)
     more = {name: shown[name] for name in ("out", "x", "q_raw")}
-    out = np.asarray(part.run("finish", ForwardContext({}), here_of(shown), **more))
+    out = np.asarray(part.finish(ForwardContext({}), here_of(shown), **more))
     assert (np.moveaxis(out, 1, 2)[~given["tokens"]] == 0).all()
 
 
@@ -213,9 +220,13 @@ def test_oracle_torch_shares_keys_and_values(mixer, shared):
     torch = required("torch")
     block = Block(heads=4, attention__mixer=mixer)
     shape = (WIDTH, shared * 2)
-    assert block.arrays["project/key"].shape == block.arrays["project/value"].shape == shape
+    assert (
+        block.arrays["project/key/kernel"].shape
+        == block.arrays["project/value/kernel"].shape
+        == shape
+    )
     q, k, v = (
-        torch.tensor(reference.split(X[:2], block.arrays[f"project/{name}"], heads))
+        torch.tensor(reference.split(X[:2], block.arrays[f"project/{name}/kernel"], heads))
         for name, heads in (("query", 4), ("key", shared), ("value", shared))
     )
     found = torch.nn.functional.scaled_dot_product_attention(

@@ -12,7 +12,7 @@ from flax import nnx
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import ForwardContext
+from attn_nlp.nn.context import ForwardContext
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import canonical
 from tests import reference
@@ -67,7 +67,7 @@ def composed(block: Block, mixers: tuple[str, ...], bias=0.0):
     maps = sizes["Q"] // heads
 
     def split(name, across):
-        return reference.split(X, block.arrays[f"project/{name}"], across)
+        return reference.split(X, block.arrays[f"project/{name}/kernel"], across)
 
     def of_group(h):
         return h // sharing
@@ -93,7 +93,7 @@ def composed(block: Block, mixers: tuple[str, ...], bias=0.0):
     shown = TOKENS[:, None, :, None]
     for mixer in mixers:
         if mixer == "differential":
-            out = 0.8 * block.own("gain") * rms(out)
+            out = 0.8 * block.own("feature_scale") * rms(out)
         if mixer == "output_gate":
             gate = 1 / (1 + np.exp(-np.einsum("bte,ehu->bhtu", X, block.own("kernel"))))
             out = np.where(shown, out * gate, 0.0)
@@ -153,7 +153,7 @@ def test_differential_attention_subtracts_feature_by_feature(catalogue):
         ], axis=1) * DIM**-0.5  # fmt: skip
         maps = reference.normalizer_softmax(logits, tokens_mask())
         out[:, h, :, d] = ((maps[:, 0] - share * maps[:, 1]) @ v[:, h, :, d, None])[..., 0]
-    agree(block, 0.8 * block.own("gain") * rms(out))
+    agree(block, 0.8 * block.own("feature_scale") * rms(out))
     with pytest.raises(UserError, match=r"'talking_heads' needs maps of weights equal to query"
                        r" heads; they are 16 and 4\. Choose another part than attention\.score "
                        r"'by_feature', say 'dot'\."):  # fmt: skip

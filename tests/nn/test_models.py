@@ -9,8 +9,9 @@ import pytest
 from flax import nnx
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import ForwardContext, PartModule
-from attn_nlp.nn.encoder import Encoder
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.encoder import build_classifier
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
 from tests.conftest import required
@@ -43,14 +44,14 @@ def arrays_of(text: str) -> dict[str, np.ndarray]:
 
 @pytest.mark.proof("hidden")
 @pytest.mark.parametrize(("slot", "text"), CASES)
-def test_what_stands_at_padding_changes_nothing(slot, text):
+def test_values_at_padding_change_nothing(slot, text):
     given = sentences()
     other = given | {"x": np.where(given["tokens"][:, :, None], given["x"], -1e4)}
     np.testing.assert_array_equal(reading(text, given), reading(text, other))
 
 
 @pytest.mark.parametrize("text", NAMES)
-def test_what_stands_at_padding_gets_no_gradient(text):
+def test_values_at_padding_get_no_gradient(text):
     given, part = sentences(), ready("model", text)
     slopes = jax.grad(lambda x: jnp.square(part.run(given | {"x": x})[0]).sum())(given["x"])
     assert (np.asarray(slopes)[~given["tokens"]] == 0).all()
@@ -157,8 +158,8 @@ def test_the_convolution_finds_a_phrase_wherever_it_stands():
     assert (found[:4] <= found[4] + 1e-5).all()
     assert (found[0] < found[4] - 1e-3).any()
     arrays = arrays_of("cnn")
-    shift = arrays["shift"].reshape(3, -1)[2]
-    whole = np.maximum(np.einsum("te,tem->m", phrase, arrays["kernel_5"]) + shift, 0)
+    bias = arrays["bias"].reshape(3, -1)[2]
+    whole = np.maximum(np.einsum("te,tem->m", phrase, arrays["kernel_5"]) + bias, 0)
     assert (found[:, 200:] >= whole - 1e-4).all()
 
 
@@ -168,11 +169,11 @@ def test_each_direction_of_the_lstm_is_the_other_one_turned_round():
     for row, length in enumerate(LENGTHS):
         turned[row, :length] = given["x"][row, :length][::-1]
     arrays = ready("model", "bilstm").arrays
-    half = arrays["/shift"].size // 2
+    half = arrays["/bias"].size // 2
     swapped = {
         "/kernel": np.roll(arrays["/kernel"], half, axis=1),
         "/recurrent": arrays["/recurrent"][::-1].copy(),
-        "/shift": np.roll(arrays["/shift"], half),
+        "/bias": np.roll(arrays["/bias"], half),
     }
     found = reading("bilstm", given)
     other = reading("bilstm", given | {"x": turned}, swapped)
@@ -185,9 +186,9 @@ def test_gates_of_the_lstm_forget_and_keep(forget, enter):
     given, units = sentences(), SIZES["E"]
     arrays = dict(ready("model", "bilstm").arrays)
     arrays["/recurrent"] = np.zeros_like(arrays["/recurrent"])
-    shift = np.zeros((2, 4, units))
-    shift[:, 0], shift[:, 1] = enter, forget
-    arrays["/shift"] = shift.reshape(-1)
+    bias = np.zeros((2, 4, units))
+    bias[:, 0], bias[:, 1] = enter, forget
+    arrays["/bias"] = bias.reshape(-1)
     found = reading("bilstm", given, arrays)
     changed = given["x"].copy()
     for row, length in enumerate(LENGTHS):
@@ -210,9 +211,9 @@ def test_first_values_have_the_variance_that_the_registry_line_states():
     for name in ("kernel", "recurrent"):
         np.testing.assert_allclose(first["bilstm"][name][...].std(), 64**-0.5, rtol=0.05)
     for name in ("cnn", "bilstm"):
-        shift = first[name]["shift"][...]
-        assert (shift == 0).all()
-        assert shift.ndim == 1, "weight decay falls on what has two axes or more"
+        bias = first[name]["bias"][...]
+        assert (bias == 0).all()
+        assert bias.ndim == 1, "weight decay falls on what has two axes or more"
 
 
 def test_settings_shape_the_features():
@@ -222,16 +223,19 @@ def test_settings_shape_the_features():
         assert class_logits(model, IDS).shape == (3, 3)
 
 
-def test_there_is_nothing_beside_the_model_its_embedding_and_its_head():
+def test_nothing_but_the_model_its_embedding_and_its_head_has_parameters():
     for text in NAMES:
         state = nnx.to_flat_state(nnx.state(encoder(model=text), nnx.Param))
-        assert {str(path[0]) for path, _ in state} <= {"embed", "model", "head"}
+        paths = {"/".join(map(str, path[:2])) for path, _ in state}
+        assert paths <= {"embed/embedding", "body/model", "head/kernel", "head/bias"}
 
 
 @pytest.mark.parametrize("text", NAMES)
 def test_what_does_not_act_is_not_refused(text):
     cell = Cell(model=text, width=10, heads=4)
-    assert Encoder(cell, 11, 3, 0)(jnp.asarray(IDS), ForwardContext(cell.numeric())).shape == (3, 3)
+    assert build_classifier(cell, 11, 3, 0)(
+        jnp.asarray(IDS), ForwardContext(cell.numeric())
+    ).shape == (3, 3)
 
 
 @pytest.mark.parametrize("text", NAMES)
@@ -240,7 +244,7 @@ def test_the_stated_cost_is_what_is_traced(text):
     choice = choose("model", text)
     bound = PartModule(choice, "model", dims, Stream(0))
     call, mask = ForwardContext(choice.numeric(dims, "model")), jnp.ones((1, 40), bool)
-    traced = jax.make_jaxpr(lambda x: bound.run("read", call, None, x=x, mask=mask))
+    traced = jax.make_jaxpr(lambda x: bound.read(call, None, x=x, mask=mask))
     counted = operations(traced(jnp.zeros((1, 40, 64))).jaxpr)
     # Sums of partial products, one in 128 of what a filter costs, are not stated.
     np.testing.assert_allclose(choice.fact("flops", dims), counted, rtol=0.01)
@@ -282,16 +286,16 @@ def test_the_convolution_and_its_oracle():
     """Each sentence by itself through PyTorch's convolutions, zeros up to the filter's width."""
     torch = required("torch")
     given, arrays = sentences(), arrays_of("cnn")
-    shifts = arrays["shift"].reshape(3, -1)
+    biases = arrays["bias"].reshape(3, -1)
     with jax.enable_x64(True):
         found = reading("cnn", given)
     for row, length in enumerate(LENGTHS):
         wanted = []
-        for width, shift in zip(WIDTHS, shifts, strict=True):
+        for width, bias in zip(WIDTHS, biases, strict=True):
             kernel = arrays[f"kernel_{width}"]
             layer = torch.nn.Conv1d(kernel.shape[1], kernel.shape[2], width, dtype=torch.float64)
             layer.weight.data = torch.as_tensor(kernel.transpose(2, 1, 0))
-            layer.bias.data = torch.as_tensor(shift)
+            layer.bias.data = torch.as_tensor(bias)
             filled = np.zeros((max(length, width), kernel.shape[1]))
             filled[:length] = given["x"][row, :length]
             answers = torch.relu(layer(torch.as_tensor(filled.T)))
@@ -304,13 +308,13 @@ def test_the_lstm_and_its_oracle():
     torch = required("torch")
     given, arrays, width = sentences(), arrays_of("bilstm"), SIZES["E"]
     layer = torch.nn.LSTM(width, width, bidirectional=True, batch_first=True, dtype=torch.float64)
-    shift = arrays["shift"].reshape(2, 4, width) + np.eye(4)[1][:, None]  # the 1 of the formula
+    bias = arrays["bias"].reshape(2, 4, width) + np.eye(4)[1][:, None]  # the 1 of the formula
     for way, name in enumerate(("l0", "l0_reverse")):
         columns = slice(way * 4 * width, (way + 1) * 4 * width)
         for kind, value in {
             "weight_ih": arrays["kernel"][:, columns].T,
             "weight_hh": arrays["recurrent"][way].T,
-            "bias_ih": shift[way].reshape(-1),
+            "bias_ih": bias[way].reshape(-1),
             "bias_hh": np.zeros(4 * width),
         }.items():
             getattr(layer, f"{kind}_{name}").data = torch.as_tensor(value.copy())

@@ -15,8 +15,8 @@ from attn_nlp import nn
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.nn import encoder
-from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import ForwardContext
+from attn_nlp.nn.attention import build_attention
+from attn_nlp.nn.context import ForwardContext
 from attn_nlp.parts import registry
 from attn_nlp.rng import Stream
 from tests.nn.running import names, rng_of
@@ -58,7 +58,7 @@ def test_every_score_with_every_normalizer(score):
 
     grads, found = jax.grad(loss, has_aux=True)(split[0][1])
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(grads))
-    assert (grads["attention"]["project"]["value"][...] != 0).any()
+    assert (grads["attention"]["project"]["value"]["kernel"][...] != 0).any()
     maps = WIDTH if score == "feature_wise" else HEADS
     for normalizer, weights in zip(NORMALIZERS, found, strict=True):
         assert weights.shape == (2, maps, LENGTH, LENGTH)
@@ -84,7 +84,7 @@ def test_self_attention_is_that_of_the_encoder(settings):
     cell = Cell(width=WIDTH, heads=HEADS, length=LENGTH, position="none", dropout=0.0).replace(
         {paths.get(name, f"attention.{name}"): value for name, value in settings.items()}
     )
-    own = Attention(cell, cell.letters(), Stream(3), 0)
+    own = build_attention(cell, cell.sizes, Stream(3), 0)
     module = layer(**settings)
     nnx.update(module.attention, nnx.state(own, nnx.Param))
     wanted = own(X, TOKENS, ForwardContext(cell.numeric()))
@@ -94,7 +94,7 @@ def test_self_attention_is_that_of_the_encoder(settings):
 def test_a_classifier_is_that_of_an_experiment():
     cell = Cell(width=WIDTH, heads=HEADS, layers=2, hidden=6, pooling="first", dropout=0.0)
     cell = cell.replace({"attention.score": "additive"})
-    own = encoder.Encoder(cell, 9, 3, 1)
+    own = encoder.build_classifier(cell, 9, 3, 1)
     model = nn.Classifier(
         9,
         3,
@@ -106,7 +106,7 @@ def test_a_classifier_is_that_of_an_experiment():
         attention={"score": "additive"},
         rngs=nnx.Rngs(0),
     )
-    nnx.update(model.body, nnx.state(own, nnx.Param))
+    nnx.update(model.model, nnx.state(own, nnx.Param))
     wanted = own(IDS, ForwardContext(cell.numeric()))
     np.testing.assert_array_equal(model(IDS), wanted)
     np.testing.assert_array_equal(model(IDS, IDS != 0), wanted)
@@ -120,7 +120,7 @@ def test_every_layer_has_attention_of_its_own():
     out, sown = looked(model, IDS)
     assert out.shape == (2, LENGTH, WIDTH)
     first, second, third = (
-        np.asarray(sown["body"]["blocks"][n]["attention"]["weights"][0]) for n in range(3)
+        np.asarray(sown["encoder"]["blocks"][n]["attention"]["weights"][0]) for n in range(3)
     )
     assert (np.triu(first[0], 1) == 0).all()
     assert second.shape == (2, 4, LENGTH, LENGTH)
@@ -139,7 +139,7 @@ def test_both_forms_of_a_mask_agree():
 
 
 def test_training_lowers_the_loss():
-    """Which of two tokens stands first; the whole model is an argument of nnx.jit."""
+    """Learn which of two tokens is first; the whole model is an argument of nnx.jit."""
     model = nn.Classifier(
         6, 2, WIDTH, HEADS, pooling="first", attention={"score": "additive"}, rngs=nnx.Rngs(1)
     )
@@ -165,7 +165,9 @@ def test_state_splits_merges_and_has_a_hash():
     module = layer(score="bilinear", scale="constant(0.3)")
     graph, state = nnx.split(module)
     paths = {"/".join(map(str, path)) for path, _ in nnx.to_flat_state(state)}
-    projections = {f"attention/project/{name}" for name in ("query", "key", "value", "output")}
+    projections = {
+        f"attention/project/{name}/kernel" for name in ("query", "key", "value", "output")
+    }
     assert paths == projections | {"attention/slots/0/arrays/form"}
     assert hash(graph) == hash(nnx.split(layer(1, score="bilinear", scale="constant(0.3)"))[0])
     apply = jax.jit(lambda graph, state: nnx.merge(graph, state)(X, TOKENS), static_argnums=0)
@@ -175,13 +177,13 @@ def test_state_splits_merges_and_has_a_hash():
 def test_a_module_is_built_from_its_key_also_while_jax_traces():
     one, same, other = (nnx.state(layer(seed), nnx.Param) for seed in (0, 0, 1))
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), one, same))
-    query = one["attention"]["project"]["query"][...]
-    assert (query != other["attention"]["project"]["query"][...]).all()
+    query = one["attention"]["project"]["query"]["kernel"][...]
+    assert np.all(query != other["attention"]["project"]["query"]["kernel"][...])
     shapes = nnx.eval_shape(lambda: nn.Classifier(9, 3, WIDTH, HEADS, rngs=nnx.Rngs(0)))
-    assert shapes.body.embed.get_value().shape == (9, WIDTH)
+    assert shapes.model.embed.embedding.get_value().shape == (9, WIDTH)
     built = nn.Classifier(9, 3, WIDTH, HEADS, rngs=nnx.Rngs(0))
-    assert (built.body.embed[0] == 0).all()
-    wide = nn.SelfAttention(64, 4, rngs=nnx.Rngs(0)).attention.project.query[...]
+    assert (built.model.embed.embedding[0] == 0).all()
+    wide = nn.SelfAttention(64, 4, rngs=nnx.Rngs(0)).attention.project.query.kernel[...]
     np.testing.assert_allclose(np.asarray(wide).std(), 64**-0.5, rtol=0.05)
 
 

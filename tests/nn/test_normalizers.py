@@ -1,4 +1,4 @@
-"""What normalizers claim: rows that sum to one, shifts that change nothing, rows made of blocks."""
+"""The laws of normalizers: rows sum to one, shifts change nothing, and blocks make up rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attn_nlp.nn.bound import BlockContext
+from attn_nlp.nn.context import BlockContext
 from attn_nlp.parts import registry
 from tests.conftest import required
 from tests.nn.running import cases, here_of, inputs, normalized, on_device, ready, seen_of
@@ -82,10 +82,10 @@ def test_blocks_of_keys_give_the_weights_of_the_whole_where_claimed(text, change
     if bound.has("merge"):
         for block, (logits, mask) in zip(blocks, pieces, strict=True):
             where = here_of(given, block.start, block.stop - block.start)
-            own = bound.run("reduce", call, where, logits=logits, mask=mask)
-            stats = own if stats is None else bound.run("merge", call, where, a=stats, b=own)
+            own = bound.reduce(call, where, logits=logits, mask=mask)
+            stats = own if stats is None else bound.merge(call, where, a=stats, b=own)
         logits, mask = given["logits"], given["mask"]
-        alone = bound.run("reduce", call, here_of(given), logits=logits, mask=mask)
+        alone = bound.reduce(call, here_of(given), logits=logits, mask=mask)
         for merged, single in zip(stats, alone, strict=True):
             np.testing.assert_allclose(merged, single, rtol=1e-6)
     found = [
@@ -118,9 +118,9 @@ def compiled(text: str):
         ones = jnp.ones((1, KEYS), bool)
         where = BlockContext(jnp.arange(ROWS), jnp.arange(KEYS), ones[:, :ROWS], ones)
         more = {"logits": logits, "mask": mask}
-        stats = bound.run("reduce", call, where, **more) if bound.has("reduce") else None
+        stats = bound.reduce(call, where, **more) if bound.has("reduce") else None
         seen = mask.sum(axis=-1, keepdims=True).astype(logits.dtype)
-        return bound.run("weights", call, where, stats=stats, seen=seen, **more)
+        return bound.weights(call, where, stats=stats, seen=seen, **more)
 
     @jax.jit
     def both(logits, mask, way):
@@ -194,10 +194,10 @@ def test_blocks_merge_in_any_order(text, logits, mask, order):
 
     def reduce(block):
         more = {"logits": jnp.asarray(logits[..., block]), "mask": jnp.asarray(mask[..., block])}
-        return bound.run("reduce", call, None, **more)
+        return bound.reduce(call, None, **more)
 
     def merge(a, b):
-        return bound.run("merge", call, None, a=a, b=b)
+        return bound.merge(call, a=a, b=b)
 
     pieces = [reduce(slice(0, 2)), reduce(slice(2, 4)), reduce(slice(4, 7))]
     first, second, third = (pieces[place] for place in order)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attn_nlp.nn.bound import ForwardContext, PartModule
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts.selection import choose
 from tests.conftest import required
 from tests.nn.running import SIZES, Given, cases, inputs, names, ready, rng_of
@@ -50,11 +51,11 @@ X, TOKENS = inputs()["x"], inputs()["tokens"]
 
 
 def gated(text: str, x=X, **arrays) -> jax.Array:
-    """What a pooling with these learned arrays makes of `x`; the others are random."""
+    """Pool `x` with these learned arrays; the others are random."""
     given = {f"/{path.replace('__', '/')}": np.asarray(array) for path, array in arrays.items()}
     part = PartModule(choose("pooling", text), "pooling", SIZES, Given(given))
-    return part.run(
-        "pool", ForwardContext({}), None, x=jnp.asarray(x, jnp.float32), mask=jnp.asarray(TOKENS)
+    return part.pool(
+        ForwardContext({}), None, x=jnp.asarray(x, jnp.float32), mask=jnp.asarray(TOKENS)
     )
 
 
@@ -74,7 +75,7 @@ def test_softmax_weights_of_the_token_gate_sum_to_one():
     [("relu", 1.0), ("sigmoid", 1 / (1 + np.exp(-1))), ("tanh", np.tanh(1))],
 )
 def test_a_constant_gate_sums_the_features(activation, weight):
-    constant = {"gate": np.zeros(WIDTH), "gate_shift": np.ones(())}
+    constant = {"gate": np.zeros(WIDTH), "gate_bias": np.ones(())}
     found = gated(f"se_token({activation}, identity)", **constant)
     wanted = weight * (X * TOKENS[:, :, None]).sum(axis=1)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
@@ -109,14 +110,14 @@ def test_no_gradient_reaches_padding(text):
 def test_token_gate_oracle():
     torch = required("torch")
     part = ready("pooling", "se_token(softmax, tanh_layer)")
-    kernel, shift, gate, gate_shift = (
+    kernel, bias, gate, gate_bias = (
         torch.tensor(part.arrays[f"/{name}"])
-        for name in ("features/kernel", "features/shift", "gate", "gate_shift")
+        for name in ("features/kernel", "features/bias", "gate", "gate_bias")
     )
     (found,) = part.run(inputs())
     for b in range(2):
-        features = torch.tanh(torch.tensor(X[b][TOKENS[b]]) @ kernel + shift)
-        weights = torch.softmax(features @ gate + gate_shift, dim=0)
+        features = torch.tanh(torch.tensor(X[b][TOKENS[b]]) @ kernel + bias)
+        weights = torch.softmax(features @ gate + gate_bias, dim=0)
         np.testing.assert_allclose(found[b], weights @ features, rtol=1e-5, atol=1e-6)
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
+from attn_nlp.nn.context import BlockContext, ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -32,12 +33,13 @@ def place(text: str, **sizes: int) -> PartModule:
 
 def run(part: PartModule, hook: str, rows, columns, **given):
     here = BlockContext(jnp.asarray(rows), jnp.asarray(columns), None, None)
-    return part.run(hook, ForwardContext(part.choice.numeric(part.dims, "position")), here, **given)
+    call = ForwardContext(part.choice.numeric(part.sizes, "position"))
+    return getattr(part, hook)(call, here, **given)
 
 
 def added(part: PartModule, rows, columns, maps: int | None = None) -> np.ndarray:
     """(M, T, S): what the part adds to logits of zero."""
-    shape = (1, maps or part.dims["M"], len(rows), len(columns))
+    shape = (1, maps or part.sizes["M"], len(rows), len(columns))
     return np.asarray(run(part, "adjust", rows, columns, logits=jnp.zeros(shape), q=None))[0]
 
 
@@ -180,7 +182,7 @@ def test_rotary_positions_need_pairs_of_features():
 def test_relative_positions_of_no_reach_are_the_same_everywhere():
     given = inputs()
     part = ready("position", "shaw(reach=0)")
-    plain, out = (np.asarray(each.run(given)[1]) for each in (ready("position", "none"), part))
+    plain, out = (np.asarray([*one.run(given)][1]) for one in (ready("position", "none"), part))
     seen = given["mask"].any(axis=-1)[..., None]
     wanted = np.where(seen, part.arrays["/values"][0], 0.0)
     np.testing.assert_allclose(out - plain, np.broadcast_to(wanted, out.shape), atol=1e-5)

@@ -14,8 +14,8 @@ from flax import nnx
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
 from attn_nlp.experiment.cell import PATHS
-from attn_nlp.nn.bound import ForwardContext
-from attn_nlp.nn.encoder import Encoder
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.encoder import build_classifier
 from attn_nlp.parts import registry
 from attn_nlp.parts.hooks import PAIRWISE
 from tests.nn.running import rng_of
@@ -70,7 +70,7 @@ def valid() -> list[dict[str, str]]:
 def test_a_product_trains_and_ignores_padding(settings):
     cell = CELL.replace(settings)
     data = prepared(rows=72)
-    graph, state = nnx.split(Encoder(cell, VOCABULARY, 2, 0), nnx.Param)
+    graph, state = nnx.split(build_classifier(cell, VOCABULARY, 2, 0), nnx.Param)
     ids, labels = jnp.asarray(data.ids[ROWS]), jnp.asarray(data.labels[ROWS])
     dropping = frozenset({"dropout", "attention.dropout"})
     optimizer = optax.adam(1e-2)
@@ -131,7 +131,7 @@ REFUSED = [
     ),
     (
         {"attention.score": "feature_wise + dot"},
-        r"score 'feature_wise' stands alone: it cannot be joined",
+        r"score 'feature_wise' must be alone: it cannot be joined",
     ),
     (
         {"attention.mixer": "grouped_query(groups=3)"},
@@ -148,7 +148,7 @@ REFUSED = [
     (
         {"attention.kind": "linear", "attention.score": "uniform"},
         r"attention\.score 'uniform' acts inside pairwise attention, which attention\.kind "
-        r"'linear' does without; leave it at 'dot'\.",
+        r"'linear' does not have; leave it at 'dot'\.",
     ),
     (
         {"attention.kind": "fnet", "attention.normalizer": "sparsemax"},
@@ -174,7 +174,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("settings", "message"), REFUSED, ids=lambda each: str(each)[:60])
-def test_what_cannot_stand_together_is_refused_where_it_is_written(settings, message):
+def test_parts_that_do_not_fit_together_are_refused_where_they_are_written(settings, message):
     base = Cell(width=8, heads=2)
     with pytest.raises(UserError) as caught:
         base.replace(settings)

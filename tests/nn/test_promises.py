@@ -1,4 +1,4 @@
-"""What hooks of one's own must return: shape, type and something at all, said before training."""
+"""The user's own hooks must return the right shape and type, checked before training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATHS |= {"mixer": "attention.mixer", "init": "attention.init"}
 
 
 def wrong(slot: str, hook: str, function, **facts) -> str:
-    """What is said of a cell with a part whose hook is the function given; "" where all is well."""
+    """Return the message on a cell with a part whose hook is the given function, or ""."""
     registry.register(slot, "mine", **facts)(type("Mine", (), {hook: function}))
     found = trace(BASE.replace(uses(slot)))
     return "" if found is None else str(found)
@@ -150,9 +150,9 @@ def test_logits_are_floats_of_every_query_and_key(made, returned, catalogue):
         ),
         ("activation", "activate", lambda logits: logits[0], "expected float32 (B, T) = (3, 6)"),
         ("features", "features", lambda x: x[..., :4], "expected float32 (B, T, E) = (3, 6, 8)"),
-        ("init", "std", lambda: -1.0, "expected a number of Python, 0 or more"),
-        ("init", "std", lambda: jnp.sqrt(2.0), "work it out by ** or `math`"),
-        ("init", "std", lambda: "1", "returned a str; expected a number of Python"),
+        ("init", "std", lambda: -1.0, "expected a Python number, 0 or more"),
+        ("init", "std", lambda: jnp.sqrt(2.0), "compute it by ** or `math`"),
+        ("init", "std", lambda: "1", "returned a str; expected a Python number"),
     ],
 )
 def test_what_else_hooks_may_not_return(slot, hook, function, said, catalogue):
@@ -176,8 +176,8 @@ def test_a_swap_of_queries_and_keys_is_found_though_they_are_as_many(
 
 
 def test_a_part_that_needs_as_many_queries_as_keys_is_left_alone(catalogue):
-    def compared(q, k, dims):
-        return q @ k.swapaxes(2, 3) + jnp.ones((dims["T"], dims["T"]))
+    def compared(q, k, sizes):
+        return q @ k.swapaxes(2, 3) + jnp.ones((sizes["T"], sizes["T"]))
 
     assert wrong("score", "score", compared) == ""
 
@@ -202,7 +202,7 @@ def test_statistics_of_rows_are_arrays_that_merge_into_the_same(catalogue):
     assert "hook 'rescale'" in said("three", rescale=lambda a, b: 1.0)
 
 
-def test_what_a_part_raises_is_told_with_its_line_and_hook(catalogue):
+def test_an_exception_of_a_part_is_reported_with_its_line_and_hook(catalogue):
     def mine(q, k):
         return 1.0 / 0
 
@@ -222,7 +222,7 @@ def test_whatever_a_part_raises_is_a_mistake(error, catalogue):
     assert f"in mine: {type(error).__name__}: {error}" in wrong("pooling", "pool", mine)
 
 
-def test_python_that_asks_an_array_is_told_with_its_line(catalogue):
+def test_python_that_asks_an_array_is_reported_with_its_line(catalogue):
     def mine(q, k):
         logits = q @ k.swapaxes(2, 3)
         return logits if logits.sum() > 0 else -logits
@@ -243,7 +243,7 @@ def test_a_part_named_by_anothers_setting_is_checked_too(catalogue):
 
 
 def test_built_in_parts_are_not_asked(monkeypatch):
-    monkeypatch.setattr("attn_nlp.nn.promises.kept", lambda *_: 1 / 0)
+    monkeypatch.setattr("attn_nlp.nn.promises.run_checked", lambda *_: 1 / 0)
     assert trace(BASE) is None
 
 

@@ -1,4 +1,4 @@
-"""What scales claim: what they ignore, where they start, how they bound, and how they join."""
+"""The laws of scales: what they ignore, where they start, their bounds, and how they combine."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from hypothesis.extra.numpy import arrays
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import ForwardContext, PartModule
+from attn_nlp.nn.attention import build_attention
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -33,21 +34,21 @@ SOME = settings(deadline=None, max_examples=25)
 
 
 def prepared(name: str, x, *gains) -> np.ndarray:
-    """What the scale makes of a query, in float32."""
+    """Return a query multiplied by the scale, in float32."""
     function = registry.find("scale", name).hooks["prepare"]
     x = jnp.asarray(x, jnp.float32)
     return np.asarray(function(x, x, *(jnp.asarray(each, jnp.float32) for each in gains))[0])
 
 
 def capped(logits, c: float) -> np.ndarray:
-    """What a soft cap makes of logits that have been divided by sqrt(D)."""
+    """Apply a soft cap to logits that have been divided by sqrt(D)."""
     function = registry.find("scale", "softcap").hooks["adjust"]
     return np.asarray(function(jnp.asarray(logits, jnp.float32), jnp.float32(c), {"D": 1}))
 
 
 def first(text: str, length: int = LENGTH, **sizes) -> dict[str, np.ndarray]:
     """The first values of a scale's learned arrays."""
-    letters = Cell(width=WIDTH, heads=HEADS, length=length).letters() | sizes
+    letters = {**Cell(width=WIDTH, heads=HEADS, length=length).sizes, **sizes}
     part = PartModule(choose("scale", text), "scale", letters, Stream(0))
     return {name: np.asarray(array[...]) for name, array in part.arrays.items()}
 
@@ -55,9 +56,12 @@ def first(text: str, length: int = LENGTH, **sizes) -> dict[str, np.ndarray]:
 def fresh(scale: str, **more):
     """Output and weights of a block as training finds it."""
     cell = Cell(width=WIDTH, heads=HEADS, length=LENGTH).replace({"attention.scale": scale, **more})
-    module = Attention(cell, cell.letters(), Stream(0), 0)
+    module = build_attention(cell, cell.sizes, Stream(0), 0)
     x, tokens = jnp.asarray(SENTENCES, jnp.float32), jnp.asarray(TOKENS)
-    return [np.asarray(each) for each in module.look(x, tokens, ForwardContext(cell.numeric()))]
+    return [
+        np.asarray(each)
+        for each in module.attend_with_weights(x, tokens, ForwardContext(cell.numeric()))
+    ]
 
 
 def softmax(logits) -> np.ndarray:
@@ -166,9 +170,9 @@ def test_rms_norm_notices_a_shift():
 
 def test_rms_norm_starts_as_sqrt_d_times_the_cosine():
     given = inputs()
-    for name, gain in first("qk_rmsnorm").items():
-        np.testing.assert_array_equal(gain, np.ones(DIM), err_msg=name)
-    ones = {"/query_gain": np.ones(DIM), "/key_gain": np.ones(DIM)}
+    for name, scale in first("qk_rmsnorm").items():
+        np.testing.assert_array_equal(scale, np.ones(DIM), err_msg=name)
+    ones = {"/query_scale": np.ones(DIM), "/key_scale": np.ones(DIM)}
     (found,) = ready("scale", "qk_rmsnorm").run(given, ones)
     (cosine,) = ready("score", "cosine").run(given)
     np.testing.assert_allclose(found, DIM**0.5 * cosine, atol=1e-4)
@@ -296,7 +300,10 @@ def test_multi_head_attention_agrees_with_the_oracle():
         WIDTH, HEADS, bias=False, batch_first=True, dtype=torch.float64
     )
     # PyTorch writes x @ W.T for our x @ W.
-    of = {name: block.arrays[f"project/{name}"].T for name in ("query", "key", "value", "output")}
+    of = {
+        name: block.arrays[f"project/{name}/kernel"].T
+        for name in ("query", "key", "value", "output")
+    }
     layer.in_proj_weight.data[:] = torch.tensor(
         np.concatenate([of["query"], of["key"], of["value"]])
     )
@@ -314,12 +321,12 @@ def test_normalized_queries_and_keys_agree_with_flax():
         HEADS, WIDTH, use_bias=False, normalize_qk=True, decode=False, rngs=nnx.Rngs(0)
     )
     for name in ("query", "key", "value"):
-        kernel = block.arrays[f"project/{name}"].reshape(WIDTH, HEADS, DIM)
+        kernel = block.arrays[f"project/{name}/kernel"].reshape(WIDTH, HEADS, DIM)
         getattr(layer, name).kernel[...] = jnp.asarray(kernel, jnp.float32)
-    kernel = block.arrays["project/output"].reshape(HEADS, DIM, WIDTH)
+    kernel = block.arrays["project/output/kernel"].reshape(HEADS, DIM, WIDTH)
     layer.out.kernel[...] = jnp.asarray(kernel, jnp.float32)
-    layer.query_ln.scale[...] = jnp.asarray(block.own("query_gain"), jnp.float32)
-    layer.key_ln.scale[...] = jnp.asarray(block.own("key_gain"), jnp.float32)
+    layer.query_ln.scale[...] = jnp.asarray(block.own("query_scale"), jnp.float32)
+    layer.key_ln.scale[...] = jnp.asarray(block.own("key_scale"), jnp.float32)
     wanted = layer(jnp.asarray(SENTENCES[:2], jnp.float32), mask=jnp.asarray(tokens_mask()[:2]))
     np.testing.assert_allclose(block.look()[0][:2], wanted, rtol=2e-5, atol=1e-5)
 
@@ -329,12 +336,12 @@ def test_normalized_queries_and_keys_agree_with_flax():
 )
 def test_norms_agree_with_the_oracle(name, layer):
     torch = required("torch")
-    gain = rng_of("gain").normal(size=DIM)
+    scale = rng_of("gain").normal(size=DIM)
     module = getattr(torch.nn, layer)(DIM, eps=1e-6, dtype=torch.float64)
-    module.weight.data[:] = torch.tensor(gain)
+    module.weight.data[:] = torch.tensor(scale)
     for x in (inputs()["q"], inputs()["q"] * 1e-3):  # where the 1e-6 counts too
         wanted = module(torch.tensor(x)).detach()
-        np.testing.assert_allclose(prepared(name, x, gain, gain), wanted, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(prepared(name, x, scale, scale), wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_unit_vectors_agree_with_the_oracle():

@@ -1,4 +1,4 @@
-"""What scores claim: keys change places freely, bounds hold, and some look at nothing."""
+"""The laws of scores: the order of keys is free, bounds hold, and some ignore their inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.bound import BlockContext, ForwardContext, PartModule
+from attn_nlp.nn.context import BlockContext, ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts import registry
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
@@ -36,7 +37,7 @@ def logits_of(part, given) -> np.ndarray:
 
 
 def scored(name: str, *inputs) -> np.ndarray:
-    """What the part's function makes of these, in float32."""
+    """Apply the function of the part, in float32."""
     function = _compiled.setdefault(name, jax.jit(registry.find("score", name).hooks["score"]))
     return np.asarray(function(*(jnp.asarray(each, jnp.float32) for each in inputs)))
 
@@ -87,7 +88,7 @@ def test_a_block_gives_its_rows_and_columns_of_the_whole(text):
     part, given = ready("score", text), inputs()
     where = BlockContext(jnp.arange(1, 4), jnp.arange(2, KEYS), given["tokens"], given["tokens"])
     q, k = (jnp.asarray(given[name], jnp.float32) for name in "qk")
-    block = part.bound().run("score", part.call(), where, q=q[:, :, 1:4], k=k[:, :, 2:])
+    block = part.bound().score(part.call(), where, q=q[:, :, 1:4], k=k[:, :, 2:])
     # The same sums, rounded once or twice more or less.
     np.testing.assert_allclose(block, logits_of(part, given)[..., 1:4, 2:], rtol=1e-6, atol=1e-6)
 
@@ -125,9 +126,7 @@ def test_logits_start_with_the_variance_that_the_docstrings_state(text, wanted):
     sizes = {"Q": heads, "D": dim, "T": length}
     part = PartModule(choose("score", text), "score", sizes, Stream(0))
     places = jnp.arange(length)
-    logits = part.run(
-        "score", ForwardContext({}), BlockContext(places, places, None, None), q=q, k=k
-    )
+    logits = part.score(ForwardContext({}), BlockContext(places, places, None, None), q=q, k=k)
     # Some 3000 learned numbers and more decide: their mean square is a tenth off at most.
     np.testing.assert_allclose(np.var(logits), wanted, rtol=0.15)
 
@@ -244,18 +243,18 @@ def test_feature_wise_is_refused_where_one_map_a_head_is_needed(catalogue):
 
 
 def test_tables_are_as_long_as_the_cell():
-    letters = Cell(width=8, heads=2, length=17).letters()
+    letters = Cell(width=8, heads=2, length=17).sizes
     for name in ("location", "synthesizer_dense", "synthesizer_random"):
         part = PartModule(choose("score", name), "score", letters, Stream(0))
         assert part.arrays["table"][...].shape[-1] == 17
 
 
 def test_a_dense_synthesizer_without_a_network_is_location():
-    """Where its hidden layer passes everything, and with no last shift."""
+    """Where its hidden layer passes everything, and with no last bias."""
     dense, given = ready("score", "synthesizer_dense"), inputs()
     given = given | {"q": np.abs(given["q"])}
     table = dense.arrays["/table"]
-    off = {"/shift": np.zeros((2, 4)), "/table_shift": np.zeros((2, 5)), "/table": table}
+    off = {"/hidden_bias": np.zeros((2, 4)), "/table_bias": np.zeros((2, 5)), "/table": table}
     (found,) = dense.run(given, off)
     (wanted,) = ready("score", "location").run(given, {"/table": table})
     np.testing.assert_allclose(found, wanted, rtol=1e-6)

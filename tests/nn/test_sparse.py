@@ -1,4 +1,4 @@
-"""What the sparse normalizers claim: exact zeros, exact gradients, the same as other programs."""
+"""The sparse normalizers give exact zeros and exact gradients, and agree with other programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from attn_nlp.errors import UserError
-from attn_nlp.nn.bound import ForwardContext
+from attn_nlp.nn.context import ForwardContext
 from attn_nlp.parts.selection import choose
 from tests.conftest import required
 from tests.nn.running import SIZES, inputs, ready
@@ -137,7 +137,7 @@ def test_alpha_is_an_argument_of_one_program():
     def weigh(alpha):
         traces.append(alpha)
         call = ForwardContext({"normalizer.alpha": alpha})
-        return bound.run("weights", call, None, logits=logits, mask=mask, seen=seen)
+        return bound.weights(call, None, logits=logits, mask=mask, seen=seen)
 
     for alpha in (1.25, 3.0):
         found = weigh(jnp.float32(alpha))
@@ -187,7 +187,7 @@ def test_a_hard_choice_is_one_hot_with_the_gradient_of_softmax(logits, mask):
     np.testing.assert_allclose(gradient, compiled("softmax")(logits, mask, WAY)[1], atol=1e-7)
 
 
-def test_the_gradient_of_a_hard_choice_is_no_difference():
+def test_the_gradient_of_a_hard_choice_is_not_a_difference():
     """Why it is left out of the law of gradients: what it returns does not move."""
     logits = np.random.default_rng(15).normal(size=SHAPE)
     weights, gradient = compiled("hard")(logits, way=WAY)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attn_nlp.nn.bound import ForwardContext, PartModule
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.part_module import PartModule
 from attn_nlp.parts.selection import choose
 from attn_nlp.rng import Stream
 from tests.nn.running import SIZES, cases, inputs, names, on_device, ready
@@ -30,7 +31,7 @@ def test_a_share_is_half_at_the_start(text):
     part = PartModule(choose("weighting", text), "weighting", SIZES, Stream(3))
     call = ForwardContext(part.choice.numeric(SIZES, "weighting"))
     given = on_device(inputs())
-    share = part.run("weigh", call, None, out=given["out"], q_raw=given["q_raw"])
+    share = part.weigh(call, None, out=given["out"], q_raw=given["q_raw"])
     assert (np.asarray(share) == 0.5).all()
 
 
@@ -52,10 +53,10 @@ def test_equal_features_are_one_number_a_head():
     np.testing.assert_array_equal(by_feature, share_of("learned", arrays={"/logit": logit}))
 
 
-def gate(attention, query, shift) -> dict:
+def gate(attention, query, bias) -> dict:
     ones = np.ones((2, 4))
     halves = {"/of_attention": attention * ones, "/of_query": query * ones}
-    return {**halves, "/shift": np.asarray(shift)}
+    return {**halves, "/bias": np.asarray(bias)}
 
 
 def test_a_gate_that_reads_nothing_is_one_number_a_head():
@@ -71,10 +72,11 @@ def test_a_gate_that_reads_nothing_is_one_number_a_head():
 def test_a_gate_opens_by_the_side_that_it_reads(name, sides):
     given = inputs()
     order = np.argsort(given[name].sum(axis=-1).ravel())
-    share = share_of("gated", given, gate(*sides, [0.0, 0.0]))[..., 0].ravel()
+    out, query = sides
+    share = share_of("gated", given, gate(out, query, [0.0, 0.0]))[..., 0].ravel()
     assert (np.diff(share[order]) >= 0).all()
     assert share.max() - share.min() > 0.5
-    wide = share_of("gated", given, gate(*[1e4 * side for side in sides], [0.0, 0.0]))
+    wide = share_of("gated", given, gate(1e4 * out, 1e4 * query, [0.0, 0.0]))
     np.testing.assert_array_equal(wide[..., 0], given[name].sum(axis=-1) > 0)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import Attention
-from attn_nlp.nn.bound import ForwardContext
+from attn_nlp.nn.attention import build_attention
+from attn_nlp.nn.context import ForwardContext
 from attn_nlp.rng import Stream
 from tests import reference
 from tests.nn.running import rng_of
@@ -24,8 +26,8 @@ class Block:
     def __init__(self, **settings):
         base = Cell(width=WIDTH, heads=HEADS, length=LENGTH, dropout=0.0)
         self.cell = base.replace({path.replace("__", "."): v for path, v in settings.items()})
-        self.letters = self.cell.letters()
-        self.module = Attention(self.cell, self.letters, Stream(0), 0)
+        self.letters = self.cell.sizes
+        self.module = build_attention(self.cell, self.letters, Stream(0), 0)
         self.arrays = {}
         for path, array in nnx.to_flat_state(nnx.state(self.module, nnx.Param)):
             name = "/".join(map(str, path))
@@ -39,23 +41,25 @@ class Block:
         (found,) = [a for path, a in self.arrays.items() if path.split("/")[-1] == name]
         return found
 
-    def look(self, x=X, tokens=TOKENS) -> tuple[np.ndarray, np.ndarray | None]:
-        """What the block returns: output and weights."""
+    def look(self, x=X, tokens=TOKENS) -> tuple[np.ndarray, Any]:
+        """Return the output and the weights of the block, or None for a block without weights."""
         call = ForwardContext(self.cell.numeric())
-        out, weights = self.module.look(jnp.asarray(x, jnp.float32), jnp.asarray(tokens), call)
+        out, weights = self.module.attend_with_weights(
+            jnp.asarray(x, jnp.float32), jnp.asarray(tokens), call
+        )
         return np.asarray(out), None if weights is None else np.asarray(weights)
 
     def split(self, x=X):
         """q, k and v in float64; the query heads are as many as the cell says."""
         across, heads = self.letters["Q"], self.letters["H"]
-        of = {name: self.arrays[f"project/{name}"] for name in ("query", "key", "value")}
+        of = {name: self.arrays[f"project/{name}/kernel"] for name in ("query", "key", "value")}
         q = reference.split(x, of["query"], across)
         k = reference.split(x, of["key"], across)
         return q, k, reference.split(x, of["value"], heads)
 
     def join(self, out: np.ndarray) -> np.ndarray:
         """(B, T, E) of the heads' results."""
-        return reference.join(out, self.arrays["project/output"])
+        return reference.join(out, self.arrays["project/output/kernel"])
 
 
 def tokens_mask(tokens=TOKENS) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from attn_nlp.errors import UserError
@@ -53,7 +55,7 @@ def test_every_slot_has_parts_of_different_labels(slot):
 
 
 def test_an_entry_is_plain(catalogue):
-    entry = registry.find("scale", "rsqrt_dim").entry()
+    entry: dict[str, Any] = registry.find("scale", "rsqrt_dim").entry()
     assert entry["settings"] == {"c": "D**-0.5"}
     assert entry["facts"].items() >= {"special_case_of": "constant", "fixed": True}.items()
     assert entry["formula"] == "logits[t, s] = score[t, s] / sqrt(D)"
@@ -82,7 +84,9 @@ def test_wrong_parts_are_refused(catalogue):
         register("score", "dot")(lambda q, k: None)
     with pytest.raises(UserError, match=r"argument of score 'mine' in hook 'score': 'key'; known"):
         register("score", "mine")(lambda q, key: None)
-    with pytest.raises(UserError, match="mixer 'mine' has a function 'factor', which is no hook"):
+    with pytest.raises(
+        UserError, match="mixer 'mine' has a function 'factor', which is not a hook"
+    ):
 
         @register("mixer", "mine")
         class Wrong:
@@ -95,9 +99,13 @@ def test_wrong_parts_are_refused(catalogue):
         class Empty:
             """Nothing."""
 
-    with pytest.raises(UserError, match=r"learned array 'w' of score 'mine': 'Z' is no expression"):
+    with pytest.raises(
+        UserError, match=r"learned array 'w' of score 'mine': 'Z' is not a valid expression"
+    ):
         register("score", "mine", learned={"w": Learned("H Z")})(lambda q, k, w: None)
-    with pytest.raises(UserError, match=r"setting 'c' of score 'mine': 'D\*\*' is no expression"):
+    with pytest.raises(
+        UserError, match=r"setting 'c' of score 'mine': 'D\*\*' is not a valid expression"
+    ):
         register("score", "mine", settings={"c": Numeric("D**")})(lambda q, k, c: None)
     assert ("score", "mine") not in catalogue
 
@@ -105,7 +113,7 @@ def test_wrong_parts_are_refused(catalogue):
 def test_a_part_may_ask_for_its_own_and_for_where_it_stands(catalogue):
     register(
         "score", "mine", learned={"w": Learned("H")}, settings={"c": Numeric(1), "n": Static(2)}
-    )(lambda q, k, w, c, n, here, dims, seed, layer: None)
+    )(lambda q, k, w, c, n, here, sizes, seed, layer: None)
     assert registry.find("score", "mine").code_hash
 
 

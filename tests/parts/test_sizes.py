@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from attn_nlp.errors import UserError
-from attn_nlp.parts.sizes import LETTERS, check_expression, evaluate, shape
+from attn_nlp.parts.sizes import SIZES as SIZE_NAMES
+from attn_nlp.parts.sizes import check_expression, evaluate, shape
 
-SIZES = dict.fromkeys(LETTERS, 2) | {"D": 16, "H": 3}
+SIZES = dict.fromkeys(SIZE_NAMES, 2) | {"D": 16, "H": 3}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,9 @@ def test_values(text, value):
     ["", "D**", "Z", "d", "__import__('os')", "D if 1 else 2", "D // 2", "'D'", "D()", "D.x"],
 )
 def test_anything_else_is_refused(text):
-    with pytest.raises(UserError, match=r"is no expression in the letters T, H, Q"):
+    with pytest.raises(
+        UserError, match=r"is not a valid expression; use numbers, .* and the sizes T, H, Q"
+    ):
         evaluate(text, SIZES)
     with pytest.raises(UserError, match="here: "):
         check_expression(text, "here")

@@ -71,7 +71,7 @@ def test_every_part_of_the_catalogue_returns_what_own_parts_must(settings, catal
 
 
 def broken(slot: str, function, name: str = "mine", **facts) -> tuple[str, tuple[str, ...]]:
-    """What is refused, and what is warned of, of a part that is this function."""
+    """Return the refusal of a part that is this function, and the warnings."""
     registry.register(slot, name, **facts)(function)
     wrong, warned = laws.broken_laws(BASE.replace(uses(slot)), path_of(slot))
     return ("" if wrong is None else str(wrong)), warned
@@ -157,10 +157,14 @@ def gated(logits):
         ("normalizer", infinitely_below, "gives weight NaN to padding keys in the row of a query"),
         ("normalizer", over_queries, r"lets padding into the result: class logits move by \d"),
         ("normalizer", by_length, "depends on how far a sentence is padded: .* 2 more positions"),
-        ("normalizer", rooted, "has a gradient that is not finite; replace what sqrt, log or a"),
+        (
+            "normalizer",
+            rooted,
+            "has a gradient that is not finite; replace the argument of sqrt,",
+        ),
         ("pooling", mean_of_all, r"lets padding into the result: class logits move by \d"),
         ("pooling", mean_by_length, "depends on how far a sentence is padded"),
-        ("pooling", mean_of_none, "not finite where a sentence is padding alone, .*keep the div"),
+        ("pooling", mean_of_none, "not finite where a sentence is padding alone, .*keep divisors"),
         ("pooling", last_position, "lets padding into the result"),
         ("kind", averaged, "lets padding into the result"),
         ("score", centered, r"mixes the sentences of a batch: class logits of one move by \d"),
@@ -224,8 +228,8 @@ def test_a_part_may_need_what_another_own_part_makes(catalogue):
 
 
 def test_a_part_that_only_works_at_the_full_length_is_tried_there(catalogue):
-    def whole(x, mask, dims):
-        return jnp.einsum("bte,t->be", x, jnp.ones(dims["T"]))
+    def whole(x, mask, sizes):
+        return jnp.einsum("bte,t->be", x, jnp.ones(sizes["T"]))
 
     assert "lets padding into the result" in broken("pooling", whole)[0]
 

@@ -86,7 +86,7 @@ def list_that_grows(q, k):
         list_that_grows,
     ],
 )
-def test_a_part_that_is_not_the_same_twice_is_told_so_and_nothing_else(function, catalogue):
+def test_a_part_that_is_not_the_same_twice_is_reported_and_nothing_else(function, catalogue):
     registry.register("score", function.__name__)(function)
     line = inspect.unwrap(function).__code__.co_firstlineno
     with pytest.raises(UserError) as found:

@@ -22,17 +22,21 @@ def encoder(params, ids, *, heads, norm, scale):
       scale: what the dot product is multiplied by.
     """
     tokens = ids != 0
-    table = params["embed"]
+    table = params["embed"]["embedding"]
     x = table[ids] * np.sqrt(table.shape[1])
-    x = position_sinusoidal(x, *[np.zeros((1, 1, 1, 1))] * 3, np.ones((1, 1, 1, 1), bool))[0]
-    for layer in sorted(params["blocks"]):
-        block = params["blocks"][layer]
+    unused, mask = np.zeros((1, 1, 1, 1)), np.ones((1, 1, 1, 1), bool)
+    x = position_sinusoidal(x, unused, unused, unused, mask)[0]
+    encoder = params["body"]["encoder"]
+    for layer in sorted(encoder["blocks"]):
+        block = encoder["blocks"][layer]
 
         def attend(y, arrays=block["attention"]["project"]):
-            q, k, v = (split(y, arrays[name], heads) for name in ("query", "key", "value"))
+            q, k, v = (
+                split(y, arrays[name]["kernel"], heads) for name in ("query", "key", "value")
+            )
             mask = np.broadcast_to(tokens[:, None, None, :], (len(q), 1, q.shape[2], q.shape[2]))
             out = spend(normalizer_softmax(scale * score_dot(q, k), mask), v)
-            return join(out, arrays["output"])
+            return join(out, arrays["output"]["kernel"])
 
         def feed(y, block=block):
             return dense(np.maximum(dense(y, block["up"]), 0.0), block["down"])
@@ -44,22 +48,22 @@ def encoder(params, ids, *, heads, norm, scale):
             x = normed(x + attend(x), block["before"])
             x = normed(x + feed(x), block["between"])
     if norm == "pre":
-        x = normed(x, params["last"])
+        x = normed(x, encoder["last"])
     return dense(pooling_mean(x, tokens), params["head"])
 
 
 def dense(x, arrays):
     """x W + b."""
-    return x @ arrays["kernel"] + arrays["shift"]
+    return x @ arrays["kernel"] + arrays["bias"]
 
 
 def normed(x, arrays):
-    """(x - mean) / sqrt(variance + 1e-6), times the gain, plus the shift."""
+    """(x - mean) / sqrt(variance + 1e-6), times the scale, plus the bias."""
     out = np.zeros_like(x)
     for place in np.ndindex(x.shape[:-1]):
         row = x[place]
         out[place] = (row - row.mean()) / np.sqrt(row.var() + 1e-6)
-    return out * arrays["gain"] + arrays["shift"]
+    return out * arrays["scale"] + arrays["bias"]
 
 
 def split(x, kernel, heads):

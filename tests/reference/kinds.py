@@ -17,9 +17,9 @@ def kind_pairwise(q, k, v, tokens):
     return spend(normalizer_softmax(scale_rsqrt_dim(q, k), mask), v)
 
 
-def kind_se_token(x, tokens, activation, features, gate, gate_shift, output):
+def kind_se_token(x, tokens, activation, features, gate, gate_bias, output):
     """y[t] = O sum_r weight[r] f[r]."""
-    context = pooling_se_token(x, tokens, activation, features, gate, gate_shift)
+    context = pooling_se_token(x, tokens, activation, features, gate, gate_bias)
     y = np.zeros_like(x)
     for b, t in np.ndindex(x.shape[:2]):
         y[b, t] = context[b] @ output

@@ -63,7 +63,9 @@ def mixer_talking_heads(logits, mask, v, before, after):
     return spend(_talk(normalizer_softmax(_talk(logits, before), mask), after), v)
 
 
-def mixer_differential(logits, mask, v, query_one, key_one, query_two, key_two, gain, layer, maps):
+def mixer_differential(
+    logits, mask, v, query_one, key_one, query_two, key_two, feature_scale, layer, maps
+):
     """out = (1 - c) g rms(softmax(l1) v - lambda softmax(l2) v); here l1 = logits, l2 = logits/2.
 
     lambda = exp(a1 . b1) - exp(a2 . b2) + c,  c = 0.8 - 0.6 exp(-0.3 layer)
@@ -76,7 +78,7 @@ def mixer_differential(logits, mask, v, query_one, key_one, query_two, key_two, 
     for b, h, t in np.ndindex(out.shape[:3]):
         kept = first[b, h, t] - share * second[b, h, t]
         root = np.sqrt(sum(each**2 for each in kept) / len(kept) + 1e-5)
-        out[b, h, t] = (1 - start) * gain * kept / root
+        out[b, h, t] = (1 - start) * feature_scale * kept / root
     return out
 
 
@@ -108,11 +110,11 @@ def weighting_per_feature(out, logit):
     return share
 
 
-def weighting_gated(out, q_raw, of_attention, of_query, shift):
+def weighting_gated(out, q_raw, of_attention, of_query, bias):
     """lambda[h, t] = 1 / (1 + exp(-(w[h] . [attention[h, t]; q[h, t]] + b[h])))."""
     share = np.zeros(out.shape)
     for b, h, t in np.ndindex(out.shape[:3]):
         both = np.concatenate([out[b, h, t], q_raw[b, h, t]])
         w = np.concatenate([of_attention[h], of_query[h]])
-        share[b, h, t] = _sigmoid(w @ both + shift[h])
+        share[b, h, t] = _sigmoid(w @ both + bias[h])
     return share

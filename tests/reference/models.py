@@ -14,7 +14,7 @@ def model_bag_of_embeddings(x, tokens):
     return found
 
 
-def model_cnn(x, tokens, kernel_3, kernel_4, kernel_5, shift):
+def model_cnn(x, tokens, kernel_3, kernel_4, kernel_5, bias):
     """features[h, m] = max(0, max_t sum_je x[t + j, e] K[h, j, e, m] + s[h, m])."""
     maps = kernel_3.shape[2]
     found = np.zeros((len(x), 3 * maps))
@@ -30,12 +30,12 @@ def model_cnn(x, tokens, kernel_3, kernel_4, kernel_5, shift):
                     sum(filled[t + j] @ kernel[j, :, m] for j in range(len(kernel)))
                     for t in range(len(filled) - len(kernel) + 1)
                 ]
-                found[b, column] = max(0.0, *(answer + shift[column] for answer in answers))
+                found[b, column] = max(0.0, *(answer + bias[column] for answer in answers))
                 column += 1
     return found
 
 
-def model_bilstm(x, tokens, units, kernel, recurrent, shift):
+def model_bilstm(x, tokens, units, kernel, recurrent, bias):
     """c[t] = f c[t-1] + i g, h[t] = o tanh(c[t]), with f = sigmoid(a_f + 1); [h forth, h back]."""
     found = np.zeros((len(x), 2 * units))
     for b, way in np.ndindex(len(x), 2):
@@ -49,7 +49,7 @@ def model_bilstm(x, tokens, units, kernel, recurrent, shift):
                     place = part * units + u
                     column = way * 4 * units + place
                     a.append(token @ kernel[:, column] + kept @ recurrent[way, :, place])
-                    a[-1] += shift[column]
+                    a[-1] += bias[column]
                 c[u] = expit(a[1] + 1) * c[u] + expit(a[0]) * np.tanh(a[2])
                 h[u] = expit(a[3]) * np.tanh(c[u])
         found[b, way * units : (way + 1) * units] = h

@@ -76,7 +76,7 @@ def normalizer_sparsemax(logits, mask):
     """The point of the simplex nearest to the logits; tau found by trying every support."""
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):
-        ordered = sorted(z, reverse=True)
+        ordered, tau = sorted(z, reverse=True), np.nan
         for size in range(1, len(z) + 1):
             tau = (sum(ordered[:size]) - 1) / size
             below = ordered[size] if size < len(z) else -np.inf
@@ -96,7 +96,7 @@ def normalizer_entmax15(logits, mask):
     weights = np.zeros_like(logits)
     for row, seen, z in rows_of(logits, mask):
         top = max(z)  # only differences count
-        ordered = sorted(((own - top) / 2 for own in z), reverse=True)
+        ordered, tau = sorted(((own - top) / 2 for own in z), reverse=True), np.nan
         for size in range(1, len(z) + 1):
             total, squares = sum(ordered[:size]), sum(own**2 for own in ordered[:size])
             root = total**2 - size * (squares - 1)

@@ -20,11 +20,11 @@ def pooling_first(x, tokens):
     return np.array([x[b, 0] if tokens[b, 0] else np.zeros(x.shape[2]) for b in range(len(x))])
 
 
-def pooling_se_token(x, tokens, activation, features, gate, gate_shift):
+def pooling_se_token(x, tokens, activation, features, gate, gate_bias):
     """c = sum_t activation(w . f[t] + b) f[t], f = features(x)."""
     found, logits = features(x=x), np.zeros(x.shape[:2])
     for b, t in np.ndindex(logits.shape):
-        logits[b, t] = found[b, t] @ gate + gate_shift
+        logits[b, t] = found[b, t] @ gate + gate_bias
     weights = activation(logits=logits, tokens=tokens)
     pooled = np.zeros((len(x), x.shape[2]))
     for b, t in np.ndindex(logits.shape):

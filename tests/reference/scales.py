@@ -38,7 +38,8 @@ def scale_learned(q, k, factors):
 def scale_log_length(q, k, seen):
     """logits[t, s] = log(n[t]) q[t] . k[s] / sqrt(D), n[t] the keys that t sees; 0 where none."""
     logits = score_dot(q, k)
-    for b, t in np.ndindex(logits.shape[0], logits.shape[2]):
+    sentences, queries = len(logits), np.size(logits, 2)
+    for b, t in np.ndindex(sentences, queries):
         n = seen[b, 0, t, 0]
         logits[b, :, t] *= np.log(n) / np.sqrt(q.shape[3]) if n > 0 else 0.0
     return logits
@@ -66,25 +67,25 @@ def scale_qk_norm(q, k, strength):
     return logits
 
 
-def scale_qk_layernorm(q, k, query_gain, key_gain):
+def scale_qk_layernorm(q, k, query_scale, key_scale):
     """logits = norm(q) . norm(k) / sqrt(D), norm(x) = g (x - mean x) / sqrt(var x + 1e-6)."""
 
-    def norm(x, gain):
+    def norm(x, scale):
         out = np.zeros_like(x)
         for place in np.ndindex(x.shape[:-1]):
-            out[place] = gain * (x[place] - x[place].mean()) / np.sqrt(x[place].var() + 1e-6)
+            out[place] = scale * (x[place] - x[place].mean()) / np.sqrt(x[place].var() + 1e-6)
         return out
 
-    return score_dot(norm(q, query_gain), norm(k, key_gain)) / np.sqrt(q.shape[3])
+    return score_dot(norm(q, query_scale), norm(k, key_scale)) / np.sqrt(q.shape[3])
 
 
-def scale_qk_rmsnorm(q, k, query_gain, key_gain):
+def scale_qk_rmsnorm(q, k, query_scale, key_scale):
     """logits = norm(q) . norm(k) / sqrt(D), norm(x) = g x / sqrt(mean x^2 + 1e-6)."""
 
-    def norm(x, gain):
+    def norm(x, scale):
         out = np.zeros_like(x)
         for place in np.ndindex(x.shape[:-1]):
-            out[place] = gain * x[place] / np.sqrt(sum(x[place] ** 2) / x.shape[-1] + 1e-6)
+            out[place] = scale * x[place] / np.sqrt(sum(x[place] ** 2) / x.shape[-1] + 1e-6)
         return out
 
-    return score_dot(norm(q, query_gain), norm(k, key_gain)) / np.sqrt(q.shape[3])
+    return score_dot(norm(q, query_scale), norm(k, key_scale)) / np.sqrt(q.shape[3])

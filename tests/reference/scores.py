@@ -82,13 +82,13 @@ def score_location(q, k, columns, table):
     return logits
 
 
-def score_synthesizer_dense(q, k, columns, shift, table, table_shift):
+def score_synthesizer_dense(q, k, columns, hidden_bias, table, table_bias):
     """logits[t, s] = sum_d max(0, q[t, d] + a[d]) W[d, s] + b[s]; beyond the table its last."""
     logits = np.zeros((*q.shape[:3], k.shape[2]))
     for b, h, t, s in np.ndindex(logits.shape):
         place = min(columns[s], table.shape[2] - 1)
-        hidden = [max(0.0, q[b, h, t, d] + shift[h, d]) for d in range(q.shape[3])]
-        logits[b, h, t, s] = hidden @ table[h, :, place] + table_shift[h, place]
+        hidden = [max(0.0, q[b, h, t, d] + hidden_bias[h, d]) for d in range(q.shape[3])]
+        logits[b, h, t, s] = hidden @ table[h, :, place] + table_bias[h, place]
     return logits
 
 

@@ -49,7 +49,7 @@ def executable() -> str:
 def launched() -> Iterator:
     """The browser, closed at the end."""
     path = executable()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import sync_playwright  # pyright: ignore[reportMissingImports]
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)

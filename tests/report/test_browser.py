@@ -7,8 +7,9 @@ import pytest
 from .browser import Opened, launched
 
 try:
-    from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import expect
+    # The extra `browser` has them.
+    from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportMissingImports]
+    from playwright.sync_api import expect  # pyright: ignore[reportMissingImports]
 except ImportError:  # `launched` says so, and skips
     Axe = expect = None
 

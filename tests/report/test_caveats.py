@@ -1,4 +1,4 @@
-"""What a report says of the data."""
+"""The description of the data in a report."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_report_reads_what_its_tables_judge_sentences_by(store):
             given["predictions"] = [0] * right + [1] * (size - right)
             opened.finish(spec, given | each | {"test": {**each["test"], "accuracy": right / size}})
         grid = build(plain, experiment, opened.records(None, COLUMNS))
-    assert any(note.startswith("Another draw of test sentences") for note in grid.notes)
+    assert any(note.startswith("± does not cover another draw") for note in grid.notes)
 
 
 def test_a_report_of_a_file_says_how_to_get_it_again(store):

@@ -110,8 +110,8 @@ def test_the_report_says_what_the_example_says(html):
         "The dot product grows with the head.",
         "SST-2: against '1/sqrt(D)' at 73.0 %, worse: 'unscaled' (−2.4 points); equivalent: "
         "'1/D' (0.0 points); undecided: 'half' (0.0 points); 0 of 4 rows above",
-        "Outcome as told in the file",
-        "Not dated, and of the run that its author looked at",
+        "Outcome stated in the file",
+        "Not dated, from its author's run",
         "It did not.",
         "Seven seeds.",
         "47 done, 1 diverged, 1 failed, 4 not run yet",
@@ -136,7 +136,7 @@ def test_pictures_have_words_for_those_who_do_not_see_them(plain, html):
     assert all(len(each) > 20 for each in said)
 
 
-def test_hostile_texts_stand_whole(nasty_html):
+def test_hostile_texts_are_shown_whole(nasty_html):
     text = "".join(outline(nasty_html).texts)
     assert text.count("<script>window.pwned=1</script></script><img src=x") >= 20
     assert "{{ 7*7 }} {% raw %} &lt;b&gt;" in text

@@ -41,7 +41,7 @@ def test_paragraphs_of_a_section_come_apart_at_empty_lines():
     ]
 
 
-def test_a_docstring_of_another_form_is_told_as_it_is():
+def test_a_docstring_of_another_form_is_shown_as_it_is():
     found = statement("A title\nover two lines.\n\nSome text.\n\nMore. And more.\n")
     assert found.title == "A title over two lines."
     assert [(each.name, each.paragraphs) for each in found.sections] == [

@@ -27,7 +27,7 @@ L 1 1
 </svg>"""
 
 
-def test_styles_become_attributes_and_letters_stand_once():
+def test_styles_become_attributes_and_characters_appear_once():
     pictures = Pictures()
     first, second = pictures.inline(SVG, 'says\x1b "so\u202e"'), pictures.inline(SVG, "again")
     root = ElementTree.fromstring(first)
@@ -67,6 +67,6 @@ def test_a_label_cannot_leave_its_attribute():
     assert ElementTree.fromstring(found).get("aria-label") == '"><script>x</script>'
 
 
-def test_a_file_that_is_no_svg_is_a_fault():
+def test_a_file_that_is_not_svg_is_a_fault():
     with pytest.raises(ElementTree.ParseError):
         Pictures().inline("nonsense", "")

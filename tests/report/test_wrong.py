@@ -35,7 +35,7 @@ def texts(monkeypatch):
     monkeypatch.setattr("attn_nlp.report.wrong.kept_texts", lambda *_: given)
 
 
-def test_sentences_stand_by_how_many_runs_failed(texts):
+def test_sentences_are_ordered_by_how_many_runs_failed(texts):
     (found,) = wrong(RUNS, ROWS, Path("nowhere"))
     assert (found.dataset, found.language, found.rows) == ("Films", "en", ("a", "b"))
     second, third = found.examples  # the first and the fourth were never wrong
@@ -51,7 +51,7 @@ def test_sentences_stand_by_how_many_runs_failed(texts):
     assert len(found.notes) == 1
 
 
-def test_of_equally_wrong_sentences_the_one_that_runs_agree_on_stands_first(texts):
+def test_of_equally_wrong_sentences_the_one_that_runs_agree_on_comes_first(texts):
     runs = [run("a", [1, 0, 0, 2]), run("a", [2, 0, 0, 2])]
     (found,) = wrong(runs, ROWS, Path("nowhere"))
     assert [each.number for each in found.examples] == [2, 1]
@@ -66,10 +66,10 @@ def test_without_the_data_sentences_are_told_by_their_rows(tmp_path):
 def test_an_older_store_does_not_know_what_is_right(tmp_path):
     (found,) = wrong([run("a", [0, 0, 0, 0], gold=())], ROWS, tmp_path)
     assert found.examples == ()
-    assert "did not keep which class is right" in found.notes[0]
+    assert "did not keep the right class" in found.notes[0]
 
 
-def test_each_dataset_stands_apart(texts):
+def test_each_dataset_is_separate(texts):
     other = Run({"score": "b", "dataset": "songs"}, "others", {}, [1], gold=[0])
     first, second = wrong([*RUNS, other], ROWS, Path("nowhere"))
     assert (first.dataset, second.dataset) == ("Films", "songs")
@@ -101,7 +101,7 @@ def test_rows_are_told_apart_by_the_sentences_that_divide_them_most(texts):
     assert alone.divided == ()
 
 
-def test_of_sentences_that_runs_agree_on_the_one_they_are_surest_of_stands_first(texts):
+def test_of_sentences_that_runs_agree_on_the_most_confident_comes_first(texts):
     runs = [run("a", [1, 0, 0, 2], confidences=[0.6, 0.9, 0.5, 0.5])]
     (found,) = wrong(runs, ROWS, Path("nowhere"))
     assert [each.number for each in found.examples] == [2, 1]

@@ -222,7 +222,7 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended."""
+    """Tell whether a process has ended."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -30,7 +30,7 @@ def age(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["the second file missing", "the second file empty", "empty"])
-def test_an_entry_half_written_goes_and_is_written_anew(tmp_path, damage):
+def test_a_half_written_entry_is_removed_and_written_again(tmp_path, damage):
     compiled(tmp_path)
     hurt = min(tmp_path.glob("*-cache"))
     whole = {path.name for path in tmp_path.iterdir()}

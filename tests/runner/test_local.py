@@ -306,7 +306,7 @@ def test_another_copy_of_the_package_in_the_working_directory_trains_nothing(
     assert (found.returncode, list(folder.rglob("ran-*"))) == (0, []), found.stderr
 
 
-def test_a_module_that_only_the_driver_finds_is_told_from_a_worker(folder, attn_nlp, monkeypatch):
+def test_a_module_that_only_the_driver_finds_is_reported_by_a_worker(folder, attn_nlp, monkeypatch):
     (folder / "below").mkdir()
     (folder / "helper.py").write_text("")
     text = (folder / "fake.py").read_text()
@@ -321,7 +321,7 @@ def test_a_module_that_only_the_driver_finds_is_told_from_a_worker(folder, attn_
 
 @pytest.fixture
 def order(monkeypatch):
-    """What a run does, as it comes: "start" of a worker, "prepare" of its data; and the workers."""
+    """Return the events of a run in order ("start" of a worker, "prepare"), and the workers."""
     happened, processes = [], []
     start, prepare = local.LocalEngine.start, data.prepare_dataset
 

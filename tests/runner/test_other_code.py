@@ -39,7 +39,7 @@ def edited(code: str | None = "edited") -> Iterator[None]:
 
 
 def news(done) -> list[str]:
-    """What a command said beside its progress."""
+    """Return the messages of a command other than its progress."""
     return [line for line in done.stderr.splitlines() if " of that compiling" not in line][:-1]
 
 
@@ -54,7 +54,7 @@ def test_every_cell_says_which_code_computed_it(folder, attn_nlp):
     assert codes(folder) == [code_digest()] * ALL
 
 
-def test_other_code_is_said_and_trained_again_when_asked(folder, attn_nlp):
+def test_other_code_is_reported_and_trained_again_when_asked(folder, attn_nlp):
     with edited():
         first = attn_nlp(*RUN, "--seeds", "2")
     done = len(trained(folder))
@@ -126,7 +126,7 @@ def test_a_cell_that_fails_when_trained_again_keeps_its_result(folder, attn_nlp)
     again = attn_nlp(*RUN, "--retrain-changed", **{"raise": "2,1"})
     assert again.returncode == 3
     assert again.stderr.endswith(
-        "attn-nlp: 1 cell failed when it was trained again and keeps its earlier result. "
+        "attn-nlp: 1 cell failed when trained again and keeps its earlier result. "
         "The first reason: fake.py, line 35, in fake: RuntimeError: first line\n"
     )
     assert sorted(codes(folder)) == sorted(["edited"] + [code_digest()] * (ALL - 1))
@@ -135,7 +135,7 @@ def test_a_cell_that_fails_when_trained_again_keeps_its_result(folder, attn_nlp)
     assert codes(folder) == [code_digest()] * ALL
 
 
-def test_a_store_from_before_says_so_once_and_is_no_alarm(folder, attn_nlp):
+def test_an_older_store_is_reported_once_without_an_alarm(folder, attn_nlp):
     with edited(None):
         attn_nlp(*RUN, "--seeds", "2")
     with closing(sqlite3.connect(folder / STORE)) as db, db:

@@ -26,7 +26,7 @@ def accuracies(folder) -> dict[tuple[int, int], float]:
         }
 
 
-def test_workers_import_what_lies_beside_the_file_and_agree_on_it(folder, attn_nlp, cache):
+def test_workers_import_neighbors_of_the_file_and_agree_on_them(folder, attn_nlp, cache):
     """Row, column and seeds are of one formula, wherever the command is given and by whom."""
     own = folder / "own"
     own.mkdir()
@@ -98,7 +98,9 @@ def test_what_a_library_keeps_of_files_is_read_for_every_cell(folder, attn_nlp, 
         assert (2 + more) / 6 in found
 
 
-def test_a_thread_that_a_fit_leaves_is_told_when_the_command_ends(folder, attn_nlp, monkeypatch):
+def test_a_thread_that_a_fit_leaves_is_reported_when_the_command_ends(
+    folder, attn_nlp, monkeypatch
+):
     monkeypatch.setattr(sys, "stop", threading.Event(), raising=False)
     lines = "import sys, threading\n"
     lines += "    from concurrent.futures import ThreadPoolExecutor\n"
@@ -115,7 +117,7 @@ def test_a_thread_that_a_fit_leaves_is_told_when_the_command_ends(folder, attn_n
 
 
 @pytest.mark.parametrize("by", ["attn-nlp", "python"])
-def test_a_file_without_a_guard_is_told_to_have_one(folder, attn_nlp, cache, by):
+def test_a_file_without_a_guard_is_asked_for_one(folder, attn_nlp, cache, by):
     (folder / "fake.py").write_text(EXPERIMENT.replace(GUARDED, UNGUARDED))
     line = EXPERIMENT.replace(GUARDED, UNGUARDED).split("\n").index("run_file(__file__)") + 1
     if by == "attn-nlp":
@@ -127,9 +129,9 @@ def test_a_file_without_a_guard_is_told_to_have_one(folder, attn_nlp, cache, by)
         )  # fmt: skip
     assert found.returncode == 2
     assert found.stderr == (
-        f"attn-nlp: fake.py, line {line}: run_file stands outside of "
-        '`if __name__ == "__main__":`; write it below that line, since a run reads the file once '
-        "more to find its experiment.\n"
+        f"attn-nlp: fake.py, line {line}: run_file is called outside of "
+        '`if __name__ == "__main__":`; move it below that line, since a run reads the file '
+        "again to find its experiment.\n"
     )
     assert not (folder / "runs").exists()
 
@@ -239,7 +241,9 @@ def test_a_fit_may_start_children_that_import_its_file(folder, cache, where):
         ("set('ab')", "--workers=1", "random", False),
     ],
 )
-def test_code_that_hangs_on_hashes_of_texts_is_told_once(folder, cache, line, how, seed, warned):
+def test_code_that_depends_on_hashes_of_texts_is_reported_once(
+    folder, cache, line, how, seed, warned
+):
     text = EXPERIMENT.replace("    right =", f"    {line}\n    right =")
     (folder / "fake.py").write_text(text)
     found = subprocess.run(

@@ -72,7 +72,7 @@ def test_python_put_the_folder_first_and_we_put_it_last(here, monkeypatch):
     assert sys.path == ["/one"]
 
 
-def test_no_working_directory_is_no_fault(here, monkeypatch):
+def test_a_missing_working_directory_is_not_a_fault(here, monkeypatch):
     for each in ("own", "libraries", here):
         os.rmdir(each)
     monkeypatch.setattr(sys, "path", ["", "/one"])

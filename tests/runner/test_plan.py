@@ -12,9 +12,10 @@ from attn_nlp.data.digests import note_sums
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, Experiment, Row, Table, skip, vary
 from attn_nlp.experiment.cell import flatten
+from attn_nlp.experiment.programs import Programs
 from attn_nlp.parts import registry
 from attn_nlp.runner import plan as planning
-from attn_nlp.runner.plan import BASELINE_SECONDS, Programs, check_data, labels, plan, to_do, wanted
+from attn_nlp.runner.plan import BASELINE_SECONDS, check_data, plan, to_do
 from attn_nlp.store import Store
 
 
@@ -44,7 +45,7 @@ def store(tmp_path):
 
 
 def finish(store, resolved, spec, **changes):
-    settings = wanted(resolved)[spec]
+    settings = resolved.wanted[spec]
     record = {
         "key": "k",
         "status": "done",
@@ -199,12 +200,12 @@ def test_what_is_to_do_keeps_the_order():
 
 def test_baselines_come_first():
     resolved = experiment()
-    assert list(wanted(resolved))[:2] == [each["spec"] for each in resolved.baselines]
+    assert list(resolved.wanted)[:2] == [each["spec"] for each in resolved.baselines]
 
 
 def test_a_finished_experiment_costs_nothing(store):
     resolved = experiment()
-    for spec in wanted(resolved):
+    for spec in resolved.wanted:
         finish(store, resolved, spec)
     found = plan(resolved, store, workers=4)
     assert (found.seconds, found.memory_bytes, found.programs) == (0.0, 0, 0)
@@ -222,7 +223,7 @@ def test_seeds_share_a_program_and_steps_share_a_pace():
 
 def test_labels_name_what_differs():
     resolved = experiment()
-    label = labels(resolved)
+    label = resolved.label
     assert label(resolved.cells[0]["settings"]) == "encoder heads=1 scale=none seed=0"
 
 
@@ -248,7 +249,7 @@ def test_many_steps_need_memory_for_the_order_of_their_sentences(store):
         resolved = Experiment(base=base, axes=axes, tables=tables).resolve("t", "")
         predicted.append(plan(resolved, store, workers=1).memory_bytes)
     assert predicted[1] - predicted[0] == 8 * 8 * (10**8 - 100)
-    spec = next(spec for spec, each in wanted(resolved).items() if each["model"] == "encoder")
+    spec = next(spec for spec, each in resolved.wanted.items() if each["model"] == "encoder")
     finish(store, resolved, spec, peak_bytes=10**6)  # of whatever number of steps
     assert plan(resolved, store, workers=1).memory_bytes > 6 * 10**9
 

@@ -1,4 +1,4 @@
-"""What a run says of itself."""
+"""The progress that a run reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cell a worker takes next."""
+"""The order in which workers take cells."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ SLOW = 0.3
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory, cache):
-    """What a run prints that nothing disturbs."""
+    """Return the output of an undisturbed run."""
     folder = tmp_path_factory.mktemp("undisturbed")
     write_experiment(folder)
     found = command(folder, environment(cache), "run", "fake.py", "--workers", "2")

@@ -1,4 +1,4 @@
-"""What a run hears of signals."""
+"""The signals that a run handles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attn_nlp.runner.job import Stopped
 from attn_nlp.runner.signals import Interrupt
 
 
-def test_how_a_child_ends_is_told_where_the_parent_wants_no_word():
+def test_the_end_of_a_child_is_known_to_a_parent_that_ignores_it():
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         with Interrupt():

@@ -172,7 +172,7 @@ def test_an_error_is_the_outcome_of_its_cell_with_its_line(outcome, error, reaso
     found["detail"].encode()  # can be stored
 
 
-def test_a_mistake_is_told_in_its_own_words(outcome):
+def test_a_user_error_is_reported_in_its_own_words(outcome):
     def fit(cell):
         raise UserError("say it better\nin one line.")
 
@@ -330,7 +330,7 @@ def test_an_accuracy_in_half_precision_is_near_enough(outcome):
     assert outcome(lambda_of(ALONE | {"test": {"accuracy": off}}))["status"] == "done"
 
 
-def test_what_is_no_field_is_left_out(outcome):
+def test_unknown_fields_are_left_out(outcome):
     found = outcome(lambda_of(WHOLE | {"finished_at": "z", "key": "k", "notes": object()}))
     assert set(found) == {*WHOLE, "wall_seconds", "provenance"}
 

@@ -1,4 +1,4 @@
-"""What a model's own fit does to its process, and what the next cell finds there."""
+"""Changes that a model's own fit makes to its process do not reach the next cell."""
 
 from __future__ import annotations
 

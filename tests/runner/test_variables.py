@@ -1,4 +1,4 @@
-"""Which variables reach a process that trains, and what is told of them."""
+"""The variables that reach a training process, and the warnings about them."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_setting_that_code_has_changed_is_recorded():
         jax.config.update("jax_enable_x64", False)
 
 
-def test_flags_may_stand_in_a_file(tmp_path, monkeypatch):
+def test_flags_may_be_in_a_file(tmp_path, monkeypatch):
     """XLA reads it only where the text is nothing but its name, and would else have no flags."""
     flags = tmp_path / "flags"
     flags.write_text("--xla_a=1\n--xla_b=2\n")

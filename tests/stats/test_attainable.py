@@ -1,4 +1,4 @@
-"""What seeds can show at all."""
+"""The verdicts that a number of seeds can reach at all."""
 
 import pytest
 

@@ -1,6 +1,7 @@
 """Folds that share training data: by hand, against scipy, and on data where nothing differs."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def test_without_overlap_it_is_the_paired_t_test_of_the_folds_means(table):
     means = np.mean(table, axis=1)
     assume(np.ptp(means) > 1e-9)
     found = over_folds(table, 0.0)
-    oracle = stats.ttest_1samp(means, 0.0)
+    oracle: Any = stats.ttest_1samp(means, 0.0)
     interval = oracle.confidence_interval(0.95)
     assert (found.p, found.low, found.high) == pytest.approx(
         (oracle.pvalue, interval.low, interval.high), abs=1e-9

@@ -51,6 +51,6 @@ def test_equal_values_have_an_interval_of_no_width():
 
 
 @pytest.mark.parametrize("values", [[], [0.5, math.nan], [math.inf]])
-def test_no_mean_of_what_is_no_number(values):
+def test_no_mean_of_values_that_are_not_numbers(values):
     with pytest.raises(ValueError, match=r"give at least one|leave out"):
         summarize(values)

@@ -105,6 +105,7 @@ def test_the_detectable_effect_is_detected(n, comparisons):
     Holm's level for the smallest p is asked, as if no other difference were real.
     """
     effect = detectable_effect(n, comparisons)
+    assert effect is not None
     draws = np.random.default_rng(20_261_124).normal(effect, 1.0, (1_500, n))
     share = np.mean([comparisons * sign_flip(each).p < 0.05 for each in draws])
     assert share == pytest.approx(0.8, abs=0.031)

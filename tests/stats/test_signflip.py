@@ -50,7 +50,7 @@ def test_identical_scores_give_one():
     assert (found.p, found.least, found.nonzero) == (1.0, 1.0, 0)
 
 
-def test_dust_is_no_difference():
+def test_rounding_errors_are_not_a_difference():
     assert sign_flip([(0.1 + 0.2) - 0.3] * 10).p == 1.0
 
 
@@ -77,7 +77,7 @@ def test_drawn_patterns_come_near_the_exact_share():
     assert found.p == sign_flip([1.0] * 13 + [-1.0] * 8).p
 
 
-def test_drawn_patterns_are_those_of_the_formula_whatever_stands_beside():
+def test_drawn_patterns_follow_the_formula_whatever_else_is_tested():
     """Sums under every drawn pattern, one after another; bit b of byte i belongs to 8 i + 7 - b."""
     rng = np.random.default_rng(3)
     family = [rng.integers(-9, 10, n) / 500 for n in (25, 40, 12, 33)]

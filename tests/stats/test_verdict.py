@@ -1,4 +1,4 @@
-"""What a comparison may be called."""
+"""The verdict of a comparison."""
 
 import pytest
 from hypothesis import given, settings

@@ -24,7 +24,7 @@ class Process:
 
 
 class System:
-    """What `attn_nlp.store.processes` asks, answered for the process that acts at the moment."""
+    """Answers of `attn_nlp.store.processes` for the process that acts at the moment."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -59,7 +59,7 @@ class System:
 
     @contextmanager
     def acting(self, process: Process) -> Iterator[None]:
-        """What is done inside is done by that process."""
+        """Run the body as that process."""
         before, self._acting = self._acting, process
         try:
             yield

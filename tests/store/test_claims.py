@@ -128,7 +128,7 @@ def test_a_late_finisher_cannot_overwrite(path):
 
 
 def test_a_claim_outlives_a_full_disk(path, monkeypatch):
-    """What was not committed has not happened, also in memory."""
+    """Anything that was not committed has not happened, in memory either."""
     with Store.open(path) as store:
         store.claim(SPEC)
         monkeypatch.setattr(fault_injection, "_passed", fault_injection.Counter())

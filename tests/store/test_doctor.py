@@ -1,4 +1,4 @@
-"""What is wrong inside a store is found and named; only what is safe is repaired."""
+"""Damage inside a store is found and named; only safe repairs are made."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from attn_nlp.experiment import Cell, Experiment, Row, Table, vary
 from attn_nlp.experiment.identity import key_of
+from attn_nlp.experiment.resolved import families_of
 from attn_nlp.store import Store, StoreError
 from attn_nlp.store.doctor import examine, repair
 from attn_nlp.store.schema import seal
@@ -165,8 +166,8 @@ def test_settings_that_are_not_those_of_the_spec_are_found(path, exchange):
             store.finish(spec, whole(spec, settings=each))
         if exchange == "specs":
             swapped = zip(reversed(specs), settings, strict=True)
-            cells = tuple({"spec": spec, "settings": each} for spec, each in swapped)
-            resolved = dataclasses.replace(resolved, cells=cells)
+            cells = [{"spec": spec, "settings": each} for spec, each in swapped]
+            resolved = dataclasses.replace(resolved, families=families_of(cells))
         store.save_experiment(resolved)
     (found,) = examine(path)
     assert (found.severe, set(found.specs)) == (True, set(specs))

@@ -14,7 +14,7 @@ from tests.store.records import SPEC, record
 
 
 def both(path):
-    """What opening to write and opening to read say."""
+    """Return the messages of opening for writing and for reading."""
     said = []
     for opened in (Store.open, Store.read):
         with pytest.raises(StoreError) as error, opened(path) as store:

@@ -95,7 +95,7 @@ class Claim:
 
 @dataclass
 class File:
-    """What a store must hold: rows and claims by spec."""
+    """The content that a store must have: rows and claims by spec."""
 
     path: Path
     rows: dict[str, dict] = field(default_factory=dict)
@@ -157,7 +157,7 @@ class Stores(RuleBasedStateMachine):
     # The model
 
     def lives(self, run: Run, claim: Claim) -> bool:
-        """Whether a run must believe that the owner of a claim lives."""
+        """Tell whether a run must assume that the owner of a claim is alive."""
         if claim.process.place == run.process.place:
             return claim.process in self.system.living
         beat, since = self.seen.get((run, claim), (-1, 0.0))
@@ -182,7 +182,7 @@ class Stores(RuleBasedStateMachine):
 
     @staticmethod
     def alarms(file: File, spec: str, given: dict) -> bool:
-        """Whether two final results contradict each other."""
+        """Tell whether two final results contradict each other."""
         row = file.rows.get(spec)
         if row is None or not {row["status"], given["status"]} <= set(FINAL):
             return False
@@ -191,7 +191,7 @@ class Stores(RuleBasedStateMachine):
         return abs(row["test"]["accuracy"] - given["test"]["accuracy"]) > TOLERANCE
 
     def deliver(self, file: File, run: Run | None, spec: str, given: dict) -> bool:
-        """Whether the result is written; the claim under which it comes ends."""
+        """Write a result if it counts, end its claim, and tell whether it was written."""
         final = file.rows.get(spec, {}).get("status") in FINAL
         holds = self.holds(file, run, spec)
         if holds:
@@ -311,12 +311,14 @@ class Stores(RuleBasedStateMachine):
     @rule(job=a_job(), name=st.sampled_from(["failed", *RESULTS]))
     def finish(self, job, name):
         """In time or late, for the first or the second time."""
-        self.finished(*job, result(job[1], name))
+        run, spec = job
+        self.finished(run, spec, result(spec, name))
 
     @precondition(lambda self: self.jobs())
     @rule(job=a_job())
     def fail(self, job):
-        self.finished(*job, result(job[1], "failed"))
+        run, spec = job
+        self.finished(run, spec, result(spec, "failed"))
 
     @precondition(lambda self: self.runs)
     @rule(run=a_run(), spec=cells)
@@ -328,7 +330,8 @@ class Stores(RuleBasedStateMachine):
     @rule(job=a_job(), name=st.sampled_from(["done", "failed"]), where=points)
     def finish_on_a_full_disk(self, job, name, where):
         """Nothing has happened, unless it was committed before."""
-        self.finished(*job, result(job[1], name), where)
+        run, spec = job
+        self.finished(run, spec, result(spec, name), where)
 
     def finished(self, run: Run, spec: str, given: dict, where: str = ""):
         file = self.files[run.file]

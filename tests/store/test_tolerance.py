@@ -45,7 +45,7 @@ def trained_on(threads: int) -> dict:
 
 
 def test_threads_move_a_cell_by_no_more_than_the_tolerance():
-    """What the tolerance is for. Rounding shows early in the loss, long before in any sentence."""
+    """Rounding shows in the loss long before it changes a prediction: hence the tolerance."""
     one, two = trained_on(1), trained_on(2)
     assert contradictions(one, two) == []
     assert contradiction(one, two) == ""

@@ -9,7 +9,7 @@ In column trec6 the reference is the same; "unscaled" diverged on seed 3 and fai
 
 from __future__ import annotations
 
-from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.experiment.resolved import Resolved, families_of
 
 SEEDS = 7
 REFERENCE = [0.70, 0.71, 0.72, 0.73, 0.74, 0.75, 0.76]
@@ -71,7 +71,7 @@ def settings(**changes) -> dict:
 
 
 def facts(dataset: str) -> dict:
-    """What a record says about its dataset."""
+    """Return what a record says about its dataset."""
     return {
         "name": dataset,
         "label": {"sst2": "SST-2", "trec6": "TREC-6"}.get(dataset, dataset),
@@ -130,7 +130,8 @@ def baseline(model: str, dataset: str) -> dict:
 
 def resolved(cells, tables, baselines=(), skipped=()) -> Resolved:
     """A resolved experiment."""
-    return Resolved("example", "", tuple(cells), tuple(baselines), tuple(skipped), tuple(tables))
+    families = families_of(cells)
+    return Resolved("example", "", families, tuple(baselines), tuple(skipped), tuple(tables))
 
 
 def example(**changes) -> tuple[dict, Resolved, dict[str, dict]]:

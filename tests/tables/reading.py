@@ -12,6 +12,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 from attn_nlp.tables.legend import MARKS
 
@@ -163,7 +164,7 @@ def _cells(above: list[str], below: list[str]):
         at, under = at + (1 if single else 3), under + 3
 
 
-def _of_numbers(row: dict, scale: float, decimals: int) -> tuple[str, ...]:
+def _of_numbers(row: dict[str, Any], scale: float, decimals: int) -> tuple[str, ...]:
     """A cell from numbers in full precision, rounded by Python's own rule."""
 
     def text(value, sign=""):
@@ -174,7 +175,7 @@ def _of_numbers(row: dict, scale: float, decimals: int) -> tuple[str, ...]:
         return "" if low is None else text((high - low) / 2)
 
     if row["mean"] is None:
-        state = row["status"]
+        state = str(row["status"])
         return (STATE_OF.get(state, state), "", row["footnote"], "", "", "")
     own = (text(row["mean"]), half(row["low"], row["high"]), _count(row))
     if row["difference"] is None:

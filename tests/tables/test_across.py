@@ -1,4 +1,4 @@
-"""What a caption says over several datasets."""
+"""Captions over several datasets."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_a_lower_loss_ranks_first():
 @pytest.mark.parametrize(
     "changes", [{"names": NAMES[:2]}, {"columns": ["dataset", "heads"]}, {"columns": ["heads"]}]
 )
-def test_nothing_is_said_of_few_datasets_or_of_other_columns(changes):
+def test_few_datasets_and_other_columns_are_not_ranked(changes):
     if changes.get("columns") == ["heads"]:
         changes = {**changes, "over": ["seed", "dataset"]}
     scores = {"none": [0.5] * 6, "rsqrt_dim": [0.8] * 6}

@@ -1,9 +1,10 @@
-"""What a plan says before anything runs."""
+"""The significance that a plan calls attainable before anything runs."""
 
 import dataclasses
 
 import pytest
 
+from attn_nlp.experiment.resolved import families_of
 from attn_nlp.tables import attainable
 
 from .example import ROWS, example
@@ -48,4 +49,4 @@ def test_cells_that_wait_for_trials_are_compared_too(known):
     after = attainable(experiment)
     waiting = [{**cell, "spec": None} for cell in experiment.cells]
     waiting[:known] = experiment.cells[:known]
-    assert attainable(dataclasses.replace(experiment, cells=tuple(waiting), seeds=())) == after
+    assert attainable(dataclasses.replace(experiment, families=families_of(waiting))) == after

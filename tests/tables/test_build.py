@@ -3,10 +3,12 @@
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import pytest
 
 from attn_nlp.errors import UserError
+from attn_nlp.experiment.resolved import families_of
 from attn_nlp.experiment.table import VALUES
 from attn_nlp.runner.provenance import provenance
 from attn_nlp.stats import Verdict
@@ -17,7 +19,7 @@ from attn_nlp.tables.text import count_text
 from .example import REFERENCE, ROWS, cell, example, record, resolved, table
 
 
-def entry(grid, label, column=0):
+def entry(grid, label, column=0) -> Any:
     return next(row for row in grid.rows if row.label == label).entries[column]
 
 
@@ -82,7 +84,7 @@ def test_identical_scores_are_said_to_be():
     ]
 
 
-def test_one_difference_in_every_pair_is_no_verdict():
+def test_one_difference_in_every_pair_gives_no_verdict():
     """Seven seeds that make no difference to the difference: p would be .016, and means nothing."""
     plain, planned, records = example()
     for seed, reference in enumerate(REFERENCE):
@@ -150,7 +152,7 @@ def test_a_row_that_has_nothing_to_be_paired_with_says_so(left, says):
         return kept == (settings["attention.scale"] == "rsqrt_dim") or settings["dataset"] == "sst2"
 
     cells = tuple(each for each in experiment.cells if is_planned(each["settings"]))
-    grid = build(plain, dataclasses.replace(experiment, cells=cells, seeds=()), records)
+    grid = build(plain, dataclasses.replace(experiment, families=families_of(cells)), records)
     footnotes = dict(grid.footnotes)
     for label in ("unscaled", "1/D"):
         found = entry(grid, label, 1)
@@ -231,7 +233,7 @@ def test_a_baseline_that_failed_counts_for_no_diverged_run():
     assert counted.summary.mean == pytest.approx((0.68 + 0.68 + 0.70 + 0.72 + 0.74 + 0.68) / 6)
 
 
-def test_without_baselines_nothing_stands_in_for_a_diverged_run():
+def test_without_baselines_nothing_replaces_a_diverged_run():
     plain, experiment, records = example()
     bare = {spec: each for spec, each in records.items() if "majority" not in spec}
     bare = {spec: each for spec, each in bare.items() if "tfidf" not in spec}
@@ -301,7 +303,7 @@ def test_a_row_without_any_number_says_why(status):
     assert entry(grid, "unscaled").comparison.p_holm == 6 / 128
 
 
-def test_a_score_that_is_no_number_is_missing():
+def test_a_score_that_is_not_a_number_is_missing():
     plain, experiment, records = example()
     records["sst2/none/1/0"] = record(math.nan)
     found = entry(build(plain, experiment, records), "unscaled")
@@ -317,7 +319,7 @@ def test_nothing_has_run():
     assert [column.labels for column in grid.columns] == [("SST-2",), ("TREC-6",)]
 
 
-def test_a_missing_reference_seed_is_no_pair():
+def test_a_missing_reference_seed_gives_no_pair():
     plain, experiment, records = example()
     del records["sst2/rsqrt_dim/1/6"]
     found = entry(build(plain, experiment, records), "unscaled")
@@ -349,7 +351,7 @@ def test_baselines_have_no_interval_and_no_test():
     assert baselines[1].entries[0].summary.mean == 0.781
 
 
-def test_baselines_stand_only_where_the_data_is_one():
+def test_baselines_appear_only_if_the_data_is_the_same():
     plain, experiment, records = example(columns=[], over=["seed", "dataset"])
     plain["rows"] = [row for row in plain["rows"] if row["label"] != "half"]
     grid = build(plain, experiment, records)
@@ -479,7 +481,7 @@ def test_replicates_of_one_seed_are_said_to_be():
     for each in [*planned.cells]:  # twice as wide, with the same numbers
         wide = {"spec": f"{each['spec']}/wide", "settings": {**each["settings"], "width": 128}}
         records |= {wide["spec"]: records[each["spec"]]} if each["spec"] in records else {}
-        planned = dataclasses.replace(planned, cells=(*planned.cells, wide))
+        planned = dataclasses.replace(planned, families=families_of([*planned.cells, wide]))
     assert build(plain, planned, records).notes[1] == (
         "Each number comes from one seed; other initial weights, batches and dropout may give a "
         "different table."

@@ -43,7 +43,7 @@ def test_nothing_that_ran_has_no_environment():
     assert (found.groups, found.first, found.mixed) == ((), "", False)
 
 
-def test_code_that_was_not_noted_is_no_difference():
+def test_code_that_was_not_recorded_is_not_a_difference():
     old, new, other = ({"jax": "1"} | more for more in ({}, {"code": "a"}, {"code": "b"}))
     assert grouped([old, old, new]) == ((("code", "a"), ("jax", "1")), ((3, ()),))
     assert grouped([old, old]) == ((("jax", "1"),), ((2, ()),))

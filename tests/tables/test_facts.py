@@ -1,4 +1,4 @@
-"""What a caption says of the data: splits, classes, columns, and what the baselines chose."""
+"""The caption on the data: splits, classes, columns, and the choices of the baselines."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def noted(grid) -> list[str]:
 
 
 @pytest.mark.parametrize("rule", [HELD_OUT, OLDER])
-def test_a_fold_that_plays_test_is_said_in_the_caption(rule):
+def test_a_fold_used_as_test_is_named_in_the_caption(rule):
     plain, experiment, records = example()
     assert noted(build(plain, experiment, records)) == []
     for spec, record in records.items():
@@ -72,7 +72,7 @@ def test_a_fold_that_plays_test_is_said_in_the_caption(rule):
     ]
 
 
-def test_classes_that_train_lacks_are_said_beside_their_zeros():
+def test_classes_that_train_lacks_are_named_next_to_their_zeros():
     plain, experiment, records = made()
     for spec, record in records.items():
         counts = {"train": [9, 0], "test": [4, 6]}
@@ -95,7 +95,7 @@ def chose(records, **reasons):
     }
 
 
-def test_what_the_baseline_chose_stands_where_the_baselines_are_explained():
+def test_the_choice_of_a_baseline_is_in_the_note_on_baselines():
     plain, experiment, records = example()
     baselines = "The last rows are baselines that need no network: one deterministic run each, "
     said = [note for note in build(plain, experiment, records).notes if note.startswith(baselines)]

@@ -61,7 +61,7 @@ def test_the_replicate_is_the_seed_and_its_number_the_mean_over_folds(made):
     assert "over 2 seeds" in " ".join(grid.notes)
 
 
-def test_the_spread_over_folds_stands_apart_with_its_correction(made):
+def test_the_spread_over_folds_is_separate_and_corrected(made):
     """.01, .02, .03: s = .01; sqrt(1/3 + 10/18) s = .009428; times t(2) = 4.302653 is .0406."""
     notes = " ".join(build(made[0].tables[0], *made).notes)
     assert "Nadeau & Bengio (2003)" in notes
@@ -127,7 +127,7 @@ def test_a_diverged_seed_counts_as_the_mean_of_the_weakest_baseline(made):
     assert entry.counted.summary.mean == pytest.approx((0.6 + 0.75) / 2)
 
 
-def test_without_folds_in_over_nothing_is_said_of_them(made):
+def test_without_folds_in_over_they_are_not_mentioned(made):
     experiment, records = made
     table = {**experiment.tables[0], "columns": ["fold"], "over": ["seed"]}
     grid = build(table, experiment, records)

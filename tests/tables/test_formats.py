@@ -58,7 +58,7 @@ def printed(text):
 
 
 def expected(rows):
-    """What the CSV's full precision gives after rounding to one decimal of a percent."""
+    """Round the CSV's full precision to one decimal of a percent."""
 
     def rounded(value, sign=""):
         text = f"{100 * float(value):{sign}.1f}"

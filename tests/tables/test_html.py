@@ -103,7 +103,7 @@ def test_missing_numbers_come_with_their_reason():
     assert f'<div id="t-{letter[1]}"><dt>[{letter[1]}]</dt><dd>half is too few</dd></div>' in text
 
 
-def test_baselines_stand_in_a_body_of_their_own():
+def test_baselines_have_a_table_body_of_their_own():
     _, rows, baselines = html(build(*example())).split("<tbody")
     assert rows.startswith(' class="attn-rows">')
     assert baselines.startswith(' class="attn-baselines">')

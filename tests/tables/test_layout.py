@@ -1,4 +1,4 @@
-"""Which cells stand where."""
+"""The layout puts every cell in its entry."""
 
 import dataclasses
 
@@ -6,12 +6,13 @@ import pytest
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell, Experiment, Table, skip, vary
+from attn_nlp.experiment.resolved import alone
 from attn_nlp.tables.layout import _rows_of, lay_out, matches
 
 from .example import ROWS, by_heads, cell, example, resolved, settings, table
 
 
-def test_columns_of_one_outermost_value_stand_together():
+def test_columns_of_one_outermost_value_are_adjacent():
     """The cells run heads first; the header groups by dataset, values in order of appearance."""
     plain, experiment, _ = by_heads()
     columns = lay_out(plain, experiment).columns
@@ -90,7 +91,8 @@ def test_cells_that_differ_in_their_seed_are_laid_out_together_as_one_by_one(ask
     known = made.resolve("name", "Why?")
     assert known.seeds == (3, 0, 1)
     together = lay_out(known.tables[0], known)
-    one_by_one = lay_out(known.tables[0], dataclasses.replace(known, seeds=()))
+    apart = dataclasses.replace(known, families=tuple(map(alone, known.cells)))
+    one_by_one = lay_out(apart.tables[0], apart)
     assert together.columns == one_by_one.columns
     assert list(together.entries) == list(one_by_one.entries)
     for where, planned in together.entries.items():

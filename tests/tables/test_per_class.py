@@ -57,7 +57,7 @@ def test_datasets_of_other_classes_have_a_grid_of_their_own():
     assert [len(grid.columns) for grid in grids] == [8, 4]
 
 
-def test_what_has_not_run_is_said_so():
+def test_cells_that_have_not_run_are_marked():
     plain, experiment, records = made()
     assert per_class(plain, experiment, {}) == []
     lost = records["sst2/none/1/1"] | {"status": "diverged", "confusion": None, "test": None}
@@ -98,7 +98,7 @@ def test_runs_that_never_got_there_are_counted():
     ],
 )
 def test_classes_are_of_the_runs_that_the_table_counts(changes, state, reason):
-    """What is left has precision 3/5, and its counts do not mix with those of the other."""
+    """The remaining cells have precision 3/5, and their counts do not mix with the others."""
     plain, experiment, records = made()
     records["sst2/none/1/1"] |= changes
     (grid,) = per_class(plain, experiment, records)

@@ -79,7 +79,7 @@ def test_the_unknown_tokens_of_every_reading_are_said(path, values):
     )
 
 
-def test_nothing_is_said_twice_where_every_reading_is_alike():
+def test_nothing_is_repeated_if_every_reading_is_alike():
     said, found = spoken(*met("length", (4, 64), lambda _: clean()))
     assert (said, found.caveats) == ("X: 80 train, 20 test sentences.", (CLEAN,))
 
@@ -190,7 +190,7 @@ def test_a_baseline_is_its_mean_over_carves_as_the_rows_are():
     assert "the mean of one deterministic run on each split of the data, not compared" in said
 
 
-def test_baselines_that_cannot_stand_beside_rows_are_said_not_to():
+def test_baselines_that_cannot_be_compared_with_rows_are_marked():
     plain, experiment, records = met("split_seed", (0, 1), lambda _: clean())
     grid = build(*with_baselines(plain, experiment, records, (0, 1)))
     assert all(row.kind != BASELINE for row in grid.rows)

@@ -10,7 +10,7 @@ import pytest
 
 from attn_nlp.train import adamw
 
-SHAPES = {"table": (7, 5), "inner": {"kernel": (5, 3), "shift": (3,)}, "gain": ()}
+SHAPES = {"table": (7, 5), "inner": {"kernel": (5, 3), "bias": (3,)}, "scale": ()}
 RATE, DECAY = 0.03, 0.2
 
 
@@ -31,13 +31,13 @@ def test_steps_are_those_of_optax(clip):
         optax.scale(-RATE),
     )
     ours = theirs = draw(rng)
-    state, averages = adamw.start(ours), chain.init(theirs)
+    state, averages = adamw.init(ours), chain.init(theirs)
     for step in range(20):
         grads = draw(rng, scale=10.0 ** rng.integers(-3, 3) if step % 5 else 0.0)
         ours, state = adamw.update(ours, grads, state, RATE, DECAY, clip)
         updates, averages = chain.update(grads, averages, theirs)
         theirs = optax.apply_updates(theirs, updates)
-    assert int(state["steps"]) == 20
+    assert int(state["count"]) == 20
     # Twenty steps of float32, each off by some roundings of 6e-8.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), ours, theirs)
 
@@ -46,5 +46,5 @@ def test_a_gradient_that_is_not_finite_does_not_pass_unseen():
     params = {"a": jnp.ones((2, 2)), "b": jnp.ones(2)}
     for bad in (jnp.nan, jnp.inf):
         grads = {"a": jnp.full((2, 2), bad), "b": jnp.ones(2)}
-        moved, _ = adamw.update(params, grads, adamw.start(params), RATE, DECAY, 1.0)
+        moved, _ = adamw.update(params, grads, adamw.init(params), RATE, DECAY, 1.0)
         assert not np.isfinite(moved["a"]).any()

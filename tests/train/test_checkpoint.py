@@ -142,7 +142,7 @@ def test_damage_costs_steps_and_changes_no_bit(cut, uncut):
     assert measured(go(cut, hand)) == uncut
     assert hand.trained[0] == 39, "it went on from step 29, ten steps first"
     (said,) = hand.notes
-    assert "0000000030 is damaged (its hash does not fit its files)" in said
+    assert "0000000030 is damaged (its hash does not match its files)" in said
     assert "damaged-0000000030" in names(cut)
 
 

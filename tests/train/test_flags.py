@@ -17,7 +17,7 @@ OURS = "--xla_cpu_multi_thread_eigen=false"  # what a worker sets, and nothing e
 
 
 def trained() -> dict[str, float]:
-    """What a few steps with every kind of numeric setting at work come to."""
+    """Return the result of a few steps with every kind of numeric setting in use."""
     cell = CELL.replace({"steps": 20, "evaluate_every": 20})
     return train(cell, prepared(rows=200, edges=(6,)), ignored)["test"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from attn_nlp.errors import UserError
 from attn_nlp.metrics import calibration_error
-from attn_nlp.nn.bound import ForwardContext
+from attn_nlp.nn.context import ForwardContext
 from attn_nlp.train import loop
 from attn_nlp.train.loop import train
 from attn_nlp.train.program import program_of
@@ -94,13 +94,13 @@ def test_every_numeric_setting_reaches_training():
 def test_every_step_and_seed_drops_its_own():
     """With weights that stay and one batch for all steps, only what is dropped moves the loss."""
     program, _ = program_of(CELL, DATA)
-    lane = loop._Lane(program, CELL, DATA, ignored)
-    still = lane.numeric | {"learning_rate": jnp.float32(0.0)}
-    rows = jnp.broadcast_to(lane.rows[:1], lane.rows.shape)
-    buckets = jnp.full_like(lane.buckets, len(program.edges) - 1)
+    training = loop.Run(program, CELL, DATA, ignored)
+    still = training.numeric | {"learning_rate": jnp.float32(0.0)}
+    rows = jnp.broadcast_to(training.rows[:1], training.rows.shape)
+    buckets = jnp.full_like(training.buckets, len(program.edges) - 1)
 
     def loss(step, seed):
-        data = (lane.ids, lane.labels, rows, buckets, jnp.int32(step), jnp.int32(1))
+        data = (training.ids, training.labels, rows, buckets, jnp.int32(step), jnp.int32(1))
         start = program.start(CELL.seed)
         return float(program.train(start, still, jnp.uint32(seed), *data, jnp.float32(0.0))[1])
 
@@ -130,15 +130,17 @@ def test_a_step_that_breaks_the_weights_before_a_look_is_a_divergence():
 
 def test_the_best_validation_step_is_tested_and_the_test_split_read_once(monkeypatch):
     looked = []
-    look = loop._Lane.look
+    look = loop.Run.evaluate
 
-    def watched(lane, split, params=None):
-        found = look(lane, split, params)
-        used = lane.state["params"] if params is None else params
-        looked.append((split, lane.step, jax.tree.map(np.asarray, used), found.scores["accuracy"]))
+    def watched(training, split, params=None):
+        found = look(training, split, params)
+        used = training.state["params"] if params is None else params
+        looked.append(
+            (split, training.step, jax.tree.map(np.asarray, used), found.scores["accuracy"])
+        )
         return found
 
-    monkeypatch.setattr(loop._Lane, "look", watched)
+    monkeypatch.setattr(loop.Run, "evaluate", watched)
     result = run(evaluate_every=3, learning_rate=0.05)
     splits = [split for split, *_ in looked]
     assert splits == ["validation"] * 20 + ["test"]
@@ -152,11 +154,11 @@ def test_the_best_validation_step_is_tested_and_the_test_split_read_once(monkeyp
 def test_a_trial_never_reads_the_test_split(monkeypatch):
     """Its record is the same whatever stands there, and says nothing of it."""
     looked = []
-    look = loop._Lane.look
+    look = loop.Run.evaluate
     monkeypatch.setattr(
-        loop._Lane,
-        "look",
-        lambda lane, split, params=None: looked.append(split) or look(lane, split, params),
+        loop.Run,
+        "evaluate",
+        lambda training, split, params=None: looked.append(split) or look(training, split, params),
     )
     trial, usual = run(trial=True), run()
     assert "test" not in looked[: len(looked) // 2]
@@ -209,11 +211,11 @@ def test_a_look_is_cut_into_calls_of_half_a_second(monkeypatch):
     data = dataclasses.replace(DATA, edges=(4, 5, 6))  # evaluated in buckets of 4 and 6
     program, _ = program_of(CELL, data)
     clock, told = Clock(program), []
-    whole = loop._Lane(program, CELL, data, ignored).look("test")
+    whole = loop.Run(program, CELL, data, ignored).evaluate("test")
     monkeypatch.setattr(loop, "time", clock)
     monkeypatch.setattr(program, "evaluate", clock.evaluate)
-    lane = loop._Lane(program, CELL, data, lambda progress: told.append(clock.now))
-    cut = lane.look("test")
+    training = loop.Run(program, CELL, data, lambda progress: told.append(clock.now))
+    cut = training.evaluate("test")
     short, long = ([count for bucket, count in clock.counts if bucket == b] for b in (0, 1))
     assert sum(short) + sum(long) == 66
     for counts, most in (short, 4), (long, 2):
@@ -225,17 +227,17 @@ def test_a_look_is_cut_into_calls_of_half_a_second(monkeypatch):
     np.testing.assert_array_equal(cut.predictions, whole.predictions)
     np.testing.assert_array_equal(cut.confidences, whole.confidences)
     assert cut.scores == whole.scores
-    lane.look("test")
+    training.evaluate("test")
     assert clock.counts[len(short) + len(long) :][0] == (0, 4), "what was timed stays known"
 
 
 def test_evaluation_looks_at_every_row_once_whatever_the_batches():
     program, _ = program_of(CELL, DATA)
-    lane = loop._Lane(program, CELL, DATA, ignored)
-    found = lane.look("test")
+    training = loop.Run(program, CELL, DATA, ignored)
+    found = training.evaluate("test")
     rows = slice(TRAIN + VALIDATION, None)
     wanted = program._forward(
-        lane.state["params"], jnp.asarray(DATA.ids[rows]), ForwardContext(lane.numeric)
+        training.state["params"], jnp.asarray(DATA.ids[rows]), ForwardContext(training.numeric)
     )
     logits = np.asarray(wanted, np.float64)
     # Buckets pad less than all six places: sums in groups of another size, and ties may turn.

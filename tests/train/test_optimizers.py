@@ -24,7 +24,7 @@ from attn_nlp.train.program import program_of
 from attn_nlp.train.stepper import stepper_of
 from tests.train.tiny import CELL, ignored, measured, prepared
 
-SHAPES = {"blocks": {"kernel": (40, 33), "shift": (3,)}, "embed": (7, 5), "cube": (2, 3, 4)}
+SHAPES = {"blocks": {"kernel": (40, 33), "bias": (3,)}, "embed": (7, 5), "cube": (2, 3, 4)}
 DECAY, CLIP, STEPS = 0.2, 0.7, 5
 NUMERIC = {"weight_decay": DECAY, "clip": CLIP}
 OPTIMIZERS = ("adamw", "sgd(momentum=0.9)", "adafactor", "lion", "muon")
@@ -61,7 +61,7 @@ def muon_by_place():
         optax.scale_by_learning_rate(rate),
     )
     rest = optax.adamw(rate, weight_decay=DECAY, mask=deep)
-    place = {"blocks": {"kernel": "h", "shift": "r"}, "embed": "r", "cube": "r"}
+    place = {"blocks": {"kernel": "h", "bias": "r"}, "embed": "r", "cube": "r"}
     return optax.partition({"h": hidden, "r": rest}, place)
 
 
@@ -250,7 +250,7 @@ def test_what_an_optimizer_cannot_be_given_is_refused(facts, hook, message, cata
 def test_matrices_are_arrays_of_two_axes_or_more():
     params = draw(np.random.default_rng(0))
     assert matrices(params) == {
-        "blocks": {"kernel": True, "shift": False},
+        "blocks": {"kernel": True, "bias": False},
         "embed": True,
         "cube": True,
     }

@@ -164,7 +164,7 @@ def test_parts_in_every_slot_are_listed_and_train(file):
         {"model": "reader"},
     ):
         changed = cell.replace(settings)
-        fit = changed.choices()["model"].part.hooks.get("fit", train)
+        fit = changed.choices["model"].part.hooks.get("fit", train)
         result = fit(changed, data, ignored)
         assert result["status"] == "done", settings
         assert np.isfinite(result["test"]["loss"])

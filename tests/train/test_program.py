@@ -9,8 +9,8 @@ import optax
 import pytest
 
 from attn_nlp.experiment.cell import PATHS
-from attn_nlp.nn.bound import ForwardContext
-from attn_nlp.nn.encoder import Encoder
+from attn_nlp.nn.context import ForwardContext
+from attn_nlp.nn.encoder import build_classifier
 from attn_nlp.parts import registry
 from attn_nlp.parts.registry import Numeric
 from attn_nlp.train import program as programs
@@ -107,8 +107,8 @@ def test_a_number_of_an_initializer_starts_another(catalogue, compiled):
     for text in ("gain(0.5)", "gain(2.0)"):
         cell = CELL.replace({"attention.init": text})
         assert program_of(cell, DATA)[1]
-        model = Encoder(cell, 11, 2, 0)
-        kernels.append(np.asarray(model.blocks[0].attention.project.query[...]))
+        model = build_classifier(cell, 11, 2, 0)
+        kernels.append(np.asarray(model.body.encoder.blocks[0].attention.project.query.kernel[...]))
     np.testing.assert_allclose(kernels[1], 4 * kernels[0], rtol=1e-6)
 
 

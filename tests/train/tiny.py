@@ -69,5 +69,5 @@ def ignored(progress: dict) -> None:
 
 
 def measured(result: dict) -> dict:
-    """What a cell's settings decide: everything but how long it took."""
+    """Return the part of a result that the settings decide: everything but durations."""
     return {k: v for k, v in result.items() if k not in ("wall_seconds", "compile_seconds")}

@@ -1,4 +1,4 @@
-"""What a part learns otherwise than by a file that Python opens is hashed, or refused."""
+"""Inputs of a part other than files that Python opens are hashed, or refused."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_what_nobody_can_see_is_refused(folder, monkeypatch, line, message):  # 
         specs(folder, f"import os; C = {line}")
 
 
-def test_a_child_is_no_mistake_where_the_part_names_its_files(folder):  # noqa: F811
+def test_a_child_is_allowed_if_the_part_names_its_files(folder):  # noqa: F811
     write(folder, {"gain.txt": "1"})
     top = "import os, platform; os.system('true')"
     specs(folder, top, line=", files=['gain.txt']")
@@ -175,7 +175,7 @@ def test_which_files_there_are_counts(folder, line):  # noqa: F811
     assert after[1] != before[1]
 
 
-def test_what_the_file_makes_is_no_input(folder):  # noqa: F811
+def test_a_file_that_the_part_writes_is_not_an_input(folder):  # noqa: F811
     line = "pathlib.Path(HERE / 'new').mkdir(exist_ok=True); (HERE / 'new/a.txt').write_text('1')"
     before = specs(folder, HERE + line)
     assert specs(folder, HERE + line) == before
@@ -279,7 +279,7 @@ def test_settings_that_a_library_reads_when_it_is_imported_are_no_data(folder, m
     assert seen[0][1] != seen[1][1]
 
 
-def test_the_data_set_of_the_experiment_is_no_data_of_a_part(folder, monkeypatch):  # noqa: F811
+def test_the_dataset_of_the_experiment_is_not_data_of_a_part(folder, monkeypatch):  # noqa: F811
     write(folder, {"site-packages/a_library.py": "", "reviews.csv": "text,label\na,0\nb,1\n"})
     monkeypatch.syspath_prepend(folder / "site-packages")
     monkeypatch.chdir(folder)

@@ -1,4 +1,4 @@
-"""What of a source counts: an experiment and docstrings only where code makes use of them."""
+"""The parts of a source that count: experiment and docstrings only if code uses them."""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ def test_a_cache_and_what_is_written_are_no_data(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ("['gian.txt']", r"files names 'gian.txt', but .*gian.txt is no file"),
+        ("['gian.txt']", r"files names 'gian.txt', but .*gian.txt is not a file"),
         ("['.']", "is a folder; name its files"),
         ("'gain.txt'", r"files is 'gain.txt'; write a list of paths, such as files=\["),
         ("[3]", "files names 3; give the path of a file"),

@@ -1,4 +1,4 @@
-"""What is read in a thread counts for the line that has started it."""
+"""A file read in a thread counts for the line that started the thread."""
 
 from __future__ import annotations
 

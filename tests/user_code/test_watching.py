@@ -1,4 +1,4 @@
-"""What is hashed is what is run, and what no hash covers is refused."""
+"""The hashed code is the code that runs, and anything that no hash covers is refused."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_an_edit_between_run_and_hash_is_not_hashed(folder, monkeypatch):  # noq
     assert run() == 2
 
 
-def test_a_reloaded_module_is_read_anew(folder):  # noqa: F811
+def test_a_reloaded_module_is_read_again(folder):  # noqa: F811
     write(folder, {"helper.py": "C = 1"})
     specs(folder, "import helper", "return helper.C")
     helper = sys.modules["helper"]

@@ -2,7 +2,7 @@
 
 A report or a command calls:
 
-    records = store.records(wanted(resolved), columns(kinds), own=True)
+    records = store.records(resolved.wanted, columns(kinds), own=True)
     for made in figures_of(resolved, records, kinds):     # some of KINDS; all by default
         if isinstance(made, Drawn):
             svg_of(made.figure, prefix=made.name)         # "<svg ...>" for an HTML page

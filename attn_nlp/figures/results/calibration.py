@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attn_nlp.experiment.planned import TableSpec
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.figures.library import settings
 from attn_nlp.figures.render import GRAY, INK
 from attn_nlp.figures.results.arrange import MOST
@@ -17,7 +19,7 @@ from attn_nlp.metrics import BINS, calibration_error
 from attn_nlp.metrics import reliability as binned
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import Column, Grid
-from attn_nlp.tables.layout import Experiment, lay_out
+from attn_nlp.tables.layout import lay_out
 from attn_nlp.tables.quantities import quantity
 from attn_nlp.tables.views.scores import column_labels
 
@@ -44,7 +46,7 @@ class Run:
 
 
 def calibrations(
-    table: Mapping, resolved: Experiment, records: Mapping[str, dict]
+    table: TableSpec, resolved: Resolved, records: Mapping[str, dict]
 ) -> Iterator[tuple[str, dict[str, list[Run]]]]:
     """Yield the runs of every row, one column of a table after another.
 

@@ -7,19 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attn_nlp.errors import UserError, nearest
 from attn_nlp.experiment import Resolved
+from attn_nlp.experiment.planned import RowSpec, TableSpec
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
 from attn_nlp.stats import Summary, summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import Column, Grid, GridRow, Quantity
-from attn_nlp.tables.layout import Experiment, PlannedEntry, lay_out
+from attn_nlp.tables.layout import PlannedEntry, lay_out
 from attn_nlp.tables.outcomes import outcomes
 from attn_nlp.tables.quantities import quantity
 from attn_nlp.tables.views.scores import baseline_rows, column_labels
 from attn_nlp.wording import clean
 
 
-def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
+def curves(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
     """Return validation scores by step: the mean over replicates with its t interval.
 
     Only successful runs are averaged, as in the table, and only at steps that all of them have, so
@@ -62,7 +63,7 @@ def curves(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) ->
     )
 
 
-def axes_of(resolved: Experiment, table: Mapping) -> tuple[str, ...]:
+def axes_of(resolved: Resolved, table: TableSpec) -> tuple[str, ...]:
     """Return the numeric settings over which a table can be swept, in the order of the fields.
 
     Settings that are averaged over, such as the seed, and those that trials chose do not count.
@@ -90,27 +91,25 @@ def check_axis(resolved: Resolved, path: str) -> None:
         )
 
 
-def swept(table: Mapping, path: str) -> dict:
+def swept(table: TableSpec, path: str) -> TableSpec:
     """Return the table with a setting as its first column, wherever it was before.
 
     It may have been a column, or a condition of the rows or of the table. Rows that then select the
     same cells become one. Tables that differ only in the value of the setting, as made by `each=`,
     become equal.
     """
-    rows: dict[str, dict] = {}
+    alike: dict[str, list[RowSpec]] = {}
     for row in table["rows"]:
         where = {name: value for name, value in row["where"].items() if name != path}
-        known = rows.setdefault(
-            json.dumps(where, sort_keys=True), {**row, "where": where, "labels": []}
-        )
-        known["labels"].append(row["label"])
-        known["reference"] = known["reference"] or row["reference"]
-    merged = [
-        {**row, "label": row["label"] if len(row["labels"]) == 1 else _condition(row["where"])}
-        for row in rows.values()
+        alike.setdefault(json.dumps(where, sort_keys=True), []).append({**row, "where": where})
+    merged: list[RowSpec] = [
+        {
+            **rows[0],
+            "label": rows[0]["label"] if len(rows) == 1 else _condition(rows[0]["where"]),
+            "reference": any(row["reference"] for row in rows),
+        }
+        for rows in alike.values()
     ]
-    for row in merged:
-        del row["labels"]
     title = table["title"]
     if path in table["where"]:
         title = title.removesuffix(f", {path} {table['where'][path]}")
@@ -123,7 +122,7 @@ def swept(table: Mapping, path: str) -> dict:
     }
 
 
-def sweep(table: Mapping, path: str, resolved: Experiment, records: Mapping[str, dict]) -> Chart:
+def sweep(table: TableSpec, path: str, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
     """Return the table's value by a numeric setting: mean over replicates with t interval.
 
     Args:
@@ -228,7 +227,7 @@ def _title(paths: Sequence[str], column: tuple, facts: Facts, shown: Quantity) -
     return Grid("", "", tuple(paths), (), ()).name_of(Column(column, labels, shown))
 
 
-def _reference(table: Mapping) -> str:
+def _reference(table: TableSpec) -> str:
     return next((row["label"] for row in table["rows"] if row["reference"]), "")
 
 

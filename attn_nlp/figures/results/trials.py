@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from attn_nlp.experiment.tuning import Judged, judged, setting_of
+from attn_nlp.experiment.planned import TableSpec
+from attn_nlp.experiment.tuning import Evaluation, evaluations, setting_of
 from attn_nlp.figures.results.best_of import best_of
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
@@ -26,7 +27,7 @@ Tried = list[tuple[Mapping[str, float], float | None]]  # drawn values, and the 
 
 
 def tried(
-    table: Mapping, resolved: Resolved, records: Mapping[str, dict]
+    table: TableSpec, resolved: Resolved, records: Mapping[str, dict]
 ) -> Iterator[tuple[tuple, str, dict[str, Tried]]]:
     """Yield the trials of every row, one column of a table after another.
 
@@ -39,7 +40,7 @@ def tried(
     """
     if resolved.tuning is None:
         raise Missing("all rows have the same settings; give the experiment a budget of trials")
-    layout, evaluated = lay_out(table, resolved), judged(resolved.tuning, records)
+    layout, evaluated = lay_out(table, resolved), evaluations(resolved.tuning, records)
     facts = facts_of(layout, records)
     paths = tuple(table["columns"])
     for values in layout.columns:
@@ -54,7 +55,7 @@ def tried(
 
 
 def _of_entry(
-    planned: PlannedEntry, space: Mapping, evaluated: Mapping[str, Sequence[Judged]]
+    planned: PlannedEntry, space: Mapping, evaluated: Mapping[str, Sequence[Evaluation]]
 ) -> Tried:
     """Return trials by number; if an entry has several settings, such as folds, their mean."""
     settings = dict.fromkeys(setting_of(cell["settings"], space) for cell in planned.cells.values())
@@ -68,7 +69,7 @@ def _of_entry(
     return merged
 
 
-def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
+def found_by(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
     """Return the expected best of k of every row's trials.
 
     Raises:
@@ -92,7 +93,9 @@ def found_by(table: Mapping, resolved: Resolved, records: Mapping[str, dict]) ->
     return best_of(table["title"], trials, _SHOWN, reference=reference, notes=[_NOTE, *counted])
 
 
-def by_setting(table: Mapping, path: str, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
+def by_setting(
+    table: TableSpec, path: str, resolved: Resolved, records: Mapping[str, dict]
+) -> Chart:
     """Return the score of every trial by the value drawn for one setting; the chosen is ringed.
 
     Args:

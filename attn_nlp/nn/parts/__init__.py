@@ -1,1 +1,1 @@
-"""The catalogue: one module for every slot or family of parts."""
+"""The catalogue: one module for each slot or family of parts."""

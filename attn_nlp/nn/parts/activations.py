@@ -1,4 +1,4 @@
-"""Activations: how one number a position becomes that position's weight.
+"""Activations: how one number for each position becomes that position's weight.
 
 In come `logits` (B, T) float32 and `mask` (B, T) bool; out go weights (B, T), exactly 0 where the
 mask is False. A sentence of padding alone gets zeros.
@@ -23,7 +23,7 @@ def sigmoid(logits, mask):
 
     References:
       Hu, Shen & Sun, "Squeeze-and-Excitation Networks", 2018, arXiv:1709.01507, equation 3, gate
-      channels so; here positions are gated.
+      channels in this way; here positions are gated.
     """
     import jax
     import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Initializers of the query and key projections, where the variance of the logits begins."""
+"""Initializers of the query and key projections, which set the variance of the first logits."""
 
 from attn_nlp.parts.registry import init
 
@@ -39,7 +39,7 @@ def xavier(fan_in, fan_out):
       The std, a number.
 
     References:
-      Glorot & Bengio, "Understanding the Difficulty of Training Deep Feedforward Neural
-      Networks", 2010, equation 12. The normal form of it is used here.
+      Glorot & Bengio, "Understanding the Difficulty of Training Deep Feedforward Neural Networks",
+      2010, equation 12. Its normal form is used here.
     """
     return (2 / (fan_in + fan_out)) ** 0.5

@@ -1,9 +1,9 @@
-"""Kinds: how a block passes information between positions at all.
+"""Kinds: how a block passes information between positions.
 
-`pairwise` is the composition of slots in `attention.py`. Another kind supplies `attend` (given q, k
-and v) or `block` (given the input alone), and the score, scale, normalizer and mixer do not act.
-Here stand the kinds that compare positions or gate them; those that stand in for the T x S matrix
-are in `kinds_efficient.py`.
+`pairwise` is the composition of slots in `nn/pairwise.py`. Any other kind supplies `attend` (given
+q, k and v) or `block` (given the input alone), and the score, scale, normalizer and mixer do not
+act. Kinds that compare positions or gate them are here; those that replace the T x S matrix are in
+`kinds_efficient.py`.
 """
 
 from attn_nlp.nn.parts import se
@@ -40,22 +40,22 @@ class Pairwise:
     flops=f"{se.FLOPS} + 2*E*E",
     state="E",
 )
-def se_token(x, mask, activation, features, gate, gate_shift, output):
+def se_token(x, mask, activation, features, gate, gate_bias, output):
     """Give every position one weight, and every position the same context vector.
 
         f[t] = features(x[t])
         weight[t] = activation(w . f[t] + b)
         y[t] = O sum_r weight[r] f[r]
 
-    No position is compared with another: a token is weighed by what it is, not by who asks. As a
-    block it adds the same vector at every position; the residual connection keeps them apart.
+    No position is compared with another: a token's weight depends on the token, not on the query.
+    As a block it adds the same vector at every position; the residual connection keeps them apart.
 
     Args:
       x: (B, T, E) float32.
       mask: (B, T) bool, False at padding.
       activation: a named part, such as sigmoid or softmax.
       features: a named part, such as feed_forward or two_layer.
-      gate, gate_shift, output: w (E,), b (), O (E, E).
+      gate, gate_bias, output: w (E,), b (), O (E, E).
 
     Returns:
       (B, T, E) float32, equal at every position of a sentence.
@@ -66,7 +66,7 @@ def se_token(x, mask, activation, features, gate, gate_shift, output):
     """
     import jax.numpy as jnp
 
-    vector = se.context(x, mask, activation, features, gate, gate_shift) @ output
+    vector = se.context(x, mask, activation, features, gate, gate_bias) @ output
     return jnp.broadcast_to(vector[:, None, :], x.shape)
 
 
@@ -90,7 +90,7 @@ def se_channel(x, mask, inward, outward):
         gate = sigmoid(max(0, s W) V)                              excitation
         y[t] = gate * x[t]
 
-    The only thing that passes between positions is s: every position is gated alike.
+    Only s passes between positions: every position is gated alike.
 
     Args:
       x: (B, T, E) float32.
@@ -103,7 +103,7 @@ def se_channel(x, mask, inward, outward):
     References:
       Hu, Shen & Sun, "Squeeze-and-Excitation Networks", 2018, arXiv:1709.01507, equations 2 to 4.
       There the average is over an image and over a convolution's outputs; here it is over the
-      tokens that are no padding, and the block's input is gated as it comes. The ratio is 4 for
+      tokens that are not padding, and the block's input is gated as it comes. The ratio is 4 for
       the narrow layers of text classifiers, 16 there. As in the equations there are no biases.
     """
     import jax
@@ -119,11 +119,11 @@ def identity(x):
 
         y[t] = 0
 
-    The residual connection around the block then leaves every position as it was. What is left of
-    an effect under it comes from embeddings, feed-forward layers and pooling.
+    The residual connection around the block then leaves every position as it was. An effect that
+    remains under it comes from embeddings, feed-forward layers and pooling.
 
     Args:
-      x: (B, T, E) float32, only its shape is used.
+      x: (B, T, E) float32; only its shape is used.
 
     Returns:
       (B, T, E) float32 zeros.

@@ -1,10 +1,10 @@
 """Kinds that pass information between positions without a matrix of compared positions.
 
 Most take q, k and v (B, H, T, D) and (B, H, T, U) float32 and the sentence's mask (B, T) bool, and
-return (B, H, T, U). The cost grows with T instead of T squared; only FNet's does not, and it learns
+return (B, H, T, U). The cost grows with T instead of T squared, except that of FNet, which learns
 nothing. Scores, scales, masks, normalizers and mixers do not act here.
 
-Attention by a product of features, sum_d phi_d(q) phi_d(k), is worked out of logarithms of the
+Attention by a product of features, sum_d phi_d(q) phi_d(k), is computed from logarithms of the
 features. Dividing phi_d of all keys by its largest value and multiplying the query's by the same
 changes nothing, and neither does a factor common to the query's features; afterwards no exp
 overflows and a query's weights never all underflow, for inputs of any size.
@@ -28,7 +28,7 @@ class Linear:
         out[t] = sum_s weights[t, s] v[s],  phi(x) = elu(x) + 1
 
     The sums over s of phi(k[s]) v[s] and of phi(k[s]) are the same for every query, so that no
-    weight is ever worked out by itself.
+    weight is ever computed by itself.
 
     Args:
       q, k: (B, H, T, D) float32.
@@ -84,14 +84,14 @@ class Performer:
       mask: (B, T) bool, False at padding.
       features: m.
       seed: the cell's seed.
-      layer: the block's place in the encoder.
+      layer: the index of the block in the encoder.
 
     Returns:
       (B, H, T, U) float32; zeros for a sentence of padding alone.
 
     References:
       Choromanski et al., "Rethinking Attention with Performers", 2021, arXiv:2009.14794, section 2.
-      The paper draws the projection anew now and then; here it is drawn once. |q|^2 and 1/sqrt(m)
+      The paper redraws the projection from time to time; here it is drawn once. |q|^2 and 1/sqrt(m)
       cancel and are left out, and nothing is added to the features to keep them from zero, since
       logarithms do.
     """
@@ -123,15 +123,15 @@ class Performer:
     state="K*rank*(D + U)",
 )
 class Linformer:
-    """Compare queries with a few mixtures of the keys, mixed by place.
+    """Compare queries with a few mixtures of the keys, mixed by position.
 
         k'[r] = sum_s P[s, r] k[s],  v'[r] = sum_s R[s, r] v[s]
         out[t] = sum_r softmax(q[t] . k'[r] / sqrt(D))[r] v'[r]
 
-    P and R belong to places: the kind is bound to the cell's length T, a place that training
+    P and R belong to positions: the kind is bound to the cell's length T, a position that training
     sentences seldom reach is seldom trained, and moving a token changes what is mixed with it.
-    Padding counts as zeros in the mixtures. Mixtures are no tokens, so that a query sees all of
-    them however short its sentence is.
+    Padding counts as zeros in the mixtures. Mixtures are not tokens, so a query sees all of them
+    however short its sentence is.
 
     Args:
       q, k: (B, H, S, D) float32, S at most T.
@@ -155,8 +155,8 @@ class Linformer:
 
         shown = mask[:, None, :, None]
         few = (
-            jnp.einsum("bhsd,sr->bhrd", jnp.where(shown, x, 0.0), places[: x.shape[2]])
-            for x, places in ((k, keys), (v, values))
+            jnp.einsum("bhsd,sr->bhrd", jnp.where(shown, x, 0.0), mix[: x.shape[2]])
+            for x, mix in ((k, keys), (v, values))
         )
         mixed_k, mixed_v = few
         logits = jnp.einsum("bhtd,bhrd->bhtr", q, mixed_k) * q.shape[3] ** -0.5
@@ -172,7 +172,7 @@ class Linformer:
     state="2*K*D",
 )
 class AftSimple:
-    """Weigh keys feature by feature and without regard to the query, which gates the result.
+    """Weigh keys feature by feature, independently of the query, which gates the result.
 
         out[t] = sigmoid(q[t]) * sum_s exp(k[s]) * v[s] / sum_s exp(k[s]),  feature by feature
 
@@ -216,8 +216,8 @@ def fnet(x, mask):
         y[t, e] = Re sum_s sum_d x[s, d] exp(-2 pi i (t s / n + e d / E))
 
     n is the true length of the sentence, so that neither its batch nor its padding changes it; the
-    places 0 to n - 1 are counted over its tokens. The transform over positions is a product with a
-    matrix of cosines and sines of each sentence's own n, at a cost of T^2 E. As in the paper the
+    positions 0 to n - 1 are counted over its tokens. The transform over positions is a product with
+    a matrix of cosines and sines of each sentence's own n, at a cost of T^2 E. As in the paper the
     sum is not divided by anything: y is about sqrt(n E) times as large as x.
 
     Args:
@@ -233,10 +233,10 @@ def fnet(x, mask):
     """
     import jax.numpy as jnp
 
-    places = jnp.cumsum(mask, axis=1) - 1
+    positions = jnp.cumsum(mask, axis=1) - 1
     n = jnp.maximum(mask.sum(axis=1), 1)[:, None, None]
     # Whole numbers modulo n: angles stay small, and float32 exact enough, for any length.
-    turns = (places[:, :, None] * places[:, None, :]) % n
+    turns = (positions[:, :, None] * positions[:, None, :]) % n
     shown = mask[:, :, None] & mask[:, None, :]
     angle = (2 * jnp.pi / n).astype(x.dtype) * turns
     width = x.shape[2]
@@ -249,7 +249,7 @@ def fnet(x, mask):
 
 
 def by_features(log_q, log_k, v, mask):
-    """Attention whose weights are a normalized product of features, given their logarithms.
+    """Attend with weights that are a normalized product of features, given their logarithms.
 
         weights[t, s] = sum_m exp(log_q[t, m] + log_k[s, m]) / the same summed over s
 
@@ -274,7 +274,7 @@ def by_features(log_q, log_k, v, mask):
 
 
 def _raised(logs, mask):
-    """exp(logs) over the largest of each feature, 0 at padding; and the logarithm of that."""
+    """Return exp(logs) over each feature's largest, 0 at padding, and the log of the largest."""
     import jax
     import jax.numpy as jnp
 
@@ -285,14 +285,14 @@ def _raised(logs, mask):
 
 
 def projection(seed, layer, features: int, size: int):
-    """Random rows, each N(0, I), orthogonal within groups of `size`.
+    """Draw random rows, each N(0, I), orthogonal within groups of `size`.
 
-    Each group is a random rotation, its rows made as long as independent normal ones are.
+    Each group is a random rotation whose rows are as long as independent normal ones.
 
     Args:
       seed: the cell's seed.
-      layer: the block's place in the encoder.
-      features: how many rows.
+      layer: the index of the block in the encoder.
+      features: the number of rows.
       size: D.
 
     Returns:

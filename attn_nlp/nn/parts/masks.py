@@ -1,8 +1,8 @@
-"""Masks: which keys a query may see, beyond padding, which no query ever sees.
+"""Masks: the keys that a query may see. No query ever sees padding.
 
-A mask's `allowed` returns bool that broadcasts to (B, 1, T, S), made from the absolute positions of
-the block's rows and columns alone. Joined by " + ", masks hide what any of them hides. A query that
-is left with nothing to see gets a row of zeros.
+A mask's `allowed` returns bool that broadcasts to (B, 1, T, S), computed from the absolute
+positions of the block's rows and columns alone. Masks joined by " + " hide what any of them hides.
+A query that is left with nothing to see gets a row of zeros.
 """
 
 from attn_nlp.parts.registry import Static, mask
@@ -51,7 +51,7 @@ def window(here, reach):
 
     Args:
       here: positions of rows and columns.
-      reach: how many neighbors on each side; half of the paper's window size w.
+      reach: the number of neighbors on each side; half of the paper's window size w.
 
     Returns:
       (T, S) bool.
@@ -72,7 +72,7 @@ def window(here, reach):
     flops=0,
 )
 def strided(here, stride):
-    """Let a token see its neighbors, and every stride-th token from itself on.
+    """Let a token see its neighbors, and every stride-th token counted from itself.
 
         mask[t, s] = |s - t| <= stride  or  (s - t) mod stride = 0
 
@@ -89,9 +89,9 @@ def strided(here, stride):
     References:
       Child, Gray, Radford & Sutskever, "Generating Long Sequences with Sparse Transformers", 2019,
       arXiv:1904.10509: of its two patterns the strided one, not the fixed one. There its halves
-      belong to heads, or blocks, of their own and look back only; here every head sees the union
-      of the two, which the paper calls a merged head, and on both sides. "causal + strided" looks
-      back only.
+      belong to separate heads or blocks and look back only; here every head sees the union of the
+      two, which the paper calls a merged head, and on both sides. "causal + strided" looks back
+      only.
     """
     distance = here.distances
     return (abs(distance) <= stride) | (distance % stride == 0)
@@ -112,8 +112,8 @@ def global_local(here, reach, globals):
 
     Args:
       here: positions of rows and columns.
-      reach: how many neighbors on each side.
-      globals: how many tokens at the beginning are global; 0 leaves the window.
+      reach: the number of neighbors on each side.
+      globals: the number of global tokens at the beginning; 0 leaves the window.
 
     Returns:
       (T, S) bool.

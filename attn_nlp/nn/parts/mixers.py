@@ -1,4 +1,4 @@
-"""Mixers: how the weights are applied to the values, and what is made of the result.
+"""Mixers: how the weights are applied to the values, and what happens to the result.
 
 A mixer's `reweight` gets the weights (B, M, T, S) before they are applied; its `finish` gets `out`
 (B, H, T, U), the weighted values of every head, and returns the same shape. Several mixers act in
@@ -39,20 +39,20 @@ class Heads:
     flops="4*H*T*U",
 )
 def query_mix(out, q_raw, weighting, here):
-    """Mix each head's result with the query that asked for it.
+    """Mix each head's result with its query.
 
         out[h, t] = lambda attention[h, t] + (1 - lambda) q[h, t]
 
-    q is the projected query of the head, before scale, rotation and norms. The mix keeps in view
-    what was asked beside what was found; unlike the residual connection it stands before the output
-    projection, within each head. Where lambda comes from is a part of its own, the weighting. A
-    head must have one query, as wide as its values.
+    q is the projected query of the head, before scale, rotation and norms. The mix keeps the
+    question next to the answer; unlike the residual connection it comes before the output
+    projection, within each head. Lambda comes from a part of its own, the weighting. A head must
+    have one query, as wide as its values.
 
     Args:
       out: (B, H, T, U) float32, weighted values; U must equal D.
       q_raw: (B, H, T, D) float32.
       weighting: gives lambda, broadcastable to (B, H, T, D).
-      here: tells padding, where the query would leak into the result.
+      here: marks padding, where the query would leak into the result.
 
     Returns:
       (B, H, T, D) float32; zeros at padding. A query that sees nothing keeps its own share.
@@ -81,8 +81,8 @@ class TalkingHeads:
 
     The paper's matrices are I + L and I + W. What is learned is the departure from the identity,
     zero at the start, so that training begins with heads that do not talk, and weight decay pulls
-    towards that rather than towards no attention at all. Weights may be negative, and a row need
-    not sum to one. Scale and position stand before the first mix; hidden keys still weigh nothing.
+    toward that rather than toward no attention at all. Weights may be negative, and a row need not
+    sum to one. Scale and position come before the first mix; hidden keys still weigh nothing.
 
     Args:
       logits: (B, H, T, S) float32.
@@ -120,13 +120,13 @@ class TalkingHeads:
         "key_one": Learned("D", std=0.1),
         "query_two": Learned("D", std=0.1),
         "key_two": Learned("D", std=0.1),
-        "gain": Learned("U", fill=1.0),
+        "feature_scale": Learned("U", fill=1.0),
     },
     exclusive="subtract maps of weights",
     flops="M*T*T + H*T*(4*U + 3) + 4*D + U + 5",
 )
 class Differential:
-    """Subtract a second map of weights from the first, so that what both look at cancels.
+    """Subtract a second map of weights from the first, so that what both attend to cancels.
 
         weights[h] = weights1[h] - lambda weights2[h],  out[h, t] = (1 - c) g rms(weights[h] v)[t]
         lambda     = exp(a1 . b1) - exp(a2 . b2) + c,   c = 0.8 - 0.6 exp(-0.3 layer)
@@ -135,7 +135,7 @@ class Differential:
     Each head has two queries and two keys, and one value; layers count from 0. The norm is for each
     head and position by itself, and 1 - c keeps its result as large as that of usual attention.
     Weights may be negative; rows sum to 1 - lambda under softmax. A query that sees nothing stays
-    at zero, also in its gradient, since a constant stands under the root.
+    at zero, also in its gradient, since a constant is added under the root.
 
     Twice as many queries and keys of the same head_dim are twice the parameters. The paper keeps
     their number with half as many heads: head_dim = width/(2 heads), value_dim = 2 head_dim.
@@ -145,40 +145,41 @@ class Differential:
       out: (B, H, T, U) float32.
       query_one, key_one, query_two, key_two: (D,) float32 each, a1, b1, a2 and b2, the same for all
         heads of a layer; start at N(0, 0.01).
-      gain: (U,) float32, g, the same for all heads; starts at one.
-      layer: the block's place in the encoder.
+      feature_scale: (U,) float32, g, the same for all heads; starts at one.
+      layer: the index of the block in the encoder.
 
     Returns:
       (B, H ..., T, S) and (B, H, T, U) float32.
 
     References:
       Ye, Dong, Xia, Sun, Zhu, Huang & Wei, "Differential Transformer", 2024, arXiv:2410.05258,
-      equations 1 to 3. The paper counts layers from 1. The gain of the norm and the constant under
+      equations 1 to 3. The paper counts layers from 1. The scale of the norm and the constant under
       its root are those of the authors' program.
     """
 
     @staticmethod
-    def reweight(weights, dims, layer, query_one, key_one, query_two, key_two):
+    def reweight(weights, sizes, layer, query_one, key_one, query_two, key_two):
         import jax.numpy as jnp
 
         first, second = jnp.exp((query_one * key_one).sum()), jnp.exp((query_two * key_two).sum())
         share = first - second + _differential_start(layer)
-        shape = (weights.shape[0], dims["H"], 2, -1, *weights.shape[2:])
+        shape = (weights.shape[0], sizes["H"], 2, -1, *weights.shape[2:])
         pairs = weights.reshape(shape)  # maps of one feature each come after the two
         kept = pairs[:, :, 0] - share * pairs[:, :, 1]
         return kept.reshape(weights.shape[0], -1, *weights.shape[2:])
 
     @staticmethod
-    def finish(out, layer, gain):
+    def finish(out, layer, feature_scale):
         import jax
         import jax.numpy as jnp
 
         square = jnp.square(out).mean(axis=-1, keepdims=True)
-        return out * jax.lax.rsqrt(square + 1e-5) * (gain * (1 - _differential_start(layer)))
+        scale = feature_scale * (1 - _differential_start(layer))
+        return out * jax.lax.rsqrt(square + 1e-5) * scale
 
 
 def _differential_start(layer: int) -> float:
-    """c, near where lambda starts: 0.2 in the first layer, towards 0.8 in deep ones."""
+    """Return c, near where lambda starts: 0.2 in the first layer, toward 0.8 in deep ones."""
     return 0.8 - 0.6 * exp(-0.3 * layer)
 
 
@@ -195,22 +196,22 @@ def output_gate(out, x, kernel, here):
 
         out'[h, t, u] = out[h, t, u] / (1 + exp(-sum_e x[t, e] W[e, h, u]))
 
-    Values and output projection are linear maps in a row; the gate puts a nonlinearity between
-    them, and lets a position take nothing where nothing is worth attending to.
+    Values and output projection are two linear maps in a row; the gate puts a nonlinearity between
+    them, and lets a position take nothing if nothing is worth attending to.
 
     Args:
       out: (B, H, T, U) float32.
       x: (B, T, E) float32, the block's input, normalized in a pre-norm encoder.
       kernel: (E, H, U) float32, W; starts at N(0, 1/E).
-      here: tells padding, where the gate would show what stands there.
+      here: marks padding, where the gate would let the padded input through.
 
     Returns:
       (B, H, T, U) float32; zeros at padding.
 
     References:
       Qiu et al., "Gated Attention for Large Language Models: Non-linearity, Sparsity, and
-      Attention-Sink-Free", 2025, arXiv:2505.06708: the gate after attention, a head's own, by
-      elements.
+      Attention-Sink-Free", 2025, arXiv:2505.06708: the gate after attention, per head and element
+      by element.
     """
     import jax
     import jax.numpy as jnp
@@ -236,8 +237,8 @@ class MultiQuery:
 
         out[h, t] = sum_s weights[h, t, s] v[s],  weights[h] of q[h] . k
 
-    An answer to one more query then needs an H-th of the numbers kept. Where a head has two maps,
-    the keys of each are shared.
+    Answering one more query then needs 1/H of the stored numbers. If a head has two maps, the keys
+    of each are shared.
 
     References:
       Shazeer, "Fast Transformer Decoding: One Write-Head is All You Need", 2019, arXiv:1911.02150,

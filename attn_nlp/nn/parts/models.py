@@ -1,10 +1,10 @@
-"""Models that learn by gradients; the baselines that need none stand in `baselines.py`.
+"""Models that learn by gradients; the baselines that need none are in `baselines.py`.
 
 A model without hooks is the encoder of blocks. One that supplies `read` gets the embedded tokens
-`x` (B, T, E) and `mask` (B, T) and returns one vector of `features` numbers a sentence, (B,
+`x` (B, T, E) and `mask` (B, T) and returns one vector of `features` numbers per sentence, (B,
 features), without positions, blocks or pooling; embedding, dropout, class head and training are
 those of the encoder, so that rows of a table differ in nothing else. One that supplies `fit` does
-all by itself. A sentence of padding alone is read as zeros.
+everything itself. A sentence of padding alone is read as zeros.
 """
 
 from functools import reduce
@@ -19,7 +19,7 @@ class SelfAttentionEncoder:
 
         class_logits = head(pool(blocks(embed(ids))))
 
-    What blocks and pooling cost is counted there.
+    The cost of blocks and pooling is counted with them.
 
     References:
       Vaswani et al., "Attention Is All You Need", 2017, arXiv:1706.03762.
@@ -68,27 +68,27 @@ class BagOfEmbeddings:
         "kernel_3": Learned("3 E maps", std="(2/(3*E))**0.5"),
         "kernel_4": Learned("4 E maps", std="(2/(4*E))**0.5"),
         "kernel_5": Learned("5 E maps", std="(2/(5*E))**0.5"),
-        "shift": Learned("3*maps"),
+        "bias": Learned("3*maps"),
     },
     features="3*maps",
     kinked=True,
     flops="24*T*E*maps + 3*T*maps + 6*maps",
 )
 class Convolution:
-    """Slide filters over three, four and five tokens and keep the largest answer of each.
+    """Slide filters over three, four and five tokens and keep the largest response of each.
 
         z[h, t] = sum_j x[t + j] K[h, j],  j = 0 .. h - 1,  for h in 3, 4, 5
-        features[h] = max(0, max_t z[h, t] + s[h]),  t = 0 .. max(n - h, 0)
+        features[h] = max(0, max_t z[h, t] + b[h]),  t = 0 .. max(n - h, 0)
 
-    A window lies within the n tokens; one that is wider than the sentence starts at its first
-    token and is filled up with zeros. So more padding adds no window. ReLU rises, hence it may
-    come after the largest has been taken, where it costs T times less.
+    A window lies within the n tokens; one that is wider than the sentence starts at its first token
+    and is filled up with zeros. So more padding adds no window. Since ReLU is monotone, it may be
+    applied after the maximum, where it costs T times less.
 
     Args:
       x: (B, T, E) float32.
-      mask: (B, T) bool, True at the first n places.
+      mask: (B, T) bool, True at the first n positions.
       kernel_3, kernel_4, kernel_5: K of each width, (h, E, maps).
-      shift: s of all widths in a row, (3*maps,).
+      bias: b of all widths in a row, (3*maps,).
 
     Returns:
       (B, 3*maps) float32: `maps` features of each width, the narrow ones first.
@@ -101,19 +101,19 @@ class Convolution:
     """
 
     @staticmethod
-    def read(x, mask, kernel_3, kernel_4, kernel_5, shift):
+    def read(x, mask, kernel_3, kernel_4, kernel_5, bias):
         import jax
         import jax.numpy as jnp
 
         kernels = (kernel_3, kernel_4, kernel_5)
         x = jnp.where(mask[:, :, None], x, 0.0)
-        largest = [_largest_answer(x, mask, kernel) for kernel in kernels]
-        found = jax.nn.relu(jnp.concatenate(largest, axis=1) + shift)
-        return jnp.where(mask[:, :1], found, 0.0)
+        largest = [_largest_response(x, mask, kernel) for kernel in kernels]
+        features = jax.nn.relu(jnp.concatenate(largest, axis=1) + bias)
+        return jnp.where(mask[:, :1], features, 0.0)
 
 
-def _largest_answer(x, mask, kernel):
-    """(B, maps): the largest of a filter's answers; x (B, T, E) is zero at padding."""
+def _largest_response(x, mask, kernel):
+    """Return the largest response of each filter, (B, maps); x (B, T, E) is zero at padding."""
     import jax.numpy as jnp
 
     sentences, length, width = x.shape
@@ -121,10 +121,10 @@ def _largest_answer(x, mask, kernel):
     long = jnp.pad(x, ((0, 0), (0, reach - 1), (0, 0)))
     # Matrix products, since XLA's convolution is fifteen to forty times slower on a CPU.
     shifted = (long[:, j : j + length].reshape(-1, width) @ kernel[j] for j in range(reach))
-    answers = reduce(jnp.add, shifted).reshape(sentences, length, -1)
+    responses = reduce(jnp.add, shifted).reshape(sentences, length, -1)
     last = jnp.maximum(mask.sum(axis=1) - reach, 0)[:, None]
     whole = (jnp.arange(length) <= last)[:, :, None]
-    return jnp.where(whole, answers, -jnp.inf).max(axis=1)
+    return jnp.where(whole, responses, -jnp.inf).max(axis=1)
 
 
 @model(
@@ -135,30 +135,30 @@ def _largest_answer(x, mask, kernel):
     learned={
         "kernel": Learned("E 8*units", std="E**-0.5"),
         "recurrent": Learned("2 units 4*units", std="units**-0.5"),
-        "shift": Learned("8*units"),
+        "bias": Learned("8*units"),
     },
     features="2*units",
     flops="16*T*units*(E + units) + 36*T*units",
 )
 class BidirectionalLstm:
-    """Read the sentence once in each direction and join what is remembered at both ends.
+    """Read the sentence once in each direction and join the states at both ends.
 
         a[t] = x[t] W + h[t-1] R + b,  in four parts a_i, a_f, a_g, a_o
         c[t] = sigmoid(a_f + 1) c[t-1] + sigmoid(a_i) tanh(a_g),    c[-1] = h[-1] = 0
         h[t] = sigmoid(a_o) tanh(c[t])
         features = h[n-1] reading forwards, then h reading backwards from x[n-1] to x[0]
 
-    Each direction has its own W, R and b. At padding both states are carried on as they are, so
-    that the backward one begins at the last token. The 1 keeps memory at the start of training,
-    like a bias of the forget gate that starts there.
+    Each direction has its own W, R and b. At padding both states stay as they are, so that the
+    backward one begins at the last token. The 1 keeps memory at the start of training, like a bias
+    of the forget gate that starts at 1.
 
     Args:
       x: (B, T, E) float32.
       mask: (B, T) bool, False at padding.
-      units: numbers that one direction remembers; E unless given.
+      units: size of the state of one direction; E by default.
       kernel: W of both directions side by side, (E, 8*units).
       recurrent: R, (2, units, 4*units).
-      shift: b of both directions, (8*units,).
+      bias: b of both directions, (8*units,).
 
     Returns:
       (B, 2*units) float32.
@@ -173,18 +173,18 @@ class BidirectionalLstm:
     """
 
     @staticmethod
-    def read(x, mask, units, kernel, recurrent, shift):
+    def read(x, mask, units, kernel, recurrent, bias):
         import jax
         import jax.numpy as jnp
 
         sentences, length, width = x.shape
-        # What no state is needed for is one product before the loop.
-        inward = (x.reshape(-1, width) @ kernel + shift).reshape(sentences, length, 2, 4 * units)
+        # The product that needs no state is computed before the loop.
+        inward = (x.reshape(-1, width) @ kernel + bias).reshape(sentences, length, 2, 4 * units)
         inward = _both_ways(jnp.moveaxis(inward, 0, 2))  # (T, 2, B, 4*units)
         shown = _both_ways(jnp.broadcast_to(mask.T[:, None, :, None], (length, 2, sentences, 1)))
 
-        def step(state, place):
-            now, token = place
+        def step(state, position):
+            now, token = position
             moved = _remember(now + jnp.einsum("gbu,guv->gbv", state[0], recurrent), state[1])
             return jax.tree.map(lambda new, old: jnp.where(token, new, old), moved, state), None
 
@@ -195,14 +195,14 @@ class BidirectionalLstm:
 
 
 def _both_ways(rows):
-    """(T, 2, ...) with the second of the two turned round, so that one loop reads both."""
+    """Return (T, 2, ...) with the second of the two reversed, so that one loop reads both."""
     import jax.numpy as jnp
 
     return jnp.stack([rows[:, 0], rows[::-1, 1]], axis=1)
 
 
 def _remember(a, c):
-    """The next h and c (2, B, units) from the four parts of `a` (2, B, 4*units)."""
+    """Return the next h and c (2, B, units) from the four parts of `a` (2, B, 4*units)."""
     import jax
     import jax.numpy as jnp
 

@@ -5,11 +5,11 @@ s; out go weights of the same shape, exactly 0 where the mask is False. A query 
 gets a row of zeros, never NaN, and finite gradients. The same holds for the normalizers in
 `normalizers_pointwise.py` and `normalizers_sparse.py`.
 
-A normalizer whose rows can be put together from blocks of keys needs no more than the number of
-keys that a query sees, or supplies three hooks. `reduce` makes statistics of the keys of a block;
-`merge` joins those of two, with a slope by the one that does not depend on the other's sums;
-`rescale(a, b)`, (B, M, T, 1), is what turns weights under statistics a into those under b, which
-may count more keys or be a little off a. One that must see the whole row declares `whole_rows`.
+A normalizer whose rows can be put together from blocks of keys either needs only the number of keys
+that a query sees, or supplies three hooks. `reduce` computes statistics of the keys of a block;
+`merge` joins those of two blocks, with a gradient by each that does not depend on the other's sums;
+`rescale(a, b)`, (B, M, T, 1), turns weights under statistics a into those under b, which may count
+more keys or differ a little from a. One that must see the whole row declares `whole_rows`.
 """
 
 from attn_nlp.parts.registry import Numeric, normalizer
@@ -80,7 +80,7 @@ class Softmax:
 
 
 def softmax_of(logits, mask):
-    """Softmax over the last axis where the mask is True, 0 elsewhere; zeros for a hidden row."""
+    """Return softmax over the last axis where the mask is True, and 0 elsewhere."""
     return Softmax.weights(logits, mask, Softmax.reduce(logits, mask))
 
 
@@ -93,19 +93,19 @@ def softmax_of(logits, mask):
     flops="5*M*T*T + 2*M*T",
 )
 class SoftmaxOne:
-    """Let a query attend to nothing: softmax with a further logit of zero that no key stands for.
+    """Let a query attend to nothing: softmax with one more logit of zero that belongs to no key.
 
         weights[t, s] = exp(logits[t, s]) / (1 + sum_r exp(logits[t, r]))
 
-    The weights of a row sum to less than one, and to almost nothing where all logits are far below
-    zero. The larger of zero and the row's maximum is subtracted from all logits, the one of zero
-    included, so that a logit of 1e4 overflows nowhere.
+    The weights of a row sum to less than one, and to almost nothing if all logits are far below
+    zero. The larger of zero and the row's maximum is subtracted from all logits, including the one
+    of zero, so that a logit of 1e4 overflows nowhere.
 
     Args:
       logits: (B, M, T, S) float32, scaled scores in nats.
       mask: (B, 1, T, S) bool, True where query t may see key s.
-      stats: the rows' maximum, zero counted in, and sum over the keys, zero left out; each
-        (B, M, T, 1) float32, from `reduce`.
+      stats: the rows' maximum, zero included, and the sum over the keys, zero left out; each (B, M,
+        T, 1) float32, from `reduce`.
 
     Returns:
       (B, M, T, S) weights in [0, 1]; zeros for a query that may see no key.
@@ -158,7 +158,8 @@ class Gumbel:
 
     The largest noisy logit is a draw from the softmax of the logits; a small tau brings the weights
     near that draw, a large one near equal weights. For the noise drawn, gradients are exact. Noise
-    follows from absolute positions, so that it is the same in whatever blocks rows are worked out.
+    follows from absolute positions, so that it is the same however the matrix is divided into
+    blocks.
 
     Args:
       logits: (B, M, T, S) float32, scaled scores in nats: log-probabilities up to a shift.

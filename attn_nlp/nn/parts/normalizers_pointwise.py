@@ -1,7 +1,7 @@
 """Normalizers that weigh every key on its own: a function of one logit and the number of keys.
 
-n[t] counts the keys that query t may see. The papers divide by, or shift by the logarithm of, the
-length of the text; with padding and masks the keys that count are those seen. No statistics of the
+n[t] counts the keys that query t may see. The papers divide by the length of the text, or shift by
+its logarithm; with padding and masks, the keys that are seen count instead. No statistics of the
 row are needed, so that rows can be put together from any blocks.
 """
 
@@ -55,7 +55,7 @@ def sigmoid(logits, mask, seen):
     flops="2*M*T*T",
 )
 def relu_over_n(logits, mask, seen):
-    """Weigh a key by its logit where that is above zero, and by nothing where it is not.
+    """Weigh a key by its logit if that is above zero, and by nothing otherwise.
 
         weights[t, s] = max(0, logits[t, s]) / n[t]
 
@@ -92,7 +92,7 @@ def relu_over_n(logits, mask, seen):
     flops="3*M*T*T + T",
 )
 def relu_squared(logits, mask, seen, power):
-    """Weigh a key by the square of its logit where that is above zero.
+    """Weigh a key by the square of its logit if that is above zero.
 
         weights[t, s] = max(0, logits[t, s])^2 / n[t]^power
 
@@ -138,8 +138,8 @@ def none(logits, mask, seen):
 
         weights[t, s] = logits[t, s] / n[t]
 
-    where n[t] counts the keys query t may see. Weights may be negative. What a normalizer adds is
-    what is lost here.
+    where n[t] counts the keys query t may see. Weights may be negative. The loss against a
+    normalizer shows what the normalizer adds.
 
     Args:
       logits: (B, M, T, S) float32, scaled scores.

@@ -1,9 +1,9 @@
-"""Normalizers that give most keys exactly nothing, and so must see the whole row.
+"""Normalizers that give most keys a weight of exactly zero, and therefore must see the whole row.
 
 Sparsemax and the entmax family are one function of a row's logits, max(0, ...)^(1/(alpha - 1)),
-lowered by a threshold until the row sums to one. The threshold is found by halving rather than by
-sorting as in the papers: the result is the same, and on a processor it takes a fraction of the
-time. The gradient follows from the sum alone, whatever the search was.
+lowered by a threshold until the row sums to one. The threshold comes from bisection rather than
+from sorting as in the papers: the result is the same, and on a CPU it takes a fraction of the time.
+The gradient follows from the sum alone, however the threshold was found.
 """
 
 from attn_nlp.nn.parts.normalizers import softmax_of
@@ -26,8 +26,8 @@ def sparsemax(logits, mask, seen):
         weights[t, s] = max(0, logits[t, s] - tau[t]),  tau[t] such that the row sums to one
 
     Of all rows of weights that are not negative and sum to one this is the nearest to the logits.
-    The gradient of a row is that of the keys in its support less their mean; where a key is about
-    to enter the support there is a kink.
+    The gradient of a row is that of the keys in its support less their mean; there is a kink where
+    a key is about to enter the support.
 
     Args:
       logits: (B, M, T, S) float32, scaled scores.
@@ -47,7 +47,7 @@ def sparsemax(logits, mask, seen):
     import jax.numpy as jnp
 
     z, n = _below_top(logits, mask, 1.0), jnp.maximum(seen, 1.0)
-    return _settled(lambda tau, z: jnp.where(mask, jax.nn.relu(z - tau), 0.0), z, -1.0, -1 / n)
+    return _at_threshold(lambda tau, z: jnp.where(mask, jax.nn.relu(z - tau), 0.0), z, -1.0, -1 / n)
 
 
 @normalizer(
@@ -65,8 +65,8 @@ def entmax15(logits, mask, seen):
 
         weights[t, s] = max(0, logits[t, s] / 2 - tau[t])^2,  tau[t] such that the row sums to one
 
-    The same as entmax(1.5) by a square in place of a power, and smooth: a key enters the support
-    with a slope of zero.
+    The same as entmax(1.5) with a square in place of a power, and smooth: a key enters the support
+    with a derivative of zero.
 
     Args:
       logits: (B, M, T, S) float32, scaled scores.
@@ -85,7 +85,7 @@ def entmax15(logits, mask, seen):
     import jax.numpy as jnp
 
     z, n = _below_top(logits, mask, 2.0) / 2, jnp.maximum(seen, 1.0)
-    return _settled(
+    return _at_threshold(
         lambda tau, z: jnp.where(mask, jax.nn.relu(z - tau) ** 2, 0.0), z, -1.0, -(n**-0.5)
     )
 
@@ -108,8 +108,8 @@ def entmax(logits, mask, seen, alpha):
 
     with tau[t] such that the row sums to one. This is the paper's form with tau shifted and scaled,
     so that it turns into exp(logits - tau) as alpha falls to 1. From alpha = 2 on the function has
-    kinks; above 2 its slope has no bound where a key enters the support, and float32 keeps but
-    three digits where some thousand keys are nearly equal.
+    kinks; above 2 its derivative has no bound where a key enters the support, and float32 keeps
+    only three digits if some thousand keys are nearly equal.
 
     Args:
       logits: (B, M, T, S) float32, scaled scores.
@@ -137,7 +137,7 @@ def entmax(logits, mask, seen, alpha):
         power = jnp.log1p(jnp.where(inside, base, 0.0)) / (alpha - 1)
         return jnp.where(inside, jnp.exp(power), 0.0)
 
-    return _settled(weights_at, z, 0.0, high)
+    return _at_threshold(weights_at, z, 0.0, high)
 
 
 @normalizer(
@@ -156,17 +156,17 @@ def topk(logits, mask, keep):
 
         weights[t, s] = exp(logits[t, s]) / sum_(r in best) exp(logits[t, r])  for s in best[t]
 
-    where best[t] holds the `keep` largest logits that query t may see, or all where it sees fewer.
-    Of equal logits those of earlier keys come first. The choice of keys takes no part in the
-    gradient, and weights jump where two keys change places.
+    where best[t] holds the `keep` largest logits that query t may see, or all if it sees fewer. Of
+    equal logits those of earlier keys come first. The choice of keys takes no part in the gradient,
+    and weights jump when the order of two keys changes.
 
     Args:
       logits: (B, M, T, S) float32, scaled scores in nats.
       mask: (B, 1, T, S) bool, True where query t may see key s.
-      keep: how many keys a query keeps, the k of the name.
+      keep: the number of keys that a query keeps, the k of the name.
 
     Returns:
-      (B, M, T, S) weights in [0, 1], at most `keep` of a row above 0, that sum to one; zeros for a
+      (B, M, T, S) weights in [0, 1], at most `keep` in a row above 0, that sum to one; zeros for a
       query that may see no key.
 
     References:
@@ -195,7 +195,7 @@ def topk(logits, mask, keep):
     flops="8*M*T*T",
 )
 def hard(logits, mask):
-    """Give everything to the best key, and learn as if it had been softmax.
+    """Give the best key all the weight, and learn as if it had been softmax.
 
         weights[t, s] = 1 if s = argmax_r logits[t, r] else 0,  d weights := d softmax(logits)
 
@@ -226,9 +226,9 @@ def hard(logits, mask):
 
 
 def _below_top(logits, mask, reach):
-    """Logits with the row's largest at zero, raised to -reach where lower, hidden ones too.
+    """Return logits with the row's largest at zero, raised to -reach if lower, hidden ones too.
 
-    A logit that far below the largest weighs nothing, and sums of small numbers are exact.
+    A logit that far below the largest has no weight, and sums of small numbers are exact.
     """
     import jax
     import jax.numpy as jnp
@@ -239,25 +239,25 @@ def _below_top(logits, mask, reach):
     return jnp.maximum(jnp.where(mask, logits - top, -reach), -reach)
 
 
-def _settled(weights_at, z, low, high):
-    """Weights at the threshold where rows sum to one, with the gradient that this sum implies.
+def _at_threshold(weights_at, z, low, high):
+    """Return weights at the threshold where rows sum to one, with the gradient of that condition.
 
-    The threshold is halved in until halves no longer differ: 26 times in float32, 55 in float64. A
+    The interval is halved until its ends no longer differ: 26 times in float32, 55 in float64. A
     Newton step then corrects the last digits. As the sum stays one whatever the logits do,
 
-        d weights[s] = slope[s] (d z[s] - sum_r slope[r] d z[r] / sum_r slope[r])
+        d weights[s] = a[s] (d z[s] - sum_r a[r] d z[r] / sum_r a[r])
 
-    with slope[s] = d weights[s] / d z[s] at a fixed threshold, which is proportional to
-    weights[s]^(2 - alpha) on the support.
+    with a[s] = d weights[s] / d z[s] at a fixed threshold, which is proportional to weights[s]^(2 -
+    alpha) on the support.
 
     Args:
       weights_at: from thresholds (B, M, T, 1) and logits to weights (B, M, T, S).
       z: (B, M, T, S), logits with the largest of each row at zero.
       low: the threshold at which the largest alone weighs one.
-      high: that at which it weighs 1/n, and so no key more.
+      high: the threshold at which it weighs 1/n, and no key weighs more.
 
     Returns:
-      (B, M, T, S); a row of zeros stays one.
+      (B, M, T, S); a row of zeros stays a row of zeros.
     """
     import jax
     import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Pooling: one vector of a sentence.
+"""Pooling: one vector for each sentence.
 
 In come `x` (B, T, E) float32 and `mask` (B, T) bool, False at padding; out goes (B, E). A sentence
 of padding alone gives zeros.
@@ -61,8 +61,8 @@ def first(x, mask):
       (B, E) float32.
 
     References:
-      Devlin et al., "BERT", 2019, arXiv:1810.04805, read at a token put before the sentence; here
-      the sentence's own first token is read.
+      Devlin et al., "BERT", 2019, arXiv:1810.04805, use a token put before the sentence; here the
+      sentence's own first token is used.
     """
     import jax.numpy as jnp
 
@@ -78,7 +78,7 @@ def first(x, mask):
     revision=2,
     flops=se.FLOPS,
 )
-def se_token(x, mask, activation, features, gate, gate_shift):
+def se_token(x, mask, activation, features, gate, gate_bias):
     """Give every position one weight and sum the features it weighs.
 
         f[t] = features(x[t])
@@ -90,12 +90,12 @@ def se_token(x, mask, activation, features, gate, gate_shift):
       mask: (B, T) bool.
       activation: a named part, such as sigmoid or softmax.
       features: a named part, such as feed_forward or two_layer.
-      gate, gate_shift: w (E,) and b ().
+      gate, gate_bias: w (E,) and b ().
 
     Returns:
       (B, E) float32.
     """
-    return se.context(x, mask, activation, features, gate, gate_shift)
+    return se.context(x, mask, activation, features, gate, gate_bias)
 
 
 @pooling(
@@ -128,9 +128,9 @@ def multi_hop(x, mask, inward, questions, outward):
 
     References:
       Lin et al., "A Structured Self-attentive Sentence Embedding", 2017, arXiv:1703.03130, section
-      2.1. The paper hands on the hops' vectors side by side, hops * E wide; a pooled vector is E
-      wide here, so that they go through a linear map, which is what the P_h are together. The
-      paper's penalty on hops that look alike is left out: nothing but chance keeps them apart.
+      2.1. The paper concatenates the hops' vectors, hops * E wide; a pooled vector is E wide here,
+      so they go through a linear map, which the P_h form together. The paper's penalty on similar
+      hops is left out: only chance keeps them apart.
     """
     import jax.numpy as jnp
 

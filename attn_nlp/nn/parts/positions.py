@@ -1,9 +1,9 @@
-"""Positions: how a model learns where a token stands.
+"""Positions: how a model learns the order of the tokens.
 
 Some add vectors to the embeddings: a position's `embed` gets the embedded tokens `x` (B, T, E) and
-returns the same shape. The others act inside attention, on queries, keys, logits and values. All
-of these go by the distance s - t between a key and its query, each in its own way, and leave the
-embedded tokens alone. Their places are absolute and come from `here`, so that a block of rows and
+returns the same shape. The others act inside attention, on queries, keys, logits and values. All of
+these use the distance s - t between a key and its query, each in its own way, and leave the
+embedded tokens unchanged. Positions are absolute and come from `here`, so that a block of rows and
 columns gets what it would get as part of the whole matrix.
 """
 
@@ -46,11 +46,11 @@ def sinusoidal(x, here):
     pair = jnp.arange(width) // 2
     slow = 10000.0 ** (2 * pair / width)
 
-    def waves(place):
-        angle = place / slow
+    def waves(position):
+        angle = position / slow
         return jnp.where(jnp.arange(width) % 2 == 0, jnp.sin(angle), jnp.cos(angle))
 
-    # One place after another: without the loop XLA works them out anew for each of B sentences.
+    # One position after another: without the loop XLA repeats them for each of B sentences.
     return x + jax.lax.map(waves, here.rows)
 
 
@@ -69,7 +69,7 @@ def learned(x, here, table):
     Args:
       x: (B, T, E) float32, embedded tokens.
       here: absolute positions of the rows.
-      table: (T, E) float32, p, for as many positions as a sentence may have.
+      table: (T, E) float32, p, for as many positions as a sentence can have.
 
     Returns:
       (B, T, E) float32.
@@ -90,7 +90,7 @@ def learned(x, here, table):
     flops="6*Q*T*D + 3*T*D",
 )
 class Rotary:
-    """Turn queries and keys by angles that grow with their place, so that logits see distances.
+    """Rotate queries and keys by angles that grow with position, so that logits see distances.
 
         q'[t, 2i]     = q[t, 2i] cos(t w[i]) - q[t, 2i + 1] sin(t w[i])
         q'[t, 2i + 1] = q[t, 2i] sin(t w[i]) + q[t, 2i + 1] cos(t w[i]),  w[i] = base^(-2i/D)
@@ -98,17 +98,17 @@ class Rotary:
     and the same for keys at s. Then q'[t] . k'[s] depends on q[t], k[s] and s - t alone, and norms
     stay as they are. Neighboring features form a pair, as in the paper; many programs pair feature
     i with i + D/2 instead, which is the same up to the order of the projections' columns. A score
-    other than an inner product sees the turned vectors, but not distances alone. The values are
-    left as they are.
+    other than an inner product sees the rotated vectors, but not distances alone. The values stay
+    as they are.
 
     Args:
       q: (B, Q, T, D) float32; D must be even.
       k: (B, Q, S, D) float32.
-      here: places of rows and columns.
+      here: positions of rows and columns.
       base: the longest wavelength is nearly 2 pi base tokens.
 
     Returns:
-      q and k, turned.
+      q and k, rotated.
 
     References:
       Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021,
@@ -119,15 +119,15 @@ class Rotary:
     def prepare(q, k, here, base):
         import jax.numpy as jnp
 
-        def turn(x, places):
+        def rotate(x, positions):
             pairs = x.shape[-1] // 2
-            angle = places[:, None] * base ** (-jnp.arange(pairs) / pairs)[None, :]
+            angle = positions[:, None] * base ** (-jnp.arange(pairs) / pairs)[None, :]
             sin, cos = (f(angle)[None, None].astype(x.dtype) for f in (jnp.sin, jnp.cos))
             even, odd = x[..., 0::2], x[..., 1::2]
-            turned = jnp.stack([even * cos - odd * sin, even * sin + odd * cos], axis=-1)
-            return turned.reshape(x.shape)
+            rotated = jnp.stack([even * cos - odd * sin, even * sin + odd * cos], axis=-1)
+            return rotated.reshape(x.shape)
 
-        return turn(q, here.rows), turn(k, here.columns)
+        return rotate(q, here.rows), rotate(k, here.columns)
 
 
 @position(
@@ -143,7 +143,7 @@ class Rotary:
     flops="2*Q*T*T*D + 2*H*T*T*U",
 )
 class Relative:
-    """Learn a key and a value for every distance and use them beside those of the token.
+    """Learn a key and a value for every distance and add them to those of the token.
 
         score'[t, s] = score[t, s] + q[t] . a[clip(s - t)]
         out[t]       = sum_s weights[t, s] (v[s] + b[clip(s - t)])
@@ -155,15 +155,15 @@ class Relative:
     Args:
       q: (B, Q, T, D) float32.
       weights: (B, H, T, S) float32.
-      here: places of rows and columns.
-      reach: the distance from which on all are one; 0 tells no distances apart.
+      here: positions of rows and columns.
+      reach: the distance from which all are treated alike; 0 does not distinguish distances.
       keys: (2 reach + 1, D) float32, a, from distance -reach to reach, the same for all heads;
         starts at N(0, 1/D), so that q . a has unit variance.
       values: (2 reach + 1, U) float32, b, the same.
 
     Returns:
-      (B, Q, T, S) to add to the score, and (B, H, T, U) to add to the weighted values; a query that
-      sees nothing gets zeros of the latter.
+      (B, Q, T, S) to add to the score, and (B, H, T, U) to add to the weighted values, zeros for a
+      query that sees nothing.
 
     References:
       Shaw, Uszkoreit & Vaswani, "Self-Attention with Relative Position Representations", 2018,
@@ -189,12 +189,12 @@ class LinearBiases:
 
         logits[h, t, s] = scaled score[h, t, s] - m[h] |s - t|,  m[h] = 2^(-8 h/H),  h = 1, ..., H
 
-    The slopes are fixed. Since both directions count alike, what is before a token is not told from
-    what is after it. Where a head has several maps, or one for each feature, they share its slope.
+    The slopes are fixed. Since both directions count alike, tokens before and after a query are not
+    distinguished. If a head has several maps, or one for each feature, they share its slope.
 
     Args:
       logits: (B, M, T, S) float32, scaled scores.
-      here: places of rows and columns.
+      here: positions of rows and columns.
 
     Returns:
       (B, M, T, S) float32.
@@ -202,15 +202,15 @@ class LinearBiases:
     References:
       Press, Smith & Lewis, "Train Short, Test Long: Attention with Linear Biases Enables Input
       Length Extrapolation", 2022, arXiv:2108.12409, section 3. The paper's attention looks back
-      only; the distance is taken both ways here. Its program interleaves two sequences of slopes
-      where H is no power of two; the sequence of the text is kept here for every H.
+      only; the distance is taken both ways here. Its program interleaves two sequences of slopes if
+      H is not a power of two; the sequence of the text is used here for every H.
     """
 
     @staticmethod
-    def adjust(logits, here, dims):
+    def adjust(logits, here, sizes):
         import jax.numpy as jnp
 
-        heads, maps = dims["H"], logits.shape[1]
+        heads, maps = sizes["H"], logits.shape[1]
         slopes = jnp.repeat(2.0 ** (-8.0 * jnp.arange(1, heads + 1) / heads), maps // heads)
         distance = abs(here.distances)
         return logits - (slopes[:, None, None] * distance[None]).astype(logits.dtype)[None]
@@ -232,17 +232,17 @@ class BucketedBiases:
         bucket(n) = near(|n|) + (G if n > 0 else 0),  G = buckets / 2,  e = floor(G / 2)
         near(n)   = n if n < e, else min(G - 1, e + floor((G - e) log(n/e) / log(farthest/e)))
 
-    Half of the buckets are for keys behind the query and for the query's own place, half for keys
-    ahead of it (whose first stays unused, since ahead is at least one). Near distances have a
-    bucket each, farther ones share buckets of growing width, and those from `farthest` on are
-    one; so is anything beyond a `farthest` that is less than e. Where a head has several maps, or
-    one for each feature, they share its numbers.
+    Half of the buckets are for keys behind the query and for the query's own position, half for
+    keys ahead of it (whose first stays unused, since the distance ahead is at least one). Near
+    distances have a bucket each, farther ones share buckets of growing width, and all from
+    `farthest` on share one; so does anything beyond a `farthest` that is less than e. If a head has
+    several maps, or one for each feature, they share its numbers.
 
     Args:
       logits: (B, M, T, S) float32, scaled scores.
-      here: places of rows and columns.
-      buckets: an even number of them.
-      farthest: the distance from which on all are one, the paper's 128.
+      here: positions of rows and columns.
+      buckets: the number of buckets, even.
+      farthest: the distance from which all share a bucket, the paper's 128.
       bias: (buckets, H) float32; starts at N(0, 1/E).
 
     Returns:
@@ -256,29 +256,29 @@ class BucketedBiases:
     """
 
     @staticmethod
-    def adjust(logits, here, dims, buckets, farthest, bias):
+    def adjust(logits, here, sizes, buckets, farthest, bias):
         import jax.numpy as jnp
 
         ahead = here.distances
         near = jnp.asarray(_nearness(buckets // 2, farthest), jnp.int32)
         bucket = near[jnp.minimum(abs(ahead), farthest)] + jnp.where(ahead > 0, buckets // 2, 0)
         by_head = jnp.moveaxis(bias[bucket], -1, 0)  # (H, T, S)
-        by_map = jnp.repeat(by_head, logits.shape[1] // dims["H"], axis=0)
+        by_map = jnp.repeat(by_head, logits.shape[1] // sizes["H"], axis=0)
         return logits + by_map[None].astype(logits.dtype)
 
 
 def _clipped(here, reach: int):
-    """(T, S) int32 from 0 to 2 reach: places in a table of distances."""
+    """Return (T, S) int32 from 0 to 2 reach: indices into a table of distances."""
     import jax.numpy as jnp
 
     return jnp.clip(here.distances, -reach, reach) + reach
 
 
 def _nearness(buckets: int, farthest: int) -> list[int]:
-    """The bucket of every distance from 0 to `farthest`, of so many on one side.
+    """Return the bucket of every distance from 0 to `farthest`, of `buckets` on one side.
 
-    Where the quotient of logarithms is a whole number, rounding must not push it below: a distance
-    that begins a bucket is told by powers of whole numbers, which are exact.
+    If the quotient of logarithms is a whole number, rounding must not push it below: a distance
+    that begins a bucket is recognized by powers of whole numbers, which are exact.
     """
     exact = buckets // 2
     wider = buckets - exact

@@ -1,14 +1,14 @@
-"""Scales: what the score is multiplied by, whatever the score and head_dim.
+"""Scales: a factor for the score, whatever the score and head_dim.
 
-A scale's `factor` broadcasts to (B, M, T, S), M being one map a query head or one for each of its
+A scale's `factor` broadcasts to (B, M, T, S), M being one map per query head or one for each of its
 features; `adjust` replaces the logits. Scales that are one number are one function, `constant`,
 with different defaults, so that they share one compiled program: the number is an argument of the
-program, worked out from head_dim before it is called. Those that normalize queries and keys stand
-in `qk_norms.py`.
+program, computed from head_dim before it is called. Those that normalize queries and keys are in
+`qk_norms.py`.
 
 Scales joined by " + " act on one another, each with its whole formula: "constant(2) + log_length"
 multiplies by both, and "rsqrt_dim + qk_rmsnorm" divides by sqrt(D) twice. Norms of queries and keys
-come first and caps last, wherever they are written, since only factors can change places.
+come first and caps last, wherever they are written, since only factors commute.
 """
 
 from attn_nlp.parts.registry import Learned, Numeric, scale, variant
@@ -27,7 +27,7 @@ def constant(c):
         logits[t, s] = c score[t, s]
 
     Args:
-      c: a number; 1 where none is given.
+      c: a number; 1 by default.
 
     Returns:
       () float32.
@@ -102,7 +102,7 @@ def learned(factors):
 
         logits[m, t, s] = g[m] score[m, t, s],  g[m] = 1/sqrt(D) at the start
 
-    There is one map a query head, and one for each of its features under `feature_wise`.
+    There is one map per query head, and one for each of its features under `feature_wise`.
 
     Args:
       factors: (M,) float32, g.
@@ -114,18 +114,18 @@ def learned(factors):
 
 
 @scale("log_length", label="log n/√D", cite="Chiang & Cholak, 2022", flops="M*T*T + 2*T")
-def log_length(seen, dims):
+def log_length(seen, sizes):
     """Divide the score by the square root of head_dim, and multiply it by the log of the length.
 
         logits[t, s] = score[t, s] log(n[t]) / sqrt(D)
 
-    where n[t] counts the keys query t may see. Softmax over n keys needs differences of order
-    log n to single one out, so weights stay as sharp in long sentences as in short ones. With one
-    key to see the factor is zero; its weight is one all the same. With none it is zero too.
+    where n[t] counts the keys query t may see. Softmax over n keys needs differences of order log n
+    to single one out, so weights stay as sharp in long sentences as in short ones. With one visible
+    key the factor is zero, but its weight is still one. With none the factor is zero too.
 
     Args:
       seen: (B, 1, T, 1) float32, keys that query t may see, over all blocks.
-      dims: sizes by letter.
+      sizes: sizes by letter.
 
     Returns:
       (B, 1, T, 1) float32, at least 0.
@@ -135,7 +135,7 @@ def log_length(seen, dims):
       arXiv:2202.12172. The paper uses the sequence length for n; padding and masks make it vary by
       query here.
     """
-    return _log(seen) * dims["D"] ** -0.5
+    return _log(seen) * sizes["D"] ** -0.5
 
 
 @scale(
@@ -145,7 +145,7 @@ def log_length(seen, dims):
     learned={"strength": Learned("M", fill=1.0)},
     flops="2*M*T*T + 2*T",
 )
-def scalable_softmax(seen, dims, strength):
+def scalable_softmax(seen, sizes, strength):
     """Multiply the score by the log of the length, as strongly as each map of weights learns.
 
         logits[m, t, s] = s[m] log(n[t]) score[m, t, s] / sqrt(D),  s[m] = 1 at the start
@@ -154,17 +154,17 @@ def scalable_softmax(seen, dims, strength):
 
     Args:
       seen: (B, 1, T, 1) float32, keys that query t may see, over all blocks.
-      dims: sizes by letter.
-      strength: (M,) float32, s; one a query head, or one for each of its features.
+      sizes: sizes by letter.
+      strength: (M,) float32, s; one per query head, or one for each of its features.
 
     Returns:
       (B, M, T, 1) float32.
 
     References:
       Nakanishi, "Scalable-Softmax Is Superior for Attention", 2025, arXiv:2501.19399. Its learned
-      offset b beside s log n, which it advises against for long texts, is left out.
+      offset b, added to s log n, is left out: the paper advises against it for long texts.
     """
-    return strength[:, None, None] * (_log(seen) * dims["D"] ** -0.5)
+    return strength[:, None, None] * (_log(seen) * sizes["D"] ** -0.5)
 
 
 def _log(seen):
@@ -186,12 +186,12 @@ class Softcap:
         logits[t, s] = c tanh(score[t, s] / (c sqrt(D)))
 
     Small logits stay as they are, large ones approach -c and c. Joined with other scales by " + "
-    it caps what all their factors give, wherever it is written: "constant(2) + softcap" is
-    c tanh(2 score / (c sqrt(D))), never more than c.
+    it caps the product of all their factors, wherever it is written: "constant(2) + softcap" is c
+    tanh(2 score / (c sqrt(D))), never more than c.
 
     Args:
       logits: (B, M, T, S) float32, scores.
-      c: the bound; 50 as in the paper where none is given.
+      c: the bound; by default 50 as in the paper.
 
     Returns:
       (B, M, T, S) float32 in [-c, c].
@@ -202,7 +202,7 @@ class Softcap:
     """
 
     @staticmethod
-    def adjust(logits, c, dims):
+    def adjust(logits, c, sizes):
         import jax.numpy as jnp
 
-        return c * jnp.tanh(logits * (dims["D"] ** -0.5 / c))
+        return c * jnp.tanh(logits * (sizes["D"] ** -0.5 / c))

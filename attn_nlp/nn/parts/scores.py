@@ -1,13 +1,13 @@
 """Scores that compare a query with a key.
 
 In come `q` (B, Q, T, D) and `k` (B, Q, S, D), float32; out go logits (B, M, T, S), float32, before
-any scale: one map a query head, so that M = Q, but for `feature_wise`. A score knows neither scale
-nor mask. Those that ignore the query or the key stand in `scores_content_free.py`.
+any scale: one map per query head, so that M = Q, except for `feature_wise`. A score knows neither
+scale nor mask. Those that ignore the query or the key are in `scores_content_free.py`.
 """
 
 from attn_nlp.parts.registry import Learned, Numeric, Static, alias, score
 
-# Declared by all parts that do so: `check_products` lets one of them into a cell.
+# All parts that do so declare it: `check_products` accepts one of them in a cell.
 NORMALIZED_ONCE = "normalize queries and keys"
 
 
@@ -87,7 +87,7 @@ def bilinear_low_rank(q, k, left, right):
         logits[t, s] = sum_r (sum_d q[t, d] U[d, r]) (sum_e k[s, e] V[e, r])
 
     The form W = U V^T of `bilinear` with at most `rank` directions, by default half of head_dim,
-    rounded up. A rank from head_dim on limits nothing: every W can be written so.
+    rounded up. A rank of head_dim or more limits nothing: every W has this form.
 
     Args:
       q: (B, Q, T, D) float32.
@@ -125,8 +125,8 @@ def additive(q, k, direction):
 
     The projections that give q and k are the paper's W and U. Since tanh is bounded and v starts at
     N(0, 1/D), the logits stay of order one however wide the head is: no scale is needed. Queries
-    are taken one position at a time and their hidden layers computed again for the gradient, so
-    that (B, Q, T, S, D) never stands in memory; from 28 tokens on that is more than twice as fast.
+    are taken one position at a time and their hidden layers are recomputed for the gradient, so
+    that (B, Q, T, S, D) is never in memory; from 28 tokens on that is more than twice as fast.
 
     Args:
       q: (B, Q, T, D) float32.
@@ -167,7 +167,7 @@ def cosine(q, k):
         logits[t, s] = sum_d q[t, d] k[s, d] / (|q[t]| |k[s]|)
 
     Logits stay in [-1, 1], so softmax over n keys gives none of them more than e^2 times another's
-    weight: choose a scale above one, such as `constant(10)` or `learned`, where attention should be
+    weight: choose a scale above one, such as `constant(10)` or `learned`, if attention should be
     able to be sharp. A vector shorter than 1e-6 counts as that long, so that zero compares as zero.
 
     Args:
@@ -178,8 +178,8 @@ def cosine(q, k):
       (B, Q, T, S) float32 in [-1, 1].
 
     References:
-      Graves, Wayne & Danihelka, "Neural Turing Machines", 2014, arXiv:1410.5401, section 3.3.1.
-      The paper's key strength, which multiplies the cosine, is the scale slot's.
+      Graves, Wayne & Danihelka, "Neural Turing Machines", 2014, arXiv:1410.5401, section 3.3.1. The
+      paper's key strength, which multiplies the cosine, belongs to the scale slot.
     """
     from attn_nlp.nn.kernels import similarities
 
@@ -187,7 +187,7 @@ def cosine(q, k):
 
 
 def unit(x):
-    """x / |x| over the last axis, |x| taken as 1e-6 where it is less: no NaN at zero."""
+    """Return x / |x| over the last axis, with |x| at least 1e-6: no NaN at zero."""
     import jax
     import jax.numpy as jnp
 
@@ -203,9 +203,9 @@ def l2(q, k):
 
     The paper divides by sqrt(D), which the scale `rsqrt_dim` does here. Its claim that such an
     attention is Lipschitz holds with tied query and key weights only (`attention.tie_qk`); untied
-    weights, and everything else in a block, are outside of it. The square is expanded into
-    2 q.k - |q|^2 - |k|^2: one matrix product, no (B, Q, T, S, D) in memory, and no root whose slope
-    would be infinite where a query equals a key; rounding may leave such a pair a little off zero.
+    weights, and everything else in a block, are outside of it. The square is expanded into 2 q.k -
+    |q|^2 - |k|^2: one matrix product, no (B, Q, T, S, D) in memory, and no root whose derivative
+    would be infinite where a query equals a key; rounding may leave such a pair slightly off zero.
 
     Args:
       q: (B, Q, T, D) float32.
@@ -245,8 +245,8 @@ def feature_wise(q, k, c):
 
     Map h D + d weighs feature d of the values of head h, so values need as many features as keys.
     The logits are bounded by c and ask for no scale: choose `none`. The tanh is needed: without it
-    the query would add the same to all keys of a row, which softmax does not see. The maps
-    themselves are what it keeps in memory, D times as much as one map a head.
+    the query would add the same to all keys of a row, which softmax ignores. It keeps the maps
+    themselves in memory, D times as much as one map per head.
 
     Args:
       q: (B, Q, T, D) float32.
@@ -259,9 +259,8 @@ def feature_wise(q, k, c):
     References:
       Shen et al., "DiSAN: Directional Self-Attention Network for RNN/CNN-Free Language
       Understanding", 2018, arXiv:1709.04696, its token-to-token form with c = 5. The projections
-      that give q and k are the paper's W1 and W2, and its bias is theirs
-      (`attention.projection_bias`); its masks of direction are the mask slot's, and values are
-      projected here.
+      that give q and k are the paper's W1 and W2, with its bias (`attention.projection_bias`); its
+      masks of direction belong to the mask slot, and values are projected here.
     """
     import jax.numpy as jnp
 

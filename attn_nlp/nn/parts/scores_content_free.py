@@ -1,8 +1,8 @@
 """Scores that do not compare: they ignore the query, the key or both.
 
 In come `q` (B, Q, T, D) and `k` (B, Q, S, D), float32; out go logits (B, Q, T, S), float32, before
-any scale. What is left of an effect under one of these does not come from comparing. Those that
-have a number for each key position are bound to the cell's `length`: their tables hold as many
+any scale. An effect that remains under one of these does not come from comparing. Those that have a
+number for each key position are bound to the cell's `length`: their tables have that many
 positions. A sentence has no token beyond them, and padding there takes the last entry.
 """
 
@@ -22,11 +22,11 @@ def content(q, k, direction):
 
         logits[t, s] = sum_d v[d] k[s, d]
 
-    One learned query a head serves all positions, so every position of a sentence gets the same
+    One learned query per head serves all positions, so every position of a sentence gets the same
     result from attention. Logits of order one: v starts at N(0, 1/D).
 
     Args:
-      q: (B, Q, T, D) float32, only its shape is used.
+      q: (B, Q, T, D) float32; only its shape is used.
       k: (B, Q, S, D) float32.
       direction: (Q, D) float32, v.
 
@@ -53,7 +53,7 @@ def content(q, k, direction):
     flops="2*Q*T*T*D",
 )
 def location(q, k, here, table):
-    """Let the query say at which positions to look, whatever stands there.
+    """Let the query choose positions to attend to, whatever tokens are there.
 
         logits[t, s] = sum_d q[t, d] W[d, s]
 
@@ -61,7 +61,7 @@ def location(q, k, here, table):
 
     Args:
       q: (B, Q, T, D) float32.
-      k: (B, Q, S, D) float32, only its shape is used.
+      k: (B, Q, S, D) float32; only its shape is used.
       here: positions of the block's rows and columns.
       table: (Q, D, length) float32, W.
 
@@ -83,16 +83,16 @@ def location(q, k, here, table):
     label="Dense Synthesizer",
     cite="Tay et al., 2020",
     learned={
-        "shift": Learned("Q D"),
+        "hidden_bias": Learned("Q D"),
         "table": Learned("Q D T", std="D**-0.5"),
-        "table_shift": Learned("Q T"),
+        "table_bias": Learned("Q T"),
     },
     ignores_keys=True,
     position_bound=True,
     flops="2*Q*T*D + Q*T*T*(2*D + 1)",
 )
-def synthesizer_dense(q, k, here, shift, table, table_shift):
-    """Make each position's logits by a small network of that position alone.
+def synthesizer_dense(q, k, here, hidden_bias, table, table_bias):
+    """Compute each position's logits by a small network from that position alone.
 
         logits[t, s] = sum_d max(0, q[t, d] + a[d]) W[d, s] + b[s]
 
@@ -101,11 +101,11 @@ def synthesizer_dense(q, k, here, shift, table, table_shift):
 
     Args:
       q: (B, Q, T, D) float32.
-      k: (B, Q, S, D) float32, only its shape is used.
+      k: (B, Q, S, D) float32; only its shape is used.
       here: positions of the block's rows and columns.
-      shift: (Q, D) float32, a.
+      hidden_bias: (Q, D) float32, a.
       table: (Q, D, length) float32, W; starts at N(0, 1/D).
-      table_shift: (Q, length) float32, b.
+      table_bias: (Q, length) float32, b.
 
     Returns:
       (B, Q, T, S) float32.
@@ -116,9 +116,9 @@ def synthesizer_dense(q, k, here, shift, table, table_shift):
     """
     import jax.numpy as jnp
 
-    hidden = jnp.maximum(q + shift[:, None, :], 0.0)
+    hidden = jnp.maximum(q + hidden_bias[:, None, :], 0.0)
     logits = jnp.einsum("bhtd,hds->bhts", hidden, _at(table, here.columns))
-    return logits + _at(table_shift, here.columns)[:, None, :]
+    return logits + _at(table_bias, here.columns)[:, None, :]
 
 
 @score(
@@ -139,8 +139,8 @@ def synthesizer_random(q, k, here, table):
     It starts as `hard_random` does, at N(0, 1), and is trained.
 
     Args:
-      q: (B, Q, T, D) float32, only its shape is used.
-      k: (B, Q, S, D) float32, only its shape is used.
+      q: (B, Q, T, D) float32; only its shape is used.
+      k: (B, Q, S, D) float32; only its shape is used.
       here: positions of the block's rows and columns.
       table: (Q, length, length) float32, R.
 
@@ -157,11 +157,11 @@ def synthesizer_random(q, k, here, table):
     return jnp.broadcast_to(jnp.swapaxes(logits, 1, 2), (*q.shape[:3], k.shape[2]))
 
 
-def _at(table, places):
-    """The entries of the last axis at these positions, the last one for positions beyond it."""
+def _at(table, positions):
+    """Return entries of the last axis at these positions, the last one for positions beyond it."""
     import jax.numpy as jnp
 
-    return jnp.take(table, places, axis=-1, mode="clip")
+    return jnp.take(table, positions, axis=-1, mode="clip")
 
 
 @score(
@@ -178,11 +178,11 @@ def uniform(q, k):
 
         logits[t, s] = 0
 
-    What attention does with this score is averaging.
+    Attention with this score averages.
 
     Args:
-      q: (B, Q, T, D) float32, only its shape is used.
-      k: (B, Q, S, D) float32, only its shape is used.
+      q: (B, Q, T, D) float32; only its shape is used.
+      k: (B, Q, S, D) float32; only its shape is used.
 
     Returns:
       (B, Q, T, S) float32 zeros.
@@ -211,18 +211,18 @@ def hard_random(q, k, here, seed, layer):
     the head and the two positions only, so that padding and batches change nothing.
 
     Args:
-      q: (B, Q, T, D) float32, only its shape is used.
-      k: (B, Q, S, D) float32, only its shape is used.
+      q: (B, Q, T, D) float32; only its shape is used.
+      k: (B, Q, S, D) float32; only its shape is used.
       here: positions of the block's rows and columns.
       seed: the cell's seed.
-      layer: the block's place in the encoder.
+      layer: the index of the block in the encoder.
 
     Returns:
       (B, Q, T, S) float32.
 
     References:
       The Random Synthesizer of Tay et al., "Synthesizer: Rethinking Self-Attention for Transformer
-      Models", 2020, arXiv:2005.00743, serves as a control in the same way where it is left fixed.
+      Models", 2020, arXiv:2005.00743, serves as a control in the same way if it is left fixed.
     """
     import jax
     import jax.numpy as jnp
@@ -230,8 +230,8 @@ def hard_random(q, k, here, seed, layer):
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 0x5EED), layer)
 
     def pair(t, s):
-        place = jax.random.fold_in(jax.random.fold_in(key, t), s)
-        return jax.random.normal(place, (q.shape[1],), jnp.float32)
+        own_key = jax.random.fold_in(jax.random.fold_in(key, t), s)
+        return jax.random.normal(own_key, (q.shape[1],), jnp.float32)
 
     drawn = jax.vmap(jax.vmap(pair, (None, 0)), (0, None))(here.rows, here.columns)
     return jnp.broadcast_to(drawn.transpose(2, 0, 1), (*q.shape[:3], k.shape[2]))

@@ -1,4 +1,4 @@
-"""Weightings: how much of an attention result goes into its mix with the query.
+"""Weightings: the share of an attention result in its mix with the query.
 
 A weighting's `weigh` returns lambda, broadcastable to (B, H, T, D): 1 is all attention, 0 all
 query.
@@ -15,7 +15,7 @@ from attn_nlp.parts.registry import Learned, Numeric, weighting
     flops=0,
 )
 def fixed(share):
-    """Weigh by a number that stays.
+    """Weigh by a fixed number.
 
         lambda = share
 
@@ -81,23 +81,23 @@ def per_feature(logit):
     learned={
         "of_attention": Learned("H U"),
         "of_query": Learned("H D"),
-        "shift": Learned("H"),
+        "bias": Learned("H"),
     },
     flops="H*T*(2*U + 2*D + 2)",
 )
-def gated(out, q_raw, of_attention, of_query, shift):
-    """Weigh by a number that each head reads off the two arrays at every position.
+def gated(out, q_raw, of_attention, of_query, bias):
+    """Weigh by a number that each head computes from the two arrays at every position.
 
         lambda[h, t] = 1 / (1 + exp(-(w[h] . [attention[h, t]; q[h, t]] + b[h])))
 
-    w and b are zero at the start, so that lambda = 1/2 and training begins where the learned number
-    does.
+    w and b are zero at the start, so that lambda = 1/2 and training begins as with the learned
+    number.
 
     Args:
       out: (B, H, T, U) float32, weighted values.
       q_raw: (B, H, T, D) float32, projected queries.
       of_attention, of_query: (H, U) and (H, D) float32, the two halves of w.
-      shift: (H,) float32, b.
+      bias: (H,) float32, b.
 
     Returns:
       (B, H, T, 1) float32 in [0, 1].
@@ -106,5 +106,5 @@ def gated(out, q_raw, of_attention, of_query, shift):
     import jax.numpy as jnp
 
     logit = jnp.einsum("bhtu,hu->bht", out, of_attention)
-    logit = logit + jnp.einsum("bhtd,hd->bht", q_raw, of_query) + shift[None, :, None]
+    logit = logit + jnp.einsum("bhtd,hd->bht", q_raw, of_query) + bias[None, :, None]
     return jax.nn.sigmoid(logit)[..., None]

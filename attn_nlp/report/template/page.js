@@ -9,30 +9,30 @@
 
   // Sorting
 
-  // The header cells that head one column each, with the place of that column in a row of the body.
+  // The header cells of a single column each, with the index of that column in a row of the body.
   function heads(table) {
     const taken = [];
     const found = [];
     const rows = [...table.tHead.rows];
     rows.forEach((row, level) => {
-      let place = 0;
+      let index = 0;
       for (const cell of row.cells) {
-        while (taken[level]?.[place]) place += 1;
+        while (taken[level]?.[index]) index += 1;
         for (let down = 0; down < cell.rowSpan; down += 1) {
           for (let right = 0; right < cell.colSpan; right += 1) {
-            (taken[level + down] ??= [])[place + right] = true;
+            (taken[level + down] ??= [])[index + right] = true;
           }
         }
         const last = level + cell.rowSpan === rows.length;
-        if (last && cell.colSpan === 1 && place > 0 && cell.tagName === "TH") found.push({ cell, place });
-        place += cell.colSpan;
+        if (last && cell.colSpan === 1 && index > 0 && cell.tagName === "TH") found.push({ cell, index });
+        index += cell.colSpan;
       }
     });
     return found;
   }
 
-  function valueOf(row, place) {
-    const cell = row.cells[place];
+  function valueOf(row, index) {
+    const cell = row.cells[index];
     const stored = cell.dataset.sort ?? cell.dataset.value
       ?? cell.querySelector("[data-value]")?.dataset.value;
     if (stored !== undefined) return Number(stored);
@@ -40,7 +40,7 @@
     return cell.textContent.trim() || null;
   }
 
-  // What is missing stands last, whichever way the rest is sorted.
+  // Missing values come last in either order.
   function compare(a, b, sign) {
     if (a === null || b === null) return (a === null) - (b === null);
     if (typeof a === "number" && typeof b === "number") return sign * (a - b);
@@ -50,7 +50,7 @@
   function sortable(table) {
     const columns = heads(table);
     const bodies = [...table.tBodies].map((body) => ({ body, rows: [...body.rows] }));
-    for (const { cell, place } of columns) {
+    for (const { cell, index } of columns) {
       const words = cell.textContent;
       const button = document.createElement("button");
       button.type = "button";
@@ -67,7 +67,7 @@
         const sign = order === "descending" ? -1 : 1;
         for (const { body, rows } of bodies) {
           const sorted = order === "none" ? rows
-            : [...rows].sort((a, b) => compare(valueOf(a, place), valueOf(b, place), sign));
+            : [...rows].sort((a, b) => compare(valueOf(a, index), valueOf(b, index), sign));
           body.append(...sorted);
         }
         say(order === "none" ? "Rows as written" : `Sorted by ${words}, ${order}`);
@@ -129,7 +129,7 @@
   }, { rootMargin: "-10% 0px -80% 0px" });
   for (const id of links.keys()) seen.observe(document.getElementById(id));
 
-  // Paper has nothing to click: what is folded is printed unfolded.
+  // Paper has nothing to click: folded details are printed unfolded.
 
   const folded = [];
   addEventListener("beforeprint", () => {

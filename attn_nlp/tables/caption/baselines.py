@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
+from attn_nlp.experiment.data_key import data_key
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.store.records import Records
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import BASELINE, Grid
-from attn_nlp.tables.layout import Experiment, Layout, data_of
+from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, detail
 
 _ONE = "one deterministic run each"
 
 
 def baseline_notes(
-    grid: Grid, layout: Layout, resolved: Experiment, records: Records, facts: Facts
+    grid: Grid, layout: Layout, resolved: Resolved, records: Records, facts: Facts
 ) -> list[Note]:
     """Return a note on the baselines, their choices on validation, and the columns without any."""
     if not resolved.baselines:
@@ -37,11 +39,11 @@ def baseline_data(layout: Layout, column: tuple) -> set[tuple] | None:
     """Return the splits of one dataset that every row of a column, and its baselines, average over.
 
     Returns:
-      One key of `data_of` for each split; None if the column has more than one dataset, or rows
+      One `data_key` for each split; None if the column has more than one dataset, or rows
       on different splits.
     """
     by_row = [
-        {data_of(settings) for settings in planned.settings}
+        {data_key(settings) for settings in planned.settings}
         for (_, where), planned in layout.entries.items()
         if where == column and planned.settings
     ]
@@ -50,13 +52,13 @@ def baseline_data(layout: Layout, column: tuple) -> set[tuple] | None:
     return all_cuts if one and all(cuts == all_cuts for cuts in by_row) else None
 
 
-def _chosen(layout: Layout, resolved: Experiment, records: Records, facts: Facts) -> list[str]:
+def _chosen(layout: Layout, resolved: Resolved, records: Records, facts: Facts) -> list[str]:
     """Return sentences such as "TF-IDF chose on validation: by characters, C = 10 (THUCNews)."."""
-    data = {data_of(settings) for settings in layout.settings()}
+    data = {data_key(settings) for settings in layout.settings()}
     chose: dict[str, dict[str, Counter]] = {}
     for baseline in resolved.baselines:
         record = records.get(baseline["spec"]) or {}
-        if data_of(baseline["settings"]) in data and record.get("status") == "done":
+        if data_key(baseline["settings"]) in data and record.get("status") == "done":
             of_model = chose.setdefault(str(baseline["settings"]["model"]), {})
             of_dataset = of_model.setdefault(str(baseline["settings"]["dataset"]), Counter())
             of_dataset[str(record.get("reason") or "")] += 1

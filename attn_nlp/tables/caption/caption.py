@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.stats import binomial_error
 from attn_nlp.store.records import Records
 from attn_nlp.tables.caption.across import across_notes
@@ -22,7 +23,7 @@ from attn_nlp.wording import plural, plural_span, span
 
 def caption(
     grid: Grid,
-    table: Mapping,
+    table: TableSpec,
     layout: Layout,
     facts: Facts,
     records: Records,
@@ -79,7 +80,7 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
     ]
 
 
-def _selection(table: Mapping) -> list[Note]:
+def _selection(table: TableSpec) -> list[Note]:
     notes = [detail("Each run is tested at its step with the best validation accuracy.")]
     if table["value"].startswith("validation."):
         notes.append(
@@ -88,7 +89,7 @@ def _selection(table: Mapping) -> list[Note]:
     return notes
 
 
-def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
+def _split_errors(grid: Grid, table: TableSpec, layout: Layout, facts: Facts) -> list[Note]:
     """Return the binomial error at the accuracy of the reference, or of the first row with one."""
     split, metric = table["value"].split(".")
     if metric != "accuracy":
@@ -126,7 +127,7 @@ def _split_errors(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> l
     return notes
 
 
-def _validation(table: Mapping, facts: Facts) -> list[Note]:
+def _validation(table: TableSpec, facts: Facts) -> list[Note]:
     if not facts:
         return []
     rules: dict[str, list[str]] = {}

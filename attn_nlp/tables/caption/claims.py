@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.stats import (
     default_margin,
     detectable_effect,
@@ -22,7 +23,7 @@ from attn_nlp.tables.notes import Note, detail, short, warning
 _NAMED = 6  # families whose power is given one by one
 
 
-def claims(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
+def claims(grid: Grid, table: TableSpec, layout: Layout, facts: Facts) -> list[Note]:
     """Return the notes on intervals, tests, power and margins, on which every mark rests."""
     return [
         *_uncertainty(grid, table),
@@ -43,7 +44,7 @@ def _compared(grid: Grid) -> list[tuple[str, Column, Entry]]:
     ]
 
 
-def _uncertainty(grid: Grid, table: Mapping) -> list[Note]:
+def _uncertainty(grid: Grid, table: TableSpec) -> list[Note]:
     entries = [entry for row in grid.rows if row.kind != BASELINE for entry in row.entries]
     most = max((entry.expected for entry in entries), default=0)
     if most <= 1:
@@ -69,7 +70,7 @@ def _uncertainty(grid: Grid, table: Mapping) -> list[Note]:
     return notes
 
 
-def _comparison(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
+def _comparison(grid: Grid, table: TableSpec, layout: Layout) -> list[Note]:
     reference = grid.reference
     families = attainable_of(table, layout)
     if reference is None or not families[0].comparisons:
@@ -115,7 +116,7 @@ def _drawn(grid: Grid) -> str:
     return f" up to 20 pairs and from {RESAMPLES:,} random patterns (seed {RNG_SEED}) above"
 
 
-def _power(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
+def _power(grid: Grid, table: TableSpec, layout: Layout) -> list[Note]:
     """Return the differences that the planned replicates detect, given the table's own spread."""
     if grid.reference is None:
         return []
@@ -167,7 +168,7 @@ def _spread(entries: Iterable[Entry]) -> float | None:
     return math.sqrt(math.fsum(squares) / len(squares)) if squares else None
 
 
-def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
+def _margins(grid: Grid, table: TableSpec, layout: Layout) -> list[Note]:
     """Return how large a difference counts as none, by column if columns differ."""
     quantity = grid.columns[0].quantity
     by_margin: dict[float, list[str]] = {}
@@ -212,7 +213,7 @@ def _margins(grid: Grid, table: Mapping, layout: Layout) -> list[Note]:
     ]
 
 
-def _unresolved(grid: Grid, table: Mapping, layout: Layout, facts: Facts) -> list[Note]:
+def _unresolved(grid: Grid, table: TableSpec, layout: Layout, facts: Facts) -> list[Note]:
     """Warn about margins smaller than one sentence, within which nothing is called equivalent."""
     quantity = grid.columns[0].quantity
     if quantity.unit != "%":

@@ -12,6 +12,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from attn_nlp.experiment.data_key import data_key
+from attn_nlp.experiment.planned import PlannedCell
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.tables.grid import (
     BASELINE,
     DIVERGED,
@@ -23,7 +26,7 @@ from attn_nlp.tables.grid import (
     Grid,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, data_of
+from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, warning
 from attn_nlp.tables.outcomes import Outcomes, number_at
 from attn_nlp.tables.text import missing_text, number
@@ -35,7 +38,7 @@ AllOutcomes = Mapping[tuple[int, tuple], Outcomes]
 def with_diverged(
     layout: Layout,
     measured: AllOutcomes,
-    resolved: Experiment,
+    resolved: Resolved,
     records: Mapping[str, dict],
     shown: Quantity,
 ) -> AllOutcomes:
@@ -58,15 +61,17 @@ def with_diverged(
     return filled
 
 
-def _known(baselines: Mapping[tuple, Mapping[str, float]], cells: Sequence[dict]) -> list[float]:
+def _known(
+    baselines: Mapping[tuple, Mapping[str, float]], cells: Sequence[PlannedCell]
+) -> list[float]:
     """Return the number of every baseline on the data of some cells, averaged over folds."""
-    data = [baselines.get(data_of(cell["settings"]), {}) for cell in cells]
+    data = [baselines.get(data_key(cell["settings"]), {}) for cell in cells]
     models = set.intersection(*(set(scores) for scores in data))
     return [sum(scores[model] for scores in data) / len(data) for model in sorted(models)]
 
 
 def _baselines(
-    resolved: Experiment, records: Mapping[str, dict], value: str
+    resolved: Resolved, records: Mapping[str, dict], value: str
 ) -> dict[tuple, dict[str, float]]:
     """Return the numbers of all baselines, by data and model."""
     scores: dict[tuple, dict[str, float]] = {}
@@ -75,7 +80,7 @@ def _baselines(
         if record is None or record["status"] != "done":
             continue
         if (score := number_at(record, value)) is not None:
-            scores.setdefault(data_of(settings), {})[settings["model"]] = score
+            scores.setdefault(data_key(settings), {})[settings["model"]] = score
     return scores
 
 

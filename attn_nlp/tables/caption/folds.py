@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.stats.folds import Folds, over_folds
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import Grid, Quantity
@@ -49,7 +50,7 @@ def rules_of(known: Mapping, which: str, folds: Iterable[int] = ()) -> list[str]
         that have run.
     """
     states = states_of(known)
-    named = sorted(set(folds) or {state.cut[-1] or 0 for state in states if state.cut})
+    named = sorted(set(folds) or {state.rows[-1] for state in states if state.rows})
     rules = {}
     for state in states:
         rule = str(state.data.get(which) or "").rstrip(".")
@@ -60,7 +61,7 @@ def rules_of(known: Mapping, which: str, folds: Iterable[int] = ()) -> list[str]
 
 
 def fold_notes(
-    grid: Grid, table: Mapping, layout: Layout, records: Mapping[str, dict]
+    grid: Grid, table: TableSpec, layout: Layout, records: Mapping[str, dict]
 ) -> list[Note]:
     """Return the notes about folds; none for a table that is not averaged over them."""
     if not layout.folded:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from attn_nlp.experiment.data_key import data_key
+from attn_nlp.experiment.planned import PlannedCell
 from attn_nlp.store.records import Records
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.layout import Layout
@@ -13,7 +15,7 @@ from attn_nlp.wording import plural
 
 
 def mixed_data(
-    layout: Layout, baselines: Sequence[dict], facts: Facts, records: Records
+    layout: Layout, baselines: Sequence[PlannedCell], facts: Facts, records: Records
 ) -> list[Note]:
     """Return a warning for each dataset that had different rows for different cells.
 
@@ -26,14 +28,14 @@ def mixed_data(
         hashes = records.column("fingerprint", planned.specs)
         if len(planned.settings) == 1:  # these cells differ only in their seed
             known = Counter(hashes)
-            fingerprints.setdefault(_split(planned.settings[0]), Counter()).update(known)
+            fingerprints.setdefault(data_key(planned.settings[0]), Counter()).update(known)
             continue
         for cell, known in zip(planned.cells.values(), hashes, strict=True):
-            fingerprints.setdefault(_split(cell["settings"]), Counter())[known] += 1
+            fingerprints.setdefault(data_key(cell["settings"]), Counter())[known] += 1
     specs = tuple(baseline["spec"] for baseline in baselines)
     for baseline, known in zip(baselines, records.column("fingerprint", specs), strict=True):
-        if _split(baseline["settings"]) in fingerprints:
-            fingerprints[_split(baseline["settings"])][known] += 1
+        if data_key(baseline["settings"]) in fingerprints:
+            fingerprints[data_key(baseline["settings"])][known] += 1
     notes = []
     for (dataset, *_), counts in fingerprints.items():
         by_rows = [(known, count) for known, count in counts.most_common() if known]
@@ -43,12 +45,8 @@ def mixed_data(
             )
             notes.append(
                 warning(
-                    f"Mixed data: {facts.label(dataset)} had different rows when cells ran; by "
-                    f"fingerprint, {named}. Numbers cannot be compared across them."
+                    f"Mixed data: {facts.label(str(dataset))} had different rows when cells ran; "
+                    f"by fingerprint, {named}. Numbers cannot be compared across them."
                 )
             )
     return notes
-
-
-def _split(settings: dict) -> tuple:
-    return str(settings["dataset"]), settings.get("split_seed"), settings.get("fold")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
+from attn_nlp.experiment.planned import ChosenCell, ProtocolSpec, TableSpec
 from attn_nlp.experiment.tuning import RULE, Span
 from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, detail, short, warning
@@ -19,7 +21,7 @@ _SETTINGS = {
 _MOST = 12  # entries whose chosen values fit into the caption; more get a table of their own
 
 
-def protocol(table: Mapping, layout: Layout) -> list[Note]:
+def protocol(table: TableSpec, layout: Layout) -> list[Note]:
     """Return the notes of a caption that say what was the same for all rows."""
     tuning = table.get("tuning")
     fixed = [f"{path} = {value}" for path, value in table["where"].items() if path not in _SETTINGS]
@@ -42,7 +44,7 @@ def _same_settings(layout: Layout) -> tuple[str, str]:
     return f"{text}.", f"{brief}."
 
 
-def _tuned(tuning: Mapping, layout: Layout) -> tuple[str, str]:
+def _tuned(tuning: ProtocolSpec, layout: Layout) -> tuple[str, str]:
     """Return the note on how every row was tuned, in full and in brief."""
     space = ", ".join(f"{path} {Span(**span).text}" for path, span in tuning["space"].items())
     seeds = ", ".join(map(str, tuning["seeds"]))
@@ -81,7 +83,7 @@ def _shared(layout: Layout, apart: Mapping | Sequence[str]) -> tuple[list[str], 
     return same, differ
 
 
-def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
+def _chosen(table: TableSpec, tuning: ProtocolSpec, layout: Layout) -> list[Note]:
     """Return what the trials chose, by row and column, or where to read that."""
     by_choice: dict[str, list[str]] = {}
     waiting = 0
@@ -89,7 +91,9 @@ def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
         waiting += any(cell["spec"] is None for cell in planned.cells.values())
         name = repr(table["rows"][number]["label"])
         name += f" ({', '.join(map(str, column))})" if column else ""
-        chosen = [cell for cell in planned.cells.values() if "trial" in cell]
+        chosen = cast(
+            "list[ChosenCell]", [cell for cell in planned.cells.values() if "trial" in cell]
+        )
         for choice in dict.fromkeys(_choice(cell, tuning) for cell in chosen):
             by_choice.setdefault(choice, []).append(name)
     notes = []
@@ -105,7 +109,7 @@ def _chosen(table: Mapping, tuning: Mapping, layout: Layout) -> list[Note]:
     return notes
 
 
-def _choice(cell: Mapping, tuning: Mapping) -> str:
+def _choice(cell: ChosenCell, tuning: ProtocolSpec) -> str:
     values = ", ".join(f"{path} {cell['settings'][path]:g}" for path in tuning["space"])
     lost = f"; {cell['lost']} of {tuning['budget']} trials lost" if cell["lost"] else ""
     return f"trial {cell['trial']} ({values}{lost})"

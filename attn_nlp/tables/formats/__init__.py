@@ -4,9 +4,9 @@ A format is a module of this folder with
 
     SUFFIX: str                                        of a file, with its dot
     def render(grids: Sequence[Grid], options: Options) -> str
-    COMMENT: str                                       in such a file, with {} for its text
+    COMMENT: str                                       its form of a comment, with {} for the text
 
-or, where such a file can have no comments, instead of COMMENT
+or, if such a file cannot have comments, instead of COMMENT
 
     def signed(text: str) -> str                       the same for readers, and recognized by
     def is_signed(text: str) -> bool
@@ -77,7 +77,7 @@ def suffix(format: str) -> str:
 
 
 def as_file(format: str, text: str) -> str:
-    """Return what a file of that format holds: a printed table with its signature."""
+    """Return the content of a file of that format: the printed text with its signature."""
     module = _module(format)
     return signed(text, module.COMMENT) if hasattr(module, "COMMENT") else module.signed(text)
 

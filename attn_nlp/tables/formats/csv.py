@@ -101,19 +101,19 @@ def render(grids: Sequence[Grid], options: Options) -> str:
 def signed(text: str) -> str:
     """Return the same table, recognized by which names of its header are in quotes.
 
-    CSV has no comments and quotes mean nothing to whoever reads it, so that they can carry the
-    digest of the file, a bit a name.
+    CSV has no comments, and readers ignore quotes, so the quotes can carry the digest of the file,
+    one bit per name.
     """
     header, _, lines = text.partition("\n")
     bits = int.from_bytes(digest(text), "big")
     names = [
-        f'"{name}"' if bits >> place & 1 else name for place, name in enumerate(header.split(","))
+        f'"{name}"' if bits >> index & 1 else name for index, name in enumerate(header.split(","))
     ]
     return ",".join(names) + "\n" + lines
 
 
 def is_signed(text: str) -> bool:
-    """Return whether a file holds what `signed` has made of a table, to the letter."""
+    """Return True if a file is exactly what `signed` made of a table."""
     header, _, lines = text.partition("\n")
     plain = header.replace('"', "") + "\n"
     return _HEADER.fullmatch(plain) is not None and text == signed(plain + lines)

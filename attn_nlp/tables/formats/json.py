@@ -50,12 +50,12 @@ def signed(text: str) -> str:
 
 
 def is_signed(text: str) -> bool:
-    """Return whether a file holds what `signed` has made of a document, to the letter."""
+    """Return True if a file is exactly what `signed` made of a document."""
     try:
-        found = json.loads(text)
-        if not isinstance(found, dict) or found.pop("signature", None) is None:
+        document = json.loads(text)
+        if not isinstance(document, dict) or document.pop("signature", None) is None:
             return False
-        return text == signed(_text(found))
+        return text == signed(_text(document))
     except (ValueError, RecursionError):
         return False
 

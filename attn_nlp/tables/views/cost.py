@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import costs
 from attn_nlp.experiment.cell import unflatten
+from attn_nlp.experiment.planned import Settings, TableSpec
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.stats import summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import (
@@ -28,7 +30,7 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, PlannedEntry, lay_out
+from attn_nlp.tables.layout import Layout, PlannedEntry, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import Note, detail, short, warning
 from attn_nlp.tables.outcomes import outcomes
@@ -47,7 +49,7 @@ COSTS = (
 )
 
 
-def cost(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
+def cost(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Grid:
     """Return seconds, compilation, memory, parameters, operations and state of every entry.
 
     Args:
@@ -118,7 +120,7 @@ def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, d
     return priced, list(uncounted)
 
 
-def _costs_of(settings: Mapping, record: Mapping, mean: int | None) -> tuple[dict, list[str]]:
+def _costs_of(settings: Settings, record: Mapping, mean: int | None) -> tuple[dict, list[str]]:
     """Return operations and state of a cell; empty if one of its parts is not available."""
     try:
         cell = unflatten(settings)

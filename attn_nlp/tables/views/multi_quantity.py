@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
+from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import REFERENCE, ROW, Column, Entry, GridRow, Quantity
 from attn_nlp.tables.views.scores import column_labels
@@ -28,7 +29,7 @@ def columns(
 
 
 def rows(
-    table: Mapping,
+    table: TableSpec,
     column_values: Sequence[tuple],
     quantities: Sequence[Quantity],
     entry: Callable[[int, tuple, Quantity], Entry],

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
+from attn_nlp.experiment.planned import TableSpec
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.metrics import by_class
 from attn_nlp.stats import summarize
 from attn_nlp.store.records import Records
@@ -31,7 +33,7 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, PlannedEntry, lay_out
+from attn_nlp.tables.layout import Layout, PlannedEntry, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import Note, short, warning
 from attn_nlp.tables.outcomes import Outcomes, outcomes
@@ -47,7 +49,7 @@ QUANTITIES = (
 )
 
 
-def per_class(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> list[Grid]:
+def per_class(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> list[Grid]:
     """Return precision, recall, F1 and support of every class on the test split.
 
     Args:
@@ -83,7 +85,7 @@ def _class_names(
 
 
 def _grid(
-    table: Mapping,
+    table: TableSpec,
     layout: Layout,
     facts: Facts,
     records: Mapping[str, dict],

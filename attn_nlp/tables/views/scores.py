@@ -11,6 +11,9 @@ import dataclasses
 from collections.abc import Mapping
 from itertools import chain
 
+from attn_nlp.experiment.data_key import data_key
+from attn_nlp.experiment.planned import TableSpec
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.stats import (
     Comparison,
     compare,
@@ -41,13 +44,13 @@ from attn_nlp.tables.grid import (
     GridRow,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, Layout, PlannedEntry, data_of, lay_out
+from attn_nlp.tables.layout import Layout, PlannedEntry, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.outcomes import Outcomes, outcomes
 from attn_nlp.tables.quantities import quantity
 
 
-def build(table: Mapping, resolved: Experiment, records: Mapping[str, dict]) -> Grid:
+def build(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Grid:
     """Return one table of a resolved experiment, from stored records.
 
     Args:
@@ -124,7 +127,7 @@ def column_labels(paths: list[str], column: tuple, facts: Facts) -> tuple[str, .
 
 
 def _compared(
-    table: Mapping,
+    table: TableSpec,
     layout: Layout,
     measured: Mapping[tuple[int, tuple], Outcomes],
     facts: Facts,
@@ -163,7 +166,7 @@ def _differences(
 
 
 def margin_of(
-    table: Mapping, layout: Layout, column: tuple, facts: Facts, shown: Quantity
+    table: TableSpec, layout: Layout, column: tuple, facts: Facts, shown: Quantity
 ) -> float | None:
     """Return the declared margin of equivalence, or the default for the split of the value.
 
@@ -247,7 +250,7 @@ def _parameters(planned: PlannedEntry, records: Records) -> tuple[int, int] | No
 
 
 def baseline_rows(
-    layout: Layout, resolved: Experiment, records: Mapping[str, dict], shown: Quantity
+    layout: Layout, resolved: Resolved, records: Mapping[str, dict], shown: Quantity
 ) -> list[GridRow]:
     """Return the baselines: one deterministic run on the data of a column, compared with nothing.
 
@@ -263,10 +266,10 @@ def baseline_rows(
         entries = []
         for column in layout.columns:
             cells = {
-                (data_of(baseline["settings"]),): baseline
+                (data_key(baseline["settings"]),): baseline
                 for baseline in resolved.baselines
                 if baseline["settings"]["model"] == name
-                and data_of(baseline["settings"]) in (data[column] or ())
+                and data_key(baseline["settings"]) in (data[column] or ())
             }
             planned = PlannedEntry(cells=cells, fold_at=0)
             entries.append(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from attn_nlp.experiment.planned import Settings, TableSpec
+from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.stats import summarize
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import (
@@ -23,7 +25,7 @@ from attn_nlp.tables.grid import (
     Grid,
     Quantity,
 )
-from attn_nlp.tables.layout import Experiment, PlannedEntry, lay_out
+from attn_nlp.tables.layout import PlannedEntry, lay_out
 from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import detail, short
 from attn_nlp.tables.outcomes import number_at, outcomes
@@ -42,7 +44,7 @@ _QUANTITIES = (
 
 
 def to_reach(
-    table: Mapping, resolved: Experiment, records: Mapping[str, dict], accuracy: float
+    table: TableSpec, resolved: Resolved, records: Mapping[str, dict], accuracy: float
 ) -> Grid:
     """Return steps, seconds and operations until validation accuracy first reaches a target.
 
@@ -92,7 +94,7 @@ def to_reach(
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def _reached(settings: Mapping, record: Mapping, accuracy: float) -> dict[str, float] | None:
+def _reached(settings: Settings, record: Mapping, accuracy: float) -> dict[str, float] | None:
     """Return steps, seconds and operations of one run, or None if it never reached the target."""
     evaluations = record.get("history") or []  # a user's own model may have stored anything here
     steps = min(

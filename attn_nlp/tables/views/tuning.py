@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from math import floor, log10
 
 from attn_nlp.errors import UserError
-from attn_nlp.experiment.tuning import Judged, best, judged, setting_of
+from attn_nlp.experiment.planned import SpanSpec, TableSpec
+from attn_nlp.experiment.tuning import Evaluation, best, evaluations, setting_of
 from attn_nlp.stats import summarize
 from attn_nlp.tables.caption.protocol import protocol
 from attn_nlp.tables.facts import facts_of
@@ -31,7 +32,7 @@ from attn_nlp.tables.views import multi_quantity
 
 
 def trials(
-    table: Mapping, resolved, records: Mapping[str, Mapping]
+    table: TableSpec, resolved, records: Mapping[str, Mapping]
 ) -> dict[tuple[str, tuple], list[dict]]:
     """Return every trial of every entry of a table, for curves and figures.
 
@@ -65,7 +66,7 @@ def trials(
     }
 
 
-def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
+def tuning(table: TableSpec, resolved, records: Mapping[str, dict]) -> Grid:
     """Return the chosen trial of every row and column: number, values and validation accuracy.
 
     Args:
@@ -109,15 +110,15 @@ def tuning(table: Mapping, resolved, records: Mapping[str, dict]) -> Grid:
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def _evaluated(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Judged]]:
+def _evaluated(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Evaluation]]:
     if resolved.tuning is None:
         raise UserError(
             f"experiment {resolved.name!r} is not tuned; give it tuning=Tuning(...) or --budget N."
         )
-    return judged(resolved.tuning, records)
+    return evaluations(resolved.tuning, records)
 
 
-def _tuned_settings(table: Mapping, resolved) -> dict[tuple[int, tuple], list[str]]:
+def _tuned_settings(table: TableSpec, resolved) -> dict[tuple[int, tuple], list[str]]:
     """Return the distinct tuned settings of every row and column; a baseline has no trials."""
     tuned: dict[tuple[int, tuple], list[str]] = {}
     for cell in resolved.tuning["cells"]:
@@ -133,7 +134,7 @@ def _tuned_settings(table: Mapping, resolved) -> dict[tuple[int, tuple], list[st
     return tuned
 
 
-def _entry(planned: PlannedEntry, tuned: Sequence[Sequence[Judged]], name: str) -> Entry:
+def _entry(planned: PlannedEntry, tuned: Sequence[Sequence[Evaluation]], name: str) -> Entry:
     chosen = []
     for trials_of in tuned:
         winner = best(trials_of)
@@ -148,7 +149,7 @@ def _entry(planned: PlannedEntry, tuned: Sequence[Sequence[Judged]], name: str) 
     return Entry(PENDING if tuned else ABSENT, len(tuned))
 
 
-def _decimals(span: Mapping) -> int:
+def _decimals(span: SpanSpec) -> int:
     """Return enough decimals for three significant digits of the smallest likely value."""
     least = span["low"] if span["low"] > 0 else span["high"] / 10
     return max(0, 2 - floor(log10(least)))

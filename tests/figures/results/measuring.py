@@ -1,4 +1,4 @@
-"""What is wrong with a finished figure, as sentences, and what stands on it."""
+"""Flaws of a finished figure as sentences, and the texts on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.text import Text
 
 from attn_nlp.figures.render import settings
+from tests.figures.measuring import renderer_of
 
 SLACK = 0.5  # pixels
 
@@ -48,7 +49,7 @@ def texts(figure) -> list[Text]:
 def extent(text: Text) -> tuple[float, float, float, float]:
     """Left, lower, right and upper edge of the letters, without a ground behind them."""
     with settings():
-        return text.get_window_extent(text.get_figure(root=True).canvas.get_renderer()).extents
+        return text.get_window_extent(renderer_of(text.get_figure(root=True))).extents
 
 
 def words(figure) -> str:

@@ -157,10 +157,10 @@ def with_chinese(tmp_path, monkeypatch):
     entry = FontEntry(fname=str(made_font(tmp_path, "注意")), name="Attn Squares", weight=400)
     others = [each for each in fontManager.ttflist if each.name.startswith("DejaVu")]
     monkeypatch.setattr(fontManager, "ttflist", [*others, entry])
-    fontManager._findfont_cached.cache_clear()
+    fontManager._findfont_cached.cache_clear()  # pyright: ignore[reportAttributeAccessIssue]
     fonts._installed.cache_clear()
     yield
-    fontManager._findfont_cached.cache_clear()
+    fontManager._findfont_cached.cache_clear()  # pyright: ignore[reportAttributeAccessIssue]
     fonts._installed.cache_clear()
 
 

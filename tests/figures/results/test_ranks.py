@@ -45,8 +45,8 @@ def test_leaders_and_labels(found, figure):
         assert labels[name].get_text() == f"{name}  {rank:.2f}"
         _, low, _, high = extent(labels[name])
         assert low < axes.transData.transform(leader[-1])[1] < high
-    assert labels["first"].get_ha() == "right"
-    assert labels["fourth"].get_ha() == "left"
+    assert labels["first"].get_horizontalalignment() == "right"
+    assert labels["fourth"].get_horizontalalignment() == "left"
 
 
 def test_bars_join_the_groups(found, figure):
