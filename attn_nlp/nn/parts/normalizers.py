@@ -149,6 +149,7 @@ class SoftmaxOne:
     sums_to_one=True,
     shift_invariant=True,
     flops="10*M*T*T",
+    revision=2,  # the stream of its noise is named after the slot, which is spelled otherwise now
 )
 class Gumbel:
     """Draw a relaxed one-hot choice of a key while training, and leave the noise out afterwards.
