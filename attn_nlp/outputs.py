@@ -82,7 +82,7 @@ def signed(content: str, comment: str) -> str:
 
 
 def is_signed(content: str, comment: str) -> bool:
-    """Whether a file holds what `signed` has made of something, to the letter."""
+    """Return whether a file is unchanged output of `signed`."""
     before = comment.partition("{}")[0] + _SIGNATURE
     body = content[: max(content.rfind(before), 0)]
     return content == signed(body, comment)
@@ -155,7 +155,7 @@ def descriptor(path: Path) -> int | None:
 
 
 def _state(path: Path) -> os.stat_result | None:
-    """What is there, behind all links; None for nothing."""
+    """Return the state of the file behind all links, or None if there is none."""
     try:
         return os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

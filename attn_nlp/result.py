@@ -1,4 +1,4 @@
-"""What came of a cell: the one description of its fields, wherever a result comes from.
+"""The fields of a result: the one description of them, wherever a result comes from.
 
 A model returns such a mapping, a worker checks it against the data, a driver checks it again before
 it is written, and whatever is read from a store is checked by the same fields. Nothing here knows
@@ -106,7 +106,7 @@ def plain(value: Any, at: str = "the result", depth: int = _DEPTH) -> Any:
 
 
 def of_model(given: Mapping) -> dict[str, Any]:
-    """What a model has returned as plain values that fit; fields that nobody knows are left out.
+    """Return what a model has returned as plain values that fit, without unknown fields.
 
     Raises:
       Misfit: a field is not what it must be.
@@ -168,7 +168,7 @@ def check_against(
 
 
 def disagreement(result: Mapping, labels: Sequence[int] | None) -> Misfit | None:
-    """How predictions, confusion and test accuracy contradict one another; None where they agree.
+    """Return how predictions, confusion and test accuracy disagree, or None if they agree.
 
     Args:
       result: fields that fit, each by itself.
@@ -251,7 +251,7 @@ def _unlike(
     predictions: Sequence[int] | None,
     labels: Sequence[int] | None,
 ) -> Misfit | None:
-    """How ECE or loss contradict confidences; None where they do not, or some are not known."""
+    """Return how ECE or loss contradict confidences, or None if they do not or are unknown."""
     if sure is None or labels is None:
         return None
     if len(sure) != len(labels):
@@ -274,7 +274,7 @@ def _unlike(
 
 
 def is_share(accuracy: float, right: int, size: int) -> bool:
-    """Whether an accuracy is that of so many right answers; any is of no sentences."""
+    """Return whether an accuracy is that of so many right answers; without sentences, any is."""
     return not size or abs(accuracy - right / size) <= min(SLACK, 0.5 / size)
 
 
@@ -305,5 +305,5 @@ def fit_to_store(result: Mapping) -> dict[str, Any]:
 
 
 def leaves_test_alone(result: Mapping) -> bool:
-    """Whether nothing is said about the test split, as a trial must not."""
+    """Return whether a result says nothing about the test split, as a trial must not."""
     return not any(result.get(name) for name in _OF_TEST)

@@ -71,7 +71,7 @@ class Claims:
         return True
 
     def holds(self, spec: str) -> bool:
-        """Whether a result for the cell may be stored.
+        """Return whether a result of the cell may be stored.
 
         It may be under the claim in force. Where there is none, only someone may who never had
         one, such as a merge: a claim that was lost, or ended, must be taken anew.

@@ -88,7 +88,7 @@ class Compared:
 
     @property
     def same(self) -> bool:
-        """Whether both stores hold the same cells with the same results, as far as can be asked."""
+        """Return whether both stores hold the same cells with results that agree."""
         return not (self.only_first or self.only_second or self.different)
 
 

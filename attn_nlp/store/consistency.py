@@ -1,4 +1,4 @@
-"""Whether the columns of a cell agree: its spec, key, data, labels, right answers and scores.
+"""Check that the columns of a cell agree: spec, key, data, labels, right answers and scores.
 
 Each column may fit by itself and still belong to another cell. These checks look at many cells at
 once, whenever results are read; `health` looks at more, cell by cell.
@@ -106,7 +106,7 @@ def check_results(columns: Mapping[str, Sequence]) -> None:
 
 
 def is_own(spec: object, key: object, fingerprint: object, tokens: object) -> bool:
-    """Whether a cell's key was made of its spec; also where it met no data, and nothing is known.
+    """Return whether a cell's key was made of its spec, or no data is known that tells.
 
     Args:
       spec: the cell.

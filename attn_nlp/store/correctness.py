@@ -1,4 +1,4 @@
-"""Which test sentences a run answered as labeled: a bit each, beside the other small columns.
+"""Right answers: one bit for each test sentence, stored with the small columns.
 
 Tables over sentences want no more of predictions than this, which is a sixteenth of their JSON and
 needs no parsing. The bits are worked out from predictions and labels wherever a record is written;

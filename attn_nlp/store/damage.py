@@ -1,4 +1,4 @@
-"""What may stand in each column of a store, and the rows in which something else stands.
+"""Check the values of each column of a store, and find the rows that are damaged.
 
 A store may come from anywhere. Whatever is read is checked by the fields of `result` and by those
 below: all values of a column at once, so that a sound store is read about as fast as without. Where
@@ -266,7 +266,7 @@ def _of_column(
 
 
 def _why(column: str, value: Any) -> str:
-    """What is wrong with what stands in a column; "" where nothing is."""
+    """Return what is wrong with a value of a column, or ""."""
     try:
         if column in JSON | SHARED and value is not None:
             value = loaded(value)

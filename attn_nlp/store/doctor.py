@@ -1,4 +1,4 @@
-"""What may be wrong inside a store that opens, and which of it can be put right safely."""
+"""Find what is wrong inside a store that opens, and repair what can be repaired safely."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _orphaned(db: sqlite3.Connection) -> list[tuple[int, str]]:
 
 
 def _is_claim(spec: object, pid: object, started: object, *others: object) -> bool:
-    """Whether a claim is what a run writes."""
+    """Return whether a claim is what a run writes."""
     boot, *numbers = others
     texts = all(isinstance(each, str) for each in (spec, started, boot))
     whole = all(isinstance(each, int) for each in numbers)
@@ -162,7 +162,7 @@ def _rows(db: sqlite3.Connection) -> Iterator[Finding]:
 
 
 def _values(db: sqlite3.Connection) -> Iterator[Finding]:
-    """What stands in every column."""
+    """Check the values of every column."""
     for column in (*COLUMNS, CORRECT):
         found = list(damage.rows(db, [column]))
         if found:

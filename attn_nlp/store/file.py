@@ -208,7 +208,7 @@ def one_sentence(path: Path) -> Iterator[None]:
 
 
 def about_values(error: sqlite3.Error) -> bool:
-    """Whether SQLite found a value wrong, such as JSON that is none, and not the file."""
+    """Return whether an error of SQLite is about a value, such as invalid JSON, not the file."""
     return _kind(error) in ("ERROR", "MISMATCH", "TOOBIG", "")
 
 
@@ -298,7 +298,7 @@ def _upgrade(db: sqlite3.Connection, path: Path, version: int) -> None:
 
 
 def _is_copy(path: Path, db: sqlite3.Connection) -> bool:
-    """Whether a file is a database with the same content."""
+    """Return whether a file is a database with the same content."""
     if not path.is_file():
         return False
     address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"

@@ -1,4 +1,4 @@
-"""Whether a journal can undo all of the write that it was begun for.
+"""Check that a journal can undo all of the write that it was begun for.
 
 A store of one file, as `pack` and `export` leave it, is written under a journal: the pages as they
 were. SQLite plays back what it finds sound and takes a damaged byte for the end, which leaves half
@@ -18,7 +18,7 @@ _WITHOUT_END = 2**32 - 1  # in the place of a count: up to the end of the file
 
 
 def is_damaged(log: Path) -> bool:
-    """Whether a journal has been begun in earnest, and a part of it cannot be played back."""
+    """Return whether a journal has content of which a part cannot be played back."""
     try:
         with open(log, "rb", buffering=0) as file:
             return not _is_sound(file.fileno())

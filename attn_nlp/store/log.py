@@ -1,4 +1,4 @@
-"""Whether the log beside a store is its own.
+"""Tell the log of a store from that of another one.
 
 SQLite takes any file of the right name for the log of a database. Beside another database it would
 be deleted, where that is empty, or put over what stands there; either loses results in silence.
@@ -31,7 +31,7 @@ _LOOKS, _PAUSE = 10, 0.02  # another process may be at work between two looks
 
 
 def beside(path: str | os.PathLike[str], ending: str) -> Path:
-    """What SQLite lays beside a database: beside the file itself, where the path is a link."""
+    """Return the file that SQLite puts next to a database, or next to the target of a link."""
     return Path(f"{os.path.realpath(path)}{ending}")
 
 
@@ -45,7 +45,7 @@ def count_up(db: sqlite3.Connection) -> None:
 
 
 def strange(path: Path) -> tuple[str, str]:
-    """What is wrong with a log beside a path, and what is worth a warning; "" where nothing is.
+    """Return what is wrong with a log next to a path, and a warning; each may be "".
 
     Both are sentences without their end. Nothing is changed, and no lock is lost: the database is
     opened through SQLite alone.
@@ -128,7 +128,7 @@ def _alone(path: Path) -> closing[sqlite3.Connection]:
 
 
 def _lack(log: Path) -> Lack | None:
-    """What cannot be read of a log, whenever it is looked at."""
+    """Return what cannot be read of a log, however often it is tried, or None."""
     found = None
     for look in range(_LOOKS):
         if look:
@@ -143,7 +143,7 @@ def _lack(log: Path) -> Lack | None:
 
 
 def to_undo(path: Path) -> bool:
-    """Whether a journal tells how to undo a write that was cut short."""
+    """Return whether a journal tells how to undo a write that was cut short."""
     return _head(beside(path, "-journal"), 8) == journal_check.MAGIC
 
 
@@ -155,7 +155,7 @@ def _size(path: Path) -> int:
 
 
 def _holds(log: Path) -> bool:
-    """Whether something would be lost with a log.
+    """Return whether something would be lost with a log.
 
     A journal holds nothing where it has not been begun in earnest, or where the database was empty
     before; so a store that is being made, or was half made, is in nobody's way.

@@ -1,4 +1,4 @@
-"""Whether all of a log can be read.
+"""Check that all of a log can be read.
 
 SQLite reads a log up to the first frame whose sum is wrong, and takes what is there for all of it:
 a damaged byte makes a shorter log, and the next write goes over the rest. So the sums are worked
@@ -27,7 +27,7 @@ _ORDERS: dict[int, Order] = {0x377F0682: "little", 0x377F0683: "big"}  # by the 
 
 
 class Lack(NamedTuple):
-    """What SQLite does not read of a log.
+    """A part of a log that SQLite does not read.
 
     Attributes:
       frame: the first that it does not read, from 1; 0 for the header before them.
@@ -47,7 +47,7 @@ class _Frame(NamedTuple):
     sums: tuple[int, int]
 
     def of(self, salts: tuple[int, int]) -> bool:
-        """Whether a frame belongs to a log, also where it is damaged.
+        """Return whether a frame belongs to a log, even if it is damaged.
 
         Salts are others in every new beginning of a log: both of them.
         """
@@ -55,7 +55,7 @@ class _Frame(NamedTuple):
 
 
 def lack(log: Path) -> Lack | None:
-    """What cannot be read of a log that writes ahead; None where there is nothing of that kind."""
+    """Return what cannot be read of a write-ahead log, or None if all of it can."""
     try:
         with open(log, "rb", buffering=0) as file:
             return _lack(file.fileno())
@@ -94,7 +94,7 @@ def _lack(file: int) -> Lack | None:
 
 
 def _is_blank(file: int, size: int) -> bool:
-    """Whether nothing has been written: a disk may have made room, and lost its power then."""
+    """Return whether nothing was written: a disk may reserve space and then lose power."""
     return not any(any(os.pread(file, _AT_ONCE, at)) for at in range(0, size, _AT_ONCE))
 
 
@@ -110,7 +110,7 @@ def _sound(
     before: tuple[int, int],
     form: tuple[int, Order],
 ) -> int:
-    """How many of the first frames are sound.
+    """Return how many of the first frames are sound.
 
     Args:
       file: the log.

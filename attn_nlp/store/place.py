@@ -75,7 +75,7 @@ def _of_error(given: str, error: OSError) -> str:
 
 
 def other_names(path: Path) -> str:
-    """What is wrong with a file of several names (hard links), as a sentence; "" where it has one.
+    """Return a sentence about a file with several names (hard links), or "" if it has one.
 
     SQLite's log goes by the name and not by the file, so that each name has its own. A store that
     is being made has two for a moment.
@@ -97,7 +97,7 @@ def other_names(path: Path) -> str:
 
 
 def is_limited(path: Path) -> bool:
-    """Whether a file of the store is about as large as this process may make any."""
+    """Return whether a file of the store is about as large as this process may make one."""
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     if limit == resource.RLIM_INFINITY:
         return False
@@ -106,7 +106,7 @@ def is_limited(path: Path) -> bool:
 
 
 def is_full(folder: Path) -> bool:
-    """Whether the disk has no room for a page and its log, which SQLite may call an error of it."""
+    """Return whether the disk has no room for a page and its log; SQLite may call it an error."""
     try:
         usage = shutil.disk_usage(folder)
         return usage.total > 0 and usage.free < ROOM_BYTES  # of no size: no disk, such as /proc
@@ -115,7 +115,7 @@ def is_full(folder: Path) -> bool:
 
 
 def can_lock(folder: Path) -> bool:
-    """Whether the disk locks files at all: asked of a file of our own.
+    """Return whether the disk locks files at all, tried on a file of our own.
 
     SQLite says the same of a disk without locks as of a file that another program has locked.
     """
@@ -142,7 +142,7 @@ class Place:
         self._log: tuple[int, int] | None = None
 
     def change(self) -> str:
-        """What has happened to the file since, as the end of a sentence; "" where nothing has."""
+        """Return what has happened to the file since, as the end of a sentence, or ""."""
         found = _identity(self._path)
         if found is None:
             return "is no longer there: it was removed or moved away"

@@ -1,4 +1,4 @@
-"""Whether the process that claimed a cell still lives.
+"""Tell whether the process that claimed a cell still lives.
 
 On one machine a process is its id and the time it began, so that neither a jump of the clock nor a
 reused id confuses it. A process elsewhere, on another machine, in another container or before the
@@ -26,12 +26,12 @@ def this_process() -> tuple[int, str, str]:
 
 
 def alive(pid: int, started: str, place: str) -> bool:
-    """Whether that very process runs at the same place as this one, now."""
+    """Return whether that very process runs on this machine now."""
     return place == _place() and runs_here(pid, started)
 
 
 def runs_here(pid: int, started: str) -> bool:
-    """Whether a process of that id and start runs among those that this one can see."""
+    """Return whether a process of that id and start is among those that this one can see."""
     try:
         os.kill(pid, 0)  # signal 0 is delivered to nobody
     except ProcessLookupError:
@@ -42,7 +42,7 @@ def runs_here(pid: int, started: str) -> bool:
 
 
 def elsewhere(place: str) -> bool:
-    """Whether a process at that place cannot be asked from here."""
+    """Return whether a process of that machine and boot cannot be seen from here."""
     return place != _place()
 
 
@@ -54,7 +54,7 @@ class Watch:
         self._seen: dict[Hashable, tuple[int, float]] = {}
 
     def beats(self, claim: Hashable, beat: int) -> bool:
-        """Whether the heart under a claim has beaten within the grace, as far as this process saw.
+        """Return whether a claim has had a heartbeat within the grace that this process has seen.
 
         A claim that is seen for the first time is given the whole grace.
         """

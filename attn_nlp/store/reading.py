@@ -180,7 +180,7 @@ class Reading:
             raise Apart("the spec of a cell is not what was written") from None
 
     def _check_results(self, found: Mapping[str, Sequence]) -> None:
-        """What is to be shown of test results agrees with what they follow from.
+        """Check that test results that will be shown agree with what they follow from.
 
         The large columns are read only for what cannot be told without them.
         """
@@ -220,7 +220,7 @@ class Reading:
         return kept
 
     def _checked(self, name: str, values: Sequence, specs: Sequence[str]) -> Sequence:
-        """What stands in a column, as it is given to readers."""
+        """Return the values of a column as readers get them."""
         if "." in name:
             values = tuple(each and each[0] for each in parsed(name, values))
             lacking = [spec for spec, value in zip(specs, values, strict=True) if value is None]

@@ -315,7 +315,7 @@ class Store:
         return taken
 
     def heartbeat(self) -> Heartbeat:
-        """What keeps this store's claims alive in the eyes of other machines, while entered."""
+        """Return what keeps this store's claims alive for other machines while it is entered."""
         return Heartbeat(self.path, self._owner)
 
     def release(self) -> None:

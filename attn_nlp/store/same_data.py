@@ -1,4 +1,4 @@
-"""Whether cells that name the same data were computed from the same data.
+"""Check that cells that name the same data were computed from the same data.
 
 A dataset's rows may change under its name: a file that was edited, a repository that was updated.
 Results of both states must never stand beside each other as replicates of one experiment.

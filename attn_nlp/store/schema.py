@@ -1,4 +1,4 @@
-"""What stands in a store: its tables, their columns and their version.
+"""The schema of a store: its tables, their columns and their version.
 
 A table needs the small columns of many cells, and of a dataset's facts there are few. So large
 columns stand in a table of their own, and JSON that many cells share is kept once.
@@ -111,7 +111,7 @@ _TABLES = {
 
 
 def foreign(db: sqlite3.Connection) -> str:
-    """What stands in a database that no version of the store has, or lacks; "" where all is ours.
+    """Return what a database has or lacks that no version of the store does, or "".
 
     A view in the place of a table, a trigger, a generated column would change what is read or
     written. Only SQLite's list of tables is read, so that nothing of theirs is run.

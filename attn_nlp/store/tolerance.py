@@ -42,7 +42,7 @@ def other_data(one: Mapping, other: Mapping) -> tuple[str, ...]:
 
 
 def contradiction(one: Mapping, other: Mapping) -> str:
-    """How two results of one cell contradict each other, as the end of a sentence; "" if not.
+    """Return how two results of one cell contradict each other, as the end of a sentence, or "".
 
     Args:
       one, other: the columns of `RESULT` and "provenance", as a store gives them.
@@ -57,7 +57,7 @@ def contradiction(one: Mapping, other: Mapping) -> str:
 
 
 def _repeats(provenance: Mapping | None) -> bool:
-    """Whether the same cell gives the same bits again there."""
+    """Return whether the same cell gives the same bits again there."""
     return (provenance or {}).get("device", "cpu") == "cpu"
 
 
@@ -67,7 +67,7 @@ def differing(one: Mapping, other: Mapping) -> tuple[str, ...]:
 
 
 def contradictions(one: Mapping, other: Mapping) -> list[str]:
-    """What of two results is further apart than rounding explains.
+    """Return what of two results is further apart than rounding explains.
 
     The step that was best, single sentences and confidences may differ; status and parameters not.
     A score that one of them lacks contradicts the other's.

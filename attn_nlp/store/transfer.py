@@ -22,7 +22,7 @@ _AT_ONCE = 256  # cells of the other store in memory, with their predictions
 
 @dataclass(frozen=True)
 class Merged:
-    """What came of merging one store into another.
+    """The outcome of merging one store into another.
 
     Attributes:
       cells: cells in the store that was read.
