@@ -10,7 +10,9 @@ def main() -> int:
 
         return run()
     except KeyboardInterrupt:
-        print("attn-nlp: interrupted.", file=sys.stderr)
+        from attn_nlp.wording import warn
+
+        warn("interrupted.")
         return 130
 
 

@@ -8,13 +8,11 @@ user's code runs to make it or reads it.
 from __future__ import annotations
 
 import ast
-import contextlib
 import copy
 import functools
 import inspect
 import math
 import os
-import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterator
 
@@ -22,7 +20,6 @@ from attn_nlp.errors import UserError
 from attn_nlp.user_code.arranged import arranging
 from attn_nlp.user_code.modules import content
 
-_DEEPEST = 50_000  # calls in one another
 Owns = Callable[[str], bool]  # returns whether a module of that name is the user's
 
 _SPEAKING = {"getdoc", "getsource", "getsourcelines", "getsourcefile", "getcomments", "findsource"}
@@ -54,19 +51,6 @@ _HARMLESS_OF: dict[str, Collection[str]] = {
     "numpy": ("arange", "geomspace", "linspace", "logspace"),
     "pathlib": ("Path", "PurePath"),
 }
-
-
-@contextlib.contextmanager
-def unlimited() -> Iterator[None]:
-    """Work on code that is as deep, and on numbers that are as long, as Python itself takes."""
-    depth, digits = sys.getrecursionlimit(), sys.get_int_max_str_digits()
-    sys.setrecursionlimit(max(depth, _DEEPEST))
-    sys.set_int_max_str_digits(0)
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(depth)
-        sys.set_int_max_str_digits(digits)
 
 
 def parsed(file: str) -> ast.Module | None:

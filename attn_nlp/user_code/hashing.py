@@ -53,8 +53,8 @@ from attn_nlp.user_code.code_text import (
     names_own_file,
     parsed,
     reads_texts,
-    unlimited,
 )
+from attn_nlp.user_code.limits import unlimited
 from attn_nlp.user_code.loading import find
 from attn_nlp.user_code.loads import Load, file_of
 from attn_nlp.user_code.modules import is_own, shown_among

@@ -124,7 +124,7 @@ class Stopping:
         facts.write_bytes(facts.read_bytes()[:-1])
         ended = self._go_on(place, verdict)
         lines = [line for line in ended.err.splitlines() if "is damaged" in line]
-        told = f"checkpoint {newest.resolve()} is damaged (its hash does not fit its files)"
+        told = f"checkpoint {newest.resolve()} is damaged (its hash does not match its files)"
         aside = f"set aside as damaged-{newest.name}"
         if len(lines) != 1 or told not in lines[0] or not lines[0].endswith(aside):
             verdict.wrong.append(f"the damage is not named once, by its path: {ended.err}")

@@ -4,6 +4,7 @@ from tests.mutants.mutation import Mutation
 
 CLAIMS = "attn_nlp/store/claims.py"
 RESULTS = "attn_nlp/store/results.py"
+REPEATS = "attn_nlp/store/repeats.py"
 EXCHANGE = "attn_nlp/store/transfer.py"
 HEALTH = "attn_nlp/store/doctor.py"
 AGREEMENT = "attn_nlp/store/tolerance.py"
@@ -62,7 +63,7 @@ SLIPS = (
     ),
     Mutation(
         "no_alarm",
-        RESULTS,
+        REPEATS,
         "    if apart:\n",
         "    if apart and False:\n",
         f"{OF_RESULTS}::test_another_result_in_the_same_environment_is_an_alarm",

@@ -35,7 +35,7 @@ def weigh(logits=LOGITS, mask=True, *, text="gumbel", key=0, layer=1, shown=ALL,
         pieces.append((here, {"logits": z, "mask": seen}))
     stats = [bound.reduce(call, here, **more) for here, more in pieces]
     merged = functools.reduce(lambda a, b: bound.merge(call, a=a, b=b), stats)
-    found = [bound.weights(call, here, stats=merged, **more) for here, more in pieces]
+    found = [bound.weights(call, here, stats=merged, seen=None, **more) for here, more in pieces]
     return np.concatenate(found, axis=-1)
 
 

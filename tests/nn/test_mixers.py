@@ -162,7 +162,7 @@ def test_the_norm_of_differential_attention_forgets_size_and_bears_zeros():
     part = ready("mixer", "differential").bound()
 
     def normed(out):
-        return part.finish(ForwardContext({}), None, out=out)
+        return part.finish(ForwardContext({}), None, out=out, q_raw=out, x=None)
 
     out = jnp.asarray(inputs()["out"], jnp.float32) + 3.0
     np.testing.assert_allclose(normed(1000 * out), normed(out), rtol=1e-5)
@@ -246,11 +246,11 @@ def test_oracle_torch_has_the_same_block_of_attention(bias):
     )
     packed = ("query", "key", "value")
     with torch.no_grad():
-        theirs.in_proj_weight[:] = torch.cat([arrays[name].T for name in packed])
-        theirs.out_proj.weight[:] = arrays["output"].T
+        theirs.in_proj_weight[:] = torch.cat([arrays[f"{name}/kernel"].T for name in packed])
+        theirs.out_proj.weight[:] = arrays["output/kernel"].T
         if bias:
-            theirs.in_proj_bias[:] = torch.cat([arrays[f"{name}_bias"] for name in packed])
-            theirs.out_proj.bias[:] = arrays["output_bias"]
+            theirs.in_proj_bias[:] = torch.cat([arrays[f"{name}/bias"] for name in packed])
+            theirs.out_proj.bias[:] = arrays["output/bias"]
         x, hidden = torch.tensor(X[:2]), torch.tensor(~TOKENS[:2])
         out, weights = theirs(x, x, x, key_padding_mask=hidden, average_attn_weights=False)
     found, looked = block.look()

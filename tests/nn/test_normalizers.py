@@ -83,7 +83,7 @@ def test_blocks_of_keys_give_the_weights_of_the_whole_where_claimed(text, change
         for block, (logits, mask) in zip(blocks, pieces, strict=True):
             where = here_of(given, block.start, block.stop - block.start)
             own = bound.reduce(call, where, logits=logits, mask=mask)
-            stats = own if stats is None else bound.merge(call, where, a=stats, b=own)
+            stats = own if stats is None else bound.merge(call, a=stats, b=own)
         logits, mask = given["logits"], given["mask"]
         alone = bound.reduce(call, here_of(given), logits=logits, mask=mask)
         for merged, single in zip(stats, alone, strict=True):

@@ -61,7 +61,7 @@ def gated(text: str, x=X, **arrays) -> jax.Array:
 
 def test_softmax_weights_of_the_token_gate_sum_to_one():
     """With every feature at one, the context is the sum of the weights."""
-    ones = {"features__kernel": np.zeros((WIDTH, WIDTH)), "features__shift": np.ones(WIDTH)}
+    ones = {"features__kernel": np.zeros((WIDTH, WIDTH)), "features__bias": np.ones(WIDTH)}
     found = gated("se_token(softmax, linear)", **ones)
     np.testing.assert_allclose(found[:2], 1.0, rtol=1e-6)
     assert (np.asarray(found[2]) == 0).all()

@@ -40,7 +40,9 @@ def run(part: PartModule, hook: str, rows, columns, **given):
 def added(part: PartModule, rows, columns, maps: int | None = None) -> np.ndarray:
     """(M, T, S): what the part adds to logits of zero."""
     shape = (1, maps or part.sizes["M"], len(rows), len(columns))
-    return np.asarray(run(part, "adjust", rows, columns, logits=jnp.zeros(shape), q=None))[0]
+    return np.asarray(
+        run(part, "adjust", rows, columns, logits=jnp.zeros(shape), q=None, seen=None)
+    )[0]
 
 
 @pytest.mark.parametrize("text", INSIDE)
@@ -68,7 +70,7 @@ def test_a_part_of_the_matrix_gets_what_it_gets_in_the_whole(text):
         if part.has("relate"):
             yield run(part, "relate", **at, **some)
         if part.has("adjust"):
-            more = {"logits": jnp.asarray(logits[:, :, t, s]), "q": some["q"]}
+            more = {"logits": jnp.asarray(logits[:, :, t, s]), "q": some["q"], "seen": None}
             yield run(part, "adjust", **at, **more)
         if part.has("aggregate"):  # sums over keys: of a block, with all others at weight zero
             shown = np.where(np.isin(columns, columns[s]), weights, 0.0)

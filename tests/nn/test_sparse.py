@@ -137,7 +137,7 @@ def test_alpha_is_an_argument_of_one_program():
     def weigh(alpha):
         traces.append(alpha)
         call = ForwardContext({"normalizer.alpha": alpha})
-        return bound.weights(call, None, logits=logits, mask=mask, seen=seen)
+        return bound.weights(call, None, logits=logits, mask=mask, stats=None, seen=seen)
 
     for alpha in (1.25, 3.0):
         found = weigh(jnp.float32(alpha))

@@ -38,7 +38,7 @@ class Block:
 
     def own(self, name: str) -> np.ndarray:
         """The learned array of that name of the only part that has one."""
-        (found,) = [a for path, a in self.arrays.items() if path.split("/")[-1] == name]
+        (found,) = [a for path, a in self.arrays.items() if path.endswith(f"arrays/{name}")]
         return found
 
     def look(self, x=X, tokens=TOKENS) -> tuple[np.ndarray, Any]:

@@ -126,7 +126,7 @@ def test_a_cell_that_fails_when_trained_again_keeps_its_result(folder, attn_nlp)
     again = attn_nlp(*RUN, "--retrain-changed", **{"raise": "2,1"})
     assert again.returncode == 3
     assert again.stderr.endswith(
-        "attn-nlp: 1 cell failed when trained again and keeps its earlier result. "
+        "attn-nlp: 1 cell failed when trained again, and keeps its earlier result. "
         "The first reason: fake.py, line 35, in fake: RuntimeError: first line\n"
     )
     assert sorted(codes(folder)) == sorted(["edited"] + [code_digest()] * (ALL - 1))

@@ -112,7 +112,7 @@ def test_a_thread_that_a_fit_leaves_is_reported_when_the_command_ends(
     run = attn_nlp("run", "fake.py", "--in-process", "--seeds", "1", "--only", "heads=1")
     sys.stop.set()  # type: ignore[attr-defined]
     assert run.returncode == 0, run.stderr
-    said = "attn-nlp: waiting for 1 thread that parts of yours started: logger."
+    said = "attn-nlp: waiting for 1 thread that your parts started: logger."
     assert run.stderr.count(said) == 1, run.stderr
 
 
