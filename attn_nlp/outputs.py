@@ -135,10 +135,10 @@ def make_folder(path: Path) -> None:
 
 
 def descriptor(path: Path) -> int | None:
-    """The number of an open file of this process that a path stands for: 1 for /dev/stdout.
+    """Return the number of an open file of this process that a path names: 1 for /dev/stdout.
 
-    It is -1 for what stands among those files and is the number of none. Opened anew, such a file
-    would be written from its beginning, over what stands in it already.
+    It is -1 for a name in their folder that is not such a number, and None for any other path. If
+    such a file were opened again, writing would start at its beginning, over what it contains.
     """
     name = str(path)
     for _ in range(40):  # as many links as the system follows

@@ -139,8 +139,8 @@ def check_against(
     Args:
       result: fields that fit, each by itself.
       classes: how many there are.
-      labels: of the test split; None where they are not known.
-      positive: the class whose F1 is `test.f1`; None where there is none.
+      labels: of the test split, or None if unknown.
+      positive: the class whose F1 is `test.f1`, or None if there is none.
 
     Raises:
       Misfit: the first contradiction.
@@ -172,7 +172,7 @@ def disagreement(result: Mapping, labels: Sequence[int] | None) -> Misfit | None
 
     Args:
       result: fields that fit, each by itself.
-      labels: of the test split; None where they are not known.
+      labels: of the test split, or None if unknown.
     """
     confusion, predictions = result.get("confusion"), result.get("predictions")
     if predictions is not None and labels is not None and len(predictions) != len(labels):
@@ -225,8 +225,8 @@ def miscounted(
 
     Args:
       result: fields among which there is no `disagreement`.
-      labels: of the test split; None where they are not known.
-      positive: the class whose F1 is `test.f1`; None where that is not known.
+      labels: of the test split, or None if unknown.
+      positive: the class whose F1 is `test.f1`, or None if unknown.
     """
     counts, predictions = result.get("confusion"), result.get("predictions")
     test = result.get("test") or {}

@@ -116,8 +116,6 @@ class Reading:
         if own:
             self._check_results(found)
         self._check_sums(stored, whole)
-        if own and wanted is not None and len(rows) < len(wanted):
-            self._check_specs()
         if wanted is None or (own and len(rows) < len(wanted)):
             self.check_rows()
         return {name: found[name] for name in asked}
@@ -153,7 +151,7 @@ class Reading:
         return [sums[place] for place in places]
 
     def check_rows(self) -> None:
-        """Check that no cell has been lost since it was stored.
+        """Check that no cell, and no cell's spec, has been lost since it was stored.
 
         Raises:
           StoreError: the cells are not the recorded ones.
@@ -165,19 +163,6 @@ class Reading:
                 f"store {self._path} is damaged: {says}. Restore a copy of it, or 'attn-nlp doctor "
                 f"--repair --store {self._path}' keeps what is left."
             )
-
-    def _check_specs(self) -> None:
-        """Check that no cell is lacking because its spec is no longer what was written.
-
-        Raises:
-          ValueError: one may be.
-        """
-        query = f"SELECT spec, {checksums.NAME} FROM cells"  # noqa: S608
-        specs, sums = list(zip(*self._db.execute(query).fetchall(), strict=True)) or ((), ())
-        try:
-            self._check_sums({"spec": specs, "cells": sums}, ["spec"])
-        except ValueError:
-            raise Apart("the spec of a cell is not what was written") from None
 
     def _check_results(self, found: Mapping[str, Sequence]) -> None:
         """Check that test results that will be shown agree with what they follow from.

@@ -227,8 +227,10 @@ def rows_differ(db: sqlite3.Connection) -> str:
     if now == recorded:
         return ""
     counts = [str(text).partition(" ")[0] for text in (now, recorded)]
-    if recorded is None or not counts[1].isdecimal() or counts[0] == counts[1]:
+    if recorded is None or not counts[1].isdecimal():
         return "its cells are not those that were stored"
+    if counts[0] == counts[1]:
+        return "the spec of a cell is not what was written"
     return f"it has {counts[0]} of {counts[1]} cells that were stored"
 
 

@@ -60,7 +60,7 @@ from attn_nlp.user_code.loads import Load, file_of
 from attn_nlp.user_code.modules import is_own, shown_among
 from attn_nlp.user_code.named_files import named_files
 from attn_nlp.user_code.opened import State, noted
-from attn_nlp.user_code.state import values
+from attn_nlp.user_code.state import values, volatile_names
 
 _BYTES = 2**20
 
@@ -187,7 +187,7 @@ class Code:
         self, reached: Mapping[str, str | None], texts: bool, trees: Mapping[str, ast.Module | None]
     ) -> Iterator[str]:
         """Yield lines about what the modules hold that their text does not determine."""
-        known = [tree for tree in trees.values() if tree is not None]
+        volatile = volatile_names([tree for tree in trees.values() if tree is not None])
         for name, file in reached.items():
             tree = trees.get(file) if file is not None else None
             if file is None or tree is None:
@@ -196,7 +196,7 @@ class Code:
             space = space or getattr(sys.modules.get(name), "__dict__", {})
             left = left_out(tree, owns, texts=texts, others=self._others(file, trees))
             shown = "" if name in self.modules else name
-            yield from (f"{shown} {line}" for line in values(space, tree, left, known, owns))
+            yield from (f"{shown} {line}" for line in values(space, tree, left, volatile, owns))
             if any(names_own_file(node) for node in tree.body if node not in left):
                 yield f"{shown} {os.path.basename(file)}"
 

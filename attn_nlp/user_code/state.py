@@ -50,7 +50,7 @@ def values(
     space: Mapping[str, object],
     tree: ast.Module,
     left: Collection[ast.stmt],
-    trees: Collection[ast.Module],
+    volatile: Collection[str],
     owns: Callable[[str], bool],
 ) -> Iterator[str]:
     """Yield a line for each name of a module whose value its text does not determine.
@@ -59,10 +59,9 @@ def values(
       space: the namespace of the module, after it has run.
       tree: its code.
       left: statements of it that do not count.
-      trees: all code of the user's that a part reaches.
+      volatile: names that do not count, from `volatile_names`.
       owns: returns whether a module is the user's.
     """
-    volatile = _volatile(trees)
     pure = pure_values(tree)
     names: dict[str, None] = {}
     for node in tree.body:
@@ -70,7 +69,7 @@ def values(
         if counts and not isinstance(node, ast.Import | ast.ImportFrom):
             names |= dict.fromkeys(bound_outside_functions(node))
     teller = _Teller(owns)
-    for name in sorted(names.keys() - volatile):
+    for name in sorted(names.keys() - {*volatile}):
         value = space.get(name)
         if name in pure and not isinstance(value, dict | list | set | bytearray):
             continue  # nothing can change it
@@ -79,8 +78,12 @@ def values(
             yield f"{name} = {hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
-def _volatile(trees: Collection[ast.Module]) -> set[str]:
-    """Return the names whose values depend on something volatile, directly or by way of others."""
+def volatile_names(trees: Collection[ast.Module]) -> set[str]:
+    """Return the names whose values depend on something volatile, directly or by way of others.
+
+    Args:
+      trees: all code of the user's that a part reaches.
+    """
     statements = [
         (node, bound_outside_functions(node))
         for tree in trees

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -258,31 +258,34 @@ def test_repair_forgets_the_use_by_a_run_that_was_killed(path, capsys):
         assert IN_USE not in marks(store)
 
 
-def test_a_copy_without_its_log_says_so_though_another_program_reads_an_older_state(path, capsys):
+@contextmanager
+def reading_an_older_state(path):
+    """A connection of another program that holds on to the state of a store with one cell."""
     with Store.open(path) as store:
         store.finish(SPEC, record())
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM cells").fetchone()
-        with Store.open(path) as store:
-            assert store.claim("b" * 64)
-            assert store.finish("b" * 64, record())
-            reader.execute("COMMIT")  # the next claim writes the mark into the file
-            assert store.claim("c" * 64)
-            copy = path.with_name("copy.sqlite")
-            copy.write_bytes(path.read_bytes())
-            store.release()
+        yield reader
+
+
+def test_a_copy_without_its_log_says_so_though_another_program_reads_an_older_state(
+    path, tmp_path, capsys
+):
+    with reading_an_older_state(path) as reader, Store.open(path) as store:
+        assert store.claim("b" * 64)
+        assert store.finish("b" * 64, record())
+        reader.execute("COMMIT")  # the next claim writes the mark into the file
+        assert store.claim("c" * 64)
+        copy = copied_alone(path, tmp_path)
+        store.release()
     capsys.readouterr()
     with Store.read(copy):
         assert "was in use when it was copied or moved" in capsys.readouterr().err
 
 
 def test_a_store_that_another_program_reads_at_the_end_needs_its_log(path, capsys):
-    with Store.open(path) as store:
-        store.finish(SPEC, record())
-    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM cells").fetchone()
+    with reading_an_older_state(path):
         with Store.open(path) as store:
             assert store.claim("b" * 64)
             assert store.finish("b" * 64, record())
@@ -290,7 +293,7 @@ def test_a_store_that_another_program_reads_at_the_end_needs_its_log(path, capsy
         assert "another program reads store" in capsys.readouterr().err
 
 
-def test_the_mark_that_another_run_has_removed_is_written_again(path, capsys):
+def test_the_mark_that_another_run_has_removed_is_written_again(path, tmp_path, capsys):
     with Store.open(path) as one, Store.open(path) as other:
         assert one.claim("b" * 64)
         assert one.finish("b" * 64, record())
@@ -298,8 +301,7 @@ def test_the_mark_that_another_run_has_removed_is_written_again(path, capsys):
         assert other.finish("c" * 64, record())
         other.release()
         assert one.claim("d" * 64)
-        copy = path.with_name("copy.sqlite")
-        copy.write_bytes(path.read_bytes())
+        copy = copied_alone(path, tmp_path)
     capsys.readouterr()
     with Store.read(copy):
         assert "was in use when it was copied or moved" in capsys.readouterr().err
