@@ -10,7 +10,9 @@ A name is imported when it is first used, so that `import attn_nlp` loads nothin
 import os
 import sys
 
-__version__ = "0.1.0"
+from attn_nlp.library_code import VERSION
+
+__version__ = VERSION
 
 TYPE_CHECKING = False  # like that of `typing`, for editors, without the import
 if TYPE_CHECKING:

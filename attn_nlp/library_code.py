@@ -18,13 +18,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+VERSION = "0.1.0"  # of the release; see the changelog
 FACT = "code"  # its name in the provenance of a result
 _ROOT = Path(__file__).parent
 _awaited: dict[Path, tuple[int, int]] = {}  # files that were not imported when it was computed
 # Code that computes anything between the text of a dataset and the numbers of a result.
 DECIDING = (
     *("nn", "data", "train"),
-    *("baselines", "metrics", "rng", "tallies"),
+    *("baselines", "metrics", "rng", "result/tallies"),
     *("parts/selection", "parts/sizes", "parts/hooks", "experiment/cell", "runner/train_job"),
 )
 # Modules of these packages that decide no result: limits, facts for tables, caches.

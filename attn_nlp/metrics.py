@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attn_nlp.tallies import BINS as BINS
-from attn_nlp.tallies import OfClass as OfClass
-from attn_nlp.tallies import by_class as by_class
-from attn_nlp.tallies import matthews as matthews
+from attn_nlp.result.tallies import BINS as BINS
+from attn_nlp.result.tallies import OfClass as OfClass
+from attn_nlp.result.tallies import by_class as by_class
+from attn_nlp.result.tallies import matthews as matthews
 
 DECIMALS = 4  # of a stored confidence
 

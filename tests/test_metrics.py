@@ -21,7 +21,7 @@ from attn_nlp.metrics import (
     reliability,
     scores,
 )
-from attn_nlp.tallies import calibration, least_loss
+from attn_nlp.result.tallies import calibration, least_loss
 
 
 @pytest.mark.parametrize("seed", range(5))

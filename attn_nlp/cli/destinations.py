@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attn_nlp.errors import UserError
-from attn_nlp.outputs import check_writable, descriptor
+from attn_nlp.files.outputs import check_writable, descriptor
 from attn_nlp.runner.preflight import dataset_at, same_file
 from attn_nlp.user_code import opened
 

@@ -172,7 +172,7 @@ def _stem(name: str) -> str:
 def _write(figure, paths: Sequence[Path]) -> None:
     """Write the files of a figure, and warn of characters that no font could draw."""
     from attn_nlp.figures.results import boxed, file_bytes
-    from attn_nlp.outputs import replace
+    from attn_nlp.files.outputs import replace
 
     for path in paths:
         replace(path, file_bytes(figure, path.suffix[1:]))

@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from attn_nlp import __version__, wording
+from attn_nlp import wording
 from attn_nlp.cli import streams
 from attn_nlp.cli.compare import diff
 from attn_nlp.cli.completion import completion
@@ -27,6 +27,7 @@ from attn_nlp.cli.stores import doctor, export, merge, pack
 from attn_nlp.cli.tables import table
 from attn_nlp.cli.watch import watch
 from attn_nlp.errors import UserError
+from attn_nlp.library_code import VERSION
 from attn_nlp.variables import blamed, unknown
 
 USER_ERROR, STORE, INTERRUPTED = 2, 4, 130
@@ -42,7 +43,7 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, err
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="attn-nlp")
+@click.version_option(VERSION, prog_name="attn-nlp")
 @click.option(
     _DEBUG,
     is_flag=True,

@@ -48,7 +48,7 @@ def new(file) -> None:
       attn-nlp new my_idea.py
     """
     from attn_nlp.errors import UserError
-    from attn_nlp.outputs import replace
+    from attn_nlp.files.outputs import replace
 
     if file.suffix != ".py":
         raise UserError(f"{str(file)!r} is not the name of an experiment file; end it in .py.")

@@ -46,7 +46,7 @@ def report(file, name, overrides, store_path, out) -> None:
     from attn_nlp import report as reports
     from attn_nlp.cli.destinations import check_report
     from attn_nlp.figures import library
-    from attn_nlp.outputs import descriptor, replace
+    from attn_nlp.files.outputs import descriptor, replace
     from attn_nlp.runner.environment import cache_folder
     from attn_nlp.store import Store
     from attn_nlp.tables.formats import as_file

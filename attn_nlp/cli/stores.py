@@ -77,7 +77,7 @@ def export(file, overrides, store_path, out) -> None:
     from attn_nlp.cli.destinations import check, check_inputs
     from attn_nlp.errors import UserError
     from attn_nlp.experiment.load import Overrides
-    from attn_nlp.outputs import make_folder
+    from attn_nlp.files.outputs import make_folder
     from attn_nlp.store import Store
     from attn_nlp.store.transfer import export as copy
 

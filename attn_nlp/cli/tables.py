@@ -148,7 +148,7 @@ def write(
     """
     from attn_nlp.cli import destinations
     from attn_nlp.errors import UserError
-    from attn_nlp.outputs import descriptor, replace
+    from attn_nlp.files.outputs import descriptor, replace
     from attn_nlp.tables.formats import as_file, render
     from attn_nlp.tables.stored import SCORES, stored_grids
 

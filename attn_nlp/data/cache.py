@@ -23,12 +23,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.atomic import replacing
 from attn_nlp.data.dataset import FACTS, DataSettings, open_prepared, read_kept
 from attn_nlp.data.docstrings import LIBRARIES
 from attn_nlp.data.files import code_stamp
 from attn_nlp.data.limits import most_bytes
 from attn_nlp.errors import UserError
+from attn_nlp.files.atomic import replacing
 
 
 def kept_texts(fingerprint: str, folder: Path, split: str = "test") -> list[str] | None:

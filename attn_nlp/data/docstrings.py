@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from attn_nlp.atomic import replacing
 from attn_nlp.data.digests import sha256_of
 from attn_nlp.data.files import code_stamp, read_columns, write_columns
 from attn_nlp.data.rows import Raw
 from attn_nlp.data.source import Source
 from attn_nlp.errors import UserError
+from attn_nlp.files.atomic import replacing
 
 # class -> (distribution, folder of its modules)
 LIBRARIES = {

@@ -25,7 +25,7 @@ def code_stamp() -> str:
 
 
 def write_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
-    """Write columns of strings as parquet; see `atomic` for a file that others may be reading."""
+    """Write columns of strings as parquet; `files.atomic` is for a file that others may read."""
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 

@@ -2,8 +2,8 @@
 
 A prepared folder is named after a hash of everything that decided its content: the fingerprint of
 the rows, the settings, the provenance, and the code of this package. It is written whole or not at
-all (see `atomic`), and of two concurrent writers the slower one uses the folder of the faster one.
-A folder that is damaged all the same is made again.
+all (see `files.atomic`), and of two concurrent writers the slower one uses the folder of the faster
+one. A folder that is damaged all the same is made again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from attn_nlp import atomic
 from attn_nlp.data import cache, tokens
 from attn_nlp.data.batches import bucket_edges
 from attn_nlp.data.dataset import (
@@ -45,6 +44,7 @@ from attn_nlp.data.source_bytes import FACT, source_digest
 from attn_nlp.data.splits import three_splits
 from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
+from attn_nlp.files import atomic
 
 FEWEST_IDS = 3  # padding, unknown and one token
 _TRIES, _SECONDS = 20, 0.05  # for reading a folder back while other processes write it too

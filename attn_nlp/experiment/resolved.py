@@ -17,7 +17,7 @@ from attn_nlp.experiment.planned import (
     labels_among,
 )
 from attn_nlp.experiment.programs import Programs
-from attn_nlp.shapes import (
+from attn_nlp.result.shapes import (
     Misfit,
     fields,
     keyed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from attn_nlp.outputs import is_signed, signed
+from attn_nlp.files.outputs import is_signed, signed
 
 _NAME = "attn-nlp"
 _COMMENT = f"<!-- Generator: {_NAME} -->\n".encode()

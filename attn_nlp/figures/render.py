@@ -24,7 +24,7 @@ from attn_nlp.figures.drawing import (
 from attn_nlp.figures.fonts import properties
 from attn_nlp.figures.library import settings
 from attn_nlp.figures.marks import PNG, marked
-from attn_nlp.outputs import replace
+from attn_nlp.files.outputs import replace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,9 +11,7 @@ import os
 import sys
 from contextlib import suppress
 
-import attn_nlp
-
-PACKAGE = os.path.dirname(os.path.realpath(attn_nlp.__file__))
+PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
 
 def for_workers(file: str | None) -> list[str]:

@@ -13,8 +13,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import attn_nlp
-from attn_nlp.library_code import FACT, code_digest
+from attn_nlp.library_code import FACT, VERSION, code_digest
 from attn_nlp.runner import variables
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "datasets", "tokenizers", "numpy", "scikit-learn")
@@ -27,7 +26,7 @@ def provenance() -> dict[str, object]:
     precise = {} if device == "cpu" else {"matmul_precision": _matmul_precision()}
     return {
         **_versions(),
-        "attn_nlp": attn_nlp.__version__,
+        "attn_nlp": VERSION,
         FACT: code_digest(),
         "python": platform.python_version(),
         "machine": platform.machine(),

@@ -21,7 +21,8 @@ from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.identity import is_baseline, key_of
 from attn_nlp.fault_injection import point
-from attn_nlp.result import check_against, fit_to_store
+from attn_nlp.result.schema import check_against, fit_to_store
+from attn_nlp.result.shapes import Misfit
 from attn_nlp.runner.cores import usable
 from attn_nlp.runner.environment import (
     cache_folder,
@@ -43,7 +44,6 @@ from attn_nlp.runner.plan import (
 from attn_nlp.runner.progress import Progress, waits_for
 from attn_nlp.runner.signals import Interrupt
 from attn_nlp.runner.train_job import failure
-from attn_nlp.shapes import Misfit
 from attn_nlp.store import FINAL, Store, StoreError
 from attn_nlp.train.checkpoint import interval
 from attn_nlp.user_code import modules

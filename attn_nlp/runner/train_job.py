@@ -17,11 +17,11 @@ from attn_nlp.experiment.identity import baseline_cell, is_baseline, spec_of
 from attn_nlp.experiment.own_parts import own_codes
 from attn_nlp.library_code import code_digest, is_mixed
 from attn_nlp.parts.selection import Choice
-from attn_nlp.result import check_against, leaves_test_alone, of_model
+from attn_nlp.result.schema import check_against, leaves_test_alone, of_model
+from attn_nlp.result.shapes import Misfit, shown
 from attn_nlp.runner.job import Job, Stopped
 from attn_nlp.runner.provenance import provenance
 from attn_nlp.runner.undisturbed import checked, undisturbed
-from attn_nlp.shapes import Misfit, shown
 from attn_nlp.user_code import frames
 from attn_nlp.user_code.modules import PACKAGE
 
@@ -46,7 +46,7 @@ def outcome(job: Job, report: Report) -> dict[str, object]:
 
     Returns:
       {"status": "done", "diverged" or "failed", "reason", "provenance", ...}, with the fields that
-      `attn_nlp.result` lists; a number that is not finite is None.
+      `attn_nlp.result.schema` lists; a number that is not finite is None.
 
     Raises:
       Stopped: `report` raised it.

@@ -23,8 +23,8 @@ from attn_nlp.errors import UserError
 from attn_nlp.experiment.cell import Cell, flatten, unflatten
 from attn_nlp.experiment.load import load_file
 from attn_nlp.experiment.own_parts import own_codes
-from attn_nlp.result import plain
-from attn_nlp.shapes import Misfit, fields, number, text
+from attn_nlp.result.schema import plain
+from attn_nlp.result.shapes import Misfit, fields, number, text
 from attn_nlp.user_code import modules
 from attn_nlp.user_code.loading import seeded
 from attn_nlp.user_code.watching import watching

@@ -18,8 +18,8 @@ from dataclasses import asdict
 from queue import SimpleQueue
 from typing import BinaryIO
 
-from attn_nlp import __version__
 from attn_nlp.errors import UserError
+from attn_nlp.library_code import VERSION
 from attn_nlp.runner import paths
 from attn_nlp.runner.cores import allowed_cores
 from attn_nlp.runner.environment import settle, single_threaded
@@ -66,7 +66,7 @@ def _release(*pipes: int) -> None:
 
 def code() -> list[str]:
     """Return which copy of this package runs in this process: its folder and version."""
-    return [paths.PACKAGE, __version__]
+    return [paths.PACKAGE, VERSION]
 
 
 def _begin(handshake: Mapping) -> None:

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from attn_nlp.fault_injection import point
-from attn_nlp.shapes import shown
+from attn_nlp.result.shapes import shown
 from attn_nlp.store.file import StoreError, connect_to_write, transaction
 from attn_nlp.store.log import IN_USE
 from attn_nlp.store.processes import BEAT_SECONDS, Watch, alive, elsewhere, this_process

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from attn_nlp.experiment.identity import key_of
-from attn_nlp.result import disagreement, is_share, miscounted
+from attn_nlp.result.schema import disagreement, is_share, miscounted
 from attn_nlp.store.correctness import packed
 from attn_nlp.store.damage import named
 from attn_nlp.store.schema import CORRECT

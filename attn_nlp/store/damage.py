@@ -1,8 +1,9 @@
 """Check the values of each column of a store, and find the rows that are damaged.
 
-A store may come from anywhere. Whatever is read is checked by the fields of `result` and by those
-below: all values of a column at once, so that a sound store is read about as fast as without. Where
-that finds something, or SQLite or JSON stumbles, `rows` looks again row by row and says where.
+A store may come from anywhere. Whatever is read is checked by the fields of `result.schema` and
+by those below: all values of a column at once, so that a sound store is read about as fast as
+without. Where that finds something, or SQLite or JSON stumbles, `rows` looks again row by row and
+says where.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from attn_nlp.experiment import Resolved
-from attn_nlp.result import FIELDS, SCORES, STATUSES
-from attn_nlp.shapes import (
+from attn_nlp.result.schema import FIELDS, SCORES, STATUSES
+from attn_nlp.result.shapes import (
     LARGEST_FLOAT,
     Check,
     Misfit,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.library_code import FACT
-from attn_nlp.result import disagreement, miscounted
-from attn_nlp.shapes import Misfit, shown
+from attn_nlp.result.schema import disagreement, miscounted
+from attn_nlp.result.shapes import Misfit, shown
 from attn_nlp.store import damage, same_data
 from attn_nlp.store.claims import Claims, token_of
 from attn_nlp.store.consistency import is_own, test_size

@@ -18,8 +18,8 @@ from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 
-from attn_nlp import atomic
 from attn_nlp.fault_injection import point
+from attn_nlp.files import atomic
 from attn_nlp.store.log import beside, count_up, strange, to_undo
 from attn_nlp.store.place import Place, can_lock, is_full, is_limited, other_names, unusable
 from attn_nlp.store.processes import runs_here

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from attn_nlp.shapes import shown
+from attn_nlp.result.shapes import shown
 from attn_nlp.store import checksums
 from attn_nlp.store.correctness import packed_text
 from attn_nlp.store.log import META, count_up

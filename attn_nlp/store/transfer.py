@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment import Resolved
-from attn_nlp.result import disagreement, miscounted
+from attn_nlp.result.schema import disagreement, miscounted
 from attn_nlp.store import same_data
 from attn_nlp.store.file import StoreError, check_log, check_names, copy_to, one_sentence
 from attn_nlp.store.repeats import check_repeats

@@ -23,9 +23,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from attn_nlp import atomic
 from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
+from attn_nlp.files import atomic
 
 SECONDS = 60.0  # of training between two checkpoints; $ATTN_NLP_CHECKPOINT_SECONDS
 FORM = 2  # of the arrays' names and of the facts; a checkpoint of another form is not read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attn_nlp.result import FIELDS, fit_to_store
+from attn_nlp.result.schema import FIELDS, fit_to_store
 from attn_nlp.store import Store
 from tests.runner.fakes import BASELINES, CELLS, trained
 

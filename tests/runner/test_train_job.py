@@ -393,7 +393,7 @@ def test_test_numbers_of_a_trial_are_refused(outcome):
 
 @pytest.mark.parametrize(("accuracy", "fits"), [(2 / 3, True), (0.5, False)])
 def test_accuracy_is_a_whole_number_of_sentences(accuracy, fits):
-    from attn_nlp.result import disagreement
+    from attn_nlp.result.schema import disagreement
 
     found = disagreement({"status": "done", "test": {"accuracy": accuracy}}, [0, 1, 1])
     assert (found is None) is fits

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from attn_nlp.errors import unknown
-from attn_nlp.outputs import is_signed, signed
+from attn_nlp.files.outputs import is_signed, signed
 from attn_nlp.tables.grid import Grid
 from attn_nlp.tables.notes import CAPTIONS
 

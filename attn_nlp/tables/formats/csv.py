@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Sequence
 
-from attn_nlp.outputs import digest
+from attn_nlp.files.outputs import digest
 from attn_nlp.stats import TwoWay
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import (

@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from attn_nlp.outputs import signature
+from attn_nlp.files.outputs import signature
 from attn_nlp.stats import Comparison, McNemar, TwoWay
 from attn_nlp.tables.formats import Options
 from attn_nlp.tables.grid import Column, Counted, Entry, Grid, GridRow

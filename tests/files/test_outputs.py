@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from attn_nlp.errors import UserError
-from attn_nlp.outputs import descriptor, replace
+from attn_nlp.files.outputs import descriptor, replace
 from attn_nlp.wording import Unread
 
 

@@ -18,9 +18,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from attn_nlp import atomic
 from attn_nlp.errors import UserError
 from attn_nlp.fault_injection import point
+from attn_nlp.files import atomic
 from attn_nlp.wording import Nowhere, Unread, reason_of, without_controls
 
 # What the system says of a disk; the user's choice of a name is not at fault.

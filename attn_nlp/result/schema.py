@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from operator import eq
 from typing import Any
 
-from attn_nlp import tallies
-from attn_nlp.shapes import (
+from attn_nlp.result import tallies
+from attn_nlp.result.shapes import (
     LARGEST_WHOLE,
     Check,
     Misfit,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_nlp import atomic
+from attn_nlp.files import atomic
 
 
 def names(folder: Path) -> list[str]:

@@ -1,0 +1,1 @@
+"""Writing files, so that nobody ever reads half of one."""
