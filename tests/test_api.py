@@ -223,6 +223,20 @@ def test_a_baseline_has_no_settings_of_an_encoder(scratch):
     assert frame["heads"].dropna().tolist() == [1, 2, 4] * 3
 
 
+def test_formats_without_a_caption_warn_of_changed_data(here, capsys):
+    results = attn_nlp.run("fake.py", store="x.sqlite", in_process=True)
+    changed = "'reviews.csv' has changed since"
+    for times in range(2):
+        capsys.readouterr()
+        table = results.table()
+        assert (changed in table.markdown(), capsys.readouterr().err) == (times == 1, "")
+        for read in (results.to_pandas, table.to_pandas, table.csv):
+            read()
+            assert capsys.readouterr().err.count(changed) == times
+        with open("reviews.csv", "a") as file:
+            file.write("one more,pos\n")
+
+
 def test_cells_to_do_are_rows(scratch):
     folder, _ = scratch
     from attn_nlp.api.results import Results

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attn_nlp import wording
 from attn_nlp.errors import unknown
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import BASELINE_PATHS
@@ -19,20 +20,24 @@ from attn_nlp.store.results import Store
 if TYPE_CHECKING:
     import pandas
 
+    from attn_nlp.store.records import Records
     from attn_nlp.tables.grid import Grid
 
 _TO_DO = "to do"
 _COLUMNS = ("status", "reason", "validation", "test", "wall_seconds")
+_TRACED = ("data", "provenance")  # what a result was computed from
 
 
 class TableView:
     """One table, or several together, in every format that the command line writes.
 
-    `str()` is the text of a terminal; a notebook shows HTML.
+    `str()` is the text of a terminal; a notebook shows HTML. A caption says so if the current data
+    or code would not reproduce the results; `csv` and `to_pandas` have no caption and warn instead.
     """
 
-    def __init__(self, grids: Sequence[Grid]) -> None:
+    def __init__(self, grids: Sequence[Grid], stale: Sequence[str] = ()) -> None:
         self._grids = tuple(grids)
+        self._stale = stale
 
     def __str__(self) -> str:
         return self._render("terminal")
@@ -46,7 +51,7 @@ class TableView:
         from attn_nlp.tables.page import STYLE
 
         # Unique ids: a notebook shows many tables on one page.
-        name = "attn-" + hashlib.sha256(self.csv().encode()).hexdigest()[:8]
+        name = "attn-" + hashlib.sha256(self._render("csv").encode()).hexdigest()[:8]
         shown = [fragment(grid, f"{name}-{number}") for number, grid in enumerate(self._grids, 1)]
         return "\n".join([f"<style>{STYLE}</style>", *shown])
 
@@ -64,6 +69,7 @@ class TableView:
 
     def csv(self) -> str:
         """Return the text of `--format csv`, in full precision."""
+        _warn(self._stale)
         return self._render("csv")
 
     def json(self) -> str:
@@ -134,11 +140,19 @@ class Results:
 
         if title is not None and not any(is_called(t, title) for t in self._resolved.tables):
             raise unknown("table", title, self.titles)
+        stale: list[str] = []
+
+        def notes(cells: Mapping[str, Settings], records: Records) -> list[str]:
+            stale.extend(_stale(cells, records))
+            return stale
+
         with Store.read(self.store) as store:
-            return TableView(stored_grids(self._resolved, store, _stale, title=title))
+            return TableView(stored_grids(self._resolved, store, notes, title=title), stale)
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a data frame with a row for each cell, including baselines and skipped cells.
+
+        It warns if the current data or code would not reproduce the results.
 
         Returns:
           A column for each setting; "status" and "reason"; "validation.accuracy", "test.accuracy"
@@ -150,7 +164,8 @@ class Results:
         with Store.read(self.store) as store:
             resolved = store.settled(self._resolved)
             cells = resolved.wanted
-            records = store.records(cells, _COLUMNS, own=True)
+            records = store.records(cells, (*_COLUMNS, *_TRACED), own=True)
+        _warn(_stale(cells, records))
         baselines = {cell["spec"] for cell in resolved.baselines}
         found = [
             {**(_of_baseline(cell) if spec in baselines else cell), **_told(records.get(spec))}
@@ -203,13 +218,18 @@ def _told(record: Mapping[str, Any] | None) -> dict[str, object]:
     return {**told, "seconds": record["wall_seconds"]}
 
 
-def _stale(cells: Mapping[str, Settings], records: Any) -> list[str]:
+def _stale(cells: Mapping[str, Settings], records: Records) -> list[str]:
     """Return sentences on results that the current data or code would not reproduce."""
     from attn_nlp.data.source_bytes import changed
     from attn_nlp.runner.other_code import of_records
 
     data = ((str(cells[spec]["dataset"]), record.get("data")) for spec, record in records.items())
     return [*changed(data), *of_records(records).notes]
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        wording.warn(sentence)
 
 
 def check_store(path: Path) -> None:
