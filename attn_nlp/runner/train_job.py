@@ -5,6 +5,7 @@ An error in one cell is the outcome of that cell; it never stops the others.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -117,7 +118,12 @@ def _fit(job: Job, cell: Cell, prepared: Any, report: Report) -> object:
         "seed": cell.seed,
         **_settings(choice, cell),
     }
-    return fit(**{name: given[name] for name in choice.part.arguments("fit")})
+    process = os.getpid()
+    try:
+        return fit(**{name: given[name] for name in choice.part.arguments("fit")})
+    finally:
+        if os.getpid() != process:  # a child that it forked, which must not continue the run
+            os._exit(1)
 
 
 def _settings(choice: Choice, cell: Cell) -> dict[str, object]:

@@ -211,6 +211,21 @@ def test_a_fit_may_fork_children(folder, cache, run, how):
     assert accuracies(folder) == {(heads, 0): pytest.approx(heads / 6) for heads in (1, 2, 4)}
 
 
+@pytest.mark.parametrize("how", [("--workers", "1"), ("--in-process",)], ids=["worker", "here"])
+def test_a_forked_child_does_not_continue_the_run(folder, attn_nlp, how):
+    text = EXPERIMENT.replace("import hashlib\n", "import hashlib\nimport os\n").replace(
+        "right = cell.heads + cell.seed // 2",
+        "if child := os.fork():\n"
+        "        os.waitpid(child, 0)\n"
+        "    right = cell.heads if child else 0",
+    )
+    (folder / "fake.py").write_text(text)
+    found = attn_nlp("run", "fake.py", *how, "--seeds", "1")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.count("Heads") == 1
+    assert accuracies(folder) == {(heads, 0): pytest.approx(heads / 6) for heads in (1, 2, 4)}
+
+
 @pytest.mark.parametrize("where", ["here", "worker"])
 def test_a_fit_may_start_children_that_import_its_file(folder, cache, where):
     """Processes that are not forked know the search path, and find file and neighbors on it."""
