@@ -94,8 +94,8 @@ def plain(value: Any, at: str = "the result", depth: int = _DEPTH) -> Any:
         if not depth:
             raise Misfit(at, value, f"at most {_DEPTH} lists and mappings in one another")
         if isinstance(value, Mapping):
-            return {str(key): plain(each, at, depth - 1) for key, each in value.items()}
-        return [plain(each, at, depth - 1) for each in value]
+            return {str(key): plain(inner, at, depth - 1) for key, inner in value.items()}
+        return [plain(inner, at, depth - 1) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     # Subclasses, such as those of enum, write themselves in ways of their own.
@@ -155,7 +155,7 @@ def check_against(
         numbers(0, 1, size)(result["confidences"], "confidences")
     if labels is not None and confusion is not None:
         counts = Counter(labels)
-        rows = [counts[each] for each in range(classes)]
+        rows = [counts[label] for label in range(classes)]
         if [sum(row) for row in confusion] != rows:
             raise Misfit(
                 "the sentences of each true class in confusion",
@@ -256,7 +256,7 @@ def _unlike(
         return None
     if len(sure) != len(labels):
         return Misfit("the length of confidences", len(sure), f"{len(labels)}, one a label")
-    known = [each for each in sure if each is not None]
+    known = [confidence for confidence in sure if confidence is not None]
     if predictions is None or len(known) < len(sure) or not known:
         return None
     right = list(map(eq, predictions, labels))

@@ -68,23 +68,25 @@ class Compared:
         left: dict[str, list[str]] = {}
         for spec, settings in self.only_second.items():
             left.setdefault(canonical_json(settings), []).append(spec)
-        alike = ((spec, left.get(canonical_json(each))) for spec, each in self.only_first.items())
+        alike = (
+            (spec, left.get(canonical_json(settings))) for spec, settings in self.only_first.items()
+        )
         return tuple((spec, specs.pop(0)) for spec, specs in alike if specs)
 
     @property
     def equal(self) -> tuple[Pair, ...]:
         """Cells with one result."""
-        return tuple(each for each in self.pairs if not each.differ)
+        return tuple(pair for pair in self.pairs if not pair.differ)
 
     @property
     def close(self) -> tuple[Pair, ...]:
         """Cells with two results that differ as two environments may."""
-        return tuple(each for each in self.pairs if each.differ and not each.contradicts)
+        return tuple(pair for pair in self.pairs if pair.differ and not pair.contradicts)
 
     @property
     def different(self) -> tuple[Pair, ...]:
         """Cells with two that contradict each other."""
-        return tuple(each for each in self.pairs if each.contradicts)
+        return tuple(pair for pair in self.pairs if pair.contradicts)
 
     @property
     def same(self) -> bool:
@@ -104,7 +106,7 @@ def compare(first: Store, second: Store) -> Compared:
     return Compared(
         _settings(first, [spec for spec in here if spec not in there]),
         _settings(second, [spec for spec in there if spec not in here]),
-        tuple(sorted(pairs, key=lambda each: (not each.contradicts, not each.differ))),
+        tuple(sorted(pairs, key=lambda pair: (not pair.contradicts, not pair.differ))),
     )
 
 
@@ -152,7 +154,7 @@ def _largest(one: Mapping, other: Mapping) -> tuple[str | None, float | None]:
             found.append((apart, f"{split}.{name}"))
     if not found:
         return None, None
-    largest, metric = max(found, key=lambda each: each[0])
+    largest, metric = max(found, key=lambda metric: metric[0])
     return metric, None if largest == float("inf") else largest
 
 

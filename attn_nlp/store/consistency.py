@@ -114,7 +114,7 @@ def is_own(spec: object, key: object, fingerprint: object, tokens: object) -> bo
     """
     if fingerprint is None:
         return True
-    if not all(isinstance(each, str) for each in (spec, fingerprint, tokens or "")):
+    if not all(isinstance(text, str) for text in (spec, fingerprint, tokens or "")):
         return False
     return key == key_of(str(spec), str(fingerprint), str(tokens or ""))
 

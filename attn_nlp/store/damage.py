@@ -45,12 +45,12 @@ def anything(value: Any, at: str, depth: int = 6) -> None:
     if isinstance(value, Mapping | list) and not depth:
         raise Misfit(at, value, "less lists and mappings in one another")
     if isinstance(value, Mapping):
-        for name, each in value.items():
+        for name, inner in value.items():
             text(name, f"a name in {at}")
-            anything(each, f"{at}.{name}", depth - 1)
+            anything(inner, f"{at}.{name}", depth - 1)
     elif isinstance(value, list):
-        for place, each in enumerate(value):
-            anything(each, f"{at}[{place}]", depth - 1)
+        for place, inner in enumerate(value):
+            anything(inner, f"{at}[{place}]", depth - 1)
     else:
         scalar(value, at)
 
@@ -134,7 +134,7 @@ def check_column(name: str, values: Sequence) -> None:
     column, _, part = name.partition(".")
     kinds = set(map(type, values))
     if part and part in SCORES:
-        known = [each for each in values if each is not None]
+        known = [value for value in values if value is not None]
         low = {"matthews": -1 - 1e-9}.get(part, -1e-9)
         high = LARGEST_FLOAT if part == "loss" else 1 + 1e-9
         sound = kinds <= {float, int, _NONE} and _within(known, low, high)
@@ -151,7 +151,7 @@ def check_column(name: str, values: Sequence) -> None:
         sound = kinds <= ({str, _NONE} if may_lack and column != "spec" else {str})
     else:
         numbers = {int} if COLUMNS[column] == "INTEGER" else {int, float}
-        known = [each for each in values if each is not None]
+        known = [value for value in values if value is not None]
         sound = kinds <= {*numbers, _NONE} and _within(known, 0, LARGEST_FLOAT)
     if not sound:
         raise ValueError(name)
@@ -180,14 +180,14 @@ def parsed(name: str, texts: Sequence[str | None]) -> tuple:
     """
     distinct = list(dict.fromkeys(texts))
     # Parsed in one go, which is quicker; a number or a blob in the place of a text has no join.
-    values = _loads("[" + ",".join("null" if each is None else each for each in distinct) + "]")
+    values = _loads("[" + ",".join("null" if text is None else text for text in distinct) + "]")
     if len(values) != len(distinct):
         raise ValueError("not one value for every text")
     if "." not in name:
         for value in values:
             _CHECKS[name](value, name)
     by_text = dict(zip(distinct, values, strict=True))
-    return tuple(by_text[each] for each in texts)
+    return tuple(by_text[text] for text in texts)
 
 
 EXPERIMENTS = f"SELECT {', '.join(SEALED['experiments'])}, {checksums.NAME} FROM experiments"  # noqa: S608
@@ -232,7 +232,7 @@ def rows(
 ) -> Iterator[Damage]:
     """Everything that is damaged in some columns, of all cells or of some, row by row."""
     with as_it_stands(db):
-        for column in dict.fromkeys(each.partition(".")[0] for each in columns):
+        for column in dict.fromkeys(name.partition(".")[0] for name in columns):
             yield from _of_column(db, column, specs)
 
 

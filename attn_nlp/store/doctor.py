@@ -106,8 +106,8 @@ def _orphaned(db: sqlite3.Connection) -> list[tuple[int, str]]:
 def _is_claim(spec: object, pid: object, started: object, *others: object) -> bool:
     """Return whether a claim is what a run writes."""
     boot, *numbers = others
-    texts = all(isinstance(each, str) for each in (spec, started, boot))
-    whole = all(isinstance(each, int) for each in numbers)
+    texts = all(isinstance(value, str) for value in (spec, started, boot))
+    whole = all(isinstance(value, int) for value in numbers)
     return texts and whole and isinstance(pid, int) and 0 < pid < 2**31
 
 
@@ -166,7 +166,7 @@ def _values(db: sqlite3.Connection) -> Iterator[Finding]:
     for column in (*COLUMNS, CORRECT):
         found = list(damage.rows(db, [column]))
         if found:
-            specs = tuple(each.spec for each in found)
+            specs = tuple(damaged.spec for damaged in found)
             says = f"{_cells(len(found), 'has', 'have')} a damaged {column}: {found[0].why}."
             yield Finding(True, says, specs=specs)
 
@@ -221,7 +221,7 @@ def _together(db: sqlite3.Connection) -> Iterator[Finding]:
     if sizes:
         says = _cells(len(sizes), "says", "say")
         says += f" that the test split has {sizes[0][1]} sentences; labels are there of "
-        yield Finding(True, f"{says}{sizes[0][2]}.", specs=tuple(each[0] for each in sizes))
+        yield Finding(True, f"{says}{sizes[0][2]}.", specs=tuple(size[0] for size in sizes))
     if answers:
         says = _cells(
             len(answers),
@@ -236,9 +236,9 @@ def _test_rows(db: sqlite3.Connection) -> dict[object, int]:
     query = "SELECT id, value FROM shared WHERE id IN (SELECT DISTINCT data FROM cells)"
     found = {place: _sound({"data": text}) for place, text in db.execute(query).fetchall()}
     sizes = {
-        place: test_size(each["data"])
-        for place, each in found.items()
-        if each is not None and each["data"] is not None
+        place: test_size(record["data"])
+        for place, record in found.items()
+        if record is not None and record["data"] is not None
     }
     return {place: size for place, size in sizes.items() if size is not None}
 
@@ -255,9 +255,9 @@ def _data(db: sqlite3.Connection) -> Iterator[Finding]:
         told = _sound({"settings": settings})
         if isinstance(spec, str) and record is not None and told is not None:
             records[spec] = {"spec": spec, **record, **told}
-    for each in same_data.two_states(records.values()):
-        specs = tuple(spec for found in each.cells.values() for spec in found)
-        says = f"{each}: results of different data stand in one store under one name."
+    for states in same_data.two_states(records.values()):
+        specs = tuple(spec for found in states.cells.values() for spec in found)
+        says = f"{states}: results of different data stand in one store under one name."
         yield Finding(True, says, specs=specs)
     apart: dict[str, str] = {}
     for row in db.execute(damage.EXPERIMENTS).fetchall():
@@ -309,19 +309,23 @@ def _environments(db: sqlite3.Connection) -> Iterator[Finding]:
         "SELECT value FROM shared WHERE id IN (SELECT DISTINCT provenance FROM cells)"
     ).fetchall()
     found = [_sound({"provenance": text}) for (text,) in rows]
-    known = [each["provenance"] for each in found if each is not None]
-    codes = {each.get(FACT) for each in known}
+    known = [record["provenance"] for record in found if record is not None]
+    codes = {provenance.get(FACT) for provenance in known}
     if None in codes and len(codes) > 1:
         says = "some cells were stored before the code of attn_nlp was noted."
         yield Finding(False, says)
     if len(codes - {None}) < 2:  # what is not known is no difference
-        known = [{name: each[name] for name in each if name != FACT} for each in known]
-        known = [each for place, each in enumerate(known) if each not in known[:place]]
+        known = [
+            {name: provenance[name] for name in provenance if name != FACT} for provenance in known
+        ]
+        known = [
+            provenance for place, provenance in enumerate(known) if provenance not in known[:place]
+        ]
     if len(known) > 1:
         differ = sorted(
             name
             for name in set().union(*known)
-            if len({json.dumps(each.get(name)) for each in known}) > 1
+            if len({json.dumps(provenance.get(name)) for provenance in known}) > 1
         )
         says = f"cells come from {len(known)} environments, which differ in {', '.join(differ)}."
         yield Finding(False, says)

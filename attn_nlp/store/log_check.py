@@ -119,11 +119,11 @@ def _sound(
       form: bytes of a frame, and the order of those in a word of the sums.
     """
     step, order = form
-    there = next((at for at, each in enumerate(frames) if each.salts != salts), len(frames))
+    there = next((at for at, frame in enumerate(frames) if frame.salts != salts), len(frames))
     words = [0, 1, *range(_FRAME // 4, step // 4)]
     at_once = max(_AT_ONCE // step, 1)
     for begin in range(0, there, at_once):
-        stated = [each.sums for each in frames[begin : min(begin + at_once, there)]]
+        stated = [frame.sums for frame in frames[begin : min(begin + at_once, there)]]
         content = os.pread(file, step * len(stated), _HEAD + step * begin)
         if len(content) < step * len(stated):  # emptied just now
             return begin
@@ -153,10 +153,10 @@ def _sums(
     numbers = struct.Struct(f"{'<' if order == 'little' else '>'}{count}Q")
     kept = int.from_bytes(numbers.pack(*[2**32 - 1] * count), order)
     first, second = (
-        int.from_bytes(numbers.pack(*each), order) for each in zip(*before, strict=True)
+        int.from_bytes(numbers.pack(*sums), order) for sums in zip(*before, strict=True)
     )
     for word in words:
         half[:] = given[word :: len(given) // count]
         first, second = second, (first + second + int.from_bytes(part, order)) & kept
-    ends = (numbers.unpack(each.to_bytes(8 * count, order)) for each in (first, second))
+    ends = (numbers.unpack(number.to_bytes(8 * count, order)) for number in (first, second))
     return zip(*ends, strict=True)

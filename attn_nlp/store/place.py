@@ -102,7 +102,7 @@ def is_limited(path: Path) -> bool:
     if limit == resource.RLIM_INFINITY:
         return False
     files = [beside(path, ending) for ending in ("", "-wal", "-shm", "-journal")]
-    return any(each.stat().st_size > limit - ROOM_BYTES for each in files if each.exists())
+    return any(file.stat().st_size > limit - ROOM_BYTES for file in files if file.exists())
 
 
 def is_full(folder: Path) -> bool:

@@ -180,7 +180,9 @@ class Reading:
         if asked & {"confusion", *_COUNTED}:
             beside = self._beside(found, ["confusion", "gold"], specs)
             counted = [counts is not None for counts in beside["confusion"]]
-            check_results({name: list(compress(each, counted)) for name, each in beside.items()})
+            check_results(
+                {name: list(compress(values, counted)) for name, values in beside.items()}
+            )
             unsure |= {*specs} - {*compress(specs, counted)}
         if "test" in asked or "test.accuracy" in asked:
             unsure |= {spec for spec, right in zip(specs, found[CORRECT], strict=True) if not right}
@@ -192,10 +194,10 @@ class Reading:
     ) -> Mapping[str, Sequence]:
         """Columns of test results of some cells, with others that are not there yet."""
         kept: dict[str, Sequence]
-        kept = {name: each for name, each in found.items() if name in _TOLD or "test." in name}
+        kept = {name: values for name, values in found.items() if name in _TOLD or "test." in name}
         if len(specs) < len(found["spec"]):
             chosen = [spec in specs for spec in found["spec"]]
-            kept = {name: list(compress(each, chosen)) for name, each in kept.items()}
+            kept = {name: list(compress(values, chosen)) for name, values in kept.items()}
         lacking = [name for name in names if name not in kept]
         if lacking:
             read = self._read(["spec", *lacking], {*kept["spec"]}, False)
@@ -207,7 +209,7 @@ class Reading:
     def _checked(self, name: str, values: Sequence, specs: Sequence[str]) -> Sequence:
         """Return the values of a column as readers get them."""
         if "." in name:
-            values = tuple(each and each[0] for each in parsed(name, values))
+            values = tuple(value and value[0] for value in parsed(name, values))
             lacking = [spec for spec, value in zip(specs, values, strict=True) if value is None]
             if lacking:
                 self._check_lacking(name, lacking)

@@ -24,8 +24,8 @@ class Records(Mapping[str, dict]):
         """The same records by column; a value that one of them lacks is None."""
         if isinstance(records, Records):
             return records
-        names = {name: None for each in records.values() for name in each if name != "spec"}
-        columns = {name: [each.get(name) for each in records.values()] for name in names}
+        names = {name: None for record in records.values() for name in record if name != "spec"}
+        columns = {name: [record.get(name) for record in records.values()] for name in names}
         return cls({"spec": list(records), **columns})
 
     def column(self, name: str, specs: tuple[str, ...]) -> list:

@@ -128,7 +128,7 @@ def foreign(db: sqlite3.Connection) -> str:
         made, columns, ending = _defined(str(statement))
         ours, our_ending = _TABLES[name]
         known = (*ours, *_OLD_COLUMNS.get(name, ()))
-        odd = [each for each in columns if each not in known]
+        odd = [column for column in columns if column not in known]
         if made.strip('"') != name or ending != our_ending or odd:
             column = f": {shown(odd[0])}" if odd else ""
             return f"has a table {name} that no attn-nlp makes{column}"

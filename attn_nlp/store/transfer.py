@@ -55,15 +55,15 @@ def export(source: Store, target: Path, experiments: Collection[Resolved] | None
     check_log(target)
     specs = None
     if experiments is not None:
-        experiments = [source.settled(each) for each in experiments]
-        specs = {cell["spec"] for each in experiments for cell in each.runnable}
+        experiments = [source.settled(experiment) for experiment in experiments]
+        specs = {cell["spec"] for experiment in experiments for cell in experiment.runnable}
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         memory = Store.beside(target, db)
         found = _sound(source, specs)
         for spec, record in found.items():
             memory.finish(spec, record)
-        for each in _experiments(source) if experiments is None else experiments:
-            memory.save_experiment(each)
+        for experiment in _experiments(source) if experiments is None else experiments:
+            memory.save_experiment(experiment)
         copy_to(db, target)
         return len(memory.records(None, ["status"]))
 
@@ -90,15 +90,18 @@ def merge(source: Store, target: Store, specs: Iterable[str] | None = None) -> M
             known += 1
         else:
             kept_back += 1
-    theirs = {each.name: each for each in _experiments(target)} if experiments else {}
-    for each in experiments:
-        if each.name not in theirs:
-            target.save_experiment(each)
+    theirs = (
+        {experiment.name: experiment for experiment in _experiments(target)} if experiments else {}
+    )
+    for experiment in experiments:
+        if experiment.name not in theirs:
+            target.save_experiment(experiment)
     unlike = tuple(
-        each.name
-        for each in experiments
-        if each.name in theirs
-        and target.settled(each).as_json() != target.settled(theirs[each.name]).as_json()
+        experiment.name
+        for experiment in experiments
+        if experiment.name in theirs
+        and target.settled(experiment).as_json()
+        != target.settled(theirs[experiment.name]).as_json()
     )
     return Merged(len(found), added, known, kept_back, unlike)
 
@@ -111,12 +114,12 @@ def _sound(source: Store, specs: Iterable[str] | None) -> Mapping[str, dict]:
         says = disagreement(record, record["gold"]) or miscounted(record, record["gold"])
         if says is not None:
             raise _contradicts_itself(source, spec, str(says))
-    for each in _experiments(source):
-        for cell in each.runnable:
+    for experiment in _experiments(source):
+        for cell in experiment.runnable:
             if cell["spec"] in found:
                 path = same_data.foreign_setting(found[cell["spec"]], cell["settings"])
                 if path:
-                    says = f"its {path} is not that of experiment {each.name!r}"
+                    says = f"its {path} is not that of experiment {experiment.name!r}"
                     raise _contradicts_itself(source, cell["spec"], says)
     return found
 
@@ -140,11 +143,11 @@ def _refuse_two_states(
     source: Store, target: Store, found: Mapping[str, dict], there: Mapping[str, dict]
 ) -> None:
     new = [record for spec, record in found.items() if spec not in there]
-    for each in same_data.two_states([*there.values(), *new]):
-        if not all(there.keys() >= set(specs) for specs in each.cells.values()):
+    for states in same_data.two_states([*there.values(), *new]):
+        if not all(there.keys() >= set(specs) for specs in states.cells.values()):
             raise StoreError(
-                f"stores {source.path} and {target.path} cannot be one: {each}; their results are "
-                "of different data, and nothing was added."
+                f"stores {source.path} and {target.path} cannot be one: {states}; their results "
+                "are of different data, and nothing was added."
             )
 
 

@@ -179,7 +179,7 @@ class Code:
 
     def _others(self, file: str, trees: Mapping[str, ast.Module | None]) -> list[ast.Module] | None:
         """Return the code of all other files, or None if it is not known."""
-        others = [other for each, other in trees.items() if each != file]
+        others = [other for path, other in trees.items() if path != file]
         known = [other for other in others if other is not None]
         return known if len(known) == len(others) and self.load is not None else None
 
