@@ -25,7 +25,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,8 +110,12 @@ def ours(given: Given, folder: Path) -> dict:
         "busy_seconds": busy,
         "utilization": busy / (WORKERS * seconds),
         "compile_seconds": sum(record["compile_seconds"] or 0.0 for record in found.values()),
-        "test_accuracy": statistics.mean(record["test"]["accuracy"] for record in trained),
+        "test_accuracy": statistics.mean(map(_accuracy, trained)),
     }
+
+
+def _accuracy(record: Mapping) -> float:
+    return record["test"]["accuracy"]
 
 
 def run_portion(

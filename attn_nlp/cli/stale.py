@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from attn_nlp import wording
+from attn_nlp.result.record import Record
 
 if TYPE_CHECKING:
     from attn_nlp.experiment.planned import Settings
     from attn_nlp.store.records import Records
 
 
-def warn_of_data(cells: Mapping[str, Settings], records: Mapping[str, Mapping]) -> list[str]:
+def warn_of_data(cells: Mapping[str, Settings], records: Mapping[str, Record]) -> list[str]:
     """Warn of local datasets that have changed since cells were trained on them.
 
     Args:

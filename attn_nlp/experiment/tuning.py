@@ -35,6 +35,7 @@ from attn_nlp.experiment.resolved import Family, Resolved
 from attn_nlp.experiment.table import Table
 from attn_nlp.parts import values
 from attn_nlp.parts.values import shown
+from attn_nlp.result.record import Record
 from attn_nlp.rng import Stream
 
 DIGITS = 3  # significant ones of a drawn value, so that it can be printed as it is
@@ -281,7 +282,7 @@ class Evaluation:
     reason: str = ""
 
 
-def evaluations(tuning: TuningSpec, records: Mapping[str, Mapping]) -> dict[str, list[Evaluation]]:
+def evaluations(tuning: TuningSpec, records: Mapping[str, Record]) -> dict[str, list[Evaluation]]:
     """Return the trials of every setting, by `setting_of`, in the order of their numbers.
 
     A trial that diverged or failed on any of its seeds loses: it has no validation accuracy.
@@ -325,7 +326,7 @@ def best(trials: Sequence[Evaluation]) -> Evaluation | None:
     return max(scored, key=lambda trial: (trial.validation, -trial.trial), default=None)
 
 
-def settle(resolved: Resolved, records: Mapping[str, Mapping]) -> Resolved:
+def settle(resolved: Resolved, records: Mapping[str, Record]) -> Resolved:
     """Return the experiment with the values that the trials chose, if all trials of a cell ended.
 
     A cell whose trials all lost is skipped, with the reason. Only validation numbers are read, and

@@ -21,6 +21,7 @@ from attn_nlp.report.schematics import Makeup, Mechanism, makeup, mechanisms
 from attn_nlp.report.statement import Statement, statement
 from attn_nlp.report.svg import Pictures
 from attn_nlp.report.wrong import Run, Wrong, wrong
+from attn_nlp.result.record import Record
 from attn_nlp.store import SMALL
 from attn_nlp.tables import Grid, build, cost
 from attn_nlp.tables.caption import over_sentences
@@ -98,7 +99,7 @@ class Report:
 
 def report(
     resolved: Resolved,
-    records: Mapping[str, dict],
+    records: Mapping[str, Record],
     *,
     prepared: Path,
     commands: Sequence[str] = (),
@@ -164,7 +165,7 @@ def _rows(resolved: Resolved) -> list[RowSpec]:
     return list(found.values())
 
 
-def _data(resolved: Resolved, records: Mapping[str, dict]) -> tuple[Facts, dict[str, list[str]]]:
+def _data(resolved: Resolved, records: Mapping[str, Record]) -> tuple[Facts, dict[str, list[str]]]:
     """Return the facts about the datasets, and every fingerprint that their rows had."""
     facts = together(facts_of(lay_out(table, resolved), records) for table in resolved.tables)
     found: dict[str, dict[str, None]] = {}
@@ -176,7 +177,7 @@ def _data(resolved: Resolved, records: Mapping[str, dict]) -> tuple[Facts, dict[
     return facts, {name: list(known) for name, known in found.items()}
 
 
-def _counts(planned: int, records: Mapping[str, dict]) -> dict[str, int]:
+def _counts(planned: int, records: Mapping[str, Record]) -> dict[str, int]:
     counts = Counter(str(record["status"]) for record in records.values())
     left = planned - len(records)
     known = {name: counts.pop(name, 0) for name in ("done", "diverged", "failed")}
@@ -184,21 +185,21 @@ def _counts(planned: int, records: Mapping[str, dict]) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def _runs(resolved: Resolved, records: Mapping[str, dict]) -> list[Run]:
+def _runs(resolved: Resolved, records: Mapping[str, Record]) -> list[Run]:
     """Return the finished cells with their predictions, without baselines."""
     return [
         Run(
             cell["settings"],
             str(record.get("fingerprint") or ""),
             record.get("data") or {},
-            record["predictions"],
+            predictions,
             record.get("gold") or (),
             record.get("confidences") or (),
         )
         for cell in resolved.cells
         if (record := records.get(cell["spec"]))
         and record["status"] == "done"
-        and record.get("predictions")
+        and (predictions := record.get("predictions"))
     ]
 
 
@@ -216,7 +217,7 @@ def _settings(resolved: Resolved) -> Settings:
 
 
 def _bad(
-    resolved: Resolved, cells: Mapping[str, dict], records: Mapping[str, dict]
+    resolved: Resolved, cells: Mapping[str, dict], records: Mapping[str, Record]
 ) -> tuple[tuple[str, str, str], ...]:
     label = resolved.label
     return tuple(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from attn_nlp.experiment import Resolved
 from attn_nlp.figures.results import KINDS, Drawn, figures_of, svg_of
 from attn_nlp.report.svg import Pictures
+from attn_nlp.result.record import Record
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Plots:
     absent: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def plots(resolved: Resolved, records: Mapping[str, dict], pictures: Pictures) -> Plots:
+def plots(resolved: Resolved, records: Mapping[str, Record], pictures: Pictures) -> Plots:
     """Draw every figure of an experiment.
 
     Args:

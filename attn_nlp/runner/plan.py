@@ -19,6 +19,7 @@ from attn_nlp.experiment import Cell, Resolved, costs
 from attn_nlp.experiment.data_key import DATA
 from attn_nlp.experiment.identity import is_baseline
 from attn_nlp.experiment.planned import Settings
+from attn_nlp.result.record import Record
 from attn_nlp.store import FINAL, Store
 from attn_nlp.store.records import Records
 
@@ -83,7 +84,7 @@ class Plan:
 
 def to_do(
     specs: Iterable[str],
-    records: Mapping[str, Mapping],
+    records: Mapping[str, Record],
     retry_failed: bool,
     changed: Collection[str] = (),
 ) -> list[str]:

@@ -21,6 +21,7 @@ from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.identity import is_baseline, key_of
 from attn_nlp.fault_injection import point
+from attn_nlp.result.record import Record
 from attn_nlp.result.schema import check_against, fit_to_store
 from attn_nlp.result.shapes import Misfit
 from attn_nlp.runner.cores import usable
@@ -342,7 +343,7 @@ class _Driver:
     def _stored_at(self, spec: str) -> str | None:
         return self._before.get(spec, {}).get("finished_at")
 
-    def _is_new(self, spec: str, records: Mapping[str, Mapping]) -> bool:
+    def _is_new(self, spec: str, records: Mapping[str, Record]) -> bool:
         return spec in records and records[spec]["finished_at"] != self._stored_at(spec)
 
     def _prepare(self) -> None:

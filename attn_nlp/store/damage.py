@@ -112,7 +112,7 @@ _CHECKS: Mapping[str, Check] = {
 }
 
 
-def check(record: Mapping) -> None:
+def check(record: Mapping[str, object]) -> None:
     """Check every column that a record has.
 
     Raises:

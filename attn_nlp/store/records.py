@@ -7,9 +7,12 @@ takes longer than reading the file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+from attn_nlp.result.record import Record
 
 
-class Records(Mapping[str, dict]):
+class Records(Mapping[str, Record]):
     """Records by spec. One alone is made when it is asked for; its values are for reading only."""
 
     def __init__(self, columns: Mapping[str, Sequence]) -> None:
@@ -20,7 +23,7 @@ class Records(Mapping[str, dict]):
         self._found: dict[int, tuple[tuple[str, ...], list[int]]] = {}
 
     @classmethod
-    def of(cls, records: Mapping[str, Mapping]) -> Records:
+    def of(cls, records: Mapping[str, Record]) -> Records:
         """The same records by column; a value that one of them lacks is None."""
         if isinstance(records, Records):
             return records
@@ -38,9 +41,10 @@ class Records(Mapping[str, dict]):
             self._found[id(specs)] = specs, [self._rows.get(spec, -1) for spec in specs]
         return [values[row] for row in self._found[id(specs)][1]]
 
-    def __getitem__(self, spec: str) -> dict:
+    def __getitem__(self, spec: str) -> Record:
         row = self._rows[spec]
-        return {name: values[row] for name, values in self._columns.items()}
+        record = {name: values[row] for name, values in self._columns.items()}
+        return cast(Record, record)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)

@@ -7,7 +7,7 @@ Results of both states must never stand beside each other as replicates of one e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from attn_nlp.experiment.data_key import data_key, reading_key, value_at
 from attn_nlp.experiment.identity import BASELINE_PATHS
@@ -62,7 +62,7 @@ def two_states(records: Iterable[Mapping]) -> list[TwoStates]:
     ]
 
 
-def foreign_setting(record: Mapping, settings: Settings) -> str:
+def foreign_setting(record: Mapping[str, Any], settings: Settings) -> str:
     """The first path at which a cell's settings are not those of its spec; "" where there is none.
 
     Args:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_nlp.experiment import Resolved
+from attn_nlp.result.record import Record
 from attn_nlp.result.schema import disagreement, miscounted
 from attn_nlp.store import same_data
 from attn_nlp.store.file import StoreError, check_log, check_names, copy_to, one_sentence
@@ -106,7 +107,7 @@ def merge(source: Store, target: Store, specs: Iterable[str] | None = None) -> M
     return Merged(len(found), added, known, kept_back, unlike)
 
 
-def _sound(source: Store, specs: Iterable[str] | None) -> Mapping[str, dict]:
+def _sound(source: Store, specs: Iterable[str] | None) -> Mapping[str, Record]:
     """The whole records of a store, none of which contradicts itself or its experiment."""
     source.check_sound()
     found = source.records(specs, list(COLUMNS))
@@ -131,7 +132,7 @@ def _contradicts_itself(source: Store, spec: str, says: str) -> StoreError:
     )
 
 
-def _refuse_contradictions(target: Store, found: Mapping[str, dict], specs: list[str]) -> None:
+def _refuse_contradictions(target: Store, found: Mapping[str, Record], specs: list[str]) -> None:
     columns = [*RESULT, "provenance", "fingerprint", "tokenizer_hash"]
     for start in range(0, len(specs), _AT_ONCE):
         before = target.records(specs[start : start + _AT_ONCE], columns)
@@ -140,7 +141,7 @@ def _refuse_contradictions(target: Store, found: Mapping[str, dict], specs: list
 
 
 def _refuse_two_states(
-    source: Store, target: Store, found: Mapping[str, dict], there: Mapping[str, dict]
+    source: Store, target: Store, found: Mapping[str, Record], there: Mapping[str, Record]
 ) -> None:
     new = [record for spec, record in found.items() if spec not in there]
     for states in same_data.two_states([*there.values(), *new]):

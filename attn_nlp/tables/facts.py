@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from attn_nlp.experiment.data_key import data_key
+from attn_nlp.result.record import Record
 from attn_nlp.tables.grid import Quantity
 from attn_nlp.tables.layout import Layout
 from attn_nlp.tables.notes import Note, detail, warning
@@ -56,7 +57,7 @@ class Facts(dict[str, Mapping]):
         return list(self._own)
 
 
-def facts_of(layout: Layout, records: Mapping[str, dict]) -> Facts:
+def facts_of(layout: Layout, records: Mapping[str, Record]) -> Facts:
     """Return the facts about every dataset with a finished cell, in every state that cells met."""
     states, readings = states_met(layout, records), readings_planned(layout)
     by_name = {}
@@ -96,7 +97,7 @@ def _label(name: str) -> str:
     return (source.label or source.name if source else shown_name(name)) or name
 
 
-def _tested(layout: Layout, name: str, records: Mapping[str, dict]) -> int:
+def _tested(layout: Layout, name: str, records: Mapping[str, Record]) -> int:
     """Count test sentences by the confusion matrix of a cell, for records that do not say."""
     for planned in layout.entries.values():
         for cell in planned.cells.values() if _has(planned.settings, name) else ():

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from attn_nlp.experiment.planned import PlannedCell
+from attn_nlp.result.record import Record
 from attn_nlp.store.records import Records
 from attn_nlp.tables.grid import (
     DIVERGED,
@@ -63,7 +64,7 @@ class Outcomes:
         return f"{len(self.values)} of {expected}: {', '.join(parts)}"
 
 
-def outcomes(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Outcomes:
+def outcomes(planned: PlannedEntry, records: Mapping[str, Record], value: str) -> Outcomes:
     """Read the number of every replicate of an entry.
 
     Args:
@@ -99,7 +100,7 @@ def outcomes(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> 
     return Outcomes(values, ordered, reasons, diverged)
 
 
-def _whole(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Outcomes | None:
+def _whole(planned: PlannedEntry, records: Mapping[str, Record], value: str) -> Outcomes | None:
     """Read an entry whose cells are all done and have their numbers, as most are, by column.
 
     None if some are not, or if two columns of the records are not enough to tell.
@@ -113,12 +114,12 @@ def _whole(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Ou
     return None
 
 
-def _reason(cell: PlannedCell, record: Mapping | None, folded: bool) -> str:
+def _reason(cell: PlannedCell, record: Record | None, folded: bool) -> str:
     reason = str((record or {}).get("reason") or "")
     return f"fold {cell['settings']['fold']}: {reason}" if folded and reason else reason
 
 
-def number_at(record: Mapping, value: str) -> float | None:
+def number_at(record: Mapping[str, object], value: str) -> float | None:
     """Return the number at a dotted address of a record, or None if it is absent or not finite."""
     current: object = record
     for name in [value] if value in record else value.split("."):
@@ -134,7 +135,7 @@ def number_at(record: Mapping, value: str) -> float | None:
     return float(current)
 
 
-def _state(record: Mapping | None) -> str:
+def _state(record: Record | None) -> str:
     if record is None:
         return PENDING
     if record["status"] == "done":

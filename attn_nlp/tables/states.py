@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from attn_nlp.experiment.data_key import READING, data_key, reading_key
+from attn_nlp.result.record import Record
 from attn_nlp.store.records import Records
 from attn_nlp.tables.layout import Layout
 
@@ -29,7 +30,7 @@ class State:
     data: Mapping
 
 
-def states_met(layout: Layout, records: Mapping[str, dict]) -> dict[str, list[State]]:
+def states_met(layout: Layout, records: Mapping[str, Record]) -> dict[str, list[State]]:
     """Return the distinct states of each dataset with a finished cell, by name in the settings."""
     by_name: dict[str, list[State]] = {}
     seen: set[tuple] = set()

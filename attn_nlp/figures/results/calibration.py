@@ -17,6 +17,7 @@ from attn_nlp.figures.results.missing import Missing
 from attn_nlp.figures.results.sheet import GRID, Sheet, ticks
 from attn_nlp.metrics import BINS, calibration_error
 from attn_nlp.metrics import reliability as binned
+from attn_nlp.result.record import Record
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import Column, Grid
 from attn_nlp.tables.layout import lay_out
@@ -46,7 +47,7 @@ class Run:
 
 
 def calibrations(
-    table: TableSpec, resolved: Resolved, records: Mapping[str, dict]
+    table: TableSpec, resolved: Resolved, records: Mapping[str, Record]
 ) -> Iterator[tuple[str, dict[str, list[Run]]]]:
     """Yield the runs of every row, one column of a table after another.
 
@@ -66,12 +67,12 @@ def calibrations(
         column = Column(values, labels, quantity("test.accuracy"))
         rows = {
             row["label"]: [
-                Run(np.array(record["confidences"]), np.array(record["predictions"]) == gold)
+                Run(np.array(confidences), np.array(record["predictions"]) == gold)
                 for cell in layout.entry(number, values).cells.values()
                 if (record := records.get(cell["spec"]))
                 and record["status"] == "done"
-                and record.get("confidences")
-                and None not in record["confidences"]  # stored for one that was not finite
+                and (confidences := record.get("confidences"))
+                and None not in confidences  # stored for one that was not finite
                 and (gold := record.get("gold"))
             ]
             for number, row in enumerate(table["rows"])

@@ -16,6 +16,7 @@ from attn_nlp.figures.results.pareto import pareto
 from attn_nlp.figures.results.ranks import critical_difference, ranked
 from attn_nlp.figures.results.series import axes_of, check_axis, curves, sweep, swept
 from attn_nlp.figures.results.trials import by_setting, found_by
+from attn_nlp.result.record import Record
 from attn_nlp.tables import Grid, build, cost
 from attn_nlp.tables.layout import once_each
 
@@ -29,7 +30,7 @@ _SMALL = (
     *("status", "reason", "validation", "test", "data", "provenance", "fingerprint"),
     *("parameters", "wall_seconds", "compile_seconds", "peak_bytes"),
 )
-Records = Mapping[str, dict]
+Records = Mapping[str, Record]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.planned import RowSpec, TableSpec
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
+from attn_nlp.result.record import Record
 from attn_nlp.stats import Summary, summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import Column, Grid, GridRow, Quantity
@@ -20,7 +21,7 @@ from attn_nlp.tables.views.scores import baseline_rows, column_labels
 from attn_nlp.wording import clean
 
 
-def curves(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
+def curves(table: TableSpec, resolved: Resolved, records: Mapping[str, Record]) -> Chart:
     """Return validation scores by step: the mean over replicates with its t interval.
 
     Only successful runs are averaged, as in the table, and only at steps that all of them have, so
@@ -122,7 +123,7 @@ def swept(table: TableSpec, path: str) -> TableSpec:
     }
 
 
-def sweep(table: TableSpec, path: str, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
+def sweep(table: TableSpec, path: str, resolved: Resolved, records: Mapping[str, Record]) -> Chart:
     """Return the table's value by a numeric setting: mean over replicates with t interval.
 
     Args:
@@ -175,16 +176,15 @@ def _validation(value: str) -> tuple[Quantity, str]:
 
 
 def _by_step(
-    planned: PlannedEntry, records: Mapping[str, dict], key: str
+    planned: PlannedEntry, records: Mapping[str, Record], key: str
 ) -> dict[int, list[float]]:
     """Return the scores of all finished replicates at every step that all of them have."""
     histories = []
     for cell in planned.cells.values():
         record = records.get(cell["spec"])
-        if record is not None and record["status"] == "done" and record.get("history"):
-            evaluations = [
-                e for e in record["history"] if _number(e.get(key)) and _number(e.get("step"))
-            ]
+        history = None if record is None else record.get("history")
+        if record is not None and record["status"] == "done" and history:
+            evaluations = [e for e in history if _number(e.get(key)) and _number(e.get("step"))]
             histories.append({e["step"]: e[key] for e in evaluations})
     if not histories:
         return {}

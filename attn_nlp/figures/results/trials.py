@@ -11,6 +11,7 @@ from attn_nlp.experiment.tuning import Evaluation, evaluations, setting_of
 from attn_nlp.figures.results.best_of import best_of
 from attn_nlp.figures.results.chart import Chart, Line, Panel, Point
 from attn_nlp.figures.results.missing import Missing
+from attn_nlp.result.record import Record
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import Column, Grid
 from attn_nlp.tables.layout import PlannedEntry, lay_out
@@ -27,7 +28,7 @@ Tried = list[tuple[Mapping[str, float], float | None]]  # drawn values, and the 
 
 
 def tried(
-    table: TableSpec, resolved: Resolved, records: Mapping[str, dict]
+    table: TableSpec, resolved: Resolved, records: Mapping[str, Record]
 ) -> Iterator[tuple[tuple, str, dict[str, Tried]]]:
     """Yield the trials of every row, one column of a table after another.
 
@@ -69,7 +70,7 @@ def _of_entry(
     return merged
 
 
-def found_by(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Chart:
+def found_by(table: TableSpec, resolved: Resolved, records: Mapping[str, Record]) -> Chart:
     """Return the expected best of k of every row's trials.
 
     Raises:
@@ -94,7 +95,7 @@ def found_by(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) 
 
 
 def by_setting(
-    table: TableSpec, path: str, resolved: Resolved, records: Mapping[str, dict]
+    table: TableSpec, path: str, resolved: Resolved, records: Mapping[str, Record]
 ) -> Chart:
     """Return the score of every trial by the value drawn for one setting; the chosen is ringed.
 

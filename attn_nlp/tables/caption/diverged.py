@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.planned import PlannedCell
 from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.result.record import Record
 from attn_nlp.tables.grid import (
     BASELINE,
     DIVERGED,
@@ -39,7 +40,7 @@ def with_diverged(
     layout: Layout,
     measured: AllOutcomes,
     resolved: Resolved,
-    records: Mapping[str, dict],
+    records: Mapping[str, Record],
     shown: Quantity,
 ) -> AllOutcomes:
     """Return the outcomes with a number for every diverged run; empty if none diverged.
@@ -71,7 +72,7 @@ def _known(
 
 
 def _baselines(
-    resolved: Resolved, records: Mapping[str, dict], value: str
+    resolved: Resolved, records: Mapping[str, Record], value: str
 ) -> dict[tuple, dict[str, float]]:
     """Return the numbers of all baselines, by data and model."""
     scores: dict[tuple, dict[str, float]] = {}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from attn_nlp.experiment.planned import TableSpec
+from attn_nlp.result.record import Record
 from attn_nlp.stats.folds import Folds, over_folds
 from attn_nlp.tables.facts import Facts
 from attn_nlp.tables.grid import Grid, Quantity
@@ -61,7 +62,7 @@ def rules_of(known: Mapping, which: str, folds: Iterable[int] = ()) -> list[str]
 
 
 def fold_notes(
-    grid: Grid, table: TableSpec, layout: Layout, records: Mapping[str, dict]
+    grid: Grid, table: TableSpec, layout: Layout, records: Mapping[str, Record]
 ) -> list[Note]:
     """Return the notes about folds; none for a table that is not averaged over them."""
     if not layout.folded:
@@ -101,7 +102,7 @@ def _text(difference: Folds, quantity: Quantity) -> str:
 
 
 def _difference(
-    layout: Layout, row: int, column: tuple, records: Mapping[str, dict], value: str
+    layout: Layout, row: int, column: tuple, records: Mapping[str, Record], value: str
 ) -> Folds | None:
     """Compare a row with the reference over the folds that both have; None for fewer than two."""
     if layout.reference is None or row == layout.reference:
@@ -119,7 +120,7 @@ def _difference(
 
 
 def _by_fold(
-    planned: PlannedEntry, records: Mapping[str, dict], value: str
+    planned: PlannedEntry, records: Mapping[str, Record], value: str
 ) -> dict[int, dict[tuple, float]]:
     """Return the numbers of an entry by fold, and by everything else that varies."""
     by_fold: dict[int, dict[tuple, float]] = {}
@@ -133,7 +134,7 @@ def _by_fold(
     return by_fold
 
 
-def _test_share(planned: PlannedEntry, records: Mapping[str, dict]) -> float | None:
+def _test_share(planned: PlannedEntry, records: Mapping[str, Record]) -> float | None:
     """Return test rows over training rows, of all folds together, or None if nothing has run."""
     test = train = 0
     for cell in planned.cells.values():

@@ -16,6 +16,7 @@ from attn_nlp.experiment import costs
 from attn_nlp.experiment.cell import unflatten
 from attn_nlp.experiment.planned import Settings, TableSpec
 from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.result.record import Record
 from attn_nlp.stats import summarize
 from attn_nlp.tables.facts import Facts, facts_of
 from attn_nlp.tables.grid import (
@@ -49,7 +50,21 @@ COSTS = (
 )
 
 
-def cost(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Grid:
+class Priced(Record, total=False):
+    """A record with what follows from it.
+
+    Attributes:
+      forward_flops: of one forward pass over one sentence, or None if a part declares none.
+      state: numbers kept to answer one more query about that sentence.
+      reached: steps, seconds and operations until a target was reached, or None.
+    """
+
+    forward_flops: float | None
+    state: float
+    reached: dict[str, float] | None
+
+
+def cost(table: TableSpec, resolved: Resolved, records: Mapping[str, Record]) -> Grid:
     """Return seconds, compilation, memory, parameters, operations and state of every entry.
 
     Args:
@@ -60,14 +75,14 @@ def cost(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> G
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
-    records, uncounted = worked_out(layout, records)
+    priced, uncounted = worked_out(layout, records)
     rows = multi_quantity.rows(
         table,
         layout.columns,
         COSTS,
-        lambda row, column, quantity: _entry(layout.entry(row, column), records, quantity.name),
+        lambda row, column, quantity: _entry(layout.entry(row, column), priced, quantity.name),
     )
-    by_quantity = [baseline_rows(layout, resolved, records, quantity) for quantity in COSTS]
+    by_quantity = [baseline_rows(layout, resolved, priced, quantity) for quantity in COSTS]
     for same in zip(*by_quantity, strict=True):
         entries = [
             entry for column in zip(*(row.entries for row in same), strict=True) for entry in column
@@ -101,9 +116,12 @@ def cost(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> G
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, dict], list[str]]:
+def worked_out(
+    layout: Layout, records: Mapping[str, Record]
+) -> tuple[dict[str, Priced], list[str]]:
     """Return records with operations and state, and the labels of parts that declare none."""
-    priced, known, uncounted = dict(records), {}, {}
+    priced: dict[str, Priced] = {spec: Priced(**record) for spec, record in records.items()}
+    known, uncounted = {}, {}
     for planned in layout.entries.values():
         for cell in planned.cells.values():
             record = records.get(cell["spec"])
@@ -116,11 +134,11 @@ def worked_out(layout: Layout, records: Mapping[str, dict]) -> tuple[dict[str, d
                 known[same] = _costs_of(settings, record, max(length, default=None))
             costs_of, silent = known[same]
             uncounted |= dict.fromkeys(silent)
-            priced[cell["spec"]] = {**record, **costs_of}
+            priced[cell["spec"]].update(costs_of)
     return priced, list(uncounted)
 
 
-def _costs_of(settings: Settings, record: Mapping, mean: int | None) -> tuple[dict, list[str]]:
+def _costs_of(settings: Settings, record: Record, mean: int | None) -> tuple[dict, list[str]]:
     """Return operations and state of a cell; empty if one of its parts is not available."""
     try:
         cell = unflatten(settings)
@@ -183,7 +201,7 @@ def _counting(facts: Facts, uncounted: list[str]) -> list[Note]:
     return notes
 
 
-def _entry(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Entry:
+def _entry(planned: PlannedEntry, records: Mapping[str, Record], value: str) -> Entry:
     if not planned.cells:
         reason = "; ".join(dict.fromkeys(planned.skipped))
         return Entry(SKIPPED if planned.skipped else ABSENT, reason=reason)

@@ -14,6 +14,7 @@ from itertools import chain
 from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.experiment.resolved import Resolved
 from attn_nlp.metrics import by_class
+from attn_nlp.result.record import Record
 from attn_nlp.stats import summarize
 from attn_nlp.store.records import Records
 from attn_nlp.tables.caption.folds import test_notes
@@ -49,7 +50,7 @@ QUANTITIES = (
 )
 
 
-def per_class(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> list[Grid]:
+def per_class(table: TableSpec, resolved: Resolved, records: Mapping[str, Record]) -> list[Grid]:
     """Return precision, recall, F1 and support of every class on the test split.
 
     Args:
@@ -74,7 +75,7 @@ def per_class(table: TableSpec, resolved: Resolved, records: Mapping[str, dict])
 
 
 def _class_names(
-    layout: Layout, column: tuple, records: Mapping[str, dict]
+    layout: Layout, column: tuple, records: Mapping[str, Record]
 ) -> tuple[str, ...] | None:
     for (_, where), planned in layout.entries.items():
         for cell in planned.cells.values() if where == column else ():
@@ -88,7 +89,7 @@ def _grid(
     table: TableSpec,
     layout: Layout,
     facts: Facts,
-    records: Mapping[str, dict],
+    records: Mapping[str, Record],
     names: Sequence[str],
     columns: Sequence[tuple],
 ) -> Grid:
@@ -139,7 +140,7 @@ def _class_notes(layout: Layout, facts: Facts, names: Sequence[str]) -> list[Not
 
 
 def _counted(
-    planned: PlannedEntry, records: Mapping[str, dict], value: str, classes: int
+    planned: PlannedEntry, records: Mapping[str, Record], value: str, classes: int
 ) -> tuple[list[list[list[int]]], Outcomes]:
     """Return the confusion counts of every replicate with a number, summed over its folds.
 
@@ -162,7 +163,7 @@ def _added(counts: Sequence[list[list[int]]]) -> list[list[int]]:
 
 
 def _entries(
-    planned: PlannedEntry, records: Mapping[str, dict], value: str, classes: int
+    planned: PlannedEntry, records: Mapping[str, Record], value: str, classes: int
 ) -> list[list[Entry]]:
     """Return the entries of every class in one row and column, one for each of `QUANTITIES`."""
     expected = len(planned.replicates())

@@ -14,6 +14,7 @@ from itertools import chain
 from attn_nlp.experiment.data_key import data_key
 from attn_nlp.experiment.planned import TableSpec
 from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.result.record import Record
 from attn_nlp.stats import (
     Comparison,
     compare,
@@ -50,7 +51,7 @@ from attn_nlp.tables.outcomes import Outcomes, outcomes
 from attn_nlp.tables.quantities import quantity
 
 
-def build(table: TableSpec, resolved: Resolved, records: Mapping[str, dict]) -> Grid:
+def build(table: TableSpec, resolved: Resolved, records: Mapping[str, Record]) -> Grid:
     """Return one table of a resolved experiment, from stored records.
 
     Args:
@@ -250,7 +251,7 @@ def _parameters(planned: PlannedEntry, records: Records) -> tuple[int, int] | No
 
 
 def baseline_rows(
-    layout: Layout, resolved: Resolved, records: Mapping[str, dict], shown: Quantity
+    layout: Layout, resolved: Resolved, records: Mapping[str, Record], shown: Quantity
 ) -> list[GridRow]:
     """Return the baselines: one deterministic run on the data of a column, compared with nothing.
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from attn_nlp.experiment.planned import Settings, TableSpec
 from attn_nlp.experiment.resolved import Resolved
+from attn_nlp.result.record import Record
 from attn_nlp.stats import summarize
 from attn_nlp.tables.facts import facts_of
 from attn_nlp.tables.grid import (
@@ -30,7 +31,7 @@ from attn_nlp.tables.legend import legend
 from attn_nlp.tables.notes import detail, short
 from attn_nlp.tables.outcomes import number_at, outcomes
 from attn_nlp.tables.views import multi_quantity
-from attn_nlp.tables.views.cost import worked_out
+from attn_nlp.tables.views.cost import Priced, worked_out
 
 BACKWARD = 2  # a backward pass costs about two forward ones
 
@@ -44,7 +45,7 @@ _QUANTITIES = (
 
 
 def to_reach(
-    table: TableSpec, resolved: Resolved, records: Mapping[str, dict], accuracy: float
+    table: TableSpec, resolved: Resolved, records: Mapping[str, Record], accuracy: float
 ) -> Grid:
     """Return steps, seconds and operations until validation accuracy first reaches a target.
 
@@ -59,18 +60,17 @@ def to_reach(
     """
     layout = lay_out(table, resolved)
     facts = facts_of(layout, records)
-    records, _ = worked_out(layout, records)
+    priced, _ = worked_out(layout, records)
     for planned in layout.entries.values():
         for cell in planned.cells.values():
-            record = records.get(cell["spec"])
+            record = priced.get(cell["spec"])
             if record is not None:
-                reached = _reached(cell["settings"], record, accuracy)
-                records[cell["spec"]] = {**record, "reached": reached}
+                record["reached"] = _reached(cell["settings"], record, accuracy)
     rows = multi_quantity.rows(
         table,
         layout.columns,
         _QUANTITIES,
-        lambda row, column, quantity: _entry(layout.entry(row, column), records, quantity.name),
+        lambda row, column, quantity: _entry(layout.entry(row, column), priced, quantity.name),
     )
     grid = Grid(
         title=f"To reach {accuracy:.1%} in {table['title']!r}",
@@ -94,7 +94,7 @@ def to_reach(
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def _reached(settings: Settings, record: Mapping, accuracy: float) -> dict[str, float] | None:
+def _reached(settings: Settings, record: Priced, accuracy: float) -> dict[str, float] | None:
     """Return steps, seconds and operations of one run, or None if it never reached the target."""
     evaluations = record.get("history") or []  # a user's own model may have stored anything here
     steps = min(
@@ -111,16 +111,17 @@ def _reached(settings: Settings, record: Mapping, accuracy: float) -> dict[str, 
     if steps is None:
         return None
     reached = {"steps": steps}
-    if record.get("wall_seconds") is not None and steps <= settings["steps"]:
-        training = record["wall_seconds"] - (record.get("compile_seconds") or 0.0)
+    seconds = record.get("wall_seconds")
+    if seconds is not None and steps <= settings["steps"]:
+        training = seconds - (record.get("compile_seconds") or 0.0)
         reached["seconds"] = max(0.0, training) * steps / settings["steps"]
-    if record.get("forward_flops"):
-        per_sentence = (1 + BACKWARD) * record["forward_flops"]
+    if forward := record.get("forward_flops"):
+        per_sentence = (1 + BACKWARD) * forward
         reached["flops"] = float(per_sentence * settings["batch_size"] * steps)
     return reached
 
 
-def _entry(planned: PlannedEntry, records: Mapping[str, dict], value: str) -> Entry:
+def _entry(planned: PlannedEntry, records: Mapping[str, Record], value: str) -> Entry:
     expected = len(planned.replicates())
     if not expected:
         return Entry(SKIPPED if planned.skipped else ABSENT)

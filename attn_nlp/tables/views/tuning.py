@@ -12,6 +12,7 @@ from math import floor, log10
 from attn_nlp.errors import UserError
 from attn_nlp.experiment.planned import SpanSpec, TableSpec
 from attn_nlp.experiment.tuning import Evaluation, best, evaluations, setting_of
+from attn_nlp.result.record import Record
 from attn_nlp.stats import summarize
 from attn_nlp.tables.caption.protocol import protocol
 from attn_nlp.tables.facts import facts_of
@@ -32,7 +33,7 @@ from attn_nlp.tables.views import multi_quantity
 
 
 def trials(
-    table: TableSpec, resolved, records: Mapping[str, Mapping]
+    table: TableSpec, resolved, records: Mapping[str, Record]
 ) -> dict[tuple[str, tuple], list[dict]]:
     """Return every trial of every entry of a table, for curves and figures.
 
@@ -66,7 +67,7 @@ def trials(
     }
 
 
-def tuning(table: TableSpec, resolved, records: Mapping[str, dict]) -> Grid:
+def tuning(table: TableSpec, resolved, records: Mapping[str, Record]) -> Grid:
     """Return the chosen trial of every row and column: number, values and validation accuracy.
 
     Args:
@@ -110,7 +111,7 @@ def tuning(table: TableSpec, resolved, records: Mapping[str, dict]) -> Grid:
     return dataclasses.replace(grid, legend=legend(grid))
 
 
-def _evaluated(resolved, records: Mapping[str, Mapping]) -> dict[str, list[Evaluation]]:
+def _evaluated(resolved, records: Mapping[str, Record]) -> dict[str, list[Evaluation]]:
     if resolved.tuning is None:
         raise UserError(
             f"experiment {resolved.name!r} is not tuned; give it tuning=Tuning(...) or --budget N."
