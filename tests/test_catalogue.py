@@ -123,7 +123,7 @@ def test_facts_in_words(catalogue, monkeypatch):
 
     @registry.score(
         "odd", settings=groups, requires={"U": "D"}, divides={"H": "groups"}, kinked=False,
-        new="thing",
+        new="thing",  # pyright: ignore[reportCallIssue]
     )  # fmt: skip
     def odd(q, k):
         """Compare."""

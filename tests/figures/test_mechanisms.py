@@ -162,7 +162,7 @@ def test_every_slot_has_a_flow_for_any_hook_that_it_may_have(slot, catalogue, mo
             cite="Somebody, Somebody Else, Yet Another & A Fourth Author, 2031, in a long journal",
             learned=learned,
             settings=settings,
-            unheard_of="a fact without words",
+            unheard_of="a fact without words",  # pyright: ignore[reportCallIssue]
             **({"features": "E"} if hook == "read" else {}),
         )(body)
         part = registry.find(slot, "strange")

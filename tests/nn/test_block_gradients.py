@@ -42,7 +42,7 @@ MADE_OF_PIECES = {
 def made(settings, chunk: int | None):
     """A function of q, k, v and the scale's numbers, with dropout, and what it is given."""
     cell = Cell(width=8, heads=2, length=LENGTH).replace(settings)
-    module = build_attention(cell, cell.sizes, Stream(3), 0)
+    module: Any = build_attention(cell, cell.sizes, Stream(3), 0)
     nnx.update(module, jax.tree.map(jnp.asarray, nnx.state(module, nnx.Param)))
     letters, rng = cell.sizes, rng_of("gradients in blocks")
     places, tokens = jnp.arange(LENGTH), jnp.asarray(TOKENS)
@@ -94,7 +94,7 @@ def test_slopes_in_blocks_are_those_at_once_and_those_of_differences(settings):
 )
 def test_weights_rescaled_are_those_under_the_other_statistics(name):
     cell = Cell(width=8, heads=2).replace({"attention.normalizer": name})
-    module = build_attention(cell, cell.sizes, Stream(0), 0)
+    module: Any = build_attention(cell, cell.sizes, Stream(0), 0)
     (bound,) = (slot for slot in module.slots if slot.has("weights"))
     call, rng = ForwardContext(cell.numeric()), rng_of(name)
     logits = jnp.asarray(rng.normal(size=(2, 2, 3, 9)), jnp.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from flax import nnx
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import Attention, build_attention
+from attn_nlp.nn.attention import build_attention
 from attn_nlp.nn.context import ForwardContext
 from attn_nlp.parts import registry
 from attn_nlp.rng import Stream
@@ -23,7 +24,7 @@ TOKENS = np.arange(LENGTH)[None, :] < np.array([[LENGTH], [11], [0]])
 X = rng_of("x in blocks").normal(size=(3, LENGTH, WIDTH))
 
 
-def attention(chunk: int | None, **settings) -> tuple[Attention, Cell]:
+def attention(chunk: int | None, **settings) -> tuple[Any, Cell]:
     given = {path.replace("__", "."): value for path, value in settings.items()}
     base = Cell(width=WIDTH, heads=2, length=LENGTH)
     cell = base.replace({**given, "attention.chunk": chunk})

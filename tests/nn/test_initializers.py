@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from attn_nlp.experiment import Cell
-from attn_nlp.nn.attention import Attention, build_attention
+from attn_nlp.nn.attention import build_attention
 from attn_nlp.rng import Stream
 
 
-def start(**settings) -> Attention:
+def start(**settings) -> Any:
     cell = Cell(width=64, heads=1).replace(settings)
     return build_attention(cell, cell.sizes, Stream(0), 0)
 

@@ -183,8 +183,8 @@ def test_a_module_is_built_from_its_key_also_while_jax_traces():
     assert shapes.model.embed.embedding.get_value().shape == (9, WIDTH)
     built = nn.Classifier(9, 3, WIDTH, HEADS, rngs=nnx.Rngs(0))
     assert (built.model.embed.embedding[0] == 0).all()
-    wide = nn.SelfAttention(64, 4, rngs=nnx.Rngs(0)).attention.project.query.kernel[...]
-    np.testing.assert_allclose(np.asarray(wide).std(), 64**-0.5, rtol=0.05)
+    wide = nnx.state(nn.SelfAttention(64, 4, rngs=nnx.Rngs(0)))["attention"]["project"]["query"]
+    np.testing.assert_allclose(np.asarray(wide["kernel"][...]).std(), 64**-0.5, rtol=0.05)
 
 
 def test_dropout_follows_the_conventions_of_flax():

@@ -27,7 +27,7 @@ class Block:
         base = Cell(width=WIDTH, heads=HEADS, length=LENGTH, dropout=0.0)
         self.cell = base.replace({path.replace("__", "."): v for path, v in settings.items()})
         self.letters = self.cell.sizes
-        self.module = build_attention(self.cell, self.letters, Stream(0), 0)
+        self.module: Any = build_attention(self.cell, self.letters, Stream(0), 0)
         self.arrays = {}
         for path, array in nnx.to_flat_state(nnx.state(self.module, nnx.Param)):
             name = "/".join(map(str, path))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ GUARDED = EXPERIMENT[EXPERIMENT.index("if __name__") :]
 UNGUARDED = "from attn_nlp.cli import run_file\n\nrun_file(__file__)\n"
 
 
-def accuracies(folder) -> dict[tuple[int, int], float]:
+def accuracies(folder) -> dict[tuple[int, int], Any]:
     with Store.read(folder / STORE) as store:
         return {
             (each["settings"]["heads"], each["settings"]["seed"]): each["test"]["accuracy"]

@@ -1,6 +1,7 @@
 """The significance that a plan calls attainable before anything runs."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,6 @@ def test_cells_that_wait_for_trials_are_compared_too(known):
     """They have no spec yet; the family is as large before the trials as after them."""
     _, experiment, _ = example()
     after = attainable(experiment)
-    waiting = [{**cell, "spec": None} for cell in experiment.cells]
+    waiting: list[Any] = [{**cell, "spec": None} for cell in experiment.cells]
     waiting[:known] = experiment.cells[:known]
     assert attainable(dataclasses.replace(experiment, families=families_of(waiting))) == after

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import nnx
 
 from attn_nlp.experiment.cell import PATHS
 from attn_nlp.nn.context import ForwardContext
@@ -108,7 +109,8 @@ def test_a_number_of_an_initializer_starts_another(catalogue, compiled):
         cell = CELL.replace({"attention.init": text})
         assert program_of(cell, DATA)[1]
         model = build_classifier(cell, 11, 2, 0)
-        kernels.append(np.asarray(model.body.encoder.blocks[0].attention.project.query.kernel[...]))
+        block = nnx.state(model)["body"]["encoder"]["blocks"][0]
+        kernels.append(np.asarray(block["attention"]["project"]["query"]["kernel"][...]))
     np.testing.assert_allclose(kernels[1], 4 * kernels[0], rtol=1e-6)
 
 
