@@ -103,18 +103,22 @@ class Results:
 
     Attributes:
       name: the name of the experiment.
-      store: the path of its store.
+      store: the absolute path of its store; an error where it is no longer there.
     """
 
     def __init__(self, resolved: Resolved, store: str | Path) -> None:
         self._resolved = resolved
         self.name = resolved.name
-        self.store = Path(store)
+        self.store = Path(store).absolute()  # a notebook may change its working directory
+
+    def _read(self) -> Store:
+        check_store(self.store)
+        return Store.read(self.store)
 
     @property
     def counts(self) -> dict[str, int]:
         """Cells by status, without zeros: "done", "failed", "diverged", "skipped" and "to do"."""
-        with Store.read(self.store) as store:
+        with self._read() as store:
             resolved = store.settled(self._resolved)
             cells = resolved.wanted
             records = store.records(cells, ["status"])
@@ -146,7 +150,7 @@ class Results:
             stale.extend(_stale(cells, records))
             return stale
 
-        with Store.read(self.store) as store:
+        with self._read() as store:
             return TableView(stored_grids(self._resolved, store, notes, title=title), stale)
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -161,7 +165,7 @@ class Results:
         """
         import pandas
 
-        with Store.read(self.store) as store:
+        with self._read() as store:
             resolved = store.settled(self._resolved)
             cells = resolved.wanted
             records = store.records(cells, (*_COLUMNS, *_TRACED), own=True)

@@ -32,8 +32,13 @@ one.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self.path = path_of(path)
+        given = path_of(path)
+        check_store(given)
+        self.path = given.absolute()
+
+    def _read(self) -> stored.Store:
         check_store(self.path)
+        return stored.Store.read(self.path)
 
     @property
     def experiments(self) -> list[str]:
@@ -42,7 +47,7 @@ one.
         Raises:
           StoreError: the file is not a store, is damaged, or is newer than this package.
         """
-        with stored.Store.read(self.path) as store:
+        with self._read() as store:
             return [name for name, _ in store.names()]
 
     def results(self, name: str) -> Results:
@@ -52,7 +57,7 @@ one.
           UserError: no such experiment; the message names the nearest.
           StoreError: the file is not a store, is damaged, or is newer than this package.
         """
-        with stored.Store.read(self.path) as store:
+        with self._read() as store:
             return Results(store.experiment(name), self.path)
 
     def __repr__(self) -> str:

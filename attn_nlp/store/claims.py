@@ -94,6 +94,11 @@ class Claims:
         if not self.holders([row for (row,) in own]):
             self._db.execute("DELETE FROM meta WHERE name = ?", [IN_USE])
 
+    def is_used(self) -> bool:
+        """Return whether the store is marked as one that a run is writing."""
+        query = "SELECT 1 FROM meta WHERE name = ?"
+        return self._db.execute(query, [IN_USE]).fetchone() is not None
+
     def holders(self, but: Collection[int] = ()) -> dict[str, str]:
         """Who claims each cell, in words, as far as that owner lives.
 

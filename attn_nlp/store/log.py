@@ -35,6 +35,13 @@ def beside(path: str | os.PathLike[str], ending: str) -> Path:
     return Path(f"{os.path.realpath(path)}{ending}")
 
 
+def has_log(path: Path) -> bool:
+    """Return whether something is in the log of a store."""
+    with suppress(ValueError):  # NUL in the name, which whoever opens it reports
+        return _size(beside(path, "-wal")) > 0
+    return False
+
+
 def count_up(db: sqlite3.Connection) -> None:
     """Give the store its next number; the caller holds the transaction."""
     number = db.execute("PRAGMA user_version").fetchone()[0] % _NUMBERS

@@ -40,7 +40,7 @@ from attn_nlp.store.file import (
     place_of,
     transaction,
 )
-from attn_nlp.store.log import beside
+from attn_nlp.store.log import beside, has_log
 from attn_nlp.store.place import Place
 from attn_nlp.store.reading import Reading, damaged
 from attn_nlp.store.records import Records
@@ -88,6 +88,7 @@ class Store:
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
         self._claims = Claims(connection, self._owner)
         self._used = False  # whether cells were claimed
+        self._recovers = False  # whether it had a log, perhaps of a run that was killed
         self._marked = False  # whether the file says so, even without its log
         self._reading = Reading(path, connection)
 
@@ -103,12 +104,15 @@ class Store:
           StoreError: the file is no store, newer than this package, damaged, locked or read-only.
         """
         path = Path(path)
+        recovers = has_log(path)
         db = connect_to_write(path, wait)
         try:
-            return cls(path, db, place_of(db, path))
+            store = cls(path, db, place_of(db, path))
         except BaseException:
             db.close()
             raise
+        store._recovers = recovers
+        return store
 
     @classmethod
     def read(cls, path: str | Path) -> Store:
@@ -132,12 +136,14 @@ class Store:
         The log is emptied before that: a reader that has the file open now could not do it later,
         and a copy of the file alone would lack the rows of the log.
         """
-        if self._used:
+        if self._used or self._recovers:
             with suppress(StoreError), self._transaction():
                 self._claims.forget_use()
         with suppress(sqlite3.Error):  # a store for reading, or someone else at work
             self._db.execute("PRAGMA busy_timeout = 1000")
-            busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            # Without its log, the store of a run that goes on would look like a copy.
+            how = "PASSIVE" if self._claims.is_used() else "TRUNCATE"
+            busy, *_ = self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
             if busy and self._used:
                 log = beside(self.path, "-wal")
                 warn(

@@ -12,6 +12,7 @@ import pytest
 
 from attn_nlp.cli import main
 from attn_nlp.store import Store, StoreError
+from attn_nlp.store import file as store_file
 from attn_nlp.store.doctor import repair
 from attn_nlp.store.log import IN_USE, count_up
 from attn_nlp.store.transfer import export, merge, pack
@@ -212,10 +213,11 @@ def copied_alone(path, folder):
     return Path(shutil.copy(path, folder / "copy.sqlite"))
 
 
-def said_of(path, capsys):
+def said_of(path, capsys, cells=None):
+    store_file._warn_once.cache_clear()
     capsys.readouterr()
     with Store.read(path) as store:
-        assert len(store.records()) <= 1
+        assert len(store.records()) == cells or (cells is None and len(store.records()) <= 1)
     return capsys.readouterr().err
 
 
@@ -256,6 +258,32 @@ def test_repair_forgets_the_use_by_a_run_that_was_killed(path, capsys):
     repair(path)
     with Store.open(path) as store:
         assert IN_USE not in marks(store)
+
+
+def test_a_store_in_use_is_not_a_copy_after_another_program_wrote_into_it(path, tmp_path, capsys):
+    with Store.open(path) as run:
+        assert run.claim(SPEC)
+        with Store.open(path) as other:
+            other.finish(OTHER, record())
+        assert said_of(path, capsys, 1) == ""
+        assert "was in use" in said_of(copied_alone(path, tmp_path), capsys, None)
+        run.release()
+    assert said_of(path, capsys, 1) == ""
+
+
+def test_who_writes_into_the_store_of_a_killed_run_ends_its_use(path, tmp_path, capsys):
+    left = tmp_path / "left" / path.name
+    left.parent.mkdir()
+    with Store.open(path) as store:
+        assert store.claim(SPEC)
+        store._db.execute("UPDATE claims SET pid = 1, started = 'long ago'")
+        for file in (path, log_of(path)):
+            shutil.copy(file, left.parent)
+    assert said_of(left, capsys, 0) == ""
+    with Store.open(left) as other:
+        other.finish(OTHER, record())
+    assert not log_of(left).exists()
+    assert said_of(left, capsys, 1) == ""
 
 
 @contextmanager
