@@ -188,10 +188,12 @@ class _Run:
 
     def _listen(self, worker: _Worker) -> None:
         assert worker.process.stdout is not None
-        for line in worker.process.stdout:
-            if line.endswith(b"\n"):  # a worker that was killed may leave half a line
-                self._events.put((worker, json.loads(line)))
-        self._events.put((worker, None))
+        try:
+            for line in worker.process.stdout:
+                if line.endswith(b"\n"):  # a worker that was killed may leave half a line
+                    self._events.put((worker, _message(line)))
+        finally:
+            self._events.put((worker, None))
 
     def _stop(self) -> None:
         """Ask every worker to stop; after a grace period, kill those with nothing to save."""
@@ -340,6 +342,17 @@ def _kill(worker: _Worker) -> None:
     if worker.process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(worker.process.pid, signal.SIGKILL)
+
+
+def _message(line: bytes) -> dict:
+    """Return a message of a worker; anything else is what Python printed as it started."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    if isinstance(message, dict):
+        return message
+    return {"note": f"a worker printed {line.decode(errors='replace').strip()!r} as it started"}
 
 
 def _end_children(worker: _Worker, options: int = 0) -> None:

@@ -1,7 +1,8 @@
 """Ctrl-C, SIGTERM and similar signals: the first asks a run to stop cleanly, the second ends it.
 
 SIGHUP counts as SIGTERM, and so do SIGUSR1, SIGUSR2 and SIGXCPU, with which batch systems warn of a
-limit.
+limit. The same signal twice within a fifth of a second is one request: `timeout` sends it to its
+child and then to the whole process group.
 
 Python handles signals only between two bytecode instructions, and compiling a program is a single
 call that takes many seconds. So a separate thread is told of every signal as it arrives. Because of
@@ -21,6 +22,7 @@ from contextlib import contextmanager, suppress
 from attn_nlp.runner.job import Stopped
 
 GRACE_SECONDS = 1.0  # to stop cleanly; less than anyone at a keyboard would wait
+ONE_REQUEST_SECONDS = 0.2
 _POLL_SECONDS = 0.1
 _LAST_WORDS = (
     b"attn-nlp: interrupted; repeat the command to continue with what is not stored yet.\n"
@@ -51,6 +53,7 @@ class Interrupt:
     def __init__(self, ends: bool = True) -> None:
         self._ends = ends
         self.number = 0
+        self._since = 0.0
         self.idle = False
         self._at_once = False
         self._before: dict = {}
@@ -106,28 +109,36 @@ class Interrupt:
 
     def _arrived(self, number: int, _frame: object) -> None:
         if self.number:
+            if number == self.number and _is_recent(self._since):
+                return
             if not self._ends:
                 raise KeyboardInterrupt
             _leave(number)
-        self.number = number
+        self.number, self._since = number, time.monotonic()
         if self._at_once:
             raise Stopped
 
     def _watch(self, pipe: int) -> None:
         """Read the signals of this process until the pipe is closed; runs in its own thread."""
-        first, deadline = 0, None
+        first, since, deadline = 0, 0.0, None
         while True:
             ready, _, _ = select.select([pipe], [], [], None if deadline is None else _POLL_SECONDS)
             numbers = os.read(pipe, 64) if ready else None
             if numbers == b"":
                 return
             for number in (numbers or b"") if self._ends else b"":
-                if number in self._caught and first:
+                if number not in self._caught or (number == first and _is_recent(since)):
+                    continue
+                if first:
                     _leave(number)
-                if number in self._caught:
-                    first, deadline = number, time.monotonic() + GRACE_SECONDS
+                first, since = number, time.monotonic()
+                deadline = since + GRACE_SECONDS
             if deadline is not None and self.idle and time.monotonic() > deadline:
                 _leave(first, _LAST_WORDS)
+
+
+def _is_recent(since: float) -> bool:
+    return time.monotonic() - since < ONE_REQUEST_SECONDS
 
 
 def _deafen() -> None:

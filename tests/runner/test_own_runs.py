@@ -227,6 +227,21 @@ def test_a_forked_child_does_not_continue_the_run(folder, attn_nlp, how):
     assert accuracies(folder) == {(heads, 0): pytest.approx(heads / 6) for heads in (1, 2, 4)}
 
 
+def test_what_python_prints_as_it_starts_is_passed_on(folder, cache):
+    """A sitecustomize or a .pth file may print, in every worker too."""
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text("print('hello')\n")
+    found = subprocess.run(
+        [sys.executable, "-m", "attn_nlp", "run", "fake.py", "--workers", "1", "--seeds", "1"],
+        cwd=folder, env=environment(cache) | {"PYTHONPATH": str(folder / "site")},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("hello\n")
+    assert "a worker printed 'hello' as it started" in found.stderr
+    assert len(accuracies(folder)) == 3
+
+
 @pytest.mark.parametrize("where", ["here", "worker"])
 def test_a_fit_may_start_children_that_import_its_file(folder, cache, where):
     """Processes that are not forked know the search path, and find file and neighbors on it."""

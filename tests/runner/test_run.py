@@ -158,7 +158,7 @@ def test_the_second_signal_leaves_at_once(folder, cache, options, fake):
     until(began)
     driver.send_signal(signal.SIGINT)
     with pytest.raises(Exception, match="timed out"):
-        driver.communicate(timeout=0.3)
+        driver.communicate(timeout=0.5)
     driver.send_signal(signal.SIGINT)
     driver.communicate(timeout=5)
     assert driver.returncode == 130

@@ -54,3 +54,21 @@ def test_a_signal_that_the_user_has_other_plans_for_stops_nothing():
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert heard == [signal.SIGUSR1] * 2
+
+
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_arrives_twice_is_one_request(again):
+    """`timeout` ends a command so; another signal ends it at once."""
+    code = (
+        "import signal, sys, time\n"
+        "from attn_nlp.runner.signals import Interrupt\n"
+        "with Interrupt() as interrupt:\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        f"    signal.raise_signal({int(again)})\n"
+        "    time.sleep(0.1)\n"
+        "print('in order', interrupt.number)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    ordered = again == signal.SIGTERM
+    assert done.returncode == (0 if ordered else 128 + again)
+    assert done.stdout == ("in order 15\n" if ordered else "")
