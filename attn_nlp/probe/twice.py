@@ -2,8 +2,9 @@
 
 A number that it takes from `random`, from the clock or from a variable that it changes is then a
 constant of that program, another one in every process and in no record. So every hook of the user's
-is traced twice, with nothing kept in between and on another day, and the result must be the same
-program with the same constants.
+is traced twice, and the result must be the same program with the same constants. The second time is
+on another day, by a fresh run of the experiment file, and in reverse order: a table that a hook
+keeps for all cells, but computes from the settings of the first, differs then.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import inspect
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import FunctionType
 from typing import Any
@@ -25,6 +26,9 @@ import numpy as np
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
+from attn_nlp.experiment.cell import flatten, unflatten
+from attn_nlp.experiment.load import load_file
+from attn_nlp.experiment.own_parts import own_codes
 from attn_nlp.nn.promises import listening
 from attn_nlp.parts.registry import Part
 from attn_nlp.probe.traced import caught, run_cell
@@ -38,19 +42,25 @@ _ADDRESS = re.compile(r"0x[0-9a-f]+")
 Traced = list[tuple[Part, str, str, list[Any]]]  # hooks, each with its program and constants
 
 
-def changing(firsts: Mapping[str, tuple[Cell, Traced]]) -> dict[str, UserError | None]:
+def changing(firsts: dict[str, tuple[Cell, Traced]]) -> dict[str, UserError | None]:
     """Return by cell the error of the first hook that has changed, or None.
 
-    All caches of JAX are cleared: otherwise a function under `jax.jit` is traced only once.
+    All caches of JAX are cleared: otherwise a function under `jax.jit` is traced only once. The
+    experiment files are run again.
 
     Args:
       firsts: by any name, a cell and its hooks as `hooks_of` gave them.
     """
     jax.clear_caches()
+    loads = [code.load for cell, _ in firsts.values() for code in own_codes(cell)]
+    for file in dict.fromkeys(load.file for load in loads if load is not None):
+        load_file(file)
     with _later():
         return {
-            key: caught(lambda cell=cell, first=first: _compare(first, hooks_of(cell)))
-            for key, (cell, first) in firsts.items()
+            key: caught(
+                lambda cell=cell, first=first: _compare(first, hooks_of(unflatten(flatten(cell))))
+            )
+            for key, (cell, first) in reversed(firsts.items())
         }
 
 

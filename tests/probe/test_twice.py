@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from attn_nlp import probe
+from attn_nlp.cli import main
 from attn_nlp.errors import UserError
 from attn_nlp.parts import registry
 from attn_nlp.probe.twice import changing, hooks_of
@@ -131,8 +132,43 @@ def test_the_hook_that_changes_is_named(hook, catalogue):
 
 
 def test_every_part_of_the_catalogue_is_the_same_twice(catalogue):
-    own = SimpleNamespace(hash="own")
+    own = SimpleNamespace(hash="own", load=None)
     catalogue.update({place: replace(part, own_code=own) for place, part in catalogue.items()})
     cells = [cell for each in LAWFUL for cell in cells_of(each.values[0])]
     firsts = {str(at): (cell, hooks_of(cell)) for at, cell in enumerate(cells)}
     assert not any(changing(firsts).values())
+
+
+MEMO = '''
+import numpy as np
+from attn_nlp import Cell, Experiment, Static, Table, score, vary
+
+TABLES = {}
+
+
+@score("bias", label="Bias", cite="a test", settings={"p": Static(1, low=1)})
+def bias(q, k, p):
+    """Add a table.
+
+    logits[t, s] = q[t] . k[s] + cos(p s)
+    """
+    key = KEY
+    if key not in TABLES:
+        TABLES[key] = np.cos(np.arange(k.shape[2]) * p).astype("float32")
+    return q @ k.swapaxes(-1, -2) + TABLES[key]
+
+
+base = Cell(width=8, heads=1, length=8)
+axes = [vary("attention.score", "bias(p=1)", "bias(p=7)"), vary("seed", 0)]
+experiment = Experiment(base, axes, [Table("Bias", "attention.score", reference="bias(p=1)")])
+'''
+
+
+@pytest.mark.parametrize(("key", "status"), [("k.shape[2]", 2), ("k.shape[2], p", 0)])
+def test_a_table_for_all_cells_that_depends_on_the_first_is_refused(tmp_path, capsys, key, status):
+    file = tmp_path / "memo.py"
+    file.write_text(MEMO.replace("KEY", key))
+    assert main(["plan", str(file), "--store", str(tmp_path / "s.sqlite")]) == status
+    assert (
+        "hook 'score' (memo.py, line 8): it is not the same twice" in capsys.readouterr().err
+    ) == (status == 2)

@@ -213,7 +213,7 @@ def test_a_fit_may_fork_children(folder, cache, run, how):
 
 
 @pytest.mark.parametrize("how", [("--workers", "1"), ("--in-process",)], ids=["worker", "here"])
-def test_a_forked_child_does_not_continue_the_run(folder, attn_nlp, how):
+def test_a_forked_child_does_not_continue_the_run(folder, cache, how):
     text = EXPERIMENT.replace("import hashlib\n", "import hashlib\nimport os\n").replace(
         "right = cell.heads + cell.seed // 2",
         "if child := os.fork():\n"
@@ -221,7 +221,7 @@ def test_a_forked_child_does_not_continue_the_run(folder, attn_nlp, how):
         "    right = cell.heads if child else 0",
     )
     (folder / "fake.py").write_text(text)
-    found = attn_nlp("run", "fake.py", *how, "--seeds", "1")
+    found = command(folder, environment(cache), "run", "fake.py", *how, "--seeds", "1")
     assert found.returncode == 0, found.stderr
     assert found.stdout.count("Heads") == 1
     assert accuracies(folder) == {(heads, 0): pytest.approx(heads / 6) for heads in (1, 2, 4)}
