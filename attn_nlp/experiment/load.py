@@ -30,8 +30,9 @@ from attn_nlp.parts.registry import load_builtin, settle
 from attn_nlp.user_code.frames import shown, words_of
 from attn_nlp.user_code.hashing import imports, reach, writes
 from attn_nlp.user_code.loading import is_loading, loading, shadowed
-from attn_nlp.user_code.loads import Load
+from attn_nlp.user_code.loads import Load, file_of
 from attn_nlp.user_code.modules import Fresh, is_own
+from attn_nlp.user_code.patches import patches
 from attn_nlp.wording import is_utf8
 
 
@@ -92,6 +93,7 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
         raise UserError(
             f"{path} sets jax_enable_x64; cells are trained in float32. Remove that line."
         )
+    _check_patches(load)
     traced = reach([load.name])
     load.untraced = tuple(
         name for name in (load.name, *load.brought) if name not in traced or writes(traced[name])
@@ -108,6 +110,17 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
             "`experiment = Experiment(...)`."
         )
     return experiment, path.stem, inspect.cleandoc(module.__doc__ or "")
+
+
+def _check_patches(load: Load) -> None:
+    """Refuse code that replaces something in a library for all cells, built-in ones included."""
+    for file in (load.file, *map(file_of, load.brought)):
+        for line, replaced in patches(file) if file else ():
+            raise UserError(
+                f"{os.path.basename(str(file))}, line {line}: {replaced} is replaced, which would "
+                "change results of built-in parts under their names; register a part of your own "
+                "instead."
+            )
 
 
 def _run(load: Load, path: Path) -> ModuleType:

@@ -142,8 +142,15 @@ def settle() -> None:
     They are not restored, since libraries keep the values that they have read.
 
     Raises:
-      UserError: a library has already read other values in this process.
+      UserError: a library has already read other values in this process, or Python leaves out
+        assertions.
     """
+    if sys.flags.optimize:
+        raise UserError(
+            f"Python runs with {'-OO' if sys.flags.optimize > 1 else '-O'} or PYTHONOPTIMIZE, which "
+            "may change what your code computes, and workers run without; leave out --in-process or "
+            "the option."
+        )
     late = variables.come_too_late(os.environ)
     if late:
         raise UserError(

@@ -320,6 +320,31 @@ def test_a_file_that_turns_double_precision_on_is_refused(file):
 
 
 @pytest.mark.parametrize(
+    ("code", "replaced"),
+    [
+        ("import attn_nlp.data.batches as b\nb.WINDOW += 0", "attn_nlp.data.batches.WINDOW"),
+        ("from attn_nlp.data import batches\nbatches.WINDOW = 1", "attn_nlp.data.batches.WINDOW"),
+        ("import numpy\nsetattr(numpy.random, 'ours', 1)", "numpy.random.ours"),
+        ("import optax\ndef later():\n    optax.adamw = None", "optax.adamw"),
+        ("import types\nnumpy = types.SimpleNamespace()\nnumpy.gain = 1", None),
+    ],
+)
+def test_a_library_on_which_all_results_depend_cannot_be_replaced(file, code, replaced):
+    """Cells of built-in parts have no hash of the file."""
+    import numpy
+
+    file.write_text(f"{code}\n{FILE}")
+    try:
+        if replaced is None:
+            assert load_file(str(file))
+        else:
+            with pytest.raises(UserError, match=rf"line \d: {replaced} is replaced"):
+                load_file(str(file))
+    finally:
+        vars(numpy.random).pop("ours", None)
+
+
+@pytest.mark.parametrize(
     ("fact", "message"),
     [
         ("sum_to_one=True", r"Did you mean 'sums_to_one'\?"),
