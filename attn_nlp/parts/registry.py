@@ -124,6 +124,10 @@ class Part:
     program: str = ""  # parts of one slot that share a program differ in numeric defaults only
     own_code: Code | None = None  # of a user's part, whose source is part of its identity
 
+    def __deepcopy__(self, _memo: object) -> Part:
+        """Return the part itself: it is immutable, and its functions have no copies."""
+        return self
+
     @property
     def summary(self) -> str:
         """The first sentence of the part's docstring."""

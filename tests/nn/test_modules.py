@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 
 import jax
@@ -313,3 +314,14 @@ def test_every_pairwise_position_runs_inside_a_module():
     inside = [p.name for p in registry.parts("position") if set(p.hooks) - {"embed"}]
     for position, mask in itertools.product(inside, (TOKENS, TOKENS[:, None, None, :])):
         assert np.isfinite(layer(position=position)(X, mask)).all(), position
+
+
+@pytest.mark.parametrize("shape", [(0, 5, WIDTH), (2, 0, WIDTH)])
+def test_attention_over_nothing_is_nothing(shape):
+    assert nn.SelfAttention(WIDTH, HEADS, rngs=nnx.Rngs(0))(jnp.zeros(shape)).shape == shape
+
+
+def test_a_module_can_be_copied_deeply():
+    layer = nn.SelfAttention(WIDTH, HEADS, rngs=nnx.Rngs(0))
+    x = jnp.ones((1, 3, WIDTH))
+    assert (copy.deepcopy(layer)(x) == layer(x)).all()
