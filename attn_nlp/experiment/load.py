@@ -307,6 +307,8 @@ def _with_cells(experiment: Experiment) -> tuple:
         )
         if possible:
             kept.append(table)
+    if not experiment.tables:
+        raise UserError("the experiment has no table; give tables=[Table(...)].")
     if not kept:
         titles = "; ".join(table.title for table in experiment.tables)
         raise UserError(f"with these options no table has any cell left; the tables are: {titles}.")
