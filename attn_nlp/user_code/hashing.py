@@ -115,7 +115,7 @@ class Code:
         read = {data for file in files for data in self._read_by(file)}
         read.update(map(str, self._files))
         known = {*read, *(self.load.written if self.load else ())}
-        named = set(named_files(files, known, owns))
+        named = set(named_files(files, known, [*map(str, self._files)], owns))
         trees = {file: parsed(file) for file in files}
         texts = any(reads_texts(tree, of_others=True) for tree in trees.values() if tree)
         asked.update(self._values(reached, texts, trees))
