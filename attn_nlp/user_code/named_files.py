@@ -13,6 +13,7 @@ import ast
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
+from fnmatch import fnmatchcase
 
 from attn_nlp.user_code.code_text import is_experiment, is_main, is_text, whole
 from attn_nlp.user_code.modules import is_own
@@ -66,14 +67,18 @@ def named_files(
     if any(file.lower().endswith(ends) for file in declared):
         return
     spelled = {
-        (os.path.basename(text.rpartition("*")[2]), not code.is_output(node))
+        (code.pattern(node), not code.is_output(node))
         for text, _, node in texts
         if text.lower().endswith(ends)
     }
 
     def leaves(file: str) -> bool:
-        fitting = ((len(end), reads) for end, reads in spelled if end and file.endswith(end))
-        return file in found or not max(fitting, default=(0, True))[1]
+        fitting = (
+            (len(pattern.replace("*", "")), reads)
+            for pattern, reads in spelled
+            if fnmatchcase(os.path.basename(file), os.path.basename(pattern))
+        )
+        return file in found or not max([(0, True), *fitting])[1]
 
     folders = [os.path.dirname(file) for file in trees]
     folders += [named for text, folder, _ in texts for named in _folders(text, folder)]
@@ -98,6 +103,14 @@ class _Code:
         """Return whether the file that a string names is written and not read."""
         uses = {*self._uses(text, "", set())}
         return "read" not in uses and ("written" in uses or uses == {"afterwards"})
+
+    def pattern(self, node: ast.AST) -> str:
+        """Return the name of which a string is the end, with "*" for what is computed."""
+        above = self._parents.get(node)
+        while isinstance(above, ast.JoinedStr | ast.BinOp):
+            node, above = above, self._parents.get(above)
+        name = _pattern(node)
+        return f"*{name}" if name.startswith(".") else name  # an ending, as for `with_suffix`
 
     def _uses(self, node: ast.AST, key: str, names: set[str]) -> Iterator[str]:
         """Yield what is done with a value: "read", "written", "afterwards" or "unclear".
@@ -185,6 +198,19 @@ def _opens_to_write(call: ast.Call) -> bool:
     given = [*call.args[:2], *(named.value for named in call.keywords if named.arg == "mode")]
     modes = [value.value for value in given if isinstance(value, ast.Constant)]
     return any(isinstance(mode, str) and set(mode) <= set("wabtx+") for mode in modes if mode)
+
+
+def _pattern(node: ast.AST) -> str:
+    match node:
+        case ast.Constant(value=str() | bytes() as text):
+            return re.sub(r"[*?\[]+|\{[^}]*\}|%\w", "*", os.fsdecode(text))
+        case ast.JoinedStr(values=parts):
+            return "".join(map(_pattern, parts))
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _pattern(left) + _pattern(right)
+        case ast.BinOp(op=ast.Div(), right=name) | ast.BinOp(op=ast.Mod(), left=name):
+            return _pattern(name)
+    return "*"
 
 
 def _texts(tree: ast.Module, owns: Owns) -> Iterator[ast.Constant]:
