@@ -24,7 +24,7 @@ def setting(value: Setting) -> str:
             return f"{default(value)}; any {slot} of the catalogue"
         case Static(low=low, high=high):
             upper = "" if high is None else f" to {high}"
-            return f"{default(value)}; a whole number from {low}{upper}"
+            return f"{default(value)}; an integer from {low}{upper}"
         case Numeric(low=low, high=high):
             lower = "" if isinf(low) else f" from {low:g}"
             upper = "" if isinf(high) else f" to {high:g}"

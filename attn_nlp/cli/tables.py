@@ -86,7 +86,7 @@ def table(
 def check_output(
     format: str | None, out: Path | None, store: Path, resolved: Resolved | None = None
 ) -> str:
-    """Refuse what cannot or must not be written, before anything is trained; return the format."""
+    """Reject what cannot or must not be written, before anything is trained; return the format."""
     from attn_nlp.cli import destinations
 
     if out is not None:

@@ -140,7 +140,7 @@ class Prepared:
         return tokens.library().Tokenizer.from_file(str(self.path / TOKENIZER))
 
     def _check(self, file: str) -> None:
-        """Refuse a file that was changed since the folder was opened."""
+        """Reject a file that was changed since the folder was opened."""
         try:
             check_sums(self.path, [file])
         except (OSError, ValueError) as error:

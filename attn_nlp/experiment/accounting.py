@@ -161,7 +161,7 @@ def _conditions(where: Mapping[str, object], named: str) -> dict[str, object]:
 
 
 def _account(asked: Asked, grid: Grid, named: Collection[str]) -> None:
-    """Refuse a table that would average over an axis that it does not name."""
+    """Reject a table that would average over an axis that it does not name."""
     in_rows = set.intersection(*(set(row.where) for row in asked.rows))
     known = {*named, *asked.table.where, *in_rows}
     for axis in grid.axes:
@@ -174,7 +174,7 @@ def _account(asked: Asked, grid: Grid, named: Collection[str]) -> None:
 
 
 def _check_row(asked: Asked, grid: Grid, row: Row, named: Collection[str]) -> None:
-    """Refuse a row without cells, or with two cells for one replicate of a column."""
+    """Reject a row without cells, or with two cells for one replicate of a column."""
     if not _any(grid, asked.where, row.where):
         raise UserError(
             f"table {asked.table.title!r}, row {row.label!r}: no cell has {dict(row.where)}; "

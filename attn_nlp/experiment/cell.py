@@ -43,7 +43,7 @@ def _number(default: float, help: str, *, low: float = 0.0, high: float = float(
 def _whole(
     default: Any, help: str, *, low: int = 1, high: int | None = None, multiple: int = 1
 ) -> Any:
-    """Declare a whole number; a default of None means what `help` says after the semicolon."""
+    """Declare an integer; a default of None means what `help` says after the semicolon."""
     bounds = {"whole": low, "high": high, "multiple": multiple}
     return field(default=default, metadata={**bounds, "help": help})
 
@@ -355,7 +355,7 @@ def parse(path: str, text: str) -> object:
     except UserError:
         raise
     except ValueError:
-        kind = "whole number" if "whole" in info else "number"
+        kind = "integer" if "whole" in info else "number"
         raise UserError(f"{path} is a {kind}, not {shown(text)}.") from None
     if isinstance(info["default"], bool):
         if text.lower() not in ("true", "false"):

@@ -2,7 +2,7 @@
 
 A regular file is replaced at once, so that a reader sees the old one or the new one, never half of
 it; it keeps its mode, and its owner where that is allowed. A symbolic link stays and what it points
-to is replaced. A file with several names (hard links) is refused: replacing it would part the
+to is replaced. A file with several names (hard links) is rejected: replacing it would part the
 names, and writing into it could leave half of it under all of them. A terminal, a pipe or another
 device is opened and written to. A folder that is missing is made.
 """
@@ -89,7 +89,7 @@ def is_signed(content: str, comment: str) -> bool:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse what `replace` could not write, or should not; changes nothing.
+    """Reject what `replace` could not write, or should not; changes nothing.
 
     Raises:
       UserError: a folder, a disk, a socket, a file with several names, or no permission.

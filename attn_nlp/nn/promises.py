@@ -45,7 +45,7 @@ def run_checked(
       given: the arguments that the hook function asks for.
       inputs: all inputs of the hook, asked for or not.
       here: the position of the block in the T x S matrix, or None.
-      sizes: sizes by letter, with the part's whole-number settings.
+      sizes: sizes by letter, with the part's integer settings.
 
     Raises:
       UserError: it returns something else.

@@ -54,7 +54,7 @@ class Facts(TypedDict, total=False):
     Tests, figures, costs and cells ask for these facts; no other name is accepted.
     """
 
-    # Counts: expressions in sizes and in the part's whole-number settings.
+    # Counts: expressions in sizes and in the part's integer settings.
     flops: Expression
     state: Expression
     features: Expression
@@ -158,7 +158,7 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Static:
-    """A whole number that shapes the program; the default may be an expression in sizes."""
+    """An integer that shapes the program; the default may be an expression in sizes."""
 
     default: int | str
     low: int = 1

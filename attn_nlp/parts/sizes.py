@@ -2,7 +2,7 @@
 
 A registry line declares the shapes of a part's arrays and the defaults of its settings as text in
 these sizes, so that it can be printed unchanged and checked before any shape is known. Only
-numbers, sizes, the part's own whole-number settings, + - * / ** and log2() are allowed; nothing is
+numbers, sizes, the part's own integer settings, + - * / ** and log2() are allowed; nothing is
 ever executed.
 """
 
@@ -80,7 +80,7 @@ def shape(text: str, sizes: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def check_expression(expression: float | str, where: str, names: Iterable[str] = ()) -> None:
-    """Refuse an expression that is not valid for any shape.
+    """Reject an expression that is not valid for any shape.
 
     Args:
       expression: a number or a text.

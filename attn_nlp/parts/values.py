@@ -2,7 +2,7 @@
 
 The input is any object, since an experiment file is ordinary Python. The output is a plain number
 or text, or a sentence about what was given. Numbers reach a program in float32: one that would
-become infinite there is refused, and so is one that would become zero. XLA flushes subnormal
+become infinite there is rejected, and so is one that would become zero. XLA flushes subnormal
 numbers to zero on some devices, so the smallest normal number is the bound.
 """
 
@@ -102,10 +102,10 @@ def number(where: str, value: object, low: float, high: float) -> float:
 
 
 def whole(where: str, value: object, low: int, high: int | None = None) -> int:
-    """Return a whole number as it is kept; without an upper bound it must fit into int32.
+    """Return an integer as it is kept; without an upper bound it must fit into int32.
 
     Raises:
-      UserError: it is not a whole number, or is outside the bounds.
+      UserError: it is not an integer, or is outside the bounds.
     """
     value = plain(value)
     most = MOST_WHOLE if high is None else high
@@ -113,7 +113,7 @@ def whole(where: str, value: object, low: int, high: int | None = None) -> int:
         return value
     too_large = isinstance(value, int) and value > most
     upper = f" to {most}" if high is not None or too_large else ""
-    raise UserError(f"{where} is {shown(value)}; allowed: whole numbers from {low}{upper}.")
+    raise UserError(f"{where} is {shown(value)}; allowed: integers from {low}{upper}.")
 
 
 def flag(where: str, value: object) -> bool:

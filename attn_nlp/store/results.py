@@ -8,7 +8,7 @@ process no longer lives is taken over (see `claims`). Should a result be deliver
 same, the first one stays, and a different second one is an error.
 
 Every write begins with BEGIN IMMEDIATE: a transaction that reads first and writes later is
-refused at once when another wrote in between, without waiting.
+rejected at once when another wrote in between, without waiting.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Store:
         check_place(self._place, self.path)
 
     def check_sound(self) -> None:
-        """Refuse a file that was damaged meanwhile, as when a copy is written over it.
+        """Reject a file that was damaged meanwhile, as when a copy is written over it.
 
         Raises:
           StoreError: SQLite finds a fault, or cells are gone.

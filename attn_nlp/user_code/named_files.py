@@ -72,10 +72,10 @@ class _Code:
     def is_output(self, text: ast.expr) -> bool:
         """Return whether the file that a string names is written and not read."""
         uses = {*self._uses(text, "", set())}
-        return "read" not in uses and ("written" in uses or uses == {"afterwards"})
+        return "read" not in uses and ("written" in uses or uses == {"afterward"})
 
     def _uses(self, node: ast.AST, key: str, names: set[str]) -> Iterator[str]:
-        """Yield what is done with a value: "read", "written", "afterwards" or "unclear".
+        """Yield what is done with a value: "read", "written", "afterward" or "unclear".
 
         Args:
           node: the value.
@@ -115,7 +115,7 @@ class _Code:
             if key and self._key_of(load) not in ("", key):
                 continue
             if self._is_below_main(load):
-                yield "afterwards"
+                yield "afterward"
             else:
                 yield from self._uses(load, "", {*names, name})
 

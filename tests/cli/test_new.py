@@ -48,7 +48,7 @@ def _listening(traced: list):
 
 
 @pytest.mark.parametrize("name", ["idea", "idea.txt"])
-def test_a_name_that_is_no_experiment_file_is_refused(name, tmp_path, monkeypatch, capsys):
+def test_a_name_that_is_no_experiment_file_is_rejected(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["new", name]) == 2
     assert "end it in .py" in capsys.readouterr().err

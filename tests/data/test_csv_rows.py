@@ -1,4 +1,4 @@
-"""CSV: a stray quote, an odd header, another dialect are refused; ordinary files read whole."""
+"""CSV: a stray quote, an odd header, another dialect are rejected; ordinary files read whole."""
 
 from __future__ import annotations
 

@@ -59,12 +59,12 @@ EXPERIMENTS = [
 
 
 @pytest.mark.parametrize(("name", "written", "message"), EXPERIMENTS)
-def test_an_argument_of_another_type_is_refused_with_the_form_it_takes(name, written, message):
-    with pytest.raises(UserError) as refused:
+def test_an_argument_of_another_type_is_rejected_with_the_form_it_takes(name, written, message):
+    with pytest.raises(UserError) as rejected:
         made(**{name: written})
-    assert message in str(refused.value)
-    assert str(refused.value).startswith("Experiment(...): ")
-    assert "\n" not in str(refused.value)
+    assert message in str(rejected.value)
+    assert str(rejected.value).startswith("Experiment(...): ")
+    assert "\n" not in str(rejected.value)
 
 
 SNIPPETS = [
@@ -120,7 +120,7 @@ SNIPPETS = [
     ("vary('heads', 1, [4])", "heads is [4]; it takes one value. To run several, write vary("),
     ("vary(3, 1)", "axis is 3; give a path, such as 'heads'"),
     ("vary(['heads'], 1)", "axis is ['heads']; give a path"),
-    ("vary('heads', True)", "heads is True; allowed: whole numbers from 1"),
+    ("vary('heads', True)", "heads is True; allowed: integers from 1"),
     ("vary('norm', {'pre'})", "did you mean vary('norm', *...)?"),
     ("vary('norm', b'pre')", "unknown norm b'pre'"),
     ("together(3)", "together(...): a point is 3; give settings by path"),
@@ -135,9 +135,9 @@ SNIPPETS = [
     ("skip('x', when={})", "skip('x'): when is empty"),
     ("skip('x', when={'heads': ()})", "skip('x'): no value for heads"),
     ("Cell(heads=[1, 4])", "it takes one value. To run several, write vary('heads', 1, 4)."),
-    ("Cell(heads='4')", "heads is '4'; allowed: whole numbers from 1"),
-    ("Cell(heads=np.bool_(True))", "heads is True; allowed: whole numbers"),
-    ("Cell(heads=10**5000)", "heads is one int; allowed: whole numbers from 1 to 2147483647"),
+    ("Cell(heads='4')", "heads is '4'; allowed: integers from 1"),
+    ("Cell(heads=np.bool_(True))", "heads is True; allowed: integers"),
+    ("Cell(heads=10**5000)", "heads is one int; allowed: integers from 1 to 2147483647"),
     ("Cell(dropout=1j)", "dropout is a number, not 1j"),
     ("Cell(warmup=None)", "warmup is a number, not None"),
     ("Cell(attention='dot')", "attention is 'dot'; give attention=Attention(score='additive')"),
@@ -154,11 +154,11 @@ SNIPPETS = [
     ("Cell(dataset='a\\udcff.csv')", "with '\\udcff' in it"),
     ("Cell(dataset=b'd.csv')", "dataset is b'd.csv'; give a name, a Hub id or a path as a text"),
     ("Cell(tokens='a\\nb')", "without control characters"),
-    ("Cell(seed=1.0)", "seed is 1.0; allowed: whole numbers from 0 to 4294967295"),
-    ("Tuning(budget=0)", "budget is 0; allowed: whole numbers from 1 to 10000"),
+    ("Cell(seed=1.0)", "seed is 1.0; allowed: integers from 0 to 4294967295"),
+    ("Tuning(budget=0)", "budget is 0; allowed: integers from 1 to 10000"),
     ("Tuning(budget=-1)", "budget is -1"),
     ("Tuning(budget=True)", "budget is True"),
-    ("Tuning(budget=10**9)", "budget is 1000000000; allowed: whole numbers from 1 to 10000"),
+    ("Tuning(budget=10**9)", "budget is 1000000000; allowed: integers from 1 to 10000"),
     ("Tuning(space=['dropout'])", "space is ['dropout']; give settings by path, such as space="),
     ("Tuning(space={'dropout': (0, 0.5)})", "space['dropout'] is (0, 0.5); give its ends: log_uni"),
     ("Tuning(space={3: uniform(0, 1)})", "path in a tuning space is 3; give a path"),
@@ -188,11 +188,11 @@ SNIPPETS += [
 
 @pytest.mark.parametrize(("written", "message"), SNIPPETS)
 def test_a_slip_is_one_line_that_names_what_was_given(written, message):
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UserError) as rejected:
         eval(written, dict(NAMES))
-    assert message in str(refused.value)
-    assert "\n" not in str(refused.value)
-    assert len(str(refused.value)) < 1000
+    assert message in str(rejected.value)
+    assert "\n" not in str(rejected.value)
+    assert len(str(rejected.value)) < 1000
 
 
 def test_what_can_be_read_once_is_kept():

@@ -227,7 +227,7 @@ def test_labels_name_what_differs():
     assert label(resolved.cells[0]["settings"]) == "encoder heads=1 scale=none seed=0"
 
 
-def test_unknown_names_are_refused():
+def test_unknown_names_are_rejected():
     with pytest.raises(UserError, match="unknown dataset 'planted_lokup'"):
         check_data(experiment().__class__.from_json(_renamed("dataset", "planted_lokup")))
     with pytest.raises(UserError, match="unknown tokens 'wrod'"):

@@ -216,7 +216,7 @@ DAMAGE = [
     (*shared("data", "json_set(value, '$.splits', 5)"), "data.splits is 5; allowed is a mapping"),
     (*shared("data", "json_set(value, '$.splits.test.rows', 'x')"), "data.splits.test.rows is 'x'"),
     (*shared("data", "json_set(value, '$.class_names[0]', 5)"), "data.class_names[0] is 5"),
-    (*shared("gold", "'[-1]'"), "gold[0] is -1; allowed is a whole number from 0"),
+    (*shared("gold", "'[-1]'"), "gold[0] is -1; allowed is an integer from 0"),
     (*scores("accuracy", "-5"), "test.accuracy is -5; allowed is a number from 0 to 1"),
     (*scores("accuracy", "1e308"), "test.accuracy is 1e+308; allowed is a number from 0 to 1"),
     (*scores("accuracy", "'high'"), "test.accuracy is 'high'"),
@@ -227,7 +227,7 @@ DAMAGE = [
     (*cells("test", "'5'"), "it is no JSON"),
     (*cells("test", "'[]'"), "test is []; allowed is a mapping"),
     (*cells("validation", "x'00'"), "it is no JSON"),
-    (*cells("parameters", "'many'"), "parameters is 'many'; allowed is a whole number from 0"),
+    (*cells("parameters", "'many'"), "parameters is 'many'; allowed is an integer from 0"),
     (*cells("parameters", "1.5"), "parameters is 1.5"),
     (*cells("best_step", "-1"), "best_step is -1"),
     (*cells("wall_seconds", "'long'"), "wall_seconds is 'long'; allowed is a number from 0"),
@@ -242,7 +242,7 @@ DAMAGE = [
     (*details("settings", "'{\"steps\":[1]}'"), "settings.steps is [1]"),
     (
         *details("settings", "'{\"steps\":0}'"),
-        "settings.steps is 0; allowed is a whole number from 1",
+        "settings.steps is 0; allowed is an integer from 1",
     ),
     (*details("predictions", "'5'"), "it is no JSON"),
     (*details("predictions", "'[\"a\"]'"), "predictions[0] is 'a'"),
@@ -345,10 +345,10 @@ def test_a_forged_number_is_found_and_goes_into_no_other_store(changed, tmp_path
     says = [each.says for each in examine(path) if each.severe]
     assert any(why in each and f"{len(SPECS)} cells contradict" in each for each in says), says
     with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
-        refusal = "contradicts itself|has 1 labels of a test split of 2 sentences"
-        with pytest.raises(StoreError, match=refusal):
+        rejection = "contradicts itself|has 1 labels of a test split of 2 sentences"
+        with pytest.raises(StoreError, match=rejection):
             merge(store, other)
-        with pytest.raises(StoreError, match=refusal):
+        with pytest.raises(StoreError, match=rejection):
             export(store, tmp_path / "copy.sqlite")
         assert other.records() == {}
     assert not (tmp_path / "copy.sqlite").exists()
@@ -431,7 +431,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize(("statements", "says"), FOREIGN, ids=[each[1] for each in FOREIGN])
-def test_a_store_with_a_schema_of_others_is_refused(changed, capsys, statements, says):
+def test_a_store_with_a_schema_of_others_is_rejected(changed, capsys, statements, says):
     if "UNIQUE" in statements[0]:
         statements = (f"DELETE FROM cells WHERE spec <> '{SPECS[0]}'", *statements)
     path = changed(*statements, sealed=False)
@@ -507,7 +507,7 @@ def test_a_pace_that_is_no_number_is_named(changed):
 
 @pytest.mark.parametrize("column", ["test", "test.accuracy"])
 @pytest.mark.parametrize("forged", [scores("accuracy", "0.99")[1], cells(CORRECT, "x'C0'")[1]])
-def test_an_accuracy_that_is_not_that_of_the_right_answers_is_refused(changed, column, forged):
+def test_an_accuracy_that_is_not_that_of_the_right_answers_is_rejected(changed, column, forged):
     says = r"is damaged: cell \w{12} has the test\.accuracy"
     with Store.read(changed(forged)) as store, pytest.raises(StoreError, match=says) as e:
         store.records(None, ["status", CORRECT, "gold", column])
@@ -529,7 +529,7 @@ FIVE_SENTENCES = "UPDATE shared SET value = json_set(value, '$.splits.test.rows'
         ),
     ],
 )
-def test_columns_that_belong_to_no_one_cell_are_refused(changed, tmp_path, forged, columns, says):
+def test_columns_that_belong_to_no_one_cell_are_rejected(changed, tmp_path, forged, columns, says):
     with Store.read(changed(forged)) as store, Store.open(tmp_path / "other.sqlite") as other:
         with pytest.raises(StoreError, match=rf"cell \w{{12}} has {says}"):
             store.records(None, columns)

@@ -6,7 +6,7 @@ nothing. Scores, scales, masks, normalizers and mixers do not act here.
 
 Attention by a product of features, sum_d phi_d(q) phi_d(k), is computed from logarithms of the
 features. Dividing phi_d of all keys by its largest value and multiplying the query's by the same
-changes nothing, and neither does a factor common to the query's features; afterwards no exp
+changes nothing, and neither does a factor common to the query's features; afterward no exp
 overflows and a query's weights never all underflow, for inputs of any size.
 """
 
@@ -235,7 +235,7 @@ def fnet(x, mask):
 
     positions = jnp.cumsum(mask, axis=1) - 1
     n = jnp.maximum(mask.sum(axis=1), 1)[:, None, None]
-    # Whole numbers modulo n: angles stay small, and float32 exact enough, for any length.
+    # Integers modulo n: angles stay small, and float32 exact enough, for any length.
     turns = (positions[:, :, None] * positions[:, None, :]) % n
     shown = mask[:, :, None] & mask[:, None, :]
     angle = (2 * jnp.pi / n).astype(x.dtype) * turns
