@@ -20,9 +20,9 @@ of every cell that uses the part. The hash covers
 - environment variables that such code reads while the experiment file is loaded, with all values
   that they have at that time; what it reads later is rejected (`watching.py`).
 
-Programs that the file starts while it is loaded are rejected, unless the part declares files, and so
-are copies of the whole environment. Not noticed are: a file that such a library reads under a name that
-is computed, or in a hook function (declare it); answers of `os.stat`, `os.readlink` and
+Programs that the file starts while it is loaded are rejected, unless the part declares files, and
+so are copies of the whole environment. Not noticed are: a file that such a library reads under a
+name that is computed, or in a hook function (declare it); answers of `os.stat`, `os.readlink` and
 `os.access`; the home folder and the time zone; comments in a module that code reads as text;
 variables that a library reads under a name that the file does not contain.
 
