@@ -51,7 +51,7 @@ def test_a_page_tells_all_there_is(part):
         assert re.search(rf"^  {name} ", told, re.MULTILINE)
     found = price(part)
     if found is not None:
-        assert f"{found.in_all:,} in all" in told
+        assert f"{found.in_all:,} in total" in told
         assert all(rounded_count(count) in told for count in found.flops)
 
 

@@ -93,7 +93,7 @@ class Cell:
     hidden: int | None = _whole(None, "width of the feed-forward layer; 4 * width")
     position: str = _part("sinusoidal", "position", "tells the positions of tokens")
     norm: str = field(default="pre", metadata={"choices": ("pre", "post"), "help": "layer norm"})
-    pooling: str = _part("mean", "pooling", "makes one vector of a sentence")
+    pooling: str = _part("mean", "pooling", "pools token vectors into one")
     dropout: float = _number(0.1, "dropout rate on embeddings, blocks and pooled", high=0.95)
     attention: Attention = field(default_factory=Attention)
     steps: int = _whole(1000, "updates")

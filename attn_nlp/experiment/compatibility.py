@@ -27,7 +27,7 @@ NAMES = {
     "H": "heads",
     "Q": "query heads",
     "K": "heads of keys and values",
-    "M": "maps of weights",
+    "M": "attention maps",
 }
 
 

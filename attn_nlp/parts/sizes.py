@@ -19,9 +19,9 @@ from attn_nlp.errors import UserError
 SIZES = {
     "T": "positions of a sentence",
     "H": "heads",
-    "Q": "query heads: one for each map of weights that a head applies",
+    "Q": "query heads: one for each attention map that a head applies",
     "K": "heads of keys and values",
-    "M": "maps of weights: one a query head, or one for each feature of it",
+    "M": "attention maps: one per query head, or one for each feature of it",
     "D": "dimension of one head",
     "U": "dimension of one head's values",
     "E": "width of the residual stream",

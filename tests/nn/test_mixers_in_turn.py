@@ -29,8 +29,8 @@ REJECTED = {
     frozenset({"multi_query"}): SHARES,
     frozenset({"grouped_query"}): SHARES,
     frozenset({"query_mix"}): "both mix the query into the result; choose one of them",
-    frozenset({"talking_heads"}): "both let the heads talk; choose one of them",
-    frozenset({"differential"}): "both subtract maps of weights; choose one of them",
+    frozenset({"talking_heads"}): "both mix heads; choose one of them",
+    frozenset({"differential"}): "both subtract attention maps; choose one of them",
     frozenset({"output_gate"}): "both gate the result by the input; choose one of them",
 }
 NAMES = names("mixer")
@@ -154,7 +154,7 @@ def test_differential_attention_subtracts_feature_by_feature(catalogue):
         maps = reference.normalizer_softmax(logits, tokens_mask())
         out[:, h, :, d] = ((maps[:, 0] - share * maps[:, 1]) @ v[:, h, :, d, None])[..., 0]
     agree(block, 0.8 * block.own("feature_scale") * rms(out))
-    with pytest.raises(UserError, match=r"'talking_heads' needs maps of weights equal to query"
+    with pytest.raises(UserError, match=r"'talking_heads' needs attention maps equal to query"
                        r" heads; they are 16 and 4\. Choose another part than attention\.score "
                        r"'by_feature', say 'dot'\."):  # fmt: skip
         Cell(width=16).replace(

@@ -207,7 +207,7 @@ def test_relative_values_want_one_map_a_head(catalogue):
         maps = (q[:, :, :, None, :] * k[:, :, None, :, :]).transpose(0, 1, 4, 2, 3)
         return maps.reshape(maps.shape[0], -1, *maps.shape[3:])
 
-    with pytest.raises(UserError, match=r"position 'shaw' needs maps of weights equal to query "
+    with pytest.raises(UserError, match=r"position 'shaw' needs attention maps equal to query "
                        r"heads; they are 16 and 4\. Choose another part than attention\.score "
                        r"'by_feature', say 'dot'\."):  # fmt: skip
         Cell(width=16, position="shaw").replace({"attention.score": "by_feature"})

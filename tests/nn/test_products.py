@@ -123,7 +123,7 @@ REJECTED = [
     ),
     (
         {"attention.score": "feature_wise", "position": "shaw"},
-        r"position 'shaw' needs maps of weights equal to query heads; .*'feature_wise'",
+        r"position 'shaw' needs attention maps equal to query heads; .*'feature_wise'",
     ),
     (
         {"attention.score": "cosine", "attention.scale": "qk_norm"},

@@ -22,7 +22,7 @@ from attn_nlp.parts.registry import Learned, Static, kind
     state="K*D*(U + 1)",
 )
 class Linear:
-    """Weigh keys by a product of features of q and of k, so that sums over the keys are shared.
+    """Weight keys by a product of features of q and of k, so that sums over the keys are shared.
 
         weights[t, s] = phi(q[t]) . phi(k[s]) / sum_r phi(q[t]) . phi(k[r])
         out[t] = sum_s weights[t, s] v[s],  phi(x) = elu(x) + 1
@@ -172,7 +172,7 @@ class Linformer:
     state="2*K*D",
 )
 class AftSimple:
-    """Weigh keys feature by feature, independently of the query, which gates the result.
+    """Weight keys feature by feature, independently of the query, which gates the result.
 
         out[t] = sigmoid(q[t]) * sum_s exp(k[s]) * v[s] / sum_s exp(k[s]),  feature by feature
 

@@ -98,7 +98,7 @@ variant(
     flops="M*T*T",
 )
 def learned(factors):
-    """Multiply the score by a number that each map of weights learns.
+    """Multiply the score by a number that each attention map learns.
 
         logits[m, t, s] = g[m] score[m, t, s],  g[m] = 1/sqrt(D) at the start
 
@@ -146,7 +146,7 @@ def log_length(seen, sizes):
     flops="2*M*T*T + 2*T",
 )
 def scalable_softmax(seen, sizes, strength):
-    """Multiply the score by the log of the length, as strongly as each map of weights learns.
+    """Multiply the score by the log of the length, as strongly as each attention map learns.
 
         logits[m, t, s] = s[m] log(n[t]) score[m, t, s] / sqrt(D),  s[m] = 1 at the start
 
