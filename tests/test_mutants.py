@@ -101,7 +101,7 @@ def test_an_unknown_name_is_rejected_with_the_nearest(capsys):
     assert main(["l2_adds_key"]) == 2
     assert "Did you mean 'l2_adds_keys'?" in capsys.readouterr().err
     assert main(["--jobs", "0"]) == 2
-    assert "--jobs is 0; allowed: integers from 1." in capsys.readouterr().err
+    assert "--jobs is 0; allowed: integers >= 1." in capsys.readouterr().err
 
 
 def test_slips_are_listed(capsys):

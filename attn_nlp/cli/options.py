@@ -161,7 +161,7 @@ def output_options(command: Callable) -> Callable:
     @click.option(
         "--format",
         metavar="NAME",
-        help="Table format: terminal (default), markdown, latex, html, csv or json.",
+        help="Table format: terminal (default), markdown, latex, html, csv, or json.",
         shell_complete=completion.formats,
     )
     @click.option(

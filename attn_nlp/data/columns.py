@@ -154,8 +154,8 @@ def reject_column_names(where: str, read: Labeled, wanted: Wanted) -> None:
         both = isinstance(text, str) and isinstance(label, str)
         if both and bare_name(label) == wanted.label and bare_name(text) in wanted.texts:
             raise UserError(
-                f"{where}, row {row}: the names of the columns, '{shown(text)}' and "
-                f"'{shown(label)}'; remove that row."
+                f"{where}, row {row} repeats the column names '{shown(text)}' and "
+                f"'{shown(label)}'; remove it."
             )
 
 

@@ -77,7 +77,7 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
                     glance.see(column, row[others[column]])
     _reject_swallowed(name, broken, label_at, set(read.labels) - {""})
     if not number:
-        raise UserError(f"{name} has a header and no rows.")
+        raise UserError(f"{name} has a header but no rows.")
     return read
 
 

@@ -67,7 +67,7 @@ def load(name: str, folder: Path) -> Raw:
         home = os.environ.get("ATTN_NLP_DATA")
         given = f"ATTN_NLP_DATA has no folder {name!r}" if home else "ATTN_NLP_DATA is not set"
         raise UserError(
-            f"dataset {name!r} has no copy with the same rows on the Hub, and {given}; put "
+            f"dataset {name!r} is not on the Hub with the same rows, and {given}; put "
             f"train.parquet (and validation, test) in $ATTN_NLP_DATA/{name}. {source.note}".strip()
         )
     return from_hub(source)

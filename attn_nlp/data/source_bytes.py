@@ -1,7 +1,8 @@
 """Hash the files of a local dataset, so that a table can report that they have changed.
 
 The digest covers the files from which the rows of a dataset are read, whether its name is a path or
-it is in $ATTN_NLP_DATA. A result belongs to rows, but bytes can be compared without reading rows.
+it is in $ATTN_NLP_DATA. Results depend on rows, but comparing bytes avoids parsing
+the file.
 """
 
 from __future__ import annotations

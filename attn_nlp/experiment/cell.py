@@ -106,7 +106,7 @@ class Cell:
     evaluate_every: int = _whole(100, "steps between evaluations of the validation split")
     seed: int = _whole(0, "initial weights, dropout and batch order", low=0, high=2**32 - 1)
     trial: bool = field(
-        default=False, metadata={"help": "judged on validation only; the test split is not read"}
+        default=False, metadata={"help": "uses validation data only; the test split is not read"}
     )
 
     def __post_init__(self) -> None:

@@ -112,7 +112,7 @@ def check_writable(path: Path) -> None:
     if descriptor(path) is not None:
         return
     if not os.access(path, os.W_OK):
-        raise UserError(f"cannot write to {path}: you have no permission to write to it.")
+        raise UserError(f"cannot write to {path}: permission denied.")
     if stat.S_ISREG(found.st_mode):
         if found.st_nlink > 1:
             raise UserError(
@@ -182,7 +182,7 @@ def _check_folder(path: Path) -> None:
     if not folder.is_dir():
         raise UserError(f"cannot write to {path}: {folder.name} is no folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write to {path}: you have no permission to write to its folder.")
+        raise UserError(f"cannot write to {path}: permission denied for its folder.")
 
 
 def _pour(number: int, content: str | bytes) -> None:

@@ -65,7 +65,7 @@ def check_line(
     who = f"{slot} {name!r}"
     for what, text in (("label", label), ("cite", cite)):
         if text is not None and not isinstance(text, str):
-            raise UserError(f"{what} of {who} is {text!r}; give a text.")
+            raise UserError(f"{what} of {who} is {text!r}; it must be a string.")
     if isinstance(revision, bool) or not isinstance(revision, int) or revision < 1:
         raise UserError(f"revision of {who} is {revision!r}; give an integer from 1.")
     for what, given, kinds, form in (
@@ -119,7 +119,7 @@ def _check_fact(who: str, fact: str, value: object) -> None:
     if form == "truth" and not isinstance(value, bool):
         raise UserError(f"{fact} of {who} is {value!r}; it is True or False.")
     if form == "text" and not isinstance(value, str):
-        raise UserError(f"{fact} of {who} is {value!r}; give a text.")
+        raise UserError(f"{fact} of {who} is {value!r}; it must be a string.")
     if form == "expression" and (
         isinstance(value, bool) or not isinstance(value, int | float | str)
     ):

@@ -31,6 +31,9 @@ SIZES = {
     "C": "classes",
 }
 
+_SIZES_IN_WORDS = ", ".join(
+    f"{letter} ({what.partition(':')[0]})" for letter, what in SIZES.items()
+)
 _OPERATORS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -65,7 +68,7 @@ def evaluate(expression: float | str, sizes: Mapping[str, int]) -> float:
     except (SyntaxError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UserError(
             f"{expression!r} is not a valid expression; use numbers, + - * / **, log2(), "
-            f"parentheses and the sizes {', '.join(SIZES)}."
+            f"parentheses, and the sizes {_SIZES_IN_WORDS}."
         ) from error
 
 

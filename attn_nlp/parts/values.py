@@ -112,8 +112,8 @@ def whole(where: str, value: object, low: int, high: int | None = None) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= most:
         return value
     too_large = isinstance(value, int) and value > most
-    upper = f" to {most}" if high is not None or too_large else ""
-    raise UserError(f"{where} is {shown(value)}; allowed: integers from {low}{upper}.")
+    bounds = f"from {low} to {most}" if high is not None or too_large else f">= {low}"
+    raise UserError(f"{where} is {shown(value)}; allowed: integers {bounds}.")
 
 
 def flag(where: str, value: object) -> bool:
@@ -136,14 +136,14 @@ def line(where: str, value: object, *, empty: bool = False) -> str:
     """
     value = plain(value)
     if not isinstance(value, str):
-        raise UserError(f"{where} is {shown(value)}; give a text.")
+        raise UserError(f"{where} is {shown(value)}; it must be a string.")
     if not (empty or value.strip()):
-        raise UserError(f"{where} is empty; give a text.")
+        raise UserError(f"{where} is empty; give a string.")
     control = UNPRINTABLE.search(value)
     if control:
         raise UserError(
-            f"{where} is {shown(value)}, with {control.group()!r} in it; give a text of one line, "
-            "without control characters."
+            f"{where} is {shown(value)}, with {control.group()!r} in it; give a string of one "
+            "line, without control characters."
         )
     return value
 

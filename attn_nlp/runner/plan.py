@@ -71,14 +71,16 @@ class Plan:
         """The assumptions of the estimate, and the lengths that it has read."""
         read = [f"{name} {mean:.1f}" for name, mean in self.lengths.items() if mean is not None]
         guessed = [name for name, mean in self.lengths.items() if mean is None]
-        says = f"assumes {GIGAFLOPS:g} GFLOP/s a worker, {COMPILE_SECONDS:g} s to compile a program"
+        says = (
+            f"assumes {GIGAFLOPS:g} GFLOP/s per worker, {COMPILE_SECONDS:g} s to compile a program"
+        )
         if guessed:
             says += (
-                f" and {TOKENS} tokens a sentence of {', '.join(guessed)}, which this machine has "
-                "not prepared yet"
+                f" and {TOKENS} tokens per sentence of {', '.join(guessed)}, which this machine "
+                "has not prepared yet"
             )
         if read:
-            says += f"; tokens a sentence as prepared: {', '.join(read)}"
+            says += f"; tokens per sentence as prepared: {', '.join(read)}"
         return says
 
 

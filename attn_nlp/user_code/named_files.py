@@ -70,7 +70,7 @@ class _Code:
                         self._loads.setdefault(name, []).append(node)
 
     def is_output(self, text: ast.expr) -> bool:
-        """Return whether the file that a string names is written and not read."""
+        """Return whether the file that a string names is used only as output."""
         uses = {*self._uses(text, "", set())}
         return "read" not in uses and ("written" in uses or uses == {"afterward"})
 

@@ -242,7 +242,7 @@ def test_both_columns_of_one_name_are_looked_at(tmp_path, two):
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_header_that_has_become_a_row_is_rejected(tmp_path, kind):
     path = write(tmp_path / f"d.{kind}", [*ROWS, {"text": "\ufeffText", "label": " label"}])
-    with pytest.raises(UserError, match=rf"^d\.{kind}, row 41: the names of the columns"):
+    with pytest.raises(UserError, match=rf"^d\.{kind}, row 41 repeats the column names"):
         load(path, tmp_path)
 
 

@@ -42,7 +42,7 @@ def test_unknown_paths_name_the_nearest():
 
 
 def test_wrong_values_are_rejected():
-    rejected("steps is 0; allowed: integers from 1", steps=0)
+    rejected("steps is 0; allowed: integers >= 1", steps=0)
     rejected("steps is 1.5; allowed: integers", steps=1.5)
     rejected("steps is True; allowed: integers", steps=True)
     rejected("seed is -1; allowed: integers from 0 to 4294967295", seed=-1)
@@ -57,7 +57,7 @@ def test_wrong_values_are_rejected():
     rejected("attention.score names a score; 3 is no name", attention__score=3)
     rejected(r"unknown score 'dott'; .*Did you mean 'dot'\?", attention__score="dott")
     rejected("attention.tie_qk is 1; expected bool", attention__tie_qk=1)
-    rejected("dataset is 3; give a name, a Hub id or a path as a text", dataset=3)
+    rejected("dataset is 3; give a name, a Hub id, or a path as a string", dataset=3)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_texts_of_the_command_line(path, text, value):
     [
         ("steps", "many", "steps is an integer, not 'many'"),
         ("steps", "None", "steps is an integer, not 'None'"),
-        ("steps", "0", "steps is 0; allowed: integers from 1"),
+        ("steps", "0", "steps is 0; allowed: integers >= 1"),
         ("learning_rate", "nan", "learning_rate is nan"),
         ("attention.tie_qk", "yes", "attention.tie_qk is 'yes'; allowed: true, false"),
         ("norm", "mid", "unknown norm 'mid'"),

@@ -228,7 +228,8 @@ def test_an_experiment_without_tables_is_rejected():
 def test_a_row_with_two_cells_in_one_place_is_rejected():
     axes = [together({"heads": 1, "width": 8}, {"heads": 1, "width": 16}), vary("seed", 0)]
     with pytest.raises(
-        UserError, match="row '1': two cells for one entry; they differ in width; name"
+        UserError,
+        match="row '1': several cells fall into one table entry; they differ in width; name",
     ):
         resolved(axes=axes, tables=[Table("T", "heads")])
 

@@ -87,7 +87,7 @@ def test_an_axis_may_get_other_values(file):
     ("overrides", "message"),
     [
         ({"seeds": 0}, "--seeds is 0; give at least 1"),
-        ({"steps": 0}, "steps is 0; allowed: integers from 1"),
+        ({"steps": 0}, "steps is 0; allowed: integers >= 1"),
         ({"only": ["heads"]}, "--only 'heads': write it as path=value or path=value,value"),
         ({"only": ["heads=3"]}, "axis 'heads' has no value 3; it has 1, 2"),
         ({"only": ["head=1"]}, r"unknown axis 'head'; .*Did you mean 'heads'\?"),

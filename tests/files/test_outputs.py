@@ -173,7 +173,7 @@ def test_without_permission_nothing_is_written(tmp_path, monkeypatch):
     (tmp_path / "t").write_text("old")
     with pytest.raises(UserError, match="no permission"):
         replace(tmp_path / "t", "new")
-    with pytest.raises(UserError, match="no permission to write to its folder"):
+    with pytest.raises(UserError, match="permission denied for its folder"):
         replace(tmp_path / "new/t", "new")
     assert [each.name for each in tmp_path.iterdir()] == ["t"]
     assert (tmp_path / "t").read_text() == "old"

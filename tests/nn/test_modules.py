@@ -258,7 +258,7 @@ CALLED = [
     ({}, (X, TOKENS[:, :3]), "mask has shape .2, 3.; expected .B, T. = .2, 4."),
     ({}, (X, jnp.ones((2, 3, 4, 4))), "broadcasts to .B, H, T, S. = .2, 2, 4, 4."),
     ({"kind": "linear"}, (X, jnp.ones((2, 1, 4, 4))), "does not compare positions.* .B, T."),
-    ({"chunk": 8}, (X, jnp.ones((2, 1, 4, 4))), "block by block; leave chunk out, or give"),
+    ({"chunk": 8}, (X, jnp.ones((2, 1, 4, 4))), "block by block; set chunk=None, or give"),
     ({"score": "location"}, (jnp.ones((1, 5, 8)),), "have entries for 4 positions.*length=5"),
 ]
 

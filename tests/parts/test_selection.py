@@ -98,7 +98,7 @@ def test_whole_numbers(catalogue):
     assert choose("mask", "near").static({}) == {"reach": 2}
     assert choose("mask", "near(3)").static({}) == {"reach": 3}
     for text in ("near(0)", "near(1.5)", "near(True)"):
-        with pytest.raises(UserError, match="allowed: integers from 1"):
+        with pytest.raises(UserError, match="allowed: integers >= 1"):
             choose("mask", text)
 
 

@@ -32,7 +32,8 @@ def test_values(text, value):
 )
 def test_anything_else_is_rejected(text):
     with pytest.raises(
-        UserError, match=r"is not a valid expression; use numbers, .* and the sizes T, H, Q"
+        UserError,
+        match=r"is not a valid expression; use numbers, .* sizes T .positions of a sentence., H",
     ):
         evaluate(text, SIZES)
     with pytest.raises(UserError, match="here: "):

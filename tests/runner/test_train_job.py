@@ -278,7 +278,7 @@ def looped():
 def test_a_field_that_is_wrong_fails_its_cell_and_is_named(outcome, field, given, says):
     found = outcome(lambda_of(WHOLE | {field: given}))
     assert found["status"] == "failed"
-    assert found["reason"].startswith("model 'fake' returned a wrong result: ")
+    assert found["reason"].startswith("model 'fake' returned an invalid result: ")
     assert says in found["reason"]
     json.dumps(found, allow_nan=False).encode()
 

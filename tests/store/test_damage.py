@@ -100,7 +100,7 @@ def test_a_value_that_fits_and_is_not_what_was_written_is_not_shown(changed, tmp
         f"UPDATE {table} SET {column} = {ROTTEN[column]} WHERE spec = '{one}'", sealed=False
     )
     says = f"1 cell has a damaged {column}: it is not what was written, by its checksum."
-    (found,) = [each for each in examine(path) if each.says == says]
+    (found,) = [each for each in examine(path) if each.message == says]
     assert (found.severe, found.repair, found.specs) == (True, "", (one,))
     with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
         for specs in (None, SPECS, [one]):
@@ -147,7 +147,7 @@ def test_cells_that_are_gone_are_not_taken_for_cells_that_have_not_run(changed, 
     path = changed(f"DELETE FROM cells{where}", f"DELETE FROM details{where}", sealed=False)
     left = len(SPECS) - 1 if lost else 0
     says = f"it has {left} of {len(SPECS)} cells that were stored"
-    assert f"Cells are lost: {says}." in [each.says for each in examine(path) if each.severe]
+    assert f"Cells are lost: {says}." in [each.message for each in examine(path) if each.severe]
     with Store.read(path) as store:
         for read in (
             lambda: store.records(None, ["status"]),
@@ -182,7 +182,7 @@ def test_an_experiment_that_is_not_what_was_written_is_not_shown(changed, capsys
     (found,) = examine(path)
     why = "its checksum is 'another'; allowed is that of what was written"
     assert found.severe
-    assert why in found.says
+    assert why in found.message
     for command in (["table", "--name", "name"], ["status"], ["table", "--name", "other"]):
         assert main([*command, "--store", str(path)]) == 4
         assert why in capsys.readouterr().err
@@ -261,7 +261,9 @@ def test_a_damaged_value_is_named_by_readers_and_by_the_doctor(
     changed, tmp_path, column, statement, why
 ):
     path = changed(statement)
-    found = {each.says: each for each in examine(path) if f"a damaged {column}: " in each.says}
+    found = {
+        each.message: each for each in examine(path) if f"a damaged {column}: " in each.message
+    }
     (says,) = found
     assert says.startswith(f"{len(SPECS)} cells have a damaged {column}: ")
     assert why in says
@@ -342,7 +344,7 @@ CONTRADICTIONS = [
 @pytest.mark.parametrize(("statement", "why"), CONTRADICTIONS)
 def test_a_forged_number_is_found_and_goes_into_no_other_store(changed, tmp_path, statement, why):
     path = changed(statement)
-    says = [each.says for each in examine(path) if each.severe]
+    says = [each.message for each in examine(path) if each.severe]
     assert any(why in each and f"{len(SPECS)} cells contradict" in each for each in says), says
     with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
         rejection = "contradicts itself|has 1 labels of a test split of 2 sentences"
@@ -356,7 +358,7 @@ def test_a_forged_number_is_found_and_goes_into_no_other_store(changed, tmp_path
 
 def test_a_failed_cell_with_scores_is_found(changed):
     (found,) = examine(changed(cells("status", "'failed'")[1]))
-    assert "allowed is None where a cell is failed" in found.says
+    assert "allowed is None where a cell is failed" in found.message
 
 
 def set_to(path, value):
@@ -392,7 +394,7 @@ def test_a_damaged_experiment_is_named(changed, tmp_path, capsys, statement, why
     path = changed(statement)
     (found,) = examine(path)
     assert found.severe
-    assert why in found.says
+    assert why in found.message
     name = "other" if "name = " in statement else "name"
     for command in (
         ["table", "--name", name],
@@ -471,7 +473,7 @@ def test_lost_details_are_named_where_they_are_read(changed):
 def test_details_of_nothing_are_named_and_removed(changed):
     path = changed("INSERT INTO details (spec) VALUES (NULL)")
     (found,) = examine(path)
-    assert (found.says, found.repair) == ("1 row of details belongs to no cell.", "remove it")
+    assert (found.message, found.repair) == ("1 row of details belongs to no cell.", "remove it")
     assert repair(path) == ["removed details without a cell, (None)"]
     assert examine(path) == []
 
@@ -491,7 +493,7 @@ def test_a_number_of_claims_that_cannot_be_counted_up_is_named(changed, capsys, 
 def test_a_claim_that_is_none_is_given_up(changed, values):
     path = changed(f"INSERT INTO claims VALUES {values}")
     (found,) = examine(path)
-    assert found.says == "1 claim is held by processes that have ended, or by none."
+    assert found.message == "1 claim is held by processes that have ended, or by none."
     assert len(repair(path)) == 1
     assert examine(path) == []
 
@@ -614,7 +616,7 @@ def test_a_name_that_is_given_twice_is_damage(changed, tmp_path, name):
     forged = f'{{"accuracy":0.99,"{name}":0.5,"loss":1.0}}'
     path = changed(f"UPDATE cells SET test = '{forged}'")
     why = "a name given twice is 'accuracy'"
-    assert any(found.severe and why in found.says for found in examine(path))
+    assert any(found.severe and why in found.message for found in examine(path))
     with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
         with pytest.raises(StoreError, match=why):
             merge(store, other)

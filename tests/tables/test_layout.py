@@ -47,7 +47,7 @@ def test_families():
 
 def test_two_cells_for_one_entry_are_rejected():
     plain = table(columns=[], rows=ROWS[1:2])
-    with pytest.raises(UserError, match=r"two cells for one entry"):
+    with pytest.raises(UserError, match=r"several cells fall into one table entry"):
         lay_out(plain, resolved([cell(heads=1), cell(heads=4)], [plain]))
 
 

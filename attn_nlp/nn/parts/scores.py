@@ -126,7 +126,7 @@ def additive(q, k, direction):
     The projections that give q and k are the paper's W and U. Since tanh is bounded and v starts at
     N(0, 1/D), the logits stay of order one however wide the head is: no scale is needed. Queries
     are taken one position at a time and their hidden layers are recomputed for the gradient, so
-    that (B, Q, T, S, D) is never in memory; from 28 tokens on that is more than twice as fast.
+    that (B, Q, T, S, D) is never materialized; from 28 tokens on that is more than twice as fast.
 
     Args:
       q: (B, Q, T, D) float32.
