@@ -66,7 +66,7 @@ def majority(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
     revision=2,  # 2: characters are tried on every dataset, not only on Chinese ones
 )
 def tfidf_logreg(prepared: Prepared, report: Callable[[Mapping], None]) -> dict:
-    """Weigh words or characters by how rare they are, and fit a linear classifier.
+    """Weight words or characters by rarity, and fit a linear classifier.
 
         x[d, w] = (1 + log tf[d, w]) (1 + log((1 + N) / (1 + df[w]))), each row to unit length
         class_logits = x W + b, fitted with the penalty |W|^2 / (2 C)

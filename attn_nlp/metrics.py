@@ -40,7 +40,7 @@ def evaluate(
     """Score the class logits of a split.
 
     Args:
-      labels: (N,) whole numbers below C, N at least 1.
+      labels: (N,) integers below C, N at least 1.
       class_logits: (N, C).
       positive: the class whose F1 is the customary metric of the dataset, or None.
 
@@ -62,7 +62,7 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> list
     """Count predictions by true class (row) and predicted class (column).
 
     Args:
-      labels: (N,) whole numbers below `classes`.
+      labels: (N,) integers below `classes`.
       predictions: (N,) the same.
       classes: number of classes.
 
@@ -83,7 +83,7 @@ def scores(labels: np.ndarray, predictions: np.ndarray, classes: int) -> dict[st
     mean, as in scikit-learn. For the correlation, see `matthews`.
 
     Args:
-      labels: (N,) whole numbers below `classes`, N at least 1.
+      labels: (N,) integers below `classes`, N at least 1.
       predictions: (N,) the same.
       classes: number of classes.
     """

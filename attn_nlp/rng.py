@@ -24,7 +24,7 @@ class Stream:
     """The random stream at one path below a seed.
 
     Attributes:
-      seed: a whole number, not negative.
+      seed: an integer, not negative.
       path: names separated by "/".
     """
 

@@ -6,8 +6,8 @@
 One sentence, four heads of 64, float32: the forward pass and the gradient by q, k and v. Every
 figure comes from a separate process with one thread on one core, round by round and one rival after
 another, so that a busy minute hits all of them. Shown are the median processor time and, for ours,
-its ratio to the rival that computes the same, taken within a round. Memory is the growth of the
-process to its peak after its libraries and inputs were loaded, including compilation.
+× the time of the rival that computes the same, divided by our time in the same round. Memory is the
+growth of the process to its peak after its libraries and inputs were loaded, including compilation.
 """
 
 # pyright: reportMissingImports=false
@@ -170,7 +170,7 @@ def peak() -> float:
 
 
 def summary(taken: list[dict[tuple[str, int], dict[str, float]]]) -> dict[str, dict[int, dict]]:
-    """Return least, median and largest by rival and length, with ratios to the same computation."""
+    """Return least, median and largest by rival and length, and our time over that of the rival."""
     found: dict[str, dict[int, dict]] = {}
     for name, size in sorted({key for turn in taken for key in turn}, key=_order):
         runs = [turn for turn in taken if (name, size) in turn]
@@ -186,6 +186,16 @@ def summary(taken: list[dict[tuple[str, int], dict[str, float]]]) -> dict[str, d
             middle["ratio"] = spread(pairs)
         found.setdefault(name, {})[size] = middle
     return found
+
+
+def times_ours(row: dict) -> list[float]:
+    """Return least, median and largest of the rival's time divided by ours.
+
+    Example:
+      >>> times_ours({"ratio": [0.5, 0.8, 1.0]})
+      [1.0, 1.25, 2.0]
+    """
+    return [1 / ratio for ratio in reversed(row["ratio"])]
 
 
 def _order(key: tuple[str, int]) -> tuple[int, int]:
@@ -209,7 +219,7 @@ def markdown(found: dict[str, dict[int, dict]], lengths: list[int]) -> str:
             cell = by_length[n]
             milliseconds = shown([1e3 * seconds for seconds in cell["seconds"]], ",.0f")
             text = f"{milliseconds} ms, {cell['mebibytes'][1]:,.0f} MiB"
-            cells.append(text + (f", ×{shown(cell['ratio'])}" if "ratio" in cell else ""))
+            cells.append(text + (f", ×{shown(times_ours(cell))}" if "ratio" in cell else ""))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -15,8 +15,8 @@ Protocol.   One layer, width 64, four heads, ten seeds, one recipe for all rows.
             accuracy is the one tested.
 Cost.       3 datasets x 6 mechanisms x 10 seeds = 180 cells.
 Outcome (2026-11-24). So far with five seeds (--seeds 5), which can show that rows are equivalent
-            but never that one is better. Test accuracy of the dot product is 86 % on trec6, 80 % on
-            sst2 and 88 % on chnsenticorp. Uniform attention is a point below on trec6 and, before
+            but never that one is better. Test accuracy of the dot product is 86% on trec6, 80% on
+            sst2 and 88% on chnsenticorp. Uniform attention is a point below on trec6 and, before
             the products of a step were reordered, on chnsenticorp, and half a point above on sst2:
             undecided on trec6 and sst2, and equivalent within 2 points on chnsenticorp. No row
             is above TF-IDF with logistic regression on trec6 and chnsenticorp. So the prediction

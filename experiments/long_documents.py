@@ -11,11 +11,11 @@ Protocol.   The first 512 tokens, one layer, width 64, four heads, 200 steps of 
             the one tested.
 Cost.       1 dataset x 10 mechanisms x 5 seeds = 50 cells.
 Outcome (2026-11-24). So far with two to four seeds a row, which decide nothing. All pairs reach
-            79 % and windows, linear attention, AFT-simple and Performer within two points of it, at
+            79% and windows, linear attention, AFT-simple and Performer within two points of it, at
             a third to a half of the seconds for the linear kinds; SE attention is two points below.
             The prediction was wrong about the others: no attention at all is 8 points below,
             Linformer 17, and FNet is near chance after these 200 steps. TF-IDF with logistic
-            regression, at 89 %, is out of reach of every row in this budget.
+            regression, at 89%, is out of reach of every row in this budget.
 """
 
 from attn_nlp.cli import run_file

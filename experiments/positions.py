@@ -11,8 +11,8 @@ Protocol.   Two layers, width 64, four heads, mean pooling, 1,000 steps at 2e-3,
 Cost.       2 datasets x 7 positions x 10 seeds = 140 cells.
 Outcome (2026-11-24). On docstrings the prediction held: every position is equivalent to none. On
             the planted negation nothing was learned: all rows, including those with positions, are
-            at 50 %, the chance level, after these 1,000 steps, below even TF-IDF with logistic
-            regression at 57 %, which does not know order either. So the table says nothing about
+            at 50%, the chance level, after these 1,000 steps, below even TF-IDF with logistic
+            regression at 57%, which does not know order either. So the table says nothing about
             positions where order decides; that would need longer training or an easier task.
 """
 

@@ -15,7 +15,7 @@ Cost.       2 datasets x 5 mechanisms x 3 head dimensions x 4 learning rates x 1
             cells, 280 of which are skipped.
 Outcome (2026-11-23). On the lookup, unscaled is below 1/√D at every head_dim and every learning
             rate, by 20 to 42 points and by 38 or more at 512, and uniform attention stays below 51
-            %. Additive does not break: at 512 it is at 88 % for 5e-4 and above 98 % for every other
+            %. Additive does not break: at 512 it is at 88% for 5e-4 and above 98% for every other
             rate. The order of 1/√D and 1/D changes with the learning rate: 1/D is ahead from 1e-3
             on, 1/√D at 5e-4, where 600 steps are few. On docstrings the prediction was wrong:
             unscaled loses 4 to 17 points there too, and 1/√D itself is below 1/D and uniform. Read

@@ -2,7 +2,7 @@
 
 Question.   SE attention weights each token by its own features, self-attention by a query; a
             query mix adds the querying token to the result. Where does each one pay?
-Prediction. A token gate alone can find a keyword, but cannot do a look-up: what counts there
+Prediction. A token gate alone can find a keyword, but cannot do a lookup: what counts there
             depends on the query, so comparing positions pays. A query mix helps nowhere, since the
             residual connection already keeps the querying token.
 Protocol.   One layer, width 64, four heads, no positions, 600 steps, ten seeds; read at the first
@@ -10,10 +10,10 @@ Protocol.   One layer, width 64, four heads, no positions, 600 steps, ten seeds;
             accuracy is the one tested.
 Cost.       3 datasets x 7 mechanisms x 10 seeds = 210 cells.
 Outcome (2026-11-23). As predicted, a token gate finds a keyword as well as anything does, and fails
-            the look-up by 60 points, below even uniform attention. On docstrings it is the other
+            the lookup by 60 points, below even uniform attention. On docstrings it is the other
             way round: SE attention and uniform attention are 6 to 7 points above the scaled dot
             product when the first token is read. The query mix helps nowhere; it costs the dot
-            product two points on docstrings and the bilinear form one and a half on the look-up.
+            product two points on docstrings and the bilinear form one and a half on the lookup.
             Dot product and bilinear form do not differ.
 """
 

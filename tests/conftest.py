@@ -76,7 +76,7 @@ def catalogue() -> Iterator[dict]:
     registry._parts.update(before)
     for kept in (
         watching._untold,
-        watching._refused,
+        watching._rejected,
         watching._left,
         loads._earlier,
     ):  # of parts that are gone

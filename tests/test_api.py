@@ -165,20 +165,20 @@ def test_a_store_lists_its_experiments(scratch):
         attn_nlp.Store(scratch[0] / "y.sqlite")
 
 
-def test_a_notebook_shows_tables_and_refuses_a_part_of_its_own(scratch, cache):
+def test_a_notebook_shows_tables_and_rejects_a_part_of_its_own(scratch, cache):
     folder, _ = scratch
     paths = {name: str(folder) for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "HOME")}
     done = python(folder, EXECUTE, environment(cache) | paths, json.dumps(NOTEBOOK))
     assert done.returncode == 0, done.stderr
-    table, frame, counts, refused = json.loads(done.stdout)
+    table, frame, counts, rejected = json.loads(done.stdout)
     found = attn_nlp.Store(folder / "x.sqlite").results("fake")
     assert table[-1]["data"]["text/html"] == found.table("Heads")._repr_html_()
     assert "0.833333" in frame[-1]["data"]["text/html"]
     assert counts[-1]["data"]["text/plain"] == "{'done': 1}"
     assert "<progress max=" in counts[0]["data"]["text/html"]
-    assert refused[-1]["ename"] == "UserError"
-    assert "uses your score 'mine'" in refused[-1]["evalue"]
-    assert 'give its path: run("my_idea.py")' in refused[-1]["evalue"]
+    assert rejected[-1]["ename"] == "UserError"
+    assert "uses your score 'mine'" in rejected[-1]["evalue"]
+    assert 'give its path: run("my_idea.py")' in rejected[-1]["evalue"]
 
 
 def test_a_script_with_a_part_of_its_own_runs_as_its_file(scratch, cache):

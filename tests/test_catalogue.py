@@ -51,7 +51,7 @@ def test_a_page_tells_all_there_is(part):
         assert re.search(rf"^  {name} ", told, re.MULTILINE)
     found = price(part)
     if found is not None:
-        assert f"{found.in_all:,} in all" in told
+        assert f"{found.in_all:,} in total" in told
         assert all(rounded_count(count) in told for count in found.flops)
 
 
@@ -103,7 +103,7 @@ def test_every_name_is_known():
         (Numeric(1.0), "1; any number"),
         (Numeric("D**-0.5", high=2.0), "D**-0.5; a number to 2"),
         (Numeric(0.5, low=0.0, high=1.0), "0.5; a number from 0 to 1"),
-        (Static("T", low=3), "T; a whole number from 3"),
+        (Static("T", low=3), "T; an integer from 3"),
         (Named("weighting", "learned"), "learned; any weighting of the catalogue"),
     ],
 )

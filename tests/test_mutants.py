@@ -92,16 +92,16 @@ def test_a_test_that_takes_too_long_proves_nothing(project):
     ],
     ids=["never", "often", "no file"],
 )
-def test_a_slip_that_does_not_fit_is_refused(project, wrong, said):
+def test_a_slip_that_does_not_fit_is_rejected(project, wrong, said):
     with pytest.raises(DoesNotApply, match=said):
         wrong.make(project)
 
 
-def test_an_unknown_name_is_refused_with_the_nearest(capsys):
+def test_an_unknown_name_is_rejected_with_the_nearest(capsys):
     assert main(["l2_adds_key"]) == 2
     assert "Did you mean 'l2_adds_keys'?" in capsys.readouterr().err
     assert main(["--jobs", "0"]) == 2
-    assert "--jobs is 0; allowed: whole numbers from 1." in capsys.readouterr().err
+    assert "--jobs is 0; allowed: integers >= 1." in capsys.readouterr().err
 
 
 def test_slips_are_listed(capsys):

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from attn_nlp.cli.main import commands
+from attn_nlp.parts import registry
 from benchmarks import readme
 from tests.runner.fakes import Here, write_experiment
 
@@ -126,6 +127,10 @@ def test_the_picture_shows_the_numbers_of_the_first_table():
     entries = re.findall(r"[−+]?\d+\.\d ±\d\.\d(?: [▲▼])?", blocks(README, "text")[0])
     assert len(entries) == 15
     assert [each for each in entries if each not in shown] == []
+
+
+def test_the_stated_number_of_parts_is_that_of_the_catalogue():
+    assert f"[{len(registry.parts())} parts](docs/catalogue.md)" in README
 
 
 def test_the_stated_speed_is_the_measured_speed():

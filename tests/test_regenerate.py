@@ -5,7 +5,7 @@ of training and of the metrics on fixed inputs. A stored row says under which re
 if a part computed something else under the same revision, old rows would be taken for new ones.
 
 With ATTN_NLP_REGENERATE=1 (`make regenerate`) new names are added and numbers whose revision was
-raised are replaced; numbers that moved under the same revision are refused even then.
+raised are replaced; numbers that moved under the same revision are rejected even then.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def test_golden_numbers_are_of_parts_that_exist():
 
 
 @pytest.mark.parametrize("regenerate", [False, True])
-def test_numbers_that_move_under_the_same_revision_are_refused_by_name(regenerate, catalogue):
+def test_numbers_that_move_under_the_same_revision_are_rejected_by_name(regenerate, catalogue):
     golden = read()
     part = registry.find("activation", "tanh")
 

@@ -223,7 +223,7 @@ def _told(record: Mapping[str, Any] | None) -> dict[str, object]:
 
 
 def _stale(cells: Mapping[str, Settings], records: Records) -> list[str]:
-    """Return sentences on results that the current data or code would not reproduce."""
+    """Return warnings about results that the current data or code would not reproduce."""
     from attn_nlp.data.source_bytes import changed
     from attn_nlp.runner.other_code import of_records
 

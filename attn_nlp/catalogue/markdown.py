@@ -31,7 +31,7 @@ def _introduction() -> list[str]:
     letters = ", ".join(f"{letter} {what}" for letter, what in SIZES.items())
     text = (
         f"{len(parts())} parts in {len(SLOTS)} slots. B counts sentences, S key positions; the "
-        f"other letters are: {letters}. Operations are those of one forward pass over one "
+        f"other letters are: {letters}. Operations (FLOPs) are those of one forward pass over one "
         "sentence, with a multiplication and an addition counted as two; parameters and operations "
         f"are those of {prices.setup()}."
     )
@@ -39,7 +39,7 @@ def _introduction() -> list[str]:
 
 
 def _section(slot: Slot) -> list[str]:
-    lines = [f"## {slot.name}", "", f"What {escape(slot.what)}.", ""]
+    lines = [f"## {slot.name}", "", escape(f"{slot.what[0].upper()}{slot.what[1:]}."), ""]
     lines += ["| name | label | paper | own operations |", "| :-- | :-- | :-- | :-- |"]
     for part in parts(slot.name):
         entries = [_code(part.name), escape(part.label), escape(part.cite), _operations(part)]
@@ -89,16 +89,23 @@ def _cost(part: Part) -> list[str]:
         said.append(f"state {_code(str(part.facts['state']))}: {_by_length(found.state)}")
     if found.parameters:
         said.append(f"{found.parameters:,} parameters of its own")
-    said.append(f"{found.in_all:,} parameters and {_by_length(found.flops)} operations in all")
+    said.append(f"total: {found.in_all:,} parameters; {_by_length(found.flops, ' operations')}")
     return said
 
 
-def _by_length(counts: tuple[float, ...]) -> str:
-    """Write counts at `prices.LENGTHS`, or one if they are all equal."""
+def _by_length(counts: tuple[float, ...], unit: str = "") -> str:
+    """Write counts at `prices.LENGTHS`, or one if they are all equal.
+
+    Example:
+      >>> _by_length((10.0, 20.0, 30.0, 40.0), " operations")
+      '10 operations at T = 16, 20 at 64, 30 at 256, 40 at 1,024'
+    """
+    first = f"{rounded_count(counts[0])}{unit}"
     if len(set(counts)) == 1:
-        return rounded_count(counts[0])
-    pairs = zip(counts, prices.LENGTHS, strict=True)
-    return ", ".join(f"{rounded_count(count)} at {tokens:,}" for count, tokens in pairs)
+        return first
+    rest = zip(counts[1:], prices.LENGTHS[1:], strict=True)
+    said = [f"{rounded_count(count)} at {tokens:,}" for count, tokens in rest]
+    return ", ".join([f"{first} at T = {prices.LENGTHS[0]:,}", *said])
 
 
 def _code(text: str) -> str:

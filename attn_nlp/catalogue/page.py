@@ -59,7 +59,7 @@ def _cost(part: Part) -> str:
     lines = [f"Cost in {prices.setup()}"]
     each = "" if part.slot in ("pooling", "model", "optimizer") else " in each block"
     lines.append(
-        f"  parameters      {found.parameters:,} of its own{each}; {found.in_all:,} in all"
+        f"  parameters      {found.parameters:,} of its own{each}; {found.in_all:,} in total"
     )
     lines.append(_row("tokens", [f"{tokens:,}" for tokens in prices.LENGTHS]))
     if found.own is not None:

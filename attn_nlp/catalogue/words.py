@@ -24,7 +24,7 @@ def setting(value: Setting) -> str:
             return f"{default(value)}; any {slot} of the catalogue"
         case Static(low=low, high=high):
             upper = "" if high is None else f" to {high}"
-            return f"{default(value)}; a whole number from {low}{upper}"
+            return f"{default(value)}; an integer from {low}{upper}"
         case Numeric(low=low, high=high):
             lower = "" if isinf(low) else f" from {low:g}"
             upper = "" if isinf(high) else f" to {high:g}"
@@ -62,7 +62,7 @@ def start(array: Learned) -> str:
 
 
 def facts(part: Part) -> list[str]:
-    """Describe the facts of a part: laws that it obeys or not, and what it combines with.
+    """Describe the facts of a part: properties that it has or lacks, and what it combines with.
 
     A fact without words here is shown by its name and value.
     """
@@ -112,11 +112,11 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "baseline": _either("a baseline: run once with every experiment"),
     "special_case_of": "a special case of {}".format,
     "fixed": _either("takes no settings"),
-    "maps": "{} maps of weights per head".format,
+    "maps": "{} attention maps per head".format,
     "features": "features: {}".format,
     "key_heads": "heads of keys and values: {}".format,
     "requires": lambda value: f"needs {_pairs(value, 'equal to')}",
     "divides": lambda value: f"needs {_pairs(value, 'a multiple of')}",
-    "exclusive": "not together with another part that would {}".format,
-    "alone": _either("not combined with another part of its slot"),
+    "exclusive": "incompatible with other parts that {}".format,
+    "alone": _either("cannot be combined with another part of its slot"),
 }

@@ -32,7 +32,7 @@ _store = options.StorePath()
 def diff(first, second, as_json) -> int:
     """Compare the results and environments of two stores cell by cell.
 
-    Results from the same CPU environment must agree to the last bit; results from different
+    Results from the same CPU environment must be bit-identical; results from different
     environments, or from an accelerator, must agree within a tolerance. Cells trained on different
     data differ, whatever their scores. Exits with 0 if both stores hold the same cells with the
     same results, and with 3 otherwise; different environments alone are reported but are not a

@@ -36,7 +36,7 @@ def check(
     store: Path | None = None,
     resolved: Resolved | None = None,
 ) -> None:
-    """Refuse a destination that holds something which must not be lost.
+    """Reject a destination that holds something which must not be lost.
 
     Args:
       out: the file that a command is to write.
@@ -54,22 +54,22 @@ def check(
 
 
 def check_inputs(out: Path, store: Path | None, resolved: Resolved | None) -> None:
-    """Refuse the store, code and data of the command, under any name.
+    """Reject the store, code and data of the command, under any name.
 
     Raises:
       UserError: one line that says what the destination is.
     """
     real = os.path.realpath(out)
     if store is not None and _belongs_to(out, real, store):
-        raise _refusal(out, "belongs to the store")
+        raise _rejection(out, "belongs to the store")
     for name in (real, os.path.abspath(out)):
         _check_companion(out, name)
     if real.endswith((".py", ".pyc")):  # an experiment file, or a module that it imports
-        raise _refusal(out, "is Python code")
+        raise _rejection(out, "is Python code")
     if any(_same(out, real, Path(path)) for path in opened.noted):
-        raise _refusal(out, "is read by the experiment file")
+        raise _rejection(out, "is read by the experiment file")
     if resolved is not None and (data := dataset_at(out, resolved)):
-        raise _refusal(out, data)
+        raise _rejection(out, data)
 
 
 def format_of(format: str | None, out: Path | None) -> str:
@@ -96,10 +96,10 @@ def format_of(format: str | None, out: Path | None) -> str:
 
 
 def check_report(out: Path, store: Path, resolved: Resolved) -> None:
-    """Refuse the same for a report, which has one format.
+    """Reject the same for a report, which has one format.
 
     Raises:
-      UserError: an ending other than .html, or anything that `check` refuses.
+      UserError: an ending other than .html, or anything that `check` rejects.
     """
     check_inputs(out, store, resolved)
     if out.suffix.lower() != ".html":
@@ -108,7 +108,7 @@ def check_report(out: Path, store: Path, resolved: Resolved) -> None:
 
 
 def _without_ending(out: Path, known: Iterable[str], more: str = "") -> str:
-    """Return the default format for a terminal or a pipe; refuse a file without a known ending."""
+    """Return the default format for a terminal or a pipe; reject a file without a known ending."""
     if descriptor(out) is None and (os.path.isfile(out) or not os.path.exists(out)):
         ending = f"its ending {out.suffix!r}" if out.suffix else "it has no ending, which"
         raise UserError(
@@ -118,12 +118,12 @@ def _without_ending(out: Path, known: Iterable[str], more: str = "") -> str:
 
 
 def _check_companion(out: Path, name: str) -> None:
-    """Refuse names that SQLite or this package gives to files next to any store."""
+    """Reject names that SQLite or this package gives to files next to any store."""
     if ending := _COMPANION_OF_ANY.search(name):
-        raise _refusal(out, f"ends in {ending[0]!r}, like the files next to a store,")
+        raise _rejection(out, f"ends in {ending[0]!r}, like the files next to a store,")
     for folder in Path(name).parents:
         if folder.suffix == _CHECKPOINTS and folder.with_suffix("").is_file():
-            raise _refusal(out, f"is in {folder.name!r}, next to a store,")
+            raise _rejection(out, f"is in {folder.name!r}, next to a store,")
 
 
 def _belongs_to(out: Path, real: str, store: Path) -> bool:
@@ -151,10 +151,10 @@ def _check_kind(out: Path, kind: str) -> None:
             "nobody knows what would be lost."
         ) from error
     if content.startswith(_SQLITE):
-        raise _refusal(out, "is an SQLite database, perhaps a store")
+        raise _rejection(out, "is an SQLite database, perhaps a store")
     if content and not _is_ours(content, kind):
         why = "exists, is not recognized as an unedited output of this version of attn-nlp,"
-        raise _refusal(out, why, ", or remove it")
+        raise _rejection(out, why, ", or remove it")
 
 
 def _is_ours(content: bytes, kind: str) -> bool:
@@ -170,5 +170,5 @@ def _same(out: Path, real: str, other: Path) -> bool:
     return real == os.path.realpath(other) or same_file(out, other)
 
 
-def _refusal(out: Path, why: str, more: str = "") -> UserError:
+def _rejection(out: Path, why: str, more: str = "") -> UserError:
     return UserError(f"--out {out} {why} and is not replaced; choose another name{more}.")

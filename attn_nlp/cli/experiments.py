@@ -30,7 +30,7 @@ _workers = click.option(
     metavar="N",
     help="Number of worker processes; default: one per core.",
 )
-_retry = click.option("--retry-failed", is_flag=True, help="Train cells that failed again.")
+_retry = click.option("--retry-failed", is_flag=True, help="Retry failed cells.")
 
 
 @click.command()
@@ -88,9 +88,14 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
         )
     if to_do:
         wording.say(f"programs to compile: {found.programs}")
+        timed = (
+            f"stored timings cover {found.measured} of {to_do} cells"
+            if found.measured
+            else "no timings stored yet for these cells"
+        )
         wording.say(
             f"time: about {wording.duration(found.seconds)} on {found.workers} workers, an "
-            f"estimate; the pace of {found.measured} of {to_do} cells is known from the store"
+            f"estimate; {timed}"
         )
         wording.say(f"memory: about {wording.gigabytes(found.memory_bytes)}, an estimate")
         wording.say(f"the estimate {found.assumption}")
@@ -193,7 +198,7 @@ def run(
 @click.option("--verbose", is_flag=True, help="Show why cells failed, with full tracebacks.")
 @options.as_json
 def status(file, overrides, store_path, verbose, as_json) -> None:
-    """Count the cells that are done, failed, diverged, running and still to do.
+    """Count the cells that are done, failed, diverged, running, and still to do.
 
     Without FILE, count those of every experiment in the store.
 
@@ -324,4 +329,4 @@ def _say_bad(resolved: Resolved, store: Store, summary: Summary, file: Path) -> 
     for reason, count in reasons.most_common(_REASONS):
         wording.warn(f"  {count} x {reason}", before="")
     if bad["failed"]:
-        wording.warn("  --retry-failed trains failed cells again.", before="")
+        wording.warn("  --retry-failed retries failed cells.", before="")

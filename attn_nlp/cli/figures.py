@@ -25,7 +25,7 @@ _format = click.option("--format", metavar="NAME[,NAME]", help="svg or png; both
 
 @click.group()
 def figure() -> None:
-    """Draw results, or mechanisms with their data flow, formula, arrays and settings.
+    """Draw results, or mechanisms with their data flow, formula, arrays, and settings.
 
     \b
     Examples:

@@ -67,7 +67,7 @@ def _tell(name: str, as_json: bool) -> None:
 @click.argument("name", required=False, shell_complete=completion.datasets)
 @options.as_json
 def datasets(name, as_json) -> None:
-    """List the datasets, or load one and print its sizes, classes and known problems.
+    """List the datasets, or load one and print its sizes, classes, and known problems.
 
     \b
     Examples:

@@ -34,11 +34,11 @@ USER_ERROR, STORE, INTERRUPTED = 2, 4, 130
 UNREAD = 141  # the status in a shell if the reader of a pipe has closed it
 _DEBUG = "--debug"
 _IDLE = ("concurrent.futures.thread", "_worker")
-# Errors of the system when it gives no more files, processes or memory.
+# OS-level errors at the limits on files, processes, and memory.
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
-# Messages of the loader of machine code in that case.
+# Messages of the dynamic linker in that case.
 _NO_ROOM = ("failed to map segment from shared object", "cannot allocate memory", "Cannot allocate")
-# Errors of the system about a disk, which are not faults of the code.
+# OS-level disk errors, not bugs.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -130,7 +130,7 @@ def _status(given: list[str], debug: bool) -> int:
 
 
 def _told(error: Exception) -> tuple[str, int] | None:
-    """Return the message of an error and the exit status, or None for a fault in the code."""
+    """Return the message of an error and the exit status, or None for an internal error."""
     if isinstance(error, click.ClickException):
         return error.format_message(), USER_ERROR
     if isinstance(error, UserError):
@@ -215,7 +215,7 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
             "since a run reads the file again to find its experiment."
         )
     _unguarded.clear()
-    put_last(path)  # its imports are done; no library may import its neighbors
+    put_last(path)  # imports are done; now libraries cannot import files next to it
     shown = Path(path)
     with suppress(ValueError, FileNotFoundError):  # elsewhere, or there is no working directory
         shown = shown.relative_to(Path.cwd())

@@ -54,9 +54,11 @@ def new(file) -> None:
     from attn_nlp.files.outputs import replace
 
     if file.suffix != ".py":
-        raise UserError(f"{str(file)!r} is not the name of an experiment file; end it in .py.")
+        raise UserError(
+            f"{str(file)!r} is not the name of an experiment file; use a name that ends in .py."
+        )
     if os.path.lexists(file):
-        raise UserError(f"{file} exists and is not replaced; choose another name.")
+        raise UserError(f"{file} already exists; choose another name.")
     replace(file, TEXT)
     wording.say(f"wrote {file}; next:")
     for command in ("plan", "run", "report"):

@@ -14,7 +14,7 @@ from attn_nlp.cli import completion
 
 
 class FiniteRange(click.FloatRange):
-    """A number between two bounds; `nan`, which passes every comparison, is refused."""
+    """A number between two bounds; `nan`, which passes every comparison, is rejected."""
 
     def convert(self, value, param, ctx):
         """Convert a value, as `click.ParamType` does."""
@@ -69,7 +69,7 @@ def changes(command: Callable) -> Callable:
 
 
 class OutFile(click.Path):
-    """A file to write; a name that can only be a folder is refused."""
+    """A file to write; a name that can only be a folder is rejected."""
 
     name = "file"
 
@@ -87,7 +87,7 @@ class OutFile(click.Path):
 
 
 def _check_home(what: str, value: str | os.PathLike) -> None:
-    """Refuse the short name of a home folder, which only a shell expands."""
+    """Reject the short name of a home folder, which only a shell expands."""
     from attn_nlp.errors import UserError
 
     first = os.fspath(value).split(os.sep)[0]
@@ -99,14 +99,14 @@ def _check_home(what: str, value: str | os.PathLike) -> None:
 
 
 def check_homes() -> None:
-    """Refuse folders in environment variables that begin with an unexpanded `~`."""
+    """Reject folders in environment variables that begin with an unexpanded `~`."""
     for name in ("ATTN_NLP_CACHE", "ATTN_NLP_DATA"):
         for folder in filter(None, os.environ.get(name, "").split(os.pathsep)):
             _check_home(name, folder)
 
 
 class StorePath(click.Path):
-    """The path of a store, existing or not; refused before anything is trained for it."""
+    """The path of a store, existing or not; rejected before anything is trained for it."""
 
     name = "file"
 
@@ -141,7 +141,7 @@ def store_option(command: Callable) -> Callable:
 
 
 def existing(store: Path) -> None:
-    """Refuse a store that does not exist, for commands that have no use for an empty one."""
+    """Reject a store that does not exist, for commands that have no use for an empty one."""
     from attn_nlp.errors import UserError
     from attn_nlp.store.file import check_log
 
@@ -161,7 +161,7 @@ def output_options(command: Callable) -> Callable:
     @click.option(
         "--format",
         metavar="NAME",
-        help="Table format: terminal (default), markdown, latex, html, csv or json.",
+        help="Table format: terminal (default), markdown, latex, html, csv, or json.",
         shell_complete=completion.formats,
     )
     @click.option(
@@ -217,7 +217,7 @@ def resolve(file: Path, overrides: Overrides) -> Resolved:
 
 
 def check_source(file: Path | None, name: str | None, overrides: Overrides) -> None:
-    """Refuse both or neither of FILE and --name, and changes to an experiment without FILE."""
+    """Reject both or neither of FILE and --name, and changes to an experiment without FILE."""
     from attn_nlp.errors import UserError
     from attn_nlp.experiment.load import Overrides
 
@@ -243,7 +243,7 @@ def resolve_or_find(
 
 
 def check_given(overrides: Overrides, resolved: Resolved, store: Store) -> None:
-    """Refuse an unknown --dataset, unless its results are stored: its file may be gone."""
+    """Reject an unknown --dataset, unless its results are stored: its file may be gone."""
     from attn_nlp.data.registry import check_dataset
 
     for name in overrides.datasets:

@@ -32,7 +32,7 @@ _DEFAULT = Path("report.html")
     help="File to write the report to.",
 )
 def report(file, name, overrides, store_path, out) -> None:
-    """Write a report: question, tables, figures, mechanisms, errors, data and provenance.
+    """Write a report: question, tables, figures, mechanisms, errors, data, and provenance.
 
     The report is one HTML file that works offline, in light and dark mode, and prints well. It
     quotes test sentences if the prepared data are on this machine. Trains nothing.

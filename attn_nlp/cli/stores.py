@@ -18,7 +18,7 @@ FOUND = 3
 @click.option("--repair", "repairing", is_flag=True, help="Apply safe repairs.")
 @options.as_json
 def doctor(store_path, repairing, as_json) -> int:
-    """Check a store for damage, abandoned cells and mixed environments.
+    """Check a store for damage, abandoned cells, and mixed environments.
 
     Exits with 0 if all results are sound, 3 if some are damaged, 4 if the store is unusable.
 
@@ -44,7 +44,7 @@ def doctor(store_path, repairing, as_json) -> int:
             cells = ", ".join(spec[:12] for spec in finding.specs[:5])
             more = ", ..." if len(finding.specs) > 5 else ""
             wording.say(
-                f"{'damage' if finding.severe else 'note'}: {finding.says}"
+                f"{'damage' if finding.severe else 'note'}: {finding.message}"
                 + (f" Cells: {cells}{more}." if cells else "")
                 + (f" --repair will {finding.repair}." if finding.repair else "")
             )
@@ -65,7 +65,7 @@ def doctor(store_path, repairing, as_json) -> int:
     help="File of the new store.",
 )
 def export(file, overrides, store_path, out) -> None:
-    """Copy results to a new store: those of an experiment FILE, or all.
+    """Copy the results of FILE, or all results, to a new store.
 
     The new store is a single file that also opens on read-only media.
 

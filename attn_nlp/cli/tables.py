@@ -27,19 +27,21 @@ if TYPE_CHECKING:
 @options.changes
 @options.store_option
 @options.output_options
-@click.option("--cost", is_flag=True, help="Show seconds, memory and parameters instead of scores.")
+@click.option(
+    "--cost", is_flag=True, help="Show seconds, memory, and parameters instead of scores."
+)
 @click.option(
     "--safe-spreadsheet",
     is_flag=True,
-    help="In CSV, prefix text that a spreadsheet would run as a formula with a quote.",
+    help="In CSV, add a leading quote to text that a spreadsheet would evaluate.",
 )
 @click.option("--tuning", is_flag=True, help="Show the values chosen by tuning instead of scores.")
-@click.option("--per-class", is_flag=True, help="Show precision, recall and F1 of every class.")
+@click.option("--per-class", is_flag=True, help="Show precision, recall, and F1 of every class.")
 @click.option(
     "--to-reach",
     type=options.FiniteRange(0, 1, min_open=True),
     metavar="ACCURACY",
-    help="Show the steps, seconds and operations to reach a validation accuracy, such as 0.8.",
+    help="Show the steps, seconds, and operations to reach a validation accuracy, such as 0.8.",
 )
 def table(
     file, name, overrides, store_path, format, out, caption, safe_spreadsheet, **views
@@ -86,7 +88,7 @@ def table(
 def check_output(
     format: str | None, out: Path | None, store: Path, resolved: Resolved | None = None
 ) -> str:
-    """Refuse what cannot or must not be written, before anything is trained; return the format."""
+    """Reject what cannot or must not be written, before anything is trained; return the format."""
     from attn_nlp.cli import destinations
 
     if out is not None:
@@ -116,7 +118,7 @@ def _view_of(asked: Mapping[str, Any]) -> View:
     named = [name for name, value in asked.items() if value not in (None, False)]
     if len(named) > 1:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in named)
-        raise UserError(f"{options} are different tables; ask for one of them.")
+        raise UserError(f"{options} cannot be combined; choose one.")
     return views[named[0]] if named else SCORES
 
 
@@ -140,7 +142,7 @@ def write(
       out: a file, or None for standard output.
       caption: "short" or "full", as in `tables.formats.Options`.
       view: the kind of table; scores by default.
-      safe_spreadsheet: prefix text in CSV that a spreadsheet would run as a formula.
+      safe_spreadsheet: in CSV, add a leading quote to text that a spreadsheet would evaluate.
       warned: whether the user has been warned of results by another version of the package.
 
     Raises:

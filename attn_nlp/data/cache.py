@@ -58,8 +58,8 @@ def kept_lengths(folder: Path) -> dict[tuple[str, str], float]:
 
     Returns:
       (dataset, tokens) -> mean length in the most recent folder. Datasets are identified by the
-      name that is shown: two files with one name count as one, and so do two vocabulary sizes. That
-      is accurate enough for an estimate and for nothing else.
+      name that is shown: files with the same name are not distinguished, nor are vocabulary sizes.
+      That is accurate enough for an estimate and for nothing else.
     """
     lengths: dict[tuple[str, str], float] = {}
     for _, kept in _intact(Path(folder)):

@@ -2,7 +2,7 @@
 
 Given the names of a file's columns and some of their values, this decides which two are the text
 and the label, or raises `UserError`. Columns that are not read are named in the facts. One that
-looks like the second text of a pair is refused, since otherwise half of each pair would be ignored
+looks like the second text of a pair is rejected, since otherwise half of each pair would be ignored
 silently.
 """
 
@@ -114,12 +114,12 @@ class Wanted:
         """
         text = _the_column(where, "text", self.texts, names)
         label = _the_column(where, "label", (self.label,), names)
-        refuse_twice(where, [name for name in names if name in (*self.texts, label)])
+        reject_twice(where, [name for name in names if name in (*self.texts, label)])
         return text, label
 
 
-def refuse_twice(where: str, names: Sequence[str]) -> None:
-    """Refuse columns if two of them have the same name."""
+def reject_twice(where: str, names: Sequence[str]) -> None:
+    """Reject columns if two of them have the same name."""
     for name, count in Counter(names).items():
         if count > 1:
             raise UserError(
@@ -141,8 +141,8 @@ def _the_column(where: str, what: str, wanted: Sequence[str], names: Sequence[st
     )
 
 
-def refuse_column_names(where: str, read: Labeled, wanted: Wanted) -> None:
-    """Refuse a row with the names of the text and the label column: a header read as a row.
+def reject_column_names(where: str, read: Labeled, wanted: Wanted) -> None:
+    """Reject a row with the names of the text and the label column: a header read as a row.
 
     Raises:
       UserError: naming the row.
@@ -154,8 +154,8 @@ def refuse_column_names(where: str, read: Labeled, wanted: Wanted) -> None:
         both = isinstance(text, str) and isinstance(label, str)
         if both and bare_name(label) == wanted.label and bare_name(text) in wanted.texts:
             raise UserError(
-                f"{where}, row {row}: the names of the columns, '{shown(text)}' and "
-                f"'{shown(label)}'; remove that row."
+                f"{where}, row {row} repeats the column names '{shown(text)}' and "
+                f"'{shown(label)}'; remove it."
             )
 
 
@@ -164,8 +164,8 @@ def bare_name(field: str) -> str:
     return field.replace("\ufeff", "").strip().casefold()
 
 
-def refuse_second_text(where: str, read: Labeled) -> None:
-    """Refuse columns if one that is not read looks like a second text.
+def reject_second_text(where: str, read: Labeled) -> None:
+    """Reject columns if one that is not read looks like a second text.
 
     Args:
       where: what the columns belong to, for the message.
@@ -211,8 +211,8 @@ def _is_number(value: str) -> bool:
     return True
 
 
-def refuse_mixed_kinds(labels: Mapping[str, Sequence[Any]]) -> None:
-    """Refuse labels of several types, such as true, 1 and "1", which may or may not be equal.
+def reject_mixed_kinds(labels: Mapping[str, Sequence[Any]]) -> None:
+    """Reject labels of several types, such as true, 1 and "1", which may or may not be equal.
 
     Args:
       labels: split -> values, for which no file declares class names.

@@ -39,7 +39,7 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
         _, header = next(rows, (1, []))
         if not header:
             raise UserError(f"{name} is empty; a CSV file begins with its column names.")
-        _refuse_other_separators(name, header)
+        _reject_other_separators(name, header)
         text, label = wanted.of(name, header)
         text_at, label_at = header.index(text), header.index(label)
         others: dict[str, int] = {}
@@ -76,9 +76,9 @@ def read_csv(file: Path, wanted: Wanted) -> Labeled:
             for column in list(glance.open):
                 if row[others[column]]:
                     glance.see(column, row[others[column]])
-    _refuse_swallowed(name, broken, label_at, set(read.labels) - {""})
+    _reject_swallowed(name, broken, label_at, set(read.labels) - {""})
     if not number:
-        raise UserError(f"{name} has a header and no rows.")
+        raise UserError(f"{name} has a header but no rows.")
     return read
 
 
@@ -132,8 +132,8 @@ def _fields_of_any_length() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _refuse_other_separators(name: str, header: Sequence[str]) -> None:
-    """Refuse a header of one field that another separator would split."""
+def _reject_other_separators(name: str, header: Sequence[str]) -> None:
+    """Reject a header of one field that another separator would split."""
     field = ",".join(header)
     if field.lower().startswith("sep="):
         raise UserError(f"{name} begins with '{shown(field)}'; remove that line and use commas.")
@@ -157,10 +157,10 @@ def _wrong_count(row: Sequence[str], header: Sequence[str]) -> str:
     return f'{counts}; put texts that contain a comma in "double quotes".'
 
 
-def _refuse_swallowed(
+def _reject_swallowed(
     name: str, broken: Sequence[tuple[int, Sequence[str]]], label_at: int, labels: set[str]
 ) -> None:
-    """Refuse a field of several lines if one of them ends, or begins, like a row of this file."""
+    """Reject a field of several lines if one of them ends, or begins, like a row of this file."""
     for line, row in broken:
         for field in row:
             inside = field.splitlines()

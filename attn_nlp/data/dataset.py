@@ -140,7 +140,7 @@ class Prepared:
         return tokens.library().Tokenizer.from_file(str(self.path / TOKENIZER))
 
     def _check(self, file: str) -> None:
-        """Refuse a file that was changed since the folder was opened."""
+        """Reject a file that was changed since the folder was opened."""
         try:
             check_sums(self.path, [file])
         except (OSError, ValueError) as error:
@@ -156,7 +156,7 @@ class _Sealed(dict):
     def __missing__(self, name: str):
         if name == "test":
             raise UserError(
-                "a trial is judged on validation only, so its test split must not be read."
+                "tuning trials use validation data only, so the test split must not be read."
             )
         raise KeyError(name)
 
@@ -170,7 +170,7 @@ def read_kept(path: Path) -> dict[str, Any]:
     """Read the metadata of a prepared folder, without its arrays and texts.
 
     Raises:
-      UserError: the folder is missing, damaged, or not a prepared one.
+      UserError: the folder is missing, damaged, or not a prepared dataset.
     """
     try:
         check_sums(path, [FACTS])
@@ -197,7 +197,7 @@ def open_prepared(path: Path) -> Prepared:
     """Open a prepared dataset from the folder that `prepare_dataset` has written.
 
     Raises:
-      UserError: the folder is missing, damaged, or not a prepared one.
+      UserError: the folder is missing, damaged, or not a prepared dataset.
     """
     path = Path(path)
     kept = read_kept(path)

@@ -27,7 +27,7 @@ def note_sums(folder: Path) -> None:
 
 
 def check_sums(folder: Path, names: Iterable[str]) -> None:
-    """Refuse files that have changed since their sums were written.
+    """Reject files that have changed since their sums were written.
 
     Args:
       folder: a folder with sums by `note_sums`.

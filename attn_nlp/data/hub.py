@@ -45,7 +45,7 @@ def why_unreachable(address: str, seconds: float = DEADLINE_SECONDS) -> str | No
         except Exception as error:  # every failure to connect means the same here
             answer[0] = one_line(error)
 
-    # A daemon thread, because no timeout of the library covers a name server that hangs.
+    # A daemon thread, because no timeout of the library covers a hung DNS lookup.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)

@@ -16,7 +16,7 @@ from attn_nlp.data.names import shown
 from attn_nlp.wording import without_format_characters
 
 FEW = 10  # so many distinct values of any kind may be classes
-MANY = 20  # so many distinct whole numbers may be classes; more may be measurements
+MANY = 20  # so many distinct integers may be classes; more may be measurements
 ROWS_OF_A_CLASS = 5  # at least, on average, of numbers that are not measurements
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
@@ -32,7 +32,7 @@ def looks_measured(labels: Sequence[Any]) -> str | None:
     """Return a description, "232 values from 1.0 to 5.0", if labels look like measurements.
 
     Fractions look measured if there are more than `MANY` of them, or more than `FEW` with fewer
-    than `ROWS_OF_A_CLASS` rows each. Whole numbers look measured if both are true, unless they are
+    than `ROWS_OF_A_CLASS` rows each. Integers look measured if both are true, unless they are
     consecutive from 0 or 1, like class ids.
     """
     given = {value for value in labels if isinstance(value, str | int | float)}

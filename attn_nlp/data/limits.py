@@ -23,7 +23,7 @@ def most_bytes() -> int:
     """Return the largest allowed size of a dataset's files, unpacked, in bytes.
 
     Raises:
-      UserError: $ATTN_NLP_MAX_BYTES is not a whole number.
+      UserError: $ATTN_NLP_MAX_BYTES is not an integer.
     """
     given = os.environ.get("ATTN_NLP_MAX_BYTES")
     if given is None:
@@ -37,7 +37,7 @@ def most_bytes() -> int:
 
 
 def check_disk_sizes(files: Sequence[Path]) -> int:
-    """Refuse files that are larger than allowed, before any of them is read.
+    """Reject files that are larger than allowed, before any of them is read.
 
     Args:
       files: all files of a dataset.
@@ -51,12 +51,12 @@ def check_disk_sizes(files: Sequence[Path]) -> int:
     most, total = most_bytes(), 0
     for file in files:
         total += file.stat().st_size
-        _refuse(file, total, most)
+        _reject(file, total, most)
     return total
 
 
 def check_unpacked(files: Sequence[Path], columns: Sequence[str] | None = None) -> None:
-    """Refuse parquet files that would unpack to more than allowed.
+    """Reject parquet files that would unpack to more than allowed.
 
     Args:
       files: all files of a dataset.
@@ -79,20 +79,20 @@ def _unpacked(file: Path, total: int, most: int, columns: Sequence[str] | None) 
             opened = parquet.ParquetFile(source)
             footer = opened.metadata
             groups = map(footer.row_group, range(footer.num_row_groups))
-            _refuse(file, total + sum(group.total_byte_size for group in groups), most)
+            _reject(file, total + sum(group.total_byte_size for group in groups), most)
             if columns is not None:
                 columns = [name for name in columns if name in opened.schema_arrow.names]
             if not footer.num_rows:
                 return total
             for batch in opened.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
                 total += batch.nbytes
-                _refuse(file, total, most)
+                _reject(file, total, most)
     except (arrow.ArrowException, OSError):
         return total  # the loader reports what is wrong with it
     return total
 
 
-def _refuse(file: Path, size: int, most: int) -> None:
+def _reject(file: Path, size: int, most: int) -> None:
     if size > most:
         raise UserError(
             f"{shown(file.name)} would unpack to more than the {most:,} bytes that are allowed; "

@@ -14,9 +14,9 @@ from typing import Any
 from attn_nlp.data.columns import (
     Labeled,
     Wanted,
-    refuse_column_names,
-    refuse_mixed_kinds,
-    refuse_second_text,
+    reject_column_names,
+    reject_mixed_kinds,
+    reject_second_text,
 )
 from attn_nlp.data.csv_rows import read_csv
 from attn_nlp.data.hub import load_from_hub, read_hub_split
@@ -67,7 +67,7 @@ def load(name: str, folder: Path) -> Raw:
         home = os.environ.get("ATTN_NLP_DATA")
         given = f"ATTN_NLP_DATA has no folder {name!r}" if home else "ATTN_NLP_DATA is not set"
         raise UserError(
-            f"dataset {name!r} has no copy with the same rows on the Hub, and {given}; put "
+            f"dataset {name!r} is not on the Hub with the same rows, and {given}; put "
             f"train.parquet (and validation, test) in $ATTN_NLP_DATA/{name}. {source.note}".strip()
         )
     return from_hub(source)
@@ -108,8 +108,8 @@ def from_path(path: Path, origin: str, labels: tuple[str, ...]) -> Raw:
     for split, given in files.items():
         for file in given:
             table[split].append(_read(kind, file, wanted))
-            refuse_column_names(shown(file.name), table[split][-1], wanted)
-            refuse_second_text(shown(file.name), table[split][-1])
+            reject_column_names(shown(file.name), table[split][-1], wanted)
+            reject_second_text(shown(file.name), table[split][-1])
     return from_table(table, origin, labels)
 
 
@@ -137,8 +137,8 @@ def from_hub(source: Source) -> Raw:
     for split, name in _hub_splits(source, list(splits)).items():
         where = f"{source.hub_id}, split {name}"
         table[split] = [read_hub_split(where, splits[name], wanted)]
-        refuse_column_names(where, table[split][0], wanted)
-        refuse_second_text(where, table[split][0])
+        reject_column_names(where, table[split][0], wanted)
+        reject_second_text(where, table[split][0])
     return from_table(table, origin, source.labels)
 
 
@@ -166,8 +166,8 @@ def _hub_splits(source: Source, available: list[str]) -> dict[str, str]:
     return {split: given[0] for split, given in taken.items() if given}
 
 
-def _refuse_two_orders(files: Sequence[Labeled]) -> None:
-    """Refuse labels that are bare numbers if other files declare different names for numbers."""
+def _reject_two_orders(files: Sequence[Labeled]) -> None:
+    """Reject labels that are bare numbers if other files declare different names for numbers."""
     declared = list(dict.fromkeys(file.class_names for file in files if file.class_names))
     bare = (v for file in files if not file.class_names for v in file.labels)
     if len(declared) > 1 and any(type(value) in (int, float) for value in bare):
@@ -188,7 +188,7 @@ def from_table(table: Mapping[str, list[Labeled]], origin: str, labels: tuple[st
         for file in files:
             declared = declared or file.class_names
             ignored |= dict.fromkeys(file.ignored)
-    _refuse_two_orders([file for files in table.values() for file in files])
+    _reject_two_orders([file for files in table.values() for file in files])
     strings = {v for _, values in columns.values() for v in values if isinstance(v, str)}
     if labels and not strings <= set(labels):
         extra = ", ".join(sorted(strings - set(labels))[:3])
@@ -198,7 +198,7 @@ def from_table(table: Mapping[str, list[Labeled]], origin: str, labels: tuple[st
         )
     names = labels or declared
     if names is None:
-        refuse_mixed_kinds({split: values for split, (_, values) in columns.items()})
+        reject_mixed_kinds({split: values for split, (_, values) in columns.items()})
     others = [shown(name) for name in ignored]
     if len(others) > MOST:
         others[MOST:] = [f"and {len(others) - MOST} more"]

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from attn_nlp.data.columns import GLANCE, Glance, Labeled, Wanted, refuse_twice
+from attn_nlp.data.columns import GLANCE, Glance, Labeled, Wanted, reject_twice
 from attn_nlp.data.library import one_line, quiet_datasets
 from attn_nlp.data.names import shown
 from attn_nlp.errors import UserError
@@ -51,7 +51,7 @@ def read_parquet(file: Path, wanted: Wanted) -> Labeled:
             texts, labels = (column.to_pylist() for column in columns.columns)
             names = class_names(schema, label)
             others = [column for column in schema.names if column not in (text, label)]
-            refuse_twice(name, schema.names)
+            reject_twice(name, schema.names)
             batches = partial(table.iter_batches, GLANCE, None)
             ignored = glance(schema, others, batches)
         except UserError:

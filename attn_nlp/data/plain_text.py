@@ -29,7 +29,7 @@ _FEW = 4096
 
 
 def check_beginning(file: Path) -> None:
-    """Refuse a file of text whose first bytes show that it is something else.
+    """Reject a file of text whose first bytes show that it is something else.
 
     Raises:
       UserError: naming what it looks like.
@@ -44,7 +44,7 @@ def check_beginning(file: Path) -> None:
 
 
 def check_utf8(file: Path) -> None:
-    """Refuse a file that is not UTF-8 or contains a NUL.
+    """Reject a file that is not UTF-8 or contains a NUL.
 
     Raises:
       UserError: naming the line and the byte.

@@ -51,7 +51,7 @@ _TRIES, _SECONDS = 20, 0.05  # for reading a folder back while other processes w
 
 
 def check_settings(settings: DataSettings) -> None:
-    """Refuse settings with which no dataset can be prepared."""
+    """Reject settings with which no dataset can be prepared."""
     tokens.check_tokens(settings.tokens)
     least_of = {"split_seed": 0, "fold": 0, "vocabulary": FEWEST_IDS, "length": 1}
     for name, least in least_of.items():

@@ -1,4 +1,4 @@
-"""Count what a referee would ask about the rows: sizes, losses, repeats, contradictions.
+"""Count what a reviewer would ask about the rows: sizes, losses, repeats, contradictions.
 
 Given rows and their tokens, the functions return plain numbers for the facts of a prepared dataset,
 which tables print in footnotes.

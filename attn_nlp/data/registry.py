@@ -109,7 +109,7 @@ def unusual(path: Path) -> str | None:
 
 
 def check_dataset(name: str) -> None:
-    """Refuse a name that cannot be a dataset, without loading anything.
+    """Reject a name that cannot be a dataset, without loading anything.
 
     Args:
       name: a registered name, an existing file or folder, or a Hub id `owner/name[:config]`.

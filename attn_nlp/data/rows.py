@@ -56,7 +56,7 @@ class Rows:
         return Rows([self.texts[r] for r in rows], [self.labels[r] for r in rows])
 
 
-def refuse(split: str, bad: Sequence[int], what: str, instead: str) -> None:
+def reject(split: str, bad: Sequence[int], what: str, instead: str) -> None:
     """Raise a `UserError` that names the first three bad rows, counted from 1, if there are any."""
     if not bad:
         return
@@ -78,25 +78,25 @@ def is_utf8(text: str) -> bool:
 def check_texts(split: str, texts: Sequence[Any]) -> list[str]:
     """Return stripped texts, or raise a `UserError` that names rows without a valid text."""
     where = list(enumerate(texts))
-    refuse(
+    reject(
         split,
         [r for r, t in where if t is None],
         "no text (null)",
         "give every row a text, even if it is empty",
     )
-    refuse(
+    reject(
         split,
         [r for r, t in where if not isinstance(t, str)],
         "the text is not a string",
         "name a column of strings",
     )
-    refuse(
+    reject(
         split,
         [r for r, t in where if not is_utf8(t)],
         "the text has a lone surrogate and no UTF-8 form",
         "re-encode the file as UTF-8",
     )
-    refuse(
+    reject(
         split,
         [r for r, t in where if "\0" in t],
         "the text contains a NUL character",
@@ -131,20 +131,20 @@ def is_null(value: Any) -> bool:
 def check_labels(split: str, labels: Sequence[Any], class_names: Sequence[str] | None) -> list[str]:
     """Return class names, or raise a `UserError` that names rows without a valid label."""
     where = list(enumerate(labels))
-    refuse(
+    reject(
         split,
         [r for r, v in where if is_null(v)],
         "no label (null)",
         "label these rows or leave them out",
     )
-    refuse(
+    reject(
         split,
         [r for r, v in where if v in (-1, "-1", "-1.0")],
         "label -1, which marks a hidden label",
         "use a split whose labels are public",
     )
     if class_names is None:
-        refuse(split, *other_type(labels), "write all labels of a column in one way")
+        reject(split, *other_type(labels), "write all labels of a column in one way")
         measured = looks_measured(labels) if split == "train" else None
         if measured:
             raise UserError(
@@ -152,33 +152,33 @@ def check_labels(split: str, labels: Sequence[Any], class_names: Sequence[str] |
                 "such as low, middle and high. Numbers that name classes need a letter before them."
             )
     else:
-        refuse_other_spelling(split, labels, class_names, "the data declare as")
+        reject_other_spelling(split, labels, class_names, "the data declare as")
     names = [label_name(v, class_names) for v in labels]
-    known = "a name or a whole number" if class_names is None else f"0 to {len(class_names) - 1}"
+    known = "a name or an integer" if class_names is None else f"0 to {len(class_names) - 1}"
     bad = [r for r, name in enumerate(names) if name is None]
     what = f"label {shown(repr(labels[bad[0]]))} names no class" if bad else ""
-    refuse(split, bad, what, f"a label is {known}")
+    reject(split, bad, what, f"a label is {known}")
     named = [name for name in names if name is not None]
-    _refuse_odd_names(split, named)
+    _reject_odd_names(split, named)
     return named
 
 
-def _refuse_odd_names(split: str, names: Sequence[str]) -> None:
-    """Refuse labels that no table can show, or that suggest that two files were joined."""
+def _reject_odd_names(split: str, names: Sequence[str]) -> None:
+    """Reject labels that no table can show, or that suggest that two files were joined."""
     odd = {name for name in set(names) if len(name) > LONGEST_LABEL}
     bad = [row for row, name in enumerate(names) if name in odd]
     what = f"a label of {len(names[bad[0]]):,} characters" if bad else ""
-    refuse(split, bad, what, f"the name of a class has {LONGEST_LABEL} or fewer")
+    reject(split, bad, what, f"the name of a class has {LONGEST_LABEL} or fewer")
     for sign, what in (("\ufeff", "a byte order mark"), ("\0", "a NUL character")):
         marked = {name for name in set(names) if sign in name}
         bad = [row for row, name in enumerate(names) if name in marked]
-        refuse(split, bad, f"the label contains {what}", "remove it")
+        reject(split, bad, f"the label contains {what}", "remove it")
 
 
-def refuse_other_spelling(
+def reject_other_spelling(
     split: str, labels: Sequence[Any], names: Sequence[str], whose: str
 ) -> None:
-    """Refuse labels that are not among the names but look like one of them."""
+    """Reject labels that are not among the names but look like one of them."""
     known, spelled = set(names), {bare(name): name for name in names}
     odd = {
         label: spelled[bare(label)]
@@ -189,7 +189,7 @@ def refuse_other_spelling(
     if bad:
         label, name = visible([labels[bad[0]], odd[labels[bad[0]]]])
         what = f"label {label}, which {whose} {name}"
-        refuse(split, bad, what, "spell each class in one way")
+        reject(split, bad, what, "spell each class in one way")
 
 
 def in_order(names: set[str]) -> tuple[str, ...]:
@@ -230,10 +230,10 @@ def check(raw: Raw) -> tuple[dict[str, Rows], tuple[str, ...]]:
             f"every train row has the label {min(seen)!r}; a classifier needs two classes or more."
         )
     for split, names in labels.items():
-        refuse_other_spelling(split, names, in_order(seen), "train spells")
+        reject_other_spelling(split, names, in_order(seen), "train spells")
         bad = [r for r, name in enumerate(names) if name not in seen]
         what = f"label {names[bad[0]]!r}, which no train row has" if bad else ""
-        refuse(split, bad, what, f"train has {', '.join(in_order(seen)[:8])}")
+        reject(split, bad, what, f"train has {', '.join(in_order(seen)[:8])}")
     class_names = raw.class_names or in_order(seen)
     number = {name: i for i, name in enumerate(class_names)}
     rows = {s: Rows(texts[s], [number[n] for n in labels[s]]) for s in texts}

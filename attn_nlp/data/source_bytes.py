@@ -65,7 +65,7 @@ def _path(dataset: str) -> Path | None:
 
 
 def _of_what_is_read(path: Path) -> str | None:
-    """Return the digest of a file, or of the splits in a folder; None if they would be refused."""
+    """Return the digest of a file, or of the splits in a folder; None if they would be rejected."""
     with suppress(UserError):
         return _digest(path, [file for given in files_of(path).values() for file in given])
     return None

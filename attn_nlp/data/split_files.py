@@ -1,7 +1,7 @@
 """Find the files of a folder that are its splits, and check that they are ordinary files.
 
 Exactly `train`, `validation` and `test` (or another usual name for one of them) are read, or a
-complete set of shards such as train-00000-of-00002. Any other file that looks like data is refused
+complete set of shards such as train-00000-of-00002. Any other file that looks like data is rejected
 by name: ignoring it, or reading it as part of train, would silently change results.
 """
 
@@ -60,7 +60,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def check_is_file(path: Path) -> None:
-    """Refuse anything but an ordinary file that can be opened, without opening it.
+    """Reject anything but an ordinary file that can be opened, without opening it.
 
     Raises:
       UserError: it is a folder, a broken link, a named pipe, a socket, a device, or not readable.
@@ -160,7 +160,7 @@ def _looks_like_data(file: Path) -> bool:
 
 
 def _check_shards(folder: str, split: str, files: Sequence[Path]) -> None:
-    """Refuse several files for one split unless they are a complete set of shards."""
+    """Reject several files for one split unless they are a complete set of shards."""
     shards = [_SHARD.fullmatch(file.stem) for file in files]
     if len(files) == 1 and shards[0] is None:
         return

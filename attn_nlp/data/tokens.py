@@ -158,7 +158,7 @@ TOKENIZERS: dict[str, Tokenizer] = {
 
 
 def check_tokens(name: str) -> None:
-    """Refuse a tokenizer that is not registered.
+    """Reject a tokenizer that is not registered.
 
     Example:
       >>> check_tokens("wrod")  # doctest: +ELLIPSIS

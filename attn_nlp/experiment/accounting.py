@@ -161,20 +161,20 @@ def _conditions(where: Mapping[str, object], named: str) -> dict[str, object]:
 
 
 def _account(asked: Asked, grid: Grid, named: Collection[str]) -> None:
-    """Refuse a table that would average over an axis that it does not name."""
+    """Reject a table that would average over an axis that it does not name."""
     in_rows = set.intersection(*(set(row.where) for row in asked.rows))
     known = {*named, *asked.table.where, *in_rows}
     for axis in grid.axes:
         if len(axis.points) > 1 and not known & set(axis.paths):
             raise UserError(
                 f"table {asked.table.title!r}: axis {' with '.join(map(repr, axis.paths))} is "
-                "neither a row, a column, fixed by where=, one table each by each=, nor averaged "
-                "by over=; name it in one of them."
+                "neither a row, a column, fixed by where=, split into separate tables by each=, "
+                "nor averaged by over=; name it in one of them."
             )
 
 
 def _check_row(asked: Asked, grid: Grid, row: Row, named: Collection[str]) -> None:
-    """Refuse a row without cells, or with two cells for one replicate of a column."""
+    """Reject a row without cells, or with two cells for one replicate of a column."""
     if not _any(grid, asked.where, row.where):
         raise UserError(
             f"table {asked.table.title!r}, row {row.label!r}: no cell has {dict(row.where)}; "
@@ -183,8 +183,9 @@ def _check_row(asked: Asked, grid: Grid, row: Row, named: Collection[str]) -> No
     differ = grid.clash({**asked.where, **row.where}, named)
     if differ:
         raise UserError(
-            f"table {asked.table.title!r}, row {row.label!r}: two cells for one entry; they "
-            f"differ in {', '.join(differ)}; name it in the row, columns=, where= or over=."
+            f"table {asked.table.title!r}, row {row.label!r}: several cells fall into one "
+            f"table entry; they differ in {', '.join(differ)}; name it in the row, columns=, "
+            "where=, or over=."
         )
 
 

@@ -71,7 +71,7 @@ def vary(path: str, *values: object) -> Axis:
     """Run each of the values at a path.
 
     Raises:
-      UserError: an unknown path, no value, a value twice, or a value that the field refuses.
+      UserError: an unknown path, no value, a value twice, or a value that the field rejects.
 
     Example:
       >>> vary("heads", 1, 4).points
@@ -149,7 +149,7 @@ def skip(reason: str, *, when: Mapping[str, object]) -> Skip:
       when: values by path; several values, such as a tuple, match any of them.
 
     Raises:
-      UserError: an unknown path, a value that its field refuses, or nothing named.
+      UserError: an unknown path, a value that its field rejects, or nothing named.
     """
     return Skip(reason, when)  # type: ignore[arg-type]
 
@@ -172,7 +172,7 @@ def ordered(axes: Sequence[Axis]) -> list[Axis]:
 
 
 def check_size(axes: Sequence[Axis]) -> None:
-    """Refuse more cells than can be planned, before they are made.
+    """Reject more cells than can be planned, before they are made.
 
     Raises:
       UserError: naming the axes and their sizes.

@@ -43,7 +43,7 @@ def _number(default: float, help: str, *, low: float = 0.0, high: float = float(
 def _whole(
     default: Any, help: str, *, low: int = 1, high: int | None = None, multiple: int = 1
 ) -> Any:
-    """Declare a whole number; a default of None means what `help` says after the semicolon."""
+    """Declare an integer; a default of None means what `help` says after the semicolon."""
     bounds = {"whole": low, "high": high, "multiple": multiple}
     return field(default=default, metadata={**bounds, "help": help})
 
@@ -93,7 +93,7 @@ class Cell:
     hidden: int | None = _whole(None, "width of the feed-forward layer; 4 * width")
     position: str = _part("sinusoidal", "position", "tells the positions of tokens")
     norm: str = field(default="pre", metadata={"choices": ("pre", "post"), "help": "layer norm"})
-    pooling: str = _part("mean", "pooling", "makes one vector of a sentence")
+    pooling: str = _part("mean", "pooling", "pools token vectors into one")
     dropout: float = _number(0.1, "dropout rate on embeddings, blocks and pooled", high=0.95)
     attention: Attention = field(default_factory=Attention)
     steps: int = _whole(1000, "updates")
@@ -106,7 +106,7 @@ class Cell:
     evaluate_every: int = _whole(100, "steps between evaluations of the validation split")
     seed: int = _whole(0, "initial weights, dropout and batch order", low=0, high=2**32 - 1)
     trial: bool = field(
-        default=False, metadata={"help": "judged on validation only; the test split is not read"}
+        default=False, metadata={"help": "uses validation data only; the test split is not read"}
     )
 
     def __post_init__(self) -> None:
@@ -355,7 +355,7 @@ def parse(path: str, text: str) -> object:
     except UserError:
         raise
     except ValueError:
-        kind = "whole number" if "whole" in info else "number"
+        kind = "integer" if "whole" in info else "number"
         raise UserError(f"{path} is a {kind}, not {shown(text)}.") from None
     if isinstance(info["default"], bool):
         if text.lower() not in ("true", "false"):

@@ -1,7 +1,7 @@
 """Checks of the arguments of an experiment's classes, declared as data.
 
 Each class lists a `Kind` for every argument and calls `check_fields` when it is made, so that a
-wrong argument is refused where it is written and not where it is used. A kind also decides how a
+wrong argument is rejected where it is written and not where it is used. A kind also decides how a
 value is kept: an iterator becomes a tuple, a scalar of NumPy a plain number.
 """
 
@@ -73,7 +73,7 @@ def anything() -> Kind:
 
 
 def whole(low: int, high: int) -> Kind:
-    """Allow a whole number."""
+    """Allow an integer."""
     return Kind(lambda where, value: values.whole(where, value, low, high))
 
 

@@ -5,8 +5,8 @@
     exclusive="unit q, k"  no other part of the cell may declare the same
     alone=True             not to be joined with another part of its slot by " + "
 
-A cell that breaks one of these is refused where it is written, so that nothing in a forward pass
-asks what else was chosen. A part that nothing would run is refused, too: what acts inside pairwise
+A cell that breaks one of these is rejected where it is written, so that nothing in a forward pass
+asks what else was chosen. A part that nothing would run is rejected, too: what acts inside pairwise
 attention, such as a score, is not accepted for a kind without it, unless it is the default.
 """
 
@@ -27,7 +27,7 @@ NAMES = {
     "H": "heads",
     "Q": "query heads",
     "K": "heads of keys and values",
-    "M": "maps of weights",
+    "M": "attention maps",
 }
 
 
@@ -37,7 +37,7 @@ def check_products(
     defaults: Mapping[str, str],
     tie_qk: bool = False,
 ) -> None:
-    """Refuse parts that cannot be used together.
+    """Reject parts that cannot be used together.
 
     Args:
       chosen: the parts by path.
@@ -149,7 +149,7 @@ def _check_neighbors(chosen: Mapping[str, Choice]) -> None:
 
 
 def _check_inert(chosen: Mapping[str, Choice], defaults: Mapping[str, str]) -> None:
-    """Refuse parts that the chosen kind would not run."""
+    """Reject parts that the chosen kind would not run."""
     kind = chosen["attention.kind"]
     for field, default in defaults.items():
         in_field = [choice for path, choice in chosen.items() if f"{path}.".startswith(f"{field}.")]

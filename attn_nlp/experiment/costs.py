@@ -135,7 +135,7 @@ def showing(part: Part) -> Cell:
     """Return the default cell with this part, named by another part if no path takes it.
 
     Raises:
-      UserError: the default cell refuses the part, or nothing takes it.
+      UserError: the default cell rejects the part, or nothing takes it.
     """
     return Cell().replace(settings_for(part.slot, part.name))
 

@@ -41,7 +41,7 @@ def spelled(value: object) -> str:
     is_path = isinstance(value, os.PathLike)  # whatever it looks like
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str):
-        raise UserError(f"dataset is {shown(value)}; give a name, a Hub id or a path as a text.")
+        raise UserError(f"dataset is {shown(value)}; give a name, a Hub id, or a path as a string.")
     values.line("dataset", text)
     if not (is_path or text.endswith(ENDINGS) or _STEPS.search(text)):
         return text

@@ -113,7 +113,7 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
 
 
 def _check_patches(load: Load) -> None:
-    """Refuse code that replaces something in a library for all cells, built-in ones included."""
+    """Reject code that replaces something in a library for all cells, built-in ones included."""
     for file in (load.file, *map(file_of, load.brought)):
         for line, replaced in patches(file) if file else ():
             raise UserError(
@@ -176,7 +176,7 @@ def _where(error: BaseException, load: Load, path: Path) -> str:
 
 
 def _check_names(load: Load, traced: Mapping[str, str | None]) -> None:
-    """Refuse a module next to the file whose name is needed for another one."""
+    """Reject a module next to the file whose name is needed for another one."""
     folder = os.path.dirname(load.file)
     with contextlib.suppress(OSError):
         here = {entry.partition(".")[0] for entry in os.listdir(folder)}

@@ -275,7 +275,7 @@ class Resolved:
 
 
 def _check(value: object) -> None:
-    """Refuse another shape, and paths or trials that do not exist."""
+    """Reject another shape, and paths or trials that do not exist."""
     cells = value.get("cells") if isinstance(value, Mapping) else None
     by_seed = isinstance(cells, Mapping)
     shape = {**_SHAPE, "cells": _BY_SEED if by_seed else _CELLS}

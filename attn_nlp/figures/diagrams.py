@@ -98,7 +98,7 @@ def _pairwise(part: Part) -> Flow:
 
 
 def _prepared(diagram: Flow, q: str) -> str:
-    """Return the node that q comes from once it is prepared."""
+    """Return the node that outputs the query after norms and positions."""
     return "prepare" if any(node.name == "prepare" for node in diagram.nodes()) else q
 
 

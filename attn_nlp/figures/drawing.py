@@ -52,7 +52,7 @@ class Box:
     """A rectangle with lines of text.
 
     Attributes:
-      x, y, width, height: of the rectangle; y grows downwards.
+      x, y, width, height: of the rectangle; y grows downward.
       lines: from the top.
       look: a key of `render.LOOKS`; "bare" has neither border nor background.
       centered: True for centered lines, False for lines that begin at the left.

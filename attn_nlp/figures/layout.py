@@ -199,5 +199,5 @@ def _level(box: Box, number: int) -> float:
 
 
 def _shared(one: Box, other: Box) -> float:
-    """Return x of an arrow straight down: the middle of the narrower box."""
+    """Return the x-coordinate of a vertical arrow: the middle of the narrower box."""
     return min(one, other, key=lambda box: box.width).middle

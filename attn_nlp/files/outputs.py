@@ -2,7 +2,7 @@
 
 A regular file is replaced at once, so that a reader sees the old one or the new one, never half of
 it; it keeps its mode, and its owner where that is allowed. A symbolic link stays and what it points
-to is replaced. A file with several names (hard links) is refused: replacing it would part the
+to is replaced. A file with several names (hard links) is rejected: replacing it would part the
 names, and writing into it could leave half of it under all of them. A terminal, a pipe or another
 device is opened and written to. A folder that is missing is made.
 """
@@ -89,7 +89,7 @@ def is_signed(content: str, comment: str) -> bool:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse what `replace` could not write, or should not; changes nothing.
+    """Reject what `replace` could not write, or should not; changes nothing.
 
     Raises:
       UserError: a folder, a disk, a socket, a file with several names, or no permission.
@@ -112,7 +112,7 @@ def check_writable(path: Path) -> None:
     if descriptor(path) is not None:
         return
     if not os.access(path, os.W_OK):
-        raise UserError(f"cannot write to {path}: you have no permission to write to it.")
+        raise UserError(f"cannot write to {path}: permission denied.")
     if stat.S_ISREG(found.st_mode):
         if found.st_nlink > 1:
             raise UserError(
@@ -182,7 +182,7 @@ def _check_folder(path: Path) -> None:
     if not folder.is_dir():
         raise UserError(f"cannot write to {path}: {folder.name} is no folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write to {path}: you have no permission to write to its folder.")
+        raise UserError(f"cannot write to {path}: permission denied for its folder.")
 
 
 def _pour(number: int, content: str | bytes) -> None:

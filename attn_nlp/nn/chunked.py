@@ -19,9 +19,9 @@ so that a block needs no other block: two matrix products in one direction and f
 the fewest there are. What a score, a bias or a user's own part adds to the gradient is taken by
 automatic differentiation of the block, so that this holds for every part.
 
-With a normalizer that has no `rescale`, and with one whose weights a mixer changes afterwards (its
-results are then of no one map of weights), a block of queries holds all keys. A normalizer whose
-weights need no statistics takes the same two passes and leaves them out.
+With a normalizer that has no `rescale`, and with one whose weights a mixer changes afterward (its
+results then belong to no single attention map), a block of queries holds all keys. A normalizer
+whose weights need no statistics takes the same two passes and leaves them out.
 
 References:
   Rabe & Staats, "Self-attention Does Not Need O(n^2) Memory", 2021, arXiv:2112.05682, for the

@@ -2,7 +2,7 @@
 
 Flax gives q, k and v with positions first, and takes the same back; here they are transposed to
 heads first, as parts have them. Flax's protocol has no room for learned arrays, so parts that learn
-are refused, and so are those that need what an attention function is not told: the module's input,
+are rejected, and so are those that need what an attention function is not told: the module's input,
 its index in a stack of blocks, or noise in training. `SelfAttention` takes them all.
 """
 

@@ -86,8 +86,8 @@ class _Module(NamedArguments):
     @property
     def _why(self) -> str:
         if self.pairwise:
-            return "with a chunk they are computed block by block; leave chunk out"
-        return "the kind of attention does not compare positions; leave kind out"
+            return "with a chunk they are computed block by block; set chunk=None"
+        return "the kind of attention does not compare positions; use the default kind"
 
     def _check_length(self, length: int) -> None:
         if self.longest is not None and length > self.longest:

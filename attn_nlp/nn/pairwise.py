@@ -107,7 +107,7 @@ class PairwiseAttention:
 
     @property
     def maps(self) -> int:
-        """Return M, the maps of weights."""
+        """Return M, the number of attention maps."""
         return self._normalizer.sizes["M"]
 
     def split(self):

@@ -45,7 +45,7 @@ def run_checked(
       given: the arguments that the hook function asks for.
       inputs: all inputs of the hook, asked for or not.
       here: the position of the block in the T x S matrix, or None.
-      sizes: sizes by letter, with the part's whole-number settings.
+      sizes: sizes by letter, with the part's integer settings.
 
     Raises:
       UserError: it returns something else.
@@ -201,7 +201,7 @@ def _prepare(returned: Any, hook_call: _HookCall) -> str:
 
 def _reweight(returned: Any, hook_call: _HookCall) -> str:
     given, (letters, _) = tuple(hook_call.inputs["weights"].shape), hook_call.weights
-    # A part that declares `maps` takes several maps of a head and may return one.
+    # A part that declares `maps` takes several attention maps per head and may return one.
     fewer = (given[0], given[1] * hook_call.sizes["H"] // hook_call.sizes["Q"], *given[2:])
     if not _array(returned, (letters, fewer)):
         return ""

@@ -1,7 +1,7 @@
 """The settings of a module: keyword arguments in, the cells that describe its blocks out.
 
 A cell holds and checks every setting of a model, so a module that is built by keywords is also
-built from cells: names, ranges and parts that do not fit together are refused as in an experiment.
+built from cells: names, ranges and parts that do not fit together are rejected as in an experiment.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def check_length(choices: Iterable[Choice], length: int | None) -> int | None:
 
 
 def check_inside(position: str) -> None:
-    """Refuse a position that acts on embeddings alone.
+    """Reject a position that acts on embeddings alone.
 
     Raises:
       UserError: naming those that act inside attention.

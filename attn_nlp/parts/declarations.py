@@ -27,7 +27,7 @@ _TOGETHER = {"rescale": ("reduce", "merge"), "merge": ("reduce",)}
 
 
 def check_brackets(slot: str, name: object) -> None:
-    """Refuse a decorator without brackets or without a name.
+    """Reject a decorator without brackets or without a name.
 
     Raises:
       UserError: showing the right form.
@@ -50,7 +50,7 @@ def check_line(
     learned: object,
     facts: Mapping[str, object],
 ) -> None:
-    """Refuse arguments of a registry line that cannot be meant.
+    """Reject arguments of a registry line that cannot be meant.
 
     Raises:
       UserError: naming the argument and what it may be.
@@ -65,9 +65,9 @@ def check_line(
     who = f"{slot} {name!r}"
     for what, text in (("label", label), ("cite", cite)):
         if text is not None and not isinstance(text, str):
-            raise UserError(f"{what} of {who} is {text!r}; give a text.")
+            raise UserError(f"{what} of {who} is {text!r}; it must be a string.")
     if isinstance(revision, bool) or not isinstance(revision, int) or revision < 1:
-        raise UserError(f"revision of {who} is {revision!r}; give a whole number from 1.")
+        raise UserError(f"revision of {who} is {revision!r}; give an integer from 1.")
     for what, given, kinds, form in (
         ("settings", settings, (Numeric, Static, Named), "settings={'c': Numeric(0.5)}"),
         ("learned", learned, (Learned,), "learned={'w': Learned('H D')}"),
@@ -119,7 +119,7 @@ def _check_fact(who: str, fact: str, value: object) -> None:
     if form == "truth" and not isinstance(value, bool):
         raise UserError(f"{fact} of {who} is {value!r}; it is True or False.")
     if form == "text" and not isinstance(value, str):
-        raise UserError(f"{fact} of {who} is {value!r}; give a text.")
+        raise UserError(f"{fact} of {who} is {value!r}; it must be a string.")
     if form == "expression" and (
         isinstance(value, bool) or not isinstance(value, int | float | str)
     ):
@@ -200,7 +200,7 @@ def _check_class(who: str, definition: type, allowed: Collection[str]) -> None:
 
 
 def check_part(part: Any) -> None:
-    """Refuse hook functions that ask for what nothing supplies, and numbers that are not possible.
+    """Reject hook functions that ask for what nothing supplies, and numbers that are not possible.
 
     Args:
       part: a `registry.Part`.
@@ -289,7 +289,7 @@ def _list(names: Collection[str]) -> str:
 
 
 def _check_unasked(who: str, part: Any, asked: Collection[str]) -> None:
-    """Refuse a setting or an array that no hook asks for: it would be set without effect."""
+    """Reject a setting or an array that no hook asks for: it would be set without effect."""
     for name, setting in part.settings.items():
         if isinstance(setting, Numeric | Named) and name not in asked:
             raise UserError(f"setting {name!r} of {who} is asked for by none of its functions.")
@@ -301,7 +301,7 @@ def _check_unasked(who: str, part: Any, asked: Collection[str]) -> None:
 
 
 def _check_baseline(who: str, part: Any, asked: Collection[str]) -> None:
-    """Refuse a baseline without a `fit`, or one whose `fit` asks for the seed."""
+    """Reject a baseline without a `fit`, or one whose `fit` asks for the seed."""
     if "fit" not in part.hooks:
         raise UserError(
             f"{who} is a baseline, which is fitted without JAX, but has no `fit`; write one or "
@@ -315,7 +315,7 @@ def _check_baseline(who: str, part: Any, asked: Collection[str]) -> None:
 
 
 def _check_optimizer(who: str, part: Any, asked: Collection[str]) -> None:
-    """Refuse what an optimizer, which is made once for all layers, is not given."""
+    """Reject what an optimizer, which is made once for all layers, is not given."""
     if part.learned:
         raise UserError(
             f"{who} declares learned arrays; an optimizer keeps its arrays in the state that its "
@@ -337,7 +337,7 @@ def _check_number(where: str, setting: Numeric | Static) -> None:
     default, whole = setting.default, isinstance(setting, Static)
     kinds = int | str if whole else int | float | str
     if isinstance(default, bool) or not isinstance(default, kinds):
-        allowed = "a whole number" if whole else "a number"
+        allowed = "an integer" if whole else "a number"
         raise UserError(
             f"{where} starts at {default!r}; give {allowed} or an expression, such as 'D'."
         )

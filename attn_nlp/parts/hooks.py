@@ -54,7 +54,7 @@ class Facts(TypedDict, total=False):
     Tests, figures, costs and cells ask for these facts; no other name is accepted.
     """
 
-    # Counts: expressions in sizes and in the part's whole-number settings.
+    # Counts: expressions in sizes and in the part's integer settings.
     flops: Expression
     state: Expression
     features: Expression
@@ -127,17 +127,17 @@ SLOTS: dict[str, Slot] = {
             plain=True,
             several=True,
         ),
-        Slot("weighting", ("weigh",), "says how much of two arrays goes into their mix"),
-        Slot("activation", ("activate",), "turns one number a position into a weight"),
-        Slot("features", ("features",), "turns a position into features"),
+        Slot("weighting", ("weigh",), "sets the proportions in which two arrays are mixed"),
+        Slot("activation", ("activate",), "turns one score per position into a weight"),
+        Slot("features", ("features",), "turns a token representation into features"),
         Slot("init", ("std",), "draws the first query and key weights"),
         Slot(
             "position",
             ("embed", "prepare", "relate", "adjust", "aggregate"),
-            "says where a token stands",
+            "encodes token positions",
             plain=True,
         ),
-        Slot("pooling", ("pool",), "makes one vector of a sentence"),
+        Slot("pooling", ("pool",), "pools token vectors into one"),
         Slot("model", ("fit", "read"), "learns from the training split and predicts", plain=True),
         Slot("optimizer", ("transform",), "turns gradients into steps of the parameters"),
     )
@@ -158,7 +158,7 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Static:
-    """A whole number that shapes the program; the default may be an expression in sizes."""
+    """An integer that shapes the program; the default may be an expression in sizes."""
 
     default: int | str
     low: int = 1

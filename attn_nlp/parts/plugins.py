@@ -49,7 +49,7 @@ def load_plugins() -> None:
     """Import every module that an installed package names.
 
     Raises:
-      UserError: one of them cannot be imported, or has a registry line that is refused; the
+      UserError: one of them cannot be imported, or has a registry line that is rejected; the
         message names the package.
     """
     for plugin in plugins():

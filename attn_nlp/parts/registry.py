@@ -162,7 +162,7 @@ class Part:
         return None if self.own_code is None else self.own_code.hash
 
     def check(self) -> None:
-        """Refuse files of a user's part that have changed since they were hashed.
+        """Reject files of a user's part that have changed since they were hashed.
 
         Raises:
           UserError: naming the file.

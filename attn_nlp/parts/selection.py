@@ -64,7 +64,7 @@ class Choice:
         return values
 
     def static(self, sizes: Mapping[str, int]) -> dict[str, int]:
-        """Return the whole numbers that shape the program, by setting."""
+        """Return the integers that shape the program, by setting."""
         return {
             name: int(evaluate(_number(self.given.get(name, setting.default)), sizes))
             for name, setting in self.part.settings.items()
@@ -90,7 +90,7 @@ class Choice:
           sizes: of the cell, by letter.
           default: the value for a part that does not have the fact.
           instead: sizes that replace those of the cell in the expression, but not in the part's
-            whole-number settings, which may follow from them.
+            integer settings, which may follow from them.
         """
         expression = self.part.facts.get(name, default)
         return evaluate(expression, {**sizes, **self.static(sizes), **instead})

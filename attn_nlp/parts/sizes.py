@@ -2,7 +2,7 @@
 
 A registry line declares the shapes of a part's arrays and the defaults of its settings as text in
 these sizes, so that it can be printed unchanged and checked before any shape is known. Only
-numbers, sizes, the part's own whole-number settings, + - * / ** and log2() are allowed; nothing is
+numbers, sizes, the part's own integer settings, + - * / ** and log2() are allowed; nothing is
 ever executed.
 """
 
@@ -19,9 +19,9 @@ from attn_nlp.errors import UserError
 SIZES = {
     "T": "positions of a sentence",
     "H": "heads",
-    "Q": "query heads: one for each map of weights that a head applies",
+    "Q": "query heads: one for each attention map that a head applies",
     "K": "heads of keys and values",
-    "M": "maps of weights: one a query head, or one for each feature of it",
+    "M": "attention maps: one per query head, or one for each feature of it",
     "D": "dimension of one head",
     "U": "dimension of one head's values",
     "E": "width of the residual stream",
@@ -31,6 +31,9 @@ SIZES = {
     "C": "classes",
 }
 
+_SIZES_IN_WORDS = ", ".join(
+    f"{letter} ({what.partition(':')[0]})" for letter, what in SIZES.items()
+)
 _OPERATORS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -65,7 +68,7 @@ def evaluate(expression: float | str, sizes: Mapping[str, int]) -> float:
     except (SyntaxError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UserError(
             f"{expression!r} is not a valid expression; use numbers, + - * / **, log2(), "
-            f"parentheses and the sizes {', '.join(SIZES)}."
+            f"parentheses, and the sizes {_SIZES_IN_WORDS}."
         ) from error
 
 
@@ -80,7 +83,7 @@ def shape(text: str, sizes: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def check_expression(expression: float | str, where: str, names: Iterable[str] = ()) -> None:
-    """Refuse an expression that is not valid for any shape.
+    """Reject an expression that is not valid for any shape.
 
     Args:
       expression: a number or a text.

@@ -2,7 +2,7 @@
 
 The input is any object, since an experiment file is ordinary Python. The output is a plain number
 or text, or a sentence about what was given. Numbers reach a program in float32: one that would
-become infinite there is refused, and so is one that would become zero. XLA flushes subnormal
+become infinite there is rejected, and so is one that would become zero. XLA flushes subnormal
 numbers to zero on some devices, so the smallest normal number is the bound.
 """
 
@@ -102,18 +102,18 @@ def number(where: str, value: object, low: float, high: float) -> float:
 
 
 def whole(where: str, value: object, low: int, high: int | None = None) -> int:
-    """Return a whole number as it is kept; without an upper bound it must fit into int32.
+    """Return an integer as it is kept; without an upper bound it must fit into int32.
 
     Raises:
-      UserError: it is not a whole number, or is outside the bounds.
+      UserError: it is not an integer, or is outside the bounds.
     """
     value = plain(value)
     most = MOST_WHOLE if high is None else high
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= most:
         return value
     too_large = isinstance(value, int) and value > most
-    upper = f" to {most}" if high is not None or too_large else ""
-    raise UserError(f"{where} is {shown(value)}; allowed: whole numbers from {low}{upper}.")
+    bounds = f"from {low} to {most}" if high is not None or too_large else f">= {low}"
+    raise UserError(f"{where} is {shown(value)}; allowed: integers {bounds}.")
 
 
 def flag(where: str, value: object) -> bool:
@@ -136,14 +136,14 @@ def line(where: str, value: object, *, empty: bool = False) -> str:
     """
     value = plain(value)
     if not isinstance(value, str):
-        raise UserError(f"{where} is {shown(value)}; give a text.")
+        raise UserError(f"{where} is {shown(value)}; it must be a string.")
     if not (empty or value.strip()):
-        raise UserError(f"{where} is empty; give a text.")
+        raise UserError(f"{where} is empty; give a string.")
     control = UNPRINTABLE.search(value)
     if control:
         raise UserError(
-            f"{where} is {shown(value)}, with {control.group()!r} in it; give a text of one line, "
-            "without control characters."
+            f"{where} is {shown(value)}, with {control.group()!r} in it; give a string of one "
+            "line, without control characters."
         )
     return value
 

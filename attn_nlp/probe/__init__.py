@@ -38,7 +38,7 @@ def probe(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
 
     Args:
       cells: any cells.
-      alone: whether this process trains nothing afterwards; then JAX runs on the CPU.
+      alone: whether this process trains nothing afterward; then JAX runs on the CPU.
 
     Returns:
       Warnings: laws that a part breaks and declares that it breaks.
@@ -57,7 +57,7 @@ def _probe(named: Mapping[str, Cell]) -> tuple[str, ...]:
     for name, cell in named.items():
         if name not in _traced:
             _traced[name] = trace(cell)
-        _refuse(_traced[name])
+        _reject(_traced[name])
     own = [
         (cell, path, json.dumps(without_numbers(choice), default=str))
         for cell in named.values()
@@ -71,16 +71,16 @@ def _probe(named: Mapping[str, Cell]) -> tuple[str, ...]:
     if firsts:
         _changing.update(changing(firsts))
     for _, _, key in own:  # first, since a part that changes may break laws by chance
-        _refuse(_changing[key])
+        _reject(_changing[key])
     warnings: dict[str, None] = {}
     for _, _, key in own:
         wrong, notes = _tried[key]
-        _refuse(wrong)
+        _reject(wrong)
         warnings |= dict.fromkeys(notes)
     return tuple(warnings)
 
 
-def _refuse(wrong: UserError | None) -> None:
+def _reject(wrong: UserError | None) -> None:
     if wrong is not None:
         raise UserError(str(wrong)) from wrong.__cause__
 

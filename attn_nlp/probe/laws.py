@@ -86,9 +86,9 @@ def broken_laws(cell: Cell, path: str) -> tuple[UserError | None, tuple[str, ...
     declared = {name for part in choice.family() for name, value in part.facts.items() if value}
     own = [part for part in choice.family() if part.code_hash is not None]
     name = f"{own[0].slot} {own[0].name!r}" if own else choice.text
-    refused = [f"{name} {text}" for fact, text in broken if fact not in declared]
+    rejected = [f"{name} {text}" for fact, text in broken if fact not in declared]
     warned = [f"{name} {text} (declared: {f}=True)" for f, text in broken if f in declared]
-    return UserError(refused[0]) if refused else None, tuple(warned)
+    return UserError(rejected[0]) if rejected else None, tuple(warned)
 
 
 def _tried(cell: Cell, causal: bool) -> tuple[UserError | None, list[tuple[str, str]]]:

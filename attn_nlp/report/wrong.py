@@ -33,8 +33,8 @@ class Example:
       number: its row in the split, from 1.
       text: the sentence, or None if the prepared data are not on this machine.
       label: its class.
-      taken_for: (class, runs) of the wrong predictions, the most frequent first.
-      wrong, runs: how many of how many runs got it wrong.
+      predicted_as: (class, runs) of the wrong predictions, the most frequent first.
+      wrong, runs: runs that misclassified it, and runs in all.
       confidence: mean probability that those runs gave to their prediction, or None if not stored.
       by_row: (wrong, runs) by row of the tables; 0 runs if a row did not run on this dataset.
     """
@@ -42,7 +42,7 @@ class Example:
     number: int
     text: str | None
     label: str
-    taken_for: tuple[tuple[str, int], ...]
+    predicted_as: tuple[tuple[str, int], ...]
     wrong: int
     runs: int
     confidence: float | None
@@ -151,7 +151,7 @@ def _of_one(
             number=sentence + 1,
             text=None if texts is None else shortened(texts[sentence]),
             label=name_of(int(gold[sentence])),
-            taken_for=tuple(
+            predicted_as=tuple(
                 (name_of(number), count)
                 for number, count in Counter(given[bad, sentence].tolist()).most_common()
             ),

@@ -55,7 +55,7 @@ _SCORES = optional(fields(SCORES, others=optional(number())))
 
 
 def _counts(value: Any, at: str) -> None:
-    """As many lists of whole numbers as each of them has."""
+    """As many lists of integers as each of them has."""
     listed(wholes(0))(value, at)
     for place, row in enumerate(value):
         if len(row) != len(value):

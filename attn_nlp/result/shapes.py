@@ -61,8 +61,8 @@ def number(low: float = -LARGEST_FLOAT, high: float = LARGEST_FLOAT, slack: floa
 
 
 def whole(low: int = -LARGEST_WHOLE - 1, high: int = LARGEST_WHOLE) -> Check:
-    """Return a check for a whole number from low to high."""
-    allowed = "a whole number" + _between(low, high)
+    """Return a check for an integer from low to high."""
+    allowed = "an integer" + _between(low, high)
 
     def check(value: Any, at: str) -> None:
         if type(value) is not int or not low <= value <= high:

@@ -143,7 +143,7 @@ def _bin(confidence: float) -> int:
 
 
 def least_loss(confidences: Sequence[float], right: Sequence[bool], rounding: float = 0.0) -> float:
-    """Return the least log loss that fits confidences: a mean over sentences, in nats.
+    """Return the smallest log loss consistent with the confidences: a mean over sentences, in nats.
 
         L >= mean(-log c where the prediction is right, -log(1 - c) where it is wrong)
 

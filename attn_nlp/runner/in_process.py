@@ -27,7 +27,7 @@ from attn_nlp.user_code.frames import shown
 from attn_nlp.user_code.hashing import reach
 from attn_nlp.user_code.text_order import hangs_on_hashes
 
-# XLA exits on a flag that it does not know, so the flags are tried in another process.
+# XLA aborts on unknown flags, so they are probed in a subprocess.
 _READS_FLAGS = "from jaxlib import xla_client; xla_client.CompileOptions()"
 
 

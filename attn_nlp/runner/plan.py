@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 GIGAFLOPS = 45.0  # per second and worker, as small encoders reach on one core, evaluation included
 TOKENS = 20  # mean length of a sentence, if it is not known
-COMPILE_SECONDS = 10.0  # for six padded lengths, on one core; afterwards the cache has it
+COMPILE_SECONDS = 10.0  # for six padded lengths, on one core; afterward the cache has it
 BASELINE_SECONDS = 10.0
 PROCESS_BYTES = 400_000_000  # a worker before it has trained anything
 SENTENCE_BYTES = 8  # of every sentence of every batch, whose order is drawn before training
@@ -71,14 +71,16 @@ class Plan:
         """The assumptions of the estimate, and the lengths that it has read."""
         read = [f"{name} {mean:.1f}" for name, mean in self.lengths.items() if mean is not None]
         guessed = [name for name, mean in self.lengths.items() if mean is None]
-        says = f"assumes {GIGAFLOPS:g} GFLOP/s a worker, {COMPILE_SECONDS:g} s to compile a program"
+        says = (
+            f"assumes {GIGAFLOPS:g} GFLOP/s per worker, {COMPILE_SECONDS:g} s to compile a program"
+        )
         if guessed:
             says += (
-                f" and {TOKENS} tokens a sentence of {', '.join(guessed)}, which this machine has "
-                "not prepared yet"
+                f" and {TOKENS} tokens per sentence of {', '.join(guessed)}, which this machine "
+                "has not prepared yet"
             )
         if read:
-            says += f"; tokens a sentence as prepared: {', '.join(read)}"
+            says += f"; tokens per sentence as prepared: {', '.join(read)}"
         return says
 
 
@@ -106,7 +108,7 @@ def data_settings(settings: Settings) -> DataSettings:
 
 
 def check_data(resolved: Resolved) -> None:
-    """Refuse unknown datasets and tokenizers, before anything is loaded.
+    """Reject unknown datasets and tokenizers, before anything is loaded.
 
     Raises:
       UserError: an unknown dataset or tokenizer.
@@ -120,13 +122,13 @@ def check_data(resolved: Resolved) -> None:
 
 
 def check_parts(cells: Iterable[Cell], alone: bool = True) -> tuple[str, ...]:
-    """Refuse parts in the user's code that cannot work, before anything is trained.
+    """Reject parts in the user's code that cannot work, before anything is trained.
 
     JAX is started only if a cell uses such a part.
 
     Args:
       cells: one of each program.
-      alone: whether this process trains nothing afterwards, so that no accelerator is taken.
+      alone: whether this process trains nothing afterward, so that no accelerator is taken.
 
     Returns:
       Warnings, one sentence each.

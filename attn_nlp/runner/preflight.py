@@ -41,7 +41,7 @@ def check_workers(workers: int | None, in_process: bool) -> None:
 
 
 def check_store(path: Path, resolved: Resolved) -> None:
-    """Refuse a store that is part of the data of its own experiment, which writing would change.
+    """Reject a store that is part of the data of its own experiment, which writing would change.
 
     Args:
       path: the file of the store, which need not exist.

@@ -209,7 +209,7 @@ class _Driver:
         left = to_do(self.cells, self._before, retry_failed, self._changed)
         self._left = [spec for spec in left if spec not in tried]
         self._data: dict[str, Prepared] = {}
-        self._refused: list[Job] = []
+        self._rejected: list[Job] = []
 
     @property
     def left(self) -> int:
@@ -229,7 +229,7 @@ class _Driver:
         """
         named = (self._programs.of(self.cells[spec]) for spec in self._left)
         cells = {program: cell for program, _, cell in named}.values()
-        # In this process JAX trains afterwards; else accelerators are left to the workers.
+        # In this process JAX trains afterward; else accelerators are left to the workers.
         with single_threaded_here() if in_process else contextlib.nullcontext():
             return check_parts(cells, alone=not in_process)
 
@@ -269,9 +269,9 @@ class _Driver:
         """Give the jobs to the engine, and wait for those that another run has claimed."""
         said = False
         while jobs:
-            self._refused = []
+            self._rejected = []
             engine.run(jobs, self._take, self._done, interrupt, progress)
-            waiting, began = self._refused, time.monotonic()
+            waiting, began = self._rejected, time.monotonic()
             while waiting:
                 interrupt.check()
                 finished = self.store.records((job.spec for job in waiting), ["finished_at"])
@@ -298,7 +298,7 @@ class _Driver:
                 final=job.spec in self._changed,
             )
         if not taken:
-            self._refused.append(job)
+            self._rejected.append(job)
         return taken
 
     def _done(self, job: Job, result: Mapping) -> None:
@@ -347,7 +347,7 @@ class _Driver:
         return spec in records and records[spec]["finished_at"] != self._stored_at(spec)
 
     def _prepare(self) -> None:
-        """Prepare each dataset once; refuse one that has changed since cells were stored."""
+        """Prepare each dataset once; reject one that has changed since cells were stored."""
         left = set(self._left)
         needed: dict[DataSettings, list[str]] = {}
         for spec, settings in self._by_data():

@@ -159,7 +159,7 @@ def _check(given: object, cell: Cell, prepared: Any) -> dict[str, Any]:
         elif not leaves_test_alone(result):
             raise UserError(f"{model} returned test scores for a trial, which has none.")
     except Misfit as error:
-        raise UserError(f"{model} returned a wrong result: {error}.") from error
+        raise UserError(f"{model} returned an invalid result: {error}.") from error
     return result
 
 

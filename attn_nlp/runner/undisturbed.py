@@ -1,8 +1,8 @@
 """Keep the user's code in one cell from changing what the next cell in the process computes.
 
 Cells are trained one after another in one process. Shared random generators start at the cell's
-seed, and uses of data that no identity covers are refused (`watching.py`). Before a `fit` of the
-user's is called, its file is run again; afterwards the environment variables, the working directory
+seed, and uses of data that no identity covers are rejected (`watching.py`). Before a `fit` of the
+user's is called, its file is run again; afterward the environment variables, the working directory
 and the settings of JAX are restored. What it prints stays out of the table, and it can neither end
 the process nor report progress that cannot be shown. Changes that it makes to modules of other
 libraries are not noticed.

@@ -224,7 +224,7 @@ def signed_rank(differences: Sequence[float]) -> tuple[float, float]:
     n = len(kept)
     if n == 0:
         return 1.0, 1.0
-    # Twice the rank is a whole number even if ranks are shared.
+    # Twice the rank is an integer even if ranks are shared.
     doubled = [round(2 * rank) for rank in ranks([abs(d) for d in kept])]
     chance = np.zeros(sum(doubled) + 1)  # the probability of each sum, over all sign patterns
     chance[0] = 1.0

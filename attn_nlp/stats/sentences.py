@@ -119,7 +119,7 @@ def two_way(
         )
     d = _differences(right, base)
     n, size = d.shape
-    # Whole numbers below 2^24, which a matrix product adds without rounding.
+    # Integers below 2^24, which a matrix product adds without rounding.
     f = d.astype(np.float32)
     of_seeds, of_sentences = f @ np.ones(size, np.float32), np.ones(n, np.float32) @ f
     total, nonzero = int(of_seeds.sum(dtype=np.float64)), int(np.count_nonzero(d))
@@ -151,14 +151,14 @@ def two_way(
 def resampled_means(d: np.ndarray, resamples: int, rng_seed: int) -> np.ndarray:
     """Return (resamples,) means of a table whose rows and columns are drawn with replacement.
 
-    The table is weighted on both sides by how often each row and column is drawn. Sums of whole
-    numbers are exact, so the means are the same on every machine.
+    The table is weighted on both sides by how often each row and column is drawn. Sums of
+    integers are exact, so the means are the same on every machine.
     """
     import numpy as np
 
     n, size = d.shape
     rows, columns = _drawn(n, resamples, rng_seed, 0), _drawn(size, resamples, rng_seed, 1)
-    drawn = columns @ d.T.astype(np.float32)  # whole numbers far below 2^24
+    drawn = columns @ d.T.astype(np.float32)  # integers far below 2^24
     return (drawn.astype(np.float64) * rows).sum(axis=1) / d.size
 
 
@@ -235,7 +235,7 @@ def _differences(variant: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def _squares(sums: np.ndarray) -> int:
-    """Return the sum of squares of whole numbers."""
+    """Return the sum of squares of integers."""
     import numpy as np
 
     return int((sums.astype(np.int64) ** 2).sum())
@@ -246,8 +246,8 @@ def _variance(squares: int, total: int, clusters: int, size: int) -> float | Non
 
         c / (c - 1) sum_k (s_k - total / c)^2 / size^2
 
-    with s_k the sums of c clusters, `squares` their sum of squares and `total` their sum: whole
-    numbers, so that nothing is rounded before the division.
+    with s_k the sums of c clusters, `squares` their sum of squares and `total` their sum:
+    integers, so that nothing is rounded before the division.
     """
     if clusters == 1:
         return None

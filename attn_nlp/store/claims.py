@@ -32,7 +32,7 @@ def token_of(value: object) -> int:
         number = int(value)
         if number < LARGEST_TOKEN:
             return number
-    raise ValueError(f"the number of the last claim is {shown(value)}, and no whole number")
+    raise ValueError(f"the number of the last claim is {shown(value)}, not an integer")
 
 
 class Claims:

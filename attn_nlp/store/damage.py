@@ -313,7 +313,7 @@ def named(spec: object) -> str:
 
 @contextmanager
 def as_it_stands(db: sqlite3.Connection) -> Iterator[None]:
-    """Text that is no UTF-8 comes with surrogates, which a check then refuses."""
+    """Text that is no UTF-8 comes with surrogates, which a check then rejects."""
     before = db.text_factory
     db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     try:

@@ -23,17 +23,17 @@ from attn_nlp.store.schema import COLUMNS, CORRECT, count_rows, rows_differ
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a store that its owner should know.
+    """A problem found in a store.
 
     Attributes:
       severe: results are damaged or contradict one another; otherwise it is only worth knowing.
-      says: what was found, in a sentence.
+      message: what was found, in a sentence.
       repair: what would be done about it; "" where nothing is safe to do.
       specs: the cells concerned.
     """
 
     severe: bool
-    says: str
+    message: str
     repair: str = ""
     specs: tuple[str, ...] = ()
 

@@ -121,7 +121,7 @@ _warn_once = cache(warn)  # a command opens a store several times
 
 
 def check_log(path: Path) -> None:
-    """Refuse a path beside which the log of another store lies, or one that is damaged."""
+    """Reject a path beside which the log of another store lies, or one that is damaged."""
     sentence, warning = strange(path)
     if sentence:
         raise StoreError(f"{sentence}.")
@@ -332,7 +332,7 @@ def _copy(db: sqlite3.Connection, unfinished: Path, target: Path) -> None:
 
 
 def _name(unfinished: Path, target: Path) -> None:
-    """Give a file its name, which no other file has; of two at once, one is refused."""
+    """Give a file its name, which no other file has; of two at once, one is rejected."""
     try:
         try:
             os.link(unfinished, target)

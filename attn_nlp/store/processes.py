@@ -79,9 +79,9 @@ def _place() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in clock ticks since boot; "" where the system does not say.
+    """When a process began, in clock ticks since boot; "" if unavailable.
 
-    "ended" for one that has ended and whose parent has not asked how: its id is still taken.
+    "ended" for one that is a zombie (not yet reaped): its id is still taken.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

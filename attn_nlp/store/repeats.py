@@ -12,7 +12,7 @@ from attn_nlp.store.tolerance import RESULT, contradiction
 
 
 def check_repeats(before: Mapping, given: Mapping) -> None:
-    """Refuse a record of a stored cell that is of other data or another result.
+    """Reject a record of a stored cell that is of other data or another result.
 
     Args:
       before, given: "spec", "provenance", the fingerprints and the columns of `RESULT`.
@@ -25,7 +25,7 @@ def check_repeats(before: Mapping, given: Mapping) -> None:
 
 
 def check_same_data(before: Mapping, given: Mapping) -> None:
-    """Refuse a record that was computed from other data."""
+    """Reject a record that was computed from other data."""
     for name in ("fingerprint", "tokenizer_hash"):
         if given[name] != before[name]:
             raise StoreError(
@@ -35,7 +35,7 @@ def check_same_data(before: Mapping, given: Mapping) -> None:
 
 
 def check_same(before: Mapping, given: Mapping) -> None:
-    """Refuse a second final result that contradicts the first one."""
+    """Reject a second final result that contradicts the first one."""
     if before["status"] not in FINAL or given["status"] not in FINAL:
         return
     # As it would come back from the store.

@@ -8,7 +8,7 @@ process no longer lives is taken over (see `claims`). Should a result be deliver
 same, the first one stays, and a different second one is an error.
 
 Every write begins with BEGIN IMMEDIATE: a transaction that reads first and writes later is
-refused at once when another wrote in between, without waiting.
+rejected at once when another wrote in between, without waiting.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from attn_nlp.errors import unknown
+from attn_nlp.errors import UserError, nearest
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.experiment.tuning import settle
@@ -170,7 +170,7 @@ class Store:
         check_place(self._place, self.path)
 
     def check_sound(self) -> None:
-        """Refuse a file that was damaged meanwhile, as when a copy is written over it.
+        """Reject a file that was damaged meanwhile, as when a copy is written over it.
 
         Raises:
           StoreError: SQLite finds a fault, or cells are gone.
@@ -366,7 +366,12 @@ class Store:
             row = self._db.execute(f"{damage.EXPERIMENTS} WHERE name = ?", [name]).fetchone()
             if row is not None:
                 return self.settled(self._resolved(*row))
-        raise unknown(f"experiment in store {self.path}", name, [name for name, _ in self.names()])
+        known = [name for name, _ in self.names()]
+        close = nearest(name, known)
+        raise UserError(
+            f"store {self.path} has no experiment {name!r}; known: {', '.join(known) or 'none'}."
+            + (f" Did you mean {close!r}?" if close else "")
+        )
 
     def _resolved(self, name: str, *kept: object) -> Resolved:
         try:

@@ -82,8 +82,8 @@ def merge(source: Store, target: Store, specs: Iterable[str] | None = None) -> M
     found = _sound(source, specs)
     experiments = _experiments(source) if specs is None else []
     there = target.records(None, ["status", *same_data.COLUMNS])
-    _refuse_contradictions(target, found, [spec for spec in found if spec in there])
-    _refuse_two_states(source, target, found, there)
+    _reject_contradictions(target, found, [spec for spec in found if spec in there])
+    _reject_two_states(source, target, found, there)
     for spec, record in found.items():
         if target.finish(spec, record):
             added += 1
@@ -132,7 +132,7 @@ def _contradicts_itself(source: Store, spec: str, says: str) -> StoreError:
     )
 
 
-def _refuse_contradictions(target: Store, found: Mapping[str, Record], specs: list[str]) -> None:
+def _reject_contradictions(target: Store, found: Mapping[str, Record], specs: list[str]) -> None:
     columns = [*RESULT, "provenance", "fingerprint", "tokenizer_hash"]
     for start in range(0, len(specs), _AT_ONCE):
         before = target.records(specs[start : start + _AT_ONCE], columns)
@@ -140,7 +140,7 @@ def _refuse_contradictions(target: Store, found: Mapping[str, Record], specs: li
             check_repeats(before[spec], found[spec])
 
 
-def _refuse_two_states(
+def _reject_two_states(
     source: Store, target: Store, found: Mapping[str, Record], there: Mapping[str, Record]
 ) -> None:
     new = [record for spec, record in found.items() if spec not in there]

@@ -172,8 +172,9 @@ def lay_out(table: TableSpec, resolved: Resolved) -> Layout:
         filled.update(zip(*in_turn, strict=True))
         if len(filled) < sum(map(len, cells)):
             raise UserError(
-                f"table {table['title']!r}, row {rows[number]['label']!r}: two cells for one "
-                "entry; name the settings that differ in the row, columns=, where= or over=."
+                f"table {table['title']!r}, row {rows[number]['label']!r}: several cells fall into "
+                "one table entry; name the settings that differ in the row, columns=, "
+                "where=, or over=."
             )
     first = [list(dict.fromkeys(column[i] for column in unordered)) for i in range(len(paths))]
     columns = sorted(

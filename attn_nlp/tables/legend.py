@@ -24,8 +24,7 @@ _MEANINGS = {
     Verdict.WORSE_WITHIN_MARGIN: "worse, yet within the margin of equivalence",
     Verdict.EQUIVALENT: "equivalent within the margin",
     Verdict.UNDECIDED: (
-        f"undecided; the number is about how many replicates a decision would need, "
-        f"up to {MOST_SEEDS:,}"
+        f"undecided; the number is about how many seeds a decision would take, up to {MOST_SEEDS:,}"
     ),
 }
 _BRIEF = {
@@ -34,7 +33,7 @@ _BRIEF = {
     Verdict.BETTER_WITHIN_MARGIN: "better within the margin",
     Verdict.WORSE_WITHIN_MARGIN: "worse within the margin",
     Verdict.EQUIVALENT: "equivalent",
-    Verdict.UNDECIDED: "undecided; replicates to decide",
+    Verdict.UNDECIDED: "undecided; seeds to decide",
 }
 _STATE_MEANINGS = {
     PENDING: "not run yet",

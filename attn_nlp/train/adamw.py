@@ -2,8 +2,8 @@
 
 The same mathematics as a chain of transformations in Optax, which a test checks; written out,
 because XLA makes one pass over memory of each array here and three of the chain's, and the table of
-embeddings is larger than a core's cache. With the chain, a step of a default cell takes 7 % longer
-by processor time and by the clock (quartiles 5.5 to 7.3 %), on one core in five rounds of 300
+embeddings is larger than a core's cache. With the chain, a step of a default cell takes 7% longer
+by processor time and by the clock (quartiles 5.5 to 7.3%), on one core in five rounds of 300
 steps, by
 
     taskset -c 0 python -m benchmarks.fused_adamw --rounds 5

@@ -136,7 +136,7 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
 
 @contextmanager
 def spread() -> Iterator[None]:
-    """Allow every thread of this process all cores, and afterwards only those it had before."""
+    """Allow every thread of this process all cores, and afterward only those it had before."""
     before = keep_on(CORES) if CORES else {}  # else nothing was pinned
     try:
         yield

@@ -59,7 +59,7 @@ def adamw(learning_rate, weight_decay, matrices, b1, b2, eps):
     settings={"momentum": Numeric(0.0, **_SHARE), "nesterov": Static(0, low=0, high=1)},
 )
 def sgd(learning_rate, weight_decay, matrices, momentum, nesterov):
-    """Follow the gradient, or with momentum a decaying sum of gradients.
+    """Step against the gradient, or with momentum against a decaying sum of gradients.
 
         m = momentum m + g
         p = p - r[t] (m + decay p),  with nesterov=1  p = p - r[t] (g + momentum m + decay p)

@@ -18,11 +18,11 @@ of every cell that uses the part. The hash covers
 - files that strings in the code name, and data files beside the code and below it, if it imports
   `ctypes` or a library that may read them natively, without Python noticing (`native.py`);
 - environment variables that such code reads while the experiment file is loaded, with all values
-  that they have at that time; what it reads later is refused (`watching.py`).
+  that they have at that time; what it reads later is rejected (`watching.py`).
 
-Refused are programs that the file starts while it is loaded, unless the part declares files, and
-copies of the whole environment. Not noticed are: a file elsewhere that such a library reads under a
-name that is computed, or one with an unusual ending (declare it); answers of `os.stat`,
+Programs that the file starts while it is loaded are rejected, unless the part declares files, and
+so are copies of the whole environment. Not noticed are: a file elsewhere that such a library reads
+under a name that is computed, or one with an unusual ending (declare it); answers of `os.stat`,
 `os.readlink` and `os.access`; the home folder and the time zone; comments in a module that code
 reads as text; variables that a library reads under a name that the file does not contain.
 
@@ -147,7 +147,7 @@ class Code:
         return max((max(state.st_mtime, state.st_ctime) for state in states), default=0.0)
 
     def check(self) -> None:
-        """Refuse data that is no longer what was hashed.
+        """Reject data that is no longer what was hashed.
 
         Raises:
           UserError: naming the file.

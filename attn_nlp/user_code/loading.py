@@ -75,7 +75,7 @@ def is_loading(file: str) -> bool:
 def loading(file: str) -> Iterator[Load]:
     """Prepare for running an experiment file in the block; its modules are loaded again.
 
-    Modules next to the file can still be imported afterwards, inside functions. What the file
+    Modules next to the file can still be imported afterward, inside functions. What the file
     prints goes to stderr, and numbers that it draws from `random` or NumPy's global generator are
     the same in every process.
     """
@@ -111,7 +111,7 @@ def loading(file: str) -> Iterator[Load]:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the shared random generators in the block, and restore their states afterwards."""
+    """Seed the shared random generators in the block, and restore their states afterward."""
     numpy = sys.modules.get("numpy.random")
     before, others = random.getstate(), numpy.get_state() if numpy else None
     random.seed(seed)

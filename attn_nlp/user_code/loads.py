@@ -57,7 +57,7 @@ class Load:
         self.written: set[str] = set()
         self._looks: dict[str, set[tuple[str, str]]] = {}
         self._answers: dict[str, list[str]] = {}
-        self._refused: dict[str, dict[str, str]] = {}
+        self._rejected: dict[str, dict[str, str]] = {}
         self._code: dict[str, State] = {}
         self._before = {*sys.modules, "__mp_main__"}  # another name of `__main__`
         self._environment = asked.kept()
@@ -103,7 +103,7 @@ class Load:
         elif what == "write":
             self.written.add(path)
         elif what == "start":
-            self._refused.setdefault(opener.file, {}).setdefault(
+            self._rejected.setdefault(opener.file, {}).setdefault(
                 what, f"{opener.line_name}, {_CHILD}"
             )
         elif what == "copy":
@@ -119,14 +119,16 @@ class Load:
         outer = value is not None and value == self._environment.get(name)
         if outer and asker.directly and taken_away([name]):
             advice = f"{asker.line_name}, reads the environment variable {name}, {_TAKEN}"
-            self._refused.setdefault(asker.file, {}).setdefault("taken", advice)
+            self._rejected.setdefault(asker.file, {}).setdefault("taken", advice)
         values = self.variables.setdefault(asker.file, {}).setdefault(name, [])
         if not values or values[-1] != value:
             values.append(value)
 
     def note_copy(self, opener: Opener) -> None:
         """Record that the user's code reads all environment variables at once."""
-        self._refused.setdefault(opener.file, {}).setdefault("copy", f"{opener.line_name}, {_COPY}")
+        self._rejected.setdefault(opener.file, {}).setdefault(
+            "copy", f"{opener.line_name}, {_COPY}"
+        )
 
     def lines(self, asker: str) -> Iterator[str]:
         """Yield what the code of a file has learned other than by reading files."""
@@ -143,7 +145,7 @@ class Load:
         ]
 
     def check(self, asker: str, *, declares: bool) -> None:
-        """Refuse a file whose code did something of which the result cannot be recorded.
+        """Reject a file whose code did something of which the result cannot be recorded.
 
         Args:
           asker: the file.
@@ -152,7 +154,7 @@ class Load:
         Raises:
           UserError: naming the line.
         """
-        for what, advice in self._refused.get(asker, {}).items():
+        for what, advice in self._rejected.get(asker, {}).items():
             if what != "start" or not declares:
                 raise UserError(advice)
 

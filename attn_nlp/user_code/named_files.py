@@ -100,9 +100,9 @@ class _Code:
                         self._loads.setdefault(name, []).append(node)
 
     def is_output(self, text: ast.expr) -> bool:
-        """Return whether the file that a string names is written and not read."""
+        """Return whether the file that a string names is used only as output."""
         uses = {*self._uses(text, "", set())}
-        return "read" not in uses and ("written" in uses or uses == {"afterwards"})
+        return "read" not in uses and ("written" in uses or uses == {"afterward"})
 
     def pattern(self, node: ast.AST) -> str:
         """Return the name of which a string is the end, with "*" for what is computed."""
@@ -113,7 +113,7 @@ class _Code:
         return f"*{name}" if name.startswith(".") else name  # an ending, as for `with_suffix`
 
     def _uses(self, node: ast.AST, key: str, names: set[str]) -> Iterator[str]:
-        """Yield what is done with a value: "read", "written", "afterwards" or "unclear".
+        """Yield what is done with a value: "read", "written", "afterward" or "unclear".
 
         Args:
           node: the value.
@@ -153,7 +153,7 @@ class _Code:
             if key and self._key_of(load) not in ("", key):
                 continue
             if self._is_below_main(load):
-                yield "afterwards"
+                yield "afterward"
             else:
                 yield from self._uses(load, "", {*names, name})
 

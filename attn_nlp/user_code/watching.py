@@ -1,9 +1,9 @@
-"""Refuse uses of files and variables by parts in the user's code that no identity covers.
+"""Reject uses of files and variables by parts in the user's code that no identity covers.
 
 Code and data of a part are hashed after the experiment file has run. If a function reads a file or
 an environment variable, or imports a module under a computed name, it does so only when it is
 traced or fitted, and a change of any of these would not invalidate stored results. So such a use is
-refused, in one sentence that says how to declare it.
+rejected, in one sentence that says how to declare it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SHOWING = ("linecache", "tokenize", "inspect", "traceback", "shutil")
 _MAGIC = re.compile(r"[*?\[]")
 
 _untold: dict[str, str] = {}  # advice by file or variable
-_refused: dict[frozenset[str], str] = {}  # advice by hashes of the code, which may cache its data
+_rejected: dict[frozenset[str], str] = {}  # advice by hashes of the code, which may cache its data
 _left: set[str] = set()  # files that cells of this process have made
 _run = 0  # the number of the run of an experiment file that `_untold` is about
 
@@ -154,9 +154,9 @@ def watching(codes: Iterable[Code]) -> Iterator[None]:
             "of it would go unnoticed; import it by name at the top of the file."
         )
     hashes = frozenset(code.hash for code in codes)
-    for advice in [*_untold.values(), *([_refused[hashes]] if hashes in _refused else ())]:
+    for advice in [*_untold.values(), *([_rejected[hashes]] if hashes in _rejected else ())]:
         if hashes:
-            _refused[hashes] = advice
+            _rejected[hashes] = advice
         raise UserError(advice)
 
 

@@ -244,7 +244,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("name", ["plan", "run"])
-def test_a_part_that_cannot_work_is_refused_before_anything_is_trained(
+def test_a_part_that_cannot_work_is_rejected_before_anything_is_trained(
     attn_nlp, finished, name, tmp_path
 ):
     text = BROKEN.replace("PLACE", "mean").replace("SCORE", "mine_broken")
@@ -536,10 +536,10 @@ def test_an_interval_that_is_none_is_said_before_anything_runs(attn_nlp, finishe
     ],
 )
 def test_where_the_system_gives_no_more_it_is_one_line(attn_nlp, monkeypatch, error):
-    def refuse(*_):
+    def reject(*_):
         raise KeyError("while another was handled") from error
 
-    monkeypatch.setattr(Store, "read", refuse)
+    monkeypatch.setattr(Store, "read", reject)
     status, out, err = attn_nlp("status")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "raise the limits of this shell" in err

@@ -34,7 +34,7 @@ def test_a_new_file_is_planned_with_its_part_traced(tmp_path, monkeypatch, capsy
     assert max(map(len, text.splitlines())) <= 100
     (tmp_path / "my idea.py").write_text("mine")
     assert cli.main(["new", "my idea.py"]) == 2
-    assert "exists and is not replaced" in capsys.readouterr().err
+    assert "already exists; choose another name" in capsys.readouterr().err
     assert (tmp_path / "my idea.py").read_text() == "mine"
 
 
@@ -58,10 +58,10 @@ def _listening(traced: list):
 
 
 @pytest.mark.parametrize("name", ["idea", "idea.txt"])
-def test_a_name_that_is_no_experiment_file_is_refused(name, tmp_path, monkeypatch, capsys):
+def test_a_name_that_is_no_experiment_file_is_rejected(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["new", name]) == 2
-    assert "end it in .py" in capsys.readouterr().err
+    assert "use a name that ends in .py" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -125,7 +125,7 @@ NAMED = {
 }
 
 
-def refused(found, out, says):
+def rejected(found, out, says):
     lines = found.stderr.splitlines()
     assert (found.returncode, len(lines), found.stdout) == (2, 1, ""), found.stderr
     assert re.match(
@@ -139,8 +139,10 @@ def test_a_table_replaces_nothing_else(here, out):
     """With --format, the ending is the user's own choice."""
     folder, call = here
     before = state(folder)
-    refused(call("table", "fake.py", "--format", ending(out), "--out", out), out, NAMED[out])
-    refused(call("table", "--name", "fake", "--format", ending(out), "--out", out), out, NAMED[out])
+    rejected(call("table", "fake.py", "--format", ending(out), "--out", out), out, NAMED[out])
+    rejected(
+        call("table", "--name", "fake", "--format", ending(out), "--out", out), out, NAMED[out]
+    )
     assert state(folder) == before
 
 
@@ -157,11 +159,11 @@ def test_another_name_of_the_store_is_the_store_too(here):
     os.link(folder / STORE, folder / "hard.md")
     before = state(folder)
     table = call("table", "fake.py", "--format", "markdown", "--out", "hard.md")
-    warning, refusal = table.stderr.splitlines()
+    warning, rejection = table.stderr.splitlines()
     assert table.returncode == 2
     assert f"store {STORE} has another name (hard link)" in warning
-    assert "--out hard.md belongs to the store" in refusal
-    refused(call("run", "fake.py", "--in-process", "--out", "hard.md"), "hard.md", "to the store")
+    assert "--out hard.md belongs to the store" in rejection
+    rejected(call("run", "fake.py", "--in-process", "--out", "hard.md"), "hard.md", "to the store")
     run = call("run", "fake.py", "--seeds", "4", "--in-process", "--store", "hard.md")
     assert (run.returncode, len(run.stderr.splitlines())) == (4, 1)
     assert "store hard.md has another name (hard link)" in run.stderr
@@ -185,16 +187,16 @@ def test_what_the_experiment_file_reads_is_an_input(here, out):
         text.replace("@model('fake',", own).replace('@model("fake",', own)
     )
     before = state(folder)
-    refused(call("table", "fake.py", "--out", out), out, "is read by the experiment file")
+    rejected(call("table", "fake.py", "--out", out), out, "is read by the experiment file")
     assert state(folder) == before
 
 
 @pytest.mark.parametrize("out", ["store.md", "fake.py", "reviews.csv", "link.csv", "other.md"])
-def test_a_run_is_refused_before_anything_is_trained(here, out):
+def test_a_run_is_rejected_before_anything_is_trained(here, out):
     folder, call = here
     before = state(folder)
     options = ("--seeds", "4", "--in-process", "--format", ending(out))
-    refused(call("run", "fake.py", *options, "--out", out), out, NAMED[out])
+    rejected(call("run", "fake.py", *options, "--out", out), out, NAMED[out])
     assert trained(folder) == []
     assert state(folder) == before
 
@@ -217,12 +219,12 @@ def test_data_from_the_command_line_is_an_input_too(here, option, dataset, out, 
         (folder / "set/train.csv").symlink_to("../t.csv")
     before = state(folder)
     value = dataset if option == "--dataset" else f"dataset={dataset}"
-    refused(call("run", "fake.py", option, value, "--in-process", "--out", out), out, says)
+    rejected(call("run", "fake.py", option, value, "--in-process", "--out", out), out, says)
     assert state(folder) == before
 
 
 def test_no_store_is_made_among_the_data(here):
-    """It would be taken for data, and every later run refused."""
+    """It would be taken for data, and every later run rejected."""
     folder, call = here
     assert call("run", "fake.py", "--dataset", "set", "--in-process").returncode == 0
     before = sorted((folder / "set").iterdir())
@@ -245,7 +247,7 @@ def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
     (folder / "all/mr").mkdir(parents=True)
     monkeypatch.setenv("ATTN_NLP_DATA", "all")
     found = call("table", "fake.py", "--dataset", "mr", "--out", "all/mr/t.md")
-    refused(found, "all/mr/t.md", "is in the folder of dataset 'mr'")
+    rejected(found, "all/mr/t.md", "is in the folder of dataset 'mr'")
 
 
 @pytest.mark.parametrize(
@@ -273,10 +275,10 @@ def test_a_folder_of_data_named_by_a_variable_is_an_input(here, monkeypatch):
         (["export", "--out", "new/"], "store new/ names a folder; end it in the name of a file."),
     ],
 )
-def test_other_endings_and_unlike_files_are_refused(here, arguments, says):
+def test_other_endings_and_unlike_files_are_rejected(here, arguments, says):
     folder, call = here
     before = state(folder)
-    refused(call(*arguments), arguments[-1], says)
+    rejected(call(*arguments), arguments[-1], says)
     assert state(folder) == before
 
 
@@ -297,7 +299,7 @@ def test_a_figure_replaces_its_like_only(here):
     before = (folder / "fake-forest.svg").read_text()
     arguments = ("figure", "results", "fake.py", "--kind", "forest", "--out", ".")
     found = call(*arguments)
-    refused(found, "fake-forest.svg", OTHER)
+    rejected(found, "fake-forest.svg", OTHER)
     assert (folder / "fake-forest.svg").read_text() == before
     assert not (folder / "fake-forest.png").exists()
     (folder / "fake-forest.svg").unlink()
@@ -315,7 +317,7 @@ def test_a_figure_replaces_its_like_only(here):
 def test_a_name_that_nobody_gave_replaces_nothing_of_the_users(here, arguments, file):
     folder, call = here
     before = state(folder)
-    refused(call(*arguments), file, OTHER)
+    rejected(call(*arguments), file, OTHER)
     assert state(folder) == before
     (folder / file).unlink()
     assert [call(*arguments).returncode for _ in range(2)] == [0, 0]
@@ -333,7 +335,7 @@ def test_a_table_of_ours_is_replaced_until_somebody_has_written_on(here, view):
     for out in ("t.md", "t.tex"):  # those that are written in by hand
         with open(folder / out, "a", encoding="utf-8") as file:
             file.write("\nMy own words.\n")
-        refused(call("table", "fake.py", *options, *view, "--out", out), out, OTHER)
+        rejected(call("table", "fake.py", *options, *view, "--out", out), out, OTHER)
 
 
 def test_every_command_makes_the_folder(here):
@@ -375,7 +377,7 @@ LIKE_OURS = {
 def test_what_only_looks_like_an_output_is_kept(here, name):
     folder, call = here
     (folder / name).write_text(LIKE_OURS[name])
-    refused(call("table", "fake.py", "--out", name), name, OTHER)
+    rejected(call("table", "fake.py", "--out", name), name, OTHER)
     assert (folder / name).read_text() == LIKE_OURS[name]
 
 
@@ -389,7 +391,7 @@ def test_what_somebody_wrote_in_an_output_is_kept(here, ending_of, at):
     lines = (folder / name).read_text().splitlines(keepends=True)
     lines.insert(len(lines) if at == -1 else int(at * len(lines)) if at < 1 else at, "MINE\n")
     (folder / name).write_text("".join(lines))
-    refused(call("table", "fake.py", "--out", name), name, OTHER)
+    rejected(call("table", "fake.py", "--out", name), name, OTHER)
     assert (folder / name).read_text() == "".join(lines)
 
 
@@ -409,7 +411,7 @@ def test_a_number_that_somebody_changed_is_kept(here, name):
     edited = text.replace("0.5", "0.6", 1)
     assert edited != text
     (folder / name).write_text(edited)
-    refused(call("table", "fake.py", "--out", name), name, OTHER)
+    rejected(call("table", "fake.py", "--out", name), name, OTHER)
     assert (folder / name).read_text() == edited
     (folder / name).write_text(text)
     assert call("table", "fake.py", "--out", name).returncode == 0
@@ -420,7 +422,7 @@ def test_a_line_of_ones_own_in_a_table_for_machines_is_kept(here):
     assert call("table", "fake.py", "--out", "new.csv").returncode == 0
     header = (folder / "new.csv").read_text().splitlines()[0]
     (folder / "new.csv").write_text(f"{header}\n{'mine,' * header.count(',')}mine\n")
-    refused(call("table", "fake.py", "--out", "new.csv"), "new.csv", OTHER)
+    rejected(call("table", "fake.py", "--out", "new.csv"), "new.csv", OTHER)
 
 
 @pytest.mark.parametrize("format", ["svg", "png"])
@@ -434,5 +436,5 @@ def test_what_somebody_added_to_a_figure_is_kept(here, format):
     text = b'<text x="9" y="9">MINE</text></svg>'
     changed = content.replace(b"</svg>", text) if format == "svg" else content + b"mine"
     path.write_bytes(changed)
-    refused(call(*command), f"drawn/{path.name}", OTHER)
+    rejected(call(*command), f"drawn/{path.name}", OTHER)
     assert path.read_bytes() == changed

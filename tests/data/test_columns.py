@@ -1,4 +1,4 @@
-"""Two columns are read; a second text is refused, and every other column is said."""
+"""Two columns are read; a second text is rejected, and every other column is said."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ KINDS = pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
         ("beschreibung", lambda n: "我喜欢这个" + chr(0x4E00 + n)),
     ],
 )
-def test_a_second_text_is_refused_by_name(tmp_path, kind, name, value):
+def test_a_second_text_is_rejected_by_name(tmp_path, kind, name, value):
     path = write(tmp_path / f"d.{kind}", more(**{name: value}))
     with pytest.raises(
         UserError, match=rf"d\.{kind}: column '{name}' looks like a second text, and"
@@ -191,7 +191,7 @@ def test_the_file_that_lacks_a_column_is_named(tmp_path, kind, rename, said):
         ([None, 2, "x"], "mix numbers and strings: train row 2 has 2, train row 3 has 'x'"),
     ],
 )
-def test_labels_of_several_types_are_refused(tmp_path, labels, said):
+def test_labels_of_several_types_are_rejected(tmp_path, labels, said):
     rows = [{"text": f"t {n}", "label": labels[n % len(labels)]} for n in range(12)]
     with pytest.raises(UserError, match=said):
         load(write(tmp_path / "d.jsonl", rows), tmp_path)
@@ -240,9 +240,9 @@ def test_both_columns_of_one_name_are_looked_at(tmp_path, two):
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
-def test_a_header_that_has_become_a_row_is_refused(tmp_path, kind):
+def test_a_header_that_has_become_a_row_is_rejected(tmp_path, kind):
     path = write(tmp_path / f"d.{kind}", [*ROWS, {"text": "\ufeffText", "label": " label"}])
-    with pytest.raises(UserError, match=rf"^d\.{kind}, row 41: the names of the columns"):
+    with pytest.raises(UserError, match=rf"^d\.{kind}, row 41 repeats the column names"):
         load(path, tmp_path)
 
 

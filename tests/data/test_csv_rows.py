@@ -1,4 +1,4 @@
-"""CSV: a stray quote, an odd header, another dialect are refused; ordinary files read whole."""
+"""CSV: a stray quote, an odd header, another dialect are rejected; ordinary files read whole."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_prose_of_many_lines_is_no_swallowed_row(tmp_path):
     ("content", "said"),
     [
         ("", "q.csv is empty"),
-        ("text,label\n", "q.csv has a header and no rows"),
+        ("text,label\n", "q.csv has a header but no rows"),
         ("text,text,label\na,x,1\n", "q.csv: 2 columns are named 'text'"),
         ("label,text,label\na,x,1\n", "q.csv: 2 columns are named 'label'"),
         ("text,label,label\na,x,1\n", "q.csv: 2 columns are named 'label'"),

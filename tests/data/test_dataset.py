@@ -329,7 +329,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(csv, tmp_path):
         ({"dataset": "sst-2"}, "Did you mean 'sst2'"),
     ],
 )
-def test_bad_settings_are_refused(tmp_path, setting, said):
+def test_bad_settings_are_rejected(tmp_path, setting, said):
     with pytest.raises(UserError, match=said):
         prepare_dataset(DataSettings(**{"dataset": "sst2", **setting}), tmp_path)
 

@@ -1,4 +1,4 @@
-"""JSON: every type stays as it is written; what two readers would take differently is refused."""
+"""JSON: every type stays as it is written; what two readers would take differently is rejected."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_nesting_of_some_depth_is_read(tmp_path):
         ('{"text": "a", "label": "\\ud800"}', "row 1 has a lone surrogate"),
     ],
 )
-def test_what_is_refused(tmp_path, content, said):
+def test_what_is_rejected(tmp_path, content, said):
     with pytest.raises(UserError, match=said) as caught:
         read(tmp_path, content)
     assert str(caught.value).isprintable()

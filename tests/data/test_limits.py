@@ -1,4 +1,4 @@
-"""A small file that unpacks to gigabytes is refused before it is unpacked."""
+"""A small file that unpacks to gigabytes is rejected before it is unpacked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_text_named_many_times_is_counted_each_time(bomb):
         load(str(bomb), bomb.parent)
 
 
-def test_zeros_that_unpack_to_gigabytes_are_refused_by_their_footer(tmp_path, monkeypatch):
+def test_zeros_that_unpack_to_gigabytes_are_rejected_by_their_footer(tmp_path, monkeypatch):
     """Its footer names one group of 16 MiB of zeros 257 times: 4 GiB in a few hundred kilobytes."""
     path, footer = tmp_path / "train.parquet", tmp_path / "footer"
     zeros = arrow.table({"text": ["0" * (16 << 20)], "label": ["a"]})
@@ -86,7 +86,7 @@ def test_a_limit_that_is_no_number_is_named(monkeypatch, given):
 
 
 @pytest.mark.parametrize("name", ["d.csv", "d.jsonl", "d.parquet", "f/train.csv"])
-def test_what_is_too_large_is_refused_before_it_is_opened(tmp_path, monkeypatch, name):
+def test_what_is_too_large_is_rejected_before_it_is_opened(tmp_path, monkeypatch, name):
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.touch()
@@ -100,7 +100,7 @@ def test_what_is_too_large_is_refused_before_it_is_opened(tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize("name", ["d.csv", "d.jsonl"])
-def test_gigabytes_of_zeros_are_refused_by_their_first_block(tmp_path, monkeypatch, name):
+def test_gigabytes_of_zeros_are_rejected_by_their_first_block(tmp_path, monkeypatch, name):
     file = tmp_path / name
     file.touch()
     os.truncate(file, 3 << 30)

@@ -1,4 +1,4 @@
-"""A file that is not UTF-8 text is refused by its first bytes, or by the line."""
+"""A file that is not UTF-8 text is rejected by its first bytes, or by the line."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_no_bag_of_words_fact_gives_negation_away(kept):
     assert present == pytest.approx(0.5, abs=0.02)
 
 
-def test_settings_that_would_hide_deciding_words_are_refused(kept):
+def test_settings_that_would_hide_deciding_words_are_rejected(kept):
     for setting, said in (
         ({"length": 12}, "length 12 would cut words"),
         ({"tokens": "char"}, "made of whole words, so tokens 'char' does not apply"),

@@ -84,12 +84,12 @@ def test_good_names_pass(tmp_path):
         ("a\0b", "unknown dataset"),
     ],
 )
-def test_bad_names_are_refused(name, said):
+def test_bad_names_are_rejected(name, said):
     with pytest.raises(UserError, match=said):
         check_dataset(name)
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path):
+def test_a_file_of_another_kind_is_rejected(tmp_path):
     (tmp_path / "a.xlsx").touch()
     with pytest.raises(UserError, match=r"is a \.xlsx file; a file must be one of \.parquet"):
         check_dataset(str(tmp_path / "a.xlsx"))

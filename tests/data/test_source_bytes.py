@@ -42,7 +42,7 @@ def test_what_is_not_read_does_not_count(tmp_path):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("c")
     assert changed([(str(folder), noted)]) == []
-    fill(folder, extra="c")  # a folder that is refused is no longer what it was
+    fill(folder, extra="c")  # a folder that is rejected is no longer what it was
     assert len(changed([(str(folder), noted)])) == 1
 
 

@@ -1,4 +1,4 @@
-"""Every file in a folder is a split, a shard, harmless, or refused by name."""
+"""Every file in a folder is a split, a shard, harmless, or rejected by name."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def listening(path: Path) -> None:
     ],
     ids=["pipe", "link to a pipe", "device", "socket", "dangling link", "loop", "folder"],
 )
-def test_what_is_no_file_is_refused_without_opening_it(tmp_path, monkeypatch, make, what):
+def test_what_is_no_file_is_rejected_without_opening_it(tmp_path, monkeypatch, make, what):
     monkeypatch.chdir(tmp_path)  # the name of a socket is short
     for name in ("train.csv", "f/train.csv", "g/test.csv"):
         Path(name).parent.mkdir(exist_ok=True)

@@ -161,7 +161,7 @@ def test_ten_folds_hold_out_every_row_once():
         assert len(splits["validation"]) == 18
 
 
-def test_a_fold_beyond_the_last_is_refused():
+def test_a_fold_beyond_the_last_is_rejected():
     with pytest.raises(UserError, match="fold 3 is too large for 3 folds; choose 0 to 2"):
         three_splits({"train": rows([0, 1] * 3)}, 0, fold=3)
 

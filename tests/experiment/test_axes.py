@@ -1,4 +1,4 @@
-"""Axes: what is varied, seeds outermost, every slip refused on import."""
+"""Axes: what is varied, seeds outermost, every slip rejected on import."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_seeds_are_outermost_and_the_others_as_they_stand():
         (lambda: vary("heads", 1, 1), r"vary\('heads', ...\): {'heads': 1} is listed twice"),
         (lambda: vary("dropout", 0, 0.0), "is listed twice"),
         (lambda: vary("attention.scale", "constant(1)", "constant(c=1.0)"), "is listed twice"),
-        (lambda: vary("heads", 0), "heads is 0; allowed: whole numbers from 1"),
+        (lambda: vary("heads", 0), "heads is 0; allowed: integers >= 1"),
         (lambda: together(), r"together\(...\) has no values"),
         (
             lambda: together({"heads": 1}, {"width": 8}),
@@ -64,7 +64,7 @@ def test_seeds_are_outermost_and_the_others_as_they_stand():
         ),
     ],
 )
-def test_slips_are_refused(make, message):
+def test_slips_are_rejected(make, message):
     with pytest.raises(UserError, match=message):
         make()
 

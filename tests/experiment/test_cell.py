@@ -1,4 +1,4 @@
-"""Cells: every wrong setting is refused where it is written, in a sentence that says what to do."""
+"""Cells: a wrong setting is rejected where it is written, in a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attn_nlp.experiment.cell import PATHS, check_path, flatten, get, parse, unf
 from attn_nlp.parts import registry
 
 
-def refused(message: str, **settings):
+def rejected(message: str, **settings):
     with pytest.raises(UserError, match=message):
         Cell().replace({path.replace("__", "."): value for path, value in settings.items()})
 
@@ -32,32 +32,32 @@ def test_every_field_has_a_path_a_help_and_the_default_of_the_class():
 
 
 def test_unknown_paths_name_the_nearest():
-    refused(
+    rejected(
         r"unknown setting 'lerning_rate'; known: .*Did you mean 'learning_rate'\?", lerning_rate=1
     )
-    refused(r"unknown setting 'scale'. Did you mean 'attention.scale'\?", scale="none")
-    refused(r"unknown setting 'attention.heads'. Did you mean 'heads'\?", attention__heads=2)
+    rejected(r"unknown setting 'scale'. Did you mean 'attention.scale'\?", scale="none")
+    rejected(r"unknown setting 'attention.heads'. Did you mean 'heads'\?", attention__heads=2)
     with pytest.raises(UserError, match=r"unknown axis 'attention.scal'; .*'attention.scale'\?"):
         check_path("attention.scal", "axis")
 
 
-def test_wrong_values_are_refused():
-    refused("steps is 0; allowed: whole numbers from 1", steps=0)
-    refused("steps is 1.5; allowed: whole numbers", steps=1.5)
-    refused("steps is True; allowed: whole numbers", steps=True)
-    refused("seed is -1; allowed: whole numbers from 0 to 4294967295", seed=-1)
-    refused("learning_rate is a number, not 'fast'", learning_rate="fast")
-    refused("learning_rate is a number, not True", learning_rate=True)
-    refused("learning_rate is -1; allowed: from 0 to inf", learning_rate=-1)
-    refused("learning_rate is nan", learning_rate=float("nan"))
-    refused("learning_rate is inf", learning_rate=float("inf"))
-    refused("dropout is 1; allowed: from 0 to 0.95", dropout=1)
-    refused("warmup is 1.5; allowed: from 0 to 1", warmup=1.5)
-    refused(r"unknown norm 'per'; known: post, pre. Did you mean 'pre'\?", norm="per")
-    refused("attention.score names a score; 3 is no name", attention__score=3)
-    refused(r"unknown score 'dott'; .*Did you mean 'dot'\?", attention__score="dott")
-    refused("attention.tie_qk is 1; expected bool", attention__tie_qk=1)
-    refused("dataset is 3; give a name, a Hub id or a path as a text", dataset=3)
+def test_wrong_values_are_rejected():
+    rejected("steps is 0; allowed: integers >= 1", steps=0)
+    rejected("steps is 1.5; allowed: integers", steps=1.5)
+    rejected("steps is True; allowed: integers", steps=True)
+    rejected("seed is -1; allowed: integers from 0 to 4294967295", seed=-1)
+    rejected("learning_rate is a number, not 'fast'", learning_rate="fast")
+    rejected("learning_rate is a number, not True", learning_rate=True)
+    rejected("learning_rate is -1; allowed: from 0 to inf", learning_rate=-1)
+    rejected("learning_rate is nan", learning_rate=float("nan"))
+    rejected("learning_rate is inf", learning_rate=float("inf"))
+    rejected("dropout is 1; allowed: from 0 to 0.95", dropout=1)
+    rejected("warmup is 1.5; allowed: from 0 to 1", warmup=1.5)
+    rejected(r"unknown norm 'per'; known: post, pre. Did you mean 'pre'\?", norm="per")
+    rejected("attention.score names a score; 3 is no name", attention__score=3)
+    rejected(r"unknown score 'dott'; .*Did you mean 'dot'\?", attention__score="dott")
+    rejected("attention.tie_qk is 1; expected bool", attention__tie_qk=1)
+    rejected("dataset is 3; give a name, a Hub id, or a path as a string", dataset=3)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_wrong_values_are_refused():
         ({"attention.mixer": "query_mix('fixed(1e-50)')"}, "is 1e-50, and float32"),
     ],
 )
-def test_numbers_that_float32_cannot_hold_are_refused(settings, message):
+def test_numbers_that_float32_cannot_hold_are_rejected(settings, message):
     with pytest.raises(UserError, match=message):
         Cell().replace(settings)
 
@@ -92,13 +92,13 @@ def test_the_ends_of_float32_and_zero_are_numbers():
 
 def test_a_default_of_a_part_must_fit_float32_too(catalogue):
     registry.scale("vast", settings={"c": registry.Numeric(1e39)})(lambda c: c)
-    refused("setting 'c' of scale 'vast' is 1e.39", attention__scale="vast")
+    rejected("setting 'c' of scale 'vast' is 1e.39", attention__scale="vast")
 
 
 @pytest.mark.parametrize("path", ["steps", "width", "length", "vocabulary", "batch_size", "layers"])
 def test_sizes_fit_into_int32(path):
     with pytest.raises(
-        UserError, match=f"{path} is {2**31}; allowed: whole numbers from . to {2**31 - 1}"
+        UserError, match=f"{path} is {2**31}; allowed: integers from . to {2**31 - 1}"
     ):
         Cell().replace({path: 2**31})
     with pytest.raises(UserError, match=f"{path} is 1000"):
@@ -108,19 +108,19 @@ def test_sizes_fit_into_int32(path):
 def test_as_many_steps_as_can_be_drawn_beforehand():
     assert Cell(steps=10**8, batch_size=10).steps == 10**8
     message = "100,000,000 steps of 16 sentences each need the order of 1,600,000,000 sentences"
-    refused(message, steps=10**8, batch_size=16)
-    refused("1 steps of 21,000,000 sentences", steps=1, batch_size=21_000_000)
+    rejected(message, steps=10**8, batch_size=16)
+    rejected("1 steps of 21,000,000 sentences", steps=1, batch_size=21_000_000)
     assert Cell(model="majority", steps=10**9).steps == 10**9, "it takes no steps"
 
 
 @pytest.mark.parametrize(
     ("width", "heads", "advice"), [(130, 4, "128 or 132"), (3, 4, "4 or 8"), (10, 7, "7 or 14")]
 )
-def test_a_width_that_does_not_split_is_refused(width, heads, advice):
+def test_a_width_that_does_not_split_is_rejected(width, heads, advice):
     message = (
         f"width {width} does not split into {heads} heads; choose a multiple of {heads}, such as"
     )
-    refused(f"{message} {advice}, or give head_dim", width=width, heads=heads)
+    rejected(f"{message} {advice}, or give head_dim", width=width, heads=heads)
     cell = Cell(width=width, heads=heads, head_dim=5)
     assert cell.sizes["D"] == 5
 
@@ -140,8 +140,8 @@ def test_a_query_mix_needs_values_as_wide_as_queries():
         r"attention.mixer 'query_mix' needs value_dim equal to head_dim; they are 5 and 8. Leave "
         r"value_dim out, or give 8"
     )
-    refused(message, attention__mixer="query_mix", head_dim=8, value_dim=5)
-    refused(
+    rejected(message, attention__mixer="query_mix", head_dim=8, value_dim=5)
+    rejected(
         "attention.mixer.1 'query_mix' needs",
         attention__mixer="output_gate + query_mix",
         value_dim=5,
@@ -198,9 +198,9 @@ def test_texts_of_the_command_line(path, text, value):
 @pytest.mark.parametrize(
     ("path", "text", "message"),
     [
-        ("steps", "many", "steps is a whole number, not 'many'"),
-        ("steps", "None", "steps is a whole number, not 'None'"),
-        ("steps", "0", "steps is 0; allowed: whole numbers from 1"),
+        ("steps", "many", "steps is an integer, not 'many'"),
+        ("steps", "None", "steps is an integer, not 'None'"),
+        ("steps", "0", "steps is 0; allowed: integers >= 1"),
         ("learning_rate", "nan", "learning_rate is nan"),
         ("attention.tie_qk", "yes", "attention.tie_qk is 'yes'; allowed: true, false"),
         ("norm", "mid", "unknown norm 'mid'"),

@@ -31,7 +31,7 @@ MISCOUNTED = {
     "normalizer sparsemax": "running sums are counted as T x T a row, sorting by other rules",
     "normalizer topk": "running sums are counted as T x T a row, sorting by other rules",
     "score additive": "a loop's body is counted once",
-    "score hard_random": "drawing random bits is counted, in whole numbers",
+    "score hard_random": "drawing random bits is counted, in integers",
 }
 # XLA counts comparisons, choices and the mask's logic, which belong to no formula.
 FACTOR, GROWTH = 1.4, 1.12

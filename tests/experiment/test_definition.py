@@ -215,25 +215,26 @@ def table(**settings) -> Table:
         ),
     ],
 )
-def test_tables_that_do_not_hold_together_are_refused(changed, message):
+def test_tables_that_do_not_hold_together_are_rejected(changed, message):
     with pytest.raises(UserError, match=message):
         resolved(tables=[table(**changed)])
 
 
-def test_an_experiment_without_tables_is_refused():
+def test_an_experiment_without_tables_is_rejected():
     with pytest.raises(UserError, match="experiment 'name' has no table; give at least one"):
         resolved(tables=[])
 
 
-def test_a_row_with_two_cells_in_one_place_is_refused():
+def test_a_row_with_two_cells_in_one_place_is_rejected():
     axes = [together({"heads": 1, "width": 8}, {"heads": 1, "width": 16}), vary("seed", 0)]
     with pytest.raises(
-        UserError, match="row '1': two cells for one entry; they differ in width; name"
+        UserError,
+        match="row '1': several cells fall into one table entry; they differ in width; name",
     ):
         resolved(axes=axes, tables=[Table("T", "heads")])
 
 
-def test_nothing_left_is_refused():
+def test_nothing_left_is_rejected():
     everything = [skip("all", when={"heads": (1, 2)})]
     with pytest.raises(UserError, match="experiment 'name' has no cell left after its skips"):
         resolved(skips=everything)
@@ -250,7 +251,7 @@ def test_nothing_left_is_refused():
         ({"margin": 0.0}, "table 'T': margin is 0.0; give a number above 0"),
     ],
 )
-def test_a_table_of_an_unknown_number_is_refused_where_it_is_written(changed, message):
+def test_a_table_of_an_unknown_number_is_rejected_where_it_is_written(changed, message):
     with pytest.raises(UserError, match=message):
         table(**changed)
 

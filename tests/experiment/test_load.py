@@ -97,7 +97,7 @@ def test_the_reference_of_a_table_stays(file):
     ("overrides", "message"),
     [
         ({"seeds": 0}, "--seeds is 0; give at least 1"),
-        ({"steps": 0}, "steps is 0; allowed: whole numbers from 1"),
+        ({"steps": 0}, "steps is 0; allowed: integers >= 1"),
         ({"only": ["heads"]}, "--only 'heads': write it as path=value or path=value,value"),
         ({"only": ["heads=3"]}, "axis 'heads' has no value 3; it has 1, 2"),
         ({"only": ["head=1"]}, r"unknown axis 'head'; .*Did you mean 'heads'\?"),
@@ -116,22 +116,22 @@ def test_the_reference_of_a_table_stays(file):
             {"settings": ["heads=2"]},
             "'heads' varies together with width; use --only heads=... to choose among its values",
         ),
-        ({"settings": ["steps=many"]}, "steps is a whole number, not 'many'"),
+        ({"settings": ["steps=many"]}, "steps is an integer, not 'many'"),
         ({"settings": ["attention.scale=constnt(1)"]}, "unknown scale 'constnt'"),
     ],
 )
-def test_wrong_overrides_are_refused(file, overrides, message):
+def test_wrong_overrides_are_rejected(file, overrides, message):
     with pytest.raises(UserError, match=message):
         resolve_file(file, Overrides(**overrides))
 
 
-def test_options_that_leave_no_table_are_refused(file):
+def test_options_that_leave_no_table_are_rejected(file):
     file.write_text(FILE.replace('where={"heads": 1}', 'where={"heads": 2}'))
     with pytest.raises(UserError, match="no table has any cell left; the tables are: Wide; Narrow"):
         resolve_file(file, Overrides(only=["heads=1"]))
 
 
-def test_wrong_files_are_refused(file, tmp_path):
+def test_wrong_files_are_rejected(file, tmp_path):
     with pytest.raises(
         UserError, match=r"no experiment file '.*haeds.py'. Did you mean '.*heads.py'\?"
     ):
@@ -213,7 +213,7 @@ def test_the_innermost_line_of_ones_own_is_named(file):
 
 
 @pytest.mark.parametrize("value", ["Table", "Table('T', 'seed')", "3", "Experiment"])
-def test_an_experiment_of_another_type_is_refused(file, value):
+def test_an_experiment_of_another_type_is_rejected(file, value):
     file.write_text(f"{FILE}\nexperiment = {value}\n")
     kind = {"3": "int", "Experiment": "Experiment"}.get(value, "Table")
     with pytest.raises(UserError, match=f"`experiment` of .*heads.py' is of type {kind}; write"):
@@ -254,17 +254,17 @@ def test_a_module_beside_a_file_takes_no_name_that_others_need(file, tmp_path, n
 
 
 def test_a_file_beside_the_package_itself_is_read(file, tmp_path):
-    """As in the checkout from which the package is installed; another copy is refused."""
+    """As in the checkout from which the package is installed; another copy is rejected."""
     package = Path(attn_nlp.__file__).parent
     (tmp_path / "attn_nlp").symlink_to(package)
-    load_file(file)  # is not refused
+    load_file(file)  # is not rejected
     (tmp_path / "attn_nlp").unlink()
     (tmp_path / "attn_nlp").mkdir()
     (tmp_path / "attn_nlp/__init__.py").touch()
     assert told(file, "").startswith("attn_nlp/__init__.py has the name of a module that Python")
 
 
-def test_a_file_that_reads_itself_is_refused(file):
+def test_a_file_that_reads_itself_is_rejected(file):
     top = "from attn_nlp.experiment.load import load_file\nload_file(__file__)"
     assert "is being read; put what reads it again below `if __name__ ==" in told(file, top)
 
@@ -318,7 +318,7 @@ def test_variables_that_a_file_reads_while_it_loads_are_noted(tmp_path, monkeypa
     assert type(os.environ) is usual
 
 
-def test_a_file_that_turns_double_precision_on_is_refused(file):
+def test_a_file_that_turns_double_precision_on_is_rejected(file):
     import jax
 
     file.write_text('import jax\njax.config.update("jax_enable_x64", True)\n')
@@ -362,7 +362,7 @@ def test_a_library_on_which_all_results_depend_cannot_be_replaced(file, code, re
         ("features=None", "features of score 'mine' is None; give a number or an expression"),
     ],
 )
-def test_a_fact_that_is_not_one_is_refused_with_its_line(file, fact, message):
+def test_a_fact_that_is_not_one_is_rejected_with_its_line(file, fact, message):
     file.write_text(
         "from attn_nlp import score\n\n\n"
         f'@score("mine", {fact})\ndef mine(q, k):\n    """Compare."""\n    return q\n'

@@ -191,7 +191,7 @@ def test_test_numbers_cannot_choose():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Tuning(budget=0), "budget is 0; allowed: whole numbers from 1"),
+        (lambda: Tuning(budget=0), "budget is 0; allowed: integers >= 1"),
         (lambda: Tuning(space={}), "needs a space and seeds"),
         (lambda: Tuning(space={"width": uniform(8, 16)}), "'width' shapes the program"),
         (lambda: Tuning(space={"warmup": uniform(0, 1)}), "'warmup' shapes the program"),
@@ -231,7 +231,7 @@ def test_test_numbers_cannot_choose():
         ),
     ],
 )
-def test_what_cannot_be_tuned_is_refused(make, message):
+def test_what_cannot_be_tuned_is_rejected(make, message):
     with pytest.raises(UserError, match=message):
         make()
 

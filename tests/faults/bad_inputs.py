@@ -115,7 +115,7 @@ DATASETS = (
     Bad("a name of 300 letters", _run("--dataset", "x" * 300), "unknown dataset"),
     Bad("a terminal escape as name", _run("--dataset", "\x1b[31mred"), "without control"),
     _rows("d.csv", "", "an empty file", "d.csv is empty"),
-    _rows("d.csv", "text,label\n", "a header alone", "d.csv has a header and no rows"),
+    _rows("d.csv", "text,label\n", "a header alone", "d.csv has a header but no rows"),
     _rows("d.csv", "text,label\na,x\n", "one row", "label"),
     _rows("d.csv", "text,label\n" + "a,x\n" * 20, "one class", "two classes or more"),
     _rows("d.csv", "text,label\n" + ",x\n ,y\n" * 20, "only empty texts", "is empty"),

@@ -61,7 +61,7 @@ FAULTS = (
     ),
     Fault(
         "a read-only store",
-        "reading works, and a run is refused before it trains",
+        "reading works, and a run is rejected before it trains",
         (
             f"{BROKEN}::test_a_read_only_medium_can_be_read",
             f"{STORE}::test_a_reader_cannot_write",
@@ -122,7 +122,7 @@ FAULTS = (
     ),
     Fault(
         "a download that fails",
-        "refused within ten seconds, in one sentence that names the ways out",
+        "rejected within ten seconds, in one sentence that names the ways out",
         (
             "tests/data/test_hub.py::test_a_silent_hub_is_given_up_within_ten_seconds",
             "tests/data/test_hub.py::test_a_closed_port_is_refused_at_once",
@@ -132,7 +132,7 @@ FAULTS = (
     ),
     Fault(
         "empty texts",
-        "one is an unknown word, a split of them is refused",
+        "one is an unknown word, a split of them is rejected",
         (
             "tests/data/test_tokens.py::test_a_text_without_tokens_is_one_unknown",
             f"{ROWS}::test_bad_rows_are_named",
@@ -145,12 +145,12 @@ FAULTS = (
     ),
     Fault(
         "bytes that are no text",
-        "refused with file and line",
+        "rejected with file and line",
         ("tests/data/test_loading.py::test_bad_files_are_one_sentence",),
     ),
     Fault(
         "missing, hidden and unknown labels",
-        "refused with the rows named",
+        "rejected with the rows named",
         (f"{ROWS}::test_bad_rows_are_named",),
     ),
     Fault(
@@ -178,23 +178,23 @@ FAULTS = (
     ),
     Fault(
         "names that would be paths",
-        "refused; only checked names and hashes become paths",
-        ("tests/data/test_registry.py::test_bad_names_are_refused",),
+        "rejected; only checked names and hashes become paths",
+        ("tests/data/test_registry.py::test_bad_names_are_rejected",),
     ),
     Fault(
         "a small file that unpacks to gigabytes",
-        "refused before it is unpacked",
+        "rejected before it is unpacked",
         (
             "tests/data/test_limits.py::test_a_text_named_many_times_is_counted_each_time",
             "tests/data/test_limits.py::"
-            "test_zeros_that_unpack_to_gigabytes_are_refused_by_their_footer",
+            "test_zeros_that_unpack_to_gigabytes_are_rejected_by_their_footer",
         ),
     ),
     Fault(
         "a store of another version",
-        "a newer one is refused, an older one upgraded beside a copy",
+        "a newer one is rejected, an older one upgraded beside a copy",
         (
-            f"{BROKEN}::test_a_newer_store_is_refused",
+            f"{BROKEN}::test_a_newer_store_is_rejected",
             "tests/store/test_upgrade.py::test_writing_upgrades_and_keeps_a_copy",
         ),
     ),

@@ -66,7 +66,7 @@ class Stopping:
     Attributes:
       folder: where all runs stand, each in a folder of its own.
       printed: the undisturbed run, as it ended.
-      reference: everything that must be the same afterwards.
+      reference: everything that must be the same afterward.
     """
 
     def __init__(self, folder: Path) -> None:

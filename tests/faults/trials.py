@@ -143,7 +143,7 @@ class Bench:
 
     def _finished(self, folder: Path, verdict: Verdict) -> dict[str, str]:
         path = folder / STORE
-        verdict.wrong += [each.says for each in examine(path) if each.severe]
+        verdict.wrong += [each.message for each in examine(path) if each.severe]
         with Store.read(path) as store:
             return {spec: each["finished_at"] for spec, each in store.records().items()}
 

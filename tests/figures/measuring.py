@@ -73,7 +73,7 @@ def arrows_that_cross(drawing: Drawing) -> list[str]:
 
 
 def _outside(box, extent, to_points, inside, line) -> list[str]:
-    x0, y1, x1, y0 = extent.transformed(to_points).extents  # y grows downwards
+    x0, y1, x1, y0 = extent.transformed(to_points).extents  # y grows downward
     left, right = x0 - box.x, box.right - x1
     above, below = y0 - box.y, box.bottom - y1
     if min(left, right, above, below) >= inside:

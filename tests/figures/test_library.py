@@ -1,4 +1,4 @@
-"""A user's settings of matplotlib decide nothing here, and are the user's again afterwards."""
+"""A user's settings of matplotlib decide nothing here, and are the user's again afterward."""
 
 from __future__ import annotations
 

@@ -78,12 +78,12 @@ def test_all_of_a_folder_is_synced_before_it_is_renamed_and_its_name_after(tmp_p
 def test_a_folder_that_may_not_be_read_is_not_synced(tmp_path, monkeypatch):
     real = os.open
 
-    def refusing(path, flags, *mode, **options):
+    def rejecting(path, flags, *mode, **options):
         if path == tmp_path:
             raise PermissionError
         return real(path, flags, *mode, **options)
 
-    monkeypatch.setattr(os, "open", refusing)
+    monkeypatch.setattr(os, "open", rejecting)
     with atomic.replacing(tmp_path / "t") as unfinished:
         unfinished.write_text("new")
     assert (tmp_path / "t").read_text() == "new"

@@ -143,13 +143,13 @@ def socket_there(folder):
         (socket_there, "it is a socket"),
     ],
 )
-def test_what_cannot_be_replaced_is_refused(tmp_path, monkeypatch, make, says):
+def test_what_cannot_be_replaced_is_rejected(tmp_path, monkeypatch, make, says):
     monkeypatch.chdir(tmp_path)  # the name of a socket is short
     make(tmp_path.relative_to(tmp_path))
     before = sorted((each.name, each.lstat().st_ino) for each in tmp_path.iterdir())
-    with pytest.raises(UserError, match=r"cannot write to .*t: ") as refused:
+    with pytest.raises(UserError, match=r"cannot write to .*t: ") as rejected:
         replace(tmp_path / "t", "new")
-    assert says in str(refused.value)
+    assert says in str(rejected.value)
     assert sorted((each.name, each.lstat().st_ino) for each in tmp_path.iterdir()) == before
 
 
@@ -173,7 +173,7 @@ def test_without_permission_nothing_is_written(tmp_path, monkeypatch):
     (tmp_path / "t").write_text("old")
     with pytest.raises(UserError, match="no permission"):
         replace(tmp_path / "t", "new")
-    with pytest.raises(UserError, match="no permission to write to its folder"):
+    with pytest.raises(UserError, match="permission denied for its folder"):
         replace(tmp_path / "new/t", "new")
     assert [each.name for each in tmp_path.iterdir()] == ["t"]
     assert (tmp_path / "t").read_text() == "old"

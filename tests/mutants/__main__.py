@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         mutations = chosen(given.names)
         if given.jobs < 1:
-            raise UserError(f"--jobs is {given.jobs}; allowed: whole numbers from 1.")
+            raise UserError(f"--jobs is {given.jobs}; allowed: integers >= 1.")
         if given.list:
             show(mutations, {mutation: mutation.imitates for mutation in mutations}, "imitates")
             return 0

@@ -259,7 +259,7 @@ SLIPS = (
         "The constant in the forget gate is left out.",
     ),
     Mutation(
-        "lstm_reads_forwards_twice",
+        "lstm_reads_forward_twice",
         MODELS,
         "rows[::-1, 1]",
         "rows[:, 1]",

@@ -171,7 +171,7 @@ SLIPS = (
         "A token does not see itself, and the first one sees nothing.",
     ),
     Mutation(
-        "causal_backwards",
+        "causal_backward",
         MASKS,
         "return here.distances <= 0",
         "return here.distances >= 0",

@@ -215,7 +215,7 @@ SLIPS = (
         "t_quantile(n - 1, (1 + confidence) / 2)",
         "t_quantile(n - 1, confidence)",
         f"{OF_STATS}/test_intervals.py::test_by_hand",
-        "A 95 % interval of 90 %: all of the error on one side.",
+        "A 95% interval of 90%: all of the error on one side.",
     ),
     Mutation(
         "tost_of_one_side",

@@ -54,7 +54,7 @@ def class_logits(model: Any, ids) -> np.ndarray:
 def bags_agree(position: str) -> bool:
     """Tell whether a sentence with its tokens in another order gets the same class logits."""
     model = encoder(position=position)
-    moved = IDS[:1, [2, 0, 5, 1, 3, 4]]  # not merely backwards, which symmetric biases allow
+    moved = IDS[:1, [2, 0, 5, 1, 3, 4]]  # not merely backward, which symmetric biases allow
     return np.allclose(class_logits(model, IDS[:1]), class_logits(model, moved), atol=1e-5)
 
 

@@ -95,12 +95,12 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize(("settings", "message"), FUNCTIONS, ids=[str(f) for f, _ in FUNCTIONS])
-def test_attention_fn_refuses_what_flax_has_no_place_for(settings, message):
+def test_attention_fn_rejects_what_flax_has_no_place_for(settings, message):
     with pytest.raises(UserError, match=message):
         nn.attention_fn(**settings)
 
 
-def test_attention_fn_refuses_a_precision_and_heads_that_do_not_divide():
+def test_attention_fn_rejects_a_precision_and_heads_that_do_not_divide():
     q, k, v = flax_inputs(3)
     with pytest.raises(UserError, match="precision is highest"):
         nn.attention_fn()(q, k, v, precision="highest")

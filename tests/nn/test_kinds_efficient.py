@@ -148,7 +148,7 @@ def test_orthogonal_rows_estimate_better_than_independent_ones():
     """Choromanski et al., 2021, section 2.4: for any number of features up to D.
 
     Every row is taken with its negative, so that what is odd in it, and the same for both, cancels;
-    of what remains, orthogonality takes about 1 - 3/(D + 2), here 70 %.
+    of what remains, orthogonality takes about 1 - 3/(D + 2), here 70%.
     """
     q, k = np.full(8, 0.4), np.full(8, 0.3)
     independent = rng_of("independent").normal(size=(4000, 8, 8))
@@ -247,7 +247,7 @@ def test_aft_simple_oracle():
 
 
 @pytest.mark.parametrize("text", EFFICIENT)
-def test_kinds_refuse_mixers_that_add_maps(text, catalogue):
+def test_kinds_reject_mixers_that_add_maps(text, catalogue):
     """They are given one query a head: a mixer that compares two maps has nothing to subtract."""
 
     @registry.mixer("twofold", maps=2)

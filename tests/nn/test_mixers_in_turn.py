@@ -1,4 +1,4 @@
-"""Mixers one after another: pairs that make sense act in turn, and others are refused."""
+"""Mixers one after another: pairs that make sense act in turn, and others are rejected."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ from tests.nn.whole import HEADS, LENGTH, TOKENS, WIDTH, Block, X, agree, tokens
 DIM = WIDTH // HEADS
 SHARES = "both share keys and values among heads; choose one of them, say mixer 'heads'"
 ONE_QUERY = "needs query heads equal to heads; they are 8 and 4. Choose another part than "
-REFUSED = {
+REJECTED = {
     frozenset({"query_mix", "differential"}): ONE_QUERY,
     frozenset({"talking_heads", "differential"}): ONE_QUERY,
     frozenset({"multi_query", "grouped_query"}): SHARES,
     frozenset({"multi_query"}): SHARES,
     frozenset({"grouped_query"}): SHARES,
     frozenset({"query_mix"}): "both mix the query into the result; choose one of them",
-    frozenset({"talking_heads"}): "both let the heads talk; choose one of them",
-    frozenset({"differential"}): "both subtract maps of weights; choose one of them",
+    frozenset({"talking_heads"}): "both mix heads; choose one of them",
+    frozenset({"differential"}): "both subtract attention maps; choose one of them",
     frozenset({"output_gate"}): "both gate the result by the input; choose one of them",
 }
 NAMES = names("mixer")
 PAIRS = [
     pair
     for pair in itertools.combinations_with_replacement(NAMES, 2)
-    if frozenset(pair) not in REFUSED and "heads" not in pair
+    if frozenset(pair) not in REJECTED and "heads" not in pair
 ]
 
 
 @pytest.mark.parametrize("pair", list(itertools.product(NAMES, NAMES)), ids=" + ".join)
-def test_pairs_that_make_no_sense_are_refused(pair):
+def test_pairs_that_make_no_sense_are_rejected(pair):
     def cell():
         return Cell(width=16, heads=4).replace({"attention.mixer": " + ".join(pair)})
 
-    if frozenset(pair) not in REFUSED:
+    if frozenset(pair) not in REJECTED:
         assert cell().attention.mixer == canonical("mixer", " + ".join(pair))
         return
-    with pytest.raises(UserError) as refusal:
+    with pytest.raises(UserError) as rejection:
         cell()
-    assert REFUSED[frozenset(pair)] in str(refusal.value)
+    assert REJECTED[frozenset(pair)] in str(rejection.value)
     if "differential" in pair and len(set(pair)) == 2:
-        assert str(refusal.value).endswith("'differential', say 'heads'.")
+        assert str(rejection.value).endswith("'differential', say 'heads'.")
 
 
 def rms(x: np.ndarray) -> np.ndarray:
@@ -154,7 +154,7 @@ def test_differential_attention_subtracts_feature_by_feature(catalogue):
         maps = reference.normalizer_softmax(logits, tokens_mask())
         out[:, h, :, d] = ((maps[:, 0] - share * maps[:, 1]) @ v[:, h, :, d, None])[..., 0]
     agree(block, 0.8 * block.own("feature_scale") * rms(out))
-    with pytest.raises(UserError, match=r"'talking_heads' needs maps of weights equal to query"
+    with pytest.raises(UserError, match=r"'talking_heads' needs attention maps equal to query"
                        r" heads; they are 16 and 4\. Choose another part than attention\.score "
                        r"'by_feature', say 'dot'\."):  # fmt: skip
         Cell(width=16).replace(

@@ -231,7 +231,7 @@ def test_nothing_but_the_model_its_embedding_and_its_head_has_parameters():
 
 
 @pytest.mark.parametrize("text", NAMES)
-def test_what_does_not_act_is_not_refused(text):
+def test_what_does_not_act_is_not_rejected(text):
     cell = Cell(model=text, width=10, heads=4)
     assert build_classifier(cell, 11, 3, 0)(
         jnp.asarray(IDS), ForwardContext(cell.numeric())

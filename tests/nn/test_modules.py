@@ -240,7 +240,7 @@ BUILD = [
 
 
 @pytest.mark.parametrize(("settings", "message"), BUILD, ids=[str(each) for each, _ in BUILD])
-def test_a_wrong_setting_is_refused(settings, message):
+def test_a_wrong_setting_is_rejected(settings, message):
     with pytest.raises(UserError, match=message):
         nn.SelfAttention(**{"width": 8, "heads": 2, **settings}, rngs=nnx.Rngs(0))
 
@@ -262,13 +262,13 @@ CALLED = [
     ({}, (X, TOKENS[:, :3]), "mask has shape .2, 3.; expected .B, T. = .2, 4."),
     ({}, (X, jnp.ones((2, 3, 4, 4))), "broadcasts to .B, H, T, S. = .2, 2, 4, 4."),
     ({"kind": "linear"}, (X, jnp.ones((2, 1, 4, 4))), "does not compare positions.* .B, T."),
-    ({"chunk": 8}, (X, jnp.ones((2, 1, 4, 4))), "block by block; leave chunk out, or give"),
+    ({"chunk": 8}, (X, jnp.ones((2, 1, 4, 4))), "block by block; set chunk=None, or give"),
     ({"score": "location"}, (jnp.ones((1, 5, 8)),), "have entries for 4 positions.*length=5"),
 ]
 
 
 @pytest.mark.parametrize(("settings", "given", "message"), CALLED, ids=[c[2] for c in CALLED])
-def test_a_wrong_input_is_refused(settings, given, message):
+def test_a_wrong_input_is_rejected(settings, given, message):
     with pytest.raises(UserError, match=message):
         layer(**settings)(*given)
 
@@ -297,12 +297,12 @@ ENCODERS = [
 
 
 @pytest.mark.parametrize(("settings", "message"), ENCODERS, ids=[str(e) for e, _ in ENCODERS])
-def test_a_wrong_encoder_is_refused(settings, message):
+def test_a_wrong_encoder_is_rejected(settings, message):
     with pytest.raises(UserError, match=message):
         nn.Encoder(9, WIDTH, HEADS, 2, **settings, rngs=nnx.Rngs(0))
 
 
-def test_an_encoder_refuses_other_shapes():
+def test_an_encoder_rejects_other_shapes():
     model = nn.Encoder(9, WIDTH, HEADS, position="learned", length=4, rngs=nnx.Rngs(0))
     for given, message in (
         ((IDS[0],), "ids have shape .4,.; expected .B, T."),

@@ -207,7 +207,7 @@ def test_relative_values_want_one_map_a_head(catalogue):
         maps = (q[:, :, :, None, :] * k[:, :, None, :, :]).transpose(0, 1, 4, 2, 3)
         return maps.reshape(maps.shape[0], -1, *maps.shape[3:])
 
-    with pytest.raises(UserError, match=r"position 'shaw' needs maps of weights equal to query "
+    with pytest.raises(UserError, match=r"position 'shaw' needs attention maps equal to query "
                        r"heads; they are 16 and 4\. Choose another part than attention\.score "
                        r"'by_feature', say 'dot'\."):  # fmt: skip
         Cell(width=16, position="shaw").replace({"attention.score": "by_feature"})
@@ -228,7 +228,7 @@ def test_slopes_halve_from_head_to_head():
     np.testing.assert_allclose(three, -(2 ** (-8 / 3 * np.arange(1, 4))), rtol=1e-6)
 
 
-def test_only_linear_biases_read_a_sentence_backwards_as_forwards():
+def test_only_linear_biases_read_a_sentence_backward_as_forward():
     for text in ("alibi", "t5", "shaw", "rope"):
         block = Block(position=text)
         there, back = block.look()[0][0], block.look(x=X[:, ::-1])[0][0]
@@ -289,6 +289,6 @@ def test_buckets_come_in_two_halves():
 
 
 @pytest.mark.parametrize("text", ["rope", "shaw", "alibi", "t5"])
-def test_positions_inside_attention_are_refused_where_there_is_none(text):
+def test_positions_inside_attention_are_rejected_where_there_is_none(text):
     with pytest.raises(UserError, match=f"position '{text}' acts inside pairwise attention"):
         Cell(position=text).replace({"attention.kind": "se_token"})

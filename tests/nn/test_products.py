@@ -1,4 +1,4 @@
-"""Any valid product of parts trains, and an invalid one is refused where it is written."""
+"""Any valid product of parts trains, and an invalid one is rejected where it is written."""
 
 from __future__ import annotations
 
@@ -101,17 +101,17 @@ def test_a_product_trains_and_ignores_padding(settings):
 
 
 def test_most_products_are_valid():
-    """So that what is refused stays the exception."""
-    refused = 0
+    """So that what is rejected stays the exception."""
+    rejected = 0
     for number in range(200):
         try:
             CELL.replace(drawn(number))
         except UserError:
-            refused += 1
-    assert 0 < refused < 120
+            rejected += 1
+    assert 0 < rejected < 120
 
 
-REFUSED = [
+REJECTED = [
     (
         {"attention.mixer": "differential + query_mix"},
         r"'query_mix' needs query heads equal to heads; they are 4 and 2\. Choose another part "
@@ -123,7 +123,7 @@ REFUSED = [
     ),
     (
         {"attention.score": "feature_wise", "position": "shaw"},
-        r"position 'shaw' needs maps of weights equal to query heads; .*'feature_wise'",
+        r"position 'shaw' needs attention maps equal to query heads; .*'feature_wise'",
     ),
     (
         {"attention.score": "cosine", "attention.scale": "qk_norm"},
@@ -173,8 +173,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "message"), REFUSED, ids=lambda each: str(each)[:60])
-def test_parts_that_do_not_fit_together_are_refused_where_they_are_written(settings, message):
+@pytest.mark.parametrize(("settings", "message"), REJECTED, ids=lambda each: str(each)[:60])
+def test_parts_that_do_not_fit_together_are_rejected_where_they_are_written(settings, message):
     base = Cell(width=8, heads=2)
     with pytest.raises(UserError) as caught:
         base.replace(settings)

@@ -228,7 +228,7 @@ def test_feature_wise_attention_weighs_every_feature_of_the_values():
     agree(block, out, weights)
 
 
-def test_feature_wise_is_refused_where_one_map_a_head_is_needed(catalogue):
+def test_feature_wise_is_rejected_where_one_map_a_head_is_needed(catalogue):
     registry.mixer("two_maps", maps=2)(lambda out: out)
     registry.position("one_map", requires={"M": "Q"})(lambda x: x)
     plain = Cell().replace({"attention.score": "feature_wise"})

@@ -147,7 +147,7 @@ def test_alpha_is_an_argument_of_one_program():
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.5, 4.1])
-def test_an_alpha_outside_its_range_is_refused(alpha):
+def test_an_alpha_outside_its_range_is_rejected(alpha):
     with pytest.raises(
         UserError, match=r"'alpha' of normalizer 'entmax' is .*; allowed: from 1.001"
     ):

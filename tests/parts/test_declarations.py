@@ -1,4 +1,4 @@
-"""A registry line that cannot be meant is refused where it is written, with what to write."""
+"""A registry line that cannot be meant is rejected where it is written, with what to write."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def asking(q, k, c):
     return q
 
 
-def refused(make) -> str:
+def rejected(make) -> str:
     with pytest.raises(UserError) as raised:
         make()
     return str(raised.value)
@@ -63,7 +63,7 @@ def refused(make) -> str:
     ],
 )
 def test_decorators_without_a_name(make, said, catalogue):
-    assert said in refused(make)
+    assert said in rejected(make)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_decorators_without_a_name(make, said, catalogue):
         ({"settings": {"c": Numeric(2, high=1)}}, "starts at 2, which is not from -inf to 1"),
         ({"settings": {"c": Numeric(float("nan"))}}, "starts at nan, which is not from"),
         ({"settings": {"c": Numeric(float("inf"))}}, "starts at inf, which is not a finite number"),
-        ({"settings": {"c": Static(2.5)}}, "starts at 2.5; give a whole number or an expression"),
+        ({"settings": {"c": Static(2.5)}}, "starts at 2.5; give an integer or an expression"),
         ({"settings": {"c": Static(0)}}, "starts at 0, which is not from 1 to inf"),
         ({"settings": {"c": Named("masks", "x")}}, "slot in setting 'c' of score 'mine': 'masks'"),
         ({"learned": {"c": ("H", "D")}}, "learned array 'c' of score 'mine' is ('H', 'D'); write "),
@@ -103,15 +103,15 @@ def test_decorators_without_a_name(make, said, catalogue):
             {"learned": {"c": Learned("H")}, "settings": {"c": Numeric(1)}},
             "has 'c' both as a setting and as a learned array",
         ),
-        ({"label": 3}, "label of score 'mine' is 3; give a text."),
-        ({"cite": 2020}, "cite of score 'mine' is 2020; give a text."),
-        ({"revision": "2"}, "revision of score 'mine' is '2'; give a whole number from 1."),
+        ({"label": 3}, "label of score 'mine' is 3; it must be a string."),
+        ({"cite": 2020}, "cite of score 'mine' is 2020; it must be a string."),
+        ({"revision": "2"}, "revision of score 'mine' is '2'; give an integer from 1."),
         ({"sum_to_one": True}, "'sum_to_one'; known: alone, "),
         ({"sum_to_one": True}, "Did you mean 'sums_to_one'?"),
         ({"setting": {}}, "Did you mean 'settings'?"),
         ({"lable": "x"}, "Did you mean 'label'?"),
         ({"kinked": "yes"}, "kinked of score 'mine' is 'yes'; it is True or False."),
-        ({"exclusive": True}, "exclusive of score 'mine' is True; give a text."),
+        ({"exclusive": True}, "exclusive of score 'mine' is True; it must be a string."),
         ({"flops": None}, "flops of score 'mine' is None; give a number or an expression"),
         ({"flops": "T*Z"}, "flops of score 'mine': 'T*Z' is not a valid expression"),
         ({"requires": "U=D"}, "requires of score 'mine' is 'U=D'; write sizes by size, such as"),
@@ -123,7 +123,7 @@ def test_decorators_without_a_name(make, said, catalogue):
 )
 def test_lines_that_cannot_be_meant(line, said, catalogue):
     unused = {"settings": {"c": Numeric(1)}} | line if "learned" not in line else line
-    assert said in refused(lambda: register("score", "mine", **unused)(asking))
+    assert said in rejected(lambda: register("score", "mine", **unused)(asking))
     assert ("score", "mine") not in catalogue
 
 
@@ -149,7 +149,7 @@ def test_lines_that_cannot_be_meant(line, said, catalogue):
     ],
 )
 def test_functions_that_nobody_could_call(function, said, catalogue):
-    assert said in refused(lambda: score("mine")(function))
+    assert said in rejected(lambda: score("mine")(function))
 
 
 class Base:
@@ -170,12 +170,12 @@ class Base:
     ],
 )
 def test_classes_that_nobody_could_run(body, said, catalogue):
-    assert said in refused(lambda: normalizer("mine")(type("Mine", (), body)))
+    assert said in rejected(lambda: normalizer("mine")(type("Mine", (), body)))
 
 
 def test_what_is_inherited_is_not_lost_in_silence(catalogue):
     derived = type("Mine", (Base,), {"reduce": lambda logits: logits})
-    said = refused(lambda: normalizer("mine")(derived))
+    said = rejected(lambda: normalizer("mine")(derived))
     assert "inherits 'weights' from Base" in said
     assert "`weights = staticmethod(Base.weights)`" in said
     normalizer("mine")(type("Mine", (Base,), {"weights": staticmethod(Base.weights)}))
@@ -183,10 +183,10 @@ def test_what_is_inherited_is_not_lost_in_silence(catalogue):
 
 def test_what_is_declared_and_never_asked_for(catalogue):
     one = {"settings": {"c": Numeric(1)}}
-    assert "setting 'c' of score 'mine' is asked for by none" in refused(
+    assert "setting 'c' of score 'mine' is asked for by none" in rejected(
         lambda: score("mine", **one)(plain)
     )
-    assert "learned array 'w' of score 'mine' is asked for by none" in refused(
+    assert "learned array 'w' of score 'mine' is asked for by none" in rejected(
         lambda: score("mine", learned={"w": Learned("H")})(plain)
     )
     score("mine", settings={"rank": Static(2)}, flops="rank*T")(plain)  # it is read by the fact
@@ -194,7 +194,7 @@ def test_what_is_declared_and_never_asked_for(catalogue):
 
 def test_a_reader_says_how_many_numbers_it_returns(catalogue):
     body = {"read": staticmethod(lambda x, mask: x)}
-    said = refused(lambda: model("mine")(type("Mine", (), body)))
+    said = rejected(lambda: model("mine")(type("Mine", (), body)))
     assert "does not say how many numbers its `read` returns" in said
     assert "@model('mine', features='E')" in said
     model("mine", features="E")(type("Mine", (), body))

@@ -1,4 +1,4 @@
-"""The catalogue: every part is complete, and a wrong one is refused where it is written."""
+"""The catalogue: every part is complete, and a wrong one is rejected where it is written."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_an_entry_is_plain(catalogue):
     assert entry["summary"] == "Divide the score by the square root of head_dim."
 
 
-def test_unknown_names_are_refused_with_the_nearest():
+def test_unknown_names_are_rejected_with_the_nearest():
     with pytest.raises(UserError, match=r"unknown normalizer 'sofmax'; known: .*'softmax'\?"):
         registry.find("normalizer", "sofmax")
     with pytest.raises(UserError, match=r"unknown slot 'scores'; known: .*Did you mean 'score'\?"):
@@ -72,14 +72,14 @@ def test_unknown_names_are_refused_with_the_nearest():
 
 
 @pytest.mark.parametrize("name", ["", "Dot", "1st", "a-b", "a b", "x" * 41, "../x"])
-def test_malformed_names_are_refused(name):
+def test_malformed_names_are_rejected(name):
     with pytest.raises(
         UserError, match="malformed; use lower-case letters, digits and underscores"
     ):
         register("score", name)
 
 
-def test_wrong_parts_are_refused(catalogue):
+def test_wrong_parts_are_rejected(catalogue):
     with pytest.raises(UserError, match="the score name 'dot' is taken by 'Dot product'"):
         register("score", "dot")(lambda q, k: None)
     with pytest.raises(UserError, match=r"argument of score 'mine' in hook 'score': 'key'; known"):

@@ -1,4 +1,4 @@
-"""Names with settings: one canonical spelling, every wrong one refused in a sentence."""
+"""Names with settings: one canonical spelling, every wrong one rejected in a sentence."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_canonical_text_is_stable(slot, text):
         ("position", "none + learned", "a position is one part"),
     ],
 )
-def test_wrong_texts_are_refused(slot, text, message):
+def test_wrong_texts_are_rejected(slot, text, message):
     with pytest.raises(UserError, match=message):
         canonical(slot, text)
 
@@ -98,7 +98,7 @@ def test_whole_numbers(catalogue):
     assert choose("mask", "near").static({}) == {"reach": 2}
     assert choose("mask", "near(3)").static({}) == {"reach": 3}
     for text in ("near(0)", "near(1.5)", "near(True)"):
-        with pytest.raises(UserError, match="allowed: whole numbers from 1"):
+        with pytest.raises(UserError, match="allowed: integers >= 1"):
             choose("mask", text)
 
 

@@ -30,9 +30,10 @@ def test_values(text, value):
     "text",
     ["", "D**", "Z", "d", "__import__('os')", "D if 1 else 2", "D // 2", "'D'", "D()", "D.x"],
 )
-def test_anything_else_is_refused(text):
+def test_anything_else_is_rejected(text):
     with pytest.raises(
-        UserError, match=r"is not a valid expression; use numbers, .* and the sizes T, H, Q"
+        UserError,
+        match=r"is not a valid expression; use numbers, .* sizes T .positions of a sentence., H",
     ):
         evaluate(text, SIZES)
     with pytest.raises(UserError, match="here: "):

@@ -71,7 +71,7 @@ def test_every_part_of_the_catalogue_returns_what_own_parts_must(settings, catal
 
 
 def broken(slot: str, function, name: str = "mine", **facts) -> tuple[str, tuple[str, ...]]:
-    """Return the refusal of a part that is this function, and the warnings."""
+    """Return the rejection of a part that is this function, and the warnings."""
     registry.register(slot, name, **facts)(function)
     wrong, warned = laws.broken_laws(BASE.replace(uses(slot)), path_of(slot))
     return ("" if wrong is None else str(wrong)), warned
@@ -173,15 +173,15 @@ def gated(logits):
         ("activation", gated, "lets padding into the result"),
     ],
 )
-def test_a_part_that_breaks_a_law_is_refused_with_its_name(slot, function, said, catalogue):
-    refused, warned = broken(slot, function)
-    assert re.match(f"{slot} 'mine' .*{said}", refused), refused
-    assert (warned, refused.count("\n")) == ((), 0)
+def test_a_part_that_breaks_a_law_is_rejected_with_its_name(slot, function, said, catalogue):
+    rejected, warned = broken(slot, function)
+    assert re.match(f"{slot} 'mine' .*{said}", rejected), rejected
+    assert (warned, rejected.count("\n")) == ((), 0)
 
 
 def test_weights_changed_after_the_normalizer_are_looked_at_too(catalogue):
-    refused, _ = broken("mixer", type("Mine", (), {"reweight": evened}))
-    assert refused.startswith("mixer 'mine' gives weight 0.17 to padding keys, where it must be 0")
+    rejected, _ = broken("mixer", type("Mine", (), {"reweight": evened}))
+    assert rejected.startswith("mixer 'mine' gives weight 0.17 to padding keys, where it must be 0")
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_weights_changed_after_the_normalizer_are_looked_at_too(catalogue):
     ],
 )
 def test_a_part_that_declares_it_is_warned_of(slot, function, fact, said, catalogue):
-    refused, warned = broken(slot, function, **{fact: True})
-    assert refused == ""
+    rejected, warned = broken(slot, function, **{fact: True})
+    assert rejected == ""
     assert warned[0].startswith(said)
     assert warned[0].endswith(f"(declared: {fact}=True)")
     other = "sees_padding" if fact == "undefined_gradient" else "undefined_gradient"
@@ -221,8 +221,8 @@ def test_a_part_may_need_what_another_own_part_makes(catalogue):
     registry.score("mine_above")(lambda q, k: jnp.exp(-jnp.abs(q @ k.swapaxes(2, 3))))
     registry.normalizer("mine_roots")(lambda logits, mask: jnp.where(mask, jnp.log(logits), 0.0))
     cell = BASE.replace({"attention.normalizer": "mine_roots"})
-    refused, _ = laws.broken_laws(cell, "attention.normalizer")
-    assert "normalizer 'mine_roots'" in str(refused)
+    rejected, _ = laws.broken_laws(cell, "attention.normalizer")
+    assert "normalizer 'mine_roots'" in str(rejected)
     both = cell.replace({"attention.score": "mine_above"})
     assert laws.broken_laws(both, "attention.normalizer") == (None, ())
 

@@ -16,7 +16,7 @@ def encoder(params, ids, *, heads, norm, scale):
 
     Args:
       params: the encoder's arrays as nested dictionaries, float64.
-      ids: (B, T) whole numbers; 0 is padding.
+      ids: (B, T) integers; 0 is padding.
       heads: attention heads.
       norm: "pre" or "post".
       scale: what the dot product is multiplied by.

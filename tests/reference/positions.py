@@ -85,7 +85,7 @@ def t5_bucket(ahead, buckets, farthest):
         near = min(distance, farthest)
     else:
         share = np.log(distance / exact) / np.log(farthest / exact)
-        # A whole number must not fall below itself by rounding.
+        # An integer must not fall below itself by rounding.
         near = min(side - 1, exact + int(np.floor(share * (side - exact) + 1e-9)))
     return near + (side if ahead > 0 else 0)
 

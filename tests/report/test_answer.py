@@ -13,18 +13,18 @@ def lines(**changes):
 
 def test_every_column_has_its_verdicts_and_its_baseline():
     assert lines() == [
-        "SST-2: against '1/sqrt(D)' at 73.0 %, worse: 'unscaled' (−2.4 points); equivalent: '1/D' "
+        "SST-2: against '1/sqrt(D)' at 73.0%, worse: 'unscaled' (−2.4 points); equivalent: '1/D' "
         "(0.0 points); undecided: 'half' (0.0 points); 0 of 4 rows above "
-        "'TF-IDF + logistic regression' at 78.1 %.",
-        "TREC-6: against '1/sqrt(D)' at 73.0 %, undecided: 'unscaled' (−2.4 points), '1/D' (+0.3 "
-        "points); 0 of 3 rows above 'TF-IDF + logistic regression' at 78.1 %.",
+        "'TF-IDF + logistic regression' at 78.1%.",
+        "TREC-6: against '1/sqrt(D)' at 73.0%, undecided: 'unscaled' (−2.4 points), '1/D' (+0.3 "
+        "points); 0 of 3 rows above 'TF-IDF + logistic regression' at 78.1%.",
     ]
 
 
 def test_a_table_that_compares_nothing_names_the_highest_mean():
     rows = [{**row, "reference": False} for row in ROWS]
     assert lines(rows=rows, columns=["dataset"])[0].startswith(
-        "SST-2: the highest mean is that of '1/sqrt(D)', 73.0 %; nothing is compared; 0 of 4 rows"
+        "SST-2: the highest mean is that of '1/sqrt(D)', 73.0%; nothing is compared; 0 of 4 rows"
     )
 
 

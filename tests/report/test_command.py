@@ -1,4 +1,4 @@
-"""attn-nlp report: from a file or from the store alone, and what it refuses."""
+"""attn-nlp report: from a file or from the store alone, and what it rejects."""
 
 from __future__ import annotations
 

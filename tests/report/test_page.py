@@ -108,7 +108,7 @@ def test_the_report_says_what_the_example_says(html):
     for said in (
         "Does the scale matter?",
         "The dot product grows with the head.",
-        "SST-2: against '1/sqrt(D)' at 73.0 %, worse: 'unscaled' (−2.4 points); equivalent: "
+        "SST-2: against '1/sqrt(D)' at 73.0%, worse: 'unscaled' (−2.4 points); equivalent: "
         "'1/D' (0.0 points); undecided: 'half' (0.0 points); 0 of 4 rows above",
         "Outcome stated in the file",
         "Not dated, from its author's run",

@@ -41,7 +41,7 @@ def test_sentences_are_ordered_by_how_many_runs_failed(texts):
     second, third = found.examples  # the first and the fourth were never wrong
     assert (second.number, second.text, second.label) == (2, "second", "yes")
     assert (second.wrong, second.runs, second.by_row) == (3, 3, ((2, 2), (1, 1)))
-    assert second.taken_for == (("no", 2), ("perhaps", 1))
+    assert second.predicted_as == (("no", 2), ("perhaps", 1))
     assert second.confidence == pytest.approx(0.7)  # of .6 and .8; the third run kept none
     assert (third.number, third.wrong, third.by_row) == (3, 2, ((1, 2), (1, 1)))
     assert len(third.text or "") == 600

@@ -30,7 +30,7 @@ registry._parts.pop(("model", "tfidf_logreg"), None)  # importing scikit-learn t
 
 
 def given(name, otherwise=""):
-    # Not by os.environ itself: what a fit reads of it must be in its hash, or it is refused.
+    # Not by os.environ itself: what a fit reads of it must be in its hash, or it is rejected.
     return os.environ._data.get(f"FAKE_{name}".encode(), otherwise.encode()).decode()
 
 

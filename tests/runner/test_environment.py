@@ -83,7 +83,7 @@ def test_this_process_is_pinned_and_let_go():
     assert cores.allowed_cores() == before
 
 
-def test_jax_on_several_threads_is_refused(monkeypatch):
+def test_jax_on_several_threads_is_rejected(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
     monkeypatch.setattr(environment, "jax_runs", lambda: True)
     with (

@@ -241,7 +241,7 @@ def test_a_limit_of_processor_time_is_named(monkeypatch):
     assert local._death(-signal.SIGABRT) == "was ended by SIGABRT"
 
 
-def test_a_worker_of_another_package_is_refused(attn_nlp, monkeypatch):
+def test_a_worker_of_another_package_is_rejected(attn_nlp, monkeypatch):
     monkeypatch.setattr(local, "code", lambda: ["/elsewhere/attn_nlp", "0.0.1"])
     found = attn_nlp("run", "fake.py")
     assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
@@ -250,10 +250,10 @@ def test_a_worker_of_another_package_is_refused(attn_nlp, monkeypatch):
 
 @pytest.mark.parametrize("error", [BlockingIOError(11, "no more"), OSError(24, "no more")])
 def test_no_more_processes_or_files_are_one_line(attn_nlp, monkeypatch, error):
-    def refuse(*_, **__):
+    def reject(*_, **__):
         raise error
 
-    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.setattr(subprocess, "Popen", reject)
     found = attn_nlp("run", "fake.py")
     assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
     assert "cannot start a worker process: no more; raise the limit" in found.stderr
@@ -278,7 +278,7 @@ def test_nothing_of_the_working_directory_is_run(
         (folder / "below").mkdir()
         monkeypatch.chdir(folder / "below")
         (folder / "below/reviews.csv").write_text((folder / "reviews.csv").read_text())
-        names += ("signal", "attn_nlp")  # the file asks for these; beside it they are refused
+        names += ("signal", "attn_nlp")  # the file asks for these; beside it they are rejected
     for name in names:
         Path(f"{name}.py").write_text(FOREIGN)
     monkeypatch.setenv("PYTHONPATH", python_path)
@@ -353,7 +353,7 @@ def test_workers_start_before_data_is_prepared_and_only_for_what_is_left(attn_nl
     assert happened.count("start") == 2
 
 
-def test_workers_end_when_the_data_is_refused(folder, attn_nlp, order):
+def test_workers_end_when_the_data_is_rejected(folder, attn_nlp, order):
     (folder / "reviews.csv").write_text("text,label\nfine,fine\n")
     found = attn_nlp("run", "fake.py", "--workers", "2")
     assert (found.returncode, found.stdout, len(found.stderr.splitlines())) == (2, "", 1)

@@ -154,7 +154,7 @@ def test_an_older_store_is_reported_once_without_an_alarm(folder, attn_nlp):
     assert "Mixed environments" not in found.stdout
     (note,) = examine(folder / STORE)
     assert not note.severe
-    assert note.says == "some cells were stored before the code of attn_nlp was noted."
+    assert note.message == "some cells were stored before the code of attn_nlp was noted."
     assert len(attn_nlp("diff", STORE, STORE).stderr) == 0
 
 

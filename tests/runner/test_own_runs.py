@@ -171,10 +171,10 @@ def test_a_variable_decides_by_the_hash_or_not_at_all(folder, attn_nlp, monkeypa
     monkeypatch.setenv("LR", "1")
     (folder / "fake.py").write_text(text)
     line = text[: text.index('int(os.environ["LR"])')].count("\n") + 1
-    refused = attn_nlp(*run)
-    assert refused.returncode == 3, refused.stderr
+    rejected = attn_nlp(*run)
+    assert rejected.returncode == 3, rejected.stderr
     message = f"fake.py, line {line}, reads the environment variable LR only when a cell is trained"
-    assert message in refused.stderr
+    assert message in rejected.stderr
     (folder / "fake.py").write_text(text.replace("def asked(", READ))
     for value in (1, 2):
         monkeypatch.setenv("LR", str(value))

@@ -83,7 +83,7 @@ def test_the_estimate_follows_the_stated_assumption(store):
     assert expected < found.seconds < 1.05 * expected
     expected, found_assumption = found.seconds, found.assumption
     assert found_assumption == (
-        "assumes 45 GFLOP/s a worker, 10 s to compile a program and 20 tokens a sentence of "
+        "assumes 45 GFLOP/s per worker, 10 s to compile a program and 20 tokens per sentence of "
         "planted_lookup, which this machine has not prepared yet"
     )
     assert plan(resolved, store, workers=2).seconds == pytest.approx(expected / 2)
@@ -105,7 +105,7 @@ def test_the_estimate_takes_the_lengths_of_prepared_data(store, tmp_path):
         os.utime(folder / "prepared.json", (place, place))  # the latest counts
         found = plan(experiment(), store, workers=1, data=tmp_path / "data")
         assert found.lengths == {"planted_lookup": mean}
-        assert found.assumption.endswith(f"tokens a sentence as prepared: planted_lookup {mean}")
+        assert found.assumption.endswith(f"tokens per sentence as prepared: planted_lookup {mean}")
         seconds.append(found.seconds - 3 * 10.0 - 2 * BASELINE_SECONDS)
     assert seconds[0] == plan(experiment(), store, workers=1).seconds - 50.0
     assert 2 * seconds[0] < seconds[1] < 2.5 * seconds[0]
@@ -227,7 +227,7 @@ def test_labels_name_what_differs():
     assert label(resolved.cells[0]["settings"]) == "encoder heads=1 scale=none seed=0"
 
 
-def test_unknown_names_are_refused():
+def test_unknown_names_are_rejected():
     with pytest.raises(UserError, match="unknown dataset 'planted_lokup'"):
         check_data(experiment().__class__.from_json(_renamed("dataset", "planted_lokup")))
     with pytest.raises(UserError, match="unknown tokens 'wrod'"):

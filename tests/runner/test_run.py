@@ -214,7 +214,7 @@ def test_an_experiment_file_is_a_command_of_its_own(folder, attn_nlp, monkeypatc
 
 @pytest.fixture
 def here(folder, cache, catalogue, monkeypatch):
-    """The folder as the current one, and the variables put back afterwards."""
+    """The folder as the current one, and the variables put back afterward."""
     before = dict(os.environ)
     monkeypatch.chdir(folder)
     os.environ["ATTN_NLP_CACHE"] = str(cache)
@@ -238,7 +238,7 @@ def test_what_is_stored_describes_the_cell(here):
     assert next(iter(baseline.values()))["tokenizer_hash"] == ""
 
 
-def test_changed_data_is_refused_with_both_fingerprints(here):
+def test_changed_data_is_rejected_with_both_fingerprints(here):
     resolved = resolve_file("fake.py", Overrides(seeds=1))
     with Store.open(STORE) as store:
         run(resolved, store, in_process=True)
@@ -259,7 +259,7 @@ def test_seeds_come_before_the_next_seed_of_any_row(here):
     assert trained(here) == [f"{heads},{seed}" for seed in (0, 1, 2) for heads in (1, 2, 4)]
 
 
-def test_an_unknown_dataset_is_refused_before_the_store_changes(here):
+def test_an_unknown_dataset_is_rejected_before_the_store_changes(here):
     with Store.open(STORE) as store:
         with pytest.raises(UserError, match="no such file"):
             run(resolve_file("fake.py", Overrides(datasets=["revews.csv"])), store)

@@ -230,11 +230,11 @@ def looped():
             "validation.mine is 'x'; allowed is a number",
         ),
         ("test", [0.25], "test is [0.25]; allowed is a mapping"),
-        ("parameters", "1k", "parameters is '1k'; allowed is a whole number from 0"),
-        ("parameters", 2.5, "parameters is 2.5; allowed is a whole number from 0"),
-        ("best_step", -1, "best_step is -1; allowed is a whole number from 0"),
-        ("peak_bytes", 2**70, "peak_bytes is 1180591620717411303424; allowed is a whole number"),
-        ("peak_bytes", 10**5000, "peak_bytes is a value of type int; allowed is a whole number"),
+        ("parameters", "1k", "parameters is '1k'; allowed is an integer from 0"),
+        ("parameters", 2.5, "parameters is 2.5; allowed is an integer from 0"),
+        ("best_step", -1, "best_step is -1; allowed is an integer from 0"),
+        ("peak_bytes", 2**70, "peak_bytes is 1180591620717411303424; allowed is an integer"),
+        ("peak_bytes", 10**5000, "peak_bytes is a value of type int; allowed is an integer"),
         ("wall_seconds", "fast", "wall_seconds is 'fast'; allowed is a number from 0, or None"),
         ("compile_seconds", -1.0, "compile_seconds is -1.0; allowed is a number from 0"),
         ("reason", "\ud800", r"reason is '\ud800'; allowed is text without lone surrogates"),
@@ -248,18 +248,18 @@ def looped():
         ("confusion", "x", "confusion is 'x'; allowed is a list"),
         ("confusion", [[1, 0, 0], [3, 0, 0]], "the length of confusion[0] is 3; allowed is 2"),
         ("confusion", [[1, 3]], "the length of confusion[0] is 2; allowed is 1"),
-        ("confusion", [[1, 0], [4, -1]], "confusion[1][1] is -1; allowed is a whole number from 0"),
+        ("confusion", [[1, 0], [4, -1]], "confusion[1][1] is -1; allowed is an integer from 0"),
         (
             "confusion",
             [[1, 3], [0, 0]],
             "each true class in confusion is [4, 0]; allowed is [1, 3]",
         ),
         ("confusion", [[1, 0], [2, 1]], "predictions by class is {0: 4}; allowed is [3, 1]"),
-        ("predictions", ["pos"] * 4, "predictions[0] is 'pos'; allowed is a whole number from 0"),
+        ("predictions", ["pos"] * 4, "predictions[0] is 'pos'; allowed is an integer from 0"),
         (
             "predictions",
             [0, 0, 0, 99],
-            "predictions[3] is 99; allowed is a whole number from 0 to 1",
+            "predictions[3] is 99; allowed is an integer from 0 to 1",
         ),
         ("predictions", [0, 0, 0], "the length of predictions is 3; allowed is 4"),
         ("confidences", [0.5, 0.5, 0.5, 2.0], "confidences[3] is 2.0; allowed is a number from 0"),
@@ -278,7 +278,7 @@ def looped():
 def test_a_field_that_is_wrong_fails_its_cell_and_is_named(outcome, field, given, says):
     found = outcome(lambda_of(WHOLE | {field: given}))
     assert found["status"] == "failed"
-    assert found["reason"].startswith("model 'fake' returned a wrong result: ")
+    assert found["reason"].startswith("model 'fake' returned an invalid result: ")
     assert says in found["reason"]
     json.dumps(found, allow_nan=False).encode()
 
@@ -385,7 +385,7 @@ def test_a_trial_gets_sealed_data_and_needs_no_test_numbers(outcome):
     assert "no finite test.accuracy" in outcome(fit)["reason"]
 
 
-def test_test_numbers_of_a_trial_are_refused(outcome):
+def test_test_numbers_of_a_trial_are_rejected(outcome):
     found = outcome(lambda_of(GOOD), trial=True)
     assert found["status"] == "failed"
     assert "test scores for a trial" in found["reason"]

@@ -146,7 +146,7 @@ def test_a_table_of_trials_needs_a_tuned_experiment(folder, attn_nlp):
     assert "is not tuned; give it tuning=Tuning(...) or --budget N" in found.stderr
     both = attn_nlp("table", "fake.py", "--tuning", "--cost")
     assert both.returncode == 2
-    assert "are different tables; ask for one of them" in both.stderr
+    assert "cannot be combined; choose one" in both.stderr
 
 
 def test_folds_run_and_are_tabled_from_any_file_without_a_test_split(folder, attn_nlp):

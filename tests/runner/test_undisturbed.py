@@ -53,7 +53,7 @@ def outcome(catalogue, monkeypatch):
 
 
 def given(name):
-    """A variable, not by `os.environ` itself: what a fit reads of it is refused."""
+    """A variable, not by `os.environ` itself: what a fit reads of it is rejected."""
     value = os.environ._data.get(os.environ.encodekey(name))  # pyright: ignore
     return value and os.environ.decodevalue(value)
 

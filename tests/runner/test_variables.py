@@ -62,7 +62,7 @@ def test_what_a_loaded_library_has_read_comes_too_late(monkeypatch):
     assert variables.come_too_late(names) == ["JAX_ENABLE_X64"]
 
 
-def test_this_process_is_refused_or_settled(monkeypatch):
+def test_this_process_is_rejected_or_settled(monkeypatch):
     import jax  # noqa: F401 - has read its variables
 
     for name in variables.taken_away(environment.os.environ):

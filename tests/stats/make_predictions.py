@@ -1,7 +1,7 @@
 """Train the cells whose stored predictions the simulations resample, and keep what was right.
 
 Two scores on real sentences, the embedded docstrings, are what most tables hold: seeds that differ
-by about a point. The look-up, stopped early, is the hard case: some seeds have hardly learned yet.
+by about a point. The lookup, stopped early, is the hard case: some seeds have hardly learned yet.
 Forty seeds each. What is kept is one bit for every seed and test sentence, read back from a store:
 
     python -m tests.stats.make_predictions

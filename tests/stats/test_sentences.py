@@ -46,7 +46,7 @@ def test_errors_agree_with_statsmodels(shape):
 
 
 def test_the_errors_are_those_of_the_formula_but_for_rounding():
-    """The sums are whole numbers, so that only the formula's own steps round."""
+    """The sums are integers, so that only the formula's own steps round."""
     variant, reference = drawn(7, 90, rng_seed=5)
     found = two_way(variant, reference)
     d = variant.astype(float) - reference
@@ -77,8 +77,8 @@ def test_where_the_parts_leave_less_than_nothing_the_larger_stands():
 def test_the_bootstrap_draws_rows_and_columns():
     """Its variance is known: E* = (n-1)(N-1)/(nN) of the row and column parts and the rest.
 
-    With d = row[i] + column[j], whole numbers, a resampled mean is mean(row*) + mean(column*), of
-    variance var0(row) / n + var0(column) / N with var0 over n. 20,000 draws: 1 % of the deviation.
+    With d = row[i] + column[j], integers, a resampled mean is mean(row*) + mean(column*), of
+    variance var0(row) / n + var0(column) / N with var0 over n. 20,000 draws: 1% of the deviation.
     """
     rng = np.random.default_rng(2)
     row, column = rng.integers(-3, 4, (6, 1)), rng.integers(-2, 3, (1, 25))

@@ -20,7 +20,7 @@ from .make_predictions import CELLS, SEEDS, read
 
 RNG_SEED = 20_261_124
 TABLES, VARIANTS, PAIRS = 2_000, 11, 10
-# Of 2,000 tables, 5 % may have a false star; and 2.3 standard errors of that number, as a count.
+# Of 2,000 tables, 5% may have a false star; and 2.3 standard errors of that number, as a count.
 MOST_FALSE = 123
 COVERAGE = (0.937, 0.963)
 

@@ -100,7 +100,7 @@ def test_a_value_that_fits_and_is_not_what_was_written_is_not_shown(changed, tmp
         f"UPDATE {table} SET {column} = {ROTTEN[column]} WHERE spec = '{one}'", sealed=False
     )
     says = f"1 cell has a damaged {column}: it is not what was written, by its checksum."
-    (found,) = [each for each in examine(path) if each.says == says]
+    (found,) = [each for each in examine(path) if each.message == says]
     assert (found.severe, found.repair, found.specs) == (True, "", (one,))
     with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
         for specs in (None, SPECS, [one]):
@@ -147,7 +147,7 @@ def test_cells_that_are_gone_are_not_taken_for_cells_that_have_not_run(changed, 
     path = changed(f"DELETE FROM cells{where}", f"DELETE FROM details{where}", sealed=False)
     left = len(SPECS) - 1 if lost else 0
     says = f"it has {left} of {len(SPECS)} cells that were stored"
-    assert f"Cells are lost: {says}." in [each.says for each in examine(path) if each.severe]
+    assert f"Cells are lost: {says}." in [each.message for each in examine(path) if each.severe]
     with Store.read(path) as store:
         for read in (
             lambda: store.records(None, ["status"]),
@@ -182,7 +182,7 @@ def test_an_experiment_that_is_not_what_was_written_is_not_shown(changed, capsys
     (found,) = examine(path)
     why = "its checksum is 'another'; allowed is that of what was written"
     assert found.severe
-    assert why in found.says
+    assert why in found.message
     for command in (["table", "--name", "name"], ["status"], ["table", "--name", "other"]):
         assert main([*command, "--store", str(path)]) == 4
         assert why in capsys.readouterr().err
@@ -216,7 +216,7 @@ DAMAGE = [
     (*shared("data", "json_set(value, '$.splits', 5)"), "data.splits is 5; allowed is a mapping"),
     (*shared("data", "json_set(value, '$.splits.test.rows', 'x')"), "data.splits.test.rows is 'x'"),
     (*shared("data", "json_set(value, '$.class_names[0]', 5)"), "data.class_names[0] is 5"),
-    (*shared("gold", "'[-1]'"), "gold[0] is -1; allowed is a whole number from 0"),
+    (*shared("gold", "'[-1]'"), "gold[0] is -1; allowed is an integer from 0"),
     (*scores("accuracy", "-5"), "test.accuracy is -5; allowed is a number from 0 to 1"),
     (*scores("accuracy", "1e308"), "test.accuracy is 1e+308; allowed is a number from 0 to 1"),
     (*scores("accuracy", "'high'"), "test.accuracy is 'high'"),
@@ -227,7 +227,7 @@ DAMAGE = [
     (*cells("test", "'5'"), "it is no JSON"),
     (*cells("test", "'[]'"), "test is []; allowed is a mapping"),
     (*cells("validation", "x'00'"), "it is no JSON"),
-    (*cells("parameters", "'many'"), "parameters is 'many'; allowed is a whole number from 0"),
+    (*cells("parameters", "'many'"), "parameters is 'many'; allowed is an integer from 0"),
     (*cells("parameters", "1.5"), "parameters is 1.5"),
     (*cells("best_step", "-1"), "best_step is -1"),
     (*cells("wall_seconds", "'long'"), "wall_seconds is 'long'; allowed is a number from 0"),
@@ -242,7 +242,7 @@ DAMAGE = [
     (*details("settings", "'{\"steps\":[1]}'"), "settings.steps is [1]"),
     (
         *details("settings", "'{\"steps\":0}'"),
-        "settings.steps is 0; allowed is a whole number from 1",
+        "settings.steps is 0; allowed is an integer from 1",
     ),
     (*details("predictions", "'5'"), "it is no JSON"),
     (*details("predictions", "'[\"a\"]'"), "predictions[0] is 'a'"),
@@ -261,7 +261,9 @@ def test_a_damaged_value_is_named_by_readers_and_by_the_doctor(
     changed, tmp_path, column, statement, why
 ):
     path = changed(statement)
-    found = {each.says: each for each in examine(path) if f"a damaged {column}: " in each.says}
+    found = {
+        each.message: each for each in examine(path) if f"a damaged {column}: " in each.message
+    }
     (says,) = found
     assert says.startswith(f"{len(SPECS)} cells have a damaged {column}: ")
     assert why in says
@@ -342,13 +344,13 @@ CONTRADICTIONS = [
 @pytest.mark.parametrize(("statement", "why"), CONTRADICTIONS)
 def test_a_forged_number_is_found_and_goes_into_no_other_store(changed, tmp_path, statement, why):
     path = changed(statement)
-    says = [each.says for each in examine(path) if each.severe]
+    says = [each.message for each in examine(path) if each.severe]
     assert any(why in each and f"{len(SPECS)} cells contradict" in each for each in says), says
     with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
-        refusal = "contradicts itself|has 1 labels of a test split of 2 sentences"
-        with pytest.raises(StoreError, match=refusal):
+        rejection = "contradicts itself|has 1 labels of a test split of 2 sentences"
+        with pytest.raises(StoreError, match=rejection):
             merge(store, other)
-        with pytest.raises(StoreError, match=refusal):
+        with pytest.raises(StoreError, match=rejection):
             export(store, tmp_path / "copy.sqlite")
         assert other.records() == {}
     assert not (tmp_path / "copy.sqlite").exists()
@@ -356,7 +358,7 @@ def test_a_forged_number_is_found_and_goes_into_no_other_store(changed, tmp_path
 
 def test_a_failed_cell_with_scores_is_found(changed):
     (found,) = examine(changed(cells("status", "'failed'")[1]))
-    assert "allowed is None where a cell is failed" in found.says
+    assert "allowed is None where a cell is failed" in found.message
 
 
 def set_to(path, value):
@@ -392,7 +394,7 @@ def test_a_damaged_experiment_is_named(changed, tmp_path, capsys, statement, why
     path = changed(statement)
     (found,) = examine(path)
     assert found.severe
-    assert why in found.says
+    assert why in found.message
     name = "other" if "name = " in statement else "name"
     for command in (
         ["table", "--name", name],
@@ -431,7 +433,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize(("statements", "says"), FOREIGN, ids=[each[1] for each in FOREIGN])
-def test_a_store_with_a_schema_of_others_is_refused(changed, capsys, statements, says):
+def test_a_store_with_a_schema_of_others_is_rejected(changed, capsys, statements, says):
     if "UNIQUE" in statements[0]:
         statements = (f"DELETE FROM cells WHERE spec <> '{SPECS[0]}'", *statements)
     path = changed(*statements, sealed=False)
@@ -471,7 +473,7 @@ def test_lost_details_are_named_where_they_are_read(changed):
 def test_details_of_nothing_are_named_and_removed(changed):
     path = changed("INSERT INTO details (spec) VALUES (NULL)")
     (found,) = examine(path)
-    assert (found.says, found.repair) == ("1 row of details belongs to no cell.", "remove it")
+    assert (found.message, found.repair) == ("1 row of details belongs to no cell.", "remove it")
     assert repair(path) == ["removed details without a cell, (None)"]
     assert examine(path) == []
 
@@ -491,7 +493,7 @@ def test_a_number_of_claims_that_cannot_be_counted_up_is_named(changed, capsys, 
 def test_a_claim_that_is_none_is_given_up(changed, values):
     path = changed(f"INSERT INTO claims VALUES {values}")
     (found,) = examine(path)
-    assert found.says == "1 claim is held by processes that have ended, or by none."
+    assert found.message == "1 claim is held by processes that have ended, or by none."
     assert len(repair(path)) == 1
     assert examine(path) == []
 
@@ -507,7 +509,7 @@ def test_a_pace_that_is_no_number_is_named(changed):
 
 @pytest.mark.parametrize("column", ["test", "test.accuracy"])
 @pytest.mark.parametrize("forged", [scores("accuracy", "0.99")[1], cells(CORRECT, "x'C0'")[1]])
-def test_an_accuracy_that_is_not_that_of_the_right_answers_is_refused(changed, column, forged):
+def test_an_accuracy_that_is_not_that_of_the_right_answers_is_rejected(changed, column, forged):
     says = r"is damaged: cell \w{12} has the test\.accuracy"
     with Store.read(changed(forged)) as store, pytest.raises(StoreError, match=says) as e:
         store.records(None, ["status", CORRECT, "gold", column])
@@ -529,7 +531,7 @@ FIVE_SENTENCES = "UPDATE shared SET value = json_set(value, '$.splits.test.rows'
         ),
     ],
 )
-def test_columns_that_belong_to_no_one_cell_are_refused(changed, tmp_path, forged, columns, says):
+def test_columns_that_belong_to_no_one_cell_are_rejected(changed, tmp_path, forged, columns, says):
     with Store.read(changed(forged)) as store, Store.open(tmp_path / "other.sqlite") as other:
         with pytest.raises(StoreError, match=rf"cell \w{{12}} has {says}"):
             store.records(None, columns)
@@ -614,7 +616,7 @@ def test_a_name_that_is_given_twice_is_damage(changed, tmp_path, name):
     forged = f'{{"accuracy":0.99,"{name}":0.5,"loss":1.0}}'
     path = changed(f"UPDATE cells SET test = '{forged}'")
     why = "a name given twice is 'accuracy'"
-    assert any(found.severe and why in found.says for found in examine(path))
+    assert any(found.severe and why in found.message for found in examine(path))
     with Store.read(path) as store, Store.open(tmp_path / "other.sqlite") as other:
         with pytest.raises(StoreError, match=why):
             merge(store, other)

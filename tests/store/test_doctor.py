@@ -48,7 +48,7 @@ def test_a_claim_of_a_process_that_ended_is_given_up(filled):
         store.claim("c" * 64)
         (found,) = examine(filled)
         assert (found.severe, found.repair) == (False, "")
-        assert found.says == f"1 cell is claimed by process {os.getpid()} of this machine."
+        assert found.message == f"1 cell is claimed by process {os.getpid()} of this machine."
         change(filled, "UPDATE claims SET started = 'earlier'")
         (found,) = examine(filled)
         assert (found.severe, found.specs) == (False, ("c" * 64,))
@@ -80,7 +80,7 @@ def test_damage_is_grave_and_is_not_repaired(filled, statement, says):
     change(filled, statement)
     (found,) = examine(filled)
     assert found.severe
-    assert found.says.startswith(says)
+    assert found.message.startswith(says)
     assert found.repair == ""
     assert repair(filled) == []
     assert examine(filled) == [found]
@@ -99,7 +99,7 @@ def test_a_mixture_of_environments_is_worth_knowing(filled):
         store.finish("c" * 64, whole("c" * 64, provenance={"jax": "2"}))
     (found,) = examine(filled)
     assert not found.severe
-    assert found.says == "cells come from 2 environments, which differ in jax."
+    assert found.message == "cells come from 2 environments, which differ in jax."
 
 
 def test_a_damaged_page_is_found(path):
@@ -123,7 +123,7 @@ def test_an_index_that_lies_is_found(filled):
     )
     (found,) = examine(filled)
     assert found.severe
-    assert "SQLite finds the file damaged" in found.says
+    assert "SQLite finds the file damaged" in found.message
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_what_cells_say_of_their_data_must_fit(path, changes, says):
             store.finish(spec, {**each, "key": key})
     (found,) = examine(path)
     assert found.severe
-    assert found.says.startswith(says)
+    assert found.message.startswith(says)
 
 
 @pytest.mark.parametrize("exchange", ["rows", "specs"])
@@ -171,7 +171,7 @@ def test_settings_that_are_not_those_of_the_spec_are_found(path, exchange):
         store.save_experiment(resolved)
     (found,) = examine(path)
     assert (found.severe, set(found.specs)) == (True, set(specs))
-    assert found.says == (
+    assert found.message == (
         "2 cells have settings that are not those of their specs: heads is not that of experiment "
         "'name'."
     )

@@ -41,7 +41,7 @@ def test_the_database_of_another_program_is_left_alone(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_newer_store_is_refused(path):
+def test_a_newer_store_is_rejected(path):
     Store.open(path).close()
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE meta SET value = '99'")
@@ -123,20 +123,20 @@ def test_a_full_disk_that_sqlite_calls_an_error_is_called_full(path, monkeypatch
 
 def test_a_read_only_medium_can_be_read(path, monkeypatch):
     """Where SQLite cannot make its side files, an idle store opens; one with pending changes does
-    not. Permissions do not bind the superuser, so the refusal is simulated."""
+    not. Permissions do not bind the superuser, so the rejection is simulated."""
     from attn_nlp.store import file
 
     with Store.open(path) as store:
         store.finish(SPEC, record())
     real, opened = file._version, []
 
-    def refuse_once(db, path):
+    def reject_once(db, path):
         opened.append(db)
         if len(opened) == 1:
             raise _error("SQLITE_CANTOPEN")
         return real(db, path)
 
-    monkeypatch.setattr(file, "_version", refuse_once)
+    monkeypatch.setattr(file, "_version", reject_once)
     with Store.read(path) as store:
         assert list(store.records()) == [SPEC]
     assert len(opened) == 2

@@ -68,7 +68,7 @@ def logs(folder):
     return {name: log for name, log in bytes_of(folder).items() if name[-4:] in ("-wal", "rnal")}
 
 
-def refused(path, says, capsys):
+def rejected(path, says, capsys):
     before = bytes_of(path.parent)
     for use in (Store.open, Store.read, repair):
         with pytest.raises(StoreError, match=says):
@@ -90,7 +90,7 @@ def test_the_log_of_a_store_that_was_moved_is_kept(path, capsys, leave, emptied)
     leave(path)
     whole = path.read_bytes()
     path.write_bytes(b"") if emptied else path.unlink()
-    refused(path, "holds results of a store that was moved or removed", capsys)
+    rejected(path, "holds results of a store that was moved or removed", capsys)
     path.write_bytes(whole)
     if leave is amid_a_write:
         with pytest.raises(StoreError, match="half of a write that was cut short"):
@@ -105,7 +105,7 @@ def test_what_is_restored_beside_an_old_log_is_not_replaced_by_it(path, tmp_path
     with Store.open(backup) as store:
         store.finish(OTHER, record())
     shutil.copy(backup, path)
-    refused(path, "is not the one that its log store.sqlite-wal belongs to", capsys)
+    rejected(path, "is not the one that its log store.sqlite-wal belongs to", capsys)
     log_of(path).unlink()
     assert read(path) == {OTHER}
 
@@ -119,7 +119,7 @@ def test_an_older_copy_of_the_same_store_is_told_from_its_successor(path, tmp_pa
     killed(path, THIRD)
     assert read(path) == {SPEC, OTHER, THIRD}
     shutil.copy(tmp_path / "old", path)
-    refused(path, "is not the one that its log", capsys)
+    rejected(path, "is not the one that its log", capsys)
 
 
 def test_its_own_log_is_read_whatever_was_folded_in(path, tmp_path):

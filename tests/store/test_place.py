@@ -60,7 +60,7 @@ def under_a_file(folder):
         (under_a_file, "a part of it is a file"),
     ],
 )
-def test_a_place_without_a_file_is_refused(tmp_path, monkeypatch, capsys, name, says):
+def test_a_place_without_a_file_is_rejected(tmp_path, monkeypatch, capsys, name, says):
     monkeypatch.chdir(tmp_path)
     given = name if isinstance(name, str) else name(tmp_path)
     before = sorted(tmp_path.iterdir())
@@ -224,11 +224,11 @@ def test_a_heart_makes_no_store_where_there_is_none(path):
 def test_a_disk_that_locks_no_files_is_named(path, monkeypatch):
     import errno
 
-    def refuse(*_):
+    def reject(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
     Store.open(path).close()
-    monkeypatch.setattr(place.fcntl, "lockf", refuse)
+    monkeypatch.setattr(place.fcntl, "lockf", reject)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="its disk does not lock files"):

@@ -36,7 +36,7 @@ def test_a_log_without_its_end_holds_the_first_cells_whole(path, tmp_path, monke
         with Store.open(copy) as store:
             found = sorted(store.records())
         assert found == specs[: len(found)], "a later cell without an earlier one"
-        assert not [each.says for each in examine(copy) if each.severe]
+        assert not [each.message for each in examine(copy) if each.severe]
         counts.append(len(found))
         shutil.rmtree(folder)
     assert counts == sorted(counts)

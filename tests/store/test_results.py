@@ -145,7 +145,7 @@ def test_two_fingerprints_of_one_cell_are_an_error_that_names_both(path):
             store.finish(SPEC, record(fingerprint="other"))
 
 
-def test_nan_is_refused(path):
+def test_nan_is_rejected(path):
     with Store.open(path) as store:
         with pytest.raises(ValueError, match="JSON"):
             store.finish(SPEC, record(test={"accuracy": float("nan")}))

@@ -113,7 +113,7 @@ class File:
         claims = {spec: (each.run.store._owner, each.beat) for spec, each in self.claims.items()}
         assert {spec: (owner, beat) for spec, owner, beat, _ in found} == claims
         assert len({token for *_, token in found}) == len(found)
-        assert not [each.says for each in examine(self.path) if each.severe]
+        assert not [each.message for each in examine(self.path) if each.severe]
         assert all(count <= 1 for count in self.finals.values())
 
 

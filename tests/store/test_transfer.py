@@ -144,7 +144,7 @@ def test_nothing_is_added_where_any_cell_contradicts(path, tmp_path):
         assert set(target.records()) == {SPEC}
 
 
-def test_settings_of_another_spec_are_refused(path, tmp_path):
+def test_settings_of_another_spec_are_rejected(path, tmp_path):
     one, two = RESOLVED.cells
     with Store.open(path) as source, Store.open(tmp_path / "other.sqlite") as target:
         source.save_experiment(RESOLVED)

@@ -96,7 +96,7 @@ def test_an_upgrade_works_out_which_answers_were_right(old):
 def test_the_doctor_examines_every_version_before_and_after_its_upgrade(old):
     for _ in range(2):
         found = examine(old)
-        assert any("key" in each.says for each in found)
+        assert any("key" in each.message for each in found)
         repair(old)
 
 

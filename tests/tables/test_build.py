@@ -471,9 +471,7 @@ def test_runs_that_repeat_one_another_are_named():
         records[f"sst2/none/1/{seed}"] |= {"correct": bytes([1, seed % 2])}
         records[f"sst2/inv_dim/1/{seed}"] |= {"correct": bytes([1, seed])}
     (note,) = [each for each in build(plain, planned, records).notes if "not replicates" in each]
-    assert note.startswith(
-        "Runs that differ in which test sentences they get right: 'unscaled' (SST-2) 2 of 7."
-    )
+    assert note.startswith("Distinct prediction patterns: 'unscaled' (SST-2) 2 of 7 runs.")
 
 
 def test_replicates_of_one_seed_are_said_to_be():

@@ -206,7 +206,7 @@ def test_every_mark_is_explained():
     text = render([grid], "terminal", caption="full")
     for mark, meaning in grid.legend:
         assert f"{mark} {meaning.split(';')[0]}" in text
-    brief = "▼ worse (Holm p < .05) · = equivalent · ? undecided; replicates to decide"
+    brief = "▼ worse (Holm p < .05) · = equivalent · ? undecided; seeds to decide"
     assert brief in terminal(grid).splitlines()
     marks = {mark for mark, _ in grid.legend}
     assert marks == {"▼", "=", "?"}

@@ -50,7 +50,7 @@ def test_every_table_is_valid():
         lambda found: found["tables"][0]["rows"][0]["entries"][0]["comparison"].pop("margin"),
     ],
 )
-def test_the_schema_refuses_what_is_wrong(spoil):
+def test_the_schema_rejects_what_is_wrong(spoil):
     found = document(build(*example()))
     broken = copy.deepcopy(found)
     spoil(broken)

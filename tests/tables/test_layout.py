@@ -45,9 +45,9 @@ def test_families():
     assert lay_out(plain, experiment).families(plain) == []
 
 
-def test_two_cells_for_one_entry_are_refused():
+def test_two_cells_for_one_entry_are_rejected():
     plain = table(columns=[], rows=ROWS[1:2])
-    with pytest.raises(UserError, match=r"two cells for one entry"):
+    with pytest.raises(UserError, match=r"several cells fall into one table entry"):
         lay_out(plain, resolved([cell(heads=1), cell(heads=4)], [plain]))
 
 

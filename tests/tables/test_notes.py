@@ -32,7 +32,7 @@ def test_a_table_without_warnings_has_four_lines_and_one_on_the_rest():
     assert text == (
         " worse (Holm p < .05) · = equivalent\n"
         "\n"
-        "±: half of a 95% t interval over 7 seeds, for the test sentences at hand.\n"
+        "±: half of a 95% t interval over 7 seeds, conditional on this test set.\n"
         "Differences from the reference: sign-flip test paired over seeds, Holm over 2 tests per "
         "column.\n"
         "Same settings for all rows, none tuned: their order may depend on the learning rate. All "
@@ -68,8 +68,14 @@ def test_the_notes_of_the_example_that_warn_are_in_its_short_caption():
 
 def test_too_few_seeds_are_a_warning():
     text = printed(build(*by_heads()), width=400)
-    assert "Nothing in a family of 1 can be called better or worse here; at least 6 seeds" in text
-    assert "Nothing in a family of 1 can be called equivalent here; at least 5 seeds" in text
+    assert (
+        "With 1 comparison and 2 seeds no difference can reach significance; that takes at least 6"
+        in text
+    )
+    assert (
+        "With 1 comparison and 2 seeds nothing can be called equivalent; that takes at least 5"
+        in text
+    )
 
 
 @pytest.mark.parametrize("format", CAPTIONED)

@@ -201,6 +201,8 @@ def test_answers_of_a_diverged_run_are_no_replicate():
     plain, experiment, records = met("length", (4,), lambda _: facts("x"))
     for each in records.values():
         each["correct"] = b"same"
-    assert any("Runs that differ" in note for note in build(plain, experiment, records).notes)
+    assert any("Distinct prediction" in note for note in build(plain, experiment, records).notes)
     records["length/4/1"]["status"] = "diverged"
-    assert not any("Runs that differ" in note for note in build(plain, experiment, records).notes)
+    assert not any(
+        "Distinct prediction" in note for note in build(plain, experiment, records).notes
+    )

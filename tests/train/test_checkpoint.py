@@ -165,7 +165,7 @@ def test_a_full_disk_costs_the_checkpoint_alone(tmp_path, uncut, monkeypatch, pl
 
 
 @pytest.mark.parametrize("given", ["abc", "", "nan", "inf", "-1", "1 s"])
-def test_an_interval_that_is_no_number_of_seconds_is_refused(monkeypatch, given):
+def test_an_interval_that_is_no_number_of_seconds_is_rejected(monkeypatch, given):
     monkeypatch.setenv("ATTN_NLP_CHECKPOINT_SECONDS", given)
     with pytest.raises(UserError, match=f"ATTN_NLP_CHECKPOINT_SECONDS is '{given}'; give seconds"):
         interval()

@@ -120,7 +120,7 @@ def test_a_loss_that_is_not_finite_is_a_divergence_with_its_step(rate):
 
 
 def test_a_step_that_breaks_the_weights_before_a_look_is_a_divergence():
-    """Its own loss is finite; that of the validation split afterwards is not."""
+    """Its own loss is finite; that of the validation split afterward is not."""
     result = run(learning_rate=1e38, clip=1e9, evaluate_every=1)
     assert result["status"] == "diverged"
     assert result["reason"] == "the validation loss was not finite after step 1"
@@ -252,8 +252,6 @@ def test_large_seeds(seed):
     assert run(seed=seed)["status"] == "done"
 
 
-def test_seeds_beyond_32_bits_are_refused_where_they_are_written():
-    with pytest.raises(
-        UserError, match=r"seed is 4294967296; allowed: whole numbers from 0 to 4294"
-    ):
+def test_seeds_beyond_32_bits_are_rejected_where_they_are_written():
+    with pytest.raises(UserError, match=r"seed is 4294967296; allowed: integers from 0 to 4294"):
         CELL.replace({"seed": 2**32})

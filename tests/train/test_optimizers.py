@@ -162,12 +162,12 @@ def test_the_default_is_in_no_identity_and_a_baseline_has_none():
     assert len({spec_of(baseline_cell("majority", cell)) for cell in cells}) == 1
 
 
-def test_an_unknown_optimizer_or_setting_is_refused_with_the_nearest():
+def test_an_unknown_optimizer_or_setting_is_rejected_with_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'lion'"):
         Cell(optimizer="lyon")
     with pytest.raises(UserError, match="Did you mean 'momentum'"):
         Cell(optimizer="sgd(momentun=0.9)")
-    with pytest.raises(UserError, match="allowed: whole numbers from 0 to 1"):
+    with pytest.raises(UserError, match="allowed: integers from 0 to 1"):
         Cell(optimizer="sgd(nesterov=2)")
 
 
@@ -242,7 +242,7 @@ def test_what_an_own_optimizer_does_wrong_is_found_before_training(
         ({}, lambda params: params, "in hook 'transform': 'params'"),
     ],
 )
-def test_what_an_optimizer_cannot_be_given_is_refused(facts, hook, message, catalogue):
+def test_what_an_optimizer_cannot_be_given_is_rejected(facts, hook, message, catalogue):
     with pytest.raises(UserError, match=message):
         registry.optimizer("mine", label="Mine", cite="here", **facts)(hook)
 

@@ -1,4 +1,4 @@
-"""Inputs of a part other than files that Python opens are hashed, or refused."""
+"""Inputs of a part other than files that Python opens are hashed, or rejected."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_whether_a_variable_is_set_counts_where_the_code_learns_it(
         ),
     ],
 )
-def test_what_nobody_can_see_is_refused(folder, monkeypatch, line, message):  # noqa: F811
+def test_what_nobody_can_see_is_rejected(folder, monkeypatch, line, message):  # noqa: F811
     monkeypatch.setenv("GAIN", "1")
     monkeypatch.setenv("JAX_GAIN", "1")
     with pytest.raises(UserError, match=message):
@@ -205,7 +205,7 @@ def test_a_database_is_data(folder, name):  # noqa: F811
     assert len({dot for dot, _ in found}) == 1
 
 
-def test_a_database_that_a_hook_asks_is_refused(folder):  # noqa: F811
+def test_a_database_that_a_hook_asks_is_rejected(folder):  # noqa: F811
     store(folder / "g.db", 1)
     os.utime(folder / "g.db", (1, 1))
     specs(folder, HERE, f"return {asked(NAMED)}")

@@ -35,7 +35,7 @@ experiment = Experiment(Cell(), [vary("attention.score", "dot", "mine")],
 
 @pytest.fixture
 def folder(tmp_path, catalogue, monkeypatch):
-    """A folder with an experiment file; modules and import path are put back afterwards."""
+    """A folder with an experiment file; modules and import path are put back afterward."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     before = set(sys.modules)
@@ -350,7 +350,7 @@ def test_a_built_in_function_under_another_name_and_a_variant_have_a_hash(folder
 PLACES = (("score", "again"), ("scale", "half"))
 
 
-def test_a_part_that_is_registered_twice_in_one_file_is_refused(folder):
+def test_a_part_that_is_registered_twice_in_one_file_is_rejected(folder):
     with pytest.raises(UserError, match="the score name 'mine' is taken by 'mine'"):
         specs(folder, IMPORT + "score('mine')(lambda q, k: 2 * q)")
     write(folder, {"helper.py": IMPORT + "score('mine')(lambda q: q)"})

@@ -54,17 +54,17 @@ def test_what_a_thread_reads_while_the_file_loads_is_in_the_hash(folder, monkeyp
 
 
 @pytest.mark.parametrize("line", FILES + VARIABLES)
-def test_what_a_thread_reads_in_a_hook_is_refused(folder, monkeypatch, line):  # noqa: F811
-    refuses(folder, monkeypatch, TOP, line)
+def test_what_a_thread_reads_in_a_hook_is_rejected(folder, monkeypatch, line):  # noqa: F811
+    rejects(folder, monkeypatch, TOP, line)
 
 
 @pytest.mark.parametrize("line", [FILES[0], VARIABLES[0]])
 def test_a_thread_that_is_older_than_the_cell_reads_for_its_starter(folder, monkeypatch, line):  # noqa: F811
     top = TOP + "POOL = ThreadPoolExecutor(1); POOL.submit(int).result()"
-    refuses(folder, monkeypatch, top, line.replace("pooled(", "POOL.submit(") + ".result()")
+    rejects(folder, monkeypatch, top, line.replace("pooled(", "POOL.submit(") + ".result()")
 
 
-def refuses(folder, monkeypatch, top, line):  # noqa: F811
+def rejects(folder, monkeypatch, top, line):  # noqa: F811
     write(folder, {"gain.txt": "1"})
     os.utime(folder / "gain.txt", ns=(OLD, OLD))
     monkeypatch.setenv("GAIN", "1")

@@ -1,4 +1,4 @@
-"""The hashed code is the code that runs, and anything that no hash covers is refused."""
+"""The hashed code is the code that runs, and anything that no hash covers is rejected."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_reloaded_module_is_read_again(folder):  # noqa: F811
     assert __import__("importlib").reload(helper).C == 2
 
 
-def test_data_that_change_while_the_file_is_run_are_refused(folder):  # noqa: F811
+def test_data_that_change_while_the_file_is_run_are_rejected(folder):  # noqa: F811
     write(folder, {"gain.txt": "1"})
     top = "from pathlib import Path\nGAIN = Path(__file__).with_name('gain.txt')\n"
     top += "GAIN.read_text()\nGAIN.write_text('22')"
@@ -85,7 +85,7 @@ def test_data_that_change_while_the_file_is_run_are_refused(folder):  # noqa: F8
     [("", ", files=['gain.txt']"), ("import click; GAIN = 'gain.txt'", "")],
     ids=["declared", "named"],
 )
-def test_data_that_change_later_are_refused(folder, top, line):  # noqa: F811
+def test_data_that_change_later_are_rejected(folder, top, line):  # noqa: F811
     write(folder, {"gain.txt": "1"})
     specs(folder, top, line=line)
     part().check()
@@ -129,7 +129,7 @@ WORKED_OUT = "import importlib\n    return importlib.import_module('hel' + 'per'
         (WORKED_OUT, r"helper\.py is imported only when a cell is trained, under a computed name"),
     ],
 )
-def test_what_no_hash_covers_is_refused_from_then_on(folder, monkeypatch, inside, message):  # noqa: F811
+def test_what_no_hash_covers_is_rejected_from_then_on(folder, monkeypatch, inside, message):  # noqa: F811
     monkeypatch.setenv("GAIN", "1")
     reads = "def gain():\n    import os; return os.environ['GAIN']"
     library = "import os\ndef setting(name): return os.environ[name]"
@@ -160,7 +160,7 @@ LATE = {
 
 
 @pytest.mark.parametrize("line", LATE)
-def test_a_file_is_refused_however_it_is_read_and_kept(folder, monkeypatch, line):  # noqa: F811
+def test_a_file_is_rejected_however_it_is_read_and_kept(folder, monkeypatch, line):  # noqa: F811
     """Also in a later cell, for which a library has kept what it has read."""
     monkeypatch.setattr(sys, "kept", None, raising=False)
     files = ["pack/__init__.py", "pack/gain.txt", "gain.txt", "gain.py", "gain.so"]
@@ -246,7 +246,7 @@ def test_a_file_that_another_cell_writes_is_waited_for(tmp_path, capfd):
     other.end()
 
 
-def test_two_cells_that_wait_for_each_other_are_refused(tmp_path, monkeypatch):
+def test_two_cells_that_wait_for_each_other_are_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr(writers, "_PATIENCE", 0.0)
     one, other = Writers(), Writers()
     assert one.wait(str(tmp_path / "a")) == other.wait(str(tmp_path / "b")) == ""
@@ -272,7 +272,7 @@ def test_what_another_cell_makes_meanwhile_is_no_input(folder):  # noqa: F811
         read()
 
 
-def test_a_folder_that_is_opened_by_a_descriptor_is_refused(folder):  # noqa: F811
+def test_a_folder_that_is_opened_by_a_descriptor_is_rejected(folder):  # noqa: F811
     specs(folder, inside=f"import os\n    os.close(os.open({str(folder)!r}, os.O_RDONLY))")
     with pytest.raises(UserError, match=r"opens the folder .* by a descriptor"):
         run()
@@ -312,7 +312,7 @@ def test_variables_that_the_hash_knows_may_be_read_again(folder, monkeypatch, to
     assert run() == "1"
 
 
-def test_a_variable_that_changes_after_it_was_hashed_is_refused(folder, monkeypatch):  # noqa: F811
+def test_a_variable_that_changes_after_it_was_hashed_is_rejected(folder, monkeypatch):  # noqa: F811
     monkeypatch.setenv("GAIN", "1")
     specs(folder, "import os; os.environ['GAIN']", "return os.environ['GAIN']")
     monkeypatch.setenv("GAIN", "2")
@@ -332,11 +332,11 @@ def test_what_another_part_has_read_is_in_no_hash_of_this_one(folder, monkeypatc
     other += "@score('far')\ndef far(q, k):\n    return " + reads
     write(folder, {"gain.txt": "1", "other.py": other, "reader.py": f"import os, pathlib\n{reads}"})
     os.utime(folder / "gain.txt", ns=(OLD, OLD))
-    for top, refused in (("import reader\n", False), ("", True)):
+    for top, rejected in (("import reader\n", False), ("", True)):
         write(folder, {"other.py": top + other})
         specs(folder, "import other, reader")
         far = registry.find("score", "far")
-        said = pytest.raises(UserError, match=message) if refused else contextlib.nullcontext()
+        said = pytest.raises(UserError, match=message) if rejected else contextlib.nullcontext()
         with said, watching(codes("far")):
             far.hooks["score"](1, 0)
 
@@ -357,7 +357,7 @@ LISTS += r"file there would go unnoticed; list them at the top of the file\.$"
         "ThreadPoolExecutor(1).submit(os.listdir, HERE / 'all').result()",
     ],
 )
-def test_a_folder_that_is_listed_late_is_refused(folder, line):  # noqa: F811
+def test_a_folder_that_is_listed_late_is_rejected(folder, line):  # noqa: F811
     write(folder, {"all/a.txt": "1"})
     top = "import glob, os, pathlib; HERE = pathlib.Path(__file__).parent\n"
     top += "from concurrent.futures import ThreadPoolExecutor"
@@ -392,7 +392,7 @@ def test_a_folder_of_no_input_may_be_listed(folder, line):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    ("before", "line", "refused"),
+    ("before", "line", "rejected"),
     [
         (OLD, "pass", True),
         (2**62, "pass", True),  # as of another clock
@@ -403,11 +403,11 @@ def test_a_folder_of_no_input_may_be_listed(folder, line):  # noqa: F811
         (OLD, "GAIN.write_text('2'); os.utime(GAIN, (1, 1))", False),
     ],
 )
-def test_a_file_counts_as_made_meanwhile_by_who_made_it(folder, before, line, refused):  # noqa: F811
+def test_a_file_counts_as_made_meanwhile_by_who_made_it(folder, before, line, rejected):  # noqa: F811
     write(folder, {"gain.txt": "1"})
     os.utime(folder / "gain.txt", ns=(before, before))
     top = "import os, pathlib; GAIN = pathlib.Path(__file__).with_name('gain.txt')"
     specs(folder, top, f"{line}\n    return GAIN.read_text()")
     said = pytest.raises(UserError, match=r"reads .*gain\.txt only when a")
-    with said if refused else contextlib.nullcontext():
+    with said if rejected else contextlib.nullcontext():
         run()

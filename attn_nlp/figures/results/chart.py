@@ -94,7 +94,7 @@ class Chart:
       named: put ticks at the points, if there are few, instead of at round numbers.
       joined: join the points of a row by a line.
       front: one point per row; those that no other point beats in both are joined and filled.
-      upwards: True if a higher y is better.
+      upward: True if a higher y is better.
       notes: small print below.
     """
 
@@ -108,7 +108,7 @@ class Chart:
     named: bool = True
     joined: bool = True
     front: bool = False
-    upwards: bool = True
+    upward: bool = True
     notes: tuple[str, ...] = field(default=())
 
 
@@ -167,11 +167,11 @@ def draw(chart: Chart) -> Figure:
                 apart = APART if chart.joined and not (chart.band or chart.front) else 0.0
                 _draw(axes[index], panel, looks, others, shown, band=chart.band, apart=apart)
                 if chart.front:
-                    _draw_front(axes[index], panel, looks, upwards=chart.upwards)
+                    _draw_front(axes[index], panel, looks, upward=chart.upward)
     return figure
 
 
-def pareto_front(points: Sequence[Point], *, upwards: bool = True) -> list[Point]:
+def pareto_front(points: Sequence[Point], *, upward: bool = True) -> list[Point]:
     """Return the points that no other point beats in x or y without being worse in the other.
 
     Returns:
@@ -181,7 +181,7 @@ def pareto_front(points: Sequence[Point], *, upwards: bool = True) -> list[Point
       >>> [p.x for p in pareto_front([Point(1, 5), Point(2, 4), Point(3, 9)])]
       [1, 3]
     """
-    sign = 1 if upwards else -1
+    sign = 1 if upward else -1
 
     def beaten(point: Point) -> bool:
         return any(
@@ -224,14 +224,14 @@ def _left(heights: Sequence[float]) -> float:
 
 
 def _limits(
-    axes: Axes, across: Sequence[Panel], upwards: Sequence[Panel], *, logarithmic: bool
+    axes: Axes, across: Sequence[Panel], upward: Sequence[Panel], *, logarithmic: bool
 ) -> None:
-    """Set limits that hold the points of panels: x for those in `across`, y for `upwards`."""
+    """Set limits that hold the points of panels: x for those in `across`, y for `upward`."""
     xs = [point.x for panel in across for line in panel.lines for point in line.points]
     if logarithmic:
         axes.set_xscale("log")
     axes.set_xlim(padded_ratio(xs) if logarithmic else padded(xs))
-    axes.set_ylim(padded(_heights(upwards)))
+    axes.set_ylim(padded(_heights(upward)))
 
 
 def _axes(axes: Axes, panel: Panel, *, first: bool, named: bool) -> None:
@@ -302,9 +302,9 @@ def _draw(
             )
 
 
-def _draw_front(axes: Axes, panel: Panel, looks: dict[str, Style], *, upwards: bool) -> None:
+def _draw_front(axes: Axes, panel: Panel, looks: dict[str, Style], *, upward: bool) -> None:
     """Draw a staircase through the front, and hollow marks for the points that are not on it."""
-    front = pareto_front([p for line in panel.lines for p in line.points], upwards=upwards)
+    front = pareto_front([p for line in panel.lines for p in line.points], upward=upward)
     if not front:
         return
     axes.step(

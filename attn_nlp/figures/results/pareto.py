@@ -59,7 +59,7 @@ def pareto(grid: Grid, cost: Grid, of: str = "forward_flops") -> Chart:
         reference=grid.reference.label if grid.reference else "",
         named=False,
         front=True,
-        upwards=quantity.higher_is_better,
+        upward=quantity.higher_is_better,
         notes=(
             "Filled and joined: the front, rows that no other row beats in cost and mean score at "
             "once. Bar: interval of the mean; within it the front may differ. Each panel has its "

@@ -83,7 +83,7 @@ def _ranked(grid: Grid, at: int, columns: Sequence[int]) -> Ranked | None:
         for row in rows
     }
     names = [grid.columns[column].labels[at] for column in whole]
-    upwards = grid.columns[0].quantity.higher_is_better
+    upward = grid.columns[0].quantity.higher_is_better
     first = grid.columns[columns[0]]
     others = [
         f"{path} {label}"
@@ -92,7 +92,7 @@ def _ranked(grid: Grid, at: int, columns: Sequence[int]) -> Ranked | None:
     ]
     return Ranked(
         ", ".join(others),
-        across_datasets(scores, names, higher_is_better=upwards),
+        across_datasets(scores, names, higher_is_better=upward),
         (
             *(row.label for row in everyone if row not in rows),
             *(grid.columns[column].labels[at] for column in columns if column not in whole),
@@ -108,7 +108,7 @@ def critical_difference(title: str, subtitle: str, diagrams: Sequence[Ranked]) -
       diagrams: at least one; see `ranked`.
 
     Returns:
-      The figure. In a panel x is the mean rank and y counts points downwards.
+      The figure. In a panel x is the mean rank and y counts points downward.
 
     References:
       Demsar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7, 2006.

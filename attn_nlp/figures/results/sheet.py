@@ -72,7 +72,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Rect:
-    """The position of a panel; y grows downwards."""
+    """The position of a panel; y grows downward."""
 
     x: float
     y: float
@@ -238,7 +238,7 @@ def plain(look: Style, *, hollow: bool = False) -> dict:
 def write(axes: Axes, x: float, y: float, text: Text, align: str = "left", **more) -> None:
     """Write one line of text, its capitals centered on y; never parsed as a formula.
 
-    y is in points downwards. Capitals are .73 of the font size high, so the baseline is half of
+    y is in points downward. Capitals are .73 of the font size high, so the baseline is half of
     that below y.
     """
     artist = _outlines()(

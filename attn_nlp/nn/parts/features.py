@@ -18,7 +18,7 @@ DENSE = {"kernel": Learned("E E", std="E**-0.5"), "bias": Learned("E")}
     flops="2*T*E*E + 2*T*E",
 )
 def feed_forward(x, kernel, bias):
-    """Map each position by a linear layer and a rectifier.
+    """Map each position by a linear layer and ReLU.
 
         f[t] = max(0, x[t] K + b)
 
@@ -59,7 +59,7 @@ def two_layer(x, inward, inward_bias, outward, outward_bias):
     Args:
       x: (B, T, E) float32.
       inward, inward_bias: (E, hidden) and (hidden,), K and a; K starts at N(0, 2/E) (He et al.,
-        2015), since the rectifier halves what passes.
+        2015), since ReLU halves what passes.
       outward, outward_bias: (hidden, E) and (E,), L and b.
 
     Returns:
@@ -81,7 +81,7 @@ def two_layer(x, inward, inward_bias, outward, outward_bias):
     flops="2*T*E*E + 2*T*E",
 )
 def tanh_layer(x, kernel, bias):
-    """Map each position by a linear layer and a hyperbolic tangent.
+    """Map each position by a linear layer and tanh.
 
         f[t] = tanh(x[t] K + b)
 
@@ -120,7 +120,7 @@ def linear(x, kernel, bias):
 
 @features("identity", label="Input itself", cite="control", control=True, flops=0)
 def identity(x):
-    """Take the position as it is, so that the gate weighs the input and no features of it.
+    """Take the token representation unchanged, so that the gate weights the input itself.
 
         f[t] = x[t]
 

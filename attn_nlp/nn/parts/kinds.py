@@ -84,7 +84,7 @@ def se_token(x, mask, activation, features, gate, gate_bias, output):
     state="E",
 )
 def se_channel(x, mask, inward, outward):
-    """Gate every feature by what the sentence holds on average.
+    """Scale every feature by a gate computed from the sentence mean.
 
         s = sum_t x[t] / n,  over the n tokens of the sentence     squeeze
         gate = sigmoid(max(0, s W) V)                              excitation

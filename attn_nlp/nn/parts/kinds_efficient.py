@@ -6,7 +6,7 @@ nothing. Scores, scales, masks, normalizers and mixers do not act here.
 
 Attention by a product of features, sum_d phi_d(q) phi_d(k), is computed from logarithms of the
 features. Dividing phi_d of all keys by its largest value and multiplying the query's by the same
-changes nothing, and neither does a factor common to the query's features; afterwards no exp
+changes nothing, and neither does a factor common to the query's features; afterward no exp
 overflows and a query's weights never all underflow, for inputs of any size.
 """
 
@@ -22,7 +22,7 @@ from attn_nlp.parts.registry import Learned, Static, kind
     state="K*D*(U + 1)",
 )
 class Linear:
-    """Weigh keys by a product of features of q and of k, so that sums over the keys are shared.
+    """Weight keys by a product of features of q and of k, so that sums over the keys are shared.
 
         weights[t, s] = phi(q[t]) . phi(k[s]) / sum_r phi(q[t]) . phi(k[r])
         out[t] = sum_s weights[t, s] v[s],  phi(x) = elu(x) + 1
@@ -172,7 +172,7 @@ class Linformer:
     state="2*K*D",
 )
 class AftSimple:
-    """Weigh keys feature by feature, independently of the query, which gates the result.
+    """Weight keys feature by feature, independently of the query, which gates the result.
 
         out[t] = sigmoid(q[t]) * sum_s exp(k[s]) * v[s] / sum_s exp(k[s]),  feature by feature
 
@@ -235,7 +235,7 @@ def fnet(x, mask):
 
     positions = jnp.cumsum(mask, axis=1) - 1
     n = jnp.maximum(mask.sum(axis=1), 1)[:, None, None]
-    # Whole numbers modulo n: angles stay small, and float32 exact enough, for any length.
+    # Integers modulo n: angles stay small, and float32 exact enough, for any length.
     turns = (positions[:, :, None] * positions[:, None, :]) % n
     shown = mask[:, :, None] & mask[:, None, :]
     angle = (2 * jnp.pi / n).astype(x.dtype) * turns

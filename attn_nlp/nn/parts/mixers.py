@@ -14,13 +14,13 @@ _SHARES = "share keys and values among heads"
 
 @mixer(
     "heads",
-    label="Heads side by side",
+    label="Concatenated heads",
     cite="Vaswani et al., 2017",
     special_case_of="grouped_query",
     flops=0,
 )
 class Heads:
-    """Put the heads side by side and leave the mixing to the output projection.
+    """Concatenate the heads and leave the mixing to the output projection.
 
         out[h, t] = sum_s weights[h, t, s] v[h, s]
 
@@ -70,7 +70,7 @@ def query_mix(out, q_raw, weighting, here):
     cite="Shazeer et al., 2020",
     learned={"before": Learned("H H"), "after": Learned("H H")},
     requires={"M": "Q", "Q": "H"},
-    exclusive="let the heads talk",
+    exclusive="mix heads",
     flops="4*H*H*T*T + 2*H*T*T",
 )
 class TalkingHeads:
@@ -82,7 +82,7 @@ class TalkingHeads:
     The paper's matrices are I + L and I + W. What is learned is the departure from the identity,
     zero at the start, so that training begins with heads that do not talk, and weight decay pulls
     toward that rather than toward no attention at all. Weights may be negative, and a row need not
-    sum to one. Scale and position come before the first mix; hidden keys still weigh nothing.
+    sum to one. Scale and position come before the first mix; hidden keys still get zero weight.
 
     Args:
       logits: (B, H, T, S) float32.
@@ -122,11 +122,11 @@ class TalkingHeads:
         "key_two": Learned("D", std=0.1),
         "feature_scale": Learned("U", fill=1.0),
     },
-    exclusive="subtract maps of weights",
+    exclusive="subtract attention maps",
     flops="M*T*T + H*T*(4*U + 3) + 4*D + U + 5",
 )
 class Differential:
-    """Subtract a second map of weights from the first, so that what both attend to cancels.
+    """Subtract a second attention map from the first, so that what both attend to cancels.
 
         weights[h] = weights1[h] - lambda weights2[h],  out[h, t] = (1 - c) g rms(weights[h] v)[t]
         lambda     = exp(a1 . b1) - exp(a2 . b2) + c,   c = 0.8 - 0.6 exp(-0.3 layer)
@@ -141,7 +141,7 @@ class Differential:
     their number with half as many heads: head_dim = width/(2 heads), value_dim = 2 head_dim.
 
     Args:
-      weights: (B, 2 H ..., T, S) float32, the two maps of a head side by side.
+      weights: (B, 2 H ..., T, S) float32, the two maps of a head in turn.
       out: (B, H, T, U) float32.
       query_one, key_one, query_two, key_two: (D,) float32 each, a1, b1, a2 and b2, the same for all
         heads of a layer; start at N(0, 0.01).

@@ -146,7 +146,7 @@ class BidirectionalLstm:
         a[t] = x[t] W + h[t-1] R + b,  in four parts a_i, a_f, a_g, a_o
         c[t] = sigmoid(a_f + 1) c[t-1] + sigmoid(a_i) tanh(a_g),    c[-1] = h[-1] = 0
         h[t] = sigmoid(a_o) tanh(c[t])
-        features = h[n-1] reading forwards, then h reading backwards from x[n-1] to x[0]
+        features = h[n-1] reading forward, then h reading backward from x[n-1] to x[0]
 
     Each direction has its own W, R and b. At padding both states stay as they are, so that the
     backward one begins at the last token. The 1 keeps memory at the start of training, like a bias

@@ -152,7 +152,7 @@ class SoftmaxOne:
     revision=2,  # the stream of its noise is named after the slot, which is spelled otherwise now
 )
 class Gumbel:
-    """Draw a relaxed one-hot choice of a key while training, and leave the noise out afterwards.
+    """Draw a relaxed one-hot choice of a key while training, and leave the noise out afterward.
 
         weights[t, s] = exp(y[t, s] / tau) / sum_r exp(y[t, r] / tau),  y = logits + g
         g[t, s]       = -log(-log u[t, s]),  u uniform on (0, 1);  g = 0 outside training

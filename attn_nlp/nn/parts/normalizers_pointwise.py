@@ -1,4 +1,4 @@
-"""Normalizers that weigh every key on its own: a function of one logit and the number of keys.
+"""Normalizers that weight every key independently: a function of one logit and the number of keys.
 
 n[t] counts the keys that query t may see. The papers divide by the length of the text, or shift by
 its logarithm; with padding and masks, the keys that are seen count instead. No statistics of the
@@ -55,7 +55,7 @@ def sigmoid(logits, mask, seen):
     flops="2*M*T*T",
 )
 def relu_over_n(logits, mask, seen):
-    """Weigh a key by its logit if that is above zero, and by nothing otherwise.
+    """Weight a key by its logit if that is above zero, and by zero otherwise.
 
         weights[t, s] = max(0, logits[t, s]) / n[t]
 
@@ -92,7 +92,7 @@ def relu_over_n(logits, mask, seen):
     flops="3*M*T*T + T",
 )
 def relu_squared(logits, mask, seen, power):
-    """Weigh a key by the square of its logit if that is above zero.
+    """Weight a key by the square of its logit if that is above zero.
 
         weights[t, s] = max(0, logits[t, s])^2 / n[t]^power
 
@@ -134,7 +134,7 @@ def relu_squared(logits, mask, seen, power):
     flops="M*T*T",
 )
 def none(logits, mask, seen):
-    """Weigh a key by its logit as it is, so that attention is linear in it.
+    """Weight a key by its logit itself, so that attention is linear in it.
 
         weights[t, s] = logits[t, s] / n[t]
 

@@ -21,7 +21,7 @@ from attn_nlp.parts.registry import Numeric, Static, normalizer
     flops="100*M*T*T",
 )
 def sparsemax(logits, mask, seen):
-    """Project the logits onto the simplex, so that weak keys weigh exactly nothing.
+    """Project the logits onto the simplex, so that weak keys get a weight of exactly zero.
 
         weights[t, s] = max(0, logits[t, s] - tau[t]),  tau[t] such that the row sums to one
 
@@ -102,7 +102,7 @@ def entmax15(logits, mask, seen):
     flops="220*M*T*T",
 )
 def entmax(logits, mask, seen, alpha):
-    """Set the sparsity by a number: softmax as alpha falls to 1, sparsemax at 2, sparser beyond.
+    """Control sparsity with alpha: softmax as it falls to 1, sparsemax at 2, sparser beyond.
 
         weights[t, s] = max(0, 1 + (alpha - 1) (logits[t, s] - tau[t]))^(1 / (alpha - 1))
 

@@ -150,7 +150,7 @@ class Relative:
 
     where clip holds s - t between -reach and reach. With the dot product the score becomes
     q[t] . (k[s] + a[s - t]); any scale acts on the sum. A value must have one weight, not one
-    for each of its features: feature-wise scores are refused.
+    for each of its features: feature-wise scores are rejected.
 
     Args:
       q: (B, Q, T, D) float32.
@@ -277,8 +277,8 @@ def _clipped(here, reach: int):
 def _nearness(buckets: int, farthest: int) -> list[int]:
     """Return the bucket of every distance from 0 to `farthest`, of `buckets` on one side.
 
-    If the quotient of logarithms is a whole number, rounding must not push it below: a distance
-    that begins a bucket is recognized by powers of whole numbers, which are exact.
+    If the quotient of logarithms is an integer, rounding must not push it below: a distance
+    that begins a bucket is recognized by powers of integers, which are exact.
     """
     exact = buckets // 2
     wider = buckets - exact

@@ -1,7 +1,7 @@
 """Scales that normalize queries and keys, so that their lengths no longer set the logits.
 
 In come `q` (B, Q, T, D) and `k` (B, Q, S, D), float32; out go the same, normalized, and a factor
-for whatever score compares them. They come before rotary positions. Normalizing twice is refused,
+for whatever score compares them. They come before rotary positions. Normalizing twice is rejected,
 whether by two of them or by one with the score `cosine`.
 """
 

@@ -1,4 +1,4 @@
-"""Scales: a factor for the score, whatever the score and head_dim.
+"""Scales: a factor that multiplies any score, at any head_dim.
 
 A scale's `factor` broadcasts to (B, M, T, S), M being one map per query head or one for each of its
 features; `adjust` replaces the logits. Scales that are one number are one function, `constant`,
@@ -6,7 +6,7 @@ with different defaults, so that they share one compiled program: the number is 
 program, computed from head_dim before it is called. Those that normalize queries and keys are in
 `qk_norms.py`.
 
-Scales joined by " + " act on one another, each with its whole formula: "constant(2) + log_length"
+Scales joined by " + " compose; each applies its full formula: "constant(2) + log_length"
 multiplies by both, and "rsqrt_dim + qk_rmsnorm" divides by sqrt(D) twice. Norms of queries and keys
 come first and caps last, wherever they are written, since only factors commute.
 """
@@ -98,7 +98,7 @@ variant(
     flops="M*T*T",
 )
 def learned(factors):
-    """Multiply the score by a number that each map of weights learns.
+    """Multiply the score by a number that each attention map learns.
 
         logits[m, t, s] = g[m] score[m, t, s],  g[m] = 1/sqrt(D) at the start
 
@@ -146,7 +146,7 @@ def log_length(seen, sizes):
     flops="2*M*T*T + 2*T",
 )
 def scalable_softmax(seen, sizes, strength):
-    """Multiply the score by the log of the length, as strongly as each map of weights learns.
+    """Multiply the score by the log of the length, as strongly as each attention map learns.
 
         logits[m, t, s] = s[m] log(n[t]) score[m, t, s] / sqrt(D),  s[m] = 1 at the start
 

@@ -126,7 +126,7 @@ def additive(q, k, direction):
     The projections that give q and k are the paper's W and U. Since tanh is bounded and v starts at
     N(0, 1/D), the logits stay of order one however wide the head is: no scale is needed. Queries
     are taken one position at a time and their hidden layers are recomputed for the gradient, so
-    that (B, Q, T, S, D) is never in memory; from 28 tokens on that is more than twice as fast.
+    that (B, Q, T, S, D) is never materialized; from 28 tokens on that is more than twice as fast.
 
     Args:
       q: (B, Q, T, D) float32.
@@ -162,7 +162,7 @@ alias("score", "concat", of="additive")  # so called by Luong et al., 2015
     flops="2*Q*T*T*D + Q*T*(6*D + 4)",
 )
 def cosine(q, k):
-    """Compare a query with a key by the angle between them, whatever their lengths.
+    """Compare a query with a key by the angle between them, regardless of norm.
 
         logits[t, s] = sum_d q[t, d] k[s, d] / (|q[t]| |k[s]|)
 
@@ -197,7 +197,7 @@ def unit(x):
 
 @score("l2", label="L2 distance", cite="H. Kim et al., 2021", flops="Q*T*T*(2*D + 3) + 4*Q*T*D")
 def l2(q, k):
-    """Compare a query with a key by how near they are.
+    """Compare a query with a key by distance.
 
         logits[t, s] = -sum_d (q[t, d] - k[s, d])^2
 

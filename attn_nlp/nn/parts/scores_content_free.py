@@ -18,7 +18,7 @@ from attn_nlp.parts.registry import Learned, score
     flops="2*Q*T*D",
 )
 def content(q, k, direction):
-    """Weigh keys by what they are, the same for every query.
+    """Weight keys by their content alone, the same for every query.
 
         logits[t, s] = sum_d v[d] k[s, d]
 

@@ -15,7 +15,7 @@ from attn_nlp.parts.registry import Learned, Numeric, weighting
     flops=0,
 )
 def fixed(share):
-    """Weigh by a fixed number.
+    """Weight by a fixed number.
 
         lambda = share
 
@@ -36,7 +36,7 @@ def fixed(share):
     flops="H",
 )
 def learned(logit):
-    """Weigh by a number that each head learns.
+    """Weight by a number that each head learns.
 
         lambda[h] = 1 / (1 + exp(-a[h])),  a[h] = 0 at the start, so that lambda = 1/2
 
@@ -59,7 +59,7 @@ def learned(logit):
     flops="H*D",
 )
 def per_feature(logit):
-    """Weigh by a number that each head learns for each of its features.
+    """Weight by a number that each head learns for each of its features.
 
         lambda[h, d] = 1 / (1 + exp(-a[h, d])),  a = 0 at the start, so that lambda = 1/2
 
@@ -86,7 +86,7 @@ def per_feature(logit):
     flops="H*T*(2*U + 2*D + 2)",
 )
 def gated(out, q_raw, of_attention, of_query, bias):
-    """Weigh by a number that each head computes from the two arrays at every position.
+    """Weight by a number that each head computes from the two arrays at every position.
 
         lambda[h, t] = 1 / (1 + exp(-(w[h] . [attention[h, t]; q[h, t]] + b[h])))
 

@@ -27,8 +27,8 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[Note]:
         return []
     scores = {row.label: [e.summary.mean for e in row.entries if e.summary] for row in rows}
     names = [column.labels[0] for column in grid.columns]
-    upwards = grid.columns[0].quantity.higher_is_better
-    across = across_datasets(scores, names, higher_is_better=upwards)
+    upward = grid.columns[0].quantity.higher_is_better
+    across = across_datasets(scores, names, higher_is_better=upward)
     assert across.friedman is not None
     ranks = ", ".join(f"{across.variants[i]} {across.mean_ranks[i]:.2f}" for i in across.order)
     text = (
@@ -39,7 +39,7 @@ def across_notes(grid: Grid, alpha: float = 0.05) -> list[Note]:
     reference = grid.reference
     if reference is None or reference.label not in scores:
         return [detail(text + ".")]
-    compared = against_reference(scores, names, reference.label, higher_is_better=upwards)
+    compared = against_reference(scores, names, reference.label, higher_is_better=upward)
     apart = [
         f"{comparison.variant!r} ({comparison.wins} won, {comparison.ties} tied, "
         f"{comparison.losses} lost, p {p_text(comparison.p_holm)})"

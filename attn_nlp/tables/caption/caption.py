@@ -67,15 +67,15 @@ def _repeats(grid: Grid, layout: Layout, records: Records) -> list[Note]:
                 name = grid.name_of(grid.columns[index])
                 texts.append(
                     f"{row.label!r}{f' ({name})' if name else ''} {len(set(answers))} of "
-                    f"{len(answers)}"
+                    f"{len(answers)} runs"
                 )
     if not texts:
         return []
     return [
         warning(
-            f"Runs that differ in which test sentences they get right: {', '.join(texts)}. Runs "
-            "that repeat one another are not replicates: intervals and verdicts of such rows "
-            "claim too much."
+            f"Distinct prediction patterns: {', '.join(texts)}. Runs that get the same test "
+            "sentences right are not replicates: intervals and verdicts of such rows are "
+            "overconfident."
         )
     ]
 

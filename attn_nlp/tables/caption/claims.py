@@ -19,6 +19,7 @@ from attn_nlp.tables.facts import Facts, sizes_of
 from attn_nlp.tables.grid import BASELINE, Column, Entry, Grid
 from attn_nlp.tables.layout import Layout, replicates
 from attn_nlp.tables.notes import Note, detail, short, warning
+from attn_nlp.wording import plural
 
 _NAMED = 6  # families whose power is given one by one
 
@@ -54,10 +55,9 @@ def _uncertainty(grid: Grid, table: TableSpec) -> list[Note]:
     over, split = replicates(table["over"], most), table["value"].split(".")[0]
     notes = [
         short(
-            f"± is half of a 95% t interval over {over}{fewer}; it holds for each number by "
-            "itself, not for all at once.",
-            f"±: half of a 95% t interval over {over}{' (or fewer)' if fewer else ''}, for the "
-            f"{split} sentences at hand.",
+            f"± is half of a 95% t interval over {over}{fewer}; it is pointwise, not simultaneous.",
+            f"±: half of a 95% t interval over {over}{' (or fewer)' if fewer else ''}, conditional "
+            f"on this {split} set.",
         )
     ]
     if "seed" not in table["over"]:
@@ -99,8 +99,9 @@ def _comparison(grid: Grid, table: TableSpec, layout: Layout) -> list[Note]:
     return [
         short(text, brief),
         warning(
-            f"Nothing in a family of {most.comparisons} can be called better or worse here; at "
-            f"least {needed} would be needed."
+            f"With {plural(most.comparisons, 'comparison')} and "
+            f"{replicates(table['over'], most.seeds)} no difference can reach significance; that "
+            f"takes at least {needed}."
         ),
     ]
 
@@ -207,8 +208,9 @@ def _margins(grid: Grid, table: TableSpec, layout: Layout) -> list[Note]:
     return [
         detail(text),
         warning(
-            f"Nothing in a family of {most.comparisons} can be called equivalent here; at least "
-            f"{fewest} would be needed."
+            f"With {plural(most.comparisons, 'comparison')} and "
+            f"{replicates(table['over'], most.seeds)} nothing can be called equivalent; that takes "
+            f"at least {fewest}."
         ),
     ]
 

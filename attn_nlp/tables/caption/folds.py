@@ -42,7 +42,7 @@ def test_notes(layout: Layout, facts: Facts) -> list[Note]:
 
 
 def rules_of(known: Mapping, which: str, folds: Iterable[int] = ()) -> list[str]:
-    """Return the distinct rules by which a split of a dataset was made for the cells that read it.
+    """Return the distinct rules that produced the split these cells use.
 
     Args:
       known: facts about the dataset.

@@ -1,6 +1,6 @@
 """The effect of other test sentences on a difference, from the stored predictions.
 
-The intervals of a table are over seeds, for the sentences at hand. If a store holds predictions
+The intervals of a table are over seeds, conditional on the test set. If a store holds predictions
 and labels, every comparison is also tested with the sentences drawn again: over seeds and sentences
 if there are several runs, by McNemar's test if there is one. Records that were read without their
 predictions, or that cover several test splits, leave a table as it is.

@@ -39,7 +39,7 @@ class Options:
     Attributes:
       width: characters of a terminal line; None for 100.
       color: True for colors and bold in a terminal.
-      safe_spreadsheet: True to quote texts that a spreadsheet would run as a formula.
+      safe_spreadsheet: True to add a leading quote to text that a spreadsheet would evaluate.
       caption: "short" or "full", in a terminal and in Markdown; the other formats keep all notes.
     """
 

@@ -1,7 +1,7 @@
 """CSV for machines: one line for every row and column, numbers in full precision.
 
 Accuracies and differences are fractions, as stored. Text is written as it is; with
-`safe_spreadsheet`, text that a spreadsheet would run as a formula is preceded by a quote.
+`safe_spreadsheet`, text that a spreadsheet would evaluate gets a leading quote.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def bars(axes):
 
 
 def test_by_hand():
-    """Of four sentences of 90 % one is right; of two of 30 % both are: ECE (4 .65 + 2 .7) / 6."""
+    """Of four sentences of 90% one is right; of two of 30% both are: ECE (4 .65 + 2 .7) / 6."""
     figure = reliability("T", "D", {"row": [run([0.9] * 4 + [0.3] * 2, [1, 0, 0, 0, 1, 1])]})
     (axes,) = panels(figure)
     low, high = bars(axes)

@@ -25,7 +25,7 @@ def priced(**changes):
     return build(plain, experiment, records), cost(plain, experiment, records)
 
 
-def brute(points, upwards):
+def brute(points, upward):
     """The front by its definition, pair by pair."""
     front = []
     for p in points:
@@ -33,21 +33,21 @@ def brute(points, upwards):
             q
             for q in points
             if q.x <= p.x
-            and (q.y >= p.y if upwards else q.y <= p.y)
-            and (q.x < p.x or (q.y > p.y if upwards else q.y < p.y))
+            and (q.y >= p.y if upward else q.y <= p.y)
+            and (q.x < p.x or (q.y > p.y if upward else q.y < p.y))
         ]
         if not better:
             front.append(p)
     return front
 
 
-@pytest.mark.parametrize("upwards", [True, False])
-def test_the_front_is_what_nothing_beats(upwards):
+@pytest.mark.parametrize("upward", [True, False])
+def test_the_front_is_what_nothing_beats(upward):
     rng = np.random.default_rng(3)
     for _ in range(50):
         points = [Point(float(x), float(y)) for x, y in rng.integers(0, 6, (8, 2))]
-        found = pareto_front(points, upwards=upwards)
-        assert sorted(map(str, found)) == sorted(map(str, brute(points, upwards)))
+        found = pareto_front(points, upward=upward)
+        assert sorted(map(str, found)) == sorted(map(str, brute(points, upward)))
         assert [p.x for p in found] == sorted(p.x for p in found)
 
 
