@@ -40,7 +40,7 @@ from attn_nlp.store.file import (
     place_of,
     transaction,
 )
-from attn_nlp.store.log import beside, has_log
+from attn_nlp.store.log import has_log
 from attn_nlp.store.place import Place
 from attn_nlp.store.reading import Reading, damaged
 from attn_nlp.store.records import Records
@@ -146,8 +146,8 @@ class Store:
             busy, *_ = self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
             if busy and self._used:
                 warn(
-                    f"another program reads store {self.path}, so that results are in its log "
-                    f"{beside(self.path, '-wal').name}; copy or move both files, or 'attn-nlp export' to a new one."
+                    f"another program reads store {self.path}, so that results are in its log; copy "
+                    "or move both files, or 'attn-nlp export' to a new one."
                 )
         self._db.close()
 
