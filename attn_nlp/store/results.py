@@ -146,8 +146,8 @@ class Store:
             busy, *_ = self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
             if busy and self._used:
                 warn(
-                    f"another program reads store {self.path}, so that results are in its log; copy "
-                    "or move both files, or 'attn-nlp export' to a new one."
+                    f"another program reads store {self.path}, so that results are in its log; "
+                    "copy or move both files, or 'attn-nlp export' to a new one."
                 )
         self._db.close()
 
