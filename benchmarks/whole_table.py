@@ -25,9 +25,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -98,24 +98,20 @@ def ours(given: Given, folder: Path) -> dict:
         raise click.ClickException(f"our run ended: {ended.fault}")
     from attn_nlp.store import Store
 
+    columns = ["status", "wall_seconds", "compile_seconds", "test"]
     with Store.read(store) as opened:
-        columns = ["status", "wall_seconds", "compile_seconds", "test"]
-        found = opened.records(opened.experiment("twelve_scales").wanted, columns)
         settings = opened.experiment("twelve_scales").wanted
+        found = opened.records(settings, columns)
     busy = sum(record["wall_seconds"] or 0.0 for record in found.values())
-    trained = [found[spec] for spec in found if settings[spec]["model"] == "encoder"]
+    trained: list[Any] = [r for spec, r in found.items() if settings[spec]["model"] == "encoder"]
     assert len(trained) == len(given.cells), "a table that is not whole"
     return {
         "seconds": seconds,
         "busy_seconds": busy,
         "utilization": busy / (WORKERS * seconds),
         "compile_seconds": sum(record["compile_seconds"] or 0.0 for record in found.values()),
-        "test_accuracy": statistics.mean(map(_accuracy, trained)),
+        "test_accuracy": statistics.mean(record["test"]["accuracy"] for record in trained),
     }
-
-
-def _accuracy(record: Mapping) -> float:
-    return record["test"]["accuracy"]
 
 
 def run_portion(
@@ -123,8 +119,7 @@ def run_portion(
 ) -> None:
     """Run some of a rival's cells, dealt out to its processes; on Ctrl-C keep what is done."""
     rival, count, threads = RIVALS[name]
-    began = []
-    children = []
+    began, children = [], []
     for core in range(count):
         task = ["cells", rival, given, cells[core::count], str(folder)]
         began.append(time.time())
@@ -343,9 +338,8 @@ def main(
             for _ in measure(measured, rounds, chosen, cold, Path(made)):
                 report.write(result := measured.result(), page(given, result))
         except KeyboardInterrupt:
-            result = measured.result()
-            text = "Interrupted; measured until then: " + page(given, result)
-            report.end(result, text, complete=False)
+            text = "Interrupted; measured until then: " + page(given, measured.result())
+            report.end(measured.result(), text, complete=False)
             sys.exit(130)
     report.end(result := measured.result(), page(given, result))
 
@@ -372,22 +366,21 @@ def measure(
     ours(given._replace(variants=1, seeds=1), folder)
     if chosen:
         task = ["weights", given, str(folder)]
-        child = processes.start(
-            "benchmarks.whole_table", task, cache=folder / "rivals", limit=FOR_EVER
-        )
+        rivals_cache = folder / "rivals"
+        child = processes.start("benchmarks.whole_table", task, cache=rivals_cache, limit=FOR_EVER)
         ended = processes.wait([child])[0]
         if ended.fault:
             raise click.ClickException(f"no initial weights: {ended.fault}")
-        names = [RIVALS[name][0] for name in chosen]
         settings = {"size": given.size, "dataset": given.dataset, "steps": given.steps}
-        settings["attention.scale"] = SCALES[given.variants - 1]
-        measured.agree = differences(names, settings, folder, folder / "rivals", FOR_EVER)
+        settings |= {"attention.scale": SCALES[given.variants - 1]}
+        measured.agree = differences(
+            [RIVALS[name][0] for name in chosen], settings, folder, rivals_cache, FOR_EVER
+        )
         yield
     for turn in range(rounds + 1):
         for name, count in chosen.items():
             cells = given.cells[:count]
-            edges = (part * len(cells) // (rounds + 1) for part in (turn, turn + 1))
-            some = cells[slice(*edges)]
+            some = cells[slice(*(part * len(cells) // (rounds + 1) for part in (turn, turn + 1)))]
             if not some:
                 continue
             click.echo(f"{name}: {counted(len(some))}", err=True)
@@ -395,14 +388,12 @@ def measure(
             yield
         if turn == rounds:
             return
-        if cold:
-            shutil.rmtree(folder / "xla")
-            click.echo("ours, cold cache", err=True)
-            measured.mine.setdefault("ours, cold cache", []).append(ours(given, folder))
+        for cache in ("cold", "warm") if cold else ("warm",):
+            if cache == "cold":
+                shutil.rmtree(folder / "xla")
+            click.echo(f"ours, {cache} cache", err=True)
+            measured.mine.setdefault(f"ours, {cache} cache", []).append(ours(given, folder))
             yield
-        click.echo("ours, warm cache", err=True)
-        measured.mine.setdefault("ours, warm cache", []).append(ours(given, folder))
-        yield
 
 
 if __name__ == "__main__":

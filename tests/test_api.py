@@ -213,6 +213,24 @@ def test_cells_without_a_result_are_shown_as_such(here, monkeypatch):
     assert again.counts == {"done": 10}
 
 
+def test_values_to_keep_may_come_in_any_container(here):
+    import numpy as np
+
+    for seeds in ({0}, np.array([0]), (seed for seed in [0]), 0):
+        only = {"seed": seeds, "heads": [1]}
+        some = attn_nlp.run("fake.py", store="x.sqlite", in_process=True, only=only)
+        assert some.counts == {"done": 2}
+
+
+def test_python_without_assertions_trains_only_in_workers(here, cache):
+    for how, status in ("--in-process", 2), ("--workers=1", 0):
+        done = subprocess.run(
+            [sys.executable, "-O", "-m", "attn_nlp", "run", "fake.py", how, "--seeds", "1"],
+            cwd=here, env=environment(cache), capture_output=True, text=True,
+        )  # fmt: skip
+        assert (done.returncode, "Python runs with -O" in done.stderr) == (status, status == 2)
+
+
 def test_a_baseline_has_no_settings_of_an_encoder(scratch):
     frame = attn_nlp.Store(scratch[0] / "x.sqlite").results("fake").to_pandas()
     baseline = frame.set_index("model").loc[["majority"]]
@@ -270,7 +288,11 @@ def test_results_stay_those_of_their_store(here, monkeypatch):
     ("given", "said"),
     [
         ({"experiment": 3}, "run was given int; give an Experiment"),
-        ({"workers": 0}, "workers is 0; give at least 1"),
+        ({"workers": 0}, "workers is 0; give an integer, at least 1"),
+        ({"workers": "2"}, "workers is '2'; give an integer, at least 1"),
+        ({"store": 5}, "store is 5; give the path of a file"),
+        ({"only": 5}, "only is 5; give"),
+        ({"experiment": attn_nlp.Experiment(attn_nlp.Cell(), [], []), "name": "\udcff"}, "no text"),
         ({"workers": 2, "in_process": True}, "leave out --workers"),
         ({"progress": "bar"}, "progress is 'bar'; give 'auto', True or False"),
         ({"name": "other"}, "leave it out"),

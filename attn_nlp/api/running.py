@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attn_nlp import wording
@@ -17,7 +17,9 @@ from attn_nlp.experiment import Experiment, Resolved
 from attn_nlp.experiment.cell import unflatten
 from attn_nlp.experiment.load import Overrides, apply, resolve_file
 from attn_nlp.parts import registry
+from attn_nlp.parts.values import shown
 from attn_nlp.user_code.loading import current
+from attn_nlp.wording import is_utf8
 
 
 def run(
@@ -93,13 +95,17 @@ def run(
 def _overrides(only: Mapping[str, object] | Sequence[str]) -> Overrides:
     if isinstance(only, str):
         only = [only]
-    if isinstance(only, Mapping):
+    elif isinstance(only, Mapping):
         only = [f"{path}={','.join(map(_text, _several(value)))}" for path, value in only.items()]
-    return Overrides(only=tuple(only or ()))
+    if not isinstance(only, Sequence) or not all(isinstance(value, str) for value in only):
+        raise UserError(f'only is {shown(only)}; give {{"heads": [1, 4]}} or ["heads=1,4"].')
+    return Overrides(only=tuple(only))
 
 
-def _several(value: object) -> Sequence[object]:
-    return value if isinstance(value, list | tuple | range) else [value]
+def _several(value: object) -> Iterable[object]:
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        return value
+    return [value]
 
 
 def _text(value: object) -> str:
@@ -125,6 +131,8 @@ def _resolved(
     script = _script()
     partial = overrides != Overrides()
     called = name or (script.stem if script else "experiment")
+    if not isinstance(called, str) or not is_utf8(called):
+        raise UserError(f"name is {shown(called)}, which is no text that can be written.")
     resolved = apply(experiment, overrides).resolve(called, _question(), partial=partial)
     own = list(dict.fromkeys(_own(resolved)))
     if not own:
@@ -150,7 +158,8 @@ def _of_file(path: Path, overrides: Overrides) -> tuple[Resolved, Path]:
 def _script() -> Path | None:
     """Return the script that Python runs, or None in a notebook and at the prompt."""
     file = getattr(sys.modules.get("__main__"), "__file__", None)
-    return Path(file) if file and not is_interactive() else None
+    is_file = bool(file) and not str(file).startswith("<")  # "<stdin>" of `python -`
+    return Path(file) if file and is_file and not is_interactive() else None
 
 
 def _question() -> str:

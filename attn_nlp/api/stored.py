@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 from attn_nlp.api.results import Results, check_store
+from attn_nlp.errors import UserError
 from attn_nlp.store import results as stored
 
 
 def path_of(store: str | Path | None) -> Path:
     """Return the given path, or that of $ATTN_NLP_STORE, or the default."""
+    if not isinstance(store, str | os.PathLike | None):
+        raise UserError(f"store is {store!r}; give the path of a file.")
     return Path(store or os.environ.get("ATTN_NLP_STORE") or stored.DEFAULT_PATH)
 
 

@@ -10,7 +10,7 @@ import click
 
 from attn_nlp import wording
 
-TEXT = '''"""Does my score beat the dot product on the planted lookup?"""
+TEXT = '''"""Does my score find a keyword as well as the dot product?"""
 
 from attn_nlp import Cell, Experiment, Row, Table, run_file, score, vary
 
@@ -19,15 +19,17 @@ from attn_nlp import Cell, Experiment, Row, Table, run_file, score, vary
 def my_score(q, k):
     """Compare queries (B, H, T, D) and keys (B, H, S, D) by their distance."""
     difference = q[:, :, :, None] - k[:, :, None]
-    return -(difference**2).sum(-1)  # logits (B, H, T, S)
+    return -(difference**2).sum(-1)  # (B, H, T, S), then times attention.scale, 1/√D by default
 
 
 ROWS = [
     Row("Dot product", {"attention.score": "dot"}, reference=True),
     Row("My score", {"attention.score": "my_score"}),
 ]
+# A sentence is read at its first token, so that attention must fetch the keyword.
+base = Cell(dataset="planted_keyword", heads=1, length=40, position="none", pooling="first")
 experiment = Experiment(
-    base=Cell(dataset="planted_lookup", width=32, heads=1, pooling="first", steps=200),
+    base=base.replace({"steps": 300, "learning_rate": 3e-3}),
     axes=[vary("attention.score", "dot", "my_score"), vary("seed", *range(6))],
     tables=[Table("My score against the dot product", ROWS)],
 )
@@ -41,7 +43,8 @@ if __name__ == "__main__":
 def new(file) -> None:
     """Write an experiment file to start from, which compares your own score with the dot product.
 
-    The file runs as it is, in under a minute. An existing file is never replaced.
+    The file runs as it is, in under a minute: 12 cells on a generated task, which the dot product
+    learns. An existing file is never replaced.
 
     \b
     Examples:

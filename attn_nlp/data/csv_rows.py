@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -163,8 +164,9 @@ def _reject_swallowed(
     for line, row in broken:
         for field in row:
             inside = field.splitlines()
-            if len(inside) > 1 and any(
-                _is_row(text, len(row), label_at, labels) for text in inside
+            if len(inside) > 1 and (
+                any(_is_row(text, len(row), label_at, labels) for text in inside)
+                or _are_rows(inside, len(row), label_at, labels)
             ):
                 raise UserError(
                     f"{name}, line {line}: a quoted field of {len(inside)} lines contains what "
@@ -182,3 +184,19 @@ def _is_row(line: str, fields: int, label_at: int, labels: set[str]) -> bool:
     if label_at == fields - 1:
         return parts[-1].strip() in labels
     return len(parts) == fields and parts[label_at].strip() in labels
+
+
+def _are_rows(lines: Sequence[str], fields: int, label_at: int, labels: set[str]) -> bool:
+    """Return whether lines look like rows together, though no single one does for certain.
+
+    Two of them have one label, perhaps that of a class with no other rows; or most of them begin
+    with a label that is known, as "yes, it is" does.
+    """
+    split = [line.split(",") for line in lines if "," in line]
+    if label_at == 0 and sum(parts[0] in labels for parts in split) > max(1, len(lines) // 2):
+        return True
+    if label_at not in (0, fields - 1):
+        return False
+    unspaced = [parts for parts in split if not parts[1 if label_at == 0 else -1][:1].isspace()]
+    ends = Counter(parts[0 if label_at == 0 else -1].strip() for parts in unspaced)
+    return any(end and count > 1 for end, count in ends.items())

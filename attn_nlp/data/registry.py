@@ -20,9 +20,12 @@ from attn_nlp.data.public import REAL_SETS
 from attn_nlp.data.source import Source
 from attn_nlp.errors import UserError, unknown
 from attn_nlp.parts.plugins import load_plugins
+from attn_nlp.parts.registry import own_code
+from attn_nlp.user_code.hashing import Code
 from attn_nlp.wording import is_utf8
 
 SOURCES: dict[str, Source] = {s.name: s for s in (*PLANTED, DOCSTRINGS, *REAL_SETS)}
+MADE_BY: dict[str, Code] = {}  # the user's code that makes the rows of a dataset
 FILE_KINDS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 
@@ -56,6 +59,9 @@ def register_dataset(source: Source) -> None:
     if replace(known, make=None) != replace(source, make=None):  # a file may be run again
         raise UserError(f"the dataset name {source.name!r} is taken; choose another.")
     SOURCES[source.name] = source
+    code = None if source.make is None else own_code(source.make, [source.make], ())
+    if code is not None:
+        MADE_BY[source.name] = code
 
 
 def looks_like_path(name: str) -> bool:

@@ -139,7 +139,7 @@ def check_labels(split: str, labels: Sequence[Any], class_names: Sequence[str] |
     )
     reject(
         split,
-        [r for r, v in where if v in (-1, "-1")],
+        [r for r, v in where if v in (-1, "-1", "-1.0")],
         "label -1, which marks a hidden label",
         "use a split whose labels are public",
     )

@@ -1,8 +1,8 @@
 """Hash the files of a local dataset, so that a table can report that they have changed.
 
 The digest covers the files from which the rows of a dataset are read, whether its name is a path or
-it is in $ATTN_NLP_DATA. Results depend on rows, but comparing bytes avoids parsing
-the file.
+it is in $ATTN_NLP_DATA, or the user's code that makes its rows. Results depend on rows, but
+comparing bytes avoids parsing the file.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from attn_nlp.data.loading import data_path, files_of
+from attn_nlp.data.registry import MADE_BY
 from attn_nlp.errors import UserError
 
 FACT = "source_digest"  # its name among the facts of a dataset
 
 
 def source_digest(dataset: str) -> str | None:
-    """Return a digest of the bytes of a dataset, or None if it would not be read locally."""
+    """Return a digest of the bytes of a dataset or of the code that makes its rows, or None."""
+    if dataset in MADE_BY:
+        return MADE_BY[dataset].hash
     path = _path(dataset)
     return None if path is None else _of_what_is_read(path)
 
@@ -38,7 +41,7 @@ def changed(facts: Iterable[tuple[str, Mapping | None]]) -> list[str]:
             known.setdefault(dataset, set()).add(digest)
     return [
         f"dataset {dataset!r} has changed since its cells were trained; their numbers are of the "
-        "earlier files."
+        "earlier rows."
         for dataset, digests in known.items()
         if _is_other(dataset, digests)
     ]
@@ -46,6 +49,8 @@ def changed(facts: Iterable[tuple[str, Mapping | None]]) -> list[str]:
 
 def _is_other(dataset: str, digests: set[str]) -> bool:
     """Return whether the dataset can be read locally and has none of these digests."""
+    if dataset in MADE_BY:
+        return MADE_BY[dataset].hash not in digests
     path = _path(dataset)
     if path is None or (now := _of_what_is_read(path)) in digests:
         return False

@@ -124,6 +124,11 @@ def _files_by_split(folder: Path) -> dict[str, list[Path]]:
     files = {split: by_split[split] for split in SPLIT_NAMES if split in by_split}
     for split, given in files.items():
         _check_shards(own, split, given)
+    if len({file.parent for given in files.values() for file in given}) > 1:
+        raise UserError(
+            f"folder '{own}' and its subfolder 'data' both contain splits; move all of them into "
+            "one of the two."
+        )
     kinds = {FILE_KINDS[f.suffix] for given in files.values() for f in given}
     if len(kinds) > 1:
         names = [f.name for given in files.values() for f in given]

@@ -237,6 +237,7 @@ def apply(experiment: Experiment, overrides: Overrides) -> Experiment:
         base, axes = _set(base, axes, path, values)
     for text in overrides.only:
         path, values = _assignment("--only", text)
+        _check_reference(experiment, path, values)
         axes = restrict(axes, path, values)
     tuning = experiment.tuning
     if overrides.budget is not None:
@@ -245,6 +246,16 @@ def apply(experiment: Experiment, overrides: Overrides) -> Experiment:
         _leave_to_trials(overrides, tuning)
     changed = dataclasses.replace(experiment, base=base, axes=axes, tuning=tuning)
     return dataclasses.replace(changed, tables=_with_cells(changed))
+
+
+def _check_reference(experiment: Experiment, path: str, values: Sequence[object]) -> None:
+    for table in experiment.tables:
+        reference = table.reference if table.rows == path else None
+        if reference is not None and check_value(path, reference) not in values:
+            raise UserError(
+                f"--only {path}: the reference of table {table.title!r} is {reference}, and "
+                "every row is compared with it; keep it among the values."
+            )
 
 
 def _leave_to_trials(overrides: Overrides, tuning: Tuning) -> None:
@@ -307,6 +318,8 @@ def _with_cells(experiment: Experiment) -> tuple:
         )
         if possible:
             kept.append(table)
+    if not experiment.tables:
+        raise UserError("the experiment has no table; give tables=[Table(...)].")
     if not kept:
         titles = "; ".join(table.title for table in experiment.tables)
         raise UserError(f"with these options no table has any cell left; the tables are: {titles}.")

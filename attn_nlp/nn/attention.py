@@ -44,7 +44,7 @@ class Attention(nnx.Module):
         """
         out, weights = self.attend_with_weights(x, tokens, call)
         if call.sow_weights:
-            self.sow(nnx.Intermediate, "weights", weights)
+            self.sow(nnx.Intermediate, "attention_weights", weights)
         return out
 
     def attend_with_weights(

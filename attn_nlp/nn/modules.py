@@ -8,7 +8,7 @@ As in Flax, `deterministic=False`, given to a call or set by `train()` or `nnx.v
 on; it is True until then. Attention weights are sown if a call asks for them:
 
     out, sown = nnx.capture(layer, nnx.Intermediate)(x, sow_weights=True)
-    sown["weights"][0]  # (B, H, T, S)
+    sown["attention_weights"][0]  # (B, H, T, S)
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from flax import nnx
 
 from attn_nlp.errors import UserError
 from attn_nlp.experiment import Cell
+from attn_nlp.nn.arguments import NamedArguments
 from attn_nlp.nn.attention import build_attention
 from attn_nlp.nn.context import ForwardContext
 from attn_nlp.nn.encoder import build_classifier, build_encoder
@@ -35,7 +36,7 @@ _RATES = ("dropout", "attention.dropout")
 _Rngs = nnx.Rngs | nnx.RngStream | jax.Array | None
 
 
-class _Module(nnx.Module):
+class _Module(NamedArguments):
     """Settings that are numbers, and the random numbers of training, which all modules have."""
 
     def __init__(self, cells: Sequence[Cell], length: int | None, rngs: nnx.Rngs, key: jax.Array):
@@ -136,7 +137,7 @@ class SelfAttention(_Module):
       ... )
       >>> x, tokens = jnp.ones((1, 3, 16)), jnp.array([[True, True, False]])
       >>> out, sown = nnx.capture(layer, nnx.Intermediate)(x, tokens, sow_weights=True)
-      >>> out.shape, sown["weights"][0][0, 0, 0].tolist()
+      >>> out.shape, sown["attention_weights"][0][0, 0, 0].tolist()
       ((1, 3, 16), [0.5, 0.5, 0.0])
     """
 
@@ -192,7 +193,7 @@ class SelfAttention(_Module):
             as in Flax; a number other than zero counts as True. None if all tokens are real.
           deterministic: whether nothing is random; by default as `train` or `eval` has set it.
           rngs: decide what is dropped; by default those that the module keeps.
-          sow_weights: whether to sow weights (B, H, T, S) as the `nnx.Intermediate` "weights".
+          sow_weights: whether to sow weights (B, H, T, S) as "attention_weights", as Flax does.
 
         Returns:
           (B, T, E) float32. A query that may see no key gets zeros from its heads.
@@ -207,7 +208,7 @@ class SelfAttention(_Module):
         (call,) = self._contexts(deterministic, rngs, sow_weights)
         out, weights = self.attention.attend_with_weights(x, tokens, call, pairs)
         if sow_weights:
-            self.sow(nnx.Intermediate, "weights", weights)
+            self.sow(nnx.Intermediate, "attention_weights", weights)
         return out
 
     def _masks(self, x: jax.Array, mask: Any):

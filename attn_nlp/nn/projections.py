@@ -81,4 +81,5 @@ class Projections(nnx.Module):
 
 def _heads(x: jax.Array, heads: int) -> jax.Array:
     """Return (B, heads, T, n) of (B, T, heads * n)."""
-    return x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3)
+    batch, length, width = x.shape
+    return x.reshape(batch, length, heads, width // heads).transpose(0, 2, 1, 3)

@@ -55,7 +55,7 @@ def load_plugins() -> None:
     for plugin in plugins():
         try:
             importlib.import_module(plugin.module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = " ".join(str(error).split()) or "no reason is given"
             raise UserError(
                 f"package {plugin.identity} cannot register its parts: importing {plugin.module} "

@@ -124,6 +124,10 @@ class Part:
     program: str = ""  # parts of one slot that share a program differ in numeric defaults only
     own_code: Code | None = None  # of a user's part, whose source is part of its identity
 
+    def __deepcopy__(self, _memo: object) -> Part:
+        """Return the part itself: it is immutable, and its functions have no copies."""
+        return self
+
     @property
     def summary(self) -> str:
         """The first sentence of the part's docstring."""
@@ -247,7 +251,7 @@ def register(
             revision=revision,
             doc=inspect.getdoc(definition) or "",
             program=name,
-            own_code=_own_code(definition, hooks.values(), files),
+            own_code=own_code(definition, hooks.values(), files),
         )
         check_part(part)
         _enter(part)
@@ -282,7 +286,7 @@ def variant(
         revision=revision,
         doc=doc,
         program=base.program,
-        own_code=_own_code(None, base.hooks.values(), ()),
+        own_code=own_code(None, base.hooks.values(), ()),
     )
     _enter(part)
 
@@ -347,8 +351,8 @@ def _again(before: Code | None, now: Code | None) -> bool:
     return before.modules == now.modules and before.space is not now.space
 
 
-def _own_code(definition: object, hooks: Iterable[Callable], files: Sequence[str]) -> Code | None:
-    """Return the code that a user's part is made of; None for a part of this package."""
+def own_code(definition: object, hooks: Iterable[Callable], files: Sequence[str]) -> Code | None:
+    """Return the user's code that a part or dataset is made of, or None, to who registers it."""
     space = sys._getframe(2).f_globals  # of the module that registers the part
     named = (space.get("__name__"), getattr(definition, "__module__", None))
     modules = [*named, *(getattr(hook, "__module__", None) for hook in hooks)]

@@ -147,9 +147,8 @@ def settle() -> None:
     """
     if sys.flags.optimize:
         raise UserError(
-            f"Python runs with {'-OO' if sys.flags.optimize > 1 else '-O'} or PYTHONOPTIMIZE, "
-            "which may change what your code computes, and workers run without; leave out "
-            "--in-process or the option."
+            "Python runs with -O or PYTHONOPTIMIZE, which may change what your code computes; "
+            "workers run without. Leave that out, or --in-process."
         )
     late = variables.come_too_late(os.environ)
     if late:

@@ -30,8 +30,8 @@ def check_workers(workers: int | None, in_process: bool) -> None:
     """
     from attn_nlp.runner.environment import settle
 
-    if workers is not None and (isinstance(workers, bool) or workers < 1):
-        raise UserError(f"workers is {workers!r}; give at least 1.")
+    if workers is not None and (type(workers) is not int or workers < 1):
+        raise UserError(f"workers is {workers!r}; give an integer, at least 1.")
     if in_process:
         if workers:
             raise UserError(

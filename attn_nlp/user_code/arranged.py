@@ -32,8 +32,11 @@ _REACHING = {
     *("modules", "import_module", "importlib", "inspect", "runpy", "pkgutil", "linecache"),
     *("f_globals", "f_locals", "f_back", "tb_frame", "currentframe", "_getframe", "gc", "ctypes"),
     *("pickle", "dill", "cloudpickle", "marshal", "__dict__", "__globals__", "__closure__"),
-    *("__main__", "__loader__", "__spec__", "__getattr__"),
+    *("__main__", "__loader__", "__spec__", "__getattr__", "__getattribute__"),
+    *("attrgetter", "methodcaller", "resolve_name"),
 }
+# Modules by the names under which everybody imports them, which have no name of the user's.
+_INSTALLED = {"jax", "jax.nn", "jax.numpy", "jnp", "math", "nn", "np", "numpy", "nnx", "optax"}
 _WORD = re.compile(r"\w+")
 _MANGLED = re.compile(r"_[^_]\w*?__\w+")  # what `__name` in a class may stand for
 
@@ -201,8 +204,26 @@ def _bound(node: ast.AST) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=256)
 def _exact(tree: ast.Module) -> frozenset[str]:
-    """Return the names in a file, including strings that consist of one name, and "*"."""
-    return frozenset(text for node in ast.walk(tree) for text in _spelled(node))
+    """Return the names in a file, including strings that consist of one name, and "*".
+
+    The latter stands for all names, as in `getattr(helper, f"GAIN_{size}")`.
+    """
+    nodes = [*ast.walk(tree)]
+    names = {text for node in nodes for text in _spelled(node)}
+    asked = sum(isinstance(node, ast.Name) and node.id == "getattr" for node in nodes)
+    if asked > sum(map(_asks_for_one_name, nodes)):
+        names.add("*")
+    return frozenset(names)
+
+
+def _asks_for_one_name(node: ast.AST) -> bool:
+    """Return whether a call of `getattr` spells the name, or asks something that is installed."""
+    match node:
+        case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(), *_]):
+            return True
+        case ast.Call(func=ast.Name(id="getattr"), args=[of, *_]):
+            return ast.unparse(of) in _INSTALLED
+    return False
 
 
 def _words(node: ast.AST) -> set[str]:

@@ -144,7 +144,7 @@ def answer(what: str, path: str, near: str) -> str:
     """
     folder = os.path.dirname(near)
     name = os.path.relpath(path, folder)  # the last part alone may not be unique
-    if what == "make" or _is_output(name):
+    if what == "make" or is_output(name):
         return ""
     if what in _QUESTIONS:
         return f"{name} is {'' if getattr(os.path, what)(path) else 'not '}{_QUESTIONS[what]}"
@@ -153,11 +153,12 @@ def answer(what: str, path: str, near: str) -> str:
         names = [os.path.relpath(file, folder) for file in glob.glob(path, recursive=True)]
     elif os.path.isdir(path):
         names = os.listdir(path)
-    kept = sorted(entry for entry in names if not entry.startswith(".") and not _is_output(entry))
+    kept = sorted(entry for entry in names if not entry.startswith(".") and not is_output(entry))
     return f"{name} lists {hashlib.sha256(repr(kept).encode()).hexdigest()[:16]}"
 
 
-def _is_output(path: str) -> bool:
+def is_output(path: str) -> bool:
+    """Return whether a path is of what a run of this package or of Python writes."""
     return not {*path.split(os.sep)}.isdisjoint(_OUTPUTS) or path.endswith(_OUTPUT_ENDS)
 
 

@@ -15,16 +15,16 @@ of every cell that uses the part. The hash covers
   databases and libraries that `ctypes` loads, and files that the part declares; what an earlier
   run of the same code in this process has read counts too, since a library may cache it;
 - which files and folders exist, if the code asked for that meanwhile without opening them;
-- files that strings in the code name, if it imports `ctypes` or a library that may read them in C
-  without Python noticing, such as one for Parquet or HDF5;
+- files that strings in the code name, and data files beside the code and below it, if it imports
+  `ctypes` or a library that may read them natively, without Python noticing (`native.py`);
 - environment variables that such code reads while the experiment file is loaded, with all values
   that they have at that time; what it reads later is rejected (`watching.py`).
 
 Programs that the file starts while it is loaded are rejected, unless the part declares files, and
-so are copies of the whole environment. Not noticed are: a file that such a library reads under a
-name that is computed, or in a hook function (declare it); answers of `os.stat`, `os.readlink` and
-`os.access`; the home folder and the time zone; comments in a module that code reads as text;
-variables that a library reads under a name that the file does not contain.
+so are copies of the whole environment. Not noticed are: a file elsewhere that such a library reads
+under a name that is computed, or one with an unusual ending (declare it); answers of `os.stat`,
+`os.readlink` and `os.access`; the home folder and the time zone; comments in a module that code
+reads as text; variables that a library reads under a name that the file does not contain.
 
 Draws from `random` and NumPy's global generator are the same at every load. Differences that come
 from the clock, `uuid`, `os.urandom` or `secrets` are not noticed.
@@ -60,7 +60,8 @@ from attn_nlp.user_code.loads import Load, file_of
 from attn_nlp.user_code.modules import is_own, shown_among
 from attn_nlp.user_code.named_files import named_files
 from attn_nlp.user_code.opened import State, noted
-from attn_nlp.user_code.state import values, volatile_names
+from attn_nlp.user_code.origins import origins
+from attn_nlp.user_code.state import values
 
 _BYTES = 2**20
 
@@ -115,7 +116,7 @@ class Code:
         read = {data for file in files for data in self._read_by(file)}
         read.update(map(str, self._files))
         known = {*read, *(self.load.written if self.load else ())}
-        named = set(named_files(files, known, owns))
+        named = set(named_files(files, known, [*map(str, self._files)], owns))
         trees = {file: parsed(file) for file in files}
         texts = any(reads_texts(tree, of_others=True) for tree in trees.values() if tree)
         asked.update(self._values(reached, texts, trees))
@@ -187,7 +188,7 @@ class Code:
         self, reached: Mapping[str, str | None], texts: bool, trees: Mapping[str, ast.Module | None]
     ) -> Iterator[str]:
         """Yield lines about what the modules hold that their text does not determine."""
-        volatile = volatile_names([tree for tree in trees.values() if tree is not None])
+        come_from = origins([tree for tree in trees.values() if tree is not None])
         for name, file in reached.items():
             tree = trees.get(file) if file is not None else None
             if file is None or tree is None:
@@ -196,7 +197,7 @@ class Code:
             space = space or getattr(sys.modules.get(name), "__dict__", {})
             left = left_out(tree, owns, texts=texts, others=self._others(file, trees))
             shown = "" if name in self.modules else name
-            yield from (f"{shown} {line}" for line in values(space, tree, left, volatile, owns))
+            yield from (f"{shown} {line}" for line in values(space, tree, left, come_from, owns))
             if any(names_own_file(node) for node in tree.body if node not in left):
                 yield f"{shown} {os.path.basename(file)}"
 

@@ -1,9 +1,10 @@
-"""Find existing files that strings in the user's code name, and that a library may read in C.
+"""Find existing files that strings in the user's code name, and that a library may read natively.
 
-When a library reads a file in C, Python does not notice. So if code imports such a library, a file
-that one of its strings names counts as read, unless the code shows that it is an output: the
-string, or the constant that it is assigned to, is passed to a call that writes, or is used only
-below `if __name__ == "__main__":`, and is not passed to any call that looks as if it reads.
+If code imports a library that Python does not notice reading, a file that one of its strings names
+counts as read, and so do those that `native.py` finds, unless the code shows that it is an output:
+the string, or the constant that it is assigned to, is passed to a call that writes, or is used only
+below `if __name__ == "__main__":`, and is not passed to any call that looks as if it reads. Of a
+file whose name is computed, the code may spell the ending alone.
 """
 
 from __future__ import annotations
@@ -11,17 +12,14 @@ from __future__ import annotations
 import ast
 import os
 import re
-import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from fnmatch import fnmatchcase
 
 from attn_nlp.user_code.code_text import is_experiment, is_main, is_text, whole
+from attn_nlp.user_code.modules import is_own
+from attn_nlp.user_code.native import Owns, beside, endings, unheard
 from attn_nlp.user_code.opened import is_data
 
-Owns = Callable[[str], bool]  # returns whether a module of that name is the user's
-
-# Installed libraries that open files through Python, which notices.
-_HEARD = {"attn_nlp", "flax", "jax", "jaxlib", "matplotlib", "numpy", "optax"}
-_UNHEARD = {"ctypes"}  # of Python itself
 _WRITES = re.compile(
     "(dump|export|log|mkdir|makedirs|remove|rename|rmtree|save|to_|touch|unlink|write)"
     "|.*(FileHandler|Writer)$"
@@ -36,24 +34,56 @@ _OF_PATHS = {
 }
 
 
-def named_files(files: Iterable[str], known: Collection[str], owns: Owns) -> Iterator[str]:
-    """Yield files that count as read because the code names them.
+def named_files(
+    files: Iterable[str], known: Collection[str], declared: Collection[str], owns: Owns
+) -> Iterator[str]:
+    """Yield files that count as read because the code names them, or may read them natively.
 
     Args:
       files: the user's code.
       known: files that are known to be read or written.
+      declared: files that the part declares.
       owns: returns whether a module is the user's.
+
+    Raises:
+      UserError: there are too many files that may be read natively.
     """
     trees = {file: tree for file in sorted(files) if (tree := whole(file)) is not None}
-    if not any(_reads_unheard(tree, owns) for tree in trees.values()):
+    libraries = {name for tree in trees.values() for name in unheard(tree, owns)}
+    if not libraries:
         return
-    code = _Code(trees.values())
-    for file, tree in trees.items():
-        folder = os.path.dirname(file)
-        for node in _texts(tree, owns):
-            for named in _existing(os.fsdecode(node.value), folder):  # type: ignore[arg-type]
-                if named not in known and is_data(named, folder) and not code.is_output(node):
-                    yield named
+    code, found = _Code(trees.values()), {*known}
+    texts = [
+        (os.fsdecode(node.value), os.path.dirname(file), node)  # type: ignore[arg-type]
+        for file, tree in trees.items()
+        for node in _texts(tree, owns)
+    ]
+    for text, folder, node in texts:
+        for named in _existing(text, folder):
+            if named not in found and is_data(named, folder) and not code.is_output(node):
+                found.add(named)
+                yield named
+    ends = endings(libraries)
+    if any(file.lower().endswith(ends) for file in declared):
+        return
+    spelled = {
+        (code.pattern(node), not code.is_output(node))
+        for text, _, node in texts
+        if text.lower().endswith(ends)
+    }
+
+    def leaves(file: str) -> bool:
+        fitting = (
+            (len(pattern.replace("*", "")), reads)
+            for pattern, reads in spelled
+            if fnmatchcase(os.path.basename(file), os.path.basename(pattern))
+        )
+        return file in found or not max([(0, True), *fitting])[1]
+
+    folders = [os.path.dirname(file) for file in trees]
+    folders += [named for text, folder, _ in texts for named in _folders(text, folder)]
+    own = [folder for folder in dict.fromkeys(folders) if is_own(os.path.join(folder, ""))]
+    yield from beside(own, ends, leaves)
 
 
 class _Code:
@@ -73,6 +103,14 @@ class _Code:
         """Return whether the file that a string names is used only as output."""
         uses = {*self._uses(text, "", set())}
         return "read" not in uses and ("written" in uses or uses == {"afterward"})
+
+    def pattern(self, node: ast.AST) -> str:
+        """Return the name of which a string is the end, with "*" for what is computed."""
+        above = self._parents.get(node)
+        while isinstance(above, ast.JoinedStr | ast.BinOp):
+            node, above = above, self._parents.get(above)
+        name = _pattern(node)
+        return f"*{name}" if name.startswith(".") else name  # an ending, as for `with_suffix`
 
     def _uses(self, node: ast.AST, key: str, names: set[str]) -> Iterator[str]:
         """Yield what is done with a value: "read", "written", "afterward" or "unclear".
@@ -162,6 +200,19 @@ def _opens_to_write(call: ast.Call) -> bool:
     return any(isinstance(mode, str) and set(mode) <= set("wabtx+") for mode in modes if mode)
 
 
+def _pattern(node: ast.AST) -> str:
+    match node:
+        case ast.Constant(value=str() | bytes() as text):
+            return re.sub(r"[*?\[]+|\{[^}]*\}|%\w", "*", os.fsdecode(text))
+        case ast.JoinedStr(values=parts):
+            return "".join(map(_pattern, parts))
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _pattern(left) + _pattern(right)
+        case ast.BinOp(op=ast.Div(), right=name) | ast.BinOp(op=ast.Mod(), left=name):
+            return _pattern(name)
+    return "*"
+
+
 def _texts(tree: ast.Module, owns: Owns) -> Iterator[ast.Constant]:
     """Yield strings in code that a run enters, except docstrings and those of the experiment."""
     for statement in tree.body:
@@ -183,16 +234,15 @@ def _existing(text: str, folder: str) -> Iterator[str]:
                 yield file
 
 
-def _reads_unheard(tree: ast.Module, owns: Owns) -> bool:
-    """Return whether code imports a library that may read files without Python noticing."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                tops = {alias.name.partition(".")[0] for alias in names}
-            case ast.ImportFrom(module=str() as module, level=0):
-                tops = {module.partition(".")[0]}
-            case _:
-                continue
-        if any(not owns(top) for top in tops - _HEARD - sys.stdlib_module_names | tops & _UNHEARD):
-            return True
-    return False
+def _folders(text: str, folder: str) -> Iterator[str]:
+    """Yield folders that a string names, except those that contain the folder of the code."""
+    if not 0 < len(text) < 1000 or "\0" in text or not text.strip("./"):
+        return
+    for base in (folder, os.path.dirname(folder), os.getcwd()):
+        named = os.path.normpath(os.path.join(base, text))
+        if (
+            os.path.isdir(named)
+            and not f"{folder}{os.sep}".startswith(os.path.join(named, ""))
+            and is_data(os.path.join(named, "x"), folder)
+        ):
+            yield named

@@ -26,13 +26,20 @@ from attn_nlp.user_code.threads import POOLS, followed, steps
 Listener = Callable[[str, str, "Opener"], None]
 
 _SYSTEM = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/lib64", "/run", "/var/lib")
+_OF_ENVIRONMENT = ("bin", "include", "lib", "lib64", "share")
+_CACHES = {  # variable -> what is written in the folder that it names
+    "ATTN_NLP_CACHE": re.compile(r"(data/([^/]+-[0-9a-f]{16}|known)|xla)/"),
+    "XDG_CACHE_HOME": re.compile(r"(attn_nlp|huggingface)/"),
+    "HF_HOME": re.compile(r"(assets|datasets|hub|modules|xet)/"),
+    "JAX_COMPILATION_CACHE_DIR": re.compile(r"[^/]+-(atime|cache)$"),
+}
 _PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
 _STARTING = ("os", "pty", "subprocess", *POOLS)
 _MATCHING = ("glob", "pathlib")
 _IMPORTING = ("importlib._bootstrap", "_frozen_importlib")
 _IMPORTS = ("_find_and_load", "_exec")  # a module for the first time, or a reload
 _LIBRARIES = (*_SYSTEM, "/opt")
-_ENVIRONMENT = re.compile(r"/proc/[^/]+(/task/[^/]+)?/environ")
+_ENVIRON = re.compile(r"/proc/[^/]+(/task/[^/]+)?/environ")
 _listeners: list[Listener] = []
 noted: set[str] = set()  # files that the user's code uses: opened here, declared or named
 
@@ -92,11 +99,19 @@ def is_data(file: str, folder: str) -> bool:
       file: its absolute path.
       folder: the folder of the code that uses it, which may itself be hidden or in a system folder.
     """
-    if f"{os.sep}.git{os.sep}" in file or not is_own(file) or _within(file, _caches()):
+    if f"{os.sep}.git{os.sep}" in file or not is_own(file):
+        return False
+    if _is_cached(file, folder):
         return False
     if _within(file, [folder]):
         return True
-    return f"{os.sep}." not in file and not _within(file, (*_SYSTEM, sys.prefix, sys.base_prefix))
+    shared = os.path.commonpath([file, folder])
+    if f"{os.sep}." in file[len(shared) :]:
+        return False
+    return not any(
+        _within(file, [place]) and not _within(shared, [place])
+        for place in (*_SYSTEM, *_environment())
+    )
 
 
 @functools.cache
@@ -124,7 +139,7 @@ def _opened(name: object, mode: str | None, flags: int) -> Iterator[tuple[str, s
     if isinstance(name, int):
         return
     file = os.path.abspath(os.fsdecode(name))  # type: ignore[arg-type]
-    if _ENVIRONMENT.fullmatch(file):
+    if _ENVIRON.fullmatch(file):
         yield "copy", file
     if f"{os.sep}__pycache__{os.sep}" in file:
         file = importlib.util.source_from_cache(file)
@@ -214,7 +229,7 @@ def _counts(what: str, file: str, opener: Opener) -> bool:
         return opener.directly and all(top in _STARTING for top in tops)
     if what == "connect" and not opener.directly:  # for example, to a store of results
         return False
-    if what == "load" and _within(file, (*_LIBRARIES, sys.prefix, sys.base_prefix)):
+    if what == "load" and _within(file, (*_LIBRARIES, *_environment())):
         return False
     if what in ("read", "copy", "load") and any(
         module in _IMPORTING and function in _IMPORTS for module, function in opener.ways
@@ -250,6 +265,26 @@ def _within(file: str, folders: Iterable[str]) -> bool:
     return any(file.startswith(os.path.join(folder, "")) for folder in folders)
 
 
-def _caches() -> list[str]:
-    names = ("ATTN_NLP_CACHE", "XDG_CACHE_HOME", "HF_HOME", "JAX_COMPILATION_CACHE_DIR")
-    return [os.path.abspath(path) for name in names if (path := os.environ.get(name))]
+def _environment() -> list[str]:
+    """Return the folders of Python's environment, whose root may be the user's project."""
+    prefixes = {sys.prefix, sys.base_prefix}
+    return [os.path.join(prefix, name) for prefix in prefixes for name in _OF_ENVIRONMENT]
+
+
+def _is_cached(file: str, folder: str) -> bool:
+    """Return whether a file is in a cache.
+
+    Of ours, and of one that the code is in, only what is written there belongs to the cache.
+
+    Args:
+      file: its absolute path.
+      folder: the folder of the code.
+    """
+    for name, written in _CACHES.items():
+        cache = os.path.join(os.path.abspath(os.environ.get(name) or os.devnull), "")
+        if not file.startswith(cache):
+            continue
+        shares = name == "ATTN_NLP_CACHE" or f"{folder}{os.sep}".startswith(cache)
+        if not shares or written.match(file[len(cache) :]):
+            return True
+    return False

@@ -4,8 +4,9 @@
 
 Text and noted files do not determine every value: there are more ways to learn something than
 anyone can listen to. So the values count too, as far as they are data: numbers, texts, containers,
-arrays, and attributes of the user's own objects, classes and functions. Numbers are rounded, so
-that another processor's last digits do not make another part. Values that differ from run to run or
+arrays, and attributes of the user's own objects, classes and functions. Numbers are rounded, and of
+arrays that were computed a summary counts, so that another processor's last digits do not make
+another part. Values that differ from run to run or
 from machine to machine by their very nature, such as times, are left out, and so are paths.
 """
 
@@ -23,25 +24,14 @@ import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from attn_nlp.user_code.arranged import bound_outside_functions, pure_values
+from attn_nlp.user_code.asked import is_output
+from attn_nlp.user_code.origins import Origins
 
 _DIGITS = 9  # of a number that are compared
 _DIGITS_OF_ARRAYS = 4  # of a summary of an array, which may be of float32
-_MOST = 100_000  # values that are looked at in a module
-_DEEPEST = 8
-# Calls that give other values in the next run or on the next machine.
-_CALLS = {
-    *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
-    *("process_time", "now", "today", "utcnow", "localtime", "gmtime", "strftime", "asctime"),
-    *("uuid1", "uuid4", "urandom", "getrandbits", "token_hex", "token_bytes", "token_urlsafe"),
-    *("SystemRandom", "getpid", "getppid", "get_ident", "id", "hash", "mkdtemp", "mkstemp"),
-    *("getmtime", "getctime", "getatime", "getrusage", "get_terminal_size"),
-    *("cpu_count", "process_cpu_count", "sched_getaffinity", "uname", "node", "gethostname"),
-    *("getfqdn", "getuser", "getlogin", "devices", "local_devices", "device_count"),
-    *("local_device_count", "default_backend"),
-    # Answers that are recorded without what decides nothing; see `asked.py`.
-    *("getenv", "expandvars", "listdir", "scandir", "iterdir", "glob", "rglob", "iglob", "walk"),
-}
-_NAMES = {"environ", "environb", "getenv", "st_mtime", "st_ctime", "st_atime", "st_ino", "st_dev"}
+_MOST = 1_000_000  # values that are looked at in a module; numbers and texts in a list are one
+_DEEPEST = 32
+_PLAIN = {bool, bytes, complex, float, int, str, type(None)}
 _DESCRIPTORS = {"fileno", "dup"}  # calls that give a number by which a file is known for now
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{4,}")
 
@@ -50,7 +40,7 @@ def values(
     space: Mapping[str, object],
     tree: ast.Module,
     left: Collection[ast.stmt],
-    volatile: Collection[str],
+    origins: Origins,
     owns: Callable[[str], bool],
 ) -> Iterator[str]:
     """Yield a line for each name of a module whose value its text does not determine.
@@ -59,7 +49,7 @@ def values(
       space: the namespace of the module, after it has run.
       tree: its code.
       left: statements of it that do not count.
-      volatile: names that do not count, from `volatile_names`.
+      origins: where the values of names come from.
       owns: returns whether a module is the user's.
     """
     pure = pure_values(tree)
@@ -69,46 +59,14 @@ def values(
         if counts and not isinstance(node, ast.Import | ast.ImportFrom):
             names |= dict.fromkeys(bound_outside_functions(node))
     teller = _Teller(owns)
-    for name in sorted(names.keys() - {*volatile}):
+    for name in sorted(names.keys() - {*origins.volatile}):
         value = space.get(name)
         if name in pure and not isinstance(value, dict | list | set | bytearray):
             continue  # nothing can change it
+        teller.listed, teller.exact = name in origins.listed, name not in origins.computed
         told = teller.told(value)
         if told:
             yield f"{name} = {hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:16]}"
-
-
-def volatile_names(trees: Collection[ast.Module]) -> set[str]:
-    """Return the names whose values depend on something volatile, directly or by way of others.
-
-    Args:
-      trees: all code of the user's that a part reaches.
-    """
-    statements = [
-        (node, bound_outside_functions(node))
-        for tree in trees
-        for node in tree.body
-        if not isinstance(node, ast.Import | ast.ImportFrom)
-    ]
-    volatile: set[str] = set()
-    for node, names in statements:
-        if any(map(_is_volatile, ast.walk(node))):
-            volatile |= names
-    used = [(names, _used(node)) for node, names in statements]
-    while more := {
-        name for names, uses in used if not uses.isdisjoint(volatile) for name in names - volatile
-    }:
-        volatile |= more
-    return volatile
-
-
-def _is_volatile(node: ast.AST) -> bool:
-    match node:
-        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-            return name in _CALLS
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name in _NAMES
-    return False
 
 
 def _is_descriptor(node: ast.stmt) -> bool:
@@ -121,17 +79,15 @@ def _is_descriptor(node: ast.stmt) -> bool:
     return False
 
 
-def _used(node: ast.stmt) -> set[str]:
-    names: set[str] = set()
-    for inner in ast.walk(node):
-        match inner:
-            case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name):
-                names.add(name)
-    return names
-
-
 class _Teller:
-    """Tells values as text; "" if nothing in them is data."""
+    """Tells values as text; "" if nothing in them is data.
+
+    Attributes:
+      listed: whether the value comes from the entries of a folder, whose order means nothing.
+      exact: whether arrays have the same bits on every machine.
+    """
+
+    listed = exact = False
 
     def __init__(self, owns: Callable[[str], bool]) -> None:
         self._owns = owns
@@ -156,24 +112,32 @@ class _Teller:
 
     def _inside(self, value: object, depth: int) -> str:
         if isinstance(value, Mapping):
-            pairs = (
-                f"{self.told(key, depth)}:{self.told(item, depth)}" for key, item in value.items()
-            )
-            return self._marked("{", sorted(pairs))
+            keys, items = self._each(value, depth), self._each(value.values(), depth)
+            return self._marked("{", sorted(map("{}:{}".format, keys, items)))
         if isinstance(value, set | frozenset):
-            return self._marked("set", sorted(self.told(item, depth) for item in value))
+            return self._marked("set", sorted(self._each(value, depth)))
         if isinstance(value, list | tuple | collections.deque):
-            return self._marked("[", [self.told(item, depth) for item in value])
+            if self.listed:
+                kept = [item for item in value if not _is_entry_that_is_output(item)]
+                return self._marked("[", sorted(self._each(kept, depth)))
+            return self._marked("[", self._each(value, depth))
         if isinstance(value, functools.partial):
             return self.told((value.func, value.args, value.keywords), depth)
         if isinstance(value, types.SimpleNamespace):
             return self.told(vars(value), depth)
+        inner = getattr(value, "__wrapped__", None)  # of `functools.cache` or `jax.jit`
+        if isinstance(inner, types.FunctionType) and not isinstance(value, types.FunctionType):
+            return self.told(inner, depth)
         if type(value).__module__.partition(".")[0] in ("numpy", "jax", "jaxlib"):
-            return _array(value, functools.partial(self.told, depth=depth))
+            return _array(value, functools.partial(self.told, depth=depth), self.exact)
+        if isinstance(value, types.MethodType):
+            return self.told((value.__func__, value.__self__), depth)
+        if isinstance(value, property):
+            return self.told((value.fget, value.fset, value.fdel), depth)
         if isinstance(value, types.FunctionType):
             if not self._owns(value.__module__ or ""):
                 return ""
-            cells = [cell.cell_contents for cell in value.__closure__ or ()]
+            cells = [_content(cell) for cell in value.__closure__ or ()]
             return self.told((value.__defaults__, value.__kwdefaults__, cells), depth)
         kind = value if isinstance(value, type) else type(value)
         if not self._owns(kind.__module__):
@@ -186,6 +150,11 @@ class _Teller:
                     state[name] = getattr(value, name)
         kept = {name: item for name, item in state.items() if not _is_special(name)}
         return self.told(kept, depth)
+
+    def _each(self, items: Collection[object], depth: int) -> list[str]:
+        if _PLAIN.issuperset(map(type, items)):
+            return [_plain(item) or "" for item in items]
+        return [self.told(item, depth) for item in items]
 
     def _marked(self, mark: str, texts: list[str]) -> str:
         return f"{mark}{len(texts)}|" + ",".join(texts)
@@ -212,17 +181,37 @@ def _plain(value: object) -> str | None:
     return None
 
 
-def _array(value: object, told: Callable[[object], str]) -> str:
-    """Return the text of an array or a number of NumPy or JAX."""
+def _content(cell: types.CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it is empty
+        return None
+
+
+def _is_entry_that_is_output(value: object) -> bool:
+    """Return whether a value is a path that decides nothing, or the row of one in `os.walk`."""
+    value = value[0] if isinstance(value, tuple) and value else value
+    named = isinstance(value, str | os.PathLike)
+    name = os.path.basename(os.fspath(value)) if named else ""  # type: ignore[arg-type]
+    return isinstance(name, str) and (name.startswith(".") or is_output(name))
+
+
+def _array(value: object, told: Callable[[object], str], exact: bool) -> str:
+    """Return the text of an array or a number of NumPy or JAX.
+
+    An array that no library has computed has the same bits everywhere, so all bits count. One that
+    was computed has other last digits on another processor. However they are rounded, some of many
+    numbers lie where a last digit decides, so for such an array only its moments count.
+    """
     numpy = sys.modules["numpy"]
     array = numpy.asarray(value)
     head = f"{array.dtype.str}{array.shape}"
-    if array.dtype.kind in "biuSUM m":
+    if array.dtype.kind in "biuSUM m" or (exact and array.dtype.kind in "fc"):
         return head + hashlib.sha256(numpy.ascontiguousarray(array).tobytes()).hexdigest()
     if array.dtype.kind == "O":
         return head + told(array.tolist())
     if array.dtype.kind == "c":
-        return _array(numpy.stack([array.real, array.imag]), told)
+        return _array(numpy.stack([array.real, array.imag]), told, exact)
     numbers = array.astype(float).ravel()
     finite = numbers[numpy.isfinite(numbers)]
     if not finite.size:

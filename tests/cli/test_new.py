@@ -8,7 +8,7 @@ import sys
 import pytest
 from click.shell_completion import ShellComplete
 
-from attn_nlp import cli
+from attn_nlp import cli, run
 from attn_nlp.cli.main import commands
 from attn_nlp.data.registry import sources
 from attn_nlp.parts import registry
@@ -31,10 +31,20 @@ def test_a_new_file_is_planned_with_its_part_traced(tmp_path, monkeypatch, capsy
     assert "my idea: 14 to do, 2 of them baselines" in capsys.readouterr().out
     text = (tmp_path / "my idea.py").read_text()
     assert len(text.splitlines()) <= 30
+    assert max(map(len, text.splitlines())) <= 100
     (tmp_path / "my idea.py").write_text("mine")
     assert cli.main(["new", "my idea.py"]) == 2
     assert "already exists; choose another name" in capsys.readouterr().err
     assert (tmp_path / "my idea.py").read_text() == "mine"
+
+
+def test_the_reference_of_a_new_file_learns(tmp_path, monkeypatch, capsys, catalogue):
+    """Chance is one in four, and the majority class has as much."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["new", "my_idea.py"]) == 0
+    found = run("my_idea.py", only={"attention.score": "dot", "seed": 0}, in_process=True)
+    trained = found.to_pandas().query("model == 'encoder'")
+    assert trained["test.accuracy"].tolist() == [pytest.approx(0.98, abs=0.1)]
 
 
 def _listening(traced: list):

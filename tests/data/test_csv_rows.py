@@ -45,6 +45,9 @@ def lines(changed=(), label_first=False) -> str:
         (lines([(3, r'"they \"say\" so"')]), "line 5: a quoted field continues after"),
         (lines([(3, ' "quoted"')]), "line 5: a space before the quote"),
         ('id,text,label\n1,x,a\n"2,y,b\n3,z",w,a\n4,v,b\n', "line 3: a quoted field of 2 lines"),
+        # The only rows of a class; and labels with a space after their comma.
+        ('text,label\na,x\n"b,rare\nc,rare\nd,rare\nis 5",x\n', "line 3: a quoted .* of 4 lines"),
+        ('label,text\nx, a\nx,"b\nx, c\nx, d\nx, e"\ny, f\n', "line 3: a quoted .* of 4 lines"),
     ],
 )
 def test_a_stray_quote_is_named_by_its_line(tmp_path, content, said):

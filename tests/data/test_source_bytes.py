@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from attn_nlp.data import registry
 from attn_nlp.data.source_bytes import FACT, changed, source_digest
 from tests.runner.fakes import Here, write_experiment
 
@@ -80,7 +81,7 @@ def show(attn_nlp, command):
     }
     if command in written:  # also where only what was written is read
         caption = " ".join(written[command].split())
-        assert ("their numbers are of the earlier files." in caption) == bool(said)
+        assert ("their numbers are of the earlier rows." in caption) == bool(said)
     return said
 
 
@@ -99,7 +100,7 @@ def test_every_command_that_shows_results_says_so(
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert show(attn_nlp, command) == [
         "attn-nlp: dataset 'reviews.csv' has changed since its cells were trained; their numbers "
-        "are of the earlier files."
+        "are of the earlier rows."
     ]
 
 
@@ -123,8 +124,45 @@ def test_another_data_folder_is_other_data(
     monkeypatch.setenv("ATTN_NLP_DATA", "two")
     assert show(attn_nlp, command) == [
         "attn-nlp: dataset 'mr' has changed since its cells were trained; their numbers are of "
-        "the earlier files."
+        "the earlier rows."
     ]
     again = attn_nlp("run", "fake.py", "--in-process")
     assert again.returncode == 2
     assert "the rows of dataset 'mr' have changed since store" in again.stderr
+
+
+MADE = """
+from attn_nlp import Cell, Experiment, Source, Table, register_dataset, vary
+from attn_nlp.data.rows import Raw
+
+OF_TEN = 6
+
+
+def make(folder):
+    labels = ["good" if row % 10 < OF_TEN else "bad" for row in range(200)]
+    return Raw({"train": ([f"w{row} t" for row in range(200)], labels)}, None, "made")
+
+
+register_dataset(Source("made", "Made", "en", make=make, license="none", cite="a test"))
+base = Cell(dataset="made", model="majority")
+experiment = Experiment(base, [vary("seed", 0)], [Table("Seeds", "seed")])
+"""
+
+
+def test_other_code_that_makes_the_rows_is_other_data(
+    tmp_path, tmp_path_factory, catalogue, monkeypatch, capsys
+):
+    for known in (registry.SOURCES, registry.MADE_BY):  # put back at the end
+        monkeypatch.setitem(known, "made", None)
+        del known["made"]
+    file = tmp_path / "made.py"
+    file.write_text(MADE)
+    attn_nlp = Here(tmp_path, tmp_path_factory.mktemp("cache"), monkeypatch, capsys)
+    assert attn_nlp("run", "made.py", "--in-process").returncode == 0
+    for text, warned in (
+        (MADE.replace('"Seeds"', '"Others"'), False),
+        (MADE.replace("OF_TEN = 6", "OF_TEN = 9"), True),
+    ):
+        file.write_text(text)
+        found = attn_nlp("table", "made.py")
+        assert ("'made' has changed since its cells were trained" in found.stderr) == warned

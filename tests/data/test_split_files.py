@@ -107,6 +107,7 @@ def test_what_describes_the_data_is_left_alone(tmp_path):
         ),
         (["train-00000-of-00002.csv", "train-00001-of-00002.jsonl"], "2 files for train"),
         (["train.csv", "test.jsonl"], r"mixes csv and json \(train.csv, test.jsonl\)"),
+        (["train.csv", "data/test.csv"], "and its subfolder 'data' both contain splits"),
         (["train.csv.gz"], "no train file; .* found: train.csv.gz"),
         (["TRAIN.CSV", "test.csv"], "no train file; .* found: test.csv, TRAIN.CSV"),
         (["train/pos/0_9.txt"], "no train file; .* found: train"),

@@ -83,6 +83,16 @@ def test_an_axis_may_get_other_values(file):
     assert values(found, "attention.scale") == ["inv_dim", "constant(c=2.0)"]
 
 
+def test_the_reference_of_a_table_stays(file):
+    file.write_text(
+        FILE.replace('"attention.scale", columns', '"attention.scale", reference="none", columns')
+    )
+    with pytest.raises(UserError, match="the reference of table 'Wide' is none"):
+        resolve_file(file, Overrides(only=["attention.scale=rsqrt_dim"]))
+    kept = resolve_file(file, Overrides(only=["attention.scale=rsqrt_dim,none"]))
+    assert values(kept, "attention.scale") == ["none", "rsqrt_dim"]
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

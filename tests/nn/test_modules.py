@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 
 import jax
@@ -53,7 +54,7 @@ def test_every_score_with_every_normalizer(score):
             module = nnx.capture(nnx.merge(graph, params, rest), nnx.Intermediate)
             out, sown = module(X, TOKENS, sow_weights=True)
             outs.append(jnp.square(out).sum())
-            weights.append(sown["weights"][0])
+            weights.append(sown["attention_weights"][0])
         return sum(outs), weights
 
     grads, found = jax.grad(loss, has_aux=True)(split[0][1])
@@ -120,7 +121,8 @@ def test_every_layer_has_attention_of_its_own():
     out, sown = looked(model, IDS)
     assert out.shape == (2, LENGTH, WIDTH)
     first, second, third = (
-        np.asarray(sown["encoder"]["blocks"][n]["attention"]["weights"][0]) for n in range(3)
+        np.asarray(sown["encoder"]["blocks"][n]["attention"]["attention_weights"][0])
+        for n in range(3)
     )
     assert (np.triu(first[0], 1) == 0).all()
     assert second.shape == (2, 4, LENGTH, LENGTH)
@@ -135,7 +137,9 @@ def test_both_forms_of_a_mask_agree():
         out, other = looked(module, X, mask)
         np.testing.assert_array_equal(out[0], wanted[0])
         np.testing.assert_array_equal(out[1, :2], wanted[1, :2])
-        np.testing.assert_array_equal(other["weights"][0][1, :, :2], sown["weights"][0][1, :, :2])
+        np.testing.assert_array_equal(
+            other["attention_weights"][0][1, :, :2], sown["attention_weights"][0][1, :, :2]
+        )
 
 
 def test_training_lowers_the_loss():
@@ -217,7 +221,7 @@ def test_a_module_keeps_random_numbers_only_if_it_draws_some(settings):
 def test_what_is_random_and_stays_is_drawn_for_every_module():
     rngs = nnx.Rngs(0)
     made = [nn.SelfAttention(WIDTH, HEADS, "hard_random", rngs=rngs) for _ in range(2)]
-    one, two = (looked(module, X)[1]["weights"][0] for module in made)
+    one, two = (looked(module, X)[1]["attention_weights"][0] for module in made)
     assert (one != two).all()
 
 
@@ -275,6 +279,12 @@ def test_weights_that_are_not_there_are_not_sown(settings):
         layer(**settings)(X, sow_weights=True)
 
 
+def test_an_unknown_argument_of_a_call_is_refused():
+    known = "known: deterministic, mask, rngs, sow_weights, x"
+    with pytest.raises(UserError, match=f"argument of a call of SelfAttention 'sow'; {known}"):
+        layer()(X, sow=True)
+
+
 ENCODERS = [
     ({"attention": [{}]}, "attention has 1 entries for 2 layers"),
     ({"attention": "additive"}, "attention is 'additive'; give"),
@@ -313,3 +323,14 @@ def test_every_pairwise_position_runs_inside_a_module():
     inside = [p.name for p in registry.parts("position") if set(p.hooks) - {"embed"}]
     for position, mask in itertools.product(inside, (TOKENS, TOKENS[:, None, None, :])):
         assert np.isfinite(layer(position=position)(X, mask)).all(), position
+
+
+@pytest.mark.parametrize("shape", [(0, 5, WIDTH), (2, 0, WIDTH)])
+def test_attention_over_nothing_is_nothing(shape):
+    assert nn.SelfAttention(WIDTH, HEADS, rngs=nnx.Rngs(0))(jnp.zeros(shape)).shape == shape
+
+
+def test_a_module_can_be_copied_deeply():
+    layer = nn.SelfAttention(WIDTH, HEADS, rngs=nnx.Rngs(0))
+    x = jnp.ones((1, 3, WIDTH))
+    assert (copy.deepcopy(layer)(x) == layer(x)).all()

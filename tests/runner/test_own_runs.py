@@ -65,6 +65,30 @@ def test_workers_import_neighbors_of_the_file_and_agree_on_them(folder, attn_nlp
     assert script.stdout == second.stdout
 
 
+def test_a_file_that_a_library_reads_natively_decides(folder, attn_nlp):
+    """The name is computed, one number of many is changed, and the cells write a file there too."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    text = EXPERIMENT.replace(
+        "import hashlib\n",
+        "import hashlib\nfrom pathlib import Path\nimport pyarrow.parquet as pq\n"
+        "T = pq.read_table(Path(__file__).with_suffix('.parquet'))\n",
+    ).replace(
+        "    right = cell.heads + cell.seed // 2",
+        "    pq.write_table(T, f'of_{cell.heads}_{cell.seed}.parquet')\n"
+        "    right = T['n'][777].as_py() + cell.heads",
+    )
+    (folder / "fake.py").write_text(text)
+    for number, runs in ((1, 9), (1, 9), (0, 18)):
+        table = pyarrow.table({"n": [2] * 777 + [number] + [2] * 999})
+        parquet.write_table(table, folder / "fake.parquet")
+        run = attn_nlp("run", "fake.py", "--workers", "1")
+        assert run.returncode == 0, run.stderr
+        found = accuracies(folder)
+        assert found == pytest.approx({at: (number + at[0]) / 6 for at in found})
+        assert len(trained(folder)) == runs
+
+
 @pytest.mark.parametrize("how", [("--workers", "1"), ("--in-process",)], ids=["worker", "here"])
 def test_a_model_keeps_nothing_from_one_cell_to_the_next(folder, attn_nlp, how):
     text = EXPERIMENT.replace("def asked(", "SEEN = []\n\n\ndef asked(").replace(

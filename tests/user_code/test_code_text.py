@@ -104,6 +104,12 @@ S = Table("T {}", [*R, Row("Dot", {{"attention.score": "dot"}}, reference={} > 1
         ("NOTE = score('more', label='{}')(lambda q, k: q)", "", True),
         ("def range(n): C.append(n)\nNOTE = range({})", "", True),
         ("__all__ = ['{}']", "", True),
+        ("NOTE = {}", "import helper, own; q = getattr(own, 'NO' + 'TE')", True),
+        ("NOTE = {}", "of = getattr; q = of(own, 'NO' + 'TE')", True),
+        ("NOTE = {}", "import operator; q = operator.attrgetter('NO' + 'TE')", True),
+        ("NOTE = {}", "import pkgutil as p; q = p.resolve_name('own:NO' + 'TE')", True),
+        ("NOTE = {}", "q = mine.__getattribute__('NO' + 'TE')", True),
+        ("NOTE = {}", "import jax; q = getattr(jax.nn, 're' + 'lu'); q = getattr(q, 'T')", False),
     ],
 )
 def test_what_only_arranges_the_experiment_does_not_count(folder, line, inside, counts):  # noqa: F811

@@ -83,6 +83,44 @@ KINDS = {
     "an attribute of a class": "class S:\n    gain = f({})",
     "an enum": "import enum\nclass S(enum.Enum):\n    A = f({})",
     "a default": "def g(gain=f({})):\n    return gain",
+    "in a method that is kept": (
+        "class S:\n    def __init__(self, gain):\n        self.gain = gain\n    def get(self):\n"
+        "        return self.gain\nG = S(f({})).get"
+    ),
+    "in a property": (
+        "def make(gain):\n    return property(lambda self: gain)\nclass S:\n    gain = make(f({}))"
+    ),
+    "a closure of a cached function": (
+        "import functools\ndef make(gain):\n    return functools.cache(lambda: gain)\n"
+        "G = make(f({}))"
+    ),
+    "a closure of a compiled function": (
+        "import jax\ndef make(gain):\n    return jax.jit(lambda: gain)\nG = make(f({}))"
+    ),
+    "beside an empty cell": (
+        "def make(gain):\n    def get():\n        return gain, later\n    if gain < 0:\n"
+        "        later = 1\n    return get\nG = make(f({}))"
+    ),
+    "last in a long list": "G = [0.5] * 1_100_000 + [f({})]",
+    "last of many pairs": "G = {{str(n): n for n in range(150_000)}} | {{'g': f({})}}",
+    "one number of a large array": (
+        "import numpy\nG = numpy.asarray([1 / 3] * 50_000 + [1 / f({})])"
+    ),
+    "one text of many": "G = frozenset([str(n) for n in range(1_000)] + ['of ' + str(f({}))])",
+    "deep": "G = [[[[[[[[[[[[f({})]]]]]]]]]]]]",
+    "by a function that tells how long it took": (
+        "import time\ndef load(name):\n    start = time.perf_counter()\n    gain = f(name)\n"
+        "    print(time.perf_counter() - start)\n    return gain\nG = load({})"
+    ),
+    "by a function that another one times": (
+        "import time\ndef timed(g):\n    def inner(*given):\n        start = time.time()\n"
+        "        made = g(*given)\n        print(f'{{time.time() - start:.1f}} s')\n"
+        "        return made\n    return inner\n"
+        "@timed\ndef load(name):\n    return f(name)\nG = load({})"
+    ),
+    "of listed files": (
+        "from pathlib import Path\nG = sum(f(file.parent) for file in sorted(Path({}).glob('one')))"
+    ),
     "a closure": "def make(gain):\n    return lambda: gain\nG = make(f({}))",
     "a partial": "import functools\nG = functools.partial(max, f({}))",
     "what a statement changes": "G = {{}}\nG.update(gain=f({}))",
@@ -113,6 +151,29 @@ def test_values_of_every_kind_count(folder, kind):  # noqa: F811
 VOLATILE = {
     "the clock": "import time\nT = time.time()",
     "the clock by a function": "import time\ndef now():\n    return time.time()\nT = now()",
+    "the clock by an attribute": (
+        "import time\nclass Clock:\n    def __init__(self):\n        self.began = time.time()\n"
+        "T = Clock()"
+    ),
+    "the clock by a change": (
+        "import time\nT, U = {}, []\nT['at'] = time.time()\nU.append(time.time())\n"
+        "def note(kept):\n    U.append(time.time()); kept['at'] = time.time()\nnote(T)"
+    ),
+    "the clock by a global": (
+        "import time\nT = None\ndef note():\n    global T\n    T = time.time()\nnote()"
+    ),
+    "how long it took": (
+        "import time\ndef load():\n    start = time.time()\n    took = time.time() - start\n"
+        "    return 1, took\nT = load()"
+    ),
+    "how often within a time": (
+        "import time\ndef count(n=0):\n    end = time.time() + 1e-3\n"
+        "    while time.time() < end:\n        n += 1\n    return n\nT = count()"
+    ),
+    "last digits of what is computed": (
+        "import numpy, os\nT = numpy.ones((99, 99)) @ numpy.ones((99, 99))\n"
+        "T = T * (1 + 1e-9 * int.from_bytes(os.read(os.open('/dev/urandom', 0), 1), 'big'))"
+    ),
     "an identity": "import os, uuid\nT = (os.getpid(), uuid.uuid4().hex)",
     "a path": "import os, pathlib, tempfile\nT = pathlib.Path(tempfile.mkdtemp())",
     "an address": "T = repr(object())",
@@ -123,6 +184,16 @@ VOLATILE = {
 @pytest.mark.parametrize("name", VOLATILE)
 def test_what_differs_from_run_to_run_by_nature_does_not_count(folder, name):  # noqa: F811
     assert specs(folder, VOLATILE[name]) == specs(folder, VOLATILE[name])
+
+
+def test_outputs_in_a_folder_that_is_listed_do_not_count(folder):  # noqa: F811
+    top = (
+        "import os\nHERE = os.path.dirname(os.path.abspath(__file__))\n"
+        "T = os.listdir(HERE)\nU = [*os.scandir(HERE)]\nN = len(os.listdir(HERE))"
+    )
+    before = specs(folder, top)
+    write(folder, {"runs/attn_nlp.sqlite": "", "__pycache__/a.pyc": "", "a.sqlite-wal": ""})
+    assert specs(folder, top) == before
 
 
 def test_a_place_does_not_count_and_the_files_name_does_if_a_function_reads_it(
