@@ -4,14 +4,14 @@ Question.   Heads split a fixed width; keys and values may be shared between the
             grouped-query), maps may be mixed across them (talking heads), subtracted in pairs
             (differential), gated, or mixed with the query. Does any of it move the accuracy?
 Prediction. On the lookup, which asks one question, more heads of fewer dimensions hurt; sharing
-            keys and values does not. On docstrings nothing is a point apart.
-Protocol.   One layer, width 64 in all heads together, read at the first token, no positions, 600
-            steps at 2e-3, ten seeds. All mixers have four heads. The step with the best validation
-            accuracy is the one tested.
+            keys and values does not. On docstrings no row differs by more than a point.
+Protocol.   One layer, width 64 in all heads together, classified from the first token, no
+            positions, 600 steps at 2e-3, ten seeds. All mixers have four heads. The step with the
+            best validation accuracy is the one tested.
 Cost.       2 datasets x 10 rows x 10 seeds = 200 cells.
-Outcome (2026-11-24). On the lookup the prediction was wrong: four heads solve it and one alone
-            does not, which is 6 points below though as wide; eight heads and shared keys and values
-            are equivalent to four. On docstrings, read at the first token, it was half wrong:
+Outcome (2026-11-24). On the lookup the prediction was wrong: four heads solve it and one alone does
+            not, which is 6 points below though as wide; eight heads and shared keys and values are
+            equivalent to four. On docstrings, classified from the first token, it was half wrong:
             talking heads are 2.5 points better and the output gate 2.2 points worse; the others,
             the query mix among them, are undecided or equivalent.
 """

@@ -1,19 +1,19 @@
 """Which attention for documents of hundreds of tokens, and at what cost?
 
-Question.   On film reviews of 230 words on average, does attention over all pairs earn its square
-            cost against windows, and against kinds whose cost grows with the length alone?
-Prediction. No two rows are two points apart: a review states its opinion many times. Windows and
-            linear kinds cost less, and even no attention at all is close.
+Question.   On film reviews of 230 words on average, does attention over all pairs justify its
+            quadratic cost against windows, and against kinds whose cost grows linearly with length?
+Prediction. No two rows differ by more than two points: a review states its opinion many times.
+            Windows and linear kinds cost less, and even no attention at all is close.
 Protocol.   The first 512 tokens, one layer, width 64, four heads, 200 steps of 16 reviews at 2e-3,
             five seeds, which can show that rows are equivalent but never that one is better.
             Attention over pairs is computed in blocks of 128. The dataset imdb_subset5k must be in
-            the folder that ATTN_NLP_DATA names. The step with the best validation accuracy is
-            the one tested.
+            the folder that ATTN_NLP_DATA names. The step with the best validation accuracy is the
+            one tested.
 Cost.       1 dataset x 10 mechanisms x 5 seeds = 50 cells.
-Outcome (2026-11-24). So far with two to four seeds a row, which decide nothing. All pairs reach
-            79% and windows, linear attention, AFT-simple and Performer within two points of it, at
-            a third to a half of the seconds for the linear kinds; SE attention is two points below.
-            The prediction was wrong about the others: no attention at all is 8 points below,
+Outcome (2026-11-24). So far with two to four seeds per row, too few to decide anything. All pairs
+            reach 79% and windows, linear attention, AFT-simple and Performer within two points of
+            it, at a third to a half of the seconds for the linear kinds; SE attention is two points
+            below. The prediction was wrong about the others: no attention at all is 8 points below,
             Linformer 17, and FNet is near chance after these 200 steps. TF-IDF with logistic
             regression, at 89%, is out of reach of every row in this budget.
 """

@@ -1,22 +1,21 @@
 """Does it matter how a sentence is pooled into one vector, and is attention needed?
 
-Question.   A sentence can be read at its mean, its maximum, its first token, by SE attention or by
-            several learned hops. And models without self-attention read it too: a bag of
-            embeddings, a convolution, a recurrent network. Which of them pays on short sentences?
-Prediction. Reading at the first token is worst, since everything must pass through one position. On
-            docstrings the mean, SE attention and hops are within a point of one another, and no
-            encoder is two points above the convolution.
+Question.   A sentence can be pooled by its mean, its maximum, its first token, SE attention, or
+            several learned hops. Models without self-attention classify it too: a bag of
+            embeddings, a convolution, a recurrent network. Which of them help on short sentences?
+Prediction. The first token is worst, since everything must pass through one position. On docstrings
+            the mean, SE attention, and hops are within a point of one another, and no encoder is
+            two points above the convolution.
 Protocol.   Encoders: one layer, width 64, four heads, sinusoids. The others read the same 64
             embedded features, with the same dropout, optimizer and steps: 600 at 2e-3, ten seeds.
-            The recipe was made for the encoder. The step with the best validation accuracy is the
+            The recipe was tuned for the encoder. The step with the best validation accuracy is the
             one tested.
-Cost.       2 datasets x 8 readers x 10 seeds = 160 cells.
+Cost.       2 datasets x 8 models x 10 seeds = 160 cells.
 Outcome (2026-11-24). On docstrings the first token is indeed the worst of the poolings, 5 points
             below the mean, and SE attention is 1.4 points below it; multi-hop is undecided. The
-            convolution is 4 points below the mean, so the last prediction was wrong, and a bag
-            of embeddings, which has no layer at all, is 2.6 points above it and nearest to TF-IDF
-            with logistic regression, which no encoder reaches. The keyword is found by every
-            reader.
+            convolution is 4 points below the mean, so the last prediction was wrong, and a bag of
+            embeddings, which has no layer at all, is 2.6 points above it and nearest to TF-IDF with
+            logistic regression, which no encoder reaches. Every model finds the keyword.
 """
 
 from attn_nlp.cli import run_file

@@ -1,26 +1,27 @@
-"""Does unscaled dot-product attention break as heads widen, and does additive attention not?
+"""Does unscaled dot-product attention fail as head_dim grows, while additive attention holds up?
 
 Question.   The dot product of two D-vectors with unit-variance entries has variance D, so unscaled
-            softmax saturates as heads grow wide (Vaswani et al., 2017, footnote 4); additive
-            attention is bounded and should not care (Britz et al., 2017, saw this in translation).
-            Does it cost accuracy on a task that needs attention, and on real sentences?
+            softmax saturates as head_dim grows (Vaswani et al., 2017, footnote 4); additive
+            attention is bounded and should be unaffected (Britz et al., 2017, saw this in
+            translation). Does it cost accuracy on a task that needs attention, and on real
+            sentences?
 Prediction. On the planted lookup, unscaled loses to the best scale at every head_dim, most at 512;
             additive and 1/D do not lose; uniform attention cannot do the task at all. On short real
             sentences the scale hardly matters.
 Protocol.   One layer of one head, width 64, values of 64 features at every head_dim, so that only
             the queries and keys widen; 600 steps, ten seeds, four learning rates, no dropout and no
-            positions; the answer is read at the first token, which asks the question of the lookup.
-            The step with the best validation accuracy is the one tested.
+            positions; classified from the first token, which holds the question of the lookup. The
+            step with the best validation accuracy is the one tested.
 Cost.       2 datasets x 5 mechanisms x 3 head dimensions x 4 learning rates x 10 seeds = 1,200
             cells, 280 of which are skipped.
 Outcome (2026-11-23). On the lookup, unscaled is below 1/√D at every head_dim and every learning
-            rate, by 20 to 42 points and by 38 or more at 512, and uniform attention stays below 51
-            %. Additive does not break: at 512 it is at 88% for 5e-4 and above 98% for every other
-            rate. The order of 1/√D and 1/D changes with the learning rate: 1/D is ahead from 1e-3
-            on, 1/√D at 5e-4, where 600 steps are few. On docstrings the prediction was wrong:
-            unscaled loses 4 to 17 points there too, and 1/√D itself is below 1/D and uniform. Read
-            at the first token, those sentences need an average over all words, and the sharper the
-            attention starts, the less it averages.
+            rate, by 20 to 42 points and by 38 or more at 512, and uniform attention stays below
+            51%. Additive holds up: at 512 it is at 88% for 5e-4 and above 98% for every other rate.
+            The order of 1/√D and 1/D changes with the learning rate: 1/D is ahead from 1e-3 on,
+            1/√D at 5e-4, where 600 steps are few. On docstrings the prediction was wrong: unscaled
+            loses 4 to 17 points there too, and 1/√D itself is below 1/D and uniform. Classified
+            from the first token, those sentences need an average over all words, and the sharper
+            the attention starts, the less it averages.
 """
 
 from attn_nlp.cli import run_file

@@ -1,20 +1,20 @@
-"""SE attention, query mix, scaled dot product: where does each of the three mechanisms pay?
+"""SE attention, query mix, scaled dot product: where does each of the three mechanisms help?
 
-Question.   SE attention weights each token by its own features, self-attention by a query; a
-            query mix adds the querying token to the result. Where does each one pay?
-Prediction. A token gate alone can find a keyword, but cannot do a lookup: what counts there
-            depends on the query, so comparing positions pays. A query mix helps nowhere, since the
+Question.   SE attention weights each token by its own features, self-attention by a query; a query
+            mix adds the querying token to the result. Where does each one help?
+Prediction. A token gate alone can find a keyword, but cannot do a lookup: what counts there depends
+            on the query, so comparing positions helps. Mixing in the query never helps, since the
             residual connection already keeps the querying token.
-Protocol.   One layer, width 64, four heads, no positions, 600 steps, ten seeds; read at the first
-            token, except where SE attention itself pools. The step with the best validation
+Protocol.   One layer, width 64, four heads, no positions, 600 steps, ten seeds; classified from the
+            first token, except where SE attention itself pools. The step with the best validation
             accuracy is the one tested.
 Cost.       3 datasets x 7 mechanisms x 10 seeds = 210 cells.
 Outcome (2026-11-23). As predicted, a token gate finds a keyword as well as anything does, and fails
-            the lookup by 60 points, below even uniform attention. On docstrings it is the other
-            way round: SE attention and uniform attention are 6 to 7 points above the scaled dot
-            product when the first token is read. The query mix helps nowhere; it costs the dot
-            product two points on docstrings and the bilinear form one and a half on the lookup.
-            Dot product and bilinear form do not differ.
+            the lookup by 60 points, below even uniform attention. On docstrings it is the other way
+            round: SE attention and uniform attention are 6 to 7 points above the scaled dot product
+            when classified from the first token. Mixing in the query never helps; it costs the dot
+            product two points on docstrings and the bilinear form one and a half on the lookup. Dot
+            product and bilinear form do not differ.
 """
 
 from attn_nlp.cli import run_file

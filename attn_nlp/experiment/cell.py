@@ -355,8 +355,8 @@ def parse(path: str, text: str) -> object:
     except UserError:
         raise
     except ValueError:
-        kind = "integer" if "whole" in info else "number"
-        raise UserError(f"{path} is a {kind}, not {shown(text)}.") from None
+        kind = "an integer" if "whole" in info else "a number"
+        raise UserError(f"{path} is {kind}, not {shown(text)}.") from None
     if isinstance(info["default"], bool):
         if text.lower() not in ("true", "false"):
             raise UserError(f"{path} is {shown(text)}; allowed: true, false.")

@@ -1,4 +1,4 @@
-"""Refuse calls of a module by unknown argument names in one sentence that lists the known ones."""
+"""Reject calls of a module by unknown argument names in one sentence that lists the known ones."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _best(grid: Grid, at: int, quantity: Quantity) -> list[str]:
 
 
 def _baselines(grid: Grid, at: int, quantity: Quantity) -> list[str]:
-    """State how many rows beat the best model that needs no network."""
+    """State how many rows beat the best model that is not a neural network."""
     sign = 1 if quantity.higher_is_better else -1
     means = {
         kind: [

@@ -138,7 +138,7 @@ def test_sealed_data_has_no_test_split(csv, tmp_path):
     start, stop = prepared.splits["test"]
     assert set(sealed.splits) == {"train", "validation"}
     for read in (sealed.texts, sealed.labels_of, sealed.splits.__getitem__):
-        with pytest.raises(UserError, match="its test split must not be read"):
+        with pytest.raises(UserError, match="the test split must not be read"):
             read("test")
     with pytest.raises(KeyError):
         sealed.splits["tset"]

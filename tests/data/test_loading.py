@@ -181,7 +181,7 @@ def test_a_copy_with_other_labels_is_not_taken_for_the_registered_set(tmp_path, 
 
 def test_a_set_that_is_only_local_says_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.delenv("ATTN_NLP_DATA", raising=False)
-    with pytest.raises(UserError, match=r"'mr' has no copy .* and ATTN_NLP_DATA is not set; put"):
+    with pytest.raises(UserError, match=r"'mr' is not on the Hub .* ATTN_NLP_DATA is not set; put"):
         load("mr", tmp_path)
     monkeypatch.setenv("ATTN_NLP_DATA", str(tmp_path))
     with pytest.raises(UserError, match="ATTN_NLP_DATA has no folder 'mr'"):

@@ -177,8 +177,8 @@ def table(**settings) -> Table:
     [
         (
             {"columns": ()},
-            "table 'T': axis 'heads' is neither a row, a column, fixed by where=, one table each "
-            "by each=, nor averaged by over=; name it in one of them",
+            "table 'T': axis 'heads' is neither a row, a column, fixed by where=, split into "
+            "separate tables by each=, nor averaged by over=; name it in one of them",
         ),
         ({"over": ()}, "table 'T': axis 'seed' is neither a row"),
         ({"columns": "head"}, r"unknown path in table 'T': 'head'; .*'heads'\?"),

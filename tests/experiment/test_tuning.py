@@ -191,7 +191,7 @@ def test_test_numbers_cannot_choose():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Tuning(budget=0), "budget is 0; allowed: integers >= 1"),
+        (lambda: Tuning(budget=0), "budget is 0; allowed: integers from 1"),
         (lambda: Tuning(space={}), "needs a space and seeds"),
         (lambda: Tuning(space={"width": uniform(8, 16)}), "'width' shapes the program"),
         (lambda: Tuning(space={"warmup": uniform(0, 1)}), "'warmup' shapes the program"),

@@ -279,7 +279,7 @@ def test_weights_that_are_not_there_are_not_sown(settings):
         layer(**settings)(X, sow_weights=True)
 
 
-def test_an_unknown_argument_of_a_call_is_refused():
+def test_an_unknown_argument_of_a_call_is_rejected():
     known = "known: deterministic, mask, rngs, sow_weights, x"
     with pytest.raises(UserError, match=f"argument of a call of SelfAttention 'sow'; {known}"):
         layer()(X, sow=True)  # pyright: ignore[reportCallIssue]

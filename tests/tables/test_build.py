@@ -387,7 +387,7 @@ def test_five_seeds_are_told_that_no_star_can_be_earned():
     grid = build(plain, resolved(cells, [plain]), records)
     text = " ".join(grid.notes)
     assert "smallest p that 5 seeds can give is .0625" in text
-    assert "at least 6 seeds would be needed" in text
+    assert "no difference can reach significance; that takes at least 6 seeds" in text
     assert entry(grid, "unscaled").comparison.verdict is Verdict.UNDECIDED
 
 

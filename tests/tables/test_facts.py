@@ -97,7 +97,7 @@ def chose(records, **reasons):
 
 def test_the_choice_of_a_baseline_is_in_the_note_on_baselines():
     plain, experiment, records = example()
-    baselines = "The last rows are baselines that need no network: one deterministic run each, "
+    baselines = "The last rows are baselines without a neural network: one deterministic run each, "
     said = [note for note in build(plain, experiment, records).notes if note.startswith(baselines)]
     assert said == [f"{baselines}not compared."]
     both = chose(records, sst2="by words, C = 10", trec6="by characters, C = 1")

@@ -1,4 +1,4 @@
-"""The part of a caption about baselines: the rows below all others, which need no network."""
+"""The part of a caption about baselines: the rows below all others, not neural networks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def baseline_notes(
     if any(row.kind == BASELINE for row in grid.rows):
         many = any(len(cuts or ()) > 1 for cuts in data.values()) and not layout.folded
         runs = "the mean of one deterministic run on each split of the data" if many else _ONE
-        sentences.append(f"The last rows are baselines that need no network: {runs}, not compared.")
+        sentences.append(
+            f"The last rows are baselines without a neural network: {runs}, not compared."
+        )
         sentences += _chosen(layout, resolved, records, facts)
     without = [c for c, cuts in zip(grid.columns, data.values(), strict=True) if cuts is None]
     if without:
