@@ -12,6 +12,7 @@ import click
 import pytest
 
 from attn_nlp.cli.main import commands
+from attn_nlp.experiment.cell import PATHS
 from attn_nlp.parts import registry
 from benchmarks import readme
 from tests.runner.fakes import Here, write_experiment
@@ -142,3 +143,12 @@ def test_the_stated_speed_is_the_measured_speed():
     assert re.search(rf"ours, cold cache \| {seconds[0]} .*\| {seconds[1]} \|", table)
     rival = next(line for line in table.splitlines() if "2 processes" in line)
     assert re.search(rf"/ {ratios[0]} \|.*/ {ratios[1]} \|", rival)
+
+
+def test_every_setting_is_listed_with_its_default():
+    listed = (ROOT / "docs/concepts.md").read_text("utf-8")
+    for path, info in PATHS.items():
+        what, shown = info["help"], f"`{info['default']}`"
+        if info["default"] is None:
+            what, _, shown = what.rpartition("; ")
+        assert f"| `{path}` | {shown} | {what} |" in listed

@@ -141,9 +141,9 @@ def _resolved(
     if script and script.suffix == ".py" and getattr(main, "experiment", None) is experiment:
         return _of_file(script, overrides)
     raise UserError(
-        f"this experiment uses {', '.join(own)}, which no file defines: workers cannot load "
-        "it, and results cannot be identified by its code. Write the part and `experiment = "
-        'Experiment(...)` into a file and give its path: run("my_idea.py").'
+        f"this experiment uses {', '.join(own)}, which no file defines, so its code cannot "
+        "identify results. Write the part and `experiment = Experiment(...)` into a file (in a "
+        'notebook by %%writefile my_idea.py) and give its path: run("my_idea.py").'
     )
 
 

@@ -45,9 +45,9 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
 
     \b
     Examples:
-      attn-nlp plan experiments/scaling.py
-      attn-nlp plan experiments/scaling.py --dataset sst2 --seeds 20
-      attn-nlp plan experiments/scaling.py --json
+      attn-nlp plan my_idea.py
+      attn-nlp plan my_idea.py --dataset sst2 --seeds 20
+      attn-nlp plan my_idea.py --json
     """
     from attn_nlp.runner.cores import usable
     from attn_nlp.runner.environment import cache_folder
@@ -139,10 +139,10 @@ def run(
 
     \b
     Examples:
-      attn-nlp run experiments/scaling.py
-      attn-nlp run experiments/scaling.py --dataset sst2 --seeds 20 --workers 2
-      attn-nlp run experiments/scaling.py --only attention.scale=none,rsqrt_dim --set layers=2
-      attn-nlp run experiments/scaling.py --out scaling.md
+      attn-nlp run my_idea.py
+      attn-nlp run my_idea.py --dataset sst2 --seeds 20 --workers 2
+      attn-nlp run my_idea.py --only attention.scale=none,rsqrt_dim --set layers=2
+      attn-nlp run my_idea.py --out scaling.md
     """
     from attn_nlp.cli.tables import check_output, write
     from attn_nlp.cli.watch import tables_so_far
@@ -205,8 +205,8 @@ def status(file, overrides, store_path, verbose, as_json) -> None:
     \b
     Examples:
       attn-nlp status
-      attn-nlp status experiments/scaling.py
-      attn-nlp status experiments/scaling.py --verbose
+      attn-nlp status my_idea.py
+      attn-nlp status my_idea.py --verbose
       attn-nlp status --store runs/attn_nlp.sqlite --json
     """
     from attn_nlp.errors import UserError

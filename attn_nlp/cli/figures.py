@@ -29,7 +29,7 @@ def figure() -> None:
 
     \b
     Examples:
-      attn-nlp figure results experiments/scaling.py --all
+      attn-nlp figure results my_idea.py --all
       attn-nlp figure plate
       attn-nlp figure mechanism query_mix
       attn-nlp figure mechanism --all
@@ -112,9 +112,9 @@ def results(file, name, kinds, everything, axis, overrides, store_path, folder, 
 
     \b
     Examples:
-      attn-nlp figure results experiments/scaling.py --all
-      attn-nlp figure results experiments/scaling.py --kind forest --format svg
-      attn-nlp figure results experiments/scaling.py --kind sweep --axis learning_rate
+      attn-nlp figure results my_idea.py --all
+      attn-nlp figure results my_idea.py --kind forest --format svg
+      attn-nlp figure results my_idea.py --kind sweep --axis learning_rate
       attn-nlp figure results --name scaling --kind curves --out pictures
     """
     from attn_nlp.cli.destinations import check

@@ -56,10 +56,10 @@ def commands() -> None:
     \b
     Examples:
       attn-nlp new my_idea.py                   an experiment to start from
-      attn-nlp plan experiments/scaling.py      what a run would train, and how long it takes
-      attn-nlp run experiments/scaling.py       train missing cells and print the tables
-      attn-nlp table experiments/scaling.py     print the tables from stored results
-      attn-nlp report experiments/scaling.py    write one HTML page with everything
+      attn-nlp plan my_idea.py                  what a run would train, and how long it takes
+      attn-nlp run my_idea.py                   train missing cells and print the tables
+      attn-nlp table my_idea.py                 print the tables from stored results
+      attn-nlp report my_idea.py                write one HTML page with everything
       attn-nlp COMMAND --help                   options and examples of a command
     """
 

@@ -72,7 +72,7 @@ def export(file, overrides, store_path, out) -> None:
     \b
     Examples:
       attn-nlp export --out paper.sqlite
-      attn-nlp export experiments/scaling.py --out scaling.sqlite
+      attn-nlp export my_idea.py --out scaling.sqlite
     """
     from attn_nlp.cli.destinations import check, check_inputs
     from attn_nlp.errors import UserError

@@ -50,15 +50,15 @@ def table(
 
     \b
     Examples:
-      attn-nlp table experiments/scaling.py
-      attn-nlp table experiments/scaling.py --caption full
+      attn-nlp table my_idea.py
+      attn-nlp table my_idea.py --caption full
       attn-nlp table --name scaling --format markdown
-      attn-nlp table experiments/scaling.py --out scaling.tex
-      attn-nlp table experiments/scaling.py --out scaling.csv --safe-spreadsheet
-      attn-nlp table experiments/scaling.py --cost
-      attn-nlp table experiments/scaling.py --budget 16 --tuning
-      attn-nlp table experiments/scaling.py --per-class
-      attn-nlp table experiments/scaling.py --to-reach 0.8
+      attn-nlp table my_idea.py --out scaling.tex
+      attn-nlp table my_idea.py --out scaling.csv --safe-spreadsheet
+      attn-nlp table my_idea.py --cost
+      attn-nlp table my_idea.py --budget 16 --tuning
+      attn-nlp table my_idea.py --per-class
+      attn-nlp table my_idea.py --to-reach 0.8
     """
     import gc
 

@@ -61,9 +61,9 @@ def watch(file, name, overrides, store_path, once, every) -> None:
 
     \b
     Examples:
-      attn-nlp watch experiments/scaling.py
+      attn-nlp watch my_idea.py
       attn-nlp watch --name scaling --every 10
-      attn-nlp watch experiments/scaling.py --once | head
+      attn-nlp watch my_idea.py --once | head
     """
     from attn_nlp.store import Store
 
