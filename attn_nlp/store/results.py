@@ -40,7 +40,7 @@ from attn_nlp.store.file import (
     place_of,
     transaction,
 )
-from attn_nlp.store.log import beside, has_log
+from attn_nlp.store.log import has_log
 from attn_nlp.store.place import Place
 from attn_nlp.store.reading import Reading, damaged
 from attn_nlp.store.records import Records
@@ -108,11 +108,11 @@ class Store:
         db = connect_to_write(path, wait)
         try:
             store = cls(path, db, place_of(db, path))
+            store._recovers = recovers
+            return store
         except BaseException:
             db.close()
             raise
-        store._recovers = recovers
-        return store
 
     @classmethod
     def read(cls, path: str | Path) -> Store:
@@ -145,10 +145,9 @@ class Store:
             how = "PASSIVE" if self._claims.is_used() else "TRUNCATE"
             busy, *_ = self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
             if busy and self._used:
-                log = beside(self.path, "-wal")
                 warn(
-                    f"another program reads store {self.path}, so that results are in its log "
-                    f"{log.name}; copy or move both files, or 'attn-nlp export' to a new one."
+                    f"another program reads store {self.path}, so that results are in its log; "
+                    "copy or move both files, or 'attn-nlp export' to a new one."
                 )
         self._db.close()
 
