@@ -35,7 +35,17 @@ def unknown(what: str, given: object, known: Iterable[str]) -> UserError:
       >>> print(unknown("normalizer", "sofmax", ["sigmoid", "softmax", "sparsemax"]))
       unknown normalizer 'sofmax'; known: sigmoid, softmax, sparsemax. Did you mean 'softmax'?
     """
+    return UserError(f"unknown {what} {given!r}; {listed(given, known)}")
+
+
+def listed(given: object, known: Iterable[str]) -> str:
+    """Return the end of a message about a name: the known ones, and the nearest of them.
+
+    Example:
+      >>> listed("heds", ["heads", "scales"])
+      "known: heads, scales. Did you mean 'heads'?"
+    """
     names = sorted(known)
-    message = f"unknown {what} {given!r}; known: {', '.join(names) or 'none'}."
     close = nearest(str(given), names)
-    return UserError(message + (f" Did you mean {close!r}?" if close else ""))
+    hint = f" Did you mean {close!r}?" if close else ""
+    return f"known: {', '.join(names) or 'none'}.{hint}"

@@ -119,4 +119,6 @@ def _baselines(grid: Grid, at: int, quantity: Quantity) -> list[str]:
 
 
 def _unit(quantity: Quantity) -> str:
+    if quantity.unit == "%":
+        return "%"
     return f" {quantity.unit}" if quantity.unit else ""

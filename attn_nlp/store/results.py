@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from attn_nlp.errors import UserError, nearest
+from attn_nlp.errors import UserError, listed
 from attn_nlp.experiment import Resolved
 from attn_nlp.experiment.identity import canonical_json
 from attn_nlp.experiment.tuning import settle
@@ -365,12 +365,8 @@ class Store:
             row = self._db.execute(f"{damage.EXPERIMENTS} WHERE name = ?", [name]).fetchone()
             if row is not None:
                 return self.settled(self._resolved(*row))
-        known = [name for name, _ in self.names()]
-        close = nearest(name, known)
-        raise UserError(
-            f"store {self.path} has no experiment {name!r}; known: {', '.join(known) or 'none'}."
-            + (f" Did you mean {close!r}?" if close else "")
-        )
+        known = listed(name, [name for name, _ in self.names()])
+        raise UserError(f"store {self.path} has no experiment {name!r}; {known}")
 
     def _resolved(self, name: str, *kept: object) -> Resolved:
         try:

@@ -171,7 +171,7 @@ def test_names_that_cannot_be(tmp_path, name, says):
 def test_without_permission_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, how: False)
     (tmp_path / "t").write_text("old")
-    with pytest.raises(UserError, match="no permission"):
+    with pytest.raises(UserError, match="permission denied"):
         replace(tmp_path / "t", "new")
     with pytest.raises(UserError, match="permission denied for its folder"):
         replace(tmp_path / "new/t", "new")
