@@ -48,11 +48,11 @@ def blamed(error: BaseException, variables: Mapping[str, str]) -> str | None:
     """Return which variable keeps an installed library from being imported.
 
     Args:
-      error: what importing the library has raised.
+      error: the exception raised by the import.
       variables: the environment variables.
 
     Returns:
-      A sentence, or None if the error comes from elsewhere or quotes no variable's value.
+      A sentence, or None if the error has another cause or mentions no variable's value.
     """
     trace, importing = error.__traceback__, False
     while trace is not None:

@@ -21,7 +21,7 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 def completion(context, shell) -> None:
-    """Print the script that completes commands, options, and names in a shell.
+    """Print the shell completion script.
 
     \b
     Examples:

@@ -41,7 +41,7 @@ _retry = click.option("--retry-failed", is_flag=True, help="Retry failed cells."
 @_retry
 @options.as_json
 def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
-    """Show what a run would train, how long it takes, and what it can detect. Trains nothing.
+    """Show what a run would train, for how long, and what it could detect. Trains nothing.
 
     \b
     Examples:
@@ -115,7 +115,7 @@ def plan(file, overrides, store_path, workers, retry_failed, as_json) -> None:
 @click.option(
     "--retrain-changed",
     is_flag=True,
-    help="Train cells again if another version of attn_nlp computed them.",
+    help="Retrain cells that a different version of attn_nlp trained.",
 )
 @options.output_options
 @click.pass_obj
@@ -135,7 +135,7 @@ def run(
     """Train every cell that is not stored yet, then print the tables.
 
     To resume an interrupted run, repeat the command. A finished cell is never trained again, even
-    if several runs share a store. In a terminal the tables are shown as they fill.
+    if several runs share a store. In a terminal, the tables update as cells finish.
 
     \b
     Examples:

@@ -96,7 +96,7 @@ def plate(folder, format) -> None:
 @_out
 @_format
 def results(file, name, kinds, everything, axis, overrides, store_path, folder, format) -> None:
-    """Draw the stored results of an experiment. Trains nothing, loads no data.
+    """Draw the stored results of an experiment. Trains nothing and loads no data.
 
     \b
     Kinds:

@@ -51,16 +51,16 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, err
     help="Show tracebacks of errors; same as ATTN_NLP_DEBUG=1.",
 )
 def commands() -> None:
-    """Run ablations of attention on text classification and print tables of the results.
+    """Run attention ablations on text classification and print tables of the results.
 
     \b
     Examples:
       attn-nlp new my_idea.py                   an experiment to start from
-      attn-nlp plan my_idea.py                  what a run would train, and how long it takes
+      attn-nlp plan my_idea.py                  what a run would train, and for how long
       attn-nlp run my_idea.py                   train missing cells and print the tables
       attn-nlp table my_idea.py                 print the tables from stored results
-      attn-nlp report my_idea.py                write one HTML page with everything
-      attn-nlp COMMAND --help                   options and examples of a command
+      attn-nlp report my_idea.py                write a single-page HTML report
+      attn-nlp COMMAND --help                   options and examples for a command
     """
 
 
@@ -226,7 +226,7 @@ def run_file(path: str, argv: Sequence[str] | None = None) -> int:
 
 
 def _limit(error: BaseException | None) -> str | None:
-    """Return the limit of the system that an error, or a cause of it, has hit, or None."""
+    """Return the limit of the operating system behind an error or one of its causes, or None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _LIMITS:
             return error.strerror

@@ -38,16 +38,16 @@ def changes(command: Callable) -> Callable:
         "datasets",
         multiple=True,
         metavar="NAME",
-        help="Use this dataset; repeat for several.",
+        help="Dataset to use; may be given more than once.",
         shell_complete=completion.datasets,
     )
-    @click.option("--seeds", type=int, metavar="N", help="Run N seeds: 0 to N - 1.")
-    @click.option("--steps", type=int, metavar="N", help="Train every cell for N steps.")
+    @click.option("--seeds", type=int, metavar="N", help="N seeds: 0 to N - 1.")
+    @click.option("--steps", type=int, metavar="N", help="N steps for every cell.")
     @click.option(
         "--only",
         multiple=True,
         metavar="AXIS=VALUE[,VALUE]",
-        help="Run only these values of an axis.",
+        help="Only these values of an axis.",
     )
     @click.option(
         "--set", "settings", multiple=True, metavar="PATH=VALUE[,VALUE]", help="Override a setting."
@@ -56,7 +56,7 @@ def changes(command: Callable) -> Callable:
         "--budget",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Tune every row with N trials first.",
+        help="Tune every row with N trials.",
     )
     @functools.wraps(command)
     def changed(datasets, seeds, steps, only, settings, budget, **rest):
@@ -136,7 +136,7 @@ def store_option(command: Callable) -> Callable:
         envvar="ATTN_NLP_STORE",
         default=Path("runs/attn_nlp.sqlite"),
         show_default=True,
-        help="File that holds the results; also $ATTN_NLP_STORE.",
+        help="File with the results; $ATTN_NLP_STORE sets the default.",
     )(command)
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 def table(
     file, name, overrides, store_path, format, out, caption, safe_spreadsheet, **views
 ) -> None:
-    """Print the tables of an experiment from stored results. Trains nothing, loads no data.
+    """Print the tables of an experiment from stored results. Trains nothing and loads no data.
 
     \b
     Examples:

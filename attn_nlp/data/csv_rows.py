@@ -1,9 +1,9 @@
 """Read the rows of a CSV file with Python's `csv` in its strict mode.
 
-A stray quote turns all lines up to the next quote into one text, including their labels, and a
+A stray quote swallows all lines up to the next quote, labels included, into one field, and a
 lenient reader does not complain. So a closing quote must be followed by a comma or the end of the
-row, every row must have as many fields as the header, and no field may contain a line that is a row
-in itself.
+row, every row must have as many fields as the header, and no field may contain a line that would be
+a row in itself.
 """
 
 from __future__ import annotations

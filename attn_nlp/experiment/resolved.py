@@ -188,7 +188,7 @@ class Resolved:
 
     @functools.cached_property
     def cells(self) -> tuple[PlannedCell, ...]:
-        """The cells in the order in which they are run: all under the first seed, then the next."""
+        """The cells in run order: all cells for the first seed, then for the second, and so on."""
         return _by_seed(self.families)
 
     @property

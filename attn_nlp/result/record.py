@@ -24,27 +24,27 @@ class Scores(TypedDict, total=False):
 
 
 class Record(TypedDict):
-    """The columns of one cell. A record has those that were asked for when it was read.
+    """The stored columns of one cell; only those requested at read time are present.
 
     Attributes:
       spec: the identity of the cell; `key` also covers its data.
       status: "done", "diverged" or "failed"; `reason` says why, `detail` has the traceback.
       program: the name of the compiled program.
-      parameters: their number.
+      parameters: the number of parameters.
       best_step: the step with the best validation accuracy.
-      wall_seconds: of training; `compile_seconds` of them went into compiling.
-      peak_bytes: memory of the compiled program.
-      fingerprint: of the rows of the dataset.
-      tokenizer_hash: of what turns texts into tokens; "" for models that read texts.
+      wall_seconds: seconds of training, including `compile_seconds` of compilation.
+      peak_bytes: peak memory of the compiled program.
+      fingerprint: a hash of the rows of the dataset.
+      tokenizer_hash: a hash of the tokenizer; "" for models that take raw text.
       finished_at: an ISO 8601 time.
-      validation: scores of the validation split, at the best step.
-      test: scores of the test split; None for a trial.
+      validation: scores on the validation split, at the best step.
+      test: scores on the test split; None for a trial.
       data: facts about the dataset; see `Prepared.facts`.
       provenance: versions, hardware and digest of the code.
       settings: every field of the cell by path.
-      confusion: counts of the test split; a row is a true class, a column a predicted one.
-      history: one entry for each evaluation on validation.
-      predictions: a class for each sentence of the test split.
+      confusion: counts on the test split; rows are true classes, columns predicted ones.
+      history: one entry per evaluation on the validation split.
+      predictions: one class per sentence of the test split.
       confidences: the probability of each predicted class.
       gold: the true classes of the test split.
     """

@@ -159,7 +159,7 @@ def _stdout() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alive() -> Iterator[None]:
-    """Make `os._exit` raise an exception: it would end the whole run as if all cells were done."""
+    """Make `os._exit` raise; otherwise it would end the whole run as if every cell were done."""
     leave, here = os._exit, (os.getpid(), threading.get_ident())
 
     def exit_fit(status: int) -> None:

@@ -84,7 +84,7 @@ def t_interval(n: int, mean: float, sd: float, confidence: float) -> tuple[float
 
 
 def deviation(values: Sequence[float]) -> float:
-    """Return sqrt(sum((x - mean)^2) / (n - 1)); exactly 0 for values that agree."""
+    """Return sqrt(sum((x - mean)^2) / (n - 1)); exactly 0 if all values are equal."""
     if constant(values):
         return 0.0
     mean = math.fsum(values) / len(values)

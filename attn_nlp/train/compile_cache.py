@@ -80,11 +80,11 @@ def may_use(cores: Iterable[int]) -> None:
 
 
 def start_threads() -> None:
-    """Start XLA with a compiling thread for each core, before this process is pinned to one.
+    """Start XLA with one compiler thread per core, before this process is pinned to one.
 
-    It starts those threads when it first compiles, as many as there are cores where it may run
-    then. So something is compiled here, without the folder of compiled programs, from which it
-    would otherwise be read.
+    XLA creates its thread pool when it first compiles, with as many threads as the process may use
+    cores at that moment. So a trivial program is compiled here with the compilation cache disabled:
+    a cache hit would not start the threads.
     """
     import jax
     from jax.experimental.compilation_cache import compilation_cache

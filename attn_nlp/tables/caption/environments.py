@@ -77,9 +77,9 @@ def grouped(
 def _with_unknown_code(
     counts: Counter[tuple[tuple[str, str], ...]],
 ) -> Counter[tuple[tuple[str, str], ...]]:
-    """Count cells without a recorded version of the code among otherwise identical ones.
+    """Merge cells without a recorded version of the code into the group that otherwise matches.
 
-    An unknown version is not a difference; if two are known, the more frequent one is assumed.
+    An unknown version does not count as a difference; of several matches, the most common is taken.
     """
     merged: Counter[tuple[tuple[str, str], ...]] = Counter()
     noted = {flat: count for flat, count in counts.items() if FACT in dict(flat)}
