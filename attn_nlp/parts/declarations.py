@@ -115,7 +115,7 @@ def _check_fact(who: str, fact: str, value: object) -> None:
     form = FACTS.get(fact)
     if form is None:
         arguments = ("label", "cite", "settings", "learned", "revision", "files")
-        raise unknown(f"fact of {who}:", fact, [*FACTS, *arguments])
+        raise unknown(f"argument of {who}:", fact, [*FACTS, *arguments])
     if form == "truth" and not isinstance(value, bool):
         raise UserError(f"{fact} of {who} is {value!r}; it is True or False.")
     if form == "text" and not isinstance(value, str):

@@ -14,6 +14,7 @@ from attn_nlp.wording import clean, duration, tell
 if TYPE_CHECKING:
     from rich.text import Text
 
+_COMPILING = " compiling"  # after the label of a cell
 _LINE_SECONDS = 20.0
 _TABLE_SECONDS = 2.0
 _TABLE_SHARE = 0.02  # of the time of a run, at most, is spent on tables of results so far
@@ -76,7 +77,7 @@ class Progress:
         if job is None:
             return
         steps = f" step {progress['step']}/{progress['steps']}" if "steps" in progress else ""
-        self._now[worker] = job.label + (" compiling" if progress.get("compiling") else steps)
+        self._now[worker] = job.label + (_COMPILING if progress.get("compiling") else steps)
         self.tick()
 
     def release(self, worker: int, seconds: float) -> None:
@@ -132,16 +133,23 @@ class Progress:
         self.say(f"{job.label}: {text}" if job is not None and job.label else text)
 
     def line(self) -> str:
-        """Return a summary of the progress in one line."""
+        """Return a summary of the progress in one line.
+
+        Time to compile is left out of the forecast, since later cells share what is compiled, and
+        there is none while something compiles.
+        """
         parts = [f"{self._before + self._finished} of {self._total} cells"]
         if self._bad:
             parts.append(f"{self._bad} failed or diverged")
         if self._now:
             parts.append(f"{len(self._now)} running")
         left = self._total - self._before - self._finished
-        if self._finished and left > 0:
-            seconds = (self._clock() - self._began) / self._finished * left
-            parts.append(f"about {duration(seconds)} left")
+        compiling = sum(label.endswith(_COMPILING) for label in self._now.values())
+        if compiling:
+            parts.append(f"{compiling} of them compiling")
+        elif self._finished and left > 0:
+            seconds = self._clock() - self._began - self._compiled / self._workers
+            parts.append(f"about {duration(max(seconds, 0.0) / self._finished * left)} left")
         return ", ".join(parts)
 
     def use(self) -> str:

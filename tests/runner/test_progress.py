@@ -27,6 +27,17 @@ def test_lines_come_now_and_then_and_at_the_end():
     )
 
 
+def test_the_forecast_leaves_out_what_is_compiled_once():
+    now = [0.0]
+    progress = Progress(10, 0, io.StringIO(), lambda: now[0], workers=2)
+    progress.running(0, JOB, {"step": 0, "steps": 4, "compiling": True})
+    now[0] = 100.0
+    progress.finished({"status": "done", "compile_seconds": 180.0})
+    assert progress.line() == "1 of 10 cells, 1 running, 1 of them compiling"
+    progress.running(0, JOB, {"step": 1, "steps": 4})
+    assert progress.line() == "1 of 10 cells, 1 running, about 2 min left"
+
+
 def test_the_last_line_says_how_busy_the_workers_were():
     stream, now = io.StringIO(), [100.0]
     progress = Progress(3, 0, stream, lambda: now[0], workers=2)
