@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from attn_nlp import wording
 from attn_nlp.cli import completion, options, show
+
+_MOST_CLASSES = 8  # that have a column each
 
 
 @click.command()
@@ -92,7 +97,7 @@ def datasets(name, as_json) -> None:
         if as_json:
             wording.show(show.as_text(found))
         else:
-            wording.show(show.nested(found))
+            wording.show(_summary(found))
         return
     entries = [source.facts() for source in sources()]
     if as_json:
@@ -107,3 +112,32 @@ def datasets(name, as_json) -> None:
         for entry in entries
     ]
     wording.show(show.columns([[*names, "from"], *rows]))
+
+
+def _summary(facts: Mapping[str, Any]) -> str:
+    """Return the facts about a dataset that people look for first."""
+    classes, splits = facts["classes"], facts["splits"]
+    by_class = classes if len(classes) <= _MOST_CLASSES else []
+    rows = [["split", "rows", "mean tokens", "95%", "cut", *by_class]]
+    for split, of_split in splits.items():
+        counts = of_split["class_counts"] if by_class else []
+        lengths = (f"{of_split['mean_length']:.1f}", f"{of_split['p95_length']:.0f}")
+        rows.append([split, of_split["rows"], *lengths, of_split["truncated"], *counts])
+    told = {
+        "license": facts["license"],
+        "cite": facts["cite"],
+        "note": facts["note"],
+        "validation": facts["validation_rule"],
+        "test": facts["test_rule"],
+        "columns not read": ", ".join(facts.get("ignored_columns", ())),
+        "repeated texts": ", ".join(f"{n} {at}" for at, n in facts["duplicates"].items() if n),
+        "texts with several labels": facts["conflicting_labels"],
+    }
+    return "\n".join(
+        [
+            wording.clean(f"{facts['name']}: {len(classes)} classes, {facts['source']}"),
+            show.columns(rows),
+            *(wording.clean(f"{what}: {text}") for what, text in told.items() if text),
+            "--json prints all facts.",
+        ]
+    )

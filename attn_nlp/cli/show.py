@@ -36,16 +36,3 @@ def counted(counts: Mapping[str, int]) -> str:
 def as_text(value: object) -> str:
     """Return JSON for people and programs, with control characters as escapes."""
     return wording.escaped_json(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def nested(value: Mapping, indent: str = "") -> str:
-    """Write a mapping of mappings as indented lines."""
-    lines = []
-    for key, entry in value.items():
-        if isinstance(entry, Mapping):
-            lines += [wording.clean(f"{indent}{key}:"), nested(entry, indent + "  ")]
-        elif isinstance(entry, list | tuple):
-            lines.append(wording.clean(f"{indent}{key}: {', '.join(map(str, entry))}"))
-        else:
-            lines.append(wording.clean(f"{indent}{key}: {'' if entry is None else entry}"))
-    return "\n".join(line for line in lines if line)
