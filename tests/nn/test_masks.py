@@ -172,6 +172,6 @@ def test_what_is_shown_later_changes_no_earlier_output_under_a_causal_mask():
 
 def test_settings_that_make_no_mask_are_rejected():
     for text in ("window(-1)", "strided(0)", "global_local(1, -1)", "window(1.5)"):
-        with pytest.raises(UserError, match="integers from"):
+        with pytest.raises(UserError, match="allowed: integers >= "):
             choose("mask", text)
     assert Cell().replace({"attention.mask": "causal + window(2)"}).choices

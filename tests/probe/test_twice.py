@@ -165,7 +165,9 @@ experiment = Experiment(base, axes, [Table("Bias", "attention.score", reference=
 
 
 @pytest.mark.parametrize(("key", "status"), [("k.shape[2]", 2), ("k.shape[2], p", 0)])
-def test_a_table_for_all_cells_that_depends_on_the_first_is_rejected(tmp_path, capsys, key, status):
+def test_a_table_for_all_cells_that_depends_on_the_first_is_rejected(
+    tmp_path, catalogue, capsys, key, status
+):
     file = tmp_path / "memo.py"
     file.write_text(MEMO.replace("KEY", key))
     assert main(["plan", str(file), "--store", str(tmp_path / "s.sqlite")]) == status
