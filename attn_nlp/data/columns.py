@@ -112,8 +112,11 @@ class Wanted:
         Raises:
           UserError: one of them is missing, or its name occurs twice.
         """
-        text = _the_column(where, "text", self.texts, names)
-        label = _the_column(where, "label", (self.label,), names)
+        text = next((name for name in self.texts if name in names), None)
+        label = self.label if self.label in names else None
+        if text is None or label is None:
+            lacking = {} if text else {"text": self.texts}
+            raise _lacks(where, lacking if label else lacking | {"label": (self.label,)}, names)
         reject_twice(where, [name for name in names if name in (*self.texts, label)])
         return text, label
 
@@ -128,17 +131,21 @@ def reject_twice(where: str, names: Sequence[str]) -> None:
             )
 
 
-def _the_column(where: str, what: str, wanted: Sequence[str], names: Sequence[str]) -> str:
-    """Return the first wanted column that exists, or raise a `UserError` that lists the columns."""
-    for name in wanted:
-        if name in names:
-            return name
-    close = nearest(wanted[0], names)
-    hint = f" Did you mean to rename '{shown(close)}'?" if close else ""
-    raise UserError(
-        f"{where}: no {what} column named {' or '.join(map(repr, wanted))}; "
-        f"columns: {listed(names)}.{hint}"
-    )
+def _lacks(where: str, lacking: Mapping[str, Sequence[str]], names: Sequence[str]) -> UserError:
+    """Return the error for columns that are missing: all of them, and what to rename.
+
+    Args:
+      where: what the columns belong to, for the message.
+      lacking: the names that would do, best first, by what the column holds.
+      names: the names of all columns.
+    """
+    missing = [f"no {what} column named {' or '.join(map(repr, n))}" for what, n in lacking.items()]
+    message = f"{where}: {' and '.join(missing)}; columns: {listed(names)}."
+    close = [f"'{shown(near)}'" for n in lacking.values() if (near := nearest(n[0], names))]
+    if close:
+        return UserError(f"{message} Did you mean to rename {' and '.join(close)}?")
+    to = [f"the {what} column to {wanted[0]!r}" for what, wanted in lacking.items()]
+    return UserError(f"{message} Rename {' and '.join(to)}.")
 
 
 def reject_column_names(where: str, read: Labeled, wanted: Wanted) -> None:

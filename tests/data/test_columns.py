@@ -171,6 +171,12 @@ def test_splits_need_to_agree_in_two_columns_only(tmp_path, kind):
         ({"label": "target"}, "no label column named 'label'; columns: text, target"),
         ({"label": "Label"}, "no label column .* Did you mean to rename 'Label'"),
         ({"text": "review"}, "no text column named 'text' or 'sentence'; columns: review, label"),
+        ({"label": "stars"}, "no label .*stars. Rename the label column to 'label'"),
+        (
+            {"text": "review", "label": "stars"},
+            "no text column named 'text' or 'sentence' and no label column named 'label'; columns: "
+            "review, stars. Rename the text column to 'text' and the label column to 'label'",
+        ),
     ],
 )
 def test_the_file_that_lacks_a_column_is_named(tmp_path, kind, rename, said):
