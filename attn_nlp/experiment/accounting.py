@@ -166,10 +166,12 @@ def _account(asked: Asked, grid: Grid, named: Collection[str]) -> None:
     known = {*named, *asked.table.where, *in_rows}
     for axis in grid.axes:
         if len(axis.points) > 1 and not known & set(axis.paths):
+            path, over = axis.paths[0], asked.table.over
             raise UserError(
                 f"table {asked.table.title!r}: axis {' with '.join(map(repr, axis.paths))} is "
-                "neither a row, a column, fixed by where=, split into separate tables by each=, "
-                "nor averaged by over=; name it in one of them."
+                f"neither a row nor a column. Write columns={path!r} for a column of every value, "
+                f"each={path!r} for a table of every value, where={{{path!r}: ...}} for one value, "
+                f"or over={[*over, path]} to average over all."
             )
 
 

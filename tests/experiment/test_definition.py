@@ -177,8 +177,9 @@ def table(**settings) -> Table:
     [
         (
             {"columns": ()},
-            "table 'T': axis 'heads' is neither a row, a column, fixed by where=, split into "
-            "separate tables by each=, nor averaged by over=; name it in one of them",
+            r"table 'T': axis 'heads' is neither a row nor a column. Write columns='heads' for a "
+            r"column of every value, each='heads' for a table of every value, where={'heads': ...} "
+            r"for one value, or over=\['seed', 'heads'\] to average over all",
         ),
         ({"over": ()}, "table 'T': axis 'seed' is neither a row"),
         ({"columns": "head"}, r"unknown path in table 'T': 'head'; .*'heads'\?"),
