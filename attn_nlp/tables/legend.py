@@ -24,7 +24,8 @@ _MEANINGS = {
     Verdict.WORSE_WITHIN_MARGIN: "worse, yet within the margin of equivalence",
     Verdict.EQUIVALENT: "equivalent within the margin",
     Verdict.UNDECIDED: (
-        f"undecided; the number is about how many seeds a decision would take, up to {MOST_SEEDS:,}"
+        "undecided; the number is about how many seeds the nearest verdict would take, be it "
+        f"better, worse, or equivalent, up to {MOST_SEEDS:,}"
     ),
 }
 _BRIEF = {
