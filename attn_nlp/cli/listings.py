@@ -30,7 +30,7 @@ def parts(name, markdown, as_json) -> None:
       attn-nlp parts query_mix
       attn-nlp parts normalizer:softmax
       attn-nlp parts --json
-      attn-nlp parts score --import experiments/mine.py
+      attn-nlp parts score --import my_idea.py
     """
     from attn_nlp.parts import registry
 

@@ -40,7 +40,7 @@ def report(file, name, overrides, store_path, out) -> None:
     \b
     Examples:
       attn-nlp report my_idea.py
-      attn-nlp report experiments/attention_type.py --dataset trec6 --seeds 3 --out trec6.html
+      attn-nlp report my_idea.py --dataset trec6 --seeds 3 --out trec6.html
       attn-nlp report --name scaling --store runs/attn_nlp.sqlite
     """
     from attn_nlp import report as reports
