@@ -111,14 +111,10 @@ class Results:
         self.name = resolved.name
         self.store = Path(store).absolute()  # a notebook may change its working directory
 
-    def _read(self) -> Store:
-        check_store(self.store)
-        return Store.read(self.store)
-
     @property
     def counts(self) -> dict[str, int]:
         """Cells by status, without zeros: "done", "failed", "diverged", "skipped" and "to do"."""
-        with self._read() as store:
+        with read_existing(self.store) as store:
             resolved = store.settled(self._resolved)
             cells = resolved.wanted
             records = store.records(cells, ["status"])
@@ -150,7 +146,7 @@ class Results:
             stale.extend(_stale(cells, records))
             return stale
 
-        with self._read() as store:
+        with read_existing(self.store) as store:
             return TableView(stored_grids(self._resolved, store, notes, title=title), stale)
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -165,7 +161,7 @@ class Results:
         """
         import pandas
 
-        with self._read() as store:
+        with read_existing(self.store) as store:
             resolved = store.settled(self._resolved)
             cells = resolved.wanted
             records = store.records(cells, (*_COLUMNS, *_TRACED), own=True)
@@ -234,6 +230,17 @@ def _stale(cells: Mapping[str, Settings], records: Records) -> list[str]:
 def _warn(sentences: Iterable[str]) -> None:
     for sentence in sentences:
         wording.warn(sentence)
+
+
+def read_existing(path: Path) -> Store:
+    """Open a store for reading.
+
+    Raises:
+      UserError: there is no such file.
+      StoreError: the file is not a store, is damaged, or is newer than this package.
+    """
+    check_store(path)
+    return Store.read(path)
 
 
 def check_store(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from attn_nlp.api.results import Results, check_store
+from attn_nlp.api.results import Results, check_store, read_existing
 from attn_nlp.errors import UserError
 from attn_nlp.store import results as stored
 
@@ -39,10 +39,6 @@ one.
         check_store(given)
         self.path = given.absolute()
 
-    def _read(self) -> stored.Store:
-        check_store(self.path)
-        return stored.Store.read(self.path)
-
     @property
     def experiments(self) -> list[str]:
         """Names of the experiments, in alphabetical order.
@@ -50,7 +46,7 @@ one.
         Raises:
           StoreError: the file is not a store, is damaged, or is newer than this package.
         """
-        with self._read() as store:
+        with read_existing(self.path) as store:
             return [name for name, _ in store.names()]
 
     def results(self, name: str) -> Results:
@@ -60,7 +56,7 @@ one.
           UserError: no such experiment; the message names the nearest.
           StoreError: the file is not a store, is damaged, or is newer than this package.
         """
-        with self._read() as store:
+        with read_existing(self.path) as store:
             return Results(store.experiment(name), self.path)
 
     def __repr__(self) -> str:

@@ -114,10 +114,11 @@ def load_file(path: str | Path) -> tuple[Experiment, str, str]:
 
 def _check_patches(load: Load) -> None:
     """Reject code that replaces something in a library for all cells, built-in ones included."""
-    for file in (load.file, *map(file_of, load.brought)):
-        for line, replaced in patches(file) if file else ():
+    for file in filter(None, (load.file, *map(file_of, load.brought))):
+        line, replaced = next(patches(file), (0, ""))
+        if replaced:
             raise UserError(
-                f"{os.path.basename(str(file))}, line {line}: {replaced} is replaced, which would "
+                f"{os.path.basename(file)}, line {line}: {replaced} is replaced, which would "
                 "change results of built-in parts under their names; register a part of your own "
                 "instead."
             )

@@ -14,7 +14,6 @@ from attn_nlp.wording import clean, duration, tell
 if TYPE_CHECKING:
     from rich.text import Text
 
-_COMPILING = " compiling"  # after the label of a cell
 _LINE_SECONDS = 20.0
 _TABLE_SECONDS = 2.0
 _TABLE_SHARE = 0.02  # of the time of a run, at most, is spent on tables of results so far
@@ -49,6 +48,7 @@ class Progress:
         self._workers, self._busy, self._compiled = workers, 0.0, 0.0
         self._began = self._last = clock()
         self._now: dict[int, str] = {}
+        self._compiling: set[int] = set()  # workers
         self._live = None
         self._tables = tables
         self._shown: Text | None = None  # the tables as of the last refresh
@@ -68,6 +68,7 @@ class Progress:
         if self._live is not None:
             self._live.stop()
         self._now.clear()
+        self._compiling.clear()
         if self._finished:
             self._write(self.line())
             self._write(self.use())
@@ -77,13 +78,18 @@ class Progress:
         if job is None:
             return
         steps = f" step {progress['step']}/{progress['steps']}" if "steps" in progress else ""
-        self._now[worker] = job.label + (_COMPILING if progress.get("compiling") else steps)
+        self._compiling.discard(worker)
+        if progress.get("compiling"):
+            self._compiling.add(worker)
+            steps = " compiling"
+        self._now[worker] = job.label + steps
         self.tick()
 
     def release(self, worker: int, seconds: float) -> None:
         """Note that a worker is finished with a job after so many seconds."""
         self._busy += seconds
         self._now.pop(worker, None)
+        self._compiling.discard(worker)
 
     def finished(self, result: Mapping) -> None:
         """Note that a cell is finished and stored."""
@@ -144,9 +150,8 @@ class Progress:
         if self._now:
             parts.append(f"{len(self._now)} running")
         left = self._total - self._before - self._finished
-        compiling = sum(label.endswith(_COMPILING) for label in self._now.values())
-        if compiling:
-            parts.append(f"{compiling} of them compiling")
+        if self._compiling:
+            parts.append(f"{len(self._compiling)} of them compiling")
         elif self._finished and left > 0:
             seconds = self._clock() - self._began - self._compiled / self._workers
             parts.append(f"about {duration(max(seconds, 0.0) / self._finished * left)} left")

@@ -6,8 +6,8 @@ Text and noted files do not determine every value: there are more ways to learn 
 anyone can listen to. So the values count too, as far as they are data: numbers, texts, containers,
 arrays, and attributes of the user's own objects, classes and functions. Numbers are rounded, and of
 arrays that were computed a summary counts, so that another processor's last digits do not make
-another part. Values that differ from run to run or
-from machine to machine by their very nature, such as times, are left out, and so are paths.
+another part. Values that differ from run to run or from machine to machine by their very nature,
+such as times, are left out, and so are paths.
 """
 
 from __future__ import annotations
