@@ -78,14 +78,14 @@ def origins(trees: Collection[ast.Module]) -> Origins:
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef))
     }
 
+    exact = _EXACT | _LISTING | _CALLS | own
+
     def is_computed(node: ast.AST) -> bool:
         match node:
             case ast.MatMult() | ast.Pow():
                 return True
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-                return name not in _EXACT | _LISTING | _CALLS | own and not name.startswith(
-                    _READING
-                )
+                return name not in exact and not name.startswith(_READING)
         return False
 
     return Origins(
